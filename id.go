@@ -1,0 +1,52 @@
+package toksta
+
+import (
+	"crypto/rand"
+	"time"
+)
+
+// AccountID names an account: "acct_" and a ULID. Compared byte for byte.
+type AccountID string
+
+// KeyID names a key through all its generations: "key_" and a ULID.
+type KeyID string
+
+// MemberID names a person of one account: "mem_" and a ULID.
+type MemberID string
+
+// The prefixes of every identifier that leaves this system.
+const (
+	PrefixAccount = "acct_"
+	PrefixKey     = "key_"
+	PrefixMember  = "mem_"
+	PrefixRequest = "req_"
+	PrefixNode    = "node_"
+)
+
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewID returns prefix and a ULID: 48 bits of Unix milliseconds and 80 random
+// bits in upper-case Crockford base 32, so identifiers sort by creation time.
+// It panics when the system has no randomness, as crypto/rand does.
+func NewID(prefix string, now time.Time) string {
+	var b [16]byte
+	ms := uint64(now.UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	rand.Read(b[6:])
+
+	out := make([]byte, 0, len(prefix)+26)
+	out = append(out, prefix...)
+	// 26 digits of 5 bits hold 130 bits: the first digit carries only three.
+	var acc uint32
+	bits := 2
+	for _, c := range b {
+		acc = acc<<8 | uint32(c)
+		for bits += 8; bits >= 5; {
+			bits -= 5
+			out = append(out, crockford[acc>>bits&31])
+		}
+	}
+	return string(out)
+}

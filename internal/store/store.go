@@ -1,0 +1,291 @@
+// Package store says what the rest of the product may ask of the database.
+//
+// It stands at the end of the mutation path: keys, accounts and signin call
+// Commit, nodes read Delta, the meter flushes totals. Package sqlstore is the
+// one implementation, for SQLite and PostgreSQL; package storetest is the
+// suite that both pass. Nothing on the request path imports this package.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// Errors that every implementation returns, testable with errors.Is.
+var (
+	ErrNotFound = errors.New("store: not found")
+	// ErrFenced means that the node's row is gone or belongs to another
+	// incarnation: the node must drop its lease and register anew.
+	ErrFenced = errors.New("store: node is fenced")
+)
+
+// RepeatedError is returned by Commit when its mutation's token was used
+// before: nothing was changed now, Change is what happened then.
+type RepeatedError struct{ Change toksta.Change }
+
+// Error says so in words.
+func (e *RepeatedError) Error() string { return "store: this request was already carried out" }
+
+// Store is the whole database, made of roles. All methods are safe for
+// concurrent use. Times are kept in milliseconds, UTC.
+type Store interface {
+	Reader
+	Mutator
+	Sessions
+	Nodes
+	Usage
+	// Ping reports whether the database answers now.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Reader reads current state, inside a mutation (then under its lock) or
+// outside. A missing row is ErrNotFound.
+type Reader interface {
+	Accounts
+	Keys
+	Members
+	Audit
+}
+
+// Accounts reads accounts.
+type Accounts interface {
+	Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error)
+	// ListAccounts returns a page in id order.
+	ListAccounts(ctx context.Context, p Page) ([]toksta.Account, error)
+}
+
+// Keys reads keys with their generations.
+type Keys interface {
+	// Key needs the account, so that another tenant's row cannot be asked
+	// for. An empty account is the operator's: any.
+	Key(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error)
+	// ListKeys returns a page in id order, oldest first.
+	ListKeys(ctx context.Context, q KeyQuery) ([]toksta.Key, error)
+	// CountLiveKeys counts keys neither revoked nor expired at now.
+	CountLiveKeys(ctx context.Context, account toksta.AccountID, now time.Time) (int, error)
+	// KeysByDigest finds the key of each digest that exists, of any state.
+	KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error)
+}
+
+// Members reads people and invitations.
+type Members interface {
+	Member(ctx context.Context, id toksta.MemberID) (toksta.Member, error)
+	// MemberByEmail compares addresses folded to lower case.
+	MemberByEmail(ctx context.Context, email string) (toksta.Member, error)
+	ListMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error)
+	// Invitation finds an invitation by the SHA-256 of its code.
+	Invitation(ctx context.Context, code toksta.Digest) (Invitation, error)
+}
+
+// Audit reads the change log.
+type Audit interface {
+	// ListChanges returns a page, newest first.
+	ListChanges(ctx context.Context, q ChangeQuery) ([]toksta.Change, error)
+}
+
+// Mutator is the one way to change accounts, keys and members.
+type Mutator interface {
+	// Commit runs decide in one transaction that holds the clock row's lock,
+	// so mutations are decided one after another on current state. It then
+	// writes the returned mutation and its row in the change log under the
+	// next sequence number. An error of decide, returned as it is, or an
+	// empty Kind (nothing to do, zero Change) writes nothing. decide may run
+	// more than once when the database asks for a retry and must have no
+	// effects of its own.
+	Commit(ctx context.Context, by toksta.Actor, decide Decide) (toksta.Change, error)
+}
+
+// Decide reads current state and says what to write.
+type Decide func(ctx context.Context, r Reader) (Mutation, error)
+
+// Mutation is the new state that one change writes. Rows are inserted, or
+// replaced whole when their id exists; no row is ever deleted.
+type Mutation struct {
+	Kind      toksta.ChangeKind
+	AccountID toksta.AccountID
+	KeyID     toksta.KeyID
+	MemberID  toksta.MemberID
+	Detail    map[string]string // never a secret
+	// Token makes a repeated request harmless: a second commit with it
+	// returns a *RepeatedError. "" means none.
+	Token string
+
+	Accounts    []toksta.Account
+	Keys        []toksta.Key
+	Members     []toksta.Member
+	Invitations []Invitation
+}
+
+// Invitation lets one person sign up where sign-up is by invitation.
+type Invitation struct {
+	Code      toksta.Digest    // SHA-256 of the code
+	AccountID toksta.AccountID // the account to join; "" makes a new one
+	Email     string           // "" leaves it open
+	ExpiresAt time.Time
+	UsedAt    time.Time // zero: unused
+}
+
+// Sessions keeps browser sessions, by the SHA-256 of their cookie. They carry
+// no right on keys' state, so they are not in the change log.
+type Sessions interface {
+	// PutSession inserts, or updates the times of, a session.
+	PutSession(ctx context.Context, s Session) error
+	Session(ctx context.Context, id toksta.Digest) (Session, error)
+	// ListSessions returns a member's sessions that end after now, newest first.
+	ListSessions(ctx context.Context, member toksta.MemberID, now time.Time) ([]Session, error)
+	// EndSessions deletes one session (id non-zero), all of a member's
+	// but one (member and keep), or those that ended before a time.
+	EndSessions(ctx context.Context, which SessionSet) error
+}
+
+// Session is one signed-in browser.
+type Session struct {
+	ID        toksta.Digest
+	MemberID  toksta.MemberID
+	CreatedAt time.Time // of the sign-in with credentials
+	SeenAt    time.Time
+	ExpiresAt time.Time
+	Address   string
+	Agent     string
+}
+
+// SessionSet names sessions to end; exactly one of ID, Member and Before is set.
+type SessionSet struct {
+	ID     toksta.Digest
+	Member toksta.MemberID
+	Keep   toksta.Digest // with Member: the one to spare
+	Before time.Time
+}
+
+// Nodes is the membership that enforcement waits for, and the feed that
+// nodes follow.
+type Nodes interface {
+	// Register writes a new row for n (a fresh epoch), ordered with every
+	// change by the clock row's lock.
+	Register(ctx context.Context, n Node) error
+	// Renew is one write transaction: it renews the node's row, recording
+	// n.Applied, then streams every account and grant touched after
+	// n.Applied into sink (accounts before grants, newest state of each)
+	// and returns the sequence number that the node has applied once sink
+	// has taken them all. No row for (n.ID, n.Epoch): ErrFenced.
+	Renew(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
+	// ListNodes returns the rows whose lease is live by the database's clock.
+	ListNodes(ctx context.Context) ([]Node, error)
+	// Leave removes the node's row at a clean stop, after it has stopped
+	// admitting.
+	Leave(ctx context.Context, n Node) error
+	// Wake tells all nodes that there is something to read; Listen calls
+	// woken for each such call, until ctx ends. Both may lose calls.
+	Wake(ctx context.Context) error
+	Listen(ctx context.Context, woken func()) error
+}
+
+// Node is one process that admits traffic.
+type Node struct {
+	ID      string // operator's name for it, or the host name
+	Epoch   string // fresh and random for each process start
+	Version string
+	Applied int64
+	Lease   time.Duration // how long one renewal is good for
+	Keys    int64         // grants in the index, for people
+	SeenAt  time.Time     // last renewal by the database's clock; set by ListNodes
+}
+
+// DeltaSink takes the rows of a delta. The index implements it.
+type DeltaSink interface {
+	PutAccount(toksta.Account)
+	PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Grant)
+}
+
+// Usage keeps the meter's totals.
+type Usage interface {
+	// Flush records running totals, each as the greatest of what is kept
+	// and what is given: repeats and reorders change nothing (they are
+	// totals of an epoch, never differences).
+	Flush(ctx context.Context, b UsageBatch) error
+	// ListUsage sums totals over epochs.
+	ListUsage(ctx context.Context, q UsageQuery) ([]UsageRow, error)
+	// LastUses returns the newest use of each key of the account.
+	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
+	// CreditUse streams, for each account with any use of credits, what was
+	// charged since its cycle's start and the purchased credits ever used.
+	// cycle gives an account's start; called once per account.
+	CreditUse(ctx context.Context, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
+}
+
+// UsageSlot is what one total counts.
+type UsageSlot struct {
+	AccountID toksta.AccountID
+	KeyID     toksta.KeyID
+	Family    toksta.Family
+	CostKey   string
+	Reason    toksta.Reason // "" for admitted calls
+	Hour      int64         // Unix hours
+}
+
+// UsageTotal is the running total of a slot in one epoch of one node.
+type UsageTotal struct {
+	UsageSlot
+	Calls  int64
+	Charge toksta.Charge
+}
+
+// UsageBatch is one flush of one epoch.
+type UsageBatch struct {
+	Epoch    string
+	Totals   []UsageTotal
+	LastUses []LastUse
+}
+
+// LastUse is the newest use of a key that an epoch saw.
+type LastUse struct {
+	KeyID     toksta.KeyID
+	AccountID toksta.AccountID
+	At        time.Time
+	Address   string
+	Agent     string
+	Operation string
+}
+
+// UsageQuery selects totals of one account, hours [From, To). GroupDay sums
+// hours into days (Hour is the day's first).
+type UsageQuery struct {
+	Account  toksta.AccountID
+	Key      toksta.KeyID // "" for all
+	From, To time.Time
+	GroupDay bool
+}
+
+// UsageRow is one sum over epochs.
+type UsageRow = UsageTotal
+
+// CreditUse is the credit state that balances start from.
+type CreditUse struct {
+	Cycle         toksta.Charge // in the current cycle
+	PurchasedEver int64
+}
+
+// Page selects part of a list: up to Limit rows with ids above After.
+type Page struct {
+	After string
+	Limit int // 0: 100
+}
+
+// KeyQuery selects keys. An empty Account means all accounts.
+type KeyQuery struct {
+	Account toksta.AccountID
+	Revoked bool // include revoked keys
+	Page    Page
+}
+
+// ChangeQuery selects changes, newest first. Zero fields select all.
+type ChangeQuery struct {
+	Account toksta.AccountID
+	Key     toksta.KeyID
+	Before  int64 // sequence numbers below this; 0: from the newest
+	Limit   int   // 0: 100
+}
