@@ -1,0 +1,127 @@
+// Makes the pages easier; all of them work without it. Nothing here stores,
+// sends or logs a secret.
+
+const find = (sel, root = document) => [...root.querySelectorAll(sel)];
+
+// say announces a sentence to those who listen instead of looking.
+function say(text) {
+  let box = document.querySelector("[data-said]");
+  if (!box) {
+    box = document.createElement("p");
+    box.className = "vh";
+    box.dataset.said = "";
+    box.setAttribute("role", "status");
+    box.setAttribute("aria-live", "polite");
+    document.body.append(box);
+  }
+  box.textContent = "";
+  setTimeout(() => { box.textContent = text; }, 50);
+}
+
+async function toClipboard(source) {
+  const text = "value" in source ? source.value : source.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    if ("select" in source) source.select();
+    else getSelection().selectAllChildren(source);
+    return document.execCommand("copy");
+  }
+}
+
+// swap draws a check mark and "Copied" for two seconds.
+function swap(button) {
+  const word = button.querySelector("[data-word]");
+  const paths = button.querySelector("svg");
+  if (button.dataset.was) return;
+  button.dataset.was = word.textContent;
+  const old = [...paths.childNodes];
+  const tick = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  tick.setAttribute("d", "m3.25 8.5 3.25 3.25 6.25-7.25");
+  paths.replaceChildren(tick);
+  word.textContent = "Copied";
+  setTimeout(() => {
+    paths.replaceChildren(...old);
+    word.textContent = button.dataset.was;
+    delete button.dataset.was;
+  }, 2000);
+}
+
+function copying(onSecret) {
+  for (const button of find("[data-copy]")) {
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      if (!source) return;
+      if (!await toClipboard(source)) {
+        say("Copying is not allowed here. The text is selected.");
+        return;
+      }
+      swap(button);
+      say("Copied");
+      if (source.matches("[data-secret]")) onSecret(button);
+    });
+  }
+}
+
+// reveal keeps a secret from being lost by a slip, and from staying behind.
+function reveal(page) {
+  const stored = page.querySelector("[data-stored]");
+  let safe = false;
+  const guard = (event) => { if (!safe) event.preventDefault(); };
+  const clear = () => {
+    for (const el of find("[data-secret]")) {
+      if ("value" in el) { el.value = ""; el.defaultValue = ""; }
+      el.textContent = "";
+    }
+  };
+  addEventListener("beforeunload", guard);
+  addEventListener("pagehide", clear);
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    clear();
+    safe = true;
+    location.replace(stored.href);
+  });
+  addEventListener("keydown", (event) => { if (event.key === "Escape") event.preventDefault(); });
+  stored.addEventListener("click", () => { safe = true; });
+  page.querySelector("textarea").addEventListener("focus", (event) => event.target.select());
+  return () => {
+    safe = true;
+    stored.classList.replace("quiet", "primary");
+    page.querySelector("[data-main]").classList.replace("primary", "quiet");
+  };
+}
+
+// once lets a form be sent one time; the server's token is what truly counts.
+function once(form) {
+  let sent = 0;
+  form.addEventListener("submit", (event) => {
+    if (sent) { event.preventDefault(); return; }
+    sent = setTimeout(() => say("Waiting for the nodes"), 400);
+    event.submitter?.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => {
+    clearTimeout(sent);
+    sent = 0;
+    for (const b of find("[aria-busy]", form)) b.removeAttribute("aria-busy");
+  });
+}
+
+// families ticks "Only these families" when one of them is chosen.
+function families(form) {
+  const only = form.querySelector("[name=scope][value=only]");
+  for (const box of find("[name=family]", form)) {
+    box.addEventListener("change", () => { if (box.checked) only.checked = true; });
+  }
+}
+
+const page = document.querySelector("[data-reveal]");
+copying(page ? reveal(page) : () => {});
+find("form[data-once]").forEach(once);
+find("form:has([name=scope])").forEach(families);
+for (const select of find("[data-send]")) select.addEventListener("change", () => select.form.requestSubmit());
+for (const line of find("[data-retry]")) {
+  line.hidden = false;
+  setTimeout(() => location.reload(), Number(line.dataset.retry) * 1000);
+}

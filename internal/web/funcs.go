@@ -1,0 +1,121 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta/internal/web/chart"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+// nearLimit is the share of an allowance, in per cent, from which its bar is amber.
+const nearLimit = 80
+
+func funcs(assets *Assets) template.FuncMap {
+	return template.FuncMap{
+		"asset":     assets.URL,
+		"brand":     brand,
+		"num":       view.Num,
+		"usd":       view.USD,
+		"count":     view.Count,
+		"ms":        view.Millis,
+		"ordinal":   view.Ordinal,
+		"initials":  view.Initials,
+		"date":      view.Date,
+		"shortdate": view.ShortDate,
+		"datetime":  view.DateTime,
+		"format":    func(layout string, t time.Time) string { return t.UTC().Format(layout) },
+		"ago":       ago,
+		"args":      args,
+		"rich":      rich,
+		"sameday":   func(a, b time.Time) bool { return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly) },
+		"month":     chart.Month,
+		"spark":     chart.Spark,
+		"creditbar": creditBar,
+		"sharebar":  func(part, whole int64, kind string) template.HTML { return chart.Bar(part, whole, 4, kind) },
+		"strip":     chart.Strip,
+		"total":     total,
+		"join":      strings.Join,
+		"int64":     func(n int) int64 { return int64(n) },
+		"lower":     lowerFirst,
+	}
+}
+
+func brand(name string) string {
+	if name == "" {
+		return "Toksta"
+	}
+	return name
+}
+
+// ago writes a time element: relative up to a day, the full date as its title.
+func ago(t, now time.Time) template.HTML {
+	if t.IsZero() {
+		return "Never"
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`,
+		t.UTC().Format(time.RFC3339), view.DateTime(t), view.Ago(t, now)))
+}
+
+// args makes a map of name and value pairs, for parts that take several things.
+func args(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("args: odd number of values")
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("args: %v is not a name", pairs[i])
+		}
+		m[name] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// rich escapes text, then sets `code` and **strong** spans.
+func rich(text string) template.HTML {
+	s := template.HTMLEscapeString(text)
+	s = spans(s, "`", "code")
+	s = spans(s, "**", "strong")
+	return template.HTML(s)
+}
+
+func spans(s, mark, tag string) string {
+	parts := strings.Split(s, mark)
+	if len(parts)%2 == 0 {
+		return s
+	}
+	var b strings.Builder
+	for i, p := range parts {
+		if i%2 == 1 {
+			p = "<" + tag + ">" + p + "</" + tag + ">"
+		}
+		b.WriteString(p)
+	}
+	return b.String()
+}
+
+func creditBar(used, included int64) template.HTML {
+	kind := "credits"
+	if included > 0 && used <= included && used*100 >= included*nearLimit {
+		kind = "credits near"
+	}
+	return chart.Bar(used, included, 8, kind)
+}
+
+func total(shares []view.Share) (n int64) {
+	for _, s := range shares {
+		n += s.Count
+	}
+	return n
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}

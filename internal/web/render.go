@@ -1,0 +1,63 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"path"
+	"strings"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// The layouts, each with the pages that use it.
+const (
+	framePages = "account key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked security"
+	sheetPages = "signin signup confirm error"
+)
+
+// Renderer holds the parsed pages. It is safe for use by several goroutines.
+type Renderer struct {
+	pages map[string]*template.Template
+}
+
+// New parses every page; assets gives the addresses of the stylesheet and script.
+func New(assets *Assets) (*Renderer, error) {
+	base, err := template.New("base").Funcs(funcs(assets)).ParseFS(templateFiles, "templates/parts/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse parts: %w", err)
+	}
+	r := &Renderer{pages: map[string]*template.Template{}}
+	for layout, names := range map[string]string{"frame": framePages, "sheet": sheetPages} {
+		for _, name := range strings.Fields(names) {
+			page, err := base.Clone()
+			if err != nil {
+				return nil, err
+			}
+			files := []string{path.Join("templates", layout+".html"), path.Join("templates", name+".html")}
+			if _, err := page.ParseFS(templateFiles, files...); err != nil {
+				return nil, fmt.Errorf("parse %s: %w", name, err)
+			}
+			r.pages[name] = page
+		}
+	}
+	return r, nil
+}
+
+// Render writes the page named after its template file without ".html". Nothing
+// is written when it fails. data is the struct of package view of that name.
+func (r *Renderer) Render(w io.Writer, page string, data any) error {
+	t := r.pages[page]
+	if t == nil {
+		return fmt.Errorf("no page %q", page)
+	}
+	var buf bytes.Buffer
+	if err := t.ExecuteTemplate(&buf, "layout", data); err != nil {
+		return fmt.Errorf("render %s: %w", page, err)
+	}
+	_, err := buf.WriteTo(w)
+	return err
+}

@@ -1,0 +1,113 @@
+package view
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Num writes n with a comma between thousands.
+func Num(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	sign := ""
+	if n < 0 {
+		sign, s = "−", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
+}
+
+// USD writes millionths of a dollar with two decimals, or with as many as a
+// smaller part needs.
+func USD(micros int64) string {
+	sign := ""
+	if micros < 0 {
+		sign, micros = "−", -micros
+	}
+	frac := strings.TrimRight(fmt.Sprintf("%06d", micros%1_000_000), "0")
+	for len(frac) < 2 {
+		frac += "0"
+	}
+	return sign + "$" + Num(micros/1_000_000) + "." + frac
+}
+
+// Date writes a day as in running text: 28 June 2026.
+func Date(t time.Time) string { return t.UTC().Format("2 January 2006") }
+
+// ShortDate writes a day as in a table: 28 Jun 2026.
+func ShortDate(t time.Time) string { return t.UTC().Format("2 Jan 2006") }
+
+// DateTime writes a day and minute: 28 June 2026, 14:02.
+func DateTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04") }
+
+// Ago writes t as seen from now: relative within a day, then as a date. Zero
+// is "Never".
+func Ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "Never"
+	}
+	switch d := now.Sub(t); {
+	case d < time.Minute:
+		return "Just now"
+	case d < time.Hour:
+		return Count(int64(d/time.Minute), "minute") + " ago"
+	case d < 24*time.Hour:
+		return Count(int64(d/time.Hour), "hour") + " ago"
+	}
+	return ShortDate(t)
+}
+
+// Count writes n with its noun, which takes an s unless n is 1.
+func Count(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return Num(n) + " " + noun
+}
+
+// Millis writes a duration in whole milliseconds, at least 1.
+func Millis(d time.Duration) string {
+	return Num(max(1, d.Milliseconds())) + " ms"
+}
+
+// Ordinal writes 1 to 9 as a word and the rest as a number.
+func Ordinal(n int) string {
+	words := [...]string{"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"}
+	if n >= 1 && n <= len(words) {
+		return words[n-1]
+	}
+	suffix := "th"
+	if n/10%10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// Initials takes the first letter of the first and last word of a name.
+func Initials(name string) string {
+	words := strings.Fields(name)
+	switch len(words) {
+	case 0:
+		return "·"
+	case 1:
+		return initial(words[0])
+	}
+	return initial(words[0]) + initial(words[len(words)-1])
+}
+
+func initial(word string) string {
+	r, _ := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(r))
+}

@@ -1,0 +1,157 @@
+package view
+
+import "time"
+
+// KeyNew is the form at /account/keys/new. It posts to /account/keys.
+type KeyNew struct {
+	Frame
+	// Token makes a form that is sent twice create one key.
+	Token, Name string
+	// OnlyThese is the scope "only"; otherwise all endpoints of the plan.
+	OnlyThese bool
+	Families  []Family
+	// Expires is "never" or a number of days.
+	Expires string
+	// OfferIPs shows the field for allowed addresses, with IPs in it.
+	OfferIPs bool
+	IPs      string
+	// Blocked is why no key can be created now; the form then only says so.
+	Blocked string
+	Errors  Errors
+}
+
+// Family is an endpoint family that a key may be limited to.
+type Family struct {
+	Name, Description string
+	// Missing is why the plan lacks it; the choice is then disabled.
+	Missing string
+	Checked bool
+}
+
+// KeyReveal shows a secret, once: after creating or after rotating.
+type KeyReveal struct {
+	Frame
+	ID, Name, Secret string
+	Families         []string
+	// Expires is zero for never.
+	Expires time.Time
+	// Nodes and Took say where the secret is live by now.
+	Nodes int
+	Took  time.Duration
+	// Rotated is set when the secret replaces another one.
+	Rotated bool
+	APIBase string
+	// EnvName is the variable of the .env line; empty means TOKSTA_API_KEY.
+	EnvName string
+}
+
+// KeyAlready answers a create or rotate form that was sent a second time.
+type KeyAlready struct {
+	Frame
+	ID, Name string
+	Text     KeyText
+	Created  time.Time
+	Rotated  bool
+}
+
+// KeyShow is the page of one key.
+type KeyShow struct {
+	Frame
+	ID, Name string
+	Text     KeyText
+	Badge    Badge
+	// Reason says why the key is blocked or who revoked it.
+	Reason string
+	// Generation counts the key's secrets from 1; Since is when this one began.
+	Generation int
+	Since      time.Time
+	Facts      []Fact
+	Chart      Chart
+	Refusals   []Refusal
+	// RefusedTotal counts the last 7 days.
+	RefusedTotal int64
+	History      []Event
+	Ended        bool
+}
+
+// Refusal is one reason for which calls of a key were refused lately. In What
+// and Fix, `backticks` set code.
+type Refusal struct {
+	Status int
+	// Reason is the wire spelling, or plain words in Words.
+	Reason, Words string
+	Times         int64
+	Last          time.Time
+	What, Fix     string
+}
+
+// Event is a change in a key's history.
+type Event struct {
+	// Kind is created, rotated, renamed, changed, expired or revoked.
+	Kind, Title, By string
+	At              time.Time
+	Details         []string
+}
+
+// KeyEdit is the form that renames a key. It posts to /account/keys/{id}/edit.
+type KeyEdit struct {
+	Frame
+	ID, Name string
+	// Value is what stands in the field.
+	Value  string
+	Errors Errors
+}
+
+// KeyRotate asks before a new secret replaces the old one. It posts to
+// /account/keys/{id}/rotate.
+type KeyRotate struct {
+	Frame
+	ID, Name, Token string
+	Text            KeyText
+	LastUsed        time.Time
+	LastFrom        string
+	Errors          Errors
+}
+
+// KeyRevoke asks before a key ends. It posts to /account/keys/{id}/revoke.
+type KeyRevoke struct {
+	Frame
+	ID, Name string
+	Text     KeyText
+	LastUsed time.Time
+	LastFrom string
+	Today    int64
+	// Typed is what stands in the field for the name.
+	Typed  string
+	Errors Errors
+}
+
+// InUse reports whether the key was used within the last day.
+func (k KeyRevoke) InUse() bool {
+	return !k.LastUsed.IsZero() && k.Now.Sub(k.LastUsed) < 24*time.Hour
+}
+
+// KeyRevoked is the result of a revocation.
+type KeyRevoked struct {
+	Frame
+	ID, Name string
+	// Nodes refused the key within Took, the slowest one's time.
+	Nodes int
+	Took  time.Duration
+	// Fenced, as a sentence, says which node was shut out instead.
+	Fenced string
+	// PerNode is for the operator; empty for a customer.
+	PerNode  []NodeTime
+	Change   int64
+	At       time.Time
+	LastUsed time.Time
+	LastFrom string
+	// Notified says that the account's owner got an e-mail.
+	Notified bool
+}
+
+// NodeTime is how long one node took to confirm.
+type NodeTime struct {
+	Name string
+	Took time.Duration
+}

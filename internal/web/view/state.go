@@ -1,0 +1,52 @@
+package view
+
+import "net/url"
+
+// With returns the account page's address with one thing of s changed: set is
+// "table", "chart", "all", "few", "revoked" or "live"; anchor is the section.
+func (s State) With(set, anchor string) string {
+	switch set {
+	case "table":
+		s.Table = true
+	case "chart":
+		s.Table, s.AllDays = false, false
+	case "all":
+		s.AllDays = true
+	case "few":
+		s.AllDays = false
+	case "revoked":
+		s.Revoked = true
+	case "live":
+		s.Revoked = false
+	}
+	u := url.URL{Path: "/account", RawQuery: s.query().Encode(), Fragment: anchor}
+	return u.String()
+}
+
+func (s State) query() url.Values {
+	q := url.Values{}
+	if s.Month != "" {
+		q.Set("month", s.Month)
+	}
+	if s.Table {
+		q.Set("view", "table")
+	}
+	if s.AllDays {
+		q.Set("days", "all")
+	}
+	if s.Revoked {
+		q.Set("revoked", "1")
+	}
+	return q
+}
+
+// ReadState reads what With wrote; unknown values are ignored. The month is
+// not checked.
+func ReadState(q url.Values) State {
+	return State{
+		Month:   q.Get("month"),
+		Table:   q.Get("view") == "table",
+		AllDays: q.Get("days") == "all",
+		Revoked: q.Get("revoked") == "1",
+	}
+}
