@@ -17,6 +17,8 @@ const (
 	CodeMethodNotAllowed    Code = "METHOD_NOT_ALLOWED"
 	CodeConflict            Code = "CONFLICT"
 	CodePayloadTooLarge     Code = "PAYLOAD_TOO_LARGE"
+	CodeTargetTooLong       Code = "TARGET_TOO_LONG"
+	CodeHeadersTooLarge     Code = "HEADERS_TOO_LARGE"
 	CodeRateLimited         Code = "RATE_LIMITED"
 	CodeInternal            Code = "INTERNAL_ERROR"
 	CodeNotImplemented      Code = "NOT_IMPLEMENTED"

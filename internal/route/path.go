@@ -1,0 +1,110 @@
+package route
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/toksta/toksta"
+)
+
+// pathChar reports whether c may stand in a path: the characters of a segment
+// (RFC 3986, pchar) but for ";", which some servers cut a segment at.
+func pathChar(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return strings.IndexByte("-._~!$&'()*+,=:@%/", c) >= 0
+}
+
+// check refuses a path that a server behind may read as another one: empty
+// inner segments, dot segments, escapes of / \ % ; of controls and of
+// anything outside ASCII, and characters that no path holds. It reports
+// whether the path holds an escape.
+func check(path string) (escaped bool, err error) {
+	if path == "" || path[0] != '/' {
+		return false, badPath("The path must start with a slash.")
+	}
+	start := 1
+	for i := 1; i < len(path); i++ {
+		switch c := path[i]; {
+		case !pathChar(c):
+			return false, badPath("The path holds a character that must not be there unescaped.")
+		case c == '%':
+			if !safeEscape(path[i:]) {
+				return false, badPath("The path holds an escape that is not accepted.")
+			}
+			escaped = true
+			i += 2
+		case c == '/':
+			if i == start {
+				return false, badPath("The path holds an empty segment.")
+			}
+			if isDots(path[start:i]) {
+				return false, badPath("The path holds a dot segment.")
+			}
+			start = i + 1
+		}
+	}
+	if isDots(path[start:]) {
+		return false, badPath("The path holds a dot segment.")
+	}
+	return escaped, nil
+}
+
+// safeEscape reports whether s starts with the escape of a printable ASCII
+// character that separates nothing.
+func safeEscape(s string) bool {
+	if len(s) < 3 {
+		return false
+	}
+	hi, okHi := hexDigit(s[1])
+	lo, okLo := hexDigit(s[2])
+	c := hi<<4 | lo
+	return okHi && okLo && c >= ' ' && c < 0x7f && !strings.ContainsRune(`/\%;`, rune(c))
+}
+
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}
+
+// isDots reports whether segment is "." or "..", each dot plain or escaped.
+func isDots(segment string) bool {
+	dots := 0
+	for segment != "" {
+		switch {
+		case segment[0] == '.':
+			segment = segment[1:]
+		case len(segment) >= 3 && segment[:2] == "%2" && segment[2]|0x20 == 'e':
+			segment = segment[3:]
+		default:
+			return false
+		}
+		if dots++; dots > 2 {
+			return false
+		}
+	}
+	return dots > 0
+}
+
+// decode undoes the escapes of a path that check accepted: none of them is a
+// slash, so its segments stay where they are.
+func decode(path string) string {
+	decoded, err := url.PathUnescape(path)
+	if err != nil {
+		return ""
+	}
+	return decoded
+}
+
+func badPath(message string) error {
+	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
+}

@@ -1,0 +1,28 @@
+package telemetry
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/toksta/toksta"
+)
+
+// NewLog returns the process's log: one JSON object a line, UTC times.
+func NewLog(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: utc}))
+}
+
+func utc(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
+}
+
+func reason(err error) toksta.Reason {
+	if e, ok := errors.AsType[*toksta.Error](err); ok {
+		return e.Reason
+	}
+	return ""
+}

@@ -1,0 +1,115 @@
+// Package telemetry writes what happened: the process's structured log and
+// the one record per request.
+//
+// It stands around the whole request path. Stations add what they learn to
+// the [Record] in the request's context; it is written once, when the answer
+// is over. A record never holds a secret, a query string, a header value or a
+// body, and nothing here influences an answer but the recovery of a panic.
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// Outcome is what became of a request, for the log.
+type Outcome string
+
+// The outcomes of a request.
+const (
+	Answered   Outcome = "answered"    // below status 400
+	Refused    Outcome = "refused"     // by us, with a code
+	Failed     Outcome = "failed"      // 5xx of ours
+	ClientGone Outcome = "client_gone" // nobody was left to answer
+	Aborted    Outcome = "aborted"     // cut off in the middle of the answer
+)
+
+// Record is what is known of one request. It belongs to the request's
+// goroutine and is complete when the answer is.
+type Record struct {
+	Start     time.Time
+	RequestID string
+	TraceID   string
+	Method    string
+	Operation string // the route's; "" when none matched
+	Family    toksta.Family
+	Principal toksta.Principal
+	Address   string // the client's
+	Outcome   Outcome
+	Code      toksta.Code
+	Reason    toksta.Reason
+	Err       error // an internal failure, for operators
+	Status    int
+	Bytes     int64
+	Credits   int64
+	Duration  time.Duration
+}
+
+type recordKey struct{}
+
+// RecordFrom returns the request's record to add to; without one, a record
+// that nobody writes.
+func RecordFrom(ctx context.Context) *Record {
+	if rec, ok := ctx.Value(recordKey{}).(*Record); ok {
+		return rec
+	}
+	return &Record{}
+}
+
+// Fail notes the error that the request is answered with.
+func (rec *Record) Fail(err error) {
+	rec.Code = toksta.ErrorCode(err)
+	rec.Reason = reason(err)
+	if rec.Code == toksta.CodeInternal {
+		rec.Err = err
+	}
+}
+
+// outcome is settled last, from what the stations left.
+func (rec *Record) outcome() Outcome {
+	switch {
+	case rec.Outcome != "":
+		return rec.Outcome
+	case rec.Status >= 500:
+		return Failed
+	case rec.Status >= 400:
+		return Refused
+	default:
+		return Answered
+	}
+}
+
+// attrs are the record's fields; those without a value are left out.
+func (rec *Record) attrs() []slog.Attr {
+	attrs := make([]slog.Attr, 0, 18)
+	text := func(name, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, value))
+		}
+	}
+	text("request_id", rec.RequestID)
+	text("trace_id", rec.TraceID)
+	text("method", rec.Method)
+	text("route", rec.Operation)
+	text("family", string(rec.Family))
+	text("account", string(rec.Principal.AccountID))
+	text("key_id", string(rec.Principal.KeyID))
+	text("address", rec.Address)
+	text("outcome", string(rec.outcome()))
+	text("code", string(rec.Code))
+	text("reason", string(rec.Reason))
+	if rec.Err != nil {
+		text("error", rec.Err.Error())
+	}
+	attrs = append(attrs,
+		slog.Int("status", rec.Status),
+		slog.Float64("duration_ms", float64(rec.Duration.Microseconds())/1000),
+		slog.Int64("bytes", rec.Bytes))
+	if rec.Credits > 0 {
+		attrs = append(attrs, slog.Int64("credits", rec.Credits))
+	}
+	return attrs
+}
