@@ -1,0 +1,101 @@
+package index
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/toksta/toksta"
+)
+
+// accounts holds the newest version of each account. An account that only
+// grants speak of so far has a version without a row, and no standing.
+type accounts struct {
+	catalog *toksta.Catalog
+	codec   codec
+	seed    maphash.Seed
+	ids     atomic.Pointer[table]
+	slots   slabs[slot]
+	recent  recent
+	known   int // the writer's
+}
+
+// slot is where an account's current version hangs: a change of the account
+// is one store, however many keys it has.
+type slot struct{ version atomic.Pointer[version] }
+
+// version is one state of an account: its row packed small, and the standing
+// resolved from it once somebody asks. A standing that is resolved late lands
+// in the version that it was resolved from, so it can never displace a newer.
+type version struct {
+	row      string // the id alone until the account is put
+	standing atomic.Pointer[toksta.Standing]
+}
+
+func (a *accounts) init(c *toksta.Catalog, seed maphash.Seed) {
+	a.catalog, a.codec, a.seed = c, newCodec(c), seed
+	a.ids.Store(newTable(0))
+}
+
+// find returns the ref of an account that was put or that a grant named.
+func (a *accounts) find(id string) (uint32, bool) {
+	t := a.ids.Load()
+	for i := t.start(a.hash(id)); ; i = t.next(i) {
+		ref := t.slots[i].Load()
+		if ref == 0 || rowID(a.slots.at(ref).version.Load().row) == id {
+			return ref, ref != 0
+		}
+	}
+}
+
+func (a *accounts) hash(id string) uint64 { return maphash.String(a.seed, id) }
+
+// ensure returns the ref of an account, which may have no row yet.
+func (a *accounts) ensure(id string) uint32 {
+	if ref, ok := a.find(id); ok {
+		return ref
+	}
+	ref, s := a.slots.add()
+	s.version.Store(&version{row: unknownRow(id)})
+	insert(&a.ids, a.hash(id), ref, func(r uint32) uint64 { return a.hash(rowID(a.slots.at(r).version.Load().row)) })
+	return ref
+}
+
+func (a *accounts) put(account toksta.Account) {
+	s := a.slots.at(a.ensure(string(account.ID)))
+	if !isKnown(s.version.Load().row) {
+		a.known++
+	}
+	s.version.Store(&version{row: a.codec.pack(account)})
+}
+
+// standing returns what the account may do now, nil for one without a row.
+func (a *accounts) standing(ref uint32) *toksta.Standing {
+	v := a.slots.at(ref).version.Load()
+	if s := v.standing.Load(); s != nil {
+		return s
+	}
+	if !isKnown(v.row) {
+		return nil
+	}
+	s := a.catalog.Standing(a.codec.unpack(v.row))
+	if !v.standing.CompareAndSwap(nil, s) {
+		// Somebody was faster. The ring holds each version once.
+		return a.standing(ref)
+	}
+	a.recent.add(v)
+	return s
+}
+
+// recent bounds how many accounts are held resolved: a standing is several
+// times the size of its packed row. The oldest makes room for the newest.
+type recent struct {
+	ring [1 << 15]atomic.Pointer[version]
+	next atomic.Uint32
+}
+
+func (r *recent) add(v *version) {
+	at := (r.next.Add(1) - 1) % uint32(len(r.ring))
+	if old := r.ring[at].Swap(v); old != nil {
+		old.standing.Store(nil)
+	}
+}

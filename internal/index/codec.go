@@ -1,0 +1,193 @@
+package index
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// codec packs an account into a row of some eighty bytes: the id with its
+// length before it, then, for an account that was put, every other field in
+// the order of the struct. Words of the catalogue take one byte.
+type codec struct{ words []string }
+
+func newCodec(c *toksta.Catalog) codec {
+	words := []string{"", "monthly", "annual"}
+	for _, p := range c.Plans {
+		words = append(words, string(p.ID))
+	}
+	for s := range c.Statuses {
+		words = append(words, string(s))
+	}
+	for _, f := range c.Families {
+		words = append(words, string(f.Name))
+	}
+	return codec{words}
+}
+
+// Bits of a row's flags.
+const (
+	accessSet = 1 << iota
+	accessOn
+	hasEntitlements
+)
+
+func unknownRow(id string) string { return string(appendText(nil, id)) }
+
+func isKnown(row string) bool {
+	r := reader{rest: row}
+	r.text()
+	return r.rest != ""
+}
+
+// rowID returns the id of a row without copying it.
+func rowID(row string) string {
+	r := reader{rest: row}
+	return r.text()
+}
+
+func (c codec) pack(a toksta.Account) string {
+	b := appendText(make([]byte, 0, 128), string(a.ID))
+	b = appendText(b, a.Name)
+	b = c.appendWord(b, string(a.Plan))
+	b = c.appendWord(b, string(a.Status))
+	b = appendTime(b, a.StatusSince)
+	b = c.appendWord(b, a.Cadence)
+	b = appendTime(b, a.CycleAnchor)
+	b = c.appendEntitlements(b, a.Entitlements)
+	b = appendTime(b, a.CreatedAt)
+	return string(binary.AppendVarint(b, a.Seq))
+}
+
+func (c codec) appendEntitlements(b []byte, e toksta.Entitlements) []byte {
+	var flags byte
+	if e.APIAccess != nil {
+		flags |= accessSet
+		if *e.APIAccess {
+			flags |= accessOn
+		}
+	}
+	if len(e.Families) > 0 || e.PerMinute != 0 || e.OverageCapMicros != 0 || e.PurchasedCredits != 0 {
+		flags |= hasEntitlements
+	}
+	b = append(b, flags)
+	if flags&hasEntitlements == 0 {
+		return b
+	}
+	b = binary.AppendVarint(b, int64(e.PerMinute))
+	b = binary.AppendVarint(b, e.OverageCapMicros)
+	b = binary.AppendVarint(b, e.PurchasedCredits)
+	b = binary.AppendVarint(b, int64(len(e.Families)))
+	for f, on := range e.Families {
+		b = c.appendWord(b, string(f))
+		b = append(b, 0)
+		if on {
+			b[len(b)-1] = 1
+		}
+	}
+	return b
+}
+
+func (c codec) unpack(row string) toksta.Account {
+	r := reader{rest: row, words: c.words}
+	return toksta.Account{
+		ID:           toksta.AccountID(r.text()),
+		Name:         r.text(),
+		Plan:         toksta.PlanID(r.word()),
+		Status:       toksta.Status(r.word()),
+		StatusSince:  r.time(),
+		Cadence:      r.word(),
+		CycleAnchor:  r.time(),
+		Entitlements: r.entitlements(),
+		CreatedAt:    r.time(),
+		Seq:          r.number(),
+	}
+}
+
+func (r *reader) entitlements() (e toksta.Entitlements) {
+	flags := r.byte()
+	if flags&accessSet != 0 {
+		on := flags&accessOn != 0
+		e.APIAccess = &on
+	}
+	if flags&hasEntitlements == 0 {
+		return e
+	}
+	e.PerMinute = int(r.number())
+	e.OverageCapMicros = r.number()
+	e.PurchasedCredits = r.number()
+	if n := r.number(); n > 0 {
+		e.Families = make(map[toksta.Family]bool, n)
+		for range n {
+			f := toksta.Family(r.word())
+			e.Families[f] = r.byte() == 1
+		}
+	}
+	return e
+}
+
+// A word of the catalogue is its number plus one; 0 precedes any other text.
+func (c codec) appendWord(b []byte, s string) []byte {
+	if i := slices.Index(c.words, s); i >= 0 && i < 255 {
+		return append(b, byte(i+1))
+	}
+	return appendText(append(b, 0), s)
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendVarint(b, int64(len(s))), s...)
+}
+
+// appendTime keeps milliseconds, as the store does.
+func appendTime(b []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(b, 0)
+	}
+	return binary.AppendVarint(append(b, 1), t.UnixMilli())
+}
+
+// reader takes a row apart. Rows are this package's own, so they are whole.
+type reader struct {
+	rest  string
+	words []string
+}
+
+func (r *reader) byte() byte {
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+func (r *reader) number() int64 {
+	var u uint64
+	for shift := 0; ; shift += 7 {
+		b := r.byte()
+		u |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return int64(u>>1) ^ -int64(u&1)
+		}
+	}
+}
+
+func (r *reader) text() string {
+	n := r.number()
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *reader) word() string {
+	if i := r.byte(); i > 0 {
+		return r.words[i-1]
+	}
+	return r.text()
+}
+
+func (r *reader) time() time.Time {
+	if r.byte() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(r.number()).UTC()
+}

@@ -1,0 +1,43 @@
+package index
+
+import (
+	"fmt"
+
+	"github.com/toksta/toksta"
+)
+
+// term is the part of a grant that can change, replaced whole.
+type term struct {
+	limits    *toksta.Limits
+	expiresAt int64
+	revoked   bool
+}
+
+// terms holds each of the common terms once: of a million keys most narrow
+// nothing, and the others share a few sets of scopes.
+type terms map[string]*term
+
+// maxShared bounds the terms that are shared; beyond, each grant has its own.
+const maxShared = 1 << 12
+
+// of returns the terms of g, shared when they have no expiry of their own.
+func (s terms) of(g toksta.Grant) *term {
+	t := &term{g.Limits, g.ExpiresAt, g.Revoked}
+	if g.ExpiresAt != 0 {
+		if g.Limits != nil {
+			t.limits = s.of(toksta.Grant{Limits: g.Limits}).limits
+		}
+		return t
+	}
+	name := fmt.Sprint(g.Revoked)
+	if g.Limits != nil {
+		name = fmt.Sprintf("%t %q %v %d", g.Revoked, g.Limits.Scopes, g.Limits.Networks, g.Limits.PerMinute)
+	}
+	if known, ok := s[name]; ok {
+		return known
+	}
+	if len(s) < maxShared {
+		s[name] = t
+	}
+	return t
+}

@@ -1,0 +1,145 @@
+// Package verify is the request path's one decision, in the contract's order:
+// this node's right to speak, the key, its rights, its rate, its credits; then
+// the count.
+//
+// It stands between httpauth, which knows headers, and the station that
+// answers. It touches no disk and no network, takes no lock but those of one
+// account's window and balance, allocates nothing, and never sees a secret.
+package verify
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
+	"github.com/toksta/toksta/internal/index"
+	"github.com/toksta/toksta/internal/ratelimit"
+)
+
+// Lease says whether this node may still vouch for keys.
+type Lease interface {
+	Valid(now time.Time) bool
+}
+
+// Meter counts one event durably before it returns.
+type Meter interface {
+	Count(Event)
+}
+
+// Event is one thing to count, for a key that exists.
+type Event struct {
+	AccountID toksta.AccountID
+	KeyID     toksta.KeyID
+	Family    toksta.Family
+	CostKey   string
+	Operation string
+	Reason    toksta.Reason // "" for an admitted call
+	Calls     int64         // 1 for a decision, 0 for the charge that follows it
+	Charge    toksta.Charge
+	Now       time.Time
+	Addr      netip.Addr
+	Agent     string
+}
+
+// Deps are the stations of the path. All are required.
+type Deps struct {
+	Lease   Lease
+	Index   *index.Index
+	Limiter *ratelimit.Limiter
+	Book    *credits.Book
+	Meter   Meter
+}
+
+// Engine decides calls, from any number of goroutines. It is the
+// httpauth.Verifier of a node.
+type Engine struct{ deps Deps }
+
+// New returns an engine over d.
+func New(d Deps) *Engine { return &Engine{d} }
+
+// Verify decides c now and counts it when its key is known. An admitted
+// decision holds the route's credits: whoever answers the call settles it.
+func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
+	d := toksta.Decision{Route: c.Route}
+	if !e.deps.Lease.Valid(c.Now) {
+		d.Refusal = toksta.Refusal{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}
+		return d
+	}
+	grant, standing, known := e.deps.Index.Lookup(c.Digest)
+	if !known || standing == nil {
+		d.Refusal = toksta.Authorize(nil, nil, &c)
+		return d
+	}
+	d.Standing = standing
+	d.Principal = principal(&grant, standing)
+	if d.Refusal = toksta.Authorize(&grant, standing, &c); d.Admitted() {
+		e.take(&d, &grant, &c)
+	}
+	event := newEvent(&d, &c)
+	event.Calls, event.Reason = 1, d.Reason
+	e.deps.Meter.Count(event)
+	return d
+}
+
+// take spends what an authorized call costs: one call of the windows, then
+// the credits of its route.
+func (e *Engine) take(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
+	w := ratelimit.Window{Account: d.Standing.Account.ID, AccountLimit: d.Standing.PerMinute, Key: g.KeyID}
+	if g.Limits != nil {
+		w.KeyLimit = g.Limits.PerMinute
+	}
+	var ok bool
+	if d.Rate, ok = e.deps.Limiter.Take(w, c.Now); !ok {
+		d.Refusal = toksta.Refusal{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}
+		return
+	}
+	if !e.deps.Book.Hold(d.Standing, c.Route.Credits, c.Now) {
+		d.Refusal = toksta.Refusal{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
+		return
+	}
+	d.Hold = c.Route.Credits
+}
+
+// Settle charges an admitted call what it came to, 0 when it failed, releases
+// its hold and returns how it was paid. A second call for the same decision
+// with the hold gone and no credits does nothing.
+func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge {
+	if d.Standing == nil || d.Hold == 0 && credits == 0 {
+		return toksta.Charge{}
+	}
+	charge := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)
+	d.Hold = 0
+	if charge.Credits > 0 {
+		event := newEvent(d, &c)
+		event.Charge = charge
+		e.deps.Meter.Count(event)
+	}
+	return charge
+}
+
+func principal(g *toksta.Grant, s *toksta.Standing) toksta.Principal {
+	p := toksta.Principal{AccountID: s.Account.ID, KeyID: g.KeyID, Plan: s.Account.Plan, Scopes: s.Families}
+	if g.Limits != nil && len(g.Limits.Scopes) > 0 {
+		p.Scopes = g.Limits.Scopes
+	}
+	return p
+}
+
+func newEvent(d *toksta.Decision, c *toksta.Call) Event {
+	e := Event{
+		AccountID: d.Principal.AccountID,
+		KeyID:     d.Principal.KeyID,
+		Family:    c.Route.Family,
+		CostKey:   c.Route.CostKey,
+		Operation: c.Route.Operation,
+		Now:       c.Now,
+		Addr:      c.Addr,
+		Agent:     c.Agent,
+	}
+	if e.CostKey == "" {
+		e.CostKey = e.Operation
+	}
+	return e
+}
