@@ -1,0 +1,52 @@
+package config
+
+import (
+	"net/url"
+
+	"github.com/toksta/toksta"
+)
+
+// Admit is the value of a status under which an account's keys work.
+const Admit toksta.Reason = "admit"
+
+// Catalog returns the vendor's offer in the form that the request path reads.
+func (c Config) Catalog() *toksta.Catalog {
+	out := &toksta.Catalog{
+		Shape:     toksta.KeyShape{Prefix: c.Keys.Prefix},
+		Statuses:  make(map[toksta.Status]toksta.Reason, len(c.Statuses)),
+		FreePlan:  c.Signup.Plan,
+		PerMinute: c.RateLimit.PerMinute,
+		MaxKeys:   c.Keys.MaxLive,
+	}
+	for status, reason := range c.Statuses {
+		if reason == Admit {
+			reason = ""
+		}
+		out.Statuses[status] = reason
+	}
+	for _, f := range c.Families {
+		out.Families = append(out.Families, toksta.FamilyInfo{Name: f.Name, Description: f.Description})
+	}
+	for _, p := range c.Plans {
+		out.Plans = append(out.Plans, toksta.Plan{
+			ID: p.ID, Name: p.Name, Source: p.Source, API: p.API,
+			Families: p.Families, Entitled: p.Entitled,
+			FeeMicros: int64(p.Fee), IncludedCredits: p.IncludedCredits,
+			OverageMicros: int64(p.Overage), CreditMicros: int64(p.CreditPrice), PerMinute: p.PerMinute,
+		})
+	}
+	for _, r := range c.Routes {
+		out.Routes = append(out.Routes, toksta.Route{
+			Method: r.Method, Pattern: r.Path, Operation: r.Operation, Family: r.Family,
+			CostKey: r.CostKey, Credits: r.Credits, Upstream: r.Upstream,
+		})
+	}
+	return out
+}
+
+// SecureCookies reports whether people reach the pages over TLS, so that
+// their cookies can demand it.
+func (c Config) SecureCookies() bool {
+	u, err := url.Parse(c.PublicURL)
+	return err == nil && u.Scheme == "https"
+}

@@ -1,0 +1,180 @@
+package config
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// checker gathers faults while the configuration is read and checked.
+type checker struct {
+	cfg       *Config
+	documents []*document       // the operator's file before the shipped one
+	variables map[string]string // path → variable that set it
+	faults    Faults
+}
+
+// fault records a problem at a path, blaming the variable or line that set
+// it. A line that could not be read is blamed once: checks of a value that is
+// missing for that reason say nothing new.
+func (c *checker) fault(path, problem, fix string) {
+	f := Fault{Field: path, Problem: problem, Fix: fix}
+	f.File, f.Line = c.origin(path)
+	if f.Line == 0 && f.File == environment {
+		f.Field = c.variables[path]
+	}
+	unread := func(known Fault) bool { return known.unread && known.File == f.File && known.Line == f.Line }
+	if f.Line == 0 || !slices.ContainsFunc(c.faults, unread) {
+		c.faults = append(c.faults, f)
+	}
+}
+
+// origin says where a setting got its value.
+func (c *checker) origin(path string) (file string, line int) {
+	if c.variables[path] != "" {
+		return environment, 0
+	}
+	for _, d := range c.documents {
+		if line := d.find(path); line > 0 {
+			return d.name, line
+		}
+	}
+	return c.documents[0].name, 0
+}
+
+// must records a fault unless ok.
+func (c *checker) must(ok bool, path, problem, fix string) {
+	if !ok {
+		c.fault(path, problem, fix)
+	}
+}
+
+func (c *checker) sorted() Faults {
+	slices.SortStableFunc(c.faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	return c.faults
+}
+
+// check runs every check; the order is the file's.
+func (c *checker) check() {
+	c.checkPlace()
+	c.checkDurations()
+	c.checkGateway()
+	c.checkPeople()
+	c.checkKeys()
+	c.checkStatuses()
+	c.checkFamilies()
+	c.checkPlans()
+	c.checkUpstreams()
+	c.checkRoutes()
+}
+
+// maxSocket is the longest path that a Unix socket can have everywhere.
+const maxSocket = 100
+
+func (c *checker) checkPlace() {
+	cfg := c.cfg
+	c.must(cfg.Data != "", "data", "The data directory is empty.", "name a directory, such as /var/lib/toksta")
+	c.checkAddress("listen.public", cfg.Listen.Public, true)
+	c.checkAddress("listen.pages", cfg.Listen.Pages, false)
+	c.must(len(cfg.Listen.Private) <= maxSocket, "listen.private", "The path is too long for a Unix socket.", "choose one of at most 100 characters")
+	c.must((cfg.Listen.TLS.Cert == "") == (cfg.Listen.TLS.Key == ""), "listen.tls", "A certificate and its key belong together; one of them is missing.", "set both listen.tls.cert and listen.tls.key, or neither")
+	c.must(isURL(cfg.PublicURL, "http", "https"), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
+	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages)
+	if exposed && !cfg.SecureCookies() && !cfg.Sessions.InsecureCookies {
+		c.fault("public_url", "The pages can be reached from other machines, yet people would sign in over plain HTTP.",
+			"set public_url to the https address, or consent with sessions.insecure_cookies: true")
+	}
+	c.checkStore()
+	c.must(slices.Contains([]string{"debug", "info", "warn", "error"}, cfg.Logs.Level), "logs.level", "There is no such level.", "debug, info, warn or error")
+	c.must(cfg.Logs.Format == "json" || cfg.Logs.Format == "text", "logs.format", "There is no such format.", "json or text")
+}
+
+func (c *checker) checkStore() {
+	scheme, rest, _ := strings.Cut(c.cfg.Store.URL, ":")
+	known := scheme == "sqlite" || scheme == "postgres" || scheme == "postgresql"
+	c.must(known && rest != "", "store.url", "This is no database that Toksta knows.", "sqlite:path/to/toksta.db or postgres://user@host/database")
+	_, fromEnv := c.variables["store.url"]
+	if !fromEnv && c.cfg.Store.URLFile == "" && Redact(c.cfg.Store.URL) != c.cfg.Store.URL {
+		c.fault("store.url", "The password of the database stands in the configuration file.", "put the URL in a file named by store.url_file, or in TOKSTA_STORE_URL")
+	}
+}
+
+func (c *checker) checkAddress(path, address string, required bool) {
+	if address == "" && !required {
+		return
+	}
+	_, port, err := net.SplitHostPort(address)
+	c.must(err == nil && port != "", path, "This is not an address to listen on.", "write host:port, such as 127.0.0.1:8080")
+}
+
+func (c *checker) checkDurations() {
+	for _, s := range []struct {
+		path     string
+		value    time.Duration
+		min, max time.Duration
+	}{
+		{"node.lease", c.cfg.Node.Lease, time.Second, 10 * time.Minute},
+		{"meter.flush_interval", c.cfg.Meter.FlushInterval, 100 * time.Millisecond, 10 * time.Minute},
+		{"gateway.read_header_timeout", c.cfg.Gateway.ReadHeaderTimeout, time.Second, 10 * time.Minute},
+		{"gateway.idle_timeout", c.cfg.Gateway.IdleTimeout, time.Second, time.Hour},
+		{"gateway.shutdown_grace", c.cfg.Gateway.ShutdownGrace, time.Second, time.Hour},
+		{"signup.invitation_lifetime", c.cfg.Signup.InvitationLifetime, time.Minute, 8760 * time.Hour},
+		{"sessions.lifetime", c.cfg.Sessions.Lifetime, time.Minute, 8760 * time.Hour},
+		{"sessions.idle", c.cfg.Sessions.Idle, time.Minute, 8760 * time.Hour},
+		{"sessions.recent", c.cfg.Sessions.Recent, time.Second, 24 * time.Hour},
+	} {
+		c.must(s.value >= s.min && s.value <= s.max, s.path, "The duration "+s.value.String()+" is out of range.",
+			"choose one from "+s.min.String()+" to "+s.max.String()+", with its unit")
+	}
+}
+
+func (c *checker) checkGateway() {
+	c.must(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
+	c.must(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be refused.", "choose at least 4KiB")
+	for _, p := range c.cfg.TrustedProxies {
+		if p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16 {
+			c.fault("trusted_proxies", "The network "+p.String()+" would let most of the Internet claim any client address.", "list only your own proxies' networks")
+		}
+	}
+}
+
+func (c *checker) checkPeople() {
+	cfg := c.cfg
+	c.must(slices.Contains([]string{"open", "invited", "closed"}, cfg.Signup.Policy), "signup.policy", "There is no such policy.", "open, invited or closed")
+	b := cfg.Branding
+	c.must(strings.TrimSpace(b.Product) != "", "branding.product", "The product has no name.", "give the name that customers know")
+	c.must(b.Hue >= 190 && b.Hue <= 330, "branding.hue", "With this hue, text would lose contrast or look like a warning.", "choose one from 190 to 330")
+	for path, link := range map[string]string{
+		"branding.support_url": b.SupportURL, "branding.status_url": b.StatusURL, "branding.terms_url": b.TermsURL,
+		"branding.billing_url": b.BillingURL, "branding.credits_url": b.CreditsURL,
+	} {
+		c.must(link == "" || isURL(link, "http", "https", "mailto"), path, "This is not a link.", "write an https or mailto URL, or leave it empty")
+	}
+}
+
+func (c *checker) checkKeys() {
+	c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`).MatchString(c.cfg.Keys.Prefix), "keys.prefix",
+		"The prefix is empty or malformed; leak scanners and people know keys by it.", "2 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
+	c.must(c.cfg.Keys.MaxLive > 0, "keys.max_live", "No account could have a key.", "choose a number above 0")
+	c.must(c.cfg.RateLimit.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0; there is no unlimited.", "choose the calls a minute of an ordinary account, such as 60")
+}
+
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+func isURL(s string, schemes ...string) bool {
+	u, err := url.Parse(s)
+	return err == nil && slices.Contains(schemes, u.Scheme) && (u.Host != "" || u.Scheme == "mailto" && u.Opaque != "")
+}
+
+func netipCompare(a, b netip.Prefix) int { return a.Compare(b) }

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const variablePrefix = "TOKSTA_"
+
+// Process is what commands read of the environment beside the settings.
+type Process struct {
+	Environ  []string
+	Config   string // TOKSTA_CONFIG: path of the configuration
+	Socket   string // TOKSTA_SOCKET: operator socket of a server elsewhere on this machine
+	Operator string // name for the audit trail: TOKSTA_OPERATOR or the system's user
+	NoColor  bool   // NO_COLOR is set, or the terminal is dumb
+}
+
+// ReadProcess reads the environment of this process.
+func ReadProcess() Process {
+	p := Process{
+		Environ:  os.Environ(),
+		Config:   os.Getenv("TOKSTA_CONFIG"),
+		Socket:   os.Getenv("TOKSTA_SOCKET"),
+		Operator: os.Getenv("TOKSTA_OPERATOR"),
+		NoColor:  os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
+	}
+	if p.Operator == "" {
+		if u, err := user.Current(); err == nil {
+			p.Operator = u.Username
+		}
+	}
+	return p
+}
+
+// setting is one scalar of the configuration with its two names.
+type setting struct {
+	path     string // "listen.tls.cert"
+	variable string // "TOKSTA_LISTEN_TLS_CERT"
+	value    reflect.Value
+	store    func() // writes value back where it is a copy: an element of a map
+}
+
+// settings lists every scalar outside lists, which is what a variable can set.
+func settings(v reflect.Value, path string, store func()) []setting {
+	switch {
+	case isScalar(v):
+		name := variablePrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(path))
+		return []setting{{path, name, v, store}}
+	case v.Kind() == reflect.Struct:
+		var out []setting
+		for _, f := range fieldsOf(v.Type()) {
+			out = append(out, settings(v.Field(f.index), join(path, f.name), store)...)
+		}
+		return out
+	case v.Kind() == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
+		var out []setting
+		for _, key := range v.MapKeys() {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(v.MapIndex(key))
+			back := func() { v.SetMapIndex(key, element) }
+			out = append(out, settings(element, join(path, key.String()), back)...)
+		}
+		return out
+	}
+	return nil
+}
+
+func isScalar(v reflect.Value) bool {
+	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return true
+	}
+	return v.Kind() == reflect.String || v.Kind() == reflect.Bool || v.CanInt()
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// overlayEnvironment sets scalars from their variables. A variable that names
+// a section but no setting of it is a fault, as an unknown field is.
+func (c *checker) overlayEnvironment(environ []string) {
+	known := map[string]setting{}
+	sections := map[string]bool{}
+	for _, s := range settings(reflect.ValueOf(c.cfg).Elem(), "", func() {}) {
+		known[s.variable] = s
+		if section, _, nested := strings.Cut(s.path, "."); nested {
+			sections[variablePrefix+strings.ToUpper(section)+"_"] = true
+		}
+	}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if s, ok := known[name]; ok {
+			c.variables[s.path] = name
+			if err := setScalar(s.value, value); err != nil {
+				c.fault(s.path, fmt.Sprintf("%q does not fit: %v.", value, err), "correct the variable or unset it")
+				continue
+			}
+			s.store()
+			continue
+		}
+		for section := range sections {
+			if strings.HasPrefix(name, section) {
+				f := Fault{File: environment, Field: name, Problem: "There is no such setting.", Fix: "unset it"}
+				if near := nearest(name, slices.Collect(maps.Keys(known))); near != "" {
+					f.Fix = "did you mean " + near + "?"
+				}
+				c.faults = append(c.faults, f)
+			}
+		}
+	}
+}
+
+func setScalar(v reflect.Value, text string) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		d, err := time.ParseDuration(text)
+		v.SetInt(int64(d))
+		return err
+	case v.Kind() == reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		v.SetBool(b)
+		return err
+	case v.CanInt():
+		n, err := strconv.ParseInt(text, 10, 64)
+		v.SetInt(n)
+		return err
+	default:
+		v.SetString(text)
+		return nil
+	}
+}

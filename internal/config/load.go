@@ -1,0 +1,199 @@
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// DefaultYAML is the shipped configuration with its comments.
+//
+//go:embed default.yaml
+var DefaultYAML string
+
+// maxFile bounds a configuration file, in bytes.
+const maxFile = 4 << 20
+
+// Default returns the shipped configuration. It panics when the embedded file
+// is broken, which a test rules out.
+func Default() Config {
+	cfg, err := load(document{}, nil)
+	if err != nil {
+		panic(err)
+	}
+	return cfg
+}
+
+// Load returns the default configuration overlaid with the file at path (""
+// for none) and then with the variables of environ, as os.Environ has them.
+// An error that is Faults lists all that is wrong; no Config is returned then.
+func Load(path string, environ []string) (Config, error) {
+	doc := document{name: path}
+	if path != "" {
+		data, err := readLimited(path)
+		if err != nil {
+			return Config{}, err
+		}
+		doc.data = data
+	}
+	return load(doc, environ)
+}
+
+func load(doc document, environ []string) (Config, error) {
+	var cfg Config
+	shipped := document{name: "default.yaml (built in)", data: []byte(DefaultYAML)}
+	c := checker{cfg: &cfg, documents: []*document{&doc, &shipped}, variables: map[string]string{}}
+	c.overlay(&shipped)
+	c.overlay(&doc)
+	c.overlayEnvironment(environ)
+	c.readSecrets()
+	c.complete()
+	c.check()
+	if len(c.faults) > 0 {
+		return Config{}, c.sorted()
+	}
+	return cfg, nil
+}
+
+func readLimited(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("read the configuration: %s has %d bytes, %d is the most", path, info.Size(), maxFile)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return data, nil
+}
+
+// overlay decodes a document over the configuration so far.
+func (c *checker) overlay(doc *document) {
+	if len(doc.data) == 0 {
+		return
+	}
+	if err := yaml.Load(doc.data, &doc.root); err != nil {
+		c.decodeFaults(doc, err)
+		return
+	}
+	if doc.top() == nil || doc.top().Tag == "!!null" {
+		return // nothing but comments
+	}
+	c.unknownFields(doc)
+	c.forgetReplaced(doc)
+	c.decodeFaults(doc, doc.top().Load(c.cfg))
+}
+
+// forgetReplaced empties the maps that the document states, which a decoder
+// would merge into: a status left out must not go on admitting.
+func (c *checker) forgetReplaced(doc *document) {
+	if doc.find("statuses") > 0 {
+		c.cfg.Statuses = nil
+	}
+	if doc.find("upstreams") > 0 {
+		c.cfg.Upstreams = nil
+	}
+}
+
+// decodeFaults turns the decoder's errors into faults with lines.
+func (c *checker) decodeFaults(doc *document, err error) {
+	if err == nil {
+		return
+	}
+	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
+		for _, e := range all.Errors {
+			c.faults = append(c.faults, Fault{File: doc.name, Line: e.Mark.Line, Problem: plain(e.Message), unread: true})
+		}
+		return
+	}
+	f := Fault{File: doc.name, Problem: "This is not YAML: " + err.Error() + ".", Fix: "correct the line; indent with spaces, not tabs"}
+	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
+		f.Line, f.Problem = one.Mark.Line, "This is not YAML: "+one.Message+"."
+	}
+	c.faults = append(c.faults, f)
+}
+
+// plain says in words what the decoder says in Go types.
+func plain(message string) string {
+	m := regexp.MustCompile("^cannot construct (\\S+)(?: `(.*)`)? into (\\S+)").FindStringSubmatch(message)
+	if m == nil {
+		return strings.ToUpper(message[:1]) + message[1:] + "."
+	}
+	found := "a list or a map"
+	if m[2] != "" {
+		found = fmt.Sprintf("%q", m[2])
+	}
+	wanted := "something else"
+	switch {
+	case m[3] == "bool":
+		wanted = "true or false"
+	case strings.Contains(m[3], "Duration"):
+		wanted = "a duration such as 10s or 2m"
+	case strings.HasPrefix(m[3], "int"):
+		wanted = "a whole number"
+	case strings.HasPrefix(m[3], "[]"):
+		wanted = "a list"
+	case strings.HasPrefix(m[3], "map"), strings.HasPrefix(m[3], "config."):
+		wanted = "a map of settings"
+	case m[3] == "string", strings.HasPrefix(m[3], "toksta."):
+		wanted = "text"
+	}
+	return fmt.Sprintf("This is %s where %s belongs.", found, wanted)
+}
+
+// readSecrets replaces settings by the content of the files that hold them.
+func (c *checker) readSecrets() {
+	if c.cfg.Store.URLFile == "" {
+		return
+	}
+	data, err := os.ReadFile(c.cfg.Store.URLFile)
+	if err != nil {
+		c.fault("store.url_file", "The file cannot be read: "+err.Error()+".", "create it, readable for this process alone")
+		return
+	}
+	if c.cfg.Store.URL != "" {
+		c.fault("store.url_file", "Both store.url and store.url_file are set.", "remove one of the two")
+	}
+	c.cfg.Store.URL = strings.TrimSpace(string(data))
+}
+
+// complete fills in what depends on other settings.
+func (c *checker) complete() {
+	cfg := c.cfg
+	fill := func(s *string, value string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	fill(&cfg.Listen.Private, filepath.Join(cfg.Data, "toksta.sock"))
+	fill(&cfg.Store.URL, "sqlite:"+filepath.Join(cfg.Data, "toksta.db"))
+	fill(&cfg.Meter.Dir, filepath.Join(cfg.Data, "meter"))
+	if cfg.Node.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "node"
+		}
+		cfg.Node.Name = host
+	}
+	for name, u := range cfg.Upstreams {
+		if u.ConnectTimeout == 0 {
+			u.ConnectTimeout = 5 * time.Second
+		}
+		if u.ResponseTimeout == 0 {
+			u.ResponseTimeout = time.Minute
+		}
+		cfg.Upstreams[name] = u
+	}
+	slices.SortStableFunc(cfg.TrustedProxies, netipCompare)
+}

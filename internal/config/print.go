@@ -1,0 +1,47 @@
+package config
+
+import (
+	"maps"
+	"net/url"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Print returns the effective configuration as YAML that Load reads, with
+// passwords redacted.
+func (c Config) Print() ([]byte, error) {
+	c.Store.URL = Redact(c.Store.URL)
+	c.Upstreams = maps.Clone(c.Upstreams)
+	for name, u := range c.Upstreams {
+		u.URL = Redact(u.URL)
+		c.Upstreams[name] = u
+	}
+	return yaml.Dump(c, yaml.WithQuotePreference(yaml.QuoteDouble))
+}
+
+// Redact hides the password of a URL and the values of query fields that hold
+// one. A text that cannot be parsed as a URL is hidden whole.
+func Redact(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "[redacted]"
+	}
+	changed := false
+	if _, has := u.User.Password(); has {
+		u.User = url.UserPassword(u.User.Username(), "redacted")
+		changed = true
+	}
+	query := u.Query()
+	for field := range query {
+		if strings.Contains(strings.ToLower(field), "password") {
+			query.Set(field, "redacted")
+			changed = true
+		}
+	}
+	if !changed {
+		return s
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
