@@ -50,8 +50,12 @@ type exchangeKey struct{}
 
 // Begin gives r an exchange, with the caller's own request and trace ids when
 // they are safe to repeat: at most 64 letters, digits, dots, hyphens and
-// underscores, sent once. Otherwise it makes new ones.
+// underscores, sent once. Otherwise it makes new ones. A request that has an
+// exchange keeps it.
 func Begin(r *http.Request, realm string, now time.Time) (*Exchange, *http.Request) {
+	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok {
+		return x, r
+	}
 	x := &Exchange{RequestID: callerID(r.Header, HeaderRequestID), Realm: realm, Now: now}
 	if x.RequestID == "" {
 		x.RequestID = toksta.NewID(toksta.PrefixRequest, now)

@@ -2,6 +2,7 @@ package httpauth
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -23,12 +24,21 @@ type Passage struct {
 	settled bool
 }
 
+type passageKey struct{}
+
+// PassageFrom returns the admitted call that the request is, nil when nobody
+// was admitted.
+func PassageFrom(ctx context.Context) *Passage {
+	p, _ := ctx.Value(passageKey{}).(*Passage)
+	return p
+}
+
 // Serve runs next and settles the call exactly once: just before the header
-// of next's answer, or with nothing when next panics or gives up without one.
+// of next's answer, or with nothing when next panics before it.
 func (p *Passage) Serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	defer p.settle(http.StatusInternalServerError)
 	answer := &passageWriter{ResponseWriter: w, passage: p}
-	next.ServeHTTP(answer, r)
+	next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), passageKey{}, p)))
 	answer.begin(http.StatusOK)
 }
 

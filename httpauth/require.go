@@ -26,27 +26,14 @@ type Settler interface {
 // a decision.
 type Resolver func(*http.Request) (*toksta.Route, error)
 
-type decisionKey struct{}
-
-// WithDecision returns ctx with the decision that admitted its request.
-func WithDecision(ctx context.Context, d *toksta.Decision) context.Context {
-	return context.WithValue(ctx, decisionKey{}, d)
-}
-
-// DecisionFrom returns the decision that admitted the request, nil outside
-// [Require].
-func DecisionFrom(ctx context.Context) *toksta.Decision {
-	d, _ := ctx.Value(decisionKey{}).(*toksta.Decision)
-	return d
-}
-
-// FromContext returns who the request belongs to, false outside [Require].
+// FromContext returns who the request belongs to, false when nobody was
+// admitted.
 func FromContext(ctx context.Context) (toksta.Principal, bool) {
-	d := DecisionFrom(ctx)
-	if d == nil {
+	p := PassageFrom(ctx)
+	if p == nil {
 		return toksta.Principal{}, false
 	}
-	return d.Principal, true
+	return p.Decision.Principal, true
 }
 
 // Require admits to next the requests that v admits on the route that resolve
@@ -76,7 +63,7 @@ func Require(v Verifier, resolve Resolver) func(http.Handler) http.Handler {
 			}
 			s, _ := v.(Settler)
 			p := &Passage{Decision: &d, Call: call, Exchange: x, Settler: s}
-			p.Serve(next, w, r.WithContext(WithDecision(r.Context(), &d)))
+			p.Serve(next, w, r)
 		})
 	}
 }

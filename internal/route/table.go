@@ -76,6 +76,16 @@ func (t *Table) Match(method, escapedPath string) (*toksta.Route, error) {
 	return r, nil
 }
 
+// Routes returns every route of the table, the same pointers that Match
+// returns.
+func (t *Table) Routes() []*toksta.Route {
+	routes := make([]*toksta.Route, len(t.routes))
+	for i := range t.routes {
+		routes[i] = &t.routes[i]
+	}
+	return routes
+}
+
 func (t *Table) find(method, path string) *toksta.Route {
 	if r := t.root.find(method, path[1:]); r != nil || method != http.MethodHead {
 		return r

@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/telemetry"
+)
+
+// fail answers for an upstream that did not. What the client did wrong is its
+// own error, and a client that has gone away is nobody's.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	if fault := bodyFault(r); fault != nil {
+		httpauth.ExchangeFrom(r.Context()).Close = true
+		refuse(w, r, fault)
+		return
+	}
+	rec := telemetry.RecordFrom(r.Context())
+	if r.Context().Err() != nil {
+		rec.Outcome = telemetry.ClientGone
+		panic(http.ErrAbortHandler)
+	}
+	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached."}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		e = &toksta.Error{Code: toksta.CodeUpstreamTimeout, Message: "The service behind this endpoint did not answer in time."}
+	}
+	refuse(w, r, e)
+	rec.Err = err
+}
+
+// body is a request's body that remembers how reading it failed, since the
+// transport reports its own failures and the client's alike.
+type body struct {
+	io.ReadCloser
+	fault atomic.Pointer[error]
+}
+
+// Read notes any error but the end.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.fault.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+type bodyKey struct{}
+
+// limitBody refuses bodies of more than limit bytes, at once when the length
+// is announced, and lets only WebSocket leave HTTP: another protocol would
+// carry requests that nobody decides on.
+func limitBody(limit int64, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > limit {
+			httpauth.ExchangeFrom(r.Context()).Close = true
+			refuse(w, r, tooLarge())
+			return
+		}
+		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+			r.Header.Del("Upgrade")
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			b := &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit)}
+			r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, b))
+			r.Body = b
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bodyFault is the client's own failure to send the request, nil without one.
+func bodyFault(r *http.Request) error {
+	b, _ := r.Context().Value(bodyKey{}).(*body)
+	if b == nil {
+		return nil
+	}
+	fault := b.fault.Load()
+	if fault == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](*fault); ok {
+		return tooLarge()
+	}
+	return badRequest("The request's body could not be read.")
+}
+
+func tooLarge() error {
+	return &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The request's body is too large."}
+}

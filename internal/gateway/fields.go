@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/httpauth"
+)
+
+// The identity that the upstream may trust, because nobody else can set it.
+const (
+	HeaderAccountID = "X-Toksta-Account-Id"
+	HeaderKeyID     = "X-Toksta-Key-Id"
+	HeaderPlan      = "X-Toksta-Plan"
+	HeaderScopes    = "X-Toksta-Scopes"
+)
+
+// folded is a field name as back ends fold it together: lower case, with "_"
+// and "." for "-". Longer names than it holds are none of ours.
+type folded struct {
+	text [32]byte
+	size int
+}
+
+func fold(name string) (f folded) {
+	f.size = copy(f.text[:], name)
+	for i, c := range f.text[:f.size] {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			f.text[i] = c | 0x20
+		case c == '_' || c == '.':
+			f.text[i] = '-'
+		}
+	}
+	return f
+}
+
+func (f *folded) has(prefix string) bool {
+	return f.size >= len(prefix) && string(f.text[:len(prefix)]) == prefix
+}
+
+// fromClient reports whether a client's field must not reach the upstream: it
+// carries the key or a session, states an identity or an address that only we
+// may state, or would make the upstream see another method or path than the
+// one decided on.
+func fromClient(name string) bool {
+	f := fold(name)
+	if f.has("x-toksta-") || f.has("x-forwarded-") || f.has("x-original-") {
+		return true
+	}
+	switch string(f.text[:f.size]) {
+	case "authorization", "cookie", "x-request-id", "x-trace-id", "traceparent",
+		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-rewrite-url",
+		"x-http-method-override", "x-http-method", "x-method-override":
+		return true
+	}
+	return false
+}
+
+// fromUpstream reports whether an upstream's field of that name is ours to set.
+func fromUpstream(name string) bool {
+	f := fold(name)
+	if f.has("x-toksta-") || f.has("x-ratelimit-") {
+		return true
+	}
+	switch string(f.text[:f.size]) {
+	case "x-request-id", "x-trace-id":
+		return true
+	}
+	return false
+}
+
+func strip(h http.Header, ours func(name string) bool) {
+	for name := range h {
+		if ours(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// identify states to the upstream who calls and in which request.
+func identify(h http.Header, p *httpauth.Passage) {
+	who := p.Decision.Principal
+	h.Set(HeaderAccountID, string(who.AccountID))
+	h.Set(HeaderKeyID, string(who.KeyID))
+	h.Set(HeaderPlan, string(who.Plan))
+	h.Set(HeaderScopes, joinFamilies(who.Scopes))
+	h.Set(httpauth.HeaderRequestID, p.Exchange.RequestID)
+	h.Set(httpauth.HeaderTraceID, p.Exchange.TraceID)
+	if p.Exchange.Traceparent == "" {
+		h.Del("Tracestate")
+		return
+	}
+	h.Set(httpauth.HeaderTraceparent, p.Exchange.Traceparent)
+}
+
+func joinFamilies(families []toksta.Family) string {
+	var b strings.Builder
+	for i, f := range families {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(string(f))
+	}
+	return b.String()
+}

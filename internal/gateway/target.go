@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// Server returns an http.Server with the bounds that the gateway counts on:
+// net/http answers beyond them by itself, without the envelope, so they lie
+// above the gateway's own. The caller sets the address and what else it needs.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:                      h,
+		ReadHeaderTimeout:            10 * time.Second,
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               2 * (maxHeader + maxTarget),
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// mustClose reports whether a party in front may see the request end
+// elsewhere than net/http did: with a Transfer-Encoding (perhaps beside a
+// Content-Length, which net/http hides) and on HTTP/1.0.
+func mustClose(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
+}
+
+// target checks the request line and the header's size and returns the path as
+// it was sent.
+func target(r *http.Request) (string, error) {
+	if len(r.RequestURI) > maxTarget {
+		return "", &toksta.Error{Code: toksta.CodeTargetTooLong, Message: "The request target is longer than 8 KiB."}
+	}
+	if headerSize(r.Header) > maxHeader {
+		return "", &toksta.Error{Code: toksta.CodeHeadersTooLarge, Message: "The request's header is larger than 32 KiB."}
+	}
+	path, ok := rawPath(r)
+	if !ok {
+		return "", badRequest("The request target must be a path or an http URL without user information.")
+	}
+	return path, nil
+}
+
+// rawPath returns the escaped path of an origin-form or absolute-form target.
+func rawPath(r *http.Request) (string, bool) {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(path, "/") {
+		return path, true
+	}
+	u := r.URL
+	if u.Opaque != "" || u.User != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", false
+	}
+	_, rest, _ := strings.Cut(path, "://")
+	if _, tail, found := strings.Cut(rest, "/"); found {
+		return "/" + tail, true
+	}
+	return "/", true
+}
+
+// headerSize is what the fields take on the wire.
+func headerSize(h http.Header) int {
+	size := 0
+	for name, values := range h {
+		for _, v := range values {
+			size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return size
+}
+
+func badRequest(message string) *toksta.Error {
+	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
+}
