@@ -102,7 +102,7 @@ func storyUsage() *view.Usage {
 		Numbers: []view.Fact{{Label: "Calls admitted", Value: "44,639", Note: "1,594 a day"},
 			{Label: "Credits charged", Value: "3,412", Note: "of 5,000 included"},
 			{Label: "Overage", Value: "$0.00", Note: "$0.018 a credit after 7,400"}, {Label: "Refused", Value: "641", Note: "cost no credits"}},
-		Chart: storyChart(165, 1),
+		Chart: storyChart(196, 1),
 		ByKey: []view.Share{{Label: "Production CRM sync", Count: 31806}, {Label: "Enrichment worker", Count: 12384},
 			{Label: "Staging smoke test", Note: "revoked", Count: 449}},
 		ByFamily: []view.Share{{Label: "data", Count: 27453}, {Label: "job", Count: 16606}, {Label: "account", Count: 580}},

@@ -15,20 +15,17 @@ const (
 )
 
 // Spark draws up to the last 30 days of calls, without words: the number is
-// written below it. All zero draws nothing.
-func Spark(calls []int64) template.HTML {
-	calls = calls[max(0, len(calls)-sparkBars):]
-	var most int64
-	for _, n := range calls {
-		most = max(most, n)
-	}
-	if most == 0 {
+// written below it. most is the value that fills the height, so that the lines
+// of one list can be compared; 0 draws nothing.
+func Spark(calls []int64, most int64) template.HTML {
+	if most <= 0 {
 		return ""
 	}
+	calls = calls[max(0, len(calls)-sparkBars):]
 	var b strings.Builder
 	b.WriteString(`<svg class="spark" width="90" height="20" aria-hidden="true">`)
 	for i, n := range calls {
-		h := float64(n) / float64(most) * (sparkHeight - 1)
+		h := min(1, float64(n)/float64(most)) * (sparkHeight - 1)
 		if h < minVisible {
 			fmt.Fprintf(&b, `<rect class="none" x="%d" y="19" width="2" height="1"/>`, i*3)
 			continue

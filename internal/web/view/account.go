@@ -62,6 +62,17 @@ type Keys struct {
 	APIBase string
 }
 
+// Busiest is the most calls that any row had on one day; all rows' sparklines
+// are drawn to it.
+func (k Keys) Busiest() (most int64) {
+	for _, row := range k.Rows {
+		for _, n := range row.Spark {
+			most = max(most, n)
+		}
+	}
+	return most
+}
+
 // Key is a row of the list.
 type Key struct {
 	ID, Name string
