@@ -128,19 +128,22 @@ func setScalar(v reflect.Value, text string) error {
 	}
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		d, err := time.ParseDuration(text)
-		v.SetInt(int64(d))
-		return err
+		return assign(v, text, time.ParseDuration)
 	case v.Kind() == reflect.Bool:
-		b, err := strconv.ParseBool(text)
-		v.SetBool(b)
-		return err
+		return assign(v, text, strconv.ParseBool)
 	case v.CanInt():
-		n, err := strconv.ParseInt(text, 10, 64)
-		v.SetInt(n)
-		return err
+		return assign(v, text, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
 	default:
 		v.SetString(text)
 		return nil
 	}
+}
+
+// assign leaves v alone when text does not parse.
+func assign[T any](v reflect.Value, text string, parse func(string) (T, error)) error {
+	parsed, err := parse(text)
+	if err == nil {
+		v.Set(reflect.ValueOf(parsed).Convert(v.Type()))
+	}
+	return err
 }
