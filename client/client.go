@@ -1,0 +1,115 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// HeaderOperator names who acts, for the audit trail.
+const HeaderOperator = "X-Toksta-Operator"
+
+// PathPrefix is where the operator API answers: PathPrefix + "keys/revoke".
+const PathPrefix = "/operator/v1/"
+
+// maxAnswer bounds what is read of one answer, in bytes.
+const maxAnswer = 64 << 20
+
+// Client calls the operator API. It is safe for concurrent use.
+type Client struct {
+	// Operator is the name that changes are recorded under.
+	Operator string
+
+	base string
+	http *http.Client
+}
+
+// New returns a client of the server at address: the path of its Unix socket,
+// or an http(s) URL when the private listener stands behind something that
+// has one. Nothing is dialed yet.
+func New(address string) *Client {
+	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+		return &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{}}
+	}
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", address)
+		},
+	}
+	return &Client{base: "http://toksta", http: &http.Client{Transport: transport}}
+}
+
+// call posts one request and decodes its answer.
+func call[Answer any](ctx context.Context, c *Client, endpoint string, request any) (Answer, error) {
+	var answer Answer
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer, fmt.Errorf("encode the request to %s: %w", endpoint, err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+PathPrefix+endpoint, bytes.NewReader(body))
+	if err != nil {
+		return answer, fmt.Errorf("make the request to %s: %w", endpoint, err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(HeaderOperator, c.Operator)
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return answer, fmt.Errorf("call %s: %w", endpoint, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return answer, fmt.Errorf("read the answer of %s: %w", endpoint, err)
+	}
+	return answer, decode(data, resp.StatusCode, &answer)
+}
+
+// envelope is what every answer comes in.
+type envelope struct {
+	Success bool            `json:"success"`
+	Data    json.RawMessage `json:"data"`
+	Error   *struct {
+		Code    toksta.Code    `json:"code"`
+		Message string         `json:"message"`
+		Details map[string]any `json:"details"`
+	} `json:"error"`
+	Meta struct {
+		RequestID string `json:"request_id"`
+	} `json:"meta"`
+}
+
+func decode(data []byte, status int, answer any) error {
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		return fmt.Errorf("the answer with status %d is not Toksta's: %w", status, err)
+	}
+	if e.Success {
+		if err := json.Unmarshal(e.Data, answer); err != nil {
+			return fmt.Errorf("decode the answer: %w", err)
+		}
+		return nil
+	}
+	if e.Error == nil {
+		return fmt.Errorf("the answer with status %d holds neither data nor an error", status)
+	}
+	failure := &toksta.Error{Code: e.Error.Code, Message: e.Error.Message, Details: e.Error.Details}
+	if reason, ok := e.Error.Details["reason"].(string); ok {
+		failure.Reason = toksta.Reason(reason)
+	}
+	if hint, ok := e.Error.Details["hint"].(string); ok {
+		failure.Hint = hint
+	}
+	if failure.Code == toksta.CodeInternal {
+		failure.Hint = "look in the server's log for " + e.Meta.RequestID
+	}
+	return failure
+}

@@ -1,0 +1,38 @@
+package client
+
+import (
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// Receipt says what was changed and how it was enforced: from now on no node
+// admits a call on the state before it.
+type Receipt struct {
+	Sequence     int64             `json:"sequence"`
+	At           time.Time         `json:"at"`
+	Kind         toksta.ChangeKind `json:"kind"`
+	Confirmed    []Confirmation    `json:"confirmed"`
+	Fenced       []string          `json:"fenced"` // nodes that did not answer and were waited out
+	Milliseconds float64           `json:"milliseconds"`
+}
+
+// Confirmation says how long after the commit a node had the change.
+type Confirmation struct {
+	Node         string  `json:"node"`
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// NewReceipt puts a receipt in the form of the wire.
+func NewReceipt(r toksta.Receipt) Receipt {
+	out := Receipt{
+		Sequence: r.Change.Seq, At: r.Change.At, Kind: r.Change.Kind,
+		Confirmed: []Confirmation{}, Fenced: append([]string{}, r.Fenced...), Milliseconds: milliseconds(r.Took),
+	}
+	for _, n := range r.Confirmed {
+		out.Confirmed = append(out.Confirmed, Confirmation{n.Node, milliseconds(n.Took)})
+	}
+	return out
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

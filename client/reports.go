@@ -1,0 +1,102 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// AuditRequest asks for changes, newest first.
+type AuditRequest struct {
+	Account toksta.AccountID `json:"account,omitempty"`
+	Key     toksta.KeyID     `json:"key,omitempty"`
+	Before  int64            `json:"before,omitempty"` // sequence numbers below this
+	Limit   int              `json:"limit,omitempty"`
+}
+
+// Change is one row of the audit trail.
+type Change struct {
+	Sequence  int64             `json:"sequence"`
+	At        time.Time         `json:"at"`
+	Kind      toksta.ChangeKind `json:"kind"`
+	Actor     Actor             `json:"actor"`
+	AccountID toksta.AccountID  `json:"account_id,omitempty"`
+	KeyID     toksta.KeyID      `json:"key_id,omitempty"`
+	MemberID  toksta.MemberID   `json:"member_id,omitempty"`
+	Detail    map[string]string `json:"detail,omitempty"`
+}
+
+// Actor is who made a change and from where.
+type Actor struct {
+	Kind    toksta.ActorKind `json:"kind"`
+	ID      string           `json:"id,omitempty"`
+	Name    string           `json:"name,omitempty"`
+	Address string           `json:"address,omitempty"`
+	Agent   string           `json:"agent,omitempty"`
+}
+
+// AuditPage is a page of changes; Next is the next page's Before, 0 at the end.
+type AuditPage struct {
+	Changes []Change `json:"changes"`
+	Next    int64    `json:"next,omitempty"`
+}
+
+// UsageRequest asks for an account's month, "2026-01"; "" is the current one.
+type UsageRequest struct {
+	AccountRef
+	Month string `json:"month,omitempty"`
+}
+
+// Node is a process whose lease is live.
+type Node struct {
+	Name    string    `json:"name"`
+	Epoch   string    `json:"epoch"`
+	Version string    `json:"version"`
+	Applied int64     `json:"applied"` // sequence number
+	Keys    int64     `json:"keys"`    // secrets in its index
+	Lease   string    `json:"lease"`
+	SeenAt  time.Time `json:"seen_at"`
+}
+
+// NodeList is the cluster.
+type NodeList struct {
+	Nodes []Node `json:"nodes"`
+}
+
+// Check is one finding of the server about itself.
+type Check struct {
+	Name   string `json:"name"`
+	Level  string `json:"level"` // ok, warn or fail
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"`
+}
+
+// Health is what the server finds about itself.
+type Health struct {
+	Version string    `json:"version"`
+	Now     time.Time `json:"now"` // the server's wall clock
+	Checks  []Check   `json:"checks"`
+}
+
+// Audit returns a page of the audit trail.
+func (c *Client) Audit(ctx context.Context, r AuditRequest) (AuditPage, error) {
+	return call[AuditPage](ctx, c, "audit", r)
+}
+
+// Usage returns the document that the account's own GET /v1/account/usage
+// answers with.
+func (c *Client) Usage(ctx context.Context, r UsageRequest) (json.RawMessage, error) {
+	return call[json.RawMessage](ctx, c, "usage", r)
+}
+
+// Nodes lists the processes that admit calls now.
+func (c *Client) Nodes(ctx context.Context) (NodeList, error) {
+	return call[NodeList](ctx, c, "nodes", struct{}{})
+}
+
+// Health asks the server to examine itself.
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	return call[Health](ctx, c, "health", struct{}{})
+}
