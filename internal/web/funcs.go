@@ -37,9 +37,7 @@ func funcs(assets *Assets) template.FuncMap {
 		"sharebar":  func(part, whole int64, kind string) template.HTML { return chart.Bar(part, whole, 4, kind) },
 		"strip":     chart.Strip,
 		"total":     total,
-		"join":      strings.Join,
 		"int64":     func(n int) int64 { return int64(n) },
-		"lower":     lowerFirst,
 	}
 }
 
@@ -111,11 +109,4 @@ func total(shares []view.Share) (n int64) {
 		n += s.Count
 	}
 	return n
-}
-
-func lowerFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
 }
