@@ -55,9 +55,8 @@ func (p *Passage) settle(status int) {
 		}
 	}
 	p.Exchange.Billable = p.Decision.Hold > 0 || credits > 0
-	p.Exchange.Cost = credits
 	if p.Settler != nil {
-		p.Settler.Settle(p.Decision, p.Call, credits)
+		p.Exchange.Cost = p.Settler.Settle(p.Decision, p.Call, credits).Credits
 	}
 }
 

@@ -23,10 +23,10 @@ import (
 
 // Limits that hold where the configuration states none.
 const (
-	DefaultMaxBody = 10 << 20
-	maxTarget      = 8 << 10
-	maxHeader      = 32 << 10
-	maxAgent       = 256
+	DefaultMaxBody   = 10 << 20
+	maxTarget        = 8 << 10
+	DefaultMaxHeader = 32 << 10
+	maxAgent         = 256
 )
 
 // Config is what a gateway is made of.
@@ -43,6 +43,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For counts
 	Realm          string
 	MaxBody        int64            // bytes of a request's body; 0: DefaultMaxBody
+	MaxHeader      int              // bytes of a request's header; 0: DefaultMaxHeader
 	Now            func() time.Time // nil: time.Now
 }
 
@@ -70,6 +71,9 @@ func New(c Config) (*Gateway, error) {
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = DefaultMaxBody
+	}
+	if c.MaxHeader <= 0 {
+		c.MaxHeader = DefaultMaxHeader
 	}
 	routes := append([]toksta.Route(nil), c.Routes...)
 	for path := range c.Open {
@@ -147,7 +151,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route finds the request's route on the very bytes that will be forwarded.
 func (g *Gateway) route(r *http.Request) (*toksta.Route, error) {
-	path, err := target(r)
+	path, err := target(r, g.config.MaxHeader)
 	if err != nil {
 		return nil, err
 	}

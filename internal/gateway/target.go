@@ -8,10 +8,11 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Server returns an http.Server with the bounds that the gateway counts on:
-// net/http answers beyond them by itself, without the envelope, so they lie
-// above the gateway's own. The caller sets the address and what else it needs.
-func Server(h http.Handler) *http.Server {
+// Server returns an http.Server with the bounds that a gateway with that
+// MaxHeader counts on: net/http answers beyond them by itself, without the
+// envelope, so they lie above the gateway's own. The caller changes timeouts
+// and adds what else it needs.
+func Server(h http.Handler, maxHeader int) *http.Server {
 	return &http.Server{
 		Handler:                      h,
 		ReadHeaderTimeout:            10 * time.Second,
@@ -28,14 +29,14 @@ func mustClose(r *http.Request) bool {
 	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
-// target checks the request line and the header's size and returns the path as
+// target checks the request line and the header's bytes and returns the path as
 // it was sent.
-func target(r *http.Request) (string, error) {
+func target(r *http.Request, maxHeader int) (string, error) {
 	if len(r.RequestURI) > maxTarget {
 		return "", &toksta.Error{Code: toksta.CodeTargetTooLong, Message: "The request target is longer than 8 KiB."}
 	}
 	if headerSize(r.Header) > maxHeader {
-		return "", &toksta.Error{Code: toksta.CodeHeadersTooLarge, Message: "The request's header is larger than 32 KiB."}
+		return "", &toksta.Error{Code: toksta.CodeHeadersTooLarge, Message: "The request's header is too large."}
 	}
 	path, ok := rawPath(r)
 	if !ok {

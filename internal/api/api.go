@@ -1,0 +1,105 @@
+// Package api answers the public API's own endpoints: what routes there are,
+// an account's usage, the probes, and the API's documentation.
+//
+// It stands behind the gateway, as the station of what no upstream answers. It
+// makes no decision about keys and reads usage through one method; it writes
+// nothing.
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/httpauth"
+)
+
+// OperationUsage is the operation that reports an account's usage.
+const OperationUsage = "getAccountUsage"
+
+// Config is what the endpoints show.
+type Config struct {
+	Name        string // of the vendor's product: "Toksta"
+	Version     string // of this program
+	Environment string // for people: "production"
+	PublicURL   string // where callers reach the API; "" leaves it out
+	Families    []toksta.FamilyInfo
+	Routes      []toksta.Route
+	Checks      []Check
+	Usage       Usage
+	Now         func() time.Time // nil: time.Now
+}
+
+// Check is one thing that a ready node needs. Probe returns nil when it is
+// there; its error's text is not shown to the anonymous caller.
+type Check struct {
+	Name  string
+	Probe func(ctx context.Context) error
+}
+
+// API holds the handlers. It is safe for concurrent use.
+type API struct {
+	config  Config
+	listing []endpoint
+	openAPI []byte
+	page    []byte
+}
+
+// New prepares the documents that never change.
+func New(c Config) (*API, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	a := &API{config: c, listing: listing(c.Routes)}
+	var err error
+	if a.openAPI, err = json.Marshal(document(c)); err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	if a.page, err = page(c); err != nil {
+		return nil, fmt.Errorf("write the documentation page: %w", err)
+	}
+	return a, nil
+}
+
+// Open returns what is answered without a key, by path, for GET and HEAD.
+func (a *API) Open() map[string]http.Handler {
+	return map[string]http.Handler{
+		"/v1/":            http.HandlerFunc(a.list),
+		"/health":         http.HandlerFunc(health),
+		"/ready":          http.HandlerFunc(a.ready),
+		"/version":        http.HandlerFunc(a.version),
+		"/docs":           http.HandlerFunc(a.docs),
+		"/docs/json":      http.HandlerFunc(a.docsJSON),
+		"/docs/style.css": http.HandlerFunc(style),
+	}
+}
+
+// Local returns what is answered with a key, by operation.
+func (a *API) Local() map[string]http.Handler {
+	return map[string]http.Handler{OperationUsage: http.HandlerFunc(a.usage)}
+}
+
+// endpoint is a route as GET /v1/ lists it.
+type endpoint struct {
+	Method    string        `json:"method"`
+	Path      string        `json:"path"`
+	Operation string        `json:"operation_id"`
+	Family    toksta.Family `json:"endpoint_family"`
+	CostKey   string        `json:"cost_key"`
+}
+
+func listing(routes []toksta.Route) []endpoint {
+	out := make([]endpoint, len(routes))
+	for i, r := range routes {
+		out[i] = endpoint{r.Method, r.Pattern, r.Operation, r.Family, cmp.Or(r.CostKey, r.Operation)}
+	}
+	return out
+}
+
+func (a *API) list(w http.ResponseWriter, r *http.Request) {
+	httpauth.WriteData(w, r, http.StatusOK, map[string]any{"endpoints": a.listing})
+}

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+
+	"github.com/toksta/toksta"
+)
+
+//go:embed docs.html
+var docsTemplate string
+
+//go:embed docs.css
+var docsStyle []byte
+
+// pagePolicy lets the page load its stylesheet and nothing else.
+const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// group is one family's endpoints on the page.
+type group struct {
+	toksta.FamilyInfo
+	Endpoints []toksta.Route
+}
+
+// page renders the documentation once; it is the same for everybody.
+func page(c Config) ([]byte, error) {
+	t, err := template.New("docs").Parse(docsTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var groups []group
+	for _, f := range c.Families {
+		g := group{FamilyInfo: f}
+		for _, r := range c.Routes {
+			if r.Family == f.Name {
+				g.Endpoints = append(g.Endpoints, r)
+			}
+		}
+		groups = append(groups, g)
+	}
+	var out bytes.Buffer
+	err = t.Execute(&out, struct {
+		Config
+		Groups   []group
+		Failures []failure
+	}{c, groups, failures()})
+	return out.Bytes(), err
+}
+
+func (a *API) docs(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	send(w, r, "text/html; charset=utf-8", http.StatusOK, a.page)
+}
+
+func (a *API) docsJSON(w http.ResponseWriter, r *http.Request) {
+	send(w, r, "application/json", http.StatusOK, a.openAPI)
+}
+
+func style(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	send(w, r, "text/css; charset=utf-8", http.StatusOK, docsStyle)
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/httpauth"
+)
+
+// object is a JSON object of the document.
+type object = map[string]any
+
+// failures are the codes that every endpoint may answer with, each with what
+// it means to the caller.
+func failures() []failure {
+	return []failure{
+		{toksta.CodeBadRequest, "The path, query or body is not valid (`BAD_REQUEST`, `VALIDATION_ERROR`)."},
+		{toksta.CodeUnauthorized, "No usable, known, live API key."},
+		{toksta.CodeInsufficientCredits, "The balance is below the cost of the call."},
+		{toksta.CodeForbidden, "Plan, billing, entitlement or the key's scopes do not allow the call."},
+		{toksta.CodeNotFound, "Unknown endpoint or id."},
+		{toksta.CodeRateLimited, "Over the limit per minute; wait for `Retry-After`."},
+		{toksta.CodeInternal, "Unexpected server error."},
+		{toksta.CodeNotImplemented, "The endpoint is listed but not implemented yet."},
+	}
+}
+
+type failure struct {
+	Code    toksta.Code
+	Meaning string
+}
+
+// Status is the code's HTTP status.
+func (f failure) Status() int { return httpauth.Status(f.Code) }
+
+// document describes the configured routes as OpenAPI 3.0.3.
+func document(c Config) object {
+	paths := object{}
+	for _, r := range c.Routes {
+		path, ok := paths[r.Pattern].(object)
+		if !ok {
+			path = object{}
+			paths[r.Pattern] = path
+		}
+		path[strings.ToLower(r.Method)] = operation(r)
+	}
+	maps.Copy(paths, systemPaths())
+	doc := object{
+		"openapi": "3.0.3",
+		"info":    object{"title": c.Name + " API", "version": c.Version},
+		"paths":   paths,
+		"components": object{
+			"securitySchemes": object{"bearerAuth": object{"type": "http", "scheme": "bearer"}},
+			"schemas":         schemas(),
+			"responses":       responses(),
+		},
+		"tags": tags(c.Families),
+	}
+	if c.PublicURL != "" {
+		doc["servers"] = []object{{"url": c.PublicURL}}
+	}
+	return doc
+}
+
+func operation(r toksta.Route) object {
+	answers := object{"2XX": object{
+		"description": "The call succeeded.",
+		"content":     jsonContent("Success"),
+	}}
+	for _, f := range failures() {
+		status := strconv.Itoa(f.Status())
+		answers[status] = object{"$ref": "#/components/responses/" + string(f.Code)}
+	}
+	op := object{
+		"operationId": r.Operation,
+		"tags":        []string{string(r.Family)},
+		"security":    []object{{"bearerAuth": []string{}}},
+		"responses":   answers,
+		"x-credits":   r.Credits,
+	}
+	if parameters := parameters(r); len(parameters) > 0 {
+		op["parameters"] = parameters
+	}
+	return op
+}
+
+func parameters(r toksta.Route) []object {
+	var out []object
+	for segment := range strings.SplitSeq(r.Pattern, "/") {
+		if strings.HasPrefix(segment, "{") {
+			out = append(out, object{
+				"name": strings.Trim(segment, "{}"), "in": "path", "required": true,
+				"schema": object{"type": "string"},
+			})
+		}
+	}
+	if r.Operation == OperationUsage {
+		out = append(out, object{
+			"name": "month", "in": "query", "description": "`YYYY-MM`, the current month by default.",
+			"schema": object{"type": "string", "pattern": `^\d{4}-\d{2}$`},
+		})
+	}
+	return out
+}
+
+// systemPaths are the endpoints that need no key.
+func systemPaths() object {
+	get := func(summary, schema string) object {
+		return object{"get": object{
+			"summary":   summary,
+			"tags":      []string{"system"},
+			"responses": object{"200": object{"description": summary, "content": jsonContent(schema)}},
+		}}
+	}
+	return object{
+		"/health":  get("The process answers.", "Plain"),
+		"/ready":   get("This node takes traffic.", "Plain"),
+		"/version": get("The program's version.", "Plain"),
+		"/v1/":     get("Every endpoint of the API.", "Success"),
+	}
+}
+
+func responses() object {
+	out := object{}
+	for _, f := range failures() {
+		out[string(f.Code)] = object{"description": f.Meaning, "content": jsonContent("Error")}
+	}
+	return out
+}
+
+func schemas() object {
+	text := object{"type": "string"}
+	meta := object{
+		"type": "object", "required": []string{"request_id"},
+		"properties": object{"request_id": text, "trace_id": text},
+	}
+	return object{
+		"Plain": object{"type": "object"},
+		"Success": object{
+			"type": "object", "required": []string{"success", "data", "meta"},
+			"properties": object{
+				"success": object{"type": "boolean", "enum": []bool{true}},
+				"data":    object{"type": "object", "additionalProperties": true},
+				"meta":    meta,
+			},
+		},
+		"Error": object{
+			"type": "object", "required": []string{"success", "error", "meta"},
+			"properties": object{
+				"success": object{"type": "boolean", "enum": []bool{false}},
+				"error": object{
+					"type": "object", "required": []string{"code", "message"},
+					"properties": object{
+						"code": text, "message": text,
+						"details": object{"type": "object", "additionalProperties": true},
+					},
+				},
+				"meta": meta,
+			},
+		},
+	}
+}
+
+func tags(families []toksta.FamilyInfo) []object {
+	out := []object{{"name": "system", "description": "Endpoints without a key."}}
+	for _, f := range families {
+		out = append(out, object{"name": f.Name, "description": f.Description})
+	}
+	return out
+}
+
+func jsonContent(schema string) object {
+	return object{"application/json": object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
+}

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/toksta/toksta/httpauth"
+)
+
+// probeTime is how long all checks together may take.
+const probeTime = 2 * time.Second
+
+// health says that the process answers, and nothing else: an orchestrator
+// that restarts on it must not restart for a database's sake.
+func health(w http.ResponseWriter, r *http.Request) {
+	plain(w, r, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+type readiness struct {
+	Status      string            `json:"status"`
+	Environment string            `json:"environment"`
+	Checks      map[string]string `json:"checks"`
+}
+
+// ready says whether this node should get traffic: 503 when any check fails.
+func (a *API) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
+	defer cancel()
+	state := readiness{Status: "ready", Environment: a.config.Environment, Checks: map[string]string{}}
+	status := http.StatusOK
+	for _, c := range a.config.Checks {
+		state.Checks[c.Name] = "ok"
+		if c.Probe(ctx) != nil {
+			state.Checks[c.Name] = "failed"
+			state.Status, status = "not_ready", http.StatusServiceUnavailable
+			w.Header().Set("Retry-After", "1")
+		}
+	}
+	plain(w, r, status, state)
+}
+
+func (a *API) version(w http.ResponseWriter, r *http.Request) {
+	plain(w, r, http.StatusOK, map[string]string{"name": a.config.Name, "version": a.config.Version})
+}
+
+// plain answers without the envelope, as probes are read.
+func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		httpauth.WriteError(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	send(w, r, "application/json", status, body)
+}
+
+func send(w http.ResponseWriter, r *http.Request, contentType string, status int, body []byte) {
+	httpauth.ExchangeFrom(r.Context()).Stamp(w.Header())
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
