@@ -26,6 +26,7 @@ const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 // AssetPrefix is the path that Assets must be served under.
 const AssetPrefix = "/assets/"
 
+// defaultHue is the declaration in the stylesheet that a brand's hue replaces.
 const defaultHue = "--h: 264;"
 
 // Assets are the pages' files, under an address that changes with their content.
@@ -84,6 +85,7 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
+// contentType names the types itself: the system's table may lack woff2.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".css":

@@ -13,6 +13,8 @@ import (
 // nearLimit is the share of an allowance, in per cent, from which its bar is amber.
 const nearLimit = 80
 
+// funcs are the words that templates may use: formats, figures, and the
+// addresses of assets. None of them reads anything but its arguments.
 func funcs(assets *Assets) template.FuncMap {
 	return template.FuncMap{
 		"asset":     assets.URL,
@@ -41,6 +43,7 @@ func funcs(assets *Assets) template.FuncMap {
 	}
 }
 
+// brand falls back to the product's own name.
 func brand(name string) string {
 	if name == "" {
 		return "Toksta"
@@ -81,6 +84,8 @@ func rich(text string) template.HTML {
 	return template.HTML(s)
 }
 
+// spans wraps what stands between pairs of mark. An unpaired mark leaves the
+// text as it is.
 func spans(s, mark, tag string) string {
 	parts := strings.Split(s, mark)
 	if len(parts)%2 == 0 {
@@ -96,6 +101,8 @@ func spans(s, mark, tag string) string {
 	return b.String()
 }
 
+// creditBar is amber from nearLimit on, and the accent again once the allowance
+// is used up and overage goes on.
 func creditBar(used, included int64) template.HTML {
 	kind := "credits"
 	if included > 0 && used <= included && used*100 >= included*nearLimit {
@@ -104,6 +111,7 @@ func creditBar(used, included int64) template.HTML {
 	return chart.Bar(used, included, 8, kind)
 }
 
+// total is the whole that a breakdown's bars are drawn to.
 func total(shares []view.Share) (n int64) {
 	for _, s := range shares {
 		n += s.Count

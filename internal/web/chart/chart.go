@@ -14,12 +14,17 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
+// A bar takes barShare of its day's width; labelSpace px below the baseline are
+// for the week labels. What would be lower than minVisible px is not drawn: the
+// table has it.
 const (
 	barShare   = 0.62
 	labelSpace = 26
 	minVisible = 1.0
 )
 
+// plot is a chart on its way into the builder. scale is px per call, top the
+// value at the upper edge.
 type plot struct {
 	strings.Builder
 	view.Chart
@@ -58,6 +63,8 @@ func Month(c view.Chart) template.HTML {
 	return template.HTML(p.String())
 }
 
+// ticks writes the axis in a figure of its own, 36 px wide, so that the plot
+// beside it can run in per cent.
 func (p *plot) ticks(step float64) {
 	fmt.Fprintf(p, `<svg class="ticks" width="36" height="%d" aria-hidden="true">`, p.Height+labelSpace)
 	for v := 0.0; v <= p.top; v += step {
@@ -66,6 +73,7 @@ func (p *plot) ticks(step float64) {
 	p.WriteString(`</svg>`)
 }
 
+// grid draws a line for every tick but zero, on half pixels to stay sharp.
 func (p *plot) grid(step float64) {
 	for v := step; v <= p.top; v += step {
 		y := px(float64(int(p.y(v))) + .5)
@@ -96,6 +104,8 @@ func (p *plot) bar(d view.Day) {
 	}
 }
 
+// labels names the first day of every week. Today replaces a label that it would
+// touch.
 func (p *plot) labels() {
 	pitch := 100 / float64(p.days)
 	today := 0
@@ -154,8 +164,10 @@ func (p *plot) tip(d view.Day) {
 	p.WriteString(`</g></svg></g>`)
 }
 
+// y is where the value v stands, in px from the top.
 func (p *plot) y(v float64) float64 { return float64(p.Height) - v*p.scale }
 
+// dayText is one day in words, for the title of its bar.
 func dayText(d view.Day) string {
 	s := d.Date.UTC().Format("Mon 2 January") + ": " + view.Num(d.Admitted) + " admitted"
 	if d.Refused > 0 {
@@ -164,6 +176,7 @@ func dayText(d view.Day) string {
 	return s
 }
 
+// summary is the whole chart in words: the sums and the busiest day.
 func summary(c view.Chart) string {
 	s := fmt.Sprintf("Calls by day in %s: %s admitted, %s refused.", c.Month.UTC().Format("January 2006"),
 		view.Num(c.Admitted()), view.Num(c.Refused()))
@@ -191,6 +204,7 @@ func tickStep(most float64) float64 {
 	}
 }
 
+// tickText shortens thousands to k and millions to M.
 func tickText(v float64) string {
 	switch {
 	case v >= 1e6:
@@ -201,6 +215,7 @@ func tickText(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
+// daysIn counts the days of t's month, in UTC.
 func daysIn(t time.Time) int {
 	t = t.UTC()
 	return time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
@@ -212,6 +227,7 @@ func sameDay(a, b time.Time) bool {
 
 func abs(n int) int { return max(n, -n) }
 
+// pct and px write a length with no more digits than it needs.
 func pct(v float64) string { return trim(strconv.FormatFloat(v, 'f', 3, 64)) + "%" }
 
 func px(v float64) string { return trim(strconv.FormatFloat(v, 'f', 1, 64)) }

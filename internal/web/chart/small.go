@@ -8,6 +8,7 @@ import (
 	"strings"
 )
 
+// A sparkline holds sparkBars days of 3 px each; a strip has stripBars teeth.
 const (
 	sparkBars   = 30
 	sparkHeight = 20.0
