@@ -1,0 +1,127 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// CreateRequest asks for a new key.
+type CreateRequest struct {
+	Account   toksta.AccountID
+	Name      string
+	Scopes    []toksta.Family // empty: every family of the plan
+	Networks  []netip.Prefix  // empty: from anywhere
+	PerMinute int             // 0: the account's limit alone
+	ExpiresAt time.Time       // zero: never
+	Token     string          // makes a repeated request harmless; "" means none
+}
+
+// Create makes a key. The account's plan, billing state and API access must
+// admit keys, for an operator too; otherwise the answer is FORBIDDEN with the
+// reason that the API itself would give. At the catalogue's MaxKeys live keys
+// it is CONFLICT.
+func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Created, error) {
+	now := s.now()
+	name, err := toksta.ValidateName("name", req.Name)
+	if err != nil {
+		return Created{}, err
+	}
+	if !req.ExpiresAt.IsZero() && !req.ExpiresAt.After(now) {
+		return Created{}, toksta.Invalid("expires_at", "Choose an expiry in the future, or none.")
+	}
+	networks, err := validNetworks(req.Networks)
+	if err != nil {
+		return Created{}, err
+	}
+	if err := validPerMinute(req.PerMinute); err != nil {
+		return Created{}, err
+	}
+	secret, first := s.Catalog.Shape.NewSecret()
+	first.Number, first.CreatedAt = 1, now
+	key := toksta.Key{
+		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: req.Account, Name: name,
+		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
+		CreatedAt: now, CreatedBy: creator(by), Generations: []toksta.Generation{first},
+	}
+	if !req.ExpiresAt.IsZero() {
+		key.ExpiresAt = req.ExpiresAt.UTC().Truncate(time.Millisecond)
+	}
+	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		scopes, err := s.admit(ctx, r, req)
+		if err != nil {
+			return store.Mutation{}, err
+		}
+		key.Limits.Scopes = scopes
+		return store.Mutation{
+			Kind: toksta.KeyCreated, AccountID: key.AccountID, KeyID: key.ID,
+			Token: token(toksta.KeyCreated, key.AccountID, req.Token),
+			Detail: map[string]string{
+				"name": key.Name, "scopes": scopeText(scopes), "networks": networkText(networks),
+				"per_minute": perMinuteText(key.Limits.PerMinute), "expires_at": timeText(key.ExpiresAt),
+			},
+			Keys: []toksta.Key{key},
+		}, nil
+	})
+	if err != nil {
+		return Created{}, repeated(err)
+	}
+	key.Seq = receipt.Change.Seq
+	return Created{Key: key, Secret: secret, Receipt: receipt}, nil
+}
+
+// admit asks the account's current state whether it may have one more key,
+// and returns the scopes as they are stored.
+func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) ([]toksta.Family, error) {
+	account, err := r.Account(ctx, req.Account)
+	if err != nil {
+		return nil, unknown("account", err)
+	}
+	standing := s.Catalog.Standing(account)
+	if standing.Refusal != "" {
+		return nil, &toksta.Error{
+			Code: toksta.CodeForbidden, Reason: standing.Refusal,
+			Message: "This account cannot create keys now: " + blocked(standing.Refusal) + ".",
+		}
+	}
+	scopes, err := s.validScopes(req.Scopes, standing.Families)
+	if err != nil {
+		return nil, err
+	}
+	live, err := r.CountLiveKeys(ctx, req.Account, s.now())
+	if err != nil {
+		return nil, fmt.Errorf("count live keys: %w", err)
+	}
+	if live >= s.Catalog.MaxKeys {
+		return nil, conflict(fmt.Sprintf("The account has %d live keys, the most it may have. Revoke a key first.", live))
+	}
+	return scopes, nil
+}
+
+// blocked says in words why an account's keys are refused.
+func blocked(r toksta.Reason) string {
+	switch r {
+	case toksta.ReasonPlanFree:
+		return "its plan does not include the API"
+	case toksta.ReasonBillingPastDue:
+		return "its billing is past due"
+	case toksta.ReasonSubscriptionInactive:
+		return "its subscription is not active"
+	case toksta.ReasonAPIAccessDisabled:
+		return "API access is switched off"
+	default:
+		return string(r)
+	}
+}
+
+// creator is whom a key's list names as its maker.
+func creator(by toksta.Actor) string {
+	if by.Kind == toksta.ActorMember {
+		return by.Name
+	}
+	return string(by.Kind)
+}

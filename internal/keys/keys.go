@@ -1,0 +1,136 @@
+// Package keys is the life of a key: created, renamed, limited, rotated,
+// revoked, imported.
+//
+// It stands on the mutation path between the callers (pages, operator API)
+// and the store: each method is one change, decided on the state under the
+// store's lock, and returns when no node admits a request on the state
+// before. It knows nothing of HTTP, SQL or nodes, and lets a secret out once,
+// in what Create and Rotate return.
+package keys
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Service changes and reads keys. All fields are required. A request whose
+// Account is empty is the operator's: it reaches keys of any account. Keys of
+// another account answer as keys that do not exist.
+type Service struct {
+	Log     store.Log
+	Store   store.Reader
+	Catalog *toksta.Catalog
+	Now     func() time.Time
+}
+
+// Ref names one key of an account.
+type Ref struct {
+	Account toksta.AccountID
+	Key     toksta.KeyID
+}
+
+// Changed is a key after an enforced change.
+type Changed struct {
+	Key     toksta.Key
+	Receipt toksta.Receipt
+}
+
+// Created is a key with its new secret, which nothing can show again.
+type Created struct {
+	Key     toksta.Key
+	Secret  toksta.Secret
+	Receipt toksta.Receipt
+}
+
+// ReasonRepeated is the reason of the CONFLICT that a request gets whose
+// token was used before. Its details name the key; the secret is gone.
+const ReasonRepeated toksta.Reason = "request_repeated"
+
+// Get returns one key, NOT_FOUND for one that is not the account's.
+func (s *Service) Get(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error) {
+	k, err := s.Store.Key(ctx, account, id)
+	return k, unknown("key", err)
+}
+
+// List returns a page of keys, oldest first.
+func (s *Service) List(ctx context.Context, q store.KeyQuery) ([]toksta.Key, error) {
+	return s.Store.ListKeys(ctx, q)
+}
+
+// Live returns how many keys of the account count against the catalogue's
+// MaxKeys now.
+func (s *Service) Live(ctx context.Context, account toksta.AccountID) (int, error) {
+	return s.Store.CountLiveKeys(ctx, account, s.now())
+}
+
+// change alters k and says as what; no kind means that there is nothing to do.
+type change func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error)
+
+// edit commits one change of an existing key.
+func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change change) (Changed, error) {
+	var out Changed
+	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		k, err := r.Key(ctx, ref.Account, ref.Key)
+		if err != nil {
+			return store.Mutation{}, unknown("key", err)
+		}
+		m, err := change(ctx, r, &k)
+		out.Key = k
+		if err != nil || m.Kind == "" {
+			return store.Mutation{}, err
+		}
+		m.AccountID, m.KeyID, m.Keys = k.AccountID, k.ID, []toksta.Key{k}
+		m.Token = token(m.Kind, k.AccountID, m.Token)
+		return m, nil
+	})
+	if err != nil {
+		return Changed{}, repeated(err)
+	}
+	out.Key.Seq = max(out.Key.Seq, receipt.Change.Seq)
+	out.Receipt = receipt
+	return out, nil
+}
+
+// now is in the store's resolution, so that what a method returns equals what
+// is read later.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
+
+// unknown turns the store's word for a missing row into the caller's.
+func unknown(what string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return toksta.NotFound(what)
+	}
+	return err
+}
+
+// token keeps requests of different kinds and accounts apart, whatever their
+// callers chose.
+func token(kind toksta.ChangeKind, account toksta.AccountID, given string) string {
+	if given == "" {
+		return ""
+	}
+	return string(kind) + " " + string(account) + " " + given
+}
+
+// repeated says to a caller that its request was carried out before.
+func repeated(err error) error {
+	before, ok := errors.AsType[*store.RepeatedError](err)
+	if !ok {
+		return err
+	}
+	return &toksta.Error{
+		Code: toksta.CodeConflict, Reason: ReasonRepeated,
+		Message: "This request was carried out before. A secret is shown once: rotate the key if it was not kept.",
+		Details: map[string]any{"key_id": string(before.Change.KeyID)},
+	}
+}
+
+// conflict is the answer to a request that the key's or account's state
+// forbids.
+func conflict(message string) error {
+	return &toksta.Error{Code: toksta.CodeConflict, Message: message}
+}

@@ -1,0 +1,97 @@
+package keys
+
+import (
+	"context"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// RenameRequest gives a key another name.
+type RenameRequest struct {
+	Ref
+	Name string
+}
+
+// Rename changes a key's name. A revoked key is CONFLICT.
+func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest) (Changed, error) {
+	name, err := toksta.ValidateName("name", req.Name)
+	if err != nil {
+		return Changed{}, err
+	}
+	return s.edit(ctx, by, req.Ref, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
+		if !k.RevokedAt.IsZero() {
+			return store.Mutation{}, conflict("The key is revoked; its name cannot be changed.")
+		}
+		if k.Name == name {
+			return store.Mutation{}, nil
+		}
+		detail := map[string]string{"name": k.Name + " → " + name}
+		k.Name = name
+		return store.Mutation{Kind: toksta.KeyRenamed, Detail: detail}, nil
+	})
+}
+
+// RotateRequest asks for a new secret of a key.
+type RotateRequest struct {
+	Ref
+	Token string // makes a repeated request harmless; "" means none
+}
+
+// Rotate gives a key a new secret and marks the old one revoked at the same
+// moment; everything else of the key stays. It asks nothing of the account's
+// plan: a leaked secret can be replaced whatever the billing state. A revoked
+// or expired key is CONFLICT.
+func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest) (Created, error) {
+	now := s.now()
+	secret, next := s.Catalog.Shape.NewSecret()
+	next.CreatedAt = now
+	changed, err := s.edit(ctx, by, req.Ref, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
+		switch k.State(now) {
+		case toksta.KeyRevoked:
+			return store.Mutation{}, conflict("The key is revoked and stays so. Create a new one.")
+		case toksta.KeyExpired:
+			return store.Mutation{}, conflict("The key has expired. Create a new one.")
+		}
+		old := k.Current()
+		next.Number = old.Number + 1
+		k.Generations = append(k.Generations[:len(k.Generations):len(k.Generations)], next)
+		k.Generations[len(k.Generations)-2].RevokedAt = now
+		return store.Mutation{Kind: toksta.KeyRotated, Token: req.Token, Detail: map[string]string{
+			"name": k.Name, "secret": s.hint(old) + " → " + s.hint(next),
+		}}, nil
+	})
+	if err != nil {
+		return Created{}, err
+	}
+	return Created{Key: changed.Key, Secret: secret, Receipt: changed.Receipt}, nil
+}
+
+// Revoke ends a key for good. Repeating it changes nothing and gives the same
+// guarantee, with the number of the change that revoked the key: when it
+// returns, no node admits the key.
+func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed, error) {
+	now := s.now()
+	out, err := s.edit(ctx, by, ref, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
+		if !k.RevokedAt.IsZero() {
+			return store.Mutation{}, nil
+		}
+		k.RevokedAt = now
+		return store.Mutation{Kind: toksta.KeyRevokedChange, Detail: map[string]string{
+			"name": k.Name, "secret": s.hint(k.Current()),
+		}}, nil
+	})
+	if err == nil && out.Receipt.Change.Seq == 0 {
+		// Nothing touches a revoked key again, so its number is the revocation's.
+		out.Receipt.Change = toksta.Change{
+			Seq: out.Key.Seq, At: out.Key.RevokedAt, Kind: toksta.KeyRevokedChange,
+			AccountID: out.Key.AccountID, KeyID: out.Key.ID,
+		}
+	}
+	return out, err
+}
+
+// hint is what people see of a secret: its prefix, start and end.
+func (s *Service) hint(g toksta.Generation) string {
+	return s.Catalog.Shape.Prefix + g.Start + "…" + g.End
+}

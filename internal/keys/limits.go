@@ -1,0 +1,186 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// The most that one key may state.
+const (
+	maxNetworks  = 100
+	maxPerMinute = 1_000_000
+)
+
+// LimitsRequest changes what narrows a key. A nil field stays as it is; a
+// pointer to an empty list lifts that limit.
+type LimitsRequest struct {
+	Ref
+	Scopes    *[]toksta.Family
+	Networks  *[]netip.Prefix
+	PerMinute *int
+}
+
+// SetLimits narrows or widens a key. A family that the plan has lost since
+// may stay among the scopes but not be added. A revoked key is CONFLICT.
+func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequest) (Changed, error) {
+	var networks []netip.Prefix
+	if req.Networks != nil {
+		var err error
+		if networks, err = validNetworks(*req.Networks); err != nil {
+			return Changed{}, err
+		}
+	}
+	if req.PerMinute != nil {
+		if err := validPerMinute(*req.PerMinute); err != nil {
+			return Changed{}, err
+		}
+	}
+	return s.edit(ctx, by, req.Ref, func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error) {
+		if !k.RevokedAt.IsZero() {
+			return store.Mutation{}, conflict("The key is revoked; its limits cannot be changed.")
+		}
+		next := k.Limits
+		if req.Scopes != nil {
+			scopes, err := s.rescope(ctx, r, k, *req.Scopes)
+			if err != nil {
+				return store.Mutation{}, err
+			}
+			next.Scopes = scopes
+		}
+		if req.Networks != nil {
+			next.Networks = networks
+		}
+		if req.PerMinute != nil {
+			next.PerMinute = *req.PerMinute
+		}
+		detail := limitsDetail(k.Limits, next)
+		if len(detail) == 0 {
+			return store.Mutation{}, nil
+		}
+		k.Limits = next
+		return store.Mutation{Kind: toksta.KeyLimitsSet, Detail: detail}, nil
+	})
+}
+
+// rescope validates new scopes of k against its account's plan.
+func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, scopes []toksta.Family) ([]toksta.Family, error) {
+	account, err := r.Account(ctx, k.AccountID)
+	if err != nil {
+		return nil, fmt.Errorf("read the key's account: %w", err)
+	}
+	return s.validScopes(scopes, slices.Concat(s.Catalog.Standing(account).Families, k.Limits.Scopes))
+}
+
+// validScopes returns the asked families in the catalogue's order, each once.
+func (s *Service) validScopes(asked, reachable []toksta.Family) ([]toksta.Family, error) {
+	for _, f := range asked {
+		switch {
+		case !s.Catalog.HasFamily(f):
+			return nil, toksta.Invalid("scopes", fmt.Sprintf("There is no endpoint family %q. Choose from: %s.", f, s.families()))
+		case !slices.Contains(reachable, f):
+			return nil, toksta.Invalid("scopes", fmt.Sprintf("The account's plan does not reach the endpoint family %q.", f))
+		}
+	}
+	var out []toksta.Family
+	for _, info := range s.Catalog.Families {
+		if slices.Contains(asked, info.Name) {
+			out = append(out, info.Name)
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) families() string {
+	names := make([]string, len(s.Catalog.Families))
+	for i, f := range s.Catalog.Families {
+		names[i] = string(f.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// validNetworks returns the networks masked, unmapped, sorted and each once.
+func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
+	if len(networks) > maxNetworks {
+		return nil, toksta.Invalid("networks", fmt.Sprintf("A key can name %d networks, not %d.", maxNetworks, len(networks)))
+	}
+	var out []netip.Prefix
+	for _, n := range networks {
+		if !n.IsValid() {
+			return nil, toksta.Invalid("networks", "A network is an address and a length, such as 203.0.113.0/24.")
+		}
+		if n.Addr().Is4In6() {
+			if n.Bits() < 96 {
+				return nil, toksta.Invalid("networks", fmt.Sprintf("Write the IPv4 network %s as IPv4.", n))
+			}
+			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
+		}
+		out = append(out, n.Masked())
+	}
+	slices.SortFunc(out, netip.Prefix.Compare)
+	return slices.Compact(out), nil
+}
+
+func validPerMinute(n int) error {
+	if n < 0 || n > maxPerMinute {
+		return toksta.Invalid("rate_limit_per_minute", fmt.Sprintf("A key's rate limit is between 1 and %d calls a minute, or 0 for none.", maxPerMinute))
+	}
+	return nil
+}
+
+// limitsDetail says what differs, for people; empty when nothing does.
+func limitsDetail(old, next toksta.Limits) map[string]string {
+	detail := map[string]string{}
+	note := func(field, before, after string) {
+		if before != after {
+			detail[field] = before + " → " + after
+		}
+	}
+	note("scopes", scopeText(old.Scopes), scopeText(next.Scopes))
+	note("networks", networkText(old.Networks), networkText(next.Networks))
+	note("per_minute", perMinuteText(old.PerMinute), perMinuteText(next.PerMinute))
+	return detail
+}
+
+func scopeText(scopes []toksta.Family) string {
+	if len(scopes) == 0 {
+		return "all"
+	}
+	names := make([]string, len(scopes))
+	for i, f := range scopes {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}
+
+func networkText(networks []netip.Prefix) string {
+	if len(networks) == 0 {
+		return "any"
+	}
+	names := make([]string, len(networks))
+	for i, n := range networks {
+		names[i] = n.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+func perMinuteText(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.Itoa(n)
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
