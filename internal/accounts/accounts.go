@@ -1,0 +1,214 @@
+// Package accounts is what the vendor decides about a customer: name, plan,
+// subscription status, entitlements and who may join.
+//
+// It stands on the mutation path between the callers (operator API, pages)
+// and the store: each method is one change, and returns when no node admits a
+// request on the rights before it. It knows nothing of HTTP, SQL, billing
+// providers or passwords.
+package accounts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Service changes and reads accounts. All fields are required.
+type Service struct {
+	Log     store.Log
+	Store   store.Reader
+	Catalog *toksta.Catalog
+	Now     func() time.Time
+}
+
+// Changed is an account after an enforced change.
+type Changed struct {
+	Account toksta.Account
+	Receipt toksta.Receipt
+}
+
+// ReasonRepeated is the reason of the CONFLICT that a request gets whose
+// token was used before.
+const ReasonRepeated toksta.Reason = "request_repeated"
+
+// Get returns one account, or NOT_FOUND.
+func (s *Service) Get(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
+	a, err := s.Store.Account(ctx, id)
+	return a, unknown(err)
+}
+
+// List returns a page of accounts in id order, oldest first.
+func (s *Service) List(ctx context.Context, p store.Page) ([]toksta.Account, error) {
+	return s.Store.ListAccounts(ctx, p)
+}
+
+// Members returns the people of an account.
+func (s *Service) Members(ctx context.Context, id toksta.AccountID) ([]toksta.Member, error) {
+	return s.Store.ListMembers(ctx, id)
+}
+
+// Audit returns a page of the change log, newest first.
+func (s *Service) Audit(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
+	return s.Store.ListChanges(ctx, q)
+}
+
+// CreateRequest asks for a new account.
+type CreateRequest struct {
+	Name    string
+	Plan    toksta.PlanID // "": the catalogue's free plan
+	Status  toksta.Status // "": active
+	Cadence string        // "": monthly
+	Token   string        // makes a repeated request harmless; "" means none
+}
+
+// Create makes an account without members.
+func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Changed, error) {
+	now := s.now()
+	a, err := s.draft(req, now)
+	if err != nil {
+		return Changed{}, err
+	}
+	receipt, err := s.Log.Commit(ctx, by, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{
+			Kind: toksta.AccountCreated, AccountID: a.ID, Token: token(toksta.AccountCreated, "", req.Token),
+			Detail:   map[string]string{"name": a.Name, "plan": string(a.Plan), "status": string(a.Status)},
+			Accounts: []toksta.Account{a},
+		}, nil
+	})
+	if err != nil {
+		return Changed{}, repeated(err)
+	}
+	a.Seq = receipt.Change.Seq
+	return Changed{Account: a, Receipt: receipt}, nil
+}
+
+// draft is the account that req asks for, with its defaults.
+func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error) {
+	a := toksta.Account{
+		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Catalog.FreePlan,
+		Status: toksta.StatusActive, StatusSince: now, Cadence: CadenceMonthly, CreatedAt: now,
+	}
+	var err error
+	if a.Name, err = toksta.ValidateName("name", req.Name); err != nil {
+		return a, err
+	}
+	if req.Plan != "" {
+		a.Plan = req.Plan
+	}
+	if req.Status != "" {
+		a.Status = req.Status
+	}
+	if req.Cadence != "" {
+		a.Cadence = req.Cadence
+	}
+	if err := errors.Join(s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence)); err != nil {
+		return a, err
+	}
+	if a.Plan != s.Catalog.FreePlan {
+		a.CycleAnchor = day(now)
+	}
+	return a, nil
+}
+
+// RenameRequest gives an account another name.
+type RenameRequest struct {
+	Account toksta.AccountID
+	Name    string
+}
+
+// Rename changes an account's name.
+func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest) (Changed, error) {
+	name, err := toksta.ValidateName("name", req.Name)
+	if err != nil {
+		return Changed{}, err
+	}
+	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
+		m := store.Mutation{Kind: toksta.AccountRenamed, Detail: change("name", a.Name, name)}
+		a.Name = name
+		return m, nil
+	})
+}
+
+// edit commits one change of an existing account. alter says what differs in
+// the mutation's detail; an empty one is nothing to do.
+func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
+	var out Changed
+	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		a, err := r.Account(ctx, id)
+		if err != nil {
+			return store.Mutation{}, unknown(err)
+		}
+		m, err := alter(&a)
+		out.Account = a
+		if err != nil || len(m.Detail) == 0 {
+			return store.Mutation{}, err
+		}
+		m.AccountID, m.Accounts = id, []toksta.Account{a}
+		m.Token = token(m.Kind, id, m.Token)
+		return m, nil
+	})
+	if err != nil {
+		return Changed{}, repeated(err)
+	}
+	out.Account.Seq = max(out.Account.Seq, receipt.Change.Seq)
+	out.Receipt = receipt
+	return out, nil
+}
+
+// change is the detail of one field, empty when nothing differs.
+func change(field, before, after string) map[string]string {
+	if before == after {
+		return nil
+	}
+	return map[string]string{field: before + " → " + after}
+}
+
+// now is in the store's resolution, so that what a method returns equals what
+// is read later.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
+
+// unknown turns the store's word for a missing row into the caller's.
+func unknown(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return toksta.NotFound("account")
+	}
+	return err
+}
+
+// token keeps requests of different kinds and accounts apart, whatever their
+// callers chose.
+func token(kind toksta.ChangeKind, account toksta.AccountID, given string) string {
+	if given == "" {
+		return ""
+	}
+	return string(kind) + " " + string(account) + " " + given
+}
+
+// repeated says to a caller that its request was carried out before.
+func repeated(err error) error {
+	before, ok := errors.AsType[*store.RepeatedError](err)
+	if !ok {
+		return err
+	}
+	return &toksta.Error{
+		Code: toksta.CodeConflict, Reason: ReasonRepeated,
+		Message: "This request was carried out before.",
+		Details: map[string]any{"account_id": string(before.Change.AccountID)},
+	}
+}
+
+// oneOf is the VALIDATION_ERROR about a value that is not among the valid ones.
+func oneOf[T ~string](field string, got T, valid []T) error {
+	names := make([]string, len(valid))
+	for i, v := range valid {
+		names[i] = string(v)
+	}
+	slices.Sort(names)
+	return toksta.Invalid(field, fmt.Sprintf("There is no %s %q. Choose from: %s.", field, got, strings.Join(names, ", ")))
+}

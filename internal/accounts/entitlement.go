@@ -1,0 +1,187 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// The names of entitlements that every catalogue has.
+const (
+	EntitlementAPIAccess  = "api_access_enabled"
+	EntitlementPerMinute  = "rate_limit_per_minute"
+	EntitlementOverageCap = "overage_cap_usd"
+	EntitlementPurchased  = "purchased_credits"
+
+	familySuffix = "_endpoints_enabled" // "workspace_endpoints_enabled"
+)
+
+// Default as a value takes an exception back: as the plan has it.
+const Default = "default"
+
+// The most that one account may be entitled to.
+const (
+	maxPerMinute = 1_000_000
+	maxCredits   = 1_000_000_000_000
+)
+
+// EntitlementRequest sets one exception of an account from its plan.
+type EntitlementRequest struct {
+	Account toksta.AccountID
+	Name    string
+	// Value is true or false, a number, dollars such as 12.50, or "default".
+	// purchased_credits takes the total ever bought, or "+500" to add.
+	Value string
+	Token string // makes a repeated request harmless, which "+500" is not; "" means none
+}
+
+// SetEntitlement changes one entitlement by its name on the wire.
+func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req EntitlementRequest) (Changed, error) {
+	e, known := s.entitlement(req.Name)
+	if !known {
+		return Changed{}, oneOf("entitlement", req.Name, s.EntitlementNames())
+	}
+	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
+		next := a.Entitlements
+		next.Families = maps.Clone(next.Families)
+		if err := e.set(&next, req.Value); err != nil {
+			return store.Mutation{}, toksta.Invalid("value", req.Name+" "+err.Error())
+		}
+		detail := change(req.Name, e.text(a.Entitlements), e.text(next))
+		a.Entitlements = next
+		return store.Mutation{Kind: toksta.EntitlementSet, Detail: detail, Token: req.Token}, nil
+	})
+}
+
+// EntitlementNames returns every name that SetEntitlement takes, sorted.
+func (s *Service) EntitlementNames() []string {
+	names := []string{EntitlementAPIAccess, EntitlementPerMinute, EntitlementOverageCap, EntitlementPurchased}
+	for _, p := range s.Catalog.Plans {
+		for _, f := range p.Entitled {
+			names = append(names, string(f)+familySuffix)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// entitlement reads one exception from a text, and back for the change log.
+// An error of set ends the sentence "name …".
+type entitlement struct {
+	set  func(*toksta.Entitlements, string) error
+	text func(toksta.Entitlements) string
+}
+
+func (s *Service) entitlement(name string) (entitlement, bool) {
+	if !slices.Contains(s.EntitlementNames(), name) {
+		return entitlement{}, false
+	}
+	switch name {
+	case EntitlementAPIAccess:
+		return entitlement{setAPIAccess, apiAccessText}, true
+	case EntitlementPerMinute:
+		return entitlement{setPerMinute, perMinuteText}, true
+	case EntitlementOverageCap:
+		return entitlement{setOverageCap, overageCapText}, true
+	case EntitlementPurchased:
+		return entitlement{setPurchased, purchasedText}, true
+	default:
+		return familyEntitlement(toksta.Family(strings.TrimSuffix(name, familySuffix))), true
+	}
+}
+
+func setAPIAccess(e *toksta.Entitlements, value string) error {
+	if value == Default {
+		e.APIAccess = nil
+		return nil
+	}
+	on, err := parseBool(value)
+	e.APIAccess = &on
+	return err
+}
+
+func apiAccessText(e toksta.Entitlements) string {
+	if e.APIAccess == nil {
+		return Default
+	}
+	return strconv.FormatBool(*e.APIAccess)
+}
+
+func familyEntitlement(f toksta.Family) entitlement {
+	return entitlement{
+		set: func(e *toksta.Entitlements, value string) error {
+			delete(e.Families, f)
+			if value == Default {
+				return nil
+			}
+			on, err := parseBool(value)
+			if e.Families == nil {
+				e.Families = map[toksta.Family]bool{}
+			}
+			e.Families[f] = on
+			return err
+		},
+		text: func(e toksta.Entitlements) string {
+			on, set := e.Families[f]
+			if !set {
+				return Default
+			}
+			return strconv.FormatBool(on)
+		},
+	}
+}
+
+func setPerMinute(e *toksta.Entitlements, value string) error {
+	e.PerMinute = 0
+	if value == Default {
+		return nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > maxPerMinute {
+		return fmt.Errorf("is a number from 1 to %d, or %q.", maxPerMinute, Default)
+	}
+	e.PerMinute = n
+	return nil
+}
+
+func perMinuteText(e toksta.Entitlements) string {
+	if e.PerMinute == 0 {
+		return Default
+	}
+	return strconv.Itoa(e.PerMinute)
+}
+
+func setPurchased(e *toksta.Entitlements, value string) error {
+	if value == Default {
+		value = "0"
+	}
+	digits, adds := strings.CutPrefix(value, "+")
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if adds {
+		n += uint64(e.PurchasedCredits)
+	}
+	if err != nil || n > maxCredits {
+		return fmt.Errorf("is the number of credits ever bought, up to %d, or +n to add to it.", int64(maxCredits))
+	}
+	e.PurchasedCredits = int64(n)
+	return nil
+}
+
+func purchasedText(e toksta.Entitlements) string { return strconv.FormatInt(e.PurchasedCredits, 10) }
+
+func parseBool(value string) (bool, error) {
+	switch value {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("is true, false or %q.", Default)
+	}
+}
