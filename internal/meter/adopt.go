@@ -1,0 +1,141 @@
+package meter
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockDir keeps processes that share a directory from meeting over a file that
+// is being made or claimed. The lock goes with the returned file.
+func (m *Meter) lockDir() (*os.File, error) {
+	d, err := os.Open(m.config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", m.config.Dir, err), d.Close())
+	}
+	return d, nil
+}
+
+// create makes a segment whose name survives a power loss.
+func (m *Meter) create() (*segment, error) {
+	d, err := m.lockDir()
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	s, err := createSegment(m.config.Dir, m.config.allocate)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Sync(); err != nil {
+		return nil, errors.Join(err, os.Remove(s.path), s.close())
+	}
+	return s, nil
+}
+
+// adopt takes over every segment whose owner is dead.
+func (m *Meter) adopt() error {
+	d, err := m.lockDir()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	entries, err := os.ReadDir(m.config.Dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		path := filepath.Join(m.config.Dir, entry.Name())
+		switch {
+		case strings.HasSuffix(path, suffixNew):
+			// Died before it had its name: nothing was counted in it.
+			err = os.Remove(path)
+		case strings.HasSuffix(path, suffixLive):
+			err = m.adoptFile(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// adoptFile claims one file, unless its owner lives. A damaged one is put
+// aside.
+func (m *Meter) adoptFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return f.Close()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	s, damage := load(f, path)
+	if damage == nil {
+		m.all = append(m.all, s)
+		return nil
+	}
+	m.config.Log.Error("a usage journal is damaged and was put aside; what it counted since its last flush is not in the usage",
+		"file", path+suffixBad, "error", damage)
+	return errors.Join(os.Rename(path, path+suffixBad), f.Close())
+}
+
+// load reads a dead process's segment and marks all of it as to be flushed.
+func load(f *os.File, path string) (*segment, error) {
+	epoch, err := checkHeader(f)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{file: f, path: path, epoch: epoch, sealed: true}
+	if err := s.mapFile(); err != nil {
+		return nil, err
+	}
+	if err := s.scan(); err != nil {
+		return nil, errors.Join(err, unix.Munmap(s.mem))
+	}
+	return s, nil
+}
+
+// scan checks every record that is in force, collects the words and marks the
+// totals. A record not in force was never answered for and is passed over.
+func (s *segment) scan() error {
+	texts := []string{""}
+	for i := range s.records {
+		r := &s.records[i]
+		check := r.check.Load()
+		if check == 0 {
+			continue
+		}
+		if check != r.sum() {
+			return fmt.Errorf("record %d is damaged", i)
+		}
+		switch r.kind {
+		case kindWord:
+			if int(r.hour) != len(texts) {
+				return fmt.Errorf("record %d is a word out of order", i)
+			}
+			texts = append(texts, string(r.word()))
+		case kindTotal:
+			if int(max(r.family, r.costKey, r.reason)) >= len(texts) {
+				return fmt.Errorf("record %d refers to a word that is missing", i)
+			}
+			s.touch(uint32(i))
+		default:
+			return fmt.Errorf("record %d is of an unknown kind", i)
+		}
+	}
+	s.texts.Store(&texts)
+	return nil
+}

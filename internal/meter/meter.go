@@ -1,0 +1,181 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// ErrClosed is returned by Count after Close.
+var ErrClosed = errors.New("meter: closed")
+
+// Sink is where totals go in the end: the store. It must take a total as the
+// greatest of what it has and what it is given.
+type Sink interface {
+	Flush(ctx context.Context, b store.UsageBatch) error
+}
+
+// Config says how to meter. Dir and Sink are required.
+type Config struct {
+	// Dir holds the journal's files; it is made when missing. Processes may
+	// share it. It must be on a local file system that keeps the promise of
+	// fallocate (ext4, xfs, tmpfs).
+	Dir  string
+	Sink Sink
+	// FlushEvery is the time between flushes, and between writes to the
+	// disk: what a power loss may cost. 0: one second.
+	FlushEvery time.Duration
+	// Strict makes Count wait until its add is on the disk.
+	Strict bool
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: nothing is logged
+
+	allocate allocate // a test's full disk
+}
+
+// Event is something to count.
+type Event struct {
+	AccountID toksta.AccountID
+	KeyID     toksta.KeyID
+	Family    toksta.Family
+	CostKey   string
+	Reason    toksta.Reason // "" for an admitted call
+	Calls     int64         // 0 when only a charge is added to a call counted before
+	Charge    toksta.Charge
+	Now       time.Time // its hour is the slot's
+
+	// The rest is for the key's last use, kept for admitted calls only.
+	Addr      netip.Addr
+	Agent     string // User-Agent as sent
+	Operation string
+}
+
+// Meter counts. Count and Flush are safe for concurrent use; Close comes after
+// Run has returned.
+type Meter struct {
+	config Config
+	seed   maphash.Seed
+	names  names
+	commit commit
+	shards [1 << shardBits]shard
+
+	mu      sync.Mutex // the rest; taken after a shard's lock, never before
+	current *segment   // takes new slots; nil before the first
+	hour    int64      // when current began
+	all     []*segment // in use, oldest first
+	closed  bool
+	full    error     // why the last segment could not be made
+	retry   time.Time // when to try again
+
+	flushing sync.Mutex // one flush at a time
+}
+
+// Open prepares the directory and adopts the files that dead processes left
+// there; their totals go out with the first flush. A damaged file is renamed
+// to end in ".bad" and logged. It starts nothing: see Run.
+func Open(c Config) (*Meter, error) {
+	if c.Dir == "" || c.Sink == nil {
+		return nil, errors.New("meter: a directory and a sink are needed")
+	}
+	if c.FlushEvery <= 0 {
+		c.FlushEvery = time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.allocate == nil {
+		c.allocate = fallocate
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the meter's directory: %w", err)
+	}
+	m := &Meter{config: c, seed: maphash.MakeSeed(), names: names{numbers: map[string]uint16{"": 0}, texts: []string{""}}}
+	m.commit.done.L = &m.commit.mu
+	for i := range m.shards {
+		m.shards[i].grow()
+	}
+	if err := m.adopt(); err != nil {
+		return nil, fmt.Errorf("adopt journals in %s: %w", c.Dir, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.extend(); err != nil {
+		c.Log.Error("the meter cannot count yet", "dir", c.Dir, "error", err)
+	}
+	return m, nil
+}
+
+// Count adds e to its slot. Once it has returned nil the event is in the
+// usage that the store will show, whatever happens to the process. On an error
+// nothing was counted, and the call must not be answered as admitted: the disk
+// is full, or the meter closed. It allocates nothing for a slot that exists.
+func (m *Meter) Count(e Event) error {
+	hour := uint32(e.Now.Unix() / 3600)
+	hash := m.hash(&e, hour)
+	s := &m.shards[shardOf(hash)]
+
+	s.mu.Lock()
+	c, err := m.cell(s, &e, hour, hash)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	c.record().add(e.Calls, e.Charge)
+	c.use.see(&e, &m.names)
+	c.seg.touch(c.number)
+	s.mu.Unlock()
+
+	if m.config.Strict {
+		return m.commit.wait(m.sync)
+	}
+	return nil
+}
+
+// cell returns the cell of e's slot, which it makes on first use.
+func (m *Meter) cell(s *shard, e *Event, hour uint32, hash uint64) (*cell, error) {
+	c, at := s.find(e, hour, hash)
+	if c != nil {
+		return c, nil
+	}
+	c, err := m.place(e, hour, hash)
+	if err != nil {
+		return nil, err
+	}
+	s.table[at] = c
+	s.used++
+	s.grow()
+	return c, nil
+}
+
+// extend makes the next segment, under the meter's lock. After a failure it
+// tries again in a second, not for every call.
+func (m *Meter) extend() error {
+	if m.closed {
+		return ErrClosed
+	}
+	now := m.config.Now()
+	if m.full != nil && now.Before(m.retry) {
+		return m.full
+	}
+	s, err := m.create()
+	if err != nil {
+		m.full, m.retry = fmt.Errorf("meter: no room to count: %w", err), now.Add(time.Second)
+		return m.full
+	}
+	m.full = nil
+	m.current, m.hour = s, now.Unix()/3600
+	m.all = append(m.all, s)
+	return nil
+}

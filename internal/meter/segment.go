@@ -1,0 +1,228 @@
+package meter
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	headerSize  = 4096
+	perSegment  = 1 << 16 // records
+	segmentSize = headerSize + perSegment*recordSize
+	version     = 1
+
+	suffixLive = ".journal"
+	suffixNew  = ".new"
+	suffixBad  = ".bad"
+)
+
+// header opens a segment's file. Its numbers are in the machine's byte order;
+// a file from a machine of the other order fails on version.
+type header struct {
+	magic      [8]byte
+	version    uint32
+	recordSize uint32
+	records    uint64
+	epoch      [32]byte // 128 random bits in hex
+	check      uint32   // CRC-32 of everything before it
+}
+
+func magic() [8]byte { return [8]byte{'t', 'o', 'k', 's', 't', 'a', 'm', '\n'} }
+
+func (h *header) sum() uint32 {
+	b := unsafe.Slice((*byte)(unsafe.Pointer(h)), unsafe.Offsetof(h.check))
+	return crc32.ChecksumIEEE(b)
+}
+
+// segment is one mapped file of records. Placing records is the meter's, under
+// its lock; adding to a placed one needs only the lock of its shard.
+type segment struct {
+	file    *os.File
+	path    string
+	mem     []byte
+	epoch   string
+	records []record
+	cells   []cell // the memory side of records; nil in an adopted segment
+	next    int    // first record not yet placed
+	numbers map[string]uint32
+	texts   atomic.Pointer[[]string] // words by number; copied on write
+	dirty   [perSegment / 64]atomic.Uint64
+	sealed  bool // nothing adds to it any more
+}
+
+// allocate reserves the disk space of a file, so that a write to its mapping
+// can never meet a full disk (SIGBUS).
+type allocate func(f *os.File, size int64) error
+
+func fallocate(f *os.File, size int64) error {
+	return unix.Fallocate(int(f.Fd()), 0, 0, size)
+}
+
+// createSegment makes a file that is locked, allocated and has its header
+// before it has its name: whatever bears the name is whole. The caller holds
+// the directory's lock.
+func createSegment(dir string, reserve allocate) (_ *segment, err error) {
+	var id [16]byte
+	rand.Read(id[:])
+	epoch := hex.EncodeToString(id[:])
+	path := filepath.Join(dir, epoch+suffixNew)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{file: f, path: path, epoch: epoch, cells: make([]cell, perSegment), numbers: map[string]uint32{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(s.path), s.close())
+		}
+	}()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if err := reserve(f, int64(segmentSize)); err != nil {
+		return nil, fmt.Errorf("allocate %d bytes for %s: %w", segmentSize, path, err)
+	}
+	if err := s.mapFile(); err != nil {
+		return nil, err
+	}
+	h := s.header()
+	*h = header{magic: magic(), version: version, recordSize: uint32(recordSize), records: perSegment}
+	copy(h.epoch[:], epoch)
+	h.check = h.sum()
+	s.texts.Store(&[]string{""})
+	live := filepath.Join(dir, epoch+suffixLive)
+	if err := os.Rename(s.path, live); err != nil {
+		return nil, err
+	}
+	s.path = live
+	return s, nil
+}
+
+func (s *segment) mapFile() error {
+	mem, err := unix.Mmap(int(s.file.Fd()), 0, segmentSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map %s: %w", s.path, err)
+	}
+	s.mem = mem
+	s.records = unsafe.Slice((*record)(unsafe.Pointer(&mem[headerSize])), perSegment)
+	return nil
+}
+
+func (s *segment) header() *header { return (*header)(unsafe.Pointer(&s.mem[0])) }
+
+// room reports whether a slot and the words it may need still fit.
+func (s *segment) room() bool { return s.next+4 <= len(s.records) }
+
+// word returns the number of a word, which it records on first use.
+func (s *segment) word(text string) (uint32, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if n, known := s.numbers[text]; known {
+		return n, nil
+	}
+	old := *s.texts.Load()
+	r := &s.records[s.next]
+	if err := pack(r.text[:], text); err != nil {
+		return 0, err
+	}
+	n := uint32(len(old))
+	r.kind, r.hour = kindWord, n
+	r.seal()
+	s.next++
+	texts := append(slices.Clip(old), string(r.word()))
+	s.texts.Store(&texts)
+	s.numbers[texts[n]] = n
+	return n, nil
+}
+
+// touch marks a record as changed since the last flush. It comes after the
+// add: a flush that clears the mark sees the add, or the mark is set again.
+func (s *segment) touch(n uint32) {
+	w, bit := &s.dirty[n/64], uint64(1)<<(n%64)
+	if w.Load()&bit == 0 {
+		w.Or(bit)
+	}
+}
+
+// take clears the marks of up to limit changed records and returns their
+// numbers.
+func (s *segment) take(limit int) []uint32 {
+	var out []uint32
+	for i := range s.dirty {
+		if len(out) >= limit {
+			break
+		}
+		for w := s.dirty[i].Swap(0); w != 0; w &= w - 1 {
+			out = append(out, uint32(i*64+bits.TrailingZeros64(w)))
+		}
+	}
+	return out
+}
+
+// sync puts the segment on the disk. A segment closed meanwhile had all its
+// totals in the store.
+func (s *segment) sync() error {
+	raw, err := s.file.SyscallConn()
+	if err == nil {
+		var failed error
+		err = raw.Control(func(fd uintptr) { failed = unix.Fdatasync(int(fd)) })
+		err = errors.Join(err, failed)
+	}
+	if err == nil || errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("sync %s: %w", s.path, err)
+}
+
+// close unmaps the segment and lets go of its lock; the file stays.
+func (s *segment) close() error {
+	var err error
+	if s.mem != nil {
+		err = unix.Munmap(s.mem)
+		s.mem, s.records = nil, nil
+	}
+	return errors.Join(err, s.file.Close())
+}
+
+// checkHeader says what is wrong with a file that claims to be a segment.
+func checkHeader(f *os.File) (epoch string, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.Size() < headerSize {
+		return "", errors.New("cut off within its header")
+	}
+	var raw [unsafe.Sizeof(header{})]byte
+	if _, err := f.ReadAt(raw[:], 0); err != nil {
+		return "", err
+	}
+	var h header
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&h)), len(raw)), raw[:])
+	switch {
+	case h.magic != magic():
+		return "", errors.New("not a journal")
+	case h.version != version:
+		return "", fmt.Errorf("written in version %d of the format, this program reads version %d", h.version, version)
+	case h.check != h.sum():
+		return "", errors.New("its header is damaged")
+	case h.recordSize != uint32(recordSize) || h.records != perSegment:
+		return "", errors.New("its records have another layout")
+	case info.Size() != int64(segmentSize):
+		return "", fmt.Errorf("%d bytes long instead of %d", info.Size(), segmentSize)
+	}
+	return string(bytes.TrimRight(h.epoch[:], "\x00")), nil
+}
