@@ -1,7 +1,7 @@
-// Package web draws the account pages: templates, the stylesheet, the fonts and
+// Package page draws the account pages: templates, the stylesheet, the fonts and
 // the one script that makes copying easier. What to show comes from package
 // view; nothing here reads a store or a request.
-package web
+package page
 
 import (
 	"bytes"
