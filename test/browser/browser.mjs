@@ -1,0 +1,76 @@
+// What the browser tests share: Chromium as installed, axe on every page, and
+// the vendor's side of the story through the command line.
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const require = createRequire(import.meta.url);
+const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+export const base = process.env.TOKSTA_BASE;
+const binary = process.env.TOKSTA_BIN;
+const socket = process.env.TOKSTA_SOCKET;
+
+// operator runs a command as the vendor would and returns its JSON.
+export function operator(...args) {
+  const out = execFileSync(binary, [...args, '--socket', socket, '-o', 'json'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return out.trim() ? JSON.parse(out) : null;
+}
+
+// call sends one request with a secret, as a customer's program would.
+export async function call(secret, method, path) {
+  const answer = await fetch(base + path, {
+    method,
+    headers: { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' },
+    body: method === 'POST' ? '{}' : undefined,
+  });
+  return { status: answer.status, body: await answer.json() };
+}
+
+export async function launch() {
+  return chromium.launch({
+    executablePath: process.env.TOKSTA_CHROMIUM || '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-quic',
+      '--no-first-run', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+// look runs axe on the page in light and dark and fails on any violation; it
+// also fails on sideways scrolling. Without JavaScript in the page axe cannot
+// run, so those journeys rely on the others' looks.
+export async function look(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    const found = await page.evaluate(async (source) => {
+      if (!window.axe) new Function(source)();
+      const r = await window.axe.run(document, { resultTypes: ['violations'] });
+      return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
+    }, axeSource);
+    assert.deepEqual(found, [], `axe on ${name}, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(wider, 0, `${name} scrolls sideways`);
+  if (process.env.TOKSTA_SHOTS) await page.screenshot({ path: `${process.env.TOKSTA_SHOTS}/${name}.png`, fullPage: true });
+}
+
+// run executes the named journeys one after another and ends the process.
+export async function run(journeys) {
+  const browser = await launch();
+  let failed = 0;
+  for (const [name, journey] of Object.entries(journeys)) {
+    try {
+      await journey(browser);
+      console.log(`ok ${name}`);
+    } catch (err) {
+      failed++;
+      console.log(`FAIL ${name}\n${err.stack}`);
+    }
+  }
+  await browser.close();
+  process.exit(failed ? 1 : 0);
+}
+
+export { assert };
