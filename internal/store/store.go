@@ -20,6 +20,9 @@ var (
 	// ErrFenced means that the node's row is gone or belongs to another
 	// incarnation: the node must drop its lease and register anew.
 	ErrFenced = errors.New("store: node is fenced")
+	// ErrTaken means that a written digest or e-mail address belongs to
+	// another row; nothing was written.
+	ErrTaken = errors.New("store: already in use")
 )
 
 // RepeatedError is returned by Commit when its mutation's token was used

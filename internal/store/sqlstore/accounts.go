@@ -1,0 +1,57 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+const accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq`
+
+// Account implements [store.Accounts].
+func (r reader) Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
+	return one(r.accounts(ctx, `WHERE id = $1`, id))
+}
+
+// ListAccounts implements [store.Accounts].
+func (r reader) ListAccounts(ctx context.Context, p store.Page) ([]toksta.Account, error) {
+	return r.accounts(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, p.After, limit(p.Limit))
+}
+
+func (r reader) accounts(ctx context.Context, where string, args ...any) ([]toksta.Account, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	return collect(rows, scanAccount)
+}
+
+func scanAccount(rows *sql.Rows) (a toksta.Account, err error) {
+	err = rows.Scan(&a.ID, &a.Name, &a.Plan, &a.Status, timeColumn{&a.StatusSince}, &a.Cadence,
+		timeColumn{&a.CycleAnchor}, jsonColumn{&a.Entitlements}, timeColumn{&a.CreatedAt}, &a.Seq)
+	if err != nil {
+		return a, fmt.Errorf("read an account: %w", err)
+	}
+	return a, nil
+}
+
+// accountRows writes accounts as touched by change seq.
+func accountRows(seq int64) upsert[toksta.Account] {
+	return upsert[toksta.Account]{
+		table: "accounts",
+		key:   []string{"id"},
+		columns: []string{
+			"id", "name", "plan", "status", "status_since", "cadence", "cycle_anchor", "entitlements", "created_at", "seq",
+		},
+		args: func(a toksta.Account) ([]any, error) {
+			entitlements, err := jsonText(a.Entitlements)
+			return []any{
+				a.ID, a.Name, a.Plan, a.Status, millis(a.StatusSince), a.Cadence, millis(a.CycleAnchor),
+				entitlements, millis(a.CreatedAt), seq,
+			}, err
+		},
+	}
+}

@@ -1,0 +1,41 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+const changeColumns = `seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent,
+	account_id, key_id, member_id, detail`
+
+// ListChanges implements [store.Audit].
+func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
+	var c conditions
+	if q.Account != "" {
+		c.and("account_id =", q.Account)
+	}
+	if q.Key != "" {
+		c.and("key_id =", q.Key)
+	}
+	if q.Before > 0 {
+		c.and("seq <", q.Before)
+	}
+	c.text.WriteString(" ORDER BY seq DESC LIMIT " + c.bind(limit(q.Limit)))
+	return listChanges(ctx, r.q, c.text.String(), c.args...)
+}
+
+func listChanges(ctx context.Context, q querier, where string, args ...any) ([]toksta.Change, error) {
+	rows, err := q.QueryContext(ctx, `SELECT `+changeColumns+` FROM changes `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (c toksta.Change, err error) {
+		return c, rows.Scan(&c.Seq, timeColumn{&c.At}, &c.Kind,
+			&c.Actor.Kind, &c.Actor.ID, &c.Actor.Name, &c.Actor.Address, &c.Actor.Agent,
+			&c.AccountID, &c.KeyID, &c.MemberID, jsonColumn{&c.Detail})
+	})
+}

@@ -1,0 +1,51 @@
+package sqlstore
+
+import (
+	"context"
+	"sync"
+)
+
+// localBell wakes the listeners of this process: all there can be on SQLite.
+type localBell struct {
+	mu        sync.Mutex
+	listeners map[chan struct{}]struct{}
+}
+
+func newLocalBell() *localBell {
+	return &localBell{listeners: make(map[chan struct{}]struct{})}
+}
+
+// Wake rings for every listener. Rings that come faster than they are heard
+// merge.
+func (b *localBell) Wake(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ring := range b.listeners {
+		select {
+		case ring <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// Listen calls woken after each Wake until ctx ends, then returns its error.
+func (b *localBell) Listen(ctx context.Context, woken func()) error {
+	ring := make(chan struct{}, 1)
+	b.mu.Lock()
+	b.listeners[ring] = struct{}{}
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.listeners, ring)
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ring:
+			woken()
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package sqlstore_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+)
+
+// openSQLite opens a new database that lasts as long as the test.
+func openSQLite(tb testing.TB) store.Store {
+	tb.Helper()
+	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// counter is a sink that keeps nothing but numbers.
+type counter struct{ accounts, grants int }
+
+func (c *counter) PutAccount(toksta.Account) { c.accounts++ }
+
+func (c *counter) PutGrant(toksta.Digest, toksta.AccountID, toksta.Grant) { c.grants++ }
+
+// importKeys commits n new keys of the account, batch keys a commit.
+func importKeys(tb testing.TB, s store.Store, account toksta.AccountID, n, batch int) {
+	tb.Helper()
+	shape := toksta.KeyShape{Prefix: "tk_live_"}
+	now := time.Now()
+	for n > 0 {
+		m := store.Mutation{Kind: toksta.KeysImported, AccountID: account}
+		for range min(batch, n) {
+			_, g := shape.NewSecret()
+			g.Number, g.CreatedAt = 1, now
+			m.Keys = append(m.Keys, toksta.Key{
+				ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: account, Name: "imported",
+				Limits: toksta.Limits{Scopes: []toksta.Family{"data", "job"}}, CreatedAt: now, CreatedBy: "operator",
+				Generations: []toksta.Generation{g},
+			})
+		}
+		commit(tb, s, m)
+		n -= len(m.Keys)
+	}
+}
+
+func commit(tb testing.TB, s store.Store, m store.Mutation) {
+	tb.Helper()
+	decide := func(context.Context, store.Reader) (store.Mutation, error) { return m, nil }
+	if _, err := s.Commit(tb.Context(), toksta.Actor{Kind: toksta.ActorOperator}, decide); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func newAccount(tb testing.TB, s store.Store) toksta.AccountID {
+	tb.Helper()
+	a := toksta.Account{ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, time.Now())), Name: "Acme", Plan: "API_BUILD"}
+	commit(tb, s, store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}})
+	return a.ID
+}
+
+// BenchmarkCommit is the latency of creating one key.
+func BenchmarkCommit(b *testing.B) {
+	s := openSQLite(b)
+	account := newAccount(b, s)
+	for b.Loop() {
+		importKeys(b, s, account, 1, 1)
+	}
+}
+
+// BenchmarkImport is the rate of new keys in large mutations, on a database
+// that grows with b.N.
+func BenchmarkImport(b *testing.B) {
+	s := openSQLite(b)
+	account := newAccount(b, s)
+	importKeys(b, s, account, b.N, 10_000)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+}
+
+// BenchmarkSnapshot is a cold start: reading every key once.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := openSQLite(b)
+			for range 10 {
+				importKeys(b, s, newAccount(b, s), n/10, 10_000)
+			}
+			node := store.Node{ID: "a", Epoch: "1", Lease: time.Minute}
+			if err := s.Register(b.Context(), node); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				var c counter
+				if _, err := s.Renew(b.Context(), node, &c); err != nil || c.grants != n {
+					b.Fatal(c.grants, err)
+				}
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "keys/s")
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// millis is how a time is stored: Unix milliseconds, 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// timeColumn scans a stored time.
+type timeColumn struct{ *time.Time }
+
+// Scan reads milliseconds; a NULL, as an outer join makes, is the zero time.
+func (c timeColumn) Scan(src any) error {
+	var ms sql.NullInt64
+	if err := ms.Scan(src); err != nil {
+		return err
+	}
+	*c.Time = fromMillis(ms.Int64)
+	return nil
+}
+
+// digestColumn scans a stored digest without keeping the driver's bytes.
+type digestColumn struct{ *toksta.Digest }
+
+// Scan refuses any length but a digest's.
+func (c digestColumn) Scan(src any) error {
+	b, ok := src.([]byte)
+	if !ok || len(b) != len(c.Digest) {
+		return fmt.Errorf("not a digest: %T", src)
+	}
+	copy(c.Digest[:], b)
+	return nil
+}
+
+// jsonColumn scans a value stored as JSON text, "" being its zero value.
+type jsonColumn struct{ value any }
+
+// Scan decodes the text.
+func (c jsonColumn) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("not a text: %T", src)
+	}
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), c.value)
+}
+
+// limitsJSON is toksta.Limits as the keys table keeps it.
+type limitsJSON struct {
+	Scopes    []toksta.Family `json:"scopes,omitempty"`
+	Networks  []netip.Prefix  `json:"networks,omitempty"`
+	PerMinute int             `json:"per_minute,omitempty"`
+}
+
+// limitsText returns "" for limits that narrow nothing.
+func limitsText(l toksta.Limits) (string, error) {
+	if len(l.Scopes) == 0 && len(l.Networks) == 0 && l.PerMinute == 0 {
+		return "", nil
+	}
+	return jsonText(limitsJSON(l))
+}
+
+func jsonText(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}

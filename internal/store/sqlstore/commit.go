@@ -1,0 +1,96 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// errUnchanged rolls back a commit that has nothing to write.
+var errUnchanged = errors.New("nothing to change")
+
+// Commit implements [store.Mutator]. The clock row is locked before decide
+// reads anything: numbers follow the order of commits, and have no gaps since
+// a rollback takes the number back.
+func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
+	change := toksta.Change{Actor: by}
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		var at int64
+		tick := `UPDATE clock SET seq = seq + 1 RETURNING seq, ` + s.now
+		if err := tx.QueryRowContext(ctx, tick).Scan(&change.Seq, &at); err != nil {
+			return fmt.Errorf("take the next change number: %w", err)
+		}
+		m, err := decide(ctx, reader{tx})
+		if err != nil {
+			return err
+		}
+		if m.Kind == "" {
+			return errUnchanged
+		}
+		change.At, change.Kind, change.Detail = fromMillis(at), m.Kind, m.Detail
+		change.AccountID, change.KeyID, change.MemberID = m.AccountID, m.KeyID, m.MemberID
+		return write(ctx, tx, &change, &m)
+	})
+	switch {
+	case errors.Is(err, errUnchanged):
+		return toksta.Change{}, nil
+	case err != nil:
+		return toksta.Change{}, err
+	default:
+		return change, nil
+	}
+}
+
+// write carries out m as change, unless its token was used before.
+func write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Mutation) error {
+	if err := unusedToken(ctx, tx, m.Token); err != nil {
+		return err
+	}
+	if err := insertChange(ctx, tx, change, m.Token); err != nil {
+		return err
+	}
+	if err := accountRows(change.Seq).exec(ctx, tx, m.Accounts); err != nil {
+		return err
+	}
+	if err := memberRows().exec(ctx, tx, m.Members); err != nil {
+		return err
+	}
+	if err := invitationRows().exec(ctx, tx, m.Invitations); err != nil {
+		return err
+	}
+	return writeKeys(ctx, tx, change.Seq, m.Keys)
+}
+
+func unusedToken(ctx context.Context, tx *sql.Tx, token string) error {
+	if token == "" {
+		return nil
+	}
+	earlier, err := listChanges(ctx, tx, `WHERE token = $1`, token)
+	if err != nil {
+		return err
+	}
+	if len(earlier) > 0 {
+		return &store.RepeatedError{Change: earlier[0]}
+	}
+	return nil
+}
+
+func insertChange(ctx context.Context, tx *sql.Tx, c *toksta.Change, token string) error {
+	detail, err := jsonText(c.Detail)
+	if err != nil {
+		return fmt.Errorf("encode change detail: %w", err)
+	}
+	const insert = `INSERT INTO changes (` + changeColumns + `, token)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	_, err = tx.ExecContext(ctx, insert, c.Seq, millis(c.At), c.Kind,
+		c.Actor.Kind, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent,
+		c.AccountID, c.KeyID, c.MemberID, detail, sql.NullString{String: token, Valid: token != ""})
+	if err != nil {
+		return fmt.Errorf("write change: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// delta streams the state of everything touched after seq: accounts first,
+// since a grant without its account admits nothing.
+func delta(ctx context.Context, q querier, after int64, sink store.DeltaSink) error {
+	if err := accountDelta(ctx, q, after, sink); err != nil {
+		return err
+	}
+	return grantDelta(ctx, q, after, sink)
+}
+
+func accountDelta(ctx context.Context, q querier, after int64, sink store.DeltaSink) error {
+	rows, err := q.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts WHERE seq > $1 ORDER BY id`, after)
+	if err != nil {
+		return fmt.Errorf("follow accounts: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		a, err := scanAccount(rows)
+		if err != nil {
+			return err
+		}
+		sink.PutAccount(a)
+	}
+	return rows.Err()
+}
+
+func grantDelta(ctx context.Context, q querier, after int64, sink store.DeltaSink) error {
+	rows, err := q.QueryContext(ctx, `SELECT k.account_id, k.id, k.limits, k.expires_at, k.revoked_at,
+		s.digest, s.number, s.revoked_at
+		FROM keys k JOIN secrets s ON s.key_id = k.id
+		WHERE k.seq > $1 ORDER BY k.account_id, k.id, s.number`, after)
+	if err != nil {
+		return fmt.Errorf("follow keys: %w", err)
+	}
+	defer rows.Close()
+	var (
+		r      grantRow
+		shared = sharing{limits: make(map[string]*toksta.Limits)}
+	)
+	fields := []any{
+		&r.account, &r.key, &r.limits, &r.expires, &r.revoked, digestColumn{&r.digest}, &r.number, &r.secretRevoked,
+	}
+	for rows.Next() {
+		if err := rows.Scan(fields...); err != nil {
+			return fmt.Errorf("follow keys: %w", err)
+		}
+		grant, err := shared.grant(&r)
+		if err != nil {
+			return err
+		}
+		sink.PutGrant(r.digest, shared.account, grant)
+	}
+	return rows.Err()
+}
+
+// grantRow is one generation as the delta reads it.
+type grantRow struct {
+	account, key, limits            string
+	expires, revoked, secretRevoked int64
+	digest                          toksta.Digest
+	number                          int32
+}
+
+// sharing lets equal rows of a delta share memory: a million keys mostly have
+// few different limits, and a node keeps what it is given.
+type sharing struct {
+	account toksta.AccountID // of the last row; rows come by account
+	key     toksta.KeyID
+	limits  map[string]*toksta.Limits // by their stored text
+}
+
+func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
+	if string(s.account) != r.account {
+		s.account = toksta.AccountID(r.account)
+	}
+	if string(s.key) != r.key {
+		s.key = toksta.KeyID(r.key)
+	}
+	limits, err := s.limit(r.limits)
+	return toksta.Grant{
+		KeyID: s.key, Limits: limits, ExpiresAt: r.expires / 1000, Generation: r.number,
+		Revoked: r.revoked != 0 || r.secretRevoked != 0,
+	}, err
+}
+
+func (s *sharing) limit(text string) (*toksta.Limits, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if l, ok := s.limits[text]; ok {
+		return l, nil
+	}
+	var decoded limitsJSON
+	if err := json.Unmarshal([]byte(text), &decoded); err != nil {
+		return nil, fmt.Errorf("read limits: %w", err)
+	}
+	l := toksta.Limits(decoded)
+	s.limits[text] = &l
+	return &l, nil
+}

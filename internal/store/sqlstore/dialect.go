@@ -1,0 +1,34 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3"
+)
+
+// dialect is everything in which the engines' SQL and drivers differ.
+type dialect struct {
+	goose     goose.Dialect
+	prelude   []string              // runs before migrations, repeatable; holds other starters off
+	now       string                // expression: Unix milliseconds by the database's clock
+	shareLock string                // clause: lock the rows read against writers
+	fault     func(error) fault     // what kind of failure an error is
+	confirm   func(*sql.Conn) error // after a commit: did it reach all it had to?
+}
+
+// fault is a class of database errors that this package acts on.
+type fault int
+
+const (
+	faultOther fault = iota
+	faultRetry       // rolled back by the database for others' sake; may work next time
+	faultTaken       // a unique value belongs to another row
+)
+
+// bell carries "there is something to read" between nodes. It may lose rings
+// and has no authority.
+type bell interface {
+	Wake(ctx context.Context) error
+	Listen(ctx context.Context, woken func()) error
+}

@@ -1,0 +1,171 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// selectKeys reads keys, one row for each generation; what stands between its
+// halves selects the keys.
+const (
+	selectKeys = `SELECT k.id, k.account_id, k.name, k.limits, k.created_at, k.created_by,
+		k.expires_at, k.revoked_at, k.seq, s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at
+		FROM (SELECT * FROM keys`
+	withSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
+)
+
+// Key implements [store.Keys].
+func (r reader) Key(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error) {
+	var c conditions
+	c.and("id =", id)
+	if account != "" {
+		c.and("account_id =", account)
+	}
+	return one(r.keys(ctx, c.text.String(), c.args))
+}
+
+// ListKeys implements [store.Keys].
+func (r reader) ListKeys(ctx context.Context, q store.KeyQuery) ([]toksta.Key, error) {
+	var c conditions
+	c.and("id >", q.Page.After)
+	if q.Account != "" {
+		c.and("account_id =", q.Account)
+	}
+	if !q.Revoked {
+		c.and("revoked_at =", 0)
+	}
+	c.text.WriteString(" ORDER BY id LIMIT " + c.bind(limit(q.Page.Limit)))
+	return r.keys(ctx, c.text.String(), c.args)
+}
+
+// keys reads the keys of a WHERE clause, folding generations into their key.
+func (r reader) keys(ctx context.Context, where string, args []any) ([]toksta.Key, error) {
+	rows, err := r.q.QueryContext(ctx, selectKeys+where+withSecrets, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	defer rows.Close()
+	var out []toksta.Key
+	for rows.Next() {
+		k, err := scanKey(rows)
+		if err != nil {
+			return nil, err
+		}
+		if last := len(out) - 1; last >= 0 && out[last].ID == k.ID {
+			out[last].Generations = append(out[last].Generations, k.Generations...)
+			continue
+		}
+		out = append(out, k)
+	}
+	return out, rows.Err()
+}
+
+// scanKey reads a key with one generation.
+func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
+	var g toksta.Generation
+	var limits limitsJSON
+	err = rows.Scan(&k.ID, &k.AccountID, &k.Name, jsonColumn{&limits}, timeColumn{&k.CreatedAt}, &k.CreatedBy,
+		timeColumn{&k.ExpiresAt}, timeColumn{&k.RevokedAt}, &k.Seq,
+		digestColumn{&g.Digest}, &g.Number, &g.Start, &g.End, timeColumn{&g.CreatedAt}, timeColumn{&g.RevokedAt})
+	if err != nil {
+		return k, fmt.Errorf("read a key: %w", err)
+	}
+	k.Limits = toksta.Limits(limits)
+	k.Generations = []toksta.Generation{g}
+	return k, nil
+}
+
+// CountLiveKeys implements [store.Keys].
+func (r reader) CountLiveKeys(ctx context.Context, account toksta.AccountID, now time.Time) (n int, err error) {
+	const count = `SELECT count(*) FROM keys
+		WHERE account_id = $1 AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2)`
+	return n, found(r.q.QueryRowContext(ctx, count, account, millis(now)).Scan(&n), "the number of keys")
+}
+
+// KeysByDigest implements [store.Keys].
+func (r reader) KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error) {
+	known := make(map[toksta.Digest]toksta.KeyID)
+	for part := range slices.Chunk(digests, chunk) {
+		if err := r.keysByDigest(ctx, part, known); err != nil {
+			return nil, fmt.Errorf("find keys by digest: %w", err)
+		}
+	}
+	return known, nil
+}
+
+func (r reader) keysByDigest(ctx context.Context, digests []toksta.Digest, known map[toksta.Digest]toksta.KeyID) error {
+	args := make([]any, len(digests))
+	for i := range digests {
+		args[i] = digests[i][:]
+	}
+	rows, err := r.q.QueryContext(ctx, `SELECT digest, key_id FROM secrets WHERE digest IN `+tuples(1, len(args)), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d toksta.Digest
+		var id toksta.KeyID
+		if err := rows.Scan(digestColumn{&d}, &id); err != nil {
+			return err
+		}
+		known[d] = id
+	}
+	return rows.Err()
+}
+
+// secretRow is a generation as the secrets table keeps it.
+type secretRow struct {
+	key toksta.KeyID
+	*toksta.Generation
+}
+
+// writeKeys writes keys and their generations as touched by change seq.
+func writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []toksta.Key) error {
+	if err := keyRows(seq).exec(ctx, tx, keys); err != nil {
+		return err
+	}
+	secrets := make([]secretRow, 0, len(keys))
+	for _, k := range keys {
+		for i := range k.Generations {
+			secrets = append(secrets, secretRow{k.ID, &k.Generations[i]})
+		}
+	}
+	return secretRows().exec(ctx, tx, secrets)
+}
+
+func keyRows(seq int64) upsert[toksta.Key] {
+	return upsert[toksta.Key]{
+		table:   "keys",
+		key:     []string{"id"},
+		columns: []string{"id", "account_id", "name", "limits", "created_at", "created_by", "expires_at", "revoked_at", "seq"},
+		args: func(k toksta.Key) ([]any, error) {
+			limits, err := limitsText(k.Limits)
+			return []any{
+				k.ID, k.AccountID, k.Name, limits, millis(k.CreatedAt), k.CreatedBy,
+				millis(k.ExpiresAt), millis(k.RevokedAt), seq,
+			}, err
+		},
+	}
+}
+
+// secretRows conflicts on a key's generation: a digest that belongs to
+// another key is not taken over but fails the transaction.
+func secretRows() upsert[secretRow] {
+	return upsert[secretRow]{
+		table:   "secrets",
+		key:     []string{"key_id", "number"},
+		columns: []string{"digest", "key_id", "number", "first", "last", "created_at", "revoked_at"},
+		args: func(r secretRow) ([]any, error) {
+			return []any{
+				r.Digest[:], r.key, r.Number, r.Start, r.End, millis(r.CreatedAt), millis(r.RevokedAt),
+			}, nil
+		},
+	}
+}

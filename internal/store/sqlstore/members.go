@@ -1,0 +1,73 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Member implements [store.Members].
+func (r reader) Member(ctx context.Context, id toksta.MemberID) (toksta.Member, error) {
+	return one(r.members(ctx, `WHERE id = $1`, id))
+}
+
+// MemberByEmail implements [store.Members].
+func (r reader) MemberByEmail(ctx context.Context, email string) (toksta.Member, error) {
+	return one(r.members(ctx, `WHERE email_folded = $1`, strings.ToLower(email)))
+}
+
+// ListMembers implements [store.Members].
+func (r reader) ListMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error) {
+	return r.members(ctx, `WHERE account_id = $1 ORDER BY id`, account)
+}
+
+func (r reader) members(ctx context.Context, where string, args ...any) ([]toksta.Member, error) {
+	const columns = `id, account_id, email, name, password_hash, created_at, disabled_at`
+	rows, err := r.q.QueryContext(ctx, `SELECT `+columns+` FROM members `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read members: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (m toksta.Member, err error) {
+		return m, rows.Scan(&m.ID, &m.AccountID, &m.Email, &m.Name, &m.PasswordHash,
+			timeColumn{&m.CreatedAt}, timeColumn{&m.DisabledAt})
+	})
+}
+
+// Invitation implements [store.Members].
+func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Invitation, err error) {
+	const read = `SELECT code, account_id, email, expires_at, used_at FROM invitations WHERE code = $1`
+	err = r.q.QueryRowContext(ctx, read, code[:]).Scan(
+		digestColumn{&i.Code}, &i.AccountID, &i.Email, timeColumn{&i.ExpiresAt}, timeColumn{&i.UsedAt})
+	return i, found(err, "an invitation")
+}
+
+func memberRows() upsert[toksta.Member] {
+	return upsert[toksta.Member]{
+		table: "members",
+		key:   []string{"id"},
+		columns: []string{
+			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at",
+		},
+		args: func(m toksta.Member) ([]any, error) {
+			return []any{
+				m.ID, m.AccountID, m.Email, strings.ToLower(m.Email), m.Name, m.PasswordHash,
+				millis(m.CreatedAt), millis(m.DisabledAt),
+			}, nil
+		},
+	}
+}
+
+func invitationRows() upsert[store.Invitation] {
+	return upsert[store.Invitation]{
+		table:   "invitations",
+		key:     []string{"code"},
+		columns: []string{"code", "account_id", "email", "expires_at", "used_at"},
+		args: func(i store.Invitation) ([]any, error) {
+			return []any{i.Code[:], i.AccountID, i.Email, millis(i.ExpiresAt), millis(i.UsedAt)}, nil
+		},
+	}
+}

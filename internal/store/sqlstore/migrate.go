@@ -1,0 +1,65 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema up to date, or refuses one that a newer version
+// of the program has written.
+func migrate(ctx context.Context, db *sql.DB, d dialect) error {
+	release, err := hold(ctx, db, d.prelude)
+	if err != nil {
+		return err
+	}
+	defer release()
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	provider, err := goose.NewProvider(d.goose, db, folder,
+		goose.WithDisableGlobalRegistry(true), goose.WithTableName("schema_version"))
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	current, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if current > known {
+		return fmt.Errorf("the database has schema %d, written by a newer version of this program, which knows schemas up to %d: run that version, or restore a backup made before it", current, known)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// hold runs the prelude on a connection of its own, whose session locks last
+// until release.
+func hold(ctx context.Context, db *sql.DB, prelude []string) (release func(), err error) {
+	if len(prelude) == 0 {
+		return func() {}, nil
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("prepare to migrate: %w", err)
+	}
+	// The connection is thrown away: its locks go with it.
+	release = func() { discard(conn) }
+	for _, statement := range prelude {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			release()
+			return nil, fmt.Errorf("prepare to migrate: %w", err)
+		}
+	}
+	return release, nil
+}

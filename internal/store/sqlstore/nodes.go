@@ -1,0 +1,119 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Register implements [store.Nodes]. It also sweeps rows whose lease ended
+// long ago; whoever held one is fenced.
+func (s *Store) Register(ctx context.Context, n store.Node) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		if _, err := s.lockClock(ctx, tx); err != nil {
+			return err
+		}
+		sweep := `DELETE FROM nodes WHERE seen_at + lease < ` + s.now + ` - 3600000`
+		if _, err := tx.ExecContext(ctx, sweep); err != nil {
+			return fmt.Errorf("sweep nodes: %w", err)
+		}
+		insert := `INSERT INTO nodes (id, epoch, incarnation, version, applied, lease, keys, seen_at)
+			SELECT $1, $2, incarnation, $3, $4, $5, $6, ` + s.now + ` FROM cluster`
+		_, err := tx.ExecContext(ctx, insert, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
+		if err != nil {
+			return fmt.Errorf("register node: %w", err)
+		}
+		return nil
+	})
+}
+
+// Renew implements [store.Nodes]. A node that has nothing yet is first
+// brought near the present by a read that holds up nobody; what is left, and
+// every later delta, is read under the clock row's lock. So a renewal falls
+// wholly before or after each change: before, and whoever made the change
+// finds the renewed row; after, and the renewal carries the change.
+func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
+	from := n.Applied
+	if from == 0 {
+		if from, err = s.snapshot(ctx, sink); err != nil {
+			return 0, err
+		}
+	}
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		if seq, err = s.lockClock(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.touch(ctx, tx, n); err != nil {
+			return err
+		}
+		return delta(ctx, tx, from, sink)
+	})
+	return seq, err
+}
+
+// snapshot streams everything as of one moment and returns its number.
+func (s *Store) snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {
+	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return 0, fmt.Errorf("begin snapshot: %w", err)
+	}
+	defer tx.Rollback()
+	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
+		return 0, fmt.Errorf("read the clock: %w", err)
+	}
+	return seq, delta(ctx, tx, 0, sink)
+}
+
+// lockClock holds off changes until tx ends and returns the last one's number.
+func (s *Store) lockClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
+	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`+s.shareLock).Scan(&seq); err != nil {
+		return 0, fmt.Errorf("lock the clock: %w", err)
+	}
+	return seq, nil
+}
+
+// touch renews the node's row.
+func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
+	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, seen_at = ` + s.now + `
+		WHERE id = $1 AND epoch = $2 AND incarnation = (SELECT incarnation FROM cluster)`
+	result, err := tx.ExecContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
+	if err != nil {
+		return fmt.Errorf("renew node: %w", err)
+	}
+	switch rows, err := result.RowsAffected(); {
+	case err != nil:
+		return fmt.Errorf("renew node: %w", err)
+	case rows == 0:
+		return store.ErrFenced
+	default:
+		return nil
+	}
+}
+
+// ListNodes implements [store.Nodes].
+func (s *Store) ListNodes(ctx context.Context) ([]store.Node, error) {
+	rows, err := s.reads.QueryContext(ctx, `SELECT id, epoch, version, applied, lease, keys, seen_at
+		FROM nodes WHERE seen_at + lease > `+s.now+` ORDER BY id, epoch`)
+	if err != nil {
+		return nil, fmt.Errorf("read nodes: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (n store.Node, err error) {
+		var lease int64
+		err = rows.Scan(&n.ID, &n.Epoch, &n.Version, &n.Applied, &lease, &n.Keys, timeColumn{&n.SeenAt})
+		n.Lease = time.Duration(lease) * time.Millisecond
+		return n, err
+	})
+}
+
+// Leave implements [store.Nodes].
+func (s *Store) Leave(ctx context.Context, n store.Node) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE id = $1 AND epoch = $2`, n.ID, n.Epoch); err != nil {
+			return fmt.Errorf("remove node: %w", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,128 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// Connections of one process. Commits queue for the clock row anyway: a few
+// writers are enough.
+const (
+	postgresWriters = 4
+	postgresReaders = 8
+)
+
+// channel is what NOTIFY and LISTEN use.
+const channel = "toksta"
+
+// unconfirmed is where a connection notes a warning that came with a commit.
+const unconfirmed = "toksta.unconfirmed"
+
+func openPostgres(url string) (*Store, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	config.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
+		if n.SeverityUnlocalized == "WARNING" {
+			c.CustomData()[unconfirmed] = n.Message
+		}
+	}
+	writer, reads := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
+	writer.SetMaxOpenConns(postgresWriters)
+	writer.SetMaxIdleConns(postgresWriters)
+	reads.SetMaxOpenConns(postgresReaders)
+	reads.SetMaxIdleConns(postgresReaders)
+	return &Store{
+		writer: writer, reads: reads, dialect: postgresDialect(),
+		bell: &postgresBell{db: reads, config: config}, release: func() error { return nil },
+	}, nil
+}
+
+func postgresDialect() dialect {
+	return dialect{
+		goose: goose.DialectPostgres,
+		prelude: []string{
+			`SELECT pg_advisory_lock(80107530)`,
+			`DO $$ BEGIN CREATE DOMAIN idtext AS text COLLATE "C"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+		},
+		now:       `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+		shareLock: ` FOR SHARE`,
+		fault:     postgresFault,
+		confirm:   postgresConfirm,
+	}
+}
+
+func postgresFault(err error) fault {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return faultOther
+	}
+	switch e.Code {
+	case "40001", "40P01": // serialization failure, deadlock
+		return faultRetry
+	case "23505":
+		return faultTaken
+	default:
+		return faultOther
+	}
+}
+
+// postgresConfirm fails a commit that came with a warning. The server gives
+// one when its wait for a synchronous standby was cut short: the change is
+// committed there, yet a fail-over may lose it, so it must not be reported as
+// done. A connection that warned is not used again.
+func postgresConfirm(conn *sql.Conn) error {
+	var warning any
+	err := conn.Raw(func(driver any) error {
+		warning = driver.(*stdlib.Conn).Conn().PgConn().CustomData()[unconfirmed]
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("confirm commit: %w", err)
+	}
+	if warning != nil {
+		discard(conn)
+		return fmt.Errorf("the commit was not confirmed, its outcome is uncertain: %v", warning)
+	}
+	return nil
+}
+
+// postgresBell rings through NOTIFY.
+type postgresBell struct {
+	db     *sql.DB
+	config *pgx.ConnConfig
+}
+
+// Wake notifies every listener of the database.
+func (b *postgresBell) Wake(ctx context.Context) error {
+	if _, err := b.db.ExecContext(ctx, `NOTIFY `+channel); err != nil {
+		return fmt.Errorf("wake nodes: %w", err)
+	}
+	return nil
+}
+
+// Listen calls woken once it listens, since something may have come before,
+// and then for each notification, until ctx ends or the connection fails.
+func (b *postgresBell) Listen(ctx context.Context, woken func()) error {
+	conn, err := pgx.ConnectConfig(ctx, b.config)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	for woken(); ; woken() {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/toksta/toksta/internal/store"
+)
+
+// reader implements [store.Reader] on a pool or inside a transaction.
+type reader struct{ q querier }
+
+var _ store.Reader = reader{}
+
+// pageSize is the length of a page that asks for none.
+const pageSize = 100
+
+func limit(n int) int {
+	if n <= 0 {
+		return pageSize
+	}
+	return n
+}
+
+// collect reads all rows and closes them.
+func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// one returns the only row of a look-up by a unique value, or ErrNotFound.
+func one[T any](found []T, err error) (T, error) {
+	var zero T
+	switch {
+	case err != nil:
+		return zero, err
+	case len(found) == 0:
+		return zero, store.ErrNotFound
+	default:
+		return found[0], nil
+	}
+}
+
+// found translates the error of a single row's scan.
+func found(err error, what string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return store.ErrNotFound
+	default:
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+}
+
+// conditions builds a WHERE clause of the conditions that a query has.
+type conditions struct {
+	text strings.Builder
+	args []any
+}
+
+// and adds "expression $n" for the next n.
+func (c *conditions) and(expression string, arg any) {
+	if len(c.args) == 0 {
+		c.text.WriteString(" WHERE ")
+	} else {
+		c.text.WriteString(" AND ")
+	}
+	c.text.WriteString(expression + " " + c.bind(arg))
+}
+
+// bind adds an argument and returns its placeholder.
+func (c *conditions) bind(arg any) string {
+	c.args = append(c.args, arg)
+	return "$" + strconv.Itoa(len(c.args))
+}

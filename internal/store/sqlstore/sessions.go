@@ -1,0 +1,67 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `
+
+// PutSession implements [store.Sessions].
+func (s *Store) PutSession(ctx context.Context, session store.Session) error {
+	put := upsert[store.Session]{
+		table:   "sessions",
+		key:     []string{"id"},
+		columns: []string{"id", "member_id", "created_at", "seen_at", "expires_at", "address", "agent"},
+		set:     "created_at = excluded.created_at, seen_at = excluded.seen_at, expires_at = excluded.expires_at",
+		args: func(v store.Session) ([]any, error) {
+			return []any{
+				v.ID[:], v.MemberID, millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent,
+			}, nil
+		},
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error { return put.exec(ctx, tx, []store.Session{session}) })
+}
+
+// Session implements [store.Sessions].
+func (s *Store) Session(ctx context.Context, id toksta.Digest) (store.Session, error) {
+	return one(s.sessions(ctx, `WHERE id = $1`, id[:]))
+}
+
+// ListSessions implements [store.Sessions].
+func (s *Store) ListSessions(ctx context.Context, member toksta.MemberID, now time.Time) ([]store.Session, error) {
+	return s.sessions(ctx, `WHERE member_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`, member, millis(now))
+}
+
+func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
+	rows, err := s.reads.QueryContext(ctx, selectSessions+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (v store.Session, err error) {
+		return v, rows.Scan(digestColumn{&v.ID}, &v.MemberID, timeColumn{&v.CreatedAt}, timeColumn{&v.SeenAt},
+			timeColumn{&v.ExpiresAt}, &v.Address, &v.Agent)
+	})
+}
+
+// EndSessions implements [store.Sessions].
+func (s *Store) EndSessions(ctx context.Context, which store.SessionSet) error {
+	where, args := `WHERE id = $1`, []any{which.ID[:]}
+	switch {
+	case which.Member != "":
+		where, args = `WHERE member_id = $1 AND id <> $2`, []any{which.Member, which.Keep[:]}
+	case !which.Before.IsZero():
+		where, args = `WHERE expires_at < $1`, []any{millis(which.Before)}
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions `+where, args...); err != nil {
+			return fmt.Errorf("end sessions: %w", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,119 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteReaders bounds the read pool: readers never block the writer in WAL
+// mode, yet each holds a page cache.
+const sqliteReaders = 4
+
+// openSQLite opens the file at path, creating it readable by its owner only.
+func openSQLite(path string) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	s, err := connectSQLite(path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.release = lock.Close
+	return s, nil
+}
+
+func connectSQLite(path string) (*Store, error) {
+	// SQLite gives its WAL the permissions of the database file.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	writer, err := sql.Open("sqlite", sqliteName(path, "_txlock", "immediate"))
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	writer.SetMaxOpenConns(1)
+	reads, err := sql.Open("sqlite", sqliteName(path, "_query_only", "on"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), writer.Close())
+	}
+	reads.SetMaxOpenConns(sqliteReaders)
+	reads.SetMaxIdleConns(sqliteReaders)
+	return &Store{writer: writer, reads: reads, dialect: sqliteDialect(), bell: newLocalBell()}, nil
+}
+
+// sqliteName is the driver's name for path with the settings of a connection;
+// option and value are one more.
+func sqliteName(path, option, value string) string {
+	q := url.Values{
+		"_busy_timeout": {"10000"},
+		"_foreign_keys": {"on"},
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_pragma":       {"cache_size(-65536)"},
+		option:          {value},
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// lockFile takes the advisory lock that one process at a time can hold. The
+// kernel gives it up with the process, however that ends.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock database: %w", err)
+	}
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = fmt.Errorf("the database is open in another process, which holds %s: stop that one, or use PostgreSQL to run several", path)
+		return nil, errors.Join(err, f.Close())
+	default:
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+}
+
+func sqliteDialect() dialect {
+	return dialect{
+		goose:   goose.DialectSQLite3,
+		now:     `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+		fault:   sqliteFault,
+		confirm: func(*sql.Conn) error { return nil },
+	}
+}
+
+func sqliteFault(err error) fault {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return faultOther
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return faultTaken
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT:
+		return faultRetry
+	default:
+		return faultOther
+	}
+}

@@ -1,0 +1,84 @@
+// Package sqlstore is the product's database in SQL: SQLite for one process,
+// PostgreSQL for many. It implements [store.Store].
+//
+// It stands at the end of the mutation path. There is one text of every
+// statement, in the subset that both engines speak; what differs is a
+// [dialect]. Nothing here decides anything: callers bring decisions, this
+// package orders, writes and reads them. It never sees a secret, never logs
+// and starts no goroutine.
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Config says where the database is.
+type Config struct {
+	// URL is "postgres://…", or the path of a SQLite file, which is created
+	// when missing, with or without "sqlite:" before it.
+	URL string
+}
+
+// Store is an open database. Its methods are safe for concurrent use.
+type Store struct {
+	reader         // on the read pool
+	writer *sql.DB // on SQLite one connection; everything that writes
+	reads  *sql.DB
+	dialect
+	bell
+	release func() error // gives up what else holds the database
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the database and brings its schema up to date. It refuses a
+// schema newer than it knows, and a SQLite file that another process has open.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	open := openSQLite
+	if strings.HasPrefix(c.URL, "postgres://") || strings.HasPrefix(c.URL, "postgresql://") {
+		open = openPostgres
+	}
+	s, err := open(strings.TrimPrefix(c.URL, "sqlite:"))
+	if err != nil {
+		return nil, err
+	}
+	s.reader = reader{s.reads}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// prepare migrates and names a new database.
+func (s *Store) prepare(ctx context.Context) error {
+	if err := migrate(ctx, s.writer, s.dialect); err != nil {
+		return err
+	}
+	const name = `INSERT INTO cluster (one, incarnation) VALUES (1, $1) ON CONFLICT (one) DO NOTHING`
+	if _, err := s.writer.ExecContext(ctx, name, rand.Text()); err != nil {
+		return fmt.Errorf("name the database: %w", err)
+	}
+	return nil
+}
+
+// Ping reports whether the database answers a read now.
+func (s *Store) Ping(ctx context.Context) error {
+	var seq int64
+	if err := s.reads.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
+		return fmt.Errorf("ping the database: %w", err)
+	}
+	return nil
+}
+
+// Close waits for running statements and closes the database. Listeners end
+// with their own contexts.
+func (s *Store) Close() error {
+	return errors.Join(s.reads.Close(), s.writer.Close(), s.release())
+}

@@ -1,0 +1,64 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/toksta/toksta/internal/store"
+)
+
+// attempts bounds how often a transaction is tried that the database rolls
+// back because of others.
+const attempts = 5
+
+// querier is what a statement runs on: a pool or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// inTx runs fn in a write transaction: on SQLite alone (BEGIN IMMEDIATE), on
+// PostgreSQL at READ COMMITTED, where the clock row's lock orders what must
+// be ordered. fn may run more than once. A panic of fn rolls back.
+func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := s.tryTx(ctx, fn)
+		switch {
+		case err == nil:
+			return nil
+		case s.fault(err) == faultTaken:
+			return fmt.Errorf("%w: %w", store.ErrTaken, err)
+		case s.fault(err) != faultRetry || attempt == attempts || ctx.Err() != nil:
+			return err
+		}
+	}
+}
+
+func (s *Store) tryTx(ctx context.Context, fn func(*sql.Tx) error) (err error) {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return s.confirm(conn)
+}
+
+// discard closes conn without returning it to its pool.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = conn.Close()
+}

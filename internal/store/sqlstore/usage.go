@@ -1,0 +1,163 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Flush implements [store.Usage].
+func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
+	// Key order lets two nodes flush the same keys without a deadlock.
+	uses := slices.SortedFunc(slices.Values(b.LastUses), func(a, b store.LastUse) int {
+		return strings.Compare(string(a.KeyID), string(b.KeyID))
+	})
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		if err := totalRows(b.Epoch).exec(ctx, tx, b.Totals); err != nil {
+			return err
+		}
+		return lastUseRows().exec(ctx, tx, uses)
+	})
+}
+
+func totalRows(epoch string) upsert[store.UsageTotal] {
+	return upsert[store.UsageTotal]{
+		table: "usage",
+		key:   []string{"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch"},
+		columns: []string{
+			"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch",
+			"calls", "credits", "purchased", "overage", "overage_micros",
+		},
+		set: greatest("calls", "credits", "purchased", "overage", "overage_micros"),
+		args: func(t store.UsageTotal) ([]any, error) {
+			return []any{
+				t.AccountID, t.Hour, t.KeyID, t.Family, t.CostKey, t.Reason, epoch,
+				t.Calls, t.Charge.Credits, t.Charge.Purchased, t.Charge.Overage, t.Charge.OverageMicros,
+			}, nil
+		},
+	}
+}
+
+// greatest keeps, of each total, the greater of the stored and the given.
+func greatest(columns ...string) string {
+	set := make([]string, len(columns))
+	for i, c := range columns {
+		set[i] = fmt.Sprintf("%[1]s = CASE WHEN excluded.%[1]s > usage.%[1]s THEN excluded.%[1]s ELSE usage.%[1]s END", c)
+	}
+	return strings.Join(set, ", ")
+}
+
+func lastUseRows() upsert[store.LastUse] {
+	return upsert[store.LastUse]{
+		table:   "last_uses",
+		key:     []string{"key_id"},
+		columns: []string{"key_id", "account_id", "at", "address", "agent", "operation"},
+		set: `account_id = excluded.account_id, at = excluded.at, address = excluded.address,
+			agent = excluded.agent, operation = excluded.operation WHERE excluded.at > last_uses.at`,
+		args: func(u store.LastUse) ([]any, error) {
+			return []any{u.KeyID, u.AccountID, millis(u.At), u.Address, u.Agent, u.Operation}, nil
+		},
+	}
+}
+
+// charges sums the columns of a toksta.Charge.
+const charges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT),
+	CAST(sum(overage) AS BIGINT), CAST(sum(overage_micros) AS BIGINT)`
+
+// ListUsage implements [store.Usage].
+func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.UsageRow, error) {
+	bucket := `hour`
+	if q.GroupDay {
+		bucket = `hour - hour % 24`
+	}
+	var c conditions
+	c.and("account_id =", q.Account)
+	c.and("hour >=", firstHour(q.From))
+	c.and("hour <", firstHour(q.To))
+	if q.Key != "" {
+		c.and("key_id =", q.Key)
+	}
+	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, key_id, family, cost_key, reason, `+bucket+`,
+		CAST(sum(calls) AS BIGINT), `+charges+` FROM usage`+c.text.String()+`
+		GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 6, 2, 3, 4, 5`, c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("read usage: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (u store.UsageRow, err error) {
+		return u, rows.Scan(&u.AccountID, &u.KeyID, &u.Family, &u.CostKey, &u.Reason, &u.Hour,
+			&u.Calls, &u.Charge.Credits, &u.Charge.Purchased, &u.Charge.Overage, &u.Charge.OverageMicros)
+	})
+}
+
+// firstHour is the first Unix hour that starts at t or later.
+func firstHour(t time.Time) int64 {
+	const hour = 3600
+	return (t.Unix() + hour - 1) / hour
+}
+
+// LastUses implements [store.Usage].
+func (s *Store) LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]store.LastUse, error) {
+	rows, err := s.reads.QueryContext(ctx, `SELECT key_id, account_id, at, address, agent, operation
+		FROM last_uses WHERE account_id = $1`, account)
+	if err != nil {
+		return nil, fmt.Errorf("read last uses: %w", err)
+	}
+	uses, err := collect(rows, func(rows *sql.Rows) (u store.LastUse, err error) {
+		return u, rows.Scan(&u.KeyID, &u.AccountID, timeColumn{&u.At}, &u.Address, &u.Agent, &u.Operation)
+	})
+	byKey := make(map[toksta.KeyID]store.LastUse, len(uses))
+	for _, u := range uses {
+		byKey[u.KeyID] = u
+	}
+	return byKey, err
+}
+
+// CreditUse implements [store.Usage].
+func (s *Store) CreditUse(ctx context.Context, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
+	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, hour, `+charges+` FROM usage
+		WHERE credits > 0 GROUP BY account_id, hour ORDER BY account_id, hour`)
+	if err != nil {
+		return fmt.Errorf("read credit use: %w", err)
+	}
+	defer rows.Close()
+	var (
+		account toksta.AccountID
+		start   int64
+		use     store.CreditUse
+	)
+	for rows.Next() {
+		var id toksta.AccountID
+		var hour int64
+		var c toksta.Charge
+		if err := rows.Scan(&id, &hour, &c.Credits, &c.Purchased, &c.Overage, &c.OverageMicros); err != nil {
+			return fmt.Errorf("read credit use: %w", err)
+		}
+		if id != account {
+			if account != "" {
+				each(account, use)
+			}
+			account, start, use = id, firstHour(cycle(id)), store.CreditUse{}
+		}
+		use.PurchasedEver += c.Purchased
+		if hour >= start {
+			use.Cycle = add(use.Cycle, c)
+		}
+	}
+	if account != "" && rows.Err() == nil {
+		each(account, use)
+	}
+	return rows.Err()
+}
+
+func add(a, b toksta.Charge) toksta.Charge {
+	return toksta.Charge{
+		Credits: a.Credits + b.Credits, Purchased: a.Purchased + b.Purchased,
+		Overage: a.Overage + b.Overage, OverageMicros: a.OverageMicros + b.OverageMicros,
+	}
+}
