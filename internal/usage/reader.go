@@ -1,0 +1,149 @@
+// Package usage reports what accounts used: the one set of numbers behind
+// GET /v1/account/usage, the account page, its download, the operator API and
+// the command line.
+//
+// It stands behind the meter, on the reading side: it brings this node's
+// totals into the store, reads sums of totals by day, and adds them up in one
+// place, so no two views can differ. It never writes, never decides, and never
+// reads another account than the one it is asked for.
+package usage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Store is what reports are read from.
+type Store interface {
+	store.Accounts
+	store.Keys
+	store.Usage
+}
+
+// Balance is an account's credits now.
+type Balance struct {
+	Included     int64 // per cycle
+	IncludedUsed int64
+	Purchased    int64 // left
+	Remaining    int64 // of both
+	ResetsAt     time.Time
+}
+
+// Reader reads reports. All fields but Now are required; it is safe for
+// concurrent use.
+type Reader struct {
+	Store   Store
+	Catalog *toksta.Catalog
+	// Flush brings this node's totals into the store. What other nodes
+	// counted arrives with their own flush, within a second.
+	Flush   func(ctx context.Context) error
+	Balance func(s *toksta.Standing, now time.Time) Balance
+	Now     func() time.Time // nil: time.Now
+}
+
+// period is one calendar month, UTC: its first moment and the next month's.
+type period struct{ from, to time.Time }
+
+func (p period) String() string { return p.from.Format(monthLayout) }
+
+const monthLayout = "2006-01"
+
+// parseMonth reads "YYYY-MM"; "" is the month that holds now. A future month
+// does not exist yet.
+func parseMonth(month string, now time.Time) (period, error) {
+	now = now.UTC()
+	if month == "" {
+		month = now.Format(monthLayout)
+	}
+	from, err := time.Parse(monthLayout, month)
+	switch {
+	case err != nil || len(month) != len(monthLayout):
+		return period{}, toksta.Invalid("month", "Give month as YYYY-MM.")
+	case from.After(now):
+		return period{}, toksta.Invalid("month", "The month has not begun.")
+	}
+	return period{from, from.AddDate(0, 1, 0)}, nil
+}
+
+// ledger is what every view of an account's month is made from.
+type ledger struct {
+	period   period
+	now      time.Time
+	standing *toksta.Standing
+	keys     []toksta.Key // of any state, in id order
+	uses     map[toksta.KeyID]store.LastUse
+	rows     []store.UsageRow // by day
+}
+
+// load reads the month; key "" means all keys of the account. An account or
+// key that is not there is NOT_FOUND.
+func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*ledger, error) {
+	l := &ledger{now: r.now()}
+	var err error
+	if l.period, err = parseMonth(month, l.now); err != nil {
+		return nil, err
+	}
+	a, err := r.Store.Account(ctx, account)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, toksta.NotFound("account")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the account: %w", err)
+	}
+	l.standing = r.Catalog.Standing(a)
+	if l.keys, err = r.keys(ctx, account); err != nil {
+		return nil, fmt.Errorf("read the account's keys: %w", err)
+	}
+	if key != "" && !slices.ContainsFunc(l.keys, func(k toksta.Key) bool { return k.ID == key }) {
+		return nil, toksta.NotFound("key")
+	}
+	if err := r.Flush(ctx); err != nil {
+		return nil, fmt.Errorf("bring usage up to date: %w", err)
+	}
+	if l.uses, err = r.Store.LastUses(ctx, account); err != nil {
+		return nil, fmt.Errorf("read last uses: %w", err)
+	}
+	l.rows, err = r.Store.ListUsage(ctx, store.UsageQuery{
+		Account: account, Key: key, From: l.period.from, To: l.period.to, GroupDay: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read usage: %w", err)
+	}
+	slices.SortFunc(l.rows, func(x, y store.UsageRow) int {
+		return cmp.Or(cmp.Compare(x.Hour, y.Hour), cmp.Compare(x.KeyID, y.KeyID), cmp.Compare(x.Family, y.Family),
+			cmp.Compare(x.CostKey, y.CostKey), cmp.Compare(x.Reason, y.Reason))
+	})
+	return l, nil
+}
+
+// keys reads all keys of the account, page by page.
+func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
+	const page = 500
+	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}
+	var all []toksta.Key
+	for {
+		keys, err := r.Store.ListKeys(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+		if len(keys) < page {
+			return all, nil
+		}
+		q.Page.After = string(keys[page-1].ID)
+	}
+}
+
+func (r *Reader) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
