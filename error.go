@@ -51,6 +51,7 @@ const (
 	ReasonInsufficientCredits Reason = "insufficient_credits"
 
 	ReasonLeaseExpired Reason = "lease_expired" // this node cannot vouch for keys now
+	ReasonNotCounted   Reason = "not_counted"   // this node cannot record the call
 )
 
 // NotEntitled is the reason of a route whose family the plan does not reach:

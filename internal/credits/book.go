@@ -86,9 +86,9 @@ func (b *Book) Hold(st *toksta.Standing, credits int64, now time.Time) bool {
 }
 
 // Settle releases what was held for a call and charges what it cost, which
-// may be less or more. Held credits are always charged in full; beyond them a
-// call takes no more than is left and held by no other, so no balance goes
-// below zero: the returned charge is what was taken.
+// may be less or more. What was held is there to be charged; beyond it a call
+// takes no more than is left and held by no other, so no balance goes below
+// zero. The returned charge is what was taken.
 func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) toksta.Charge {
 	if held == 0 && charged == 0 {
 		return toksta.Charge{}
@@ -100,7 +100,8 @@ func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) t
 	l.turn(st, now)
 	l.held = max(l.held-held, 0)
 	f := l.funds(st)
-	c := f.split(max(min(charged, f.total()-l.held), 0), st.Plan.OverageMicros)
+	most := max(f.total()-l.held, min(held, f.total()))
+	c := f.split(min(max(charged, 0), most), st.Plan.OverageMicros)
 	l.cycle.Credits += c.Credits
 	l.cycle.Purchased += c.Purchased
 	l.cycle.Overage += c.Overage

@@ -31,38 +31,57 @@ type version struct {
 	standing atomic.Pointer[toksta.Standing]
 }
 
+// put reports whether the account was put, not only named by a grant.
+func (v *version) put() bool {
+	_, rest := cutID(v.row)
+	return rest != ""
+}
+
 func (a *accounts) init(c *toksta.Catalog, seed maphash.Seed) {
 	a.catalog, a.codec, a.seed = c, newCodec(c), seed
 	a.ids.Store(newTable(0))
 }
 
-// find returns the ref of an account that was put or that a grant named.
-func (a *accounts) find(id string) (uint32, bool) {
+// find returns the ref of an account that was put or that a grant named, 0
+// for any other. The id is in its packed form.
+func (a *accounts) find(id []byte) uint32 {
 	t := a.ids.Load()
-	for i := t.start(a.hash(id)); ; i = t.next(i) {
+	for i := t.start(maphash.Bytes(a.seed, id)); ; i = t.next(i) {
 		ref := t.slots[i].Load()
-		if ref == 0 || rowID(a.slots.at(ref).version.Load().row) == id {
-			return ref, ref != 0
+		if ref == 0 || a.id(ref) == string(id) {
+			return ref
 		}
 	}
 }
 
-func (a *accounts) hash(id string) uint64 { return maphash.String(a.seed, id) }
+func (a *accounts) id(ref uint32) string {
+	id, _ := cutID(a.slots.at(ref).version.Load().row)
+	return id
+}
+
+func (a *accounts) rehash(ref uint32) uint64 { return maphash.String(a.seed, a.id(ref)) }
+
+// lookup returns the ref of an account, 0 when nobody named it yet.
+func (a *accounts) lookup(id toksta.AccountID) uint32 {
+	var buf [64]byte
+	return a.find(appendID(buf[:0], string(id)))
+}
 
 // ensure returns the ref of an account, which may have no row yet.
-func (a *accounts) ensure(id string) uint32 {
-	if ref, ok := a.find(id); ok {
+func (a *accounts) ensure(id toksta.AccountID) uint32 {
+	packed := appendID(make([]byte, 0, 64), string(id))
+	if ref := a.find(packed); ref != 0 {
 		return ref
 	}
 	ref, s := a.slots.add()
-	s.version.Store(&version{row: unknownRow(id)})
-	insert(&a.ids, a.hash(id), ref, func(r uint32) uint64 { return a.hash(rowID(a.slots.at(r).version.Load().row)) })
+	s.version.Store(&version{row: string(packed)})
+	insert(&a.ids, maphash.Bytes(a.seed, packed), ref, a.rehash)
 	return ref
 }
 
 func (a *accounts) put(account toksta.Account) {
-	s := a.slots.at(a.ensure(string(account.ID)))
-	if !isKnown(s.version.Load().row) {
+	s := a.slots.at(a.ensure(account.ID))
+	if !s.version.Load().put() {
 		a.known++
 	}
 	s.version.Store(&version{row: a.codec.pack(account)})
@@ -74,7 +93,7 @@ func (a *accounts) standing(ref uint32) *toksta.Standing {
 	if s := v.standing.Load(); s != nil {
 		return s
 	}
-	if !isKnown(v.row) {
+	if !v.put() {
 		return nil
 	}
 	s := a.catalog.Standing(a.codec.unpack(v.row))

@@ -8,9 +8,9 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// codec packs an account into a row of some eighty bytes: the id with its
-// length before it, then, for an account that was put, every other field in
-// the order of the struct. Words of the catalogue take one byte.
+// codec packs an account into a row of some sixty bytes: the id as appendID
+// has it, then, for an account that was put, every other field in the order
+// of the struct. Words of the catalogue take one byte.
 type codec struct{ words []string }
 
 func newCodec(c *toksta.Catalog) codec {
@@ -34,22 +34,8 @@ const (
 	hasEntitlements
 )
 
-func unknownRow(id string) string { return string(appendText(nil, id)) }
-
-func isKnown(row string) bool {
-	r := reader{rest: row}
-	r.text()
-	return r.rest != ""
-}
-
-// rowID returns the id of a row without copying it.
-func rowID(row string) string {
-	r := reader{rest: row}
-	return r.text()
-}
-
 func (c codec) pack(a toksta.Account) string {
-	b := appendText(make([]byte, 0, 128), string(a.ID))
+	b := appendID(make([]byte, 0, 128), string(a.ID))
 	b = appendText(b, a.Name)
 	b = c.appendWord(b, string(a.Plan))
 	b = c.appendWord(b, string(a.Status))
@@ -91,9 +77,10 @@ func (c codec) appendEntitlements(b []byte, e toksta.Entitlements) []byte {
 }
 
 func (c codec) unpack(row string) toksta.Account {
-	r := reader{rest: row, words: c.words}
+	id, rest := cutID(row)
+	r := reader{rest: rest, words: c.words}
 	return toksta.Account{
-		ID:           toksta.AccountID(r.text()),
+		ID:           toksta.AccountID(idText(id)),
 		Name:         r.text(),
 		Plan:         toksta.PlanID(r.word()),
 		Status:       toksta.Status(r.word()),
@@ -137,15 +124,20 @@ func (c codec) appendWord(b []byte, s string) []byte {
 }
 
 func appendText(b []byte, s string) []byte {
-	return append(binary.AppendVarint(b, int64(len(s))), s...)
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendTime keeps milliseconds, as the store does.
+// appendTime keeps milliseconds, as the store does; 0 is the zero time, so
+// those from 1970 on count from 1.
 func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(b, 0)
 	}
-	return binary.AppendVarint(append(b, 1), t.UnixMilli())
+	ms := t.UnixMilli()
+	if ms >= 0 {
+		ms++
+	}
+	return binary.AppendVarint(b, ms)
 }
 
 // reader takes a row apart. Rows are this package's own, so they are whole.
@@ -160,19 +152,23 @@ func (r *reader) byte() byte {
 	return b
 }
 
-func (r *reader) number() int64 {
-	var u uint64
+func (r *reader) unsigned() (u uint64) {
 	for shift := 0; ; shift += 7 {
 		b := r.byte()
 		u |= uint64(b&0x7f) << shift
 		if b < 0x80 {
-			return int64(u>>1) ^ -int64(u&1)
+			return u
 		}
 	}
 }
 
+func (r *reader) number() int64 {
+	u := r.unsigned()
+	return int64(u>>1) ^ -int64(u&1)
+}
+
 func (r *reader) text() string {
-	n := r.number()
+	n := r.unsigned()
 	s := r.rest[:n]
 	r.rest = r.rest[n:]
 	return s
@@ -186,8 +182,12 @@ func (r *reader) word() string {
 }
 
 func (r *reader) time() time.Time {
-	if r.byte() == 0 {
+	ms := r.number()
+	switch {
+	case ms == 0:
 		return time.Time{}
+	case ms > 0:
+		ms--
 	}
-	return time.UnixMilli(r.number()).UTC()
+	return time.UnixMilli(ms).UTC()
 }

@@ -70,8 +70,8 @@ func (x *Index) Lookup(d toksta.Digest) (toksta.Grant, *toksta.Standing, bool) {
 
 // Standing returns the standing of an account, nil when it has not been put.
 func (x *Index) Standing(id toksta.AccountID) *toksta.Standing {
-	ref, ok := x.accounts.find(string(id))
-	if !ok {
+	ref := x.accounts.lookup(id)
+	if ref == 0 {
 		return nil
 	}
 	return x.accounts.standing(ref)
@@ -96,7 +96,7 @@ func (x *Index) PutAccount(a toksta.Account) {
 func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Grant) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	owner := x.accounts.ensure(string(account))
+	owner := x.accounts.ensure(account)
 	at, old := x.find(&d, x.digests.Load())
 	if old != nil && old.term.Load().revoked {
 		g.Revoked = true

@@ -8,13 +8,14 @@
 package verify
 
 import (
+	"cmp"
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
+	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
 )
 
@@ -23,24 +24,9 @@ type Lease interface {
 	Valid(now time.Time) bool
 }
 
-// Meter counts one event durably before it returns.
+// Meter makes an event part of the usage for good before it returns nil.
 type Meter interface {
-	Count(Event)
-}
-
-// Event is one thing to count, for a key that exists.
-type Event struct {
-	AccountID toksta.AccountID
-	KeyID     toksta.KeyID
-	Family    toksta.Family
-	CostKey   string
-	Operation string
-	Reason    toksta.Reason // "" for an admitted call
-	Calls     int64         // 1 for a decision, 0 for the charge that follows it
-	Charge    toksta.Charge
-	Now       time.Time
-	Addr      netip.Addr
-	Agent     string
+	Count(meter.Event) error
 }
 
 // Deps are the stations of the path. All are required.
@@ -77,10 +63,21 @@ func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	if d.Refusal = toksta.Authorize(&grant, standing, &c); d.Admitted() {
 		e.take(&d, &grant, &c)
 	}
-	event := newEvent(&d, &c)
-	event.Calls, event.Reason = 1, d.Reason
-	e.deps.Meter.Count(event)
+	e.count(&d, &c)
 	return d
+}
+
+// count counts the decision. A call that cannot be counted is not admitted; a
+// refusal stands even so.
+func (e *Engine) count(d *toksta.Decision, c *toksta.Call) {
+	event := newEvent(d, c)
+	event.Calls, event.Reason = 1, d.Reason
+	if err := e.deps.Meter.Count(event); err == nil || d.Refused() {
+		return
+	}
+	e.deps.Book.Settle(d.Standing, d.Hold, 0, c.Now)
+	d.Hold = 0
+	d.Refusal = toksta.Refusal{Code: toksta.CodeUnavailable, Reason: toksta.ReasonNotCounted}
 }
 
 // take spends what an authorized call costs: one call of the windows, then
@@ -103,10 +100,10 @@ func (e *Engine) take(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
 }
 
 // Settle charges an admitted call what it came to, 0 when it failed, releases
-// its hold and returns how it was paid. A second call for the same decision
-// with the hold gone and no credits does nothing.
+// its hold and returns how it was paid. For a refused decision it does
+// nothing. It must be called once for each admitted one.
 func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge {
-	if d.Standing == nil || d.Hold == 0 && credits == 0 {
+	if d.Refused() || d.Hold == 0 && credits == 0 {
 		return toksta.Charge{}
 	}
 	charge := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)
@@ -114,7 +111,9 @@ func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta
 	if charge.Credits > 0 {
 		event := newEvent(d, &c)
 		event.Charge = charge
-		e.deps.Meter.Count(event)
+		// The call was counted into the same slot, so there is room; a
+		// meter that closed in between has counted all that it can.
+		_ = e.deps.Meter.Count(event)
 	}
 	return charge
 }
@@ -127,19 +126,16 @@ func principal(g *toksta.Grant, s *toksta.Standing) toksta.Principal {
 	return p
 }
 
-func newEvent(d *toksta.Decision, c *toksta.Call) Event {
-	e := Event{
+// newEvent is a call's slot and last use, with nothing to add to it yet.
+func newEvent(d *toksta.Decision, c *toksta.Call) meter.Event {
+	return meter.Event{
 		AccountID: d.Principal.AccountID,
 		KeyID:     d.Principal.KeyID,
 		Family:    c.Route.Family,
-		CostKey:   c.Route.CostKey,
-		Operation: c.Route.Operation,
+		CostKey:   cmp.Or(c.Route.CostKey, c.Route.Operation),
 		Now:       c.Now,
 		Addr:      c.Addr,
 		Agent:     c.Agent,
+		Operation: c.Route.Operation,
 	}
-	if e.CostKey == "" {
-		e.CostKey = e.Operation
-	}
-	return e
 }

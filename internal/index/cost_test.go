@@ -1,0 +1,147 @@
+package index
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// Guarantee: verification never waits for the garbage collector because of
+// its own look-up.
+func TestLookupAllocatesNothing(t *testing.T) {
+	x := New(catalog())
+	fill(x, 2000, 10)
+	for _, d := range []toksta.Digest{digest(7), digest(1 << 30)} {
+		if n := testing.AllocsPerRun(100, func() { x.Lookup(d) }); n != 0 {
+			t.Errorf("a look-up makes %v allocations", n)
+		}
+	}
+}
+
+// Guarantee: a node holds a million keys in the memory that it promises,
+// whether they belong to few accounts or to one each.
+func TestBytesPerKey(t *testing.T) {
+	for _, c := range []struct{ accounts, most int }{{1_000, 110}, {100_000, 215}} {
+		before := live()
+		x := New(catalog())
+		fill(x, 100_000, c.accounts)
+		per := int(live()-before) / 100_000
+		runtime.KeepAlive(x)
+		t.Logf("%d accounts: %d bytes a key", c.accounts, per)
+		if per > c.most {
+			t.Errorf("%d accounts: %d bytes a key, %d is the most", c.accounts, per, c.most)
+		}
+	}
+}
+
+// Guarantee: an account that everybody stopped calling does not stay resolved
+// for ever.
+func TestStandingsAreBounded(t *testing.T) {
+	x := New(catalog())
+	n := len(x.accounts.recent.ring) + 10
+	for i := range n {
+		x.PutAccount(toksta.Account{ID: toksta.AccountID(fmt.Sprint(i)), Plan: "BUILD", Status: "active"})
+		x.Standing(toksta.AccountID(fmt.Sprint(i)))
+	}
+	resolved := 0
+	for i := range n {
+		ref := x.accounts.lookup(toksta.AccountID(fmt.Sprint(i)))
+		if x.accounts.slots.at(ref).version.Load().standing.Load() != nil {
+			resolved++
+		}
+	}
+	if resolved != n-10 {
+		t.Errorf("%d of %d accounts are resolved, want %d", resolved, n, n-10)
+	}
+	if x.Standing("0") == nil {
+		t.Error("an account that made room is not resolved again")
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	x := New(catalog())
+	fill(x, 1_000_000, 10_000)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		x.Lookup(digest(n))
+		n = (n + 7919) % 1_000_000
+	}
+}
+
+// BenchmarkMillion reports what a million keys cost to hold and to load.
+func BenchmarkMillion(b *testing.B) {
+	for _, accounts := range []int{10_000, 1_000_000} {
+		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
+			for b.Loop() {
+				before, start := live(), time.Now()
+				x := New(catalog())
+				fill(x, 1_000_000, accounts)
+				took := time.Since(start)
+				peak := resident()
+				b.ReportMetric(float64(live()-before)/1e6, "bytes/key")
+				b.ReportMetric(took.Seconds(), "s/load")
+				b.ReportMetric(peak, "peakMB")
+				runtime.KeepAlive(x)
+			}
+		})
+	}
+}
+
+// fill puts keys as they come from a store: each row its own memory.
+func fill(x *Index, keys, accounts int) {
+	since := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	for i := range accounts {
+		x.PutAccount(toksta.Account{
+			ID: toksta.AccountID(fmt.Sprintf("acct_%026d", i)), Name: fmt.Sprintf("Customer %d Ltd", i), Plan: "BUILD",
+			Status: "active", StatusSince: since, Cadence: "monthly", CycleAnchor: since, CreatedAt: since, Seq: int64(i),
+		})
+	}
+	for i := range keys {
+		g := toksta.Grant{KeyID: toksta.KeyID(fmt.Sprintf("key_%026d", i)), Generation: 1}
+		if i%4 == 0 {
+			g.Limits = &toksta.Limits{Scopes: []toksta.Family{toksta.Family([]byte("data"))}}
+		}
+		x.PutGrant(digest(i), toksta.AccountID(fmt.Sprintf("acct_%026d", i%accounts)), g)
+	}
+}
+
+func live() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// resident returns this process's peak resident memory in MB, 0 where the
+// system does not tell.
+func resident() float64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if f := strings.Fields(line); f[0] == "VmHWM:" {
+			kb, _ := strconv.ParseFloat(f[1], 64)
+			return kb / 1000
+		}
+	}
+	return 0
+}
+
+// requireFilled fails when v has a field that is zero: a test that compares
+// whole values proves nothing about those.
+func requireFilled(t *testing.T, v any) {
+	t.Helper()
+	r := reflect.ValueOf(v)
+	for i := range r.NumField() {
+		if r.Type().Field(i).Name != "Entitlements" && r.Field(i).IsZero() {
+			t.Errorf("the test does not set %s", r.Type().Field(i).Name)
+		}
+	}
+}
