@@ -51,7 +51,7 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 		next := a.Entitlements
 		next.Families = maps.Clone(next.Families)
 		if err := e.set(&next, req.Value); err != nil {
-			return store.Mutation{}, toksta.Invalid("value", req.Name+" "+err.Error())
+			return store.Mutation{}, toksta.Invalid("value", req.Name+" "+err.Error()+".")
 		}
 		detail := change(req.Name, e.text(a.Entitlements), e.text(next))
 		a.Entitlements = next
@@ -144,7 +144,7 @@ func setPerMinute(e *toksta.Entitlements, value string) error {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > maxPerMinute {
-		return fmt.Errorf("is a number from 1 to %d, or %q.", maxPerMinute, Default)
+		return fmt.Errorf("is a number from 1 to %d, or %q", maxPerMinute, Default)
 	}
 	e.PerMinute = n
 	return nil
@@ -167,7 +167,7 @@ func setPurchased(e *toksta.Entitlements, value string) error {
 		n += uint64(e.PurchasedCredits)
 	}
 	if err != nil || n > maxCredits {
-		return fmt.Errorf("is the number of credits ever bought, up to %d, or +n to add to it.", int64(maxCredits))
+		return fmt.Errorf("is the number of credits ever bought, up to %d, or +n to add to it", int64(maxCredits))
 	}
 	e.PurchasedCredits = int64(n)
 	return nil
@@ -182,6 +182,6 @@ func parseBool(value string) (bool, error) {
 	case "false":
 		return false, nil
 	default:
-		return false, fmt.Errorf("is true, false or %q.", Default)
+		return false, fmt.Errorf("is true, false or %q", Default)
 	}
 }

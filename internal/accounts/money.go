@@ -22,7 +22,7 @@ func setOverageCap(e *toksta.Entitlements, value string) error {
 	}
 	micros, ok := parseDollars(value)
 	if !ok || micros == 0 {
-		return fmt.Errorf("is an amount above 0 such as 25 or 12.50, or %q for no cap.", Default)
+		return fmt.Errorf("is an amount above 0 such as 25 or 12.50, or %q for no cap", Default)
 	}
 	e.OverageCapMicros = micros
 	return nil

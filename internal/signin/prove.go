@@ -1,0 +1,72 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// prove returns the member whose address and password these are. Every
+// attempt costs one hash, or none at all when it is throttled, whatever is
+// known of the address.
+func (s *Service) prove(ctx context.Context, from Origin, email string, password toksta.Hidden) (toksta.Member, error) {
+	now := s.now()
+	email = strings.TrimSpace(email)
+	email = email[:min(len(email), maxEmail)]
+	address, network := strings.ToLower(email), networkOf(from.Address)
+	if wait := s.networks.attempt(network, now); wait > 0 {
+		return toksta.Member{}, tooMany(wait)
+	}
+	if wait := s.addresses.attempt(address, now); wait > 0 {
+		return toksta.Member{}, tooMany(wait)
+	}
+	m, err := s.Store.MemberByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return toksta.Member{}, fmt.Errorf("look up the member: %w", err)
+	}
+	may := err == nil && m.PasswordHash != "" && m.DisabledAt.IsZero()
+	hash := m.PasswordHash
+	if !may {
+		hash = nobody
+	}
+	matches, err := s.passwords.matches(ctx, hash, password)
+	switch {
+	case err != nil:
+		return toksta.Member{}, fmt.Errorf("check the password of %s: %w", m.ID, err)
+	case !matches || !may:
+		return toksta.Member{}, &toksta.Error{Code: toksta.CodeUnauthorized, Message: "The e-mail address or the password is wrong."}
+	}
+	s.addresses.clear(address)
+	s.networks.pardon(network)
+	return m, nil
+}
+
+func tooMany(wait time.Duration) error {
+	seconds := int(math.Ceil(wait.Seconds()))
+	return &toksta.Error{
+		Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited,
+		Message: fmt.Sprintf("Too many attempts. Try again in %d seconds.", seconds),
+		Details: map[string]any{"retry_after": seconds},
+	}
+}
+
+// networkOf is what one person can be expected to control: an IPv4 /24 or an
+// IPv6 /56. Clients without an address share one.
+func networkOf(a netip.Addr) string {
+	bits := 56
+	if a = a.Unmap(); a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return p.String()
+}

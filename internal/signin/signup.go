@@ -1,0 +1,164 @@
+package signin
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// SignUpRequest is what a new person tells.
+type SignUpRequest struct {
+	Name        string
+	AccountName string // of the new account; "" takes Name; not read when joining one
+	Email       string
+	Password    toksta.Hidden
+	Invitation  toksta.Hidden // the code; its zero value is none
+}
+
+// SignUp makes a member, with an account unless an invitation names the one
+// to join, and signs the person in. What the policy does not allow is
+// FORBIDDEN, an address in use CONFLICT.
+func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (SignedIn, error) {
+	invited := req.Invitation.Reveal() != ""
+	switch {
+	case s.Policy == Invited && !invited:
+		return SignedIn{}, forbidden("Signing up takes an invitation.")
+	case s.Policy != Open && s.Policy != Invited:
+		return SignedIn{}, forbidden("Signing up is closed. Ask the vendor for an account.")
+	}
+	now := s.now()
+	if wait := s.networks.attempt(networkOf(from.Address), now); wait > 0 {
+		return SignedIn{}, tooMany(wait)
+	}
+	m, err := s.draft(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	account := toksta.Account{
+		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Plan,
+		Status: toksta.StatusActive, StatusSince: now, Cadence: "monthly", CreatedAt: now,
+	}
+	if account.Name, err = toksta.ValidateName("account_name", orElse(req.AccountName, req.Name)); err != nil {
+		return SignedIn{}, err
+	}
+	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		mutation := store.Mutation{
+			Kind: toksta.AccountCreated, AccountID: account.ID, Accounts: []toksta.Account{account},
+			Detail: map[string]string{"account": account.Name, "plan": string(account.Plan)},
+		}
+		if invited {
+			if err := s.redeem(ctx, r, req, &mutation); err != nil {
+				return store.Mutation{}, err
+			}
+		}
+		m.AccountID = mutation.AccountID
+		return join(ctx, r, m, mutation)
+	})
+	if err != nil {
+		return SignedIn{}, taken(err)
+	}
+	s.networks.pardon(networkOf(from.Address))
+	return s.begin(ctx, from, m)
+}
+
+// redeem marks req's invitation used in m, and turns m into joining the
+// invitation's account where it names one.
+func (s *Service) redeem(ctx context.Context, r store.Reader, req SignUpRequest, m *store.Mutation) error {
+	i, err := r.Invitation(ctx, sha256.Sum256([]byte(req.Invitation.Reveal())))
+	now := s.now()
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("read the invitation: %w", err)
+	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt),
+		i.Email != "" && !strings.EqualFold(i.Email, strings.TrimSpace(req.Email)):
+		return forbidden("This invitation is not valid: used, expired or made for another address.")
+	}
+	i.UsedAt = now
+	m.Invitations = []store.Invitation{i}
+	if i.AccountID != "" {
+		m.Kind, m.AccountID, m.Accounts = toksta.MemberCreated, i.AccountID, nil
+		m.Detail = map[string]string{}
+	}
+	return nil
+}
+
+// memberDraft is what a member is made of.
+type memberDraft struct {
+	Name, Email string
+	Password    toksta.Hidden
+}
+
+// draft validates d and hashes its password; the account is still missing.
+func (s *Service) draft(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
+	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
+	var err error
+	if m.Name, err = toksta.ValidateName("name", d.Name); err != nil {
+		return m, err
+	}
+	if m.Email, err = validEmail(d.Email); err != nil {
+		return m, err
+	}
+	if err := validPassword(d.Password, m.Email); err != nil {
+		return m, err
+	}
+	m.PasswordHash, err = s.passwords.hash(ctx, d.Password)
+	return m, err
+}
+
+// join adds a new member to a mutation, unless the address is in use.
+func join(ctx context.Context, r store.Reader, m toksta.Member, to store.Mutation) (store.Mutation, error) {
+	switch _, err := r.MemberByEmail(ctx, m.Email); {
+	case err == nil:
+		return store.Mutation{}, store.ErrTaken
+	case !errors.Is(err, store.ErrNotFound):
+		return store.Mutation{}, fmt.Errorf("look up the address: %w", err)
+	}
+	to.MemberID, to.Members = m.ID, []toksta.Member{m}
+	to.Detail["name"], to.Detail["email"] = m.Name, m.Email
+	return to, nil
+}
+
+// taken is the caller's form of the store's word for an address in use.
+func taken(err error) error {
+	if errors.Is(err, store.ErrTaken) {
+		return &toksta.Error{Code: toksta.CodeConflict, Message: "Somebody has signed up with this e-mail address. Sign in instead."}
+	}
+	return err
+}
+
+// maxEmail is the longest address that mail can carry.
+const maxEmail = 254
+
+// validEmail returns the address without surrounding white space.
+func validEmail(email string) (string, error) {
+	email = strings.TrimSpace(email)
+	parsed, err := mail.ParseAddress(email)
+	if err != nil || parsed.Address != email || len(email) > maxEmail {
+		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
+	}
+	// The same invisible characters as in names would let one address pose
+	// as another.
+	_, local, _ := strings.Cut(email, "@")
+	if _, err := toksta.ValidateName("email", local); err != nil {
+		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
+	}
+	return email, nil
+}
+
+func forbidden(message string) error {
+	return &toksta.Error{Code: toksta.CodeForbidden, Message: message}
+}
+
+func orElse(s, other string) string {
+	if strings.TrimSpace(s) == "" {
+		return other
+	}
+	return s
+}
