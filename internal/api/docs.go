@@ -49,17 +49,17 @@ func page(c Config) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-func (a *API) docs(w http.ResponseWriter, r *http.Request) {
+func (a *API) docs(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	send(w, r, "text/html; charset=utf-8", http.StatusOK, a.page)
+	send(w, "text/html; charset=utf-8", http.StatusOK, a.page)
 }
 
-func (a *API) docsJSON(w http.ResponseWriter, r *http.Request) {
-	send(w, r, "application/json", http.StatusOK, a.openAPI)
+func (a *API) docsJSON(w http.ResponseWriter, _ *http.Request) {
+	send(w, "application/json", http.StatusOK, a.openAPI)
 }
 
-func style(w http.ResponseWriter, r *http.Request) {
+func style(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=3600")
-	send(w, r, "text/css; charset=utf-8", http.StatusOK, docsStyle)
+	send(w, "text/css; charset=utf-8", http.StatusOK, docsStyle)
 }

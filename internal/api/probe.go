@@ -53,11 +53,10 @@ func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	send(w, r, "application/json", status, body)
+	send(w, "application/json", status, body)
 }
 
-func send(w http.ResponseWriter, r *http.Request, contentType string, status int, body []byte) {
-	httpauth.ExchangeFrom(r.Context()).Stamp(w.Header())
+func send(w http.ResponseWriter, contentType string, status int, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

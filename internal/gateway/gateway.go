@@ -27,6 +27,7 @@ const (
 	maxTarget        = 8 << 10
 	DefaultMaxHeader = 32 << 10
 	maxAgent         = 256
+	drainTime        = time.Second
 )
 
 // Config is what a gateway is made of.
@@ -137,6 +138,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.Operation, rec.Family = rt.Operation, rt.Family
 	s := g.stations[rt]
 	if s.open {
+		x.Stamp(w.Header())
 		s.handler.ServeHTTP(w, r)
 		return
 	}
@@ -183,10 +185,15 @@ func (g *Gateway) verify(r *http.Request, rt *toksta.Route) (*httpauth.Passage, 
 	return &httpauth.Passage{Decision: &d, Call: call, Exchange: x, Settler: g.config.Settler}, nil
 }
 
-// refuse answers with err and notes it.
+// refuse answers with err and notes it. net/http reads the rest of a small
+// body to keep the connection; a client that does not send it is not waited
+// for.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	telemetry.RecordFrom(r.Context()).Fail(err)
 	httpauth.WriteError(w, r, err)
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
+	}
 }
 
 func notImplemented(w http.ResponseWriter, r *http.Request) {

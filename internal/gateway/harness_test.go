@@ -1,0 +1,245 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/telemetry"
+)
+
+const goodKey = "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// judge is a verifier and settler made by hand: a decision for each secret.
+type judge struct {
+	mu        sync.Mutex
+	decisions map[toksta.Digest]toksta.Decision
+	calls     []toksta.Call
+	settled   []int64
+}
+
+func (j *judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.calls = append(j.calls, c)
+	d, ok := j.decisions[c.Digest]
+	if !ok {
+		d.Refusal = toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
+	}
+	d.Route = c.Route
+	if d.Admitted() {
+		d.Hold = c.Route.Credits
+	}
+	return d
+}
+
+func (j *judge) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.settled = append(j.settled, credits)
+	return toksta.Charge{Credits: credits}
+}
+
+func (j *judge) take() (calls []toksta.Call, settled []int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	calls, settled = j.calls, j.settled
+	j.calls, j.settled = nil, nil
+	return calls, settled
+}
+
+// bench is a gateway on a real listener with a real upstream behind it.
+type bench struct {
+	t        testing.TB
+	addr     string
+	judge    *judge
+	log      *lines
+	upstream *httptest.Server
+	mu       sync.Mutex
+	seen     []*http.Request
+}
+
+// lines collects log records; each arrives when its request is over.
+type lines struct{ written chan string }
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.written <- string(p)
+	return len(p), nil
+}
+
+var testRoutes = []toksta.Route{
+	{Method: "POST", Pattern: "/v1/creators/search", Operation: "searchCreators", Family: "data", Credits: 1, Upstream: "main"},
+	{Method: "GET", Pattern: "/v1/creators/{id}", Operation: "getCreator", Family: "data", Upstream: "main"},
+	{Method: "GET", Pattern: "/v1/jobs/{id}", Operation: "getJob", Family: "job", Upstream: "main"},
+	{Method: "POST", Pattern: "/v1/jobs/results:bulk", Operation: "getJobResultsBulk", Family: "job", Upstream: "main"},
+	{Method: "GET", Pattern: "/v1/paid", Operation: "paid", Family: "data", Credits: 3, Upstream: "main"},
+	{Method: "GET", Pattern: "/v1/down", Operation: "down", Family: "data", Credits: 3, Upstream: "down"},
+	{Method: "GET", Pattern: "/v1/slow", Operation: "slow", Family: "data", Credits: 3, Upstream: "slow"},
+	{Method: "GET", Pattern: "/v1/account/usage", Operation: "getAccountUsage", Family: "account"},
+	{Method: "GET", Pattern: "/v1/account/panic", Operation: "panic", Family: "account", Credits: 3},
+	{Method: "GET", Pattern: "/v1/account/later", Operation: "later", Family: "account"},
+}
+
+// newBench starts everything. adjust may change the configuration; answer is
+// the upstream's handler, nil for an empty 200.
+func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config)) *bench {
+	t.Helper()
+	b := &bench{t: t, log: &lines{make(chan string, 1024)}, judge: &judge{decisions: map[toksta.Digest]toksta.Decision{
+		sha256.Sum256([]byte(goodKey)): {
+			Principal: toksta.Principal{AccountID: "acct_1", KeyID: "key_1", Plan: "API_BUILD", Scopes: []toksta.Family{"data", "job"}},
+			Rate:      toksta.RateState{Limit: 30, Remaining: 29, Reset: 60},
+		},
+	}}}
+	b.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.mu.Lock()
+		b.seen = append(b.seen, r)
+		b.mu.Unlock()
+		if answer != nil {
+			answer(w, r)
+		}
+	}))
+	t.Cleanup(b.upstream.Close)
+	c := Config{
+		Routes: testRoutes, Verifier: b.judge, Settler: b.judge, Realm: "Toksta API", MaxBody: 64,
+		Upstreams: []Upstream{
+			{Name: "main", URL: parseURL(t, b.upstream.URL)},
+			{Name: "down", URL: parseURL(t, "http://"+closedPort(t))},
+			{Name: "slow", URL: parseURL(t, b.upstream.URL), Answer: 50 * time.Millisecond},
+		},
+		Local: map[string]http.Handler{
+			"getAccountUsage": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "usage") }),
+			"panic":           http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken " + "handler") }),
+		},
+		Open: map[string]http.Handler{"/health": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })},
+	}
+	if adjust != nil {
+		adjust(&c)
+	}
+	g, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.addr = l.Addr().String()
+	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(b.log, slog.LevelInfo), Realm: c.Realm}, g), DefaultMaxHeader)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return b
+}
+
+func parseURL(t testing.TB, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// closedPort is an address where nobody listens.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// reply is an answer as a raw client sees it.
+type reply struct {
+	*http.Response
+	Body   string
+	closed bool // the server closed the connection after it
+}
+
+// raw sends the bytes as they are on a fresh connection and reads one answer.
+func (b *bench) raw(request string) reply {
+	b.t.Helper()
+	conn := b.dial()
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		b.t.Fatal(err)
+	}
+	method, _, _ := strings.Cut(request, " ")
+	return b.read(conn, method)
+}
+
+func (b *bench) dial() net.Conn {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+// read reads one answer and tries the connection with a second request.
+func (b *bench) read(conn net.Conn, method string) reply {
+	b.t.Helper()
+	br := bufio.NewReader(conn)
+	res, err := http.ReadResponse(br, &http.Request{Method: method})
+	if err != nil {
+		b.t.Fatalf("read the answer: %v", err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatalf("read the body: %v", err)
+	}
+	out := reply{Response: res, Body: string(body)}
+	_, _ = io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+	_, err = br.ReadByte()
+	out.closed = err != nil
+	return out
+}
+
+// get sends a GET with the good key and more header lines.
+func (b *bench) get(target string, lines ...string) reply {
+	b.t.Helper()
+	return b.raw(request("GET", target, append(lines, "Authorization: Bearer "+goodKey)...))
+}
+
+func request(method, target string, lines ...string) string {
+	var s bytes.Buffer
+	s.WriteString(method + " " + target + " HTTP/1.1\r\nHost: api.test\r\n")
+	for _, l := range lines {
+		s.WriteString(l + "\r\n")
+	}
+	s.WriteString("\r\n")
+	return s.String()
+}
+
+// forwarded returns what the upstream has seen since the last time.
+func (b *bench) forwarded() []*http.Request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seen := b.seen
+	b.seen = nil
+	return seen
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range texts {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
+}

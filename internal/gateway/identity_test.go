@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+)
+
+// The upstream believes these fields. A spelling of one that slips through
+// lets any key act as any account.
+func TestIdentityFields(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, nil)
+	forged := []string{"Cookie: session=secret"}
+	for _, name := range []string{
+		"X-Toksta-Account-Id", "X-Toksta-Key-Id", "X-Toksta-Plan", "X-Toksta-Scopes", "X-Toksta-Anything", "X-Request-Id-Not",
+		"Authorization", "Traceparent", "X-Trace-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
+		"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Original-Method", "X-Rewrite-Url",
+		"X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
+	} {
+		for _, spelling := range []string{
+			name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"),
+			strings.ToLower(strings.ReplaceAll(name, "-", ".")), strings.Replace(name, "-", "_", 1), strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
+		} {
+			if !strings.EqualFold(spelling, "Authorization") && !strings.EqualFold(spelling, "X-Forwarded-For") {
+				forged = append(forged, spelling+": forged")
+			}
+		}
+	}
+	got := b.get("/v1/creators/7", append(forged, "X-Forwarded-For: 9.9.9.9", "X-Kept: yes", "Connection: X-Toksta-Plan, keep-alive")...)
+	seen := b.forwarded()
+	if got.StatusCode != http.StatusOK || len(seen) != 1 {
+		t.Fatalf("%d, %d forwarded", got.StatusCode, len(seen))
+	}
+	h := seen[0].Header
+	for name, values := range h {
+		if strings.Contains(strings.Join(values, ","), "forged") && !strings.HasPrefix(fold(name).string(), "x-request-id-") {
+			t.Errorf("forwarded %s: %v", name, values)
+		}
+	}
+	want := map[string]string{
+		"X-Toksta-Account-Id": "acct_1", "X-Toksta-Key-Id": "key_1", "X-Toksta-Plan": "API_BUILD", "X-Toksta-Scopes": "data,job",
+		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "api.test", "X-Forwarded-Proto": "http",
+		"X-Request-Id": got.Header.Get("X-Request-Id"), "X-Trace-Id": got.Header.Get("X-Trace-Id"), "X-Kept": "yes", "Authorization": "", "Cookie": "",
+	}
+	seenFields := map[string]string{}
+	for name := range want {
+		seenFields[name] = strings.Join(h[name], "|")
+	}
+	if diff := cmp.Diff(want, seenFields); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if !strings.HasPrefix(h.Get("Traceparent"), "00-"+h.Get("X-Trace-Id")+"-") {
+		t.Errorf("traceparent %q", h.Get("Traceparent"))
+	}
+	if seen[0].Host == "api.test" {
+		t.Errorf("the upstream got the client's Host")
+	}
+}
+
+func (f folded) string() string { return string(f.text[:f.size]) }
+
+// A client's trailer must not arrive where its header could not.
+func TestTrailersStay(t *testing.T) {
+	t.Parallel()
+	trailers := make(chan http.Header, 1)
+	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+		buf := make([]byte, 10)
+		for {
+			if _, err := r.Body.Read(buf); err != nil {
+				break
+			}
+		}
+		trailers <- r.Trailer
+	}, nil)
+	b.raw(request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked", "Trailer: X-Toksta-Plan") +
+		"2\r\nhi\r\n0\r\nX-Toksta-Plan: forged\r\n\r\n")
+	if got := <-trailers; len(got) != 0 {
+		t.Errorf("forwarded %v", got)
+	}
+}
+
+// Support finds a request by its id, so a caller's own is used, but only one
+// that can be written anywhere.
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, nil)
+	trace := "0af7651916cd43dd8448eb211c80319c"
+	parent := "00-" + trace + "-b7ad6b7169203331-01"
+	for _, c := range []struct{ lines, id, trace, parent string }{
+		{"X-Request-Id: my.own-id_1", "my.own-id_1", "", ""},
+		{"X-Request-Id: " + strings.Repeat("a", 64), strings.Repeat("a", 64), "", ""},
+		{"X-Request-Id: " + strings.Repeat("a", 65), "", "", ""},
+		{"X-Request-Id: a b", "", "", ""},
+		{"X-Request-Id: a\"b", "", "", ""},
+		{"X-Request-Id: \xe9", "", "", ""},
+		{"X-Request-Id: a\r\nX-Request-Id: b", "", "", ""},
+		{"Traceparent: " + parent, "", trace, parent},
+		{"Traceparent: " + strings.Replace(parent, "00-", "01-", 1), "", "", ""},
+		{"Traceparent: 00-" + strings.Repeat("0", 32) + "-b7ad6b7169203331-01", "", "", ""},
+		{"Traceparent: " + strings.ToUpper(parent), "", "", ""},
+		{"X-Trace-Id: abc", "", "abc", "none"},
+		{"X-Trace-Id: abc\r\nTracestate: a=b", "", "abc", "none"},
+		{"X-Trace-Id: <abc>", "", "", ""},
+	} {
+		got := b.get("/v1/creators/7", strings.Split(c.lines, "\r\n")...)
+		h := b.forwarded()[0].Header
+		id, traced := got.Header.Get("X-Request-Id"), got.Header.Get("X-Trace-Id")
+		if c.id != "" && id != c.id || c.id == "" && !requestID.MatchString(id) || h.Get("X-Request-Id") != id {
+			t.Errorf("%q: request id %q, forwarded %q", c.lines, id, h.Get("X-Request-Id"))
+		}
+		if c.trace != "" && traced != c.trace || c.trace == "" && !traceID.MatchString(traced) || h.Get("X-Trace-Id") != traced {
+			t.Errorf("%q: trace id %q, forwarded %q", c.lines, traced, h.Get("X-Trace-Id"))
+		}
+		switch got := h.Get("Traceparent"); {
+		case c.parent == "none" && (got != "" || h.Get("Tracestate") != ""), c.parent != "none" && c.parent != "" && got != c.parent, c.parent == "" && got == "":
+			t.Errorf("%q: forwarded traceparent %q", c.lines, got)
+		}
+	}
+}
+
+// A key's networks and the log need the client's true address: a client that
+// could state it would choose its own.
+func TestClientAddress(t *testing.T) {
+	t.Parallel()
+	local := prefixes("127.0.0.0/8", "10.0.0.0/8")
+	for _, c := range []struct {
+		trusted bool
+		lines   string
+		want    string
+		status  int
+	}{
+		{false, "X-Forwarded-For: 9.9.9.9", "127.0.0.1", 200},
+		{false, "Forwarded: for=9.9.9.9\r\nX-Real-Ip: 9.9.9.9\r\nX-Forwarded-For: a\r\nX-Forwarded-For: b", "127.0.0.1", 200},
+		{true, "Accept: */*", "127.0.0.1", 200},
+		{true, "X-Forwarded-For: 9.9.9.9", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: 8.8.8.8, 9.9.9.9", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: 8.8.8.8,9.9.9.9 , 10.0.0.7", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: rubbish, 9.9.9.9", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: 10.0.0.1, 10.0.0.2", "10.0.0.1", 200},
+		{true, "X-Forwarded-For: ::ffff:9.9.9.9", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: [2001:db8::1]:443", "2001:db8::1", 200},
+		{true, "X-Forwarded-For: 9.9.9.9:1234", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: unknown", "", 400},
+		{true, "X-Forwarded-For: ", "", 400},
+		{true, "X-Forwarded-For: 9.9.9.9, ", "", 400},
+		{true, "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 9.9.9.9", "", 400},
+		{true, "X-Forwarded-For: 9.9.9.9\r\nForwarded: for=8.8.8.8", "", 400},
+	} {
+		b := newBench(t, nil, func(g *Config) {
+			if c.trusted {
+				g.TrustedProxies = local
+			}
+		})
+		got := b.get("/v1/creators/7", strings.Split(c.lines, "\r\n")...)
+		var addr, forwarded string
+		if calls, _ := b.judge.take(); len(calls) == 1 {
+			addr = calls[0].Addr.String()
+		}
+		for _, r := range b.forwarded() {
+			forwarded = strings.Join(r.Header["X-Forwarded-For"], "|")
+		}
+		if got.StatusCode != c.status || addr != c.want || forwarded != c.want {
+			t.Errorf("trusted %v, %q: %d, %q, forwarded %q; want %d, %q", c.trusted, c.lines, got.StatusCode, addr, forwarded, c.status, c.want)
+		}
+	}
+}
+
+// Links that the upstream makes follow the scheme the client used, which only
+// a trusted proxy can tell.
+func TestForwardedProto(t *testing.T) {
+	t.Parallel()
+	for trusted, want := range map[string]string{"127.0.0.0/8": "https", "10.0.0.0/8": "http"} {
+		b := newBench(t, nil, func(c *Config) { c.TrustedProxies = prefixes(trusted) })
+		b.get("/v1/creators/7", "X-Forwarded-Proto: https")
+		if got := b.forwarded()[0].Header.Get("X-Forwarded-Proto"); got != want {
+			t.Errorf("%s: %q, want %q", trusted, got, want)
+		}
+	}
+}
+
+// Only we speak of ids, limits and costs to the client.
+func TestUpstreamFieldsStripped(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		for _, name := range []string{"X-Request-Id", "X-Trace-Id", "X-RateLimit-Limit", "X-Ratelimit-Policy", "X-Toksta-Plan", "X_Toksta_Credit_Cost", "X_Request_Id"} {
+			w.Header()[name] = []string{"theirs"}
+		}
+		w.Header().Set("X-Kept", "yes")
+	}, nil)
+	got := b.get("/v1/creators/7")
+	for name, values := range got.Header {
+		if strings.Contains(strings.Join(values, ","), "theirs") || len(values) != 1 {
+			t.Errorf("%s: %v", name, values)
+		}
+	}
+	if got.Header.Get("X-Kept") != "yes" || got.Header.Get("X-Ratelimit-Limit") != "30" || got.Header.Get("X-Ratelimit-Remaining") != "29" || got.Header.Get("X-Ratelimit-Reset") != "60" {
+		t.Errorf("header %v", got.Header)
+	}
+}
+
+// A verifier sees what it decides on, never a secret.
+func TestCall(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, nil)
+	b.get("/v1/creators/7", "User-Agent: "+strings.Repeat("u", 300))
+	calls, _ := b.judge.take()
+	if len(calls) != 1 || calls[0].Route.Operation != "getCreator" || len(calls[0].Agent) != maxAgent || calls[0].Digest == (toksta.Digest{}) || calls[0].Now.IsZero() {
+		t.Errorf("calls %+v", calls)
+	}
+}

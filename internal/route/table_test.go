@@ -1,0 +1,273 @@
+package route
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/toksta/toksta"
+)
+
+func routes(lines ...string) []toksta.Route {
+	var out []toksta.Route
+	for _, line := range lines {
+		method, pattern, _ := strings.Cut(line, " ")
+		out = append(out, toksta.Route{Method: method, Pattern: pattern, Operation: line, Family: "data"})
+	}
+	return out
+}
+
+func table(t testing.TB, lines ...string) *Table {
+	t.Helper()
+	tbl, err := New(routes(lines...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tbl
+}
+
+var contract = []string{
+	"GET /v1/", "POST /v1/creators/search", "GET /v1/creators/{id}", "POST /v1/creators/enrich",
+	"GET /v1/jobs/{id}", "POST /v1/jobs/{id}", "POST /v1/jobs/results", "POST /v1/jobs/results:bulk", "POST /v1/jobs/{id}/cancel",
+	"GET /v1/campaigns", "POST /v1/campaigns", "GET /v1/campaigns/{id}", "GET /v1/files/*", "GET /v1/files/public/{name}",
+}
+
+// A request goes to the route whose rights and price were configured for it,
+// not to a neighbour's.
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	tbl := table(t, contract...)
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/v1/", "GET /v1/"},
+		{"GET", "/v1", "NOT_FOUND"},
+		{"GET", "/v1/creators/search", "GET /v1/creators/{id}"},
+		{"POST", "/v1/creators/search", "POST /v1/creators/search"},
+		{"POST", "/v1/creators/search/", "NOT_FOUND"},
+		{"POST", "/v1/creators/Search", "METHOD_NOT_ALLOWED GET, HEAD"},
+		{"POST", "/v1/jobs/results", "POST /v1/jobs/results"},
+		{"POST", "/v1/jobs/results:bulk", "POST /v1/jobs/results:bulk"},
+		{"GET", "/v1/jobs/results", "GET /v1/jobs/{id}"},
+		{"HEAD", "/v1/jobs/7", "GET /v1/jobs/{id}"},
+		{"POST", "/v1/jobs/results/cancel", "POST /v1/jobs/{id}/cancel"},
+		{"POST", "/v1/jobs/%72esults", "BAD_REQUEST"},
+		{"POST", "/v1/jobs/results%3Abulk", "BAD_REQUEST"},
+		{"POST", "/v1/jobs/results%3abulk", "BAD_REQUEST"},
+		{"GET", "/v1/creators/a%20b", "GET /v1/creators/{id}"},
+		{"GET", "/v1/%63reators/7", "NOT_FOUND"},
+		{"GET", "/v1/creators/", "NOT_FOUND"},
+		{"GET", "/v1/files/a/b/", "GET /v1/files/*"},
+		{"GET", "/v1/files/", "NOT_FOUND"},
+		{"GET", "/v1/files/public/a", "GET /v1/files/public/{name}"},
+		{"GET", "/v1/files/public/a/b", "GET /v1/files/*"},
+		{"OPTIONS", "/v1/campaigns", "METHOD_NOT_ALLOWED GET, HEAD, POST"},
+		{"TRACE", "/v1/campaigns", "METHOD_NOT_ALLOWED GET, HEAD, POST"},
+		{"get", "/v1/campaigns", "METHOD_NOT_ALLOWED GET, HEAD, POST"},
+		{"DELETE", "/v2/campaigns", "NOT_FOUND"},
+	} {
+		if got := describe(tbl.Match(c.method, c.path)); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.method, c.path, got, c.want)
+		}
+	}
+}
+
+func describe(r *toksta.Route, err error) string {
+	if err == nil {
+		return r.Operation
+	}
+	e, _ := errors.AsType[*toksta.Error](err)
+	allow, _ := e.Details["allow"].(string)
+	return strings.TrimSpace(string(e.Code) + " " + allow)
+}
+
+// A path that a back end may normalise into another one is never decided on.
+func TestMatchRefusesPaths(t *testing.T) {
+	t.Parallel()
+	tbl := table(t, "GET /*", "GET /v1/{id}")
+	for _, path := range []string{
+		"", "v1", "*", "//", "//v1", "/v1//a", "/v1//", "/./a", "/v1/..", "/v1/../a", "/v1/.", "/%2e/a", "/v1/%2E%2e", "/v1/.%2e/a", "/v1/%2e./a",
+		"/v1/a%2fb", "/v1/a%2Fb", "/v1/a%5cb", "/v1/a%25b", "/v1/a%252fb", "/v1/a;b", "/v1/a%3bb", "/v1/a%3Bb",
+		"/v1/a\\b", "/v1/a%00", "/v1/a%0d%0a", "/v1/a%7f", "/v1/a\x7f", "/v1/a b", "/v1/\x00", "/v1/é", "/v1/%c3%a9", "/v1/%C0%AE",
+		"/v1/a%", "/v1/a%2", "/v1/a%zz", "/v1/a%u002e", "/v1/a#b", "/v1/a?b", `/v1/"`, "/v1/<a>", "/v1/{id}", "/v1/a|b", "/v1/a^b", "/v1/a`b",
+	} {
+		if _, err := tbl.Match("GET", path); toksta.ErrorCode(err) != toksta.CodeBadRequest {
+			t.Errorf("%q: %v, want BAD_REQUEST", path, err)
+		}
+	}
+	for _, path := range []string{"/v1/...", "/v1/.a", "/v1/a..", "/v1/a%20b", "/v1/~a!$&'()*+,=:@", "/v1/%2e%2e%2e", "/v1/a/"} {
+		if _, err := tbl.Match("GET", path); err != nil {
+			t.Errorf("%q: %v, want a match", path, err)
+		}
+	}
+}
+
+// A table in which two routes could claim one request does not start.
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		want  string
+		lines []string
+	}{
+		{"match the same paths", []string{"GET /a/{x}", "GET /a/{y}"}},
+		{"match the same paths", []string{"GET /a", "GET /a"}},
+		{"match the same paths", []string{"GET /a/*", "GET /a/*"}},
+		{"neither is the narrower", []string{"GET /a/{x}/c", "GET /a/b/{y}"}},
+		{"neither is the narrower", []string{"GET /{x}/b", "GET /a/*"}},
+		{"the method is none of", []string{"TRACE /a"}},
+		{"the method is none of", []string{"CONNECT /a"}},
+		{"the method is none of", []string{"get /a"}},
+		{"does not start with a slash", []string{"GET a"}},
+		{"is empty", []string{"GET /a//b"}},
+		{"must be the last", []string{"GET /a/*/b"}},
+		{"not a whole {name}", []string{"GET /a/{id}:x"}},
+		{"not a whole {name}", []string{"GET /a/{}"}},
+		{"mixes text", []string{"GET /a/x{id}"}},
+		{"mixes text", []string{"GET /a/b%20c"}},
+		{"could never be requested", []string{"GET /a/../b"}},
+		{"could never be requested", []string{"GET /a/b c"}},
+	} {
+		if _, err := New(routes(c.lines...)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.lines, err, c.want)
+		}
+	}
+	if _, err := New(routes("GET /a/{x}", "POST /a/{y}", "GET /a/b", "GET /a/*", "GET /*", "GET /a/")); err != nil {
+		t.Errorf("nested patterns: %v", err)
+	}
+}
+
+var (
+	wellFormed = regexp.MustCompile(`^(/[A-Za-z0-9._~!$&'()*+,=:@%-]+)*/?$`)
+	escape     = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
+)
+
+// oracle is Match without a tree, without bytes: the specification read aloud.
+func oracle(rs []toksta.Route, method, path string) string {
+	if path == "" || !wellFormed.MatchString(path) {
+		return "BAD_REQUEST"
+	}
+	for _, e := range escape.FindAllString(path, -1) {
+		c, err := url.PathUnescape(e)
+		if err != nil || c < " " || c > "~" || strings.Contains(`/\%;`, c) {
+			return "BAD_REQUEST"
+		}
+	}
+	for s := range strings.SplitSeq(path, "/") {
+		if d, _ := url.PathUnescape(s); d == "." || d == ".." {
+			return "BAD_REQUEST"
+		}
+	}
+	decoded, _ := url.PathUnescape(path)
+	best, methods := narrowest(rs, method, path)
+	switch other, _ := narrowest(rs, method, decoded); {
+	case best == "" && len(methods) > 0:
+		return "METHOD_NOT_ALLOWED " + strings.Join(methods, ", ")
+	case best == "":
+		return "NOT_FOUND"
+	case best != other:
+		return "BAD_REQUEST"
+	}
+	return best
+}
+
+func narrowest(rs []toksta.Route, method, path string) (best string, methods []string) {
+	rank := ""
+	for _, r := range rs {
+		score, ok := scored(r.Pattern, path)
+		if !ok {
+			continue
+		}
+		methods = append(methods, r.Method)
+		if r.Method == "GET" {
+			methods = append(methods, "HEAD")
+		}
+		if (r.Method == method || method == "HEAD" && r.Method == "GET") && score > rank {
+			best, rank = r.Operation, score
+		}
+	}
+	slices.Sort(methods)
+	return best, slices.Compact(methods)
+}
+
+// scored spells how a pattern matches, literal "c", parameter "b", rest "a".
+func scored(pattern, path string) (string, bool) {
+	ps, ss, score := strings.Split(pattern, "/")[1:], strings.Split(path, "/")[1:], ""
+	for i, p := range ps {
+		switch {
+		case p == "*":
+			return score + "a", i < len(ss) && strings.Join(ss[i:], "/") != ""
+		case i >= len(ss):
+			return "", false
+		case p == ss[i]:
+			score += "c"
+		case strings.HasPrefix(p, "{") && ss[i] != "":
+			score += "b"
+		default:
+			return "", false
+		}
+	}
+	return score, len(ps) == len(ss)
+}
+
+// Whatever is matched is exactly what the specification matches, for any bytes.
+func FuzzMatch(f *testing.F) {
+	rs := routes(contract...)
+	tbl := table(f, contract...)
+	for _, path := range []string{"/v1/jobs/results%3Abulk", "/v1/jobs/7/cancel", "/v1/files/a//b", "/v1/%2e%2e/x", "/v1/files/a%20/", "/"} {
+		f.Add("POST", path)
+		f.Add("HEAD", path)
+	}
+	f.Fuzz(func(t *testing.T, method, path string) {
+		if got, want := describe(tbl.Match(method, path)), oracle(rs, method, path); got != want {
+			t.Errorf("%q %q: %s, want %s", method, path, got, want)
+		}
+	})
+}
+
+// The same holds for any table that New accepts, and what it refuses as
+// ambiguous really is.
+func TestMatchAnyTable(t *testing.T) {
+	t.Parallel()
+	segment := rapid.SampledFrom([]string{"a", "b", "a:b", "{x}", "{y}"})
+	rapid.Check(t, func(t *rapid.T) {
+		lines := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) string {
+			pattern := strings.Join(rapid.SliceOfN(segment, 1, 3).Draw(t, "segments"), "/")
+			end := rapid.SampledFrom([]string{"", "", "/", "/*"}).Draw(t, "end")
+			return rapid.SampledFrom([]string{"GET", "POST"}).Draw(t, "method") + " /" + pattern + end
+		}), 1, 6, rapid.ID[string]).Draw(t, "routes")
+		rs := routes(lines...)
+		tbl, err := New(rs)
+		if err != nil {
+			if len(lines) == 1 {
+				t.Fatalf("%v: %v", lines, err)
+			}
+			return
+		}
+		part := rapid.SampledFrom([]string{"a", "b", "a:b", "c", "%61", "a%3Ab", "%62"})
+		path := "/" + strings.Join(rapid.SliceOfN(part, 0, 4).Draw(t, "path"), "/") + rapid.SampledFrom([]string{"", "/"}).Draw(t, "slash")
+		method := rapid.SampledFrom([]string{"GET", "POST", "HEAD", "PUT"}).Draw(t, "request method")
+		if diff := cmp.Diff(oracle(rs, method, path), describe(tbl.Match(method, path))); diff != "" {
+			t.Errorf("%v\n%s %s: %s", lines, method, path, diff)
+		}
+	})
+}
+
+// The request path stays free of garbage at its first station.
+func TestMatchAllocatesNothing(t *testing.T) {
+	tbl := table(t, contract...)
+	if n := testing.AllocsPerRun(1000, func() { _, _ = tbl.Match("POST", "/v1/jobs/0123456789/cancel") }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	tbl := table(b, contract...)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = tbl.Match("POST", "/v1/jobs/0123456789/cancel")
+	}
+}
