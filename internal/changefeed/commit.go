@@ -1,0 +1,40 @@
+package changefeed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+var _ store.Log = (*Feed)(nil)
+
+// Commit writes the change and waits until no node admits a request on the
+// state before it: each node that could has applied it, or its lease has run
+// out. A mutation with nothing to do, and one whose token was used before,
+// wait just the same for what is already written, so that repeating a call is
+// as good as the call. The receipt beside a *store.RepeatedError is that of
+// the first change.
+//
+// When ctx ends or the store fails during the wait, the error is UNAVAILABLE
+// and says that the change was written.
+func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
+	change, err := f.store.Commit(ctx, by, decide)
+	repeated, again := errors.AsType[*store.RepeatedError](err)
+	switch {
+	case again:
+		change = repeated.Change
+	case err != nil:
+		return toksta.Receipt{}, err
+	}
+	w := newWait(f, change)
+	if failed := w.enforce(ctx); failed != nil {
+		return w.receipt, fmt.Errorf("%w: %w", &toksta.Error{
+			Code:    toksta.CodeUnavailable,
+			Message: "The change was written, but not every node has confirmed it yet. Repeat the request to wait for them.",
+		}, failed)
+	}
+	return w.receipt, err
+}

@@ -1,0 +1,113 @@
+package changefeed
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// How often the others' progress is read while somebody waits for it.
+const (
+	firstLook = 2 * time.Millisecond
+	lastLook  = 50 * time.Millisecond
+)
+
+// unknowable is a number that no node reports: its lease is waited out.
+const unknowable = math.MaxInt64
+
+// wait is one change on its way to every node.
+type wait struct {
+	feed    *Feed
+	start   time.Time    // after the commit returned
+	seq     int64        // 0: whatever was written before start
+	self    store.Node   // Epoch "" when this process does not admit
+	open    []store.Node // may still admit on the state before seq
+	receipt toksta.Receipt
+}
+
+func newWait(f *Feed, c toksta.Change) *wait {
+	return &wait{feed: f, start: time.Now(), seq: c.Seq, receipt: toksta.Receipt{Change: c}}
+}
+
+// enforce lists the nodes, which must come after the commit: one that joins
+// later loads the change. This node follows at once, the others are woken and
+// waited for.
+func (w *wait) enforce(ctx context.Context) error {
+	nodes, err := w.feed.store.ListNodes(ctx)
+	if err != nil {
+		return fmt.Errorf("list the nodes: %w", err)
+	}
+	w.follow(ctx)
+	w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)
+	if len(w.open) > 0 {
+		w.feed.nudge() // tells the others what this node has just read
+		// Losing a wake costs a beat.
+		_ = w.feed.store.Wake(ctx)
+	}
+	if w.self.Epoch != "" {
+		w.open = append(w.open, w.self)
+	}
+	for look := firstLook; ; look = min(2*look, lastLook) {
+		w.settle(nodes)
+		if len(w.open) == 0 {
+			w.receipt.Took = time.Since(w.start)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		// While the store does not answer, leases go on running out.
+		nodes, _ = w.feed.store.ListNodes(ctx)
+	}
+}
+
+// follow brings this node up to the change and settles its number: after a
+// renewal, all that was written before is covered by what was applied.
+func (w *wait) follow(ctx context.Context) {
+	self, err := w.feed.catchUp(ctx, w.seq)
+	w.self = self
+	switch {
+	case w.seq != 0:
+	case err == nil && self.Epoch != "":
+		w.seq = self.Applied
+	default:
+		w.seq = unknowable
+	}
+}
+
+// settle closes every node that has applied the change or whose lease is over.
+func (w *wait) settle(nodes []store.Node) {
+	took := time.Since(w.start)
+	w.open = slices.DeleteFunc(w.open, func(n store.Node) bool {
+		switch {
+		case w.knows(n, nodes):
+			w.receipt.Confirmed = append(w.receipt.Confirmed, toksta.NodeConfirmation{Node: n.ID, Took: took})
+		case took >= sitOut(n.Lease):
+			w.receipt.Fenced = append(w.receipt.Fenced, n.ID)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// knows reports whether that very process, not a later one of its name, has
+// applied the change. This node knows its own state before the store does;
+// without a lease it admits nothing until it has read everything again.
+func (w *wait) knows(n store.Node, nodes []store.Node) bool {
+	if w.isSelf(n) {
+		return w.feed.applied.Load() >= w.seq || w.feed.lease.Load() == nil
+	}
+	return slices.ContainsFunc(nodes, func(seen store.Node) bool {
+		return seen.ID == n.ID && seen.Epoch == n.Epoch && seen.Applied >= w.seq
+	})
+}
+
+func (w *wait) isSelf(n store.Node) bool { return n.ID == w.self.ID && n.Epoch == w.self.Epoch }
