@@ -70,8 +70,8 @@ type Security struct {
 
 // Session is one device that is signed in.
 type Session struct {
-	ID, Device, From string
-	Started, Seen    time.Time
+	Device, From  string
+	Started, Seen time.Time
 	// Current is the device that asks.
 	Current bool
 }

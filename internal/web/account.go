@@ -1,0 +1,238 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+// account is the page of everything: who, plan, credits, keys, usage. Usage
+// that cannot be read costs its own section only.
+func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
+	ctx, standing := r.Context(), p.standing(r)
+	state := view.ReadState(r.URL.Query())
+	all, err := p.allKeys(ctx, standing.Account.ID)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	// The list speaks of this month whatever month the chart shows.
+	current, readErr := p.Usage.Days(ctx, standing.Account.ID, "", "")
+	uses, useErr := p.Usage.Store.LastUses(ctx, standing.Account.ID)
+	if useErr != nil {
+		readErr = useErr
+	}
+	list := keyList{keys: all, uses: uses, month: current, standing: standing, now: p.Now()}
+
+	data := view.Account{
+		Frame: p.frame(ctx, view.SectionAccount), Banner: p.banner(standing),
+		Profile: p.profile(ctx), Subscription: p.subscription(standing), Credits: p.credits(standing, current),
+		Keys: p.keys(list, state.Revoked), State: state,
+	}
+	if readErr == nil && (len(all) > 0 || state.Month != "") {
+		data.Usage, readErr = p.usageSection(ctx, list, state.Month)
+	}
+	if toksta.ErrorCode(readErr) == toksta.CodeValidation {
+		p.fail(w, r, readErr)
+		return
+	}
+	if readErr != nil {
+		data.UsageFailed = true
+		p.Log.ErrorContext(ctx, "usage could not be read", "error", readErr)
+	}
+	p.show(w, r, http.StatusOK, "account", data)
+}
+
+// allKeys reads the account's keys of any state, newest first.
+func (p *Pages) allKeys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
+	const page = 500
+	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}
+	var all []toksta.Key
+	for {
+		keys, err := p.Keys.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+		if len(keys) < page {
+			slices.Reverse(all)
+			return all, nil
+		}
+		q.Page.After = string(keys[page-1].ID)
+	}
+}
+
+func (p *Pages) profile(ctx context.Context) view.Profile {
+	m := identity(ctx).Member
+	return view.Profile{Name: m.Name, Email: m.Email, SignsInWith: "E-mail and password"}
+}
+
+func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
+	facts := []view.Fact{{Label: "Billing", Value: sentence(orElse(s.Account.Cadence, "monthly"))}}
+	if !s.Account.StatusSince.IsZero() {
+		facts = append(facts, view.Fact{Label: "Since", Value: view.Date(s.Account.StatusSince)})
+	}
+	price := "No monthly fee"
+	if s.Plan.FeeMicros > 0 {
+		price = strings.TrimSuffix(view.USD(s.Plan.FeeMicros), ".00") + " a month"
+	}
+	sub := view.Subscription{Plan: s.Plan.Name, Badge: statusBadge(s), Facts: facts, Price: price}
+	if p.brand.BillingURL != "" {
+		sub.Manage = view.Link{Text: "Manage billing", URL: p.brand.BillingURL, Outside: true}
+	}
+	return sub
+}
+
+func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits {
+	b := p.Usage.Balance(s, p.Now())
+	c := view.Credits{
+		Included: b.Included, Used: b.IncludedUsed, Purchased: b.Purchased,
+		OverageMicros: int64(month.Total.Overage), Resets: b.ResetsAt, Note: "Included credits are used first",
+	}
+	if b.Included == 0 {
+		c.Used, c.Resets, c.Note = month.Total.Credits, time.Time{}, "Purchased credits never expire"
+	}
+	if p.brand.CreditsURL != "" {
+		c.Buy = view.Link{Text: "Buy credits", URL: p.brand.CreditsURL, Outside: true}
+	}
+	return c
+}
+
+// keys is the section #api-keys.
+func (p *Pages) keys(l keyList, revoked bool) view.Keys {
+	out := view.Keys{Limit: p.catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
+	for _, k := range l.keys {
+		ended := k.State(l.now) != toksta.KeyLive
+		if !ended {
+			out.Live++
+		}
+		if ended && !k.RevokedAt.IsZero() {
+			out.Revoked++
+			if !revoked {
+				continue
+			}
+		}
+		out.Rows = append(out.Rows, p.row(l, k))
+	}
+	out.Blocked = p.blocked(l.standing, out.Live)
+	return out
+}
+
+// strip is the five entitlements that the account's keys stand under.
+func (p *Pages) strip(s *toksta.Standing) []view.Fact {
+	facts := []view.Fact{
+		{Label: "Included credits", Value: "None"},
+		{Label: "Rate limit", Value: view.Num(int64(s.PerMinute)), Note: "calls a minute"},
+		{Label: "Overage", Value: "Off", Note: "calls stop at 0 credits"},
+		{Label: "Endpoints", Value: strings.Join(familyNames(s.Families), ", ")},
+	}
+	if s.Plan.IncludedCredits > 0 {
+		facts[0] = view.Fact{Label: "Included credits", Value: view.Num(s.Plan.IncludedCredits), Note: "a month"}
+	}
+	if s.Plan.OverageMicros > 0 {
+		facts[2] = view.Fact{Label: "Overage", Value: view.USD(s.Plan.OverageMicros), Note: "a credit"}
+	}
+	if s.Refusal != "" {
+		facts[1].Value, facts[3].Value = "0", "None"
+	}
+	for _, f := range p.catalog.Families {
+		if f.Name != "workspace" {
+			continue
+		}
+		fact := view.Fact{Label: "Workspace endpoints", Value: "Off", Note: "not in " + s.Plan.Name}
+		if slices.Contains(s.Families, f.Name) && s.Refusal == "" {
+			fact.Value, fact.Note = "On", ""
+		}
+		facts = append(facts, fact)
+	}
+	return facts
+}
+
+// sentence capitalises a snake_case word: "past_due" is "Past due".
+func sentence(s string) string {
+	s = strings.ReplaceAll(s, "_", " ")
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// keyList is what the rows of the list are made from.
+type keyList struct {
+	keys     []toksta.Key
+	uses     map[toksta.KeyID]store.LastUse
+	month    usage.Breakdown
+	standing *toksta.Standing
+	now      time.Time
+}
+
+// unusedAfter is when the list hints that a key may be forgotten.
+const unusedAfter = 90 * 24 * time.Hour
+
+func (p *Pages) row(l keyList, k toksta.Key) view.Key {
+	use := l.uses[k.ID]
+	row := view.Key{
+		ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()), Families: familyNames(k.Limits.Scopes),
+		Created: k.CreatedAt, CreatedBy: k.CreatedBy, LastUsed: use.At, LastDetail: use.Address,
+		Ended: k.State(l.now) != toksta.KeyLive,
+	}
+	row.Badge, row.Reason = condition(l.standing, k, l.now)
+	newest := k.CreatedAt
+	if use.At.After(newest) {
+		newest = use.At
+	}
+	if idle := l.now.Sub(newest); idle >= unusedAfter && !row.Ended {
+		row.UnusedDays = int(idle / (24 * time.Hour))
+	}
+	if i := slices.IndexFunc(l.month.Keys, func(s usage.KeySum) bool { return s.ID == k.ID }); i >= 0 {
+		row.Calls, row.Spark = l.month.Keys[i].Admitted, l.month.Keys[i].Daily
+	}
+	return row
+}
+
+// condition is a key's state in a word, and why a key that is not live is not:
+// its own end first, then what refuses the account, then a scope that the
+// plan lacks altogether.
+func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, string) {
+	blocked := view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}
+	switch k.State(now) {
+	case toksta.KeyRevoked:
+		return view.Badge{Tone: view.ToneOff, Text: "Revoked"}, view.Date(k.RevokedAt)
+	case toksta.KeyExpired:
+		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Date(k.ExpiresAt)
+	}
+	switch s.Refusal {
+	case "":
+	case toksta.ReasonPlanFree:
+		return blocked, "No API in " + s.Plan.Name
+	case toksta.ReasonBillingPastDue:
+		return blocked, "Billing is past due"
+	case toksta.ReasonAPIAccessDisabled:
+		return blocked, "API access is off"
+	default:
+		return blocked, "Subscription is not active"
+	}
+	reachable := slices.ContainsFunc(k.Limits.Scopes, func(f toksta.Family) bool { return slices.Contains(s.Families, f) })
+	if len(k.Limits.Scopes) > 0 && !reachable {
+		return blocked, sentence(string(k.Limits.Scopes[0])) + " is not in " + s.Plan.Name
+	}
+	if !k.ExpiresAt.IsZero() && k.ExpiresAt.Sub(now) < 14*24*time.Hour {
+		return view.Badge{Tone: view.ToneWarn, Text: "Expiring"}, fmt.Sprintf("Ends %s", view.Date(k.ExpiresAt))
+	}
+	return view.Badge{Tone: view.ToneOK, Text: "Live"}, ""
+}

@@ -1,0 +1,184 @@
+package web
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
+	p.showKeyForm(w, r, view.KeyNew{Token: rand.Text()})
+}
+
+// showKeyForm fills in what the form knows by itself: the families in plan
+// order, and whether a key can be created at all.
+func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.KeyNew) {
+	standing := p.standing(r)
+	live, err := p.Keys.Live(r.Context(), standing.Account.ID)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	chosen := make(map[string]bool)
+	for _, f := range form.Families {
+		chosen[f.Name] = true
+	}
+	form.Families = nil
+	for _, f := range p.catalog.Families {
+		choice := view.Family{Name: string(f.Name), Description: f.Description, Checked: chosen[string(f.Name)]}
+		if !slices.Contains(standing.Families, f.Name) {
+			choice.Missing = "Not in " + standing.Plan.Name + "."
+		}
+		form.Families = append(form.Families, choice)
+	}
+	form.Frame = p.frame(r.Context(), view.SectionKeys)
+	form.OfferIPs = true
+	form.Blocked = p.blocked(standing, live)
+	p.show(w, r, formStatus(form.Errors), "key_new", form)
+}
+
+// createKey makes the key and shows its secret in this one answer. The form's
+// token makes a reload or a double click create one key.
+func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
+	form := view.KeyNew{
+		Token: r.PostFormValue("token"), Name: r.PostFormValue("name"), OnlyThese: r.PostFormValue("scope") == "only",
+		Expires: r.PostFormValue("expires"), IPs: r.PostFormValue("ips"),
+	}
+	for _, name := range r.PostForm["family"] {
+		form.Families = append(form.Families, view.Family{Name: name})
+	}
+	req, faults := p.createRequest(r, form)
+	if len(faults) > 0 {
+		form.Errors = faults
+		p.showKeyForm(w, r, form)
+		return
+	}
+	created, err := p.Keys.Create(r.Context(), p.actor(r), req)
+	switch known, _ := errors.AsType[*toksta.Error](err); {
+	case err == nil:
+		p.reveal(w, r, created)
+	case known != nil && known.Reason == keys.ReasonRepeated:
+		p.already(w, r, known, false)
+	default:
+		faults, ok := fieldErrors(err)
+		if !ok {
+			p.fail(w, r, err)
+			return
+		}
+		form.Errors = rename(faults, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
+		p.showKeyForm(w, r, form)
+	}
+}
+
+// createRequest reads the form; what it cannot read it returns by field.
+func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateRequest, view.Errors) {
+	faults := view.Errors{}
+	req := keys.CreateRequest{Account: identity(r.Context()).Account.ID, Name: form.Name, Token: form.Token}
+	if len(form.Token) < len(rand.Text()) {
+		faults[""] = "The form was incomplete. Nothing was created: send it again."
+	}
+	switch r.PostFormValue("scope") {
+	case "all":
+	case "only":
+		for _, f := range form.Families {
+			req.Scopes = append(req.Scopes, toksta.Family(f.Name))
+		}
+		if len(req.Scopes) == 0 {
+			faults["scope"] = "Choose at least one family, or all endpoints of the plan."
+		}
+	default:
+		faults["scope"] = "Choose all endpoints of the plan, or only some families."
+	}
+	switch days, err := strconv.Atoi(form.Expires); {
+	case form.Expires == "" || form.Expires == "never":
+	case err != nil || days < 1 || days > 3650:
+		faults["expires"] = "Choose when the key expires."
+	default:
+		req.ExpiresAt = p.Now().Add(time.Duration(days) * 24 * time.Hour)
+	}
+	var bad string
+	if req.Networks, bad = networks(form.IPs); bad != "" {
+		faults["ips"] = bad + " is not a network. Use an address or a prefix such as 203.0.113.0/24, separated by commas."
+	}
+	return req, faults
+}
+
+// networks reads addresses and prefixes separated by commas or white space;
+// the first that is neither is returned.
+func networks(text string) (out []netip.Prefix, bad string) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' }) {
+		if a, err := netip.ParseAddr(word); err == nil && a.Zone() == "" {
+			out = append(out, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+			continue
+		}
+		n, err := netip.ParsePrefix(word)
+		if err != nil {
+			return nil, word
+		}
+		out = append(out, n)
+	}
+	return out, ""
+}
+
+// rename moves sentences from the service's field names to the form's.
+func rename(faults view.Errors, names map[string]string) view.Errors {
+	out := view.Errors{}
+	for field, sentence := range faults {
+		if name, ok := names[field]; ok {
+			field = name
+		}
+		out[field] = sentence
+	}
+	return out
+}
+
+// reveal is one of the two places that read a secret's plaintext.
+func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
+	p.show(w, r, http.StatusOK, "key_reveal", view.KeyReveal{
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(c.Key.ID), Name: c.Key.Name,
+		Secret: c.Secret.Reveal(), Families: familyNames(c.Key.Limits.Scopes), Expires: c.Key.ExpiresAt,
+		Nodes: len(c.Receipt.Confirmed), Took: c.Receipt.Took,
+		Rotated: len(c.Key.Generations) > 1, APIBase: p.APIBase,
+	})
+}
+
+// already answers a form that was carried out before: the secret is gone.
+func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta.Error, rotated bool) {
+	id, _ := repeated.Details["key_id"].(string)
+	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(id))
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.show(w, r, http.StatusOK, "key_already", view.KeyAlready{
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: id, Name: key.Name, Text: p.keyText(key.Current()),
+		Created: key.Current().CreatedAt, Rotated: rotated,
+	})
+}
+
+func (p *Pages) keyText(g toksta.Generation) view.KeyText {
+	return view.KeyText{Prefix: p.catalog.Shape.Prefix, First: g.Start, Last: g.End}
+}
+
+func familyNames(families []toksta.Family) []string {
+	out := make([]string, len(families))
+	for i, f := range families {
+		out[i] = string(f)
+	}
+	return out
+}
+
+// standing resolves the signed-in account's rights from the row that the
+// guard has just read.
+func (p *Pages) standing(r *http.Request) *toksta.Standing {
+	return p.catalog.Standing(identity(r.Context()).Account)
+}

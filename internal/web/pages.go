@@ -1,0 +1,180 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/internal/web/page"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+// Config is what the pages are made of. All services are required.
+type Config struct {
+	Keys     *keys.Service
+	Accounts *accounts.Service
+	SignIn   *signin.Service
+	Usage    *usage.Reader
+	Catalog  *toksta.Catalog
+	Brand    Brand
+	// APIBase is where callers reach the API, for the curl lines.
+	APIBase string
+	// SecureCookies demands TLS of the session cookie.
+	SecureCookies bool
+	// ClientAddress finds the client's address behind the proxies that the
+	// configuration trusts.
+	ClientAddress func(*http.Request) netip.Addr
+	// Recent is how long after signing in keys may be created, rotated and
+	// revoked without the password; 0 asks never.
+	Recent time.Duration
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Brand is what the pages show of the vendor. Empty addresses are left out.
+type Brand struct {
+	Product                         string
+	Hue                             int // 190–330, 0: the default
+	SupportURL, StatusURL, TermsURL string
+	BillingURL, CreditsURL          string
+}
+
+// Pages answers every address of the account pages.
+type Pages struct {
+	Config
+	catalog *toksta.Catalog
+	brand   Brand
+	render  *page.Renderer
+	assets  *page.Assets
+}
+
+// New reads templates and assets.
+func New(c Config) (*Pages, error) {
+	assets, err := page.LoadAssets(c.Brand.Hue)
+	if err != nil {
+		return nil, err
+	}
+	render, err := page.New(assets)
+	if err != nil {
+		return nil, err
+	}
+	return &Pages{Config: c, catalog: c.Catalog, brand: c.Brand, render: render, assets: assets}, nil
+}
+
+// Owns reports whether path belongs to the pages; every other path is the
+// API's.
+func Owns(path string) bool {
+	switch path {
+	case "/", "/signin", "/signup", "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
+		return true
+	}
+	return strings.HasPrefix(path, "/account/") || strings.HasPrefix(path, page.AssetPrefix)
+}
+
+// maxForm bounds the body of a form; the longest one is a few hundred bytes.
+const maxForm = 64 << 10
+
+// Handler returns the pages behind their guards: headers, same-origin check
+// of every unsafe method, bounded bodies.
+func (p *Pages) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+page.AssetPrefix, p.assets)
+	mux.Handle("GET /{$}", http.RedirectHandler("/account", http.StatusSeeOther))
+	mux.HandleFunc("GET /favicon.ico", p.favicon)
+	mux.HandleFunc("GET /robots.txt", robots)
+
+	mux.HandleFunc("GET /signin", p.signInForm)
+	mux.HandleFunc("POST /signin", p.signIn)
+	mux.HandleFunc("GET /signup", p.signUpForm)
+	mux.HandleFunc("POST /signup", p.signUp)
+	mux.HandleFunc("POST /signout", p.signOut)
+	mux.Handle("GET /confirm", p.member(p.confirmForm))
+	mux.Handle("POST /confirm", p.member(p.confirm))
+
+	mux.Handle("GET /account", p.member(p.account))
+	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
+	mux.Handle("GET /account/security", p.member(p.security))
+	mux.Handle("POST /account/security/password", p.member(p.changePassword))
+	mux.Handle("POST /account/security/sessions/end", p.member(p.endSessions))
+
+	mux.Handle("GET /account/keys/new", p.recent(p.keyForm))
+	mux.Handle("POST /account/keys", p.recent(p.createKey))
+	mux.Handle("GET /account/keys/{id}", p.member(p.showKey))
+	mux.Handle("GET /account/keys/{id}/edit", p.member(p.editForm))
+	mux.Handle("POST /account/keys/{id}/edit", p.member(p.edit))
+	mux.Handle("GET /account/keys/{id}/rotate", p.recent(p.rotateForm))
+	mux.Handle("POST /account/keys/{id}/rotate", p.recent(p.rotate))
+	mux.Handle("GET /account/keys/{id}/revoke", p.recent(p.revokeForm))
+	mux.Handle("POST /account/keys/{id}/revoke", p.recent(p.revoke))
+	mux.HandleFunc("/", p.notFound)
+
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
+	return p.headers(guard.Handler(http.MaxBytesHandler(mux, maxForm)))
+}
+
+// headers sets what every page answers with. Nothing of an account is kept by
+// a browser's or a proxy's cache, so Back never shows a secret.
+func (p *Pages) headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", page.Policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if p.SecureCookies {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// show renders a page or, when that fails, says so: a page is sent whole or
+// not at all.
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+	var body bytes.Buffer
+	if err := p.render.Render(&body, name, data); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = body.WriteTo(w)
+}
+
+// frame is what a signed-in page shows around its content.
+func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
+	who := identity(ctx)
+	return view.Frame{
+		Brand: p.brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
+		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(),
+	}
+}
+
+func (p *Pages) sheet() view.Sheet {
+	return view.Sheet{Brand: p.brand.Product, Links: p.links()}
+}
+
+func (p *Pages) links() view.Links {
+	return view.Links{Docs: "/docs", Status: p.brand.StatusURL, Support: p.brand.SupportURL, Privacy: p.brand.TermsURL}
+}
+
+func (p *Pages) favicon(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, p.assets.URL("mark.svg"), http.StatusFound)
+}
+
+func robots(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("User-agent: *\nDisallow: /account\n"))
+}

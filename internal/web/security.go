@@ -1,0 +1,69 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
+	form := view.Security{}
+	switch r.FormValue("done") {
+	case "password":
+		form.Notice = "The password is changed. Every other device is signed out."
+	case "sessions":
+		form.Notice = "Every other device is signed out."
+	}
+	p.showSecurity(w, r, form)
+}
+
+func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.Security) {
+	who := identity(r.Context())
+	sessions, err := p.SignIn.ListSessions(r.Context(), who)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	form.Frame = p.frame(r.Context(), view.SectionSecurity)
+	form.Email, form.MinPassword = who.Member.Email, signin.MinPassword
+	form.HasPassword = who.Member.PasswordHash != ""
+	for _, s := range sessions {
+		form.Sessions = append(form.Sessions, view.Session{
+			Device: s.Agent, From: s.Address, Started: s.CreatedAt, Seen: s.SeenAt, Current: s.Current,
+		})
+	}
+	p.show(w, r, formStatus(form.Errors), "security", form)
+}
+
+func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
+	err := p.SignIn.ChangePassword(r.Context(), p.origin(r), identity(r.Context()), signin.PasswordRequest{
+		Current: toksta.Hide(r.PostFormValue("current")), Next: toksta.Hide(r.PostFormValue("password")),
+	})
+	if err == nil {
+		http.Redirect(w, r, "/account/security?done=password", http.StatusSeeOther)
+		return
+	}
+	faults, ok := fieldErrors(err)
+	if !ok {
+		p.fail(w, r, err)
+		return
+	}
+	p.showSecurity(w, r, view.Security{Errors: rename(faults, map[string]string{"current_password": "current"})})
+}
+
+// endSessions signs the person out everywhere, or everywhere else.
+func (p *Pages) endSessions(w http.ResponseWriter, r *http.Request) {
+	all := r.PostFormValue("which") == "all"
+	if err := p.SignIn.SignOutEverywhere(r.Context(), identity(r.Context()), !all); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	if all {
+		p.setCookie(w, "", p.Now())
+		http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
+		return
+	}
+	http.Redirect(w, r, "/account/security?done=sessions", http.StatusSeeOther)
+}

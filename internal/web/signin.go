@@ -1,0 +1,134 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
+	form := view.SignIn{Next: r.FormValue("next")}
+	if r.FormValue("out") == "1" {
+		form.Notice = "You are signed out."
+	}
+	p.showSignIn(w, r, form)
+}
+
+func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.SignIn) {
+	form.Sheet = p.sheet()
+	if p.SignIn.Policy != signin.Closed {
+		form.SignUp = "/signup"
+	}
+	p.show(w, r, formStatus(form.Errors), "signin", form)
+}
+
+func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
+	form := view.SignIn{Email: r.PostFormValue("email"), Next: r.PostFormValue("next")}
+	in, err := p.SignIn.SignIn(r.Context(), p.origin(r), form.Email, toksta.Hide(r.PostFormValue("password")))
+	if err == nil {
+		p.enter(w, r, in, form.Next)
+		return
+	}
+	var ok bool
+	if form.Errors, ok = fieldErrors(err); !ok {
+		p.fail(w, r, err)
+		return
+	}
+	p.showSignIn(w, r, form)
+}
+
+// enter sets the session's cookie and goes on to where the person was going.
+func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn, next string) {
+	p.setCookie(w, in.Cookie.Reveal(), in.Session.ExpiresAt)
+	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
+}
+
+func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
+	p.showSignUp(w, r, view.SignUp{Invitation: r.FormValue("invitation")})
+}
+
+func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
+	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
+	switch p.SignIn.Policy {
+	case signin.Open:
+		form.AskInvitation = form.Invitation != ""
+	case signin.Invited:
+		form.AskInvitation, form.InvitationRequired = true, true
+	default:
+		form.Closed = "Accounts are made by the vendor. Ask for one, then sign in here."
+	}
+	p.show(w, r, formStatus(form.Errors), "signup", form)
+}
+
+func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
+	form := view.SignUp{
+		Name: r.PostFormValue("name"), Account: r.PostFormValue("account"),
+		Email: r.PostFormValue("email"), Invitation: r.PostFormValue("invitation"),
+	}
+	in, err := p.SignIn.SignUp(r.Context(), p.origin(r), signin.SignUpRequest{
+		Name: form.Name, AccountName: form.Account, Email: form.Email,
+		Password: toksta.Hide(r.PostFormValue("password")), Invitation: toksta.Hide(form.Invitation),
+	})
+	if err == nil {
+		p.enter(w, r, in, "")
+		return
+	}
+	faults, ok := fieldErrors(err)
+	if !ok {
+		p.fail(w, r, err)
+		return
+	}
+	form.Errors = rename(faults, map[string]string{"account_name": "account"})
+	p.showSignUp(w, r, form)
+}
+
+func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
+	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.setCookie(w, "", p.Now())
+	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
+}
+
+func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
+	p.showConfirm(w, r, nil)
+}
+
+func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, faults view.Errors) {
+	next := safeNext(r.FormValue("next"))
+	p.show(w, r, formStatus(faults), "confirm", view.Confirm{
+		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guarded(next),
+		Next: next, Cancel: "/account", Errors: faults,
+	})
+}
+
+// confirm asks for the password again and gives the browser a new session.
+func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
+	password := toksta.Hide(r.PostFormValue("password"))
+	in, err := p.SignIn.Confirm(r.Context(), p.origin(r), identity(r.Context()), password)
+	if err == nil {
+		p.enter(w, r, in, r.PostFormValue("next"))
+		return
+	}
+	faults, ok := fieldErrors(err)
+	if !ok {
+		p.fail(w, r, err)
+		return
+	}
+	if errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
+		faults = view.Errors{"password": "This is not your password."}
+	}
+	p.showConfirm(w, r, faults)
+}
+
+// formStatus is 422 for a form that comes back with something to correct.
+func formStatus(faults view.Errors) int {
+	if len(faults) > 0 {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
+}

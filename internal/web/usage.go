@@ -1,0 +1,154 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+// Heights of the two charts, in px.
+const (
+	accountChart = 196
+	keyChart     = 126
+)
+
+// monthsOffered is how many months back the page lets one choose.
+const monthsOffered = 12
+
+// usageSection is the section #usage of one month, "" for the current one.
+func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*view.Usage, error) {
+	b := l.month
+	if month != "" {
+		var err error
+		if b, err = p.Usage.Days(ctx, l.standing.Account.ID, "", month); err != nil {
+			return nil, err
+		}
+	}
+	u := &view.Usage{
+		Months: p.months(l.standing.Account.CreatedAt, b.Period), Numbers: numbers(b, l.standing),
+		Chart: chartOf(b, l.now, accountChart), ByReason: reasons(b.Total.Reasons), CSV: "/account/usage.csv?month=" + b.Period,
+	}
+	revoked := map[toksta.KeyID]bool{}
+	for _, k := range l.keys {
+		revoked[k.ID] = !k.RevokedAt.IsZero()
+	}
+	for _, k := range b.Keys {
+		share := view.Share{Label: k.Name, Count: k.Admitted}
+		if revoked[k.ID] {
+			share.Note = "revoked"
+		}
+		u.ByKey = append(u.ByKey, share)
+	}
+	for _, f := range b.Families {
+		u.ByFamily = append(u.ByFamily, view.Share{Label: string(f.Family), Count: f.Admitted})
+	}
+	return u, nil
+}
+
+// months are the choices of the select: from this month back to the account's
+// first, and the one shown.
+func (p *Pages) months(created time.Time, shown string) []view.Option {
+	now := p.Now().UTC()
+	var out []view.Option
+	for i := range monthsOffered {
+		first := time.Date(now.Year(), now.Month()-time.Month(i), 1, 0, 0, 0, 0, time.UTC)
+		value := first.Format("2006-01")
+		if i > 0 && first.AddDate(0, 1, 0).Before(created) && value != shown {
+			continue
+		}
+		out = append(out, view.Option{Value: value, Text: first.Format("January 2006"), Selected: value == shown})
+	}
+	return out
+}
+
+func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
+	calls := view.Fact{Label: "Calls admitted", Value: view.Num(b.Total.Admitted), Note: "none yet"}
+	if b.Total.Admitted > 0 && len(b.Days) > 0 {
+		calls.Note = view.Num((b.Total.Admitted+int64(len(b.Days))-1)/int64(len(b.Days))) + " a day"
+	}
+	credits := view.Fact{Label: "Credits charged", Value: view.Num(b.Total.Credits), Note: "all calls"}
+	if s.Plan.IncludedCredits > 0 {
+		credits.Note = fmt.Sprintf("%s included a cycle", view.Num(s.Plan.IncludedCredits))
+	}
+	overage := view.Fact{Label: "Overage", Value: view.USD(int64(b.Total.Overage)), Note: "not charged on this plan"}
+	if s.Plan.OverageMicros > 0 {
+		overage.Note = view.USD(s.Plan.OverageMicros) + " a credit"
+	}
+	return []view.Fact{calls, credits, overage, {Label: "Refused", Value: view.Num(b.Total.Refused), Note: "cost no credits"}}
+}
+
+// chartOf is a month of calls by day.
+func chartOf(b usage.Breakdown, now time.Time, height int) view.Chart {
+	c := view.Chart{Height: height}
+	for _, d := range b.Days {
+		c.Month = d.Date
+		c.Days = append(c.Days, view.Day{
+			Date: d.Date, Admitted: d.Admitted, Refused: d.Refused, Credits: d.Credits,
+			OverageMicros: int64(d.Overage), Note: mostly(d.Sum),
+		})
+	}
+	if c.Month.Format("2006-01") == now.UTC().Format("2006-01") {
+		c.Today = now.UTC()
+	}
+	return c
+}
+
+// mostly names the most frequent reason of a day with several.
+func mostly(s usage.Sum) string {
+	if len(s.Reasons) < 2 {
+		for reason := range s.Reasons {
+			return string(reason)
+		}
+		return ""
+	}
+	top := reasons(s.Reasons)[0]
+	return view.Num(top.Count) + " " + orElse(top.Code, top.Label)
+}
+
+// reasons are refusals by reason, most frequent first.
+func reasons(counts map[toksta.Reason]int64) []view.Share {
+	var out []view.Share
+	for reason, n := range counts {
+		r := refusal(reason, &toksta.Standing{})
+		share := view.Share{Label: fmt.Sprint(r.Status), Code: r.Reason, Count: n}
+		if r.Reason == "" {
+			share.Label += " · " + r.Words
+		}
+		out = append(out, share)
+	}
+	slices.SortFunc(out, func(a, b view.Share) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code))
+	})
+	return out
+}
+
+// usageCSV is the month as a file: the same numbers, one row for each day,
+// key, family, cost key and outcome.
+func (p *Pages) usageCSV(w http.ResponseWriter, r *http.Request) {
+	var body bytes.Buffer
+	account := identity(r.Context()).Account.ID
+	if err := p.Usage.CSV(r.Context(), &body, account, r.FormValue("month")); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="usage.csv"`)
+	_, _ = body.WriteTo(w)
+}
+
+// callsToday is how many calls of a key were admitted since midnight, UTC.
+func (p *Pages) callsToday(r *http.Request, k toksta.Key) (int64, error) {
+	b, err := p.Usage.Days(r.Context(), k.AccountID, k.ID, "")
+	if err != nil || len(b.Days) == 0 {
+		return 0, err
+	}
+	return b.Days[len(b.Days)-1].Admitted, nil
+}

@@ -1,0 +1,40 @@
+package view
+
+import "strings"
+
+// Browser names the browser and system of a User-Agent field for people:
+// "Firefox on macOS". What it does not know it calls by the field's first
+// word, cut short; an empty field is "Unknown".
+func Browser(agent string) string {
+	name := pick(agent, []token{
+		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"HeadlessChrome/", "Chrome"},
+		{"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"},
+	})
+	if name == "" {
+		name, _, _ = strings.Cut(strings.TrimSpace(agent), "/")
+		if name == "" {
+			return "Unknown"
+		}
+		return name[:min(len(name), 40)]
+	}
+	system := pick(agent, []token{
+		{"iPhone", "iOS"}, {"iPad", "iPadOS"}, {"Android", "Android"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
+	})
+	if system == "" {
+		return name
+	}
+	return name + " on " + system
+}
+
+type token struct{ mark, name string }
+
+// pick returns the name of the first token whose mark is in text.
+func pick(text string, tokens []token) string {
+	for _, t := range tokens {
+		if strings.Contains(text, t.mark) {
+			return t.name
+		}
+	}
+	return ""
+}
