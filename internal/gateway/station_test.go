@@ -1,0 +1,347 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// wait takes the next value, or fails the test.
+func wait[T any](t *testing.T, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no %s after 10 s", what)
+		panic("unreachable")
+	}
+}
+
+// record returns the log record of the next request that ended.
+func (b *bench) record(t *testing.T) map[string]any {
+	t.Helper()
+	var rec map[string]any
+	if err := json.Unmarshal([]byte(wait(t, "log record", b.log.written)), &rec); err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// Each admitted call is settled once and before its answer: paid when it
+// worked, given back when it did not. Twice is theft, never is a leak.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		for _, cost := range q["cost"] {
+			w.Header().Add("X-Toksta-Credit-Cost", cost)
+		}
+		status := http.StatusOK
+		if s := q.Get("status"); s != "" {
+			_, _ = fmt.Sscan(s, &status)
+		}
+		if r.URL.Path == "/v1/slow" {
+			<-r.Context().Done()
+			return
+		}
+		if q.Has("hint") {
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+		w.WriteHeader(status)
+		if q.Has("cut") {
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}, nil)
+	key := "Authorization: Bearer " + goodKey
+	for _, c := range []struct {
+		request string
+		status  int
+		settled []int64
+		cost    string
+	}{
+		{request("GET", "/v1/paid", key), 200, []int64{3}, "3"},
+		{request("HEAD", "/v1/paid", key), 200, []int64{3}, "3"},
+		{request("GET", "/v1/paid?status=302", key), 302, []int64{3}, "3"},
+		{request("GET", "/v1/paid?status=404", key), 404, []int64{0}, "0"},
+		{request("GET", "/v1/paid?status=500", key), 500, []int64{0}, "0"},
+		{request("GET", "/v1/paid?cost=7", key), 200, []int64{7}, "7"},
+		{request("GET", "/v1/paid?cost=0", key), 200, []int64{0}, "0"},
+		{request("GET", "/v1/paid?cost=7&status=500", key), 500, []int64{0}, "0"},
+		{request("GET", "/v1/paid?cost=-1", key), 200, []int64{3}, "3"},
+		{request("GET", "/v1/paid?cost=1000001", key), 200, []int64{3}, "3"},
+		{request("GET", "/v1/paid?cost=7x", key), 200, []int64{3}, "3"},
+		{request("GET", "/v1/paid?cost=7&cost=8", key), 200, []int64{3}, "3"},
+		{request("GET", "/v1/creators/7", key), 200, []int64{0}, ""},
+		{request("GET", "/v1/creators/7?cost=2", key), 200, []int64{2}, "2"},
+		{request("GET", "/v1/down", key), 502, []int64{0}, "0"},
+		{request("GET", "/v1/slow", key), 504, []int64{0}, "0"},
+		{request("GET", "/v1/account/panic", key), 500, []int64{0}, "0"},
+		{request("GET", "/v1/account/usage", key), 200, []int64{0}, ""},
+		{request("POST", "/v1/creators/search", key, "Content-Length: 65"), 413, []int64{0}, "0"},
+		{request("POST", "/v1/creators/search", key, "Transfer-Encoding: chunked") + "zz\r\n", 400, []int64{0}, "0"},
+		{request("GET", "/v1/paid", "Authorization: Bearer other"), 401, nil, ""},
+		{request("PUT", "/v1/paid", key), 405, nil, ""},
+	} {
+		line, _, _ := strings.Cut(c.request, " HTTP/1.1")
+		got := b.raw(c.request)
+		_, settled := b.judge.take()
+		if got.StatusCode != c.status || got.Header.Get("X-Toksta-Credit-Cost") != c.cost || len(got.Header["X-Toksta-Credit-Cost"]) > 1 {
+			t.Errorf("%s: %d, cost %q; want %d, %q", line, got.StatusCode, got.Header["X-Toksta-Credit-Cost"], c.status, c.cost)
+		}
+		if diff := cmp.Diff(c.settled, settled); diff != "" {
+			t.Errorf("%s: settled (-want +got)\n%s", line, diff)
+		}
+	}
+}
+
+// An early hint is not the answer: the call is settled, and our fields are
+// set, on the answer that follows.
+func TestEarlyHints(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", "</a>")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusBadGateway)
+	}, nil)
+	conn := b.dial()
+	defer conn.Close()
+	_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey))
+	br := bufio.NewReader(conn)
+	for _, want := range []int{http.StatusEarlyHints, http.StatusBadGateway} {
+		res, err := http.ReadResponse(br, nil)
+		if err != nil || res.StatusCode != want {
+			t.Fatalf("%v, %v, want %d", res, err, want)
+		}
+		if want == http.StatusBadGateway && (res.Header.Get("X-Request-Id") == "" || res.Header.Get("X-Toksta-Credit-Cost") != "0") {
+			t.Errorf("header %v", res.Header)
+		}
+	}
+	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 0 {
+		t.Errorf("settled %v", settled)
+	}
+}
+
+// A client of a stream gets each piece when it is made, not at the end.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	for _, contentType := range []string{"text/event-stream", "application/x-ndjson"} {
+		next := make(chan struct{})
+		b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			for i := range 3 {
+				_, _ = fmt.Fprintf(w, "data: %d\n", i)
+				_ = http.NewResponseController(w).Flush()
+				<-next
+			}
+		}, nil)
+		conn := b.dial()
+		_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 3 {
+			t.Errorf("settled %v when the header is out", settled)
+		}
+		body := bufio.NewReader(res.Body)
+		for i := range 3 {
+			line, err := body.ReadString('\n')
+			if err != nil || line != fmt.Sprintf("data: %d\n", i) {
+				t.Fatalf("%s: %q, %v", contentType, line, err)
+			}
+			next <- struct{}{}
+		}
+		conn.Close()
+	}
+}
+
+// WebSocket passes through both ways, settled before the switch, and the
+// upstream learns the caller like any other.
+func TestWebSocket(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Toksta-Account-Id") != "acct_1" || r.Header.Get("Authorization") != "" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Toksta-Credit-Cost: 9\r\n\r\n")
+		_ = rw.Flush()
+		line, _ := rw.ReadString('\n')
+		_, _ = rw.WriteString("echo " + line)
+		_ = rw.Flush()
+	}, nil)
+	conn := b.dial()
+	defer conn.Close()
+	_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey, "Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Version: 13"))
+	br := bufio.NewReader(conn)
+	res, err := http.ReadResponse(br, nil)
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v, %v", res, err)
+	}
+	if got := res.Header["X-Toksta-Credit-Cost"]; len(got) != 1 || got[0] != "9" || res.Header.Get("X-Request-Id") == "" {
+		t.Errorf("header %v", res.Header)
+	}
+	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 9 {
+		t.Errorf("settled %v", settled)
+	}
+	_, _ = io.WriteString(conn, "hello\n")
+	if line, err := br.ReadString('\n'); line != "echo hello\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// Work for a client that has gone away stops, costs nothing and is no fault of
+// the upstream's.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	arrived, gone := make(chan struct{}), make(chan error, 1)
+	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+		gone <- r.Context().Err()
+	}, nil)
+	conn := b.dial()
+	_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey))
+	wait(t, "request at the upstream", arrived)
+	conn.Close()
+	if err := wait(t, "cancellation at the upstream", gone); err != context.Canceled {
+		t.Errorf("the upstream saw %v", err)
+	}
+	rec := b.record(t)
+	if rec["outcome"] != "client_gone" || rec["code"] != nil {
+		t.Errorf("record %v", rec)
+	}
+	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 0 {
+		t.Errorf("settled %v", settled)
+	}
+}
+
+// An answer cut off by the upstream is cut off for the client too, so that
+// half an answer is never taken for a whole one; it was settled at its start.
+func TestUpstreamCutsOff(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}, nil)
+	conn := b.dial()
+	defer conn.Close()
+	_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey))
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("the client took %q for whole", body)
+	}
+	if rec := b.record(t); rec["outcome"] != "aborted" || rec["status"] != 200.0 {
+		t.Errorf("record %v", rec)
+	}
+	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 3 {
+		t.Errorf("settled %v", settled)
+	}
+}
+
+// A base path of the upstream goes in front, byte for byte.
+func TestUpstreamBasePath(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, func(c *Config) { c.Upstreams[0].URL = parseURL(t, c.Upstreams[0].URL.String()+"/in%20side/") })
+	if got := b.get("/v1/creators/a%20b?c=%20"); got.StatusCode != 200 {
+		t.Fatalf("%d %s", got.StatusCode, got.Body)
+	}
+	if got := b.forwarded()[0].RequestURI; got != "/in%20side/v1/creators/a%20b?c=%20" {
+		t.Errorf("forwarded %s", got)
+	}
+}
+
+// Compressed bodies pass as they are, and none is asked for on the client's
+// behalf.
+func TestBytesUntouched(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = io.WriteString(w, "not really gzip, asked for: "+r.Header.Get("Accept-Encoding"))
+	}, nil)
+	if got := b.get("/v1/creators/7"); got.Body != "not really gzip, asked for: " || got.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("%q %v", got.Body, got.Header)
+	}
+}
+
+// One record a request says who, what and how it ended, and holds nothing that
+// must not be in a log.
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }, nil)
+	refusing(b, "scoped", "FORBIDDEN", "scope_insufficient")
+	key := "Authorization: Bearer " + goodKey
+	secrets := []string{"X-Private: hush-value", "Cookie: hush-cookie", "User-Agent: hush-agent"}
+	for _, c := range []struct {
+		request string
+		want    map[string]any
+	}{
+		{request("GET", "/v1/creators/hush-id?q=hush-query", append(secrets, key)...), map[string]any{
+			"route": "getCreator", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "answered", "status": 200.0, "bytes": 5.0}},
+		{request("GET", "/v1/paid?q=hush-query", append(secrets, key)...), map[string]any{
+			"route": "paid", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "answered", "status": 200.0, "bytes": 5.0, "credits": 3.0}},
+		{request("GET", "/v1/creators/7", append(secrets, "Authorization: Bearer hush-key")...), map[string]any{
+			"route": "getCreator", "family": "data", "outcome": "refused", "code": "UNAUTHORIZED", "reason": "key_unknown", "status": 401.0}},
+		{request("GET", "/v1/creators/7"), map[string]any{
+			"route": "getCreator", "family": "data", "outcome": "refused", "code": "UNAUTHORIZED", "reason": "key_missing", "status": 401.0}},
+		{request("GET", "/v1/creators/7", "Authorization: Bearer scoped"), map[string]any{
+			"route": "getCreator", "family": "data", "account": "acct_secretive", "key_id": "key_secretive",
+			"outcome": "refused", "code": "FORBIDDEN", "reason": "scope_insufficient", "status": 403.0}},
+		{request("GET", "/v1/hush-path", append(secrets, key)...), map[string]any{
+			"outcome": "refused", "code": "NOT_FOUND", "status": 404.0}},
+		{request("GET", "/v1/account/panic", append(secrets, key)...), map[string]any{
+			"route": "panic", "family": "account", "account": "acct_1", "key_id": "key_1", "outcome": "failed", "code": "INTERNAL_ERROR", "status": 500.0}},
+		{request("GET", "/v1/down?hush=hush", append(secrets, key)...), map[string]any{
+			"route": "down", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "failed", "code": "UPSTREAM_ERROR", "status": 502.0}},
+	} {
+		conn := b.dial()
+		_, _ = io.WriteString(conn, c.request)
+		line := wait(t, "log record", b.log.written)
+		conn.Close()
+		if strings.Contains(line, "hush") || strings.Contains(line, goodKey[8:]) || strings.Count(line, "\n") != 1 {
+			t.Errorf("record %s", line)
+		}
+		var rec map[string]any
+		if err := json.Unmarshal([]byte(line), &rec); err != nil {
+			t.Fatal(err)
+		}
+		if at, err := time.Parse(time.RFC3339Nano, rec["time"].(string)); err != nil || at.Location() != time.UTC {
+			t.Errorf("time %v", rec["time"])
+		}
+		if failed := c.want["status"].(float64) >= 500; failed != (rec["error"] != nil) {
+			t.Errorf("error %v in %s", rec["error"], line)
+		}
+		for _, name := range []string{"time", "level", "msg", "method", "address", "request_id", "trace_id", "duration_ms", "error"} {
+			if name != "error" && name != "address" && rec[name] == nil {
+				t.Errorf("no %s in %s", name, line)
+			}
+			delete(rec, name)
+		}
+		if c.want["status"].(float64) >= 400 {
+			delete(rec, "bytes")
+		}
+		if diff := cmp.Diff(c.want, rec); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+}
