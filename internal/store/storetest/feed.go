@@ -1,0 +1,200 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// sink keeps what a delta brings, in order and by digest.
+type sink struct {
+	order  []string
+	grants map[toksta.Digest]toksta.Grant
+}
+
+func (s *sink) PutAccount(a toksta.Account) { s.order = append(s.order, string(a.ID)) }
+
+func (s *sink) PutGrant(d toksta.Digest, a toksta.AccountID, g toksta.Grant) {
+	if s.grants == nil {
+		s.grants = make(map[toksta.Digest]toksta.Grant)
+	}
+	s.order = append(s.order, fmt.Sprintf("%s/%s#%d", a, g.KeyID, g.Generation))
+	s.grants[d] = g
+}
+
+func (t *suite) register(id string) store.Node {
+	t.Helper()
+	n := store.Node{ID: id, Epoch: id + "-epoch", Version: "v1", Lease: time.Minute}
+	t.ok(t.s.Register(t.Context(), n))
+	return n
+}
+
+// renew follows from n.Applied and moves it on.
+func (t *suite) renew(n *store.Node) *sink {
+	t.Helper()
+	var s sink
+	seq, err := t.s.Renew(t.Context(), *n, &s)
+	t.ok(err)
+	n.Applied = seq
+	return &s
+}
+
+// deltaRows: a row that is missed is a revocation that is not enforced; an
+// account that comes after its grants would refuse a good key.
+func deltaRows(t *suite) {
+	n := t.register("a")
+	is(t, t.renew(&n).order, nil)
+	is(t, n.Applied, int64(0))
+	a := t.account("acct_a")
+	k := t.put(key(a.ID, "key_a"))
+	b := t.account("acct_b")
+	is(t, t.renew(&n).order, []string{"acct_a", "acct_b", "acct_a/key_a#1"})
+	is(t, n.Applied, b.Seq)
+	is(t, t.renew(&n).order, nil)
+
+	k.RevokedAt = now
+	t.put(k)
+	b.Plan = "FREE"
+	last := t.commit(store.Mutation{Kind: toksta.PlanSet, Accounts: []toksta.Account{b}})
+	got := t.renew(&n)
+	is(t, got.order, []string{"acct_b", "acct_a/key_a#1"})
+	is(t, got.grants[digest("key_a")].Revoked, true)
+	is(t, n.Applied, last.Seq)
+
+	late := t.register("late")
+	is(t, t.renew(&late).order, []string{"acct_a", "acct_b", "acct_a/key_a#1"})
+}
+
+// deltaRotate: a node that does not hear of the old generation would go on
+// admitting it.
+func deltaRotate(t *suite) {
+	n := t.register("a")
+	k := key(t.account("acct_a").ID, "key_a")
+	k.ExpiresAt = now
+	k = t.put(k)
+	t.renew(&n)
+	k.Generations[0].RevokedAt = now
+	k.Generations = append(k.Generations, toksta.Generation{Digest: digest("second"), Number: 2, CreatedAt: now})
+	t.put(k)
+	is(t, t.renew(&n).grants, map[toksta.Digest]toksta.Grant{
+		digest("key_a"):  {KeyID: k.ID, ExpiresAt: now.Unix(), Generation: 1, Revoked: true},
+		digest("second"): {KeyID: k.ID, ExpiresAt: now.Unix(), Generation: 2},
+	})
+}
+
+// deltaShares: limits of its own for each of a million keys would not fit the
+// memory that a node is promised.
+func deltaShares(t *suite) {
+	a := t.account("acct_a")
+	for _, id := range []string{"key_a", "key_b", "key_c"} {
+		k := key(a.ID, id)
+		if id != "key_c" {
+			k.Limits = toksta.Limits{Scopes: []toksta.Family{"data"}, PerMinute: 3}
+		}
+		t.put(k)
+	}
+	n := t.register("a")
+	got := t.renew(&n).grants
+	first := got[digest("key_a")].Limits
+	is(t, *first, toksta.Limits{Scopes: []toksta.Family{"data"}, PerMinute: 3})
+	is(t, first == got[digest("key_b")].Limits, true)
+	is(t, got[digest("key_c")].Limits == nil, true)
+}
+
+// deltaRaces: a node that follows while others commit must end with every
+// row, whatever fell between its reads.
+func deltaRaces(t *suite) {
+	n := t.register("a")
+	a := t.account("acct_a")
+	var commits sync.WaitGroup
+	for i := range 50 {
+		commits.Go(func() {
+			k := key(a.ID, numbered("key_", i))
+			m := store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{k}}
+			if _, err := t.s.Commit(t.Context(), operator, decided(m)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	seen := make(map[toksta.Digest]bool)
+	follow := func() {
+		for d := range t.renew(&n).grants {
+			if seen[d] {
+				t.Fatalf("%v came twice", d)
+			}
+			seen[d] = true
+		}
+	}
+	for range 20 {
+		follow()
+	}
+	commits.Wait()
+	follow()
+	is(t, len(seen), 50)
+	is(t, n.Applied, a.Seq+50)
+}
+
+// fenced: a node whose row is gone was waited out: if its renewal went
+// through, it would admit on the state from before.
+func fenced(t *suite) {
+	n := t.register("a")
+	impostor := n
+	impostor.Epoch = "other"
+	_, err := t.s.Renew(t.Context(), impostor, new(sink))
+	is(t, errors.Is(err, store.ErrFenced), true)
+	t.ok(t.s.Leave(t.Context(), n))
+	_, err = t.s.Renew(t.Context(), n, new(sink))
+	is(t, errors.Is(err, store.ErrFenced), true)
+}
+
+// nodes: a live node that is not listed would not be waited for.
+func nodes(t *suite) {
+	n := t.register("b")
+	dead := store.Node{ID: "a", Epoch: "1", Lease: 0}
+	t.ok(t.s.Register(t.Context(), dead))
+	again := n
+	again.Epoch = "second life"
+	t.ok(t.s.Register(t.Context(), again))
+	c := t.account("acct_a")
+	n.Applied, n.Keys, n.Version, n.Lease = c.Seq, 7, "v2", 2*time.Minute
+	t.renew(&n)
+	listed, err := t.s.ListNodes(t.Context())
+	t.ok(err)
+	is(t, len(listed), 2)
+	for i := range listed {
+		is(t, listed[i].SeenAt.IsZero(), false)
+		listed[i].SeenAt = time.Time{}
+	}
+	is(t, listed, []store.Node{n, again})
+}
+
+// wake: without it a revocation takes a whole heartbeat to be confirmed.
+func wake(t *suite) {
+	ctx, stop := context.WithCancel(t.Context())
+	woken, ended := make(chan struct{}, 100), make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := t.s.Listen(ctx, func() { woken <- struct{}{} }); !errors.Is(err, context.Canceled) {
+			t.Errorf("Listen ended with %v", err)
+		}
+	}()
+	// A ring before the listener is ready may be lost: ring until one is heard.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for heard := false; !heard; {
+		t.ok(t.s.Wake(t.Context()))
+		select {
+		case <-woken:
+			heard = true
+		case <-tick.C:
+		}
+	}
+	stop()
+	<-ended
+	t.ok(t.s.Ping(t.Context()))
+}

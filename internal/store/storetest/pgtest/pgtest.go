@@ -1,0 +1,162 @@
+// Package pgtest runs a private PostgreSQL server for tests, from the binaries
+// that Debian installs. It touches no server that is already there: the data
+// and the only socket live in a folder of its own, which goes with the test.
+package pgtest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Require names the variable that turns a missing server from a skipped test
+// into a failed one.
+const Require = "TOKSTA_TEST_REQUIRE"
+
+// Server is a running server. It ends with the test that started it.
+type Server struct {
+	folder    string
+	databases atomic.Int64
+}
+
+// Start runs a new server, with fsync on. Where the binaries are not
+// installed it skips tb, or fails it when the variable Require is "1". As
+// root it runs the server as the user postgres, since PostgreSQL refuses root.
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	bin := binaries(tb)
+	// Not TempDir: the server's own user must be able to walk to it.
+	folder, err := os.MkdirTemp("", "toksta-pg-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(folder) })
+	attr := owner(tb, folder)
+
+	// A linguistic default order, so that an order by bytes is not luck.
+	data := filepath.Join(folder, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
+		"-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync")
+	initdb.SysProcAttr, initdb.Dir = attr, folder
+	if out, err := initdb.CombinedOutput(); err != nil {
+		tb.Fatalf("initdb: %v\n%s", err, out)
+	}
+	run(tb, &exec.Cmd{
+		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: attr,
+		Args: []string{"postgres", "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=", "-c", "max_connections=200"},
+		Env:  append(os.Environ(), "LC_MESSAGES=C"),
+	})
+	return &Server{folder: folder}
+}
+
+// binaries finds the newest installed server.
+func binaries(tb testing.TB) string {
+	tb.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		const missing = "PostgreSQL's binaries are missing: nothing was tested on it. Run: apt-get install -y postgresql"
+		if os.Getenv(Require) == "1" {
+			tb.Fatal(missing)
+		}
+		tb.Skip(missing)
+	}
+	slices.SortFunc(found, func(a, b string) int { return major(a) - major(b) })
+	return filepath.Dir(found[len(found)-1])
+}
+
+func major(initdb string) int {
+	n, _ := strconv.Atoi(strings.Split(initdb, "/")[4])
+	return n
+}
+
+// owner hands folder to the user that the server will run as.
+func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	if err := os.Chown(folder, uid, gid); err != nil {
+		tb.Fatal(err)
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+// run starts the server, waits until it says that it is ready, and stops it
+// with the test.
+func run(tb testing.TB, postgres *exec.Cmd) {
+	tb.Helper()
+	log, err := postgres.StderrPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := postgres.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	drained := make(chan struct{})
+	tb.Cleanup(func() {
+		_ = postgres.Process.Signal(syscall.SIGINT) // fast shutdown
+		<-drained
+		_ = postgres.Wait()
+	})
+	var said strings.Builder
+	lines := bufio.NewScanner(log)
+	ready := false
+	for !ready && lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+		ready = strings.Contains(lines.Text(), "ready to accept connections")
+	}
+	go func() {
+		defer close(drained)
+		_, _ = io.Copy(io.Discard, log)
+	}()
+	if !ready {
+		tb.Fatalf("PostgreSQL did not start:\n%s", said.String())
+	}
+}
+
+// NewDatabase makes an empty database and returns its URL.
+func (s *Server) NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("test%d", s.databases.Add(1))
+	s.Exec(tb, "postgres", "CREATE DATABASE "+name)
+	return s.url(name)
+}
+
+// Exec runs one statement as the superuser, on a connection of its own.
+func (s *Server) Exec(tb testing.TB, database, statement string) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context())
+	conn, err := pgx.Connect(ctx, s.url(database))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		tb.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (s *Server) url(database string) string {
+	q := url.Values{"host": {s.folder}, "port": {"5432"}, "user": {"postgres"}}
+	return "postgres:///" + database + "?" + q.Encode()
+}

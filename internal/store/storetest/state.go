@@ -1,0 +1,222 @@
+package storetest
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+func (t *suite) missing(err error) {
+	t.Helper()
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("got %v, want ErrNotFound", err)
+	}
+}
+
+// accounts: a lost field would change what a customer may do after a restart;
+// a page that skips or repeats would hide an account from the operator.
+func accounts(t *suite) {
+	a, b, c := t.account("acct_a"), t.account("acct_b"), t.account("acct_c")
+	got, err := t.s.Account(t.Context(), a.ID)
+	t.ok(err)
+	is(t, got, a)
+	b.Plan, b.Entitlements, b.CycleAnchor = "FREE", toksta.Entitlements{PerMinute: 7}, time.Time{}
+	b.Seq = t.commit(store.Mutation{Kind: toksta.PlanSet, Accounts: []toksta.Account{b}}).Seq
+	page, err := t.s.ListAccounts(t.Context(), store.Page{Limit: 2})
+	t.ok(err)
+	is(t, page, []toksta.Account{a, b})
+	page, err = t.s.ListAccounts(t.Context(), store.Page{Limit: 2, After: "acct_b"})
+	t.ok(err)
+	is(t, page, []toksta.Account{c})
+	_, err = t.s.Account(t.Context(), "acct_x")
+	t.missing(err)
+}
+
+// keys: limits or generations that are lost would widen a key or revive a
+// rotated secret.
+func keys(t *suite) {
+	a := t.account("acct_a")
+	full := key(a.ID, "key_a")
+	full.Limits = toksta.Limits{
+		Scopes: []toksta.Family{"data", "job"}, PerMinute: 5,
+		Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+	}
+	full.ExpiresAt = now.Add(time.Hour)
+	full = t.put(full)
+	got, err := t.s.Key(t.Context(), a.ID, full.ID)
+	t.ok(err)
+	is(t, got, full)
+
+	full.Generations[0].RevokedAt = now
+	full.Generations = append(full.Generations, toksta.Generation{Digest: digest("second"), Number: 2, CreatedAt: now})
+	full.Limits, full.Name = toksta.Limits{}, "renamed"
+	full = t.put(full)
+	dead := key(a.ID, "key_b")
+	dead.RevokedAt = now
+	dead = t.put(dead)
+	last := t.put(key(a.ID, "key_c"))
+	other := t.put(key(t.account("acct_b").ID, "key_d"))
+
+	list := func(q store.KeyQuery) []toksta.Key {
+		t.Helper()
+		keys, err := t.s.ListKeys(t.Context(), q)
+		t.ok(err)
+		return keys
+	}
+	is(t, list(store.KeyQuery{Account: a.ID}), []toksta.Key{full, last})
+	is(t, list(store.KeyQuery{Account: a.ID, Revoked: true, Page: store.Page{Limit: 2}}), []toksta.Key{full, dead})
+	is(t, list(store.KeyQuery{Account: a.ID, Revoked: true, Page: store.Page{After: "key_b"}}), []toksta.Key{last})
+	is(t, list(store.KeyQuery{Revoked: true, Page: store.Page{After: "key_b"}}), []toksta.Key{last, other})
+}
+
+// foreignKey: another tenant's key must look like one that does not exist.
+func foreignKey(t *suite) {
+	k := t.put(key(t.account("acct_a").ID, "key_a"))
+	t.account("acct_b")
+	_, err := t.s.Key(t.Context(), "acct_b", k.ID)
+	t.missing(err)
+	_, err = t.s.Key(t.Context(), k.AccountID, "key_x")
+	t.missing(err)
+	got, err := t.s.Key(t.Context(), "", k.ID)
+	t.ok(err)
+	is(t, got, k)
+}
+
+// caseOfIDs: ids that fold together would let one tenant read another's rows;
+// an order that is not by bytes would break paging.
+func caseOfIDs(t *suite) {
+	for _, id := range []string{"acct_a", "acct_B", "acct_b", "acct_A"} {
+		t.put(key(t.account(id).ID, "key"+id))
+	}
+	page, err := t.s.ListAccounts(t.Context(), store.Page{})
+	t.ok(err)
+	is(t, ids(page, func(a toksta.Account) string { return string(a.ID) }), "acct_A acct_B acct_a acct_b ")
+	keys, err := t.s.ListKeys(t.Context(), store.KeyQuery{Page: store.Page{After: "keyacct_B"}})
+	t.ok(err)
+	is(t, keyIDs(keys), "keyacct_a keyacct_b ")
+	_, err = t.s.Key(t.Context(), "acct_A", "keyacct_a")
+	t.missing(err)
+	_, err = t.s.Account(t.Context(), "ACCT_a")
+	t.missing(err)
+}
+
+// liveKeys: the cap counts what can be used, and nothing else.
+func liveKeys(t *suite) {
+	a := t.account("acct_a")
+	live, expired, ends, revoked := key(a.ID, "key_a"), key(a.ID, "key_b"), key(a.ID, "key_c"), key(a.ID, "key_d")
+	expired.ExpiresAt, ends.ExpiresAt, revoked.RevokedAt = now, now.Add(time.Millisecond), now
+	t.commit(store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{live, expired, ends, revoked}})
+	n, err := t.s.CountLiveKeys(t.Context(), a.ID, now)
+	t.ok(err)
+	is(t, n, 2)
+}
+
+// members: two people with one address would share a sign-in.
+func members(t *suite) {
+	a := t.account("acct_a")
+	m := toksta.Member{ID: "mem_a", AccountID: a.ID, Email: "Ada.Ö@Example.com", Name: "Ada", PasswordHash: "$argon2id$", CreatedAt: now}
+	t.commit(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{m}})
+	got, err := t.s.MemberByEmail(t.Context(), "aDA.ö@example.COM")
+	t.ok(err)
+	is(t, got, m)
+	twin := m
+	twin.ID, twin.Email = "mem_b", "ada.ö@example.com"
+	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{twin}}))
+	is(t, errors.Is(err, store.ErrTaken), true)
+	m.DisabledAt = now
+	t.commit(store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{m}})
+	got, err = t.s.Member(t.Context(), "mem_a")
+	t.ok(err)
+	is(t, got, m)
+	all, err := t.s.ListMembers(t.Context(), a.ID)
+	t.ok(err)
+	is(t, all, []toksta.Member{m})
+	_, err = t.s.MemberByEmail(t.Context(), "x@example.com")
+	t.missing(err)
+	_, err = t.s.Member(t.Context(), "mem_x")
+	t.missing(err)
+}
+
+// invitations: one that does not stay used would let two people in.
+func invitations(t *suite) {
+	i := store.Invitation{Code: digest("code"), AccountID: "acct_a", Email: "a@example.com", ExpiresAt: now}
+	t.commit(store.Mutation{Kind: toksta.InvitationCreated, Invitations: []store.Invitation{i}})
+	i.UsedAt = now
+	t.commit(store.Mutation{Kind: toksta.MemberCreated, Invitations: []store.Invitation{i}})
+	got, err := t.s.Invitation(t.Context(), i.Code)
+	t.ok(err)
+	is(t, got, i)
+	_, err = t.s.Invitation(t.Context(), digest("other"))
+	t.missing(err)
+}
+
+// audit: the log answers who did what to an account or a key, and shows one
+// account nothing of another.
+func audit(t *suite) {
+	for i := range 6 {
+		c := store.Mutation{Kind: toksta.KeyRenamed, AccountID: "acct_a", KeyID: "key_a"}
+		if i%2 == 1 {
+			c.AccountID, c.KeyID = "acct_b", "key_b"
+		}
+		t.commit(c)
+	}
+	seqs := func(q store.ChangeQuery) (out []int64) {
+		t.Helper()
+		changes, err := t.s.ListChanges(t.Context(), q)
+		t.ok(err)
+		for _, c := range changes {
+			out = append(out, c.Seq)
+		}
+		return out
+	}
+	is(t, seqs(store.ChangeQuery{}), []int64{6, 5, 4, 3, 2, 1})
+	is(t, seqs(store.ChangeQuery{Limit: 2, Before: 5}), []int64{4, 3})
+	is(t, seqs(store.ChangeQuery{Account: "acct_b"}), []int64{6, 4, 2})
+	is(t, seqs(store.ChangeQuery{Account: "acct_a", Key: "key_b"}), nil)
+	is(t, seqs(store.ChangeQuery{Key: "key_a", Before: 5}), []int64{3, 1})
+}
+
+// sessions: one that outlives its end or a sign-out is a stolen browser still
+// signed in.
+func sessions(t *suite) {
+	a := t.account("acct_a")
+	t.commit(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{
+		{ID: "mem_a", AccountID: a.ID, Email: "a@x"}, {ID: "mem_b", AccountID: a.ID, Email: "b@x"},
+	}})
+	put := func(id string, member toksta.MemberID, minute int) store.Session {
+		t.Helper()
+		s := store.Session{
+			ID: digest(id), MemberID: member, CreatedAt: now.Add(time.Duration(minute) * time.Minute), SeenAt: now,
+			ExpiresAt: now.Add(time.Duration(minute) * time.Hour), Address: "192.0.2.1", Agent: "browser",
+		}
+		t.ok(t.s.PutSession(t.Context(), s))
+		return s
+	}
+	one, two, three := put("1", "mem_a", 1), put("2", "mem_a", 2), put("3", "mem_a", 3)
+	other := put("4", "mem_b", 1)
+	list := func(member toksta.MemberID, at time.Time) []store.Session {
+		t.Helper()
+		s, err := t.s.ListSessions(t.Context(), member, at)
+		t.ok(err)
+		return s
+	}
+	is(t, list("mem_a", one.ExpiresAt), []store.Session{three, two})
+	one.SeenAt = now.Add(time.Minute)
+	t.ok(t.s.PutSession(t.Context(), one))
+	got, err := t.s.Session(t.Context(), one.ID)
+	t.ok(err)
+	is(t, got, one)
+
+	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{ID: two.ID}))
+	_, err = t.s.Session(t.Context(), two.ID)
+	t.missing(err)
+	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{Member: "mem_a", Keep: three.ID}))
+	is(t, list("mem_a", now), []store.Session{three})
+	is(t, list("mem_b", now), []store.Session{other})
+	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{Before: other.ExpiresAt.Add(time.Millisecond)}))
+	is(t, list("mem_b", now), nil)
+	is(t, list("mem_a", now), []store.Session{three})
+}

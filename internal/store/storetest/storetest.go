@@ -1,0 +1,146 @@
+// Package storetest is the conformance suite of [store.Store]: what the rest
+// of the product relies on, tried through the interface alone. Every
+// implementation passes it unchanged.
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Run runs the suite. open returns a new, empty store that ends with t.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	tests := []struct {
+		name string
+		test func(*suite)
+	}{
+		{"commit numbers have no gap", commitNumbers},
+		{"commit decides one at a time", commitCap},
+		{"commit token", commitToken},
+		{"commit failure writes nothing", commitFailure},
+		{"commit nothing", commitNothing},
+		{"commit round trip", commitRoundTrip},
+		{"many rows", manyRows},
+		{"digest of another key", takenDigest},
+		{"accounts", accounts},
+		{"keys", keys},
+		{"key of another account", foreignKey},
+		{"ids keep their case", caseOfIDs},
+		{"live keys", liveKeys},
+		{"members", members},
+		{"invitations", invitations},
+		{"audit", audit},
+		{"sessions", sessions},
+		{"delta", deltaRows},
+		{"delta of a rotated key", deltaRotate},
+		{"delta shares limits", deltaShares},
+		{"delta under commits", deltaRaces},
+		{"fenced", fenced},
+		{"nodes", nodes},
+		{"wake", wake},
+		{"usage totals", usageTotals},
+		{"usage selection", usageSelection},
+		{"last uses", lastUses},
+		{"credit use", creditUse},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.test(&suite{T: t, s: open(t)})
+		})
+	}
+}
+
+// suite is one test with its own store.
+type suite struct {
+	*testing.T
+	s store.Store
+}
+
+// now is a time that survives being stored in milliseconds.
+var now = time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)
+
+var operator = toksta.Actor{Kind: toksta.ActorOperator, ID: "op", Name: "Op", Address: "192.0.2.1", Agent: "cli"}
+
+func decided(m store.Mutation) store.Decide {
+	return func(context.Context, store.Reader) (store.Mutation, error) { return m, nil }
+}
+
+func (t *suite) commit(m store.Mutation) toksta.Change {
+	t.Helper()
+	c, err := t.s.Commit(t.Context(), operator, decided(m))
+	t.ok(err)
+	return c
+}
+
+func (t *suite) ok(err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// is fails the test unless got equals want; nil and empty are equal.
+func is[T any](t *suite, got, want T) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{})); d != "" {
+		t.Fatalf("-want +got\n%s", d)
+	}
+}
+
+func account(id string) toksta.Account {
+	on := true
+	return toksta.Account{
+		ID: toksta.AccountID(id), Name: "Ada & Co", Plan: "API_BUILD", Status: toksta.StatusActive, StatusSince: now,
+		Cadence: "monthly", CycleAnchor: now, CreatedAt: now,
+		Entitlements: toksta.Entitlements{APIAccess: &on, Families: map[toksta.Family]bool{"workspace": true}},
+	}
+}
+
+func (t *suite) account(id string) toksta.Account {
+	t.Helper()
+	a := account(id)
+	a.Seq = t.commit(store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}).Seq
+	return a
+}
+
+func digest(of string) toksta.Digest { return sha256.Sum256([]byte(of)) }
+
+// key returns a key with one generation whose digest follows from its id.
+func key(account toksta.AccountID, id string) toksta.Key {
+	return toksta.Key{
+		ID: toksta.KeyID(id), AccountID: account, Name: "k", CreatedAt: now, CreatedBy: "Ada",
+		Generations: []toksta.Generation{{Digest: digest(id), Number: 1, Start: "a1b2", End: "9f0e", CreatedAt: now}},
+	}
+}
+
+func (t *suite) put(k toksta.Key) toksta.Key {
+	t.Helper()
+	m := store.Mutation{Kind: toksta.KeyCreated, AccountID: k.AccountID, KeyID: k.ID, Keys: []toksta.Key{k}}
+	k.Seq = t.commit(m).Seq
+	return k
+}
+
+func ids[T any](rows []T, id func(T) string) string {
+	out := ""
+	for _, r := range rows {
+		out += id(r) + " "
+	}
+	return out
+}
+
+func keyIDs(keys []toksta.Key) string {
+	return ids(keys, func(k toksta.Key) string { return string(k.ID) })
+}
+
+func numbered(prefix string, n int) string { return fmt.Sprintf("%s%04d", prefix, n) }

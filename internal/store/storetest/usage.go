@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// midnight starts the day of now, in Unix hours.
+var midnight = now.Truncate(24*time.Hour).Unix() / 3600
+
+func slot(key toksta.KeyID, hour int64) store.UsageSlot {
+	return store.UsageSlot{AccountID: "acct_a", KeyID: key, Family: "data", CostKey: "search", Hour: midnight + hour}
+}
+
+func total(s store.UsageSlot, n int64) store.UsageTotal {
+	return store.UsageTotal{
+		UsageSlot: s, Calls: n,
+		Charge: toksta.Charge{Credits: 10 * n, Purchased: n, Overage: 2 * n, OverageMicros: 3 * n},
+	}
+}
+
+func (t *suite) flush(epoch string, totals ...store.UsageTotal) {
+	t.Helper()
+	t.ok(t.s.Flush(t.Context(), store.UsageBatch{Epoch: epoch, Totals: totals}))
+}
+
+func (t *suite) usage(q store.UsageQuery) []store.UsageRow {
+	t.Helper()
+	q.Account = "acct_a"
+	rows, err := t.s.ListUsage(t.Context(), q)
+	t.ok(err)
+	return rows
+}
+
+// usageTotals: a repeated or late flush that adds would bill a customer
+// twice; one that lowers would lose calls.
+func usageTotals(t *suite) {
+	s := slot("key_a", 1)
+	t.flush("e1", total(s, 5))
+	t.flush("e1", total(s, 9))
+	t.flush("e1", total(s, 5))
+	t.flush("e1", total(s, 9))
+	t.flush("e2", total(s, 4))
+	together(10, func(i int) {
+		b := store.UsageBatch{Epoch: "e3", Totals: []store.UsageTotal{total(s, int64(i+1))}}
+		if err := t.s.Flush(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	})
+	is(t, t.usage(store.UsageQuery{From: now.Add(-24 * time.Hour), To: now}), []store.UsageRow{total(s, 9+4+10)})
+}
+
+// usageSelection: the customer's report must hold their calls of the asked
+// time, and nobody else's.
+func usageSelection(t *suite) {
+	refused, foreign := slot("key_a", 1), slot("key_x", 1)
+	refused.Reason, foreign.AccountID = toksta.ReasonRateLimited, "acct_b"
+	a0, a1, b23, next := slot("key_a", 0), slot("key_a", 1), slot("key_b", 23), slot("key_a", 24)
+	t.flush("e1", total(a0, 1), total(a1, 2), total(refused, 4), total(b23, 8), total(next, 16), total(foreign, 32))
+
+	day := now.Truncate(24 * time.Hour)
+	is(t, t.usage(store.UsageQuery{From: day, To: day.Add(24 * time.Hour), GroupDay: true}), []store.UsageRow{
+		total(slot("key_a", 0), 3),
+		{UsageSlot: at(refused, 0), Calls: 4, Charge: total(refused, 4).Charge},
+		total(slot("key_b", 0), 8),
+	})
+	is(t, t.usage(store.UsageQuery{From: day.Add(time.Hour), To: day.Add(25 * time.Hour), Key: "key_a"}), []store.UsageRow{
+		total(a1, 2), total(refused, 4), total(next, 16),
+	})
+	is(t, t.usage(store.UsageQuery{From: day, To: day}), nil)
+}
+
+func at(s store.UsageSlot, hour int64) store.UsageSlot {
+	s.Hour = midnight + hour
+	return s
+}
+
+// lastUses: "last used" decides whether somebody dares to revoke a key; an
+// older node's flush must not turn it back.
+func lastUses(t *suite) {
+	use := func(key toksta.KeyID, after time.Duration, agent string) store.LastUse {
+		return store.LastUse{
+			KeyID: key, AccountID: "acct_a", At: now.Add(after), Address: "2001:db8::1", Agent: agent, Operation: "getCreator",
+		}
+	}
+	newest, other := use("key_a", time.Second, "new"), use("key_b", 0, "b")
+	foreign := use("key_c", 0, "c")
+	foreign.AccountID = "acct_b"
+	for _, uses := range [][]store.LastUse{
+		{other, use("key_a", 0, "old"), foreign}, {newest}, {use("key_a", 0, "old"), other},
+	} {
+		t.ok(t.s.Flush(t.Context(), store.UsageBatch{Epoch: "e", LastUses: uses}))
+	}
+	got, err := t.s.LastUses(t.Context(), "acct_a")
+	t.ok(err)
+	is(t, got, map[toksta.KeyID]store.LastUse{"key_a": newest, "key_b": other})
+}
+
+// creditUse: a restart that forgets what was charged would give the
+// allowance, or bought credits, a second time.
+func creditUse(t *suite) {
+	other, free := slot("key_x", 30), slot("key_y", 1)
+	other.AccountID, free.AccountID = "acct_b", "acct_c"
+	t.flush("e1", total(slot("key_a", 1), 1), total(slot("key_a", 24), 2), total(slot("key_b", 26), 4), total(other, 8))
+	t.flush("e2", total(slot("key_a", 24), 16), store.UsageTotal{UsageSlot: free, Calls: 3})
+
+	asked := make(map[toksta.AccountID]int)
+	got := make(map[toksta.AccountID]store.CreditUse)
+	cycle := func(a toksta.AccountID) time.Time {
+		asked[a]++
+		return now.Truncate(24 * time.Hour).Add(24 * time.Hour)
+	}
+	t.ok(t.s.CreditUse(t.Context(), cycle, func(a toksta.AccountID, u store.CreditUse) { got[a] = u }))
+	is(t, got, map[toksta.AccountID]store.CreditUse{
+		"acct_a": {Cycle: total(slot("", 0), 2+4+16).Charge, PurchasedEver: 1 + 2 + 4 + 16},
+		"acct_b": {Cycle: total(slot("", 0), 8).Charge, PurchasedEver: 8},
+	})
+	is(t, asked, map[toksta.AccountID]int{"acct_a": 1, "acct_b": 1})
+}
