@@ -83,8 +83,7 @@ type RenameAccountRequest struct {
 type SetPlanRequest struct {
 	AccountRef
 	Plan    toksta.PlanID `json:"plan"`
-	Cadence string        `json:"cadence,omitempty"`
-	Anchor  time.Time     `json:"cycle_anchor,omitzero"`
+	Cadence string        `json:"cadence,omitempty"` // "": as it is
 }
 
 // SetStatusRequest states the subscription's billing state.
@@ -93,10 +92,15 @@ type SetStatusRequest struct {
 	Status toksta.Status `json:"status"`
 }
 
-// SetEntitlementsRequest replaces all of an account's entitlements.
-type SetEntitlementsRequest struct {
+// SetEntitlementRequest sets one exception of an account from its plan, by the
+// entitlement's name on the wire: "api_access_enabled".
+type SetEntitlementRequest struct {
 	AccountRef
-	Entitlements toksta.Entitlements `json:"entitlements"`
+	Name string `json:"name"`
+	// Value is true or false, a number, dollars such as 12.50, or "default".
+	// purchased_credits takes the total ever bought, or "+500" to add.
+	Value string `json:"value"`
+	Token string `json:"token,omitempty"` // makes a repeat of "+500" harmless
 }
 
 // InviteRequest invites a person; an empty account means a new one.
@@ -123,8 +127,7 @@ type AddMemberRequest struct {
 
 // MemberAnswer is a new member.
 type MemberAnswer struct {
-	Member  Member  `json:"member"`
-	Receipt Receipt `json:"receipt"`
+	Member Member `json:"member"`
 }
 
 // CreateAccount makes an account.
@@ -157,9 +160,9 @@ func (c *Client) SetStatus(ctx context.Context, r SetStatusRequest) (AccountAnsw
 	return call[AccountAnswer](ctx, c, "accounts/set-status", r)
 }
 
-// SetEntitlements replaces an account's entitlements.
-func (c *Client) SetEntitlements(ctx context.Context, r SetEntitlementsRequest) (AccountAnswer, error) {
-	return call[AccountAnswer](ctx, c, "accounts/set-entitlements", r)
+// SetEntitlement sets one exception of an account from its plan.
+func (c *Client) SetEntitlement(ctx context.Context, r SetEntitlementRequest) (AccountAnswer, error) {
+	return call[AccountAnswer](ctx, c, "accounts/set-entitlement", r)
 }
 
 // Invite makes an invitation.

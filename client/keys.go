@@ -33,21 +33,16 @@ type Generation struct {
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 }
 
-// Limits is what narrows a key; zero values narrow nothing.
-type Limits struct {
-	Scopes    []toksta.Family `json:"scopes,omitempty"`
-	Networks  []netip.Prefix  `json:"networks,omitempty"`
-	PerMinute int             `json:"per_minute,omitempty"`
-}
-
 // CreateKeyRequest asks for a new key. Token, when set, makes a repeat of the
 // request harmless.
 type CreateKeyRequest struct {
-	Account toksta.AccountID `json:"account"`
-	Name    string           `json:"name"`
-	Limits
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	Token     string    `json:"token,omitempty"`
+	Account   toksta.AccountID `json:"account"`
+	Name      string           `json:"name"`
+	Scopes    []toksta.Family  `json:"scopes,omitempty"`     // empty: every family of the plan
+	Networks  []netip.Prefix   `json:"networks,omitempty"`   // empty: from anywhere
+	PerMinute int              `json:"per_minute,omitempty"` // 0: the account's limit alone
+	ExpiresAt time.Time        `json:"expires_at,omitzero"`
+	Token     string           `json:"token,omitempty"`
 }
 
 // SecretAnswer holds a new secret, shown this once.
@@ -89,10 +84,13 @@ type RenameKeyRequest struct {
 	Name string `json:"name"`
 }
 
-// SetLimitsRequest replaces all limits of a key.
+// SetLimitsRequest changes what narrows a key. A field left out (nil) stays as
+// it is, an empty list or 0 lifts that limit.
 type SetLimitsRequest struct {
 	KeyRef
-	Limits
+	Scopes    *[]toksta.Family `json:"scopes,omitempty"`
+	Networks  *[]netip.Prefix  `json:"networks,omitempty"`
+	PerMinute *int             `json:"per_minute,omitempty"`
 }
 
 // RotateKeyRequest asks for a new secret; the old one dies at that moment.
@@ -121,7 +119,7 @@ func (c *Client) RenameKey(ctx context.Context, r RenameKeyRequest) (KeyAnswer, 
 	return call[KeyAnswer](ctx, c, "keys/rename", r)
 }
 
-// SetKeyLimits replaces a key's scopes, networks and rate limit.
+// SetKeyLimits changes a key's scopes, networks or rate limit.
 func (c *Client) SetKeyLimits(ctx context.Context, r SetLimitsRequest) (KeyAnswer, error) {
 	return call[KeyAnswer](ctx, c, "keys/set-limits", r)
 }

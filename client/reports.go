@@ -65,10 +65,17 @@ type NodeList struct {
 	Nodes []Node `json:"nodes"`
 }
 
+// The levels of a finding.
+const (
+	LevelOK   = "ok"
+	LevelWarn = "warn"
+	LevelFail = "fail"
+)
+
 // Check is one finding of the server about itself.
 type Check struct {
 	Name   string `json:"name"`
-	Level  string `json:"level"` // ok, warn or fail
+	Level  string `json:"level"`
 	Detail string `json:"detail"`
 	Fix    string `json:"fix,omitempty"`
 }

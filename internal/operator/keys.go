@@ -1,0 +1,81 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/store"
+)
+
+func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateKeyRequest) (client.SecretAnswer, error) {
+	return s.secretAnswer(s.Keys.Create(ctx, by, keys.CreateRequest{
+		Account: r.Account, Name: r.Name, Scopes: r.Scopes, Networks: r.Networks,
+		PerMinute: r.PerMinute, ExpiresAt: r.ExpiresAt, Token: r.Token,
+	}))
+}
+
+func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysRequest) (client.KeyPage, error) {
+	shown, asked, err := pageOf(r.Limit)
+	if err != nil {
+		return client.KeyPage{}, err
+	}
+	rows, err := s.Keys.List(ctx, store.KeyQuery{
+		Account: r.Account, Revoked: r.Revoked, Page: store.Page{After: string(r.After), Limit: asked},
+	})
+	if err != nil {
+		return client.KeyPage{}, err
+	}
+	page := client.KeyPage{Keys: []client.Key{}}
+	for _, k := range rows[:min(len(rows), shown)] {
+		page.Keys = append(page.Keys, s.key(k))
+	}
+	if len(rows) > shown {
+		page.Next = rows[shown-1].ID
+	}
+	return page, nil
+}
+
+func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (client.Key, error) {
+	k, err := s.Keys.Get(ctx, r.Account, r.Key)
+	if err != nil {
+		return client.Key{}, err
+	}
+	return s.key(k), nil
+}
+
+func (s server) renameKey(ctx context.Context, by toksta.Actor, r client.RenameKeyRequest) (client.KeyAnswer, error) {
+	return s.keyAnswer(s.Keys.Rename(ctx, by, keys.RenameRequest{Ref: ref(r.KeyRef), Name: r.Name}))
+}
+
+func (s server) setLimits(ctx context.Context, by toksta.Actor, r client.SetLimitsRequest) (client.KeyAnswer, error) {
+	return s.keyAnswer(s.Keys.SetLimits(ctx, by, keys.LimitsRequest{
+		Ref: ref(r.KeyRef), Scopes: r.Scopes, Networks: r.Networks, PerMinute: r.PerMinute,
+	}))
+}
+
+func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateKeyRequest) (client.SecretAnswer, error) {
+	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Token: r.Token}))
+}
+
+func (s server) revokeKey(ctx context.Context, by toksta.Actor, r client.KeyRef) (client.KeyAnswer, error) {
+	return s.keyAnswer(s.Keys.Revoke(ctx, by, ref(r)))
+}
+
+func ref(r client.KeyRef) keys.Ref { return keys.Ref{Account: r.Account, Key: r.Key} }
+
+func (s server) keyAnswer(c keys.Changed, err error) (client.KeyAnswer, error) {
+	if err != nil {
+		return client.KeyAnswer{}, err
+	}
+	return client.KeyAnswer{Key: s.key(c.Key), Receipt: client.NewReceipt(c.Receipt)}, nil
+}
+
+// secretAnswer is the operator API's one place that shows a new secret.
+func (s server) secretAnswer(c keys.Created, err error) (client.SecretAnswer, error) {
+	if err != nil {
+		return client.SecretAnswer{}, err
+	}
+	return client.SecretAnswer{Key: s.key(c.Key), Secret: c.Secret.Reveal(), Receipt: client.NewReceipt(c.Receipt)}, nil
+}

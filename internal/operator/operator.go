@@ -1,0 +1,132 @@
+// Package operator is the API that the vendor manages accounts and keys with:
+// POST /operator/v1/<noun>/<verb>, one JSON object in, one out.
+//
+// It stands at the start of the mutation path, beside the account pages, on
+// the private listener: whoever can open its socket is the operator, so it
+// asks for no credential and must never be served elsewhere. An answer to a
+// change holds its receipt, and comes once no node admits a call on the state
+// before. The package translates; what a change means is the services' to say.
+package operator
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/usage"
+)
+
+// Config is what the API is made of. All fields but Probes are required.
+type Config struct {
+	Keys     *keys.Service
+	Accounts *accounts.Service
+	Members  *signin.Service
+	Usage    *usage.Reader
+	Cluster  Cluster
+	Catalog  *toksta.Catalog
+
+	PublicURL  string        // where an invitation is accepted
+	Invitation time.Duration // how long one is good for
+	Version    string
+	Now        func() time.Time
+	Probes     []Probe
+}
+
+// Cluster tells which nodes admit calls.
+type Cluster interface {
+	ListNodes(ctx context.Context) ([]store.Node, error)
+}
+
+// Probe is one thing that the server can find out about itself: what it found
+// in words, or what is wrong.
+type Probe struct {
+	Name string
+	Fix  string // what to do when Run fails
+	Run  func(ctx context.Context) (string, error)
+}
+
+// server holds the endpoints.
+type server struct{ Config }
+
+// New returns the API's handler.
+func New(c Config) http.Handler {
+	s := server{c}
+	mux := http.NewServeMux()
+
+	handle(mux, "accounts/create", s.createAccount)
+	handle(mux, "accounts/list", s.listAccounts)
+	handle(mux, "accounts/show", s.showAccount)
+	handle(mux, "accounts/rename", s.renameAccount)
+	handle(mux, "accounts/set-plan", s.setPlan)
+	handle(mux, "accounts/set-status", s.setStatus)
+	handle(mux, "accounts/set-entitlement", s.setEntitlement)
+	handle(mux, "accounts/invite", s.invite)
+	handle(mux, "accounts/add-member", s.addMember)
+
+	handle(mux, "keys/create", s.createKey)
+	handle(mux, "keys/list", s.listKeys)
+	handle(mux, "keys/show", s.showKey)
+	handle(mux, "keys/rename", s.renameKey)
+	handle(mux, "keys/set-limits", s.setLimits)
+	handle(mux, "keys/rotate", s.rotateKey)
+	handle(mux, "keys/revoke", s.revokeKey)
+
+	handle(mux, "audit", s.audit)
+	handle(mux, "usage", s.usage)
+	handle(mux, "nodes", s.nodes)
+	handle(mux, "health", s.health)
+
+	mux.HandleFunc("/", missing)
+	return mux
+}
+
+// maxPage is the most rows of one page.
+const maxPage = 1000
+
+// pageOf returns how many rows to ask for: one more than are shown tells
+// whether there are more.
+func pageOf(limit int) (shown, asked int, err error) {
+	if limit < 0 || limit > maxPage {
+		return 0, 0, toksta.Invalid("limit", "Ask for 1 to 1000 rows.")
+	}
+	if limit == 0 {
+		limit = 100
+	}
+	return limit, limit + 1, nil
+}
+
+// account is an account as the wire has it, with what its plan gives it now.
+func (s server) account(a toksta.Account) client.Account {
+	standing := s.Catalog.Standing(a)
+	return client.Account{
+		ID: a.ID, Name: a.Name, Plan: a.Plan, Status: a.Status, StatusSince: a.StatusSince,
+		Cadence: a.Cadence, CycleAnchor: a.CycleAnchor, Entitlements: a.Entitlements, CreatedAt: a.CreatedAt,
+		Blocked: standing.Refusal, Families: standing.Families, PerMinute: standing.PerMinute,
+	}
+}
+
+// key is a key as the wire has it.
+func (s server) key(k toksta.Key) client.Key {
+	out := client.Key{
+		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.preview(k.Current()),
+		Scopes: k.Limits.Scopes, Networks: k.Limits.Networks, PerMinute: k.Limits.PerMinute,
+		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
+	}
+	for _, g := range k.Generations {
+		out.Generations = append(out.Generations, client.Generation{
+			Number: g.Number, Preview: s.preview(g), CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt,
+		})
+	}
+	return out
+}
+
+// preview is what may be seen of a secret.
+func (s server) preview(g toksta.Generation) string {
+	return s.Catalog.Shape.Prefix + g.Start + "…" + g.End
+}

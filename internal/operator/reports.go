@@ -1,0 +1,84 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/usage"
+)
+
+func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest) (client.AuditPage, error) {
+	shown, asked, err := pageOf(r.Limit)
+	if err != nil {
+		return client.AuditPage{}, err
+	}
+	rows, err := s.Accounts.Audit(ctx, store.ChangeQuery{Account: r.Account, Key: r.Key, Before: r.Before, Limit: asked})
+	if err != nil {
+		return client.AuditPage{}, err
+	}
+	page := client.AuditPage{Changes: []client.Change{}}
+	for _, c := range rows[:min(len(rows), shown)] {
+		page.Changes = append(page.Changes, client.Change{
+			Sequence: c.Seq, At: c.At, Kind: c.Kind, Actor: client.Actor(c.Actor),
+			AccountID: c.AccountID, KeyID: c.KeyID, MemberID: c.MemberID, Detail: c.Detail,
+		})
+	}
+	if len(rows) > shown {
+		page.Next = rows[shown-1].Seq
+	}
+	return page, nil
+}
+
+func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest) (usage.Report, error) {
+	// The reader of reports takes an account for granted.
+	if _, err := s.Accounts.Get(ctx, r.Account); err != nil {
+		return usage.Report{}, err
+	}
+	return s.Usage.Month(ctx, r.Account, r.Month)
+}
+
+func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.NodeList, error) {
+	rows, err := s.Cluster.ListNodes(ctx)
+	if err != nil {
+		return client.NodeList{}, err
+	}
+	list := client.NodeList{Nodes: []client.Node{}}
+	for _, n := range rows {
+		list.Nodes = append(list.Nodes, client.Node{
+			Name: n.ID, Epoch: n.Epoch, Version: n.Version, Applied: n.Applied, Keys: n.Keys,
+			Lease: n.Lease.String(), SeenAt: n.SeenAt,
+		})
+	}
+	return list, nil
+}
+
+// health runs the probes one after another; it is asked for by people only.
+func (s server) health(ctx context.Context, _ toksta.Actor, _ struct{}) (client.Health, error) {
+	out := client.Health{Version: s.Version, Now: s.Now(), Checks: []client.Check{}}
+	for _, p := range append([]Probe{s.nodesProbe()}, s.Probes...) {
+		check := client.Check{Name: p.Name, Level: client.LevelOK}
+		detail, err := p.Run(ctx)
+		check.Detail = detail
+		if err != nil {
+			check.Level, check.Detail, check.Fix = client.LevelFail, err.Error(), p.Fix
+		}
+		out.Checks = append(out.Checks, check)
+	}
+	return out, nil
+}
+
+func (s server) nodesProbe() Probe {
+	return Probe{
+		Name: "nodes", Fix: "look in the server's log for why it cannot renew its lease",
+		Run: func(ctx context.Context) (string, error) {
+			rows, err := s.Cluster.ListNodes(ctx)
+			if err == nil && len(rows) == 0 {
+				err = fmt.Errorf("no node holds a lease: every call is answered 503")
+			}
+			return fmt.Sprintf("%d with a live lease", len(rows)), err
+		},
+	}
+}
