@@ -1,0 +1,104 @@
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/meter"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// drain takes what a meter flushes.
+type drain struct{}
+
+func (drain) Flush(context.Context, store.UsageBatch) error { return nil }
+
+// metered is an engine over the real journal.
+func metered(tb testing.TB) (*Engine, Deps) {
+	m, err := meter.Open(meter.Config{Dir: tb.TempDir(), Sink: drain{}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = m.Close() })
+	deps := newDeps(leased(true), m)
+	deps.Index.PutAccount(toksta.Account{ID: "acct_1", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40, PurchasedCredits: 1 << 40}})
+	return New(deps), deps
+}
+
+// Guarantee: a decision of any kind leaves the garbage collector nothing to
+// do, so its time does not grow with the traffic.
+func TestVerifyAllocatesNothing(t *testing.T) {
+	e, _ := metered(t)
+	for name, c := range map[string]struct {
+		call toksta.Call
+		want toksta.Code
+	}{
+		"free":     {call("live", free), ""},
+		"billed":   {call("live", search), ""},
+		"unknown":  {call("typo", search), toksta.CodeUnauthorized},
+		"revoked":  {call("dead", search), toksta.CodeUnauthorized},
+		"scope":    {call("narrow", search), toksta.CodeForbidden},
+		"entitled": {call("live", workspace), toksta.CodeForbidden},
+		"billing":  {call("due", search), toksta.CodeForbidden},
+		"limited":  {call("slow", free), toksta.CodeRateLimited},
+	} {
+		var last toksta.Code
+		ctx := context.Background()
+		if n := testing.AllocsPerRun(100, func() {
+			d := e.Verify(ctx, c.call)
+			e.Settle(&d, c.call, d.Hold)
+			last = d.Code
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+		if last != c.want {
+			t.Errorf("%s: code %q, want %q", name, last, c.want)
+		}
+	}
+}
+
+const secret = "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// BenchmarkSHA256 is the yardstick: what hashing a secret alone costs.
+func BenchmarkSHA256(b *testing.B) {
+	b.ReportAllocs()
+	text := []byte(secret)
+	for b.Loop() {
+		_ = sha256.Sum256(text)
+	}
+}
+
+// BenchmarkVerify is a whole decision with the real journal, and how many
+// times longer it takes than hashing the secret does.
+func BenchmarkVerify(b *testing.B) {
+	e, _ := metered(b)
+	ctx := context.Background()
+	for name, c := range map[string]toksta.Call{
+		"admitted": call("live", free), "billed": call("live", search), "unknown": call("typo", free), "scope": call("narrow", search),
+	} {
+		b.Run(name, func(b *testing.B) {
+			hash := hashTime()
+			b.ReportAllocs()
+			for b.Loop() {
+				d := e.Verify(ctx, c)
+				e.Settle(&d, c, d.Hold)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/hash, "x-sha256")
+		})
+	}
+}
+
+// hashTime measures a SHA-256 of the secret, in nanoseconds, next to what is
+// compared with it.
+func hashTime() float64 {
+	const rounds = 200_000
+	text, start := []byte(secret), time.Now()
+	for range rounds {
+		sum := sha256.Sum256(text)
+		text[0] ^= sum[0]
+	}
+	return float64(time.Since(start).Nanoseconds()) / rounds
+}
