@@ -1,0 +1,61 @@
+# Toksta. `make` alone lists what can be done.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export CGO_ENABLED ?= 0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+TOOL := go tool -modfile=tools/go.mod
+SOAK ?= 10m
+PKG ?= ./...
+
+.PHONY: help
+help: ## List what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/toksta, one static binary
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/toksta ./cmd/toksta
+
+.PHONY: run
+run: build ## Serve the demo: API, account pages, a made-up vendor; data in demo-data
+	@exec bin/toksta demo
+
+.PHONY: test
+test: deps ## Run every test with the race detector, then lint
+	go vet $(PKG)
+	@scripts/go-test $(PKG)
+	@$(MAKE) --no-print-directory lint
+	@scripts/test-deps --report
+
+.PHONY: deps
+deps: ## Install what the tests use beside Go: databases, a browser
+	@scripts/test-deps
+
+.PHONY: bench
+bench: ## Measure the request path
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+.PHONY: soak
+soak: ## Kill and restart under load for SOAK (10m), then check every promise
+	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -run '^TestSoak' -v ./internal/app
+
+.PHONY: lint
+lint: ## Check format, vet, staticcheck
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -l); \
+	if [ -n "$$unformatted" ]; then echo "Not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -w
+
+.PHONY: screenshots
+screenshots: build deps ## Take the pictures in docs/screenshots again
+	scripts/screenshots docs/screenshots
+
+.PHONY: clean
+clean: ## Remove what was built and the demo's data
+	rm -rf bin demo-data test/browser/node_modules

@@ -1,0 +1,169 @@
+package archtest
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// rooms is every package with what it may import of ours. A package that is
+// not in the table has no place in the plan yet: give it a line here and in
+// docs/architecture.md.
+var rooms = map[string][]string{
+	".":        {},
+	"httpauth": {"."},
+	"client":   {".", "httpauth"},
+
+	"internal/config": {"."},
+	"internal/route":  {"."},
+
+	// The one record of a request, which each station adds its part to.
+	"internal/telemetry": {".", "httpauth"},
+
+	// The request path: none of it can reach the database.
+	"internal/index":     {"."},
+	"internal/ratelimit": {"."},
+	"internal/credits":   {"."},
+	"internal/verify":    {".", "httpauth", "internal/index", "internal/ratelimit", "internal/credits", "internal/meter"},
+	"internal/gateway":   {".", "httpauth", "internal/route", "internal/telemetry"},
+
+	// The mutation path.
+	"internal/keys":       {".", "internal/store"},
+	"internal/accounts":   {".", "internal/store"},
+	"internal/signin":     {".", "internal/store"},
+	"internal/changefeed": {".", "internal/index", "internal/store"},
+
+	// What was used: written, then read.
+	"internal/meter": {".", "internal/store"},
+	"internal/usage": {".", "internal/store"},
+
+	"internal/store":           {"."},
+	"internal/store/sqlstore":  {".", "internal/store"},
+	"internal/store/storetest": {".", "internal/store"},
+	// Starts a PostgreSQL of its own for tests of any package.
+	"internal/store/storetest/pgtest": {},
+
+	// The doors that people and programs come through.
+	// They may say store's words (a page, a query, a repeated request) to the
+	// services, and can hold no database: sqlstore and index have no door here.
+	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/telemetry"},
+	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry"},
+	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
+	"internal/web/chart": {"internal/web/view"},
+	"internal/web/view":  {"."},
+
+	"internal/demo":     {".", "internal/accounts", "internal/keys", "internal/signin"},
+	"internal/app":      {"*"},
+	"internal/archtest": {},
+	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo"},
+}
+
+// never is what a room must not import of others, by the start of the path.
+var never = map[string][]string{
+	".":                       {"net/http", "database/sql", "log", "os", "golang.org", "github.com"},
+	"internal/keys":           {"net/http", "database/sql"},
+	"internal/accounts":       {"net/http", "database/sql"},
+	"internal/signin":         {"net/http", "database/sql"},
+	"internal/store":          {"net/http", "database/sql"},
+	"internal/store/sqlstore": {"net/http"},
+	"internal/index":          {"net/http", "database/sql", "os"},
+	"internal/ratelimit":      {"net/http", "database/sql", "os"},
+	"internal/credits":        {"net/http", "database/sql", "os"},
+	"internal/verify":         {"net/http", "database/sql", "os"},
+	"internal/gateway":        {"database/sql"},
+	"internal/route":          {"database/sql", "os"},
+	"internal/web":            {"database/sql"},
+	"internal/api":            {"database/sql"},
+	"internal/operator":       {"database/sql"},
+	"httpauth":                {"database/sql", "golang.org", "github.com"},
+	"client":                  {"database/sql", "golang.org", "github.com"},
+}
+
+// roomOf turns an import path into a room.
+func roomOf(importPath string) (room string, ours bool) {
+	if importPath == module {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, module+"/")
+}
+
+// importRules holds both tables.
+func importRules(t *tree) (out []finding) {
+	for room, files := range t.rooms() {
+		allowed, listed := rooms[room]
+		if !listed {
+			out = append(out, finding{room, "not in the table of rooms"})
+			continue
+		}
+		for _, f := range files {
+			for _, p := range f.imports() {
+				if why := refused(room, allowed, p); why != "" {
+					out = append(out, finding{f.path + " " + p, why})
+				}
+			}
+		}
+	}
+	return out
+}
+
+func refused(room string, allowed []string, importPath string) string {
+	if r, ours := roomOf(importPath); ours {
+		if !slices.Contains(allowed, r) && !slices.Contains(allowed, "*") {
+			return "the room " + room + " has no door to " + r
+		}
+		return ""
+	}
+	for _, n := range never[room] {
+		if importPath == n || strings.HasPrefix(importPath, n+"/") {
+			return "never in the room " + room
+		}
+	}
+	return ""
+}
+
+// emptyRooms: a line for a package that is gone tells a wrong plan.
+func emptyRooms(t *tree) (out []finding) {
+	have := t.rooms()
+	for room := range rooms {
+		if _, ok := have[room]; !ok {
+			out = append(out, finding{room, "in the table of rooms, not in the tree"})
+		}
+	}
+	return out
+}
+
+const maxDepth = 6
+
+// importDepth keeps the longest chain of our packages short enough to hold in
+// the head.
+func importDepth(t *tree) (out []finding) {
+	edges := map[string][]string{}
+	for room, files := range t.rooms() {
+		for _, f := range files {
+			for _, p := range f.imports() {
+				if r, ours := roomOf(p); ours && !slices.Contains(edges[room], r) {
+					edges[room] = append(edges[room], r)
+				}
+			}
+		}
+	}
+	for room := range t.rooms() {
+		if chain := longest(edges, room); len(chain) > maxDepth {
+			out = append(out, finding{room, fmt.Sprintf("%d packages deep, %d is the most: %s", len(chain), maxDepth, strings.Join(chain, " → "))})
+		}
+	}
+	return out
+}
+
+// longest returns the longest chain of imports; Go allows no cycles in it.
+func longest(edges map[string][]string, room string) []string {
+	var best []string
+	for _, next := range edges[room] {
+		if c := longest(edges, next); len(c) > len(best) {
+			best = c
+		}
+	}
+	return append([]string{path.Clean(room)}, best...)
+}

@@ -1,0 +1,66 @@
+package archtest
+
+import (
+	"fmt"
+	"go/ast"
+)
+
+// environment has one reader, so that every setting has a name, a default and
+// a line in `toksta config print`.
+func environment(t *tree) (out []finding) {
+	for _, f := range t.product() {
+		if f.room == "internal/config" || f.room == "internal/store/storetest/pgtest" {
+			continue // pgtest is for tests alone: see the table of rooms
+		}
+		for _, pkg := range []string{"os", "syscall"} {
+			for _, n := range selectors(f, pkg, "Getenv", "LookupEnv", "Environ", "ExpandEnv") {
+				out = append(out, finding{at(t, f, n), "reads the environment: make it a setting of internal/config"})
+			}
+		}
+	}
+	return out
+}
+
+// reveals are the functions that may turn a secret, or a hidden text such as a
+// password, into plain text, with how often.
+var reveals = map[string]int{
+	// A key's secret, shown once: on the page and by the operator API.
+	"internal/web/key_create.go Pages.reveal":       1,
+	"internal/operator/keys.go server.secretAnswer": 1,
+
+	// The code of an invitation and the cookie of a session, handed over once.
+	"internal/operator/accounts.go server.invite": 1,
+	"internal/web/signin.go Pages.enter":          1,
+
+	// What people typed or their browser sent, on its way into a hash.
+	"internal/signin/password.go hasher.tag":    1,
+	"internal/signin/password.go validPassword": 1,
+	"internal/signin/session.go sessionID":      1,
+	"internal/signin/signup.go Service.SignUp":  2,
+}
+
+// revealedOnce: every other place handles secrets it cannot read.
+func revealedOnce(t *tree) (out []finding) {
+	seen := map[string]int{}
+	for _, f := range t.product() {
+		f.functions(func(name string, fn *ast.FuncDecl) {
+			ast.Inspect(fn, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Reveal" {
+					seen[f.path+" "+name]++
+				}
+				return true
+			})
+		})
+	}
+	for where, n := range seen {
+		if n != reveals[where] {
+			out = append(out, finding{where, fmt.Sprintf("reveals a secret %d times, %d allowed", n, reveals[where])})
+		}
+	}
+	for where := range reveals {
+		if seen[where] == 0 {
+			out = append(out, finding{where, "no longer reveals a secret: take it off the list"})
+		}
+	}
+	return out
+}
