@@ -52,7 +52,7 @@ func (w *wait) enforce(ctx context.Context) error {
 	if w.self.Epoch != "" {
 		w.open = append(w.open, w.self)
 	}
-	for look := firstLook; ; look = min(2*look, lastLook) {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		w.settle(nodes)
 		if len(w.open) == 0 {
 			w.receipt.Took = time.Since(w.start)
@@ -61,11 +61,22 @@ func (w *wait) enforce(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(look):
+		case <-time.After(pause):
 		}
-		// While the store does not answer, leases go on running out.
-		nodes, _ = w.feed.store.ListNodes(ctx)
+		nodes = w.look(ctx)
 	}
+}
+
+// look reads the others' progress. While the store does not answer there is
+// none to see, and leases go on running out.
+func (w *wait) look(ctx context.Context) []store.Node {
+	ctx, cancel := context.WithTimeout(ctx, w.feed.life/beats)
+	defer cancel()
+	nodes, err := w.feed.store.ListNodes(ctx)
+	if err != nil {
+		return nil
+	}
+	return nodes
 }
 
 // follow brings this node up to the change and settles its number: after a

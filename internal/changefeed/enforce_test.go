@@ -1,0 +1,262 @@
+package changefeed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// confirmedBy compares the nodes of a receipt, in any order.
+func confirmedBy(t *testing.T, r toksta.Receipt, confirmed, fenced []string) {
+	t.Helper()
+	var got []string
+	for _, c := range r.Confirmed {
+		got = append(got, c.Node)
+	}
+	sorted := cmpopts.SortSlices(func(a, b string) bool { return a < b })
+	if diff := cmp.Diff(confirmed, got, sorted, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("confirmed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(fenced, r.Fenced, sorted, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("fenced (-want +got):\n%s", diff)
+	}
+}
+
+// Guarantee I1: when a revoke returns, neither node admits the key; and I2:
+// when a create returns, both do.
+func TestCommitReachesEveryNode(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	a := startNode(t, Config{Store: s, Node: "a"})
+	defer a.stop()
+	b := startNode(t, Config{Store: s, Node: "b"})
+	defer b.stop()
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			from := []node{a, b}[i%2]
+			k := newKey(time.Now(), fmt.Sprint("key ", i))
+			mustCommit(t, from, create(k))
+			if !a.admits(k) || !b.admits(k) {
+				t.Errorf("%s: a created key is refused", k.Name)
+			}
+			r := mustCommit(t, from, revoke(k, time.Now()))
+			if a.admits(k) || b.admits(k) {
+				t.Errorf("%s: a revoked key is admitted", k.Name)
+			}
+			if len(r.Confirmed) != 2 || len(r.Fenced) != 0 {
+				t.Errorf("%s: confirmed by %v, fenced %v", k.Name, r.Confirmed, r.Fenced)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Guarantee I1 for a node that joins while a revoke is on its way: nodes are
+// listed after the commit, so it is waited for or has loaded the change.
+func TestNodeThatJoinsBeforeTheCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &faulty{Store: openStore(t)}
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+		var late node
+		s.first = func() { late = startNode(t, Config{Store: s.Store, Node: "late"}) }
+		r := mustCommit(t, a, revoke(k, time.Now()))
+		defer late.stop()
+		if late.admits(k) {
+			t.Error("a node that joined before the commit admits the revoked key")
+		}
+		confirmedBy(t, r, []string{"a", "late"}, nil)
+	})
+}
+
+// Guarantees I1, I5 and I9 for a node cut off from the store: a revoke waits
+// until its lease is over, no longer, and says so.
+func TestCutOffNodeIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		way := &faulty{Store: s}
+		b := startNode(t, Config{Store: way, Node: "b"})
+		defer b.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+
+		way.cut.Store(true)
+		if !b.admits(k) {
+			t.Fatal("a node that has just renewed does not admit: nothing is tested")
+		}
+		r := mustCommit(t, a, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a"}, []string{"b"})
+		if b.admits(k) {
+			t.Error("a cut-off node admits a key whose revoke has returned")
+		}
+		if bound := sitOut(DefaultLease) + lastLook; r.Took > bound {
+			t.Errorf("the revoke took %v, more than %v", r.Took, bound)
+		}
+		way.cut.Store(false)
+		<-time.After(DefaultLease / beats)
+		synctest.Wait()
+		if !b.Valid(time.Now()) || b.admits(k) {
+			t.Error("a node that is back should vouch for keys again, and refuse the revoked one")
+		}
+	})
+}
+
+// Guarantee I1 when the answer to a renewal is late: the lease runs from
+// before the request was sent. A lease from the answer would outlive the
+// revoke's wait.
+func TestLeaseRunsFromTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		way := &faulty{Store: s}
+		b := startNode(t, Config{Store: way, Node: "b"})
+		defer b.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+
+		answer := make(chan error)
+		way.late.Store(&answer)
+		<-time.After(DefaultLease / beats) // b's next beat: carried out, not answered
+		synctest.Wait()
+		go func() {
+			<-time.After(3 * time.Second)
+			way.cut.Store(true)
+			close(answer)
+		}()
+		r := mustCommit(t, a, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a"}, []string{"b"})
+		if b.admits(k) {
+			t.Error("a renewal sent before the revoke admits after it")
+		}
+	})
+}
+
+// Guarantee I1 across a restart: what a new process of the same name has
+// applied says nothing of the old one, which may be paused, not dead.
+func TestNewProcessDoesNotAnswerForTheOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		way := &faulty{Store: s}
+		paused := startNode(t, Config{Store: way, Node: "b"})
+		defer paused.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+		way.cut.Store(true)
+		again := startNode(t, Config{Store: s, Node: "b"})
+		defer again.stop()
+
+		r := mustCommit(t, a, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a", "b"}, []string{"b"})
+		if paused.admits(k) {
+			t.Error("the old process admits the revoked key")
+		}
+	})
+}
+
+// Repeating a revoke whose caller gave up must wait as the first one: a node
+// that has not heard of it may still admit. Also: giving up says that the
+// change was written.
+func TestRepeatWaitsForTheFirst(t *testing.T) {
+	nothing := write(store.Mutation{})
+	repeat := func(k toksta.Key) store.Decide {
+		return write(store.Mutation{Kind: toksta.KeyRevokedChange, KeyID: k.ID, Token: "once"})
+	}
+	for name, again := range map[string]func(toksta.Key) store.Decide{
+		"nothing to do": func(toksta.Key) store.Decide { return nothing },
+		"same token":    repeat,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := openStore(t)
+				a := startNode(t, Config{Store: s, Node: "a"})
+				defer a.stop()
+				way := &faulty{Store: s}
+				b := startNode(t, Config{Store: way, Node: "b"})
+				defer b.stop()
+				k := newKey(time.Now(), "k")
+				mustCommit(t, a, create(k))
+				way.cut.Store(true)
+
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				first := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+					m, err := revoke(k, time.Now())(ctx, r)
+					m.Token = "once"
+					return m, err
+				}
+				_, err := a.Commit(ctx, operator, first)
+				if !errors.Is(err, &toksta.Error{Code: toksta.CodeUnavailable}) || !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("giving up: %v", err)
+				}
+				if !b.admits(k) {
+					t.Fatal("the cut-off node has stopped already: nothing is tested")
+				}
+				r, err := a.Commit(t.Context(), operator, again(k))
+				if name == "same token" {
+					before, ok := errors.AsType[*store.RepeatedError](err)
+					if !ok || before.Change.Seq != r.Change.Seq {
+						t.Fatalf("repeat: %v", err)
+					}
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				confirmedBy(t, r, []string{"a"}, []string{"b"})
+				if b.admits(k) {
+					t.Error("the repeat returned while a node admits the key")
+				}
+			})
+		})
+	}
+}
+
+// A decision that fails changes nothing and is not dressed up: callers match
+// on it.
+func TestDecidesErrorComesBack(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	a := startNode(t, Config{Store: s, Node: "a"})
+	defer a.stop()
+	before := a.Status().Applied
+	_, err := a.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{}, toksta.NotFound("key")
+	})
+	if !errors.Is(err, &toksta.Error{Code: toksta.CodeNotFound}) || a.Status().Applied != before {
+		t.Errorf("error %v, applied %d, was %d", err, a.Status().Applied, before)
+	}
+}
+
+// A process that is no node, such as one that is stopping, still waits for
+// those that are.
+func TestCommitWithoutRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		b := startNode(t, Config{Store: s, Node: "b"})
+		defer b.stop()
+		outside := New(Config{Store: s, Index: b.index, Node: "outside"})
+		k := newKey(time.Now(), "k")
+		confirmedBy(t, mustCommit(t, outside, create(k)), []string{"b"}, nil)
+		if outside.Valid(time.Now()) {
+			t.Error("a feed that does not run vouches for keys")
+		}
+		// With nothing to do it cannot know what the others should know.
+		confirmedBy(t, mustCommit(t, outside, write(store.Mutation{})), nil, []string{"b"})
+	})
+}

@@ -1,0 +1,148 @@
+package changefeed
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/index"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+)
+
+func openStore(tb testing.TB) store.Store {
+	tb.Helper()
+	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// node is one feed with its index, running until stop.
+type node struct {
+	*Feed
+	index *index.Index
+	stop  func()
+}
+
+func startNode(tb testing.TB, c Config) node {
+	tb.Helper()
+	x := index.New(&toksta.Catalog{})
+	c.Index = x
+	f := New(c)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	stop := func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	}
+	<-f.Ready()
+	return node{f, x, stop}
+}
+
+var operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "test"}
+
+// write makes a decide that writes m whatever the state.
+func write(m store.Mutation) store.Decide {
+	return func(context.Context, store.Reader) (store.Mutation, error) { return m, nil }
+}
+
+func newKey(now time.Time, text string) toksta.Key {
+	return toksta.Key{
+		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: "acct_1", Name: text, CreatedAt: now,
+		Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte(text)), Number: 1, CreatedAt: now}},
+	}
+}
+
+func create(k toksta.Key) store.Decide {
+	return write(store.Mutation{
+		Kind: toksta.KeyCreated, AccountID: "acct_1", KeyID: k.ID,
+		Accounts: []toksta.Account{{ID: "acct_1", Name: "Acme"}}, Keys: []toksta.Key{k},
+	})
+}
+
+func revoke(k toksta.Key, now time.Time) store.Decide {
+	k.RevokedAt = now
+	return write(store.Mutation{Kind: toksta.KeyRevokedChange, AccountID: "acct_1", KeyID: k.ID, Keys: []toksta.Key{k}})
+}
+
+func mustCommit(tb testing.TB, log store.Log, d store.Decide) toksta.Receipt {
+	tb.Helper()
+	r, err := log.Commit(tb.Context(), operator, d)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// admits is a request's two questions, in the order of the request path.
+func (n node) admits(k toksta.Key) bool {
+	if !n.Valid(time.Now()) {
+		return false
+	}
+	g, _, known := n.index.Lookup(k.Current().Digest)
+	return known && !g.Revoked
+}
+
+// faulty is a node's own way to the store, with faults between.
+type faulty struct {
+	Store
+	cut   atomic.Bool                // renewals fail
+	late  atomic.Pointer[chan error] // renewals are carried out, their answer waits
+	first func()                     // runs before the next commit
+}
+
+func (s *faulty) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+	if s.cut.Load() {
+		return 0, errors.New("no route to the store")
+	}
+	seq, err := s.Store.Renew(ctx, n, sink)
+	if late := s.late.Swap(nil); late != nil {
+		err = errors.Join(err, <-*late)
+	}
+	return seq, err
+}
+
+func (s *faulty) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Change, error) {
+	if first := s.first; first != nil {
+		s.first = nil
+		first()
+	}
+	return s.Store.Commit(ctx, by, d)
+}
+
+// BenchmarkCommit is the cost of an enforced change on one node.
+func BenchmarkCommit(b *testing.B) {
+	s := openStore(b)
+	n := startNode(b, Config{Store: s, Node: "a"})
+	defer n.stop()
+	now := time.Now()
+	for i := 0; b.Loop(); i++ {
+		mustCommit(b, n, create(newKey(now, string(rune(i))+"k")))
+	}
+}
+
+// BenchmarkValid is what the lease costs every request.
+func BenchmarkValid(b *testing.B) {
+	n := startNode(b, Config{Store: openStore(b), Node: "a"})
+	defer n.stop()
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		n.Valid(now)
+	}
+}

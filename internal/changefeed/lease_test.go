@@ -1,0 +1,168 @@
+package changefeed
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Guarantee I5, and the ground of I1: a lease never covers a moment at which
+// the store's promise is over, however the time since was spent awake or
+// suspended; and a healthy node is not refused its lease.
+func TestLeaseEndsInTime(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		promised := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Minute)).Draw(t, "promised"))
+		awake := time.Duration(rapid.Int64Range(0, int64(2*time.Minute)).Draw(t, "awake"))
+		asleep := time.Duration(rapid.OneOf(rapid.Just(int64(0)),
+			rapid.Int64Range(0, int64(time.Second)), rapid.Int64Range(0, int64(time.Hour))).Draw(t, "asleep"))
+		from := Moment{Steady: time.Hour, Wall: 1e18}
+		now := Moment{Steady: from.Steady + awake, Wall: from.Wall + int64(awake+asleep)}
+		covers := newLease(from, promised).covers(now)
+		if covers && awake+asleep >= promised {
+			t.Fatal("the lease outlives its promise")
+		}
+		if !covers && asleep == 0 && awake < promised-maxJump {
+			t.Fatal("the lease ends early")
+		}
+	})
+}
+
+// bent is a clock that a test can bend: a suspend stops the steady clock, a
+// setting moves the wall clock.
+type bent struct {
+	systemClock
+	asleep, set atomic.Int64
+}
+
+func (c *bent) At(now time.Time) Moment {
+	m := c.systemClock.At(now)
+	m.Steady -= time.Duration(c.asleep.Load())
+	m.Wall += c.set.Load()
+	return m
+}
+
+// Guarantee I5 for what happens to real machines: after a suspend, a pause of
+// the process or a jump of the wall clock, a node without the store vouches
+// for nothing; with the store it does so again at once.
+func TestDisturbedClocks(t *testing.T) {
+	for name, disturb := range map[string]func(*bent){
+		"suspend": func(c *bent) { // ten minutes pass, the steady clock stood still
+			<-time.After(10 * time.Minute)
+			c.asleep.Add(int64(10 * time.Minute))
+		},
+		"pause":             func(*bent) { <-time.After(10 * time.Minute) },
+		"wall clock ahead":  func(c *bent) { c.set.Add(int64(time.Second)) },
+		"wall clock behind": func(c *bent) { c.set.Add(-int64(time.Hour)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				clock := &bent{systemClock: systemClock{base: time.Now()}}
+				way := &faulty{Store: openStore(t)}
+				n := startNode(t, Config{Store: way, Node: "a", Clock: clock})
+				defer n.stop()
+				if !n.Valid(time.Now()) || n.Status().LeaseLeft == 0 {
+					t.Fatal("no lease to begin with")
+				}
+				way.cut.Store(true)
+				disturb(clock)
+				if n.Valid(time.Now()) || n.Status().LeaseLeft != 0 {
+					t.Error("the node vouches for keys on a lease that may be over")
+				}
+				way.cut.Store(false)
+				<-time.After(DefaultLease / beats)
+				synctest.Wait()
+				if !n.Valid(time.Now()) {
+					t.Error("the node did not recover by its next beat")
+				}
+			})
+		})
+	}
+}
+
+// A fenced node must stop at once and come back as somebody new: its old row
+// is not its own any more.
+func TestFencedNodeRegistersAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		n := startNode(t, Config{Store: s, Node: "a"})
+		defer n.stop()
+		before, err := n.Nodes(t.Context())
+		if err != nil || len(before) != 1 {
+			t.Fatalf("nodes %v, %v", before, err)
+		}
+		if err := s.Leave(t.Context(), before[0]); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(DefaultLease / beats)
+		synctest.Wait()
+		if n.Valid(time.Now()) {
+			t.Error("a fenced node keeps its lease")
+		}
+		<-time.After(DefaultLease / beats)
+		synctest.Wait()
+		after, err := n.Nodes(t.Context())
+		if err != nil || len(after) != 1 || after[0].Epoch == before[0].Epoch {
+			t.Errorf("nodes %v, %v: want one of a new epoch", after, err)
+		}
+		if !n.Valid(time.Now()) {
+			t.Error("the node did not come back")
+		}
+	})
+}
+
+// A connection that hangs must not take the node down with it: the renewal is
+// given up after a lease, and the next one works.
+func TestHangingRenewalIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &hanging{Store: openStore(t)}
+		n := startNode(t, Config{Store: way, Node: "a"})
+		defer n.stop()
+		way.hang.Store(true)
+		<-time.After(DefaultLease / beats)
+		synctest.Wait()
+		way.hang.Store(false)
+		<-time.After(DefaultLease)
+		synctest.Wait()
+		<-time.After(DefaultLease / beats)
+		synctest.Wait()
+		if !n.Valid(time.Now()) {
+			t.Error("the node waits for a dead connection")
+		}
+	})
+}
+
+// hanging is a store whose renewals never answer while hang is set.
+type hanging struct {
+	Store
+	hang atomic.Bool
+}
+
+func (s *hanging) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+	if s.hang.Load() {
+		<-ctx.Done()
+		return 0, context.Cause(ctx)
+	}
+	return s.Store.Renew(ctx, n, sink)
+}
+
+// A clean stop leaves nobody to wait for, and nothing admitting behind it.
+func TestStoppedNodeIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		b := startNode(t, Config{Store: s, Node: "b"})
+		b.stop()
+		if b.Valid(time.Now()) {
+			t.Error("a stopped node vouches for keys")
+		}
+		confirmedBy(t, mustCommit(t, a, create(newKey(time.Now(), "k"))), []string{"a"}, nil)
+	})
+}
