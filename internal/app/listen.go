@@ -15,10 +15,9 @@ import (
 
 // listener is one address and what answers there.
 type listener struct {
-	name    string // for messages: "public", "pages", "private"
-	net     net.Listener
-	server  *http.Server
-	handler http.Handler
+	name   string // for messages: "public", "pages", "private"
+	net    net.Listener
+	server *http.Server
 }
 
 // listenTCP binds address, with TLS when config is given.

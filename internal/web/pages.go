@@ -37,7 +37,7 @@ type Config struct {
 	// revoked without the password; 0 asks never.
 	Recent time.Duration
 	Log    *slog.Logger
-	Now    func() time.Time
+	Now    func() time.Time // nil: time.Now
 }
 
 // Brand is what the pages show of the vendor. Empty addresses are left out.
@@ -59,6 +59,9 @@ type Pages struct {
 
 // New reads templates and assets.
 func New(c Config) (*Pages, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	assets, err := page.LoadAssets(c.Brand.Hue)
 	if err != nil {
 		return nil, err

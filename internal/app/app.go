@@ -1,0 +1,243 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/changefeed"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/credits"
+	"github.com/toksta/toksta/internal/index"
+	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/meter"
+	"github.com/toksta/toksta/internal/ratelimit"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/internal/verify"
+)
+
+// App is one node: everything built, nothing running.
+type App struct {
+	Accounts *accounts.Service
+	Keys     *keys.Service
+	SignIn   *signin.Service
+	Usage    *usage.Reader
+
+	config  config.Config
+	version string
+	log     *slog.Logger
+	catalog *toksta.Catalog
+
+	store  store.Store
+	index  *index.Index
+	feed   *changefeed.Feed
+	book   *credits.Book
+	meter  *meter.Meter
+	engine *verify.Engine
+
+	listeners []*listener
+}
+
+// Options are what the program brings besides its configuration.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+}
+
+// New opens the store and the journal, builds every room and binds the
+// listeners, so that whatever can be wrong is known before the first request.
+// The caller runs the App or closes it.
+func New(ctx context.Context, c config.Config, o Options) (*App, error) {
+	a := &App{config: c, version: o.Version, log: o.Log, catalog: c.Catalog()}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// build makes the rooms in the order of the two paths.
+func (a *App) build(ctx context.Context) (err error) {
+	c := a.config
+	if a.store, err = sqlstore.Open(ctx, sqlstore.Config{URL: c.Store.URL}); err != nil {
+		return err
+	}
+	a.index = index.New(a.catalog)
+	a.feed = changefeed.New(changefeed.Config{
+		Store: a.store, Index: a.index, Node: c.Node.Name, Version: a.version, Lease: c.Node.Lease,
+		Tombstones: a.path("tombstones"), Log: a.log,
+	})
+	a.meter, err = meter.Open(meter.Config{
+		Dir: c.Meter.Dir, Sink: a.store, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.book = credits.New()
+	a.engine = verify.New(verify.Deps{
+		Lease: a.feed, Index: a.index, Limiter: ratelimit.New(), Book: a.book, Meter: a.meter,
+	})
+
+	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
+	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
+	a.SignIn = signin.New(signin.Config{
+		Log: a.feed, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
+		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
+		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
+	})
+	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Balance: a.balance}
+	return a.listen()
+}
+
+// balance is the book's page on an account in the words of the reports.
+func (a *App) balance(s *toksta.Standing, now time.Time) usage.Balance {
+	b := a.book.Balance(s, now)
+	return usage.Balance{
+		Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
+		Remaining: b.Remaining(), ResetsAt: b.ResetsAt,
+	}
+}
+
+// listen binds every listener that the configuration names.
+func (a *App) listen() error {
+	public, pages, private, err := a.handlers()
+	if err != nil {
+		return err
+	}
+	var secure *tls.Config
+	if t := a.config.Listen.TLS; t.Cert != "" {
+		cert, err := loadCertificate(t.Cert, t.Key)
+		if err != nil {
+			return err
+		}
+		secure = cert.config()
+	}
+	bind := func(name string, h http.Handler, open func() (net.Listener, error)) error {
+		l, err := open()
+		if err == nil {
+			a.listeners = append(a.listeners, a.listener(name, l, h))
+		}
+		return err
+	}
+	tcp := func(address string) func() (net.Listener, error) {
+		return func() (net.Listener, error) { return listenTCP(address, secure) }
+	}
+	if err := bind("public", public, tcp(a.config.Listen.Public)); err != nil {
+		return err
+	}
+	if a.config.Listen.Pages != "" {
+		if err := bind("pages", pages, tcp(a.config.Listen.Pages)); err != nil {
+			return err
+		}
+	}
+	return bind("private", private, func() (net.Listener, error) { return listenSocket(a.config.Listen.Private) })
+}
+
+// Addr returns the address that a listener is bound to, "" for an unknown
+// name: "public", "pages" or "private".
+func (a *App) Addr(name string) string {
+	for _, l := range a.listeners {
+		if l.name == name {
+			return l.net.Addr().String()
+		}
+	}
+	return ""
+}
+
+// Run follows the change log, flushes usage and answers requests until ctx
+// ends, then stops in the order in which nothing is lost: requests in flight
+// are finished, the last totals are flushed, the node leaves, the store is
+// closed.
+func (a *App) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	under, behind := errgroup.WithContext(background)
+	under.Go(func() error { return a.feed.Run(behind) })
+	under.Go(func() error { return a.meter.Run(behind) })
+	under.Go(func() error { return a.SignIn.Run(behind) })
+
+	served := a.serve(ctx, behind)
+	stop()
+	return errors.Join(served, under.Wait(), a.Close())
+}
+
+// serve answers requests until ctx ends or a background task fails. Nothing
+// is answered before the index is whole and the balances are known.
+func (a *App) serve(ctx, behind context.Context) error {
+	select {
+	case <-a.feed.Ready():
+	case <-ctx.Done():
+		return nil
+	case <-behind.Done():
+		return nil
+	}
+	if err := a.loadCredits(ctx); err != nil {
+		return err
+	}
+	settle()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(behind, cancel)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range a.listeners {
+		group.Go(func() error { return l.serve(ctx, a.config.Gateway.ShutdownGrace) })
+		a.log.Info("listening", "listener", l.name, "address", l.net.Addr().String())
+	}
+	return group.Wait()
+}
+
+// loadCredits brings the book to where the store's totals are.
+func (a *App) loadCredits(ctx context.Context) error {
+	now := time.Now()
+	cycle := func(id toksta.AccountID) time.Time {
+		start, _ := toksta.Cycle(a.anchor(id), now)
+		return start
+	}
+	err := a.store.CreditUse(ctx, cycle, func(id toksta.AccountID, use store.CreditUse) {
+		a.book.Load(id, use.Cycle, cycle(id), use.PurchasedEver)
+	})
+	if err != nil {
+		return fmt.Errorf("load the balances: %w", err)
+	}
+	return nil
+}
+
+// anchor is the day an account's cycles start on.
+func (a *App) anchor(id toksta.AccountID) time.Time {
+	if s := a.index.Standing(id); s != nil {
+		return s.Account.CycleAnchor
+	}
+	return time.Time{}
+}
+
+// Close releases what New opened; Run does it by itself.
+func (a *App) Close() error {
+	var errs []error
+	for _, l := range a.listeners {
+		if err := l.net.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.meter != nil {
+		errs = append(errs, a.meter.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/api"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/gateway"
+	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/web"
+)
+
+// handlers builds what answers on each listener.
+func (a *App) handlers() (public, pages, private http.Handler, err error) {
+	gate, err := a.gateway()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	site, err := a.pages(gate)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	record := telemetry.Config{Log: a.log, Realm: a.config.Branding.Product}
+	pages = telemetry.Handler(record, site)
+	switch {
+	case a.config.Listen.Pages != "":
+		public = gate
+	case a.config.Listen.PagesHost != "":
+		public = byHost(a.config.Listen.PagesHost, site, gate)
+	default:
+		public = byPath(site, gate)
+	}
+	return telemetry.Handler(record, public), pages, telemetry.Handler(record, a.operator()), nil
+}
+
+// byHost answers the pages on their own host name and the API on any other.
+func byHost(host string, pages, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			name = r.Host
+		}
+		if strings.EqualFold(name, host) {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// byPath answers the pages' own addresses, and leaves every other to the API.
+func byPath(pages, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if web.Owns(r.URL.Path) {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// gateway builds the walk of an API request.
+func (a *App) gateway() (*gateway.Gateway, error) {
+	c := a.config
+	own, err := api.New(api.Config{
+		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL,
+		Families: a.catalog.Families, Routes: a.catalog.Routes, Checks: a.checks(), Usage: a.month,
+	})
+	if err != nil {
+		return nil, err
+	}
+	upstreams, err := upstreams(c.Upstreams)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.New(gateway.Config{
+		Routes: a.catalog.Routes, Upstreams: upstreams, Local: own.Local(), Open: own.Open(),
+		Verifier: a.engine, Settler: a.engine, TrustedProxies: c.TrustedProxies, Realm: c.Branding.Product,
+		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
+	})
+}
+
+// month is an account's usage as GET /v1/account/usage answers it.
+func (a *App) month(ctx context.Context, account toksta.AccountID, month time.Time) (any, error) {
+	return a.Usage.Month(ctx, account, month.Format("2006-01"))
+}
+
+func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error) {
+	var out []gateway.Upstream
+	for name, u := range configured {
+		parsed, err := url.Parse(u.URL)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, gateway.Upstream{
+			Name: name, URL: parsed, Connect: u.ConnectTimeout, Answer: u.ResponseTimeout,
+		})
+	}
+	return out, nil
+}
+
+// checks are what a ready node needs: a lease, and so an index that is whole,
+// and the store for the pages and the operator.
+func (a *App) checks() []api.Check {
+	return []api.Check{
+		{Name: "lease", Probe: func(context.Context) error {
+			if a.feed.Status().LeaseLeft <= 0 {
+				return errors.New("the lease is over")
+			}
+			return nil
+		}},
+		{Name: "store", Probe: a.store.Ping},
+	}
+}
+
+func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
+	b := a.config.Branding
+	pages, err := web.New(web.Config{
+		Keys: a.Keys, Accounts: a.Accounts, SignIn: a.SignIn, Usage: a.Usage, Catalog: a.catalog,
+		Brand: web.Brand{
+			Product: b.Product, Hue: b.Hue, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
+			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL,
+		},
+		APIBase: a.config.PublicURL, SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
+		Recent: a.config.Sessions.Recent, Log: a.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pages.Handler(), nil
+}
+
+// listener puts a handler on a bound address, with the configured bounds.
+func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
+	g := a.config.Gateway
+	return &listener{name: name, net: l, server: &http.Server{
+		Handler: h, ReadHeaderTimeout: g.ReadHeaderTimeout, IdleTimeout: g.IdleTimeout,
+		MaxHeaderBytes: int(g.MaxHeader),
+		// net/http writes one line here for each broken client.
+		ErrorLog: log.New(debugWriter{a.log}, "", 0),
+	}}
+}
+
+// debugWriter passes net/http's own messages on at the lowest level: they
+// quote what clients sent.
+type debugWriter struct{ log *slog.Logger }
+
+// Write logs one message without its text beyond the first clause.
+func (d debugWriter) Write(b []byte) (int, error) {
+	text, _, _ := strings.Cut(string(b), ":")
+	d.log.Debug("connection", "note", strings.TrimSpace(text))
+	return len(b), nil
+}

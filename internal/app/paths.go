@@ -1,0 +1,6 @@
+package app
+
+import "path/filepath"
+
+// path is a file in the data directory.
+func (a *App) path(name string) string { return filepath.Join(a.config.Data, name) }
