@@ -11,6 +11,7 @@ package operator
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -115,7 +116,7 @@ func (s server) account(a toksta.Account) client.Account {
 func (s server) key(k toksta.Key) client.Key {
 	out := client.Key{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.preview(k.Current()),
-		Scopes: k.Limits.Scopes, Networks: k.Limits.Networks, PerMinute: k.Limits.PerMinute,
+		Scopes: append([]toksta.Family{}, k.Limits.Scopes...), Networks: append([]netip.Prefix{}, k.Limits.Networks...), PerMinute: k.Limits.PerMinute,
 		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
 	}
 	for _, g := range k.Generations {
