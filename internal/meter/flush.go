@@ -149,7 +149,11 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	m.mu.Lock()
 	m.all = slices.DeleteFunc(m.all, func(o *segment) bool { return o == s })
 	m.mu.Unlock()
-	return errors.Join(os.Remove(s.path), s.close())
+	err := errors.Join(os.Remove(s.path), s.close())
+	m.mu.Lock()
+	m.full = nil // there is room now
+	m.mu.Unlock()
+	return err
 }
 
 // batch reads the totals of numbered records, and the newest use of each key
@@ -172,7 +176,7 @@ func (m *Meter) batch(s *segment, numbers []uint32) store.UsageBatch {
 		delete(uses, t.KeyID)
 		b.LastUses = append(b.LastUses, store.LastUse{
 			KeyID: t.KeyID, AccountID: t.AccountID, At: u.time(), Address: u.address(),
-			Agent: m.names.text(u.agent), Operation: m.names.text(u.operation),
+			Agent: s.names.text(u.agent), Operation: s.names.text(u.operation),
 		})
 	}
 	return b
@@ -196,7 +200,7 @@ func (m *Meter) lastUse(s *segment, n uint32) lastUse {
 		return lastUse{}
 	}
 	c := &s.cells[n]
-	sh := &m.shards[c.shard]
+	sh := m.shard(c.hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return c.use

@@ -16,21 +16,27 @@ type lastUse struct {
 	operation uint16
 }
 
-// maxNames bounds what callers can make the meter remember: a User-Agent is
-// theirs to invent. Beyond it a name is not shown.
-const maxNames = 4096
+// maxAgents bounds what callers can make a segment remember: a User-Agent is
+// theirs to invent. One beyond it is not shown.
+const (
+	maxAgents = 4096
+	maxNames  = 1 << 16
+)
 
-// names gives agents and operations numbers. 0 is "".
+// names gives a segment's agents and operations numbers. 0 is "".
 type names struct {
 	mu      sync.Mutex
 	numbers map[string]uint16
 	texts   []string
 }
 
-func (n *names) number(s string) uint16 {
+func newNames() *names { return &names{numbers: map[string]uint16{"": 0}, texts: []string{""}} }
+
+// number returns the name's number, 0 for a new one when there are limit.
+func (n *names) number(s string, limit int) uint16 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if i, known := n.numbers[s]; known || len(n.texts) == maxNames {
+	if i, known := n.numbers[s]; known || len(n.texts) >= limit {
 		return i
 	}
 	s = strings.Clone(s)
@@ -52,7 +58,7 @@ func (u *lastUse) see(e *Event, n *names) {
 	if at <= u.at || e.Reason != "" || e.Calls == 0 {
 		return
 	}
-	*u = lastUse{at: at, agent: n.number(agentFamily(e.Agent)), operation: n.number(e.Operation)}
+	*u = lastUse{at: at, agent: n.number(agentFamily(e.Agent), maxAgents), operation: n.number(e.Operation, maxNames)}
 	if e.Addr.IsValid() {
 		u.prefix = clientPrefix(e.Addr).Addr().As16()
 	}

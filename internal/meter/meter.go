@@ -64,9 +64,8 @@ type Event struct {
 type Meter struct {
 	config Config
 	seed   maphash.Seed
-	names  names
 	commit commit
-	shards [1 << shardBits]shard
+	shards [shards]shard
 
 	mu      sync.Mutex // the rest; taken after a shard's lock, never before
 	current *segment   // takes new slots; nil before the first
@@ -101,7 +100,7 @@ func Open(c Config) (*Meter, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the meter's directory: %w", err)
 	}
-	m := &Meter{config: c, seed: maphash.MakeSeed(), names: names{numbers: map[string]uint16{"": 0}, texts: []string{""}}}
+	m := &Meter{config: c, seed: maphash.MakeSeed()}
 	m.commit.done.L = &m.commit.mu
 	for i := range m.shards {
 		m.shards[i].grow()
@@ -119,12 +118,13 @@ func Open(c Config) (*Meter, error) {
 
 // Count adds e to its slot. Once it has returned nil the event is in the
 // usage that the store will show, whatever happens to the process. On an error
-// nothing was counted, and the call must not be answered as admitted: the disk
-// is full, or the meter closed. It allocates nothing for a slot that exists.
+// (the disk is full, the meter closed, or in strict mode the disk failed) the
+// call must not be answered as admitted. Unless strict it allocates nothing for a
+// slot that exists.
 func (m *Meter) Count(e Event) error {
 	hour := uint32(e.Now.Unix() / 3600)
 	hash := m.hash(&e, hour)
-	s := &m.shards[shardOf(hash)]
+	s := m.shard(hash)
 
 	s.mu.Lock()
 	c, err := m.cell(s, &e, hour, hash)
@@ -133,7 +133,7 @@ func (m *Meter) Count(e Event) error {
 		return err
 	}
 	c.record().add(e.Calls, e.Charge)
-	c.use.see(&e, &m.names)
+	c.use.see(&e, c.seg.names)
 	c.seg.touch(c.number)
 	s.mu.Unlock()
 
@@ -144,7 +144,7 @@ func (m *Meter) Count(e Event) error {
 }
 
 // cell returns the cell of e's slot, which it makes on first use.
-func (m *Meter) cell(s *shard, e *Event, hour uint32, hash uint64) (*cell, error) {
+func (m *Meter) cell(s *shard, e *Event, hour, hash uint32) (*cell, error) {
 	c, at := s.find(e, hour, hash)
 	if c != nil {
 		return c, nil

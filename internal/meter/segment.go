@@ -55,6 +55,7 @@ type segment struct {
 	epoch   string
 	records []record
 	cells   []cell // the memory side of records; nil in an adopted segment
+	names   *names // of cells
 	next    int    // first record not yet placed
 	numbers map[string]uint32
 	texts   atomic.Pointer[[]string] // words by number; copied on write
@@ -82,7 +83,7 @@ func createSegment(dir string, reserve allocate) (_ *segment, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{file: f, path: path, epoch: epoch, cells: make([]cell, perSegment), numbers: map[string]uint32{}}
+	s := &segment{file: f, path: path, epoch: epoch, cells: make([]cell, perSegment), names: newNames(), numbers: map[string]uint32{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(s.path), s.close())

@@ -7,7 +7,11 @@ import (
 	"github.com/toksta/toksta"
 )
 
-const shardBits = 6
+// A hash's low bits choose the shard, the others the place in its table.
+const (
+	shardBits = 6
+	shards    = 1 << shardBits
+)
 
 // shard is one part of the index from slots to records. A slot has its shard
 // for ever, so it can never get two records in one epoch.
@@ -24,7 +28,6 @@ type cell struct {
 	seg    *segment
 	hash   uint32
 	number uint32
-	shard  uint8
 	use    lastUse
 }
 
@@ -43,29 +46,31 @@ func (c *cell) holds(e *Event, hour uint32) bool {
 
 // hash spreads slots; the family follows from the cost key nearly always, and
 // the account from the key.
-func (m *Meter) hash(e *Event, hour uint32) uint64 {
+func (m *Meter) hash(e *Event, hour uint32) uint32 {
 	h := maphash.String(m.seed, string(e.KeyID))
 	h ^= maphash.String(m.seed, e.CostKey) * 0x9E3779B97F4A7C15
 	if e.Reason != "" {
 		h += maphash.String(m.seed, string(e.Reason)) * 0xC2B2AE3D27D4EB4F
 	}
 	h += uint64(hour) * 0x9E3779B97F4A7C15
-	return h ^ h>>29
+	return uint32(h ^ h>>32)
 }
 
-// shardOf takes the bits that the place within the table does not come from.
-func shardOf(hash uint64) uint8 { return uint8(hash >> (64 - shardBits)) }
+func (m *Meter) shard(hash uint32) *shard { return &m.shards[hash%shards] }
 
 // find returns the slot's cell, or nil and the place where it belongs.
-func (s *shard) find(e *Event, hour uint32, hash uint64) (*cell, int) {
-	short, mask := uint32(hash), len(s.table)-1
-	for i := int(short) & mask; ; i = (i + 1) & mask {
+func (s *shard) find(e *Event, hour, hash uint32) (*cell, int) {
+	mask := len(s.table) - 1
+	for i := s.home(hash); ; i = (i + 1) & mask {
 		c := s.table[i]
-		if c == nil || c.hash == short && c.holds(e, hour) {
+		if c == nil || c.hash == hash && c.holds(e, hour) {
 			return c, i
 		}
 	}
 }
+
+// home is where the search for a hash begins.
+func (s *shard) home(hash uint32) int { return int(hash>>shardBits) & (len(s.table) - 1) }
 
 // grow keeps the table at most three quarters full.
 func (s *shard) grow() {
@@ -79,7 +84,7 @@ func (s *shard) grow() {
 		if c == nil {
 			continue
 		}
-		i := int(c.hash) & mask
+		i := s.home(c.hash)
 		for s.table[i] != nil {
 			i = (i + 1) & mask
 		}
@@ -88,7 +93,7 @@ func (s *shard) grow() {
 }
 
 // place makes the record of a new slot. The caller holds the slot's shard.
-func (m *Meter) place(e *Event, hour uint32, hash uint64) (*cell, error) {
+func (m *Meter) place(e *Event, hour, hash uint32) (*cell, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.current == nil || !m.current.room() {
@@ -116,7 +121,7 @@ func (m *Meter) place(e *Event, hour uint32, hash uint64) (*cell, error) {
 	r.kind, r.hour, r.family, r.costKey, r.reason = kindTotal, hour, family, costKey, reason
 	r.seal()
 	c := &s.cells[s.next]
-	c.seg, c.number, c.hash, c.shard = s, uint32(s.next), uint32(hash), shardOf(hash)
+	c.seg, c.number, c.hash = s, uint32(s.next), hash
 	s.next++
 	return c, nil
 }
