@@ -62,6 +62,22 @@ func TestCommitReachesEveryNode(t *testing.T) {
 	wg.Wait()
 }
 
+// One node, the shipped default, is the same protocol with one participant and
+// must not wait for a timer.
+func TestOneNodeWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := startNode(t, Config{Store: openStore(t), Node: "a"})
+		defer n.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, n, create(k))
+		r := mustCommit(t, n, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a"}, nil)
+		if n.admits(k) || r.Took != 0 {
+			t.Errorf("admitted %v after %v on the test's clock", n.admits(k), r.Took)
+		}
+	})
+}
+
 // Guarantee I1 for a node that joins while a revoke is on its way: nodes are
 // listed after the commit, so it is waited for or has loaded the change.
 func TestNodeThatJoinsBeforeTheCommit(t *testing.T) {

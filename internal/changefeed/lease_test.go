@@ -19,7 +19,9 @@ func TestLeaseEndsInTime(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		promised := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Minute)).Draw(t, "promised"))
-		awake := time.Duration(rapid.Int64Range(0, int64(2*time.Minute)).Draw(t, "awake"))
+		// Most of all near the end, where a suspend too short to be seen matters.
+		awake := time.Duration(rapid.OneOf(rapid.Int64Range(0, int64(2*time.Minute)),
+			rapid.Int64Range(int64(promised-2*maxJump), int64(promised))).Draw(t, "awake"))
 		asleep := time.Duration(rapid.OneOf(rapid.Just(int64(0)),
 			rapid.Int64Range(0, int64(time.Second)), rapid.Int64Range(0, int64(time.Hour))).Draw(t, "asleep"))
 		from := Moment{Steady: time.Hour, Wall: 1e18}

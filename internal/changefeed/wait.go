@@ -84,6 +84,9 @@ func (w *wait) look(ctx context.Context) []store.Node {
 func (w *wait) follow(ctx context.Context) {
 	self, err := w.feed.catchUp(ctx, w.seq)
 	w.self = self
+	if err != nil {
+		w.feed.nudge()
+	}
 	switch {
 	case w.seq != 0:
 	case err == nil && self.Epoch != "":
