@@ -20,6 +20,9 @@ const (
 	withSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
 )
 
+// lookups is how many digests one statement looks up.
+const lookups = 100
+
 // Key implements [store.Keys].
 func (r reader) Key(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error) {
 	var c conditions
@@ -91,7 +94,7 @@ func (r reader) CountLiveKeys(ctx context.Context, account toksta.AccountID, now
 // KeysByDigest implements [store.Keys].
 func (r reader) KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error) {
 	known := make(map[toksta.Digest]toksta.KeyID)
-	for part := range slices.Chunk(digests, chunk) {
+	for part := range slices.Chunk(digests, lookups) {
 		if err := r.keysByDigest(ctx, part, known); err != nil {
 			return nil, fmt.Errorf("find keys by digest: %w", err)
 		}

@@ -2,15 +2,16 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// chunk is how many rows one statement carries: enough to spread its cost,
-// and few enough parameters for both engines.
-const chunk = 100
+// chunk is how many rows one statement carries. Enough to spread the cost of
+// a round trip; few, since SQLite finds each "$n" by walking a list of them.
+const chunk = 8
 
 // upsert writes rows of T, replacing those whose key columns exist. Rows of
 // one call must differ in their key.
@@ -22,28 +23,40 @@ type upsert[T any] struct {
 	args    func(T) ([]any, error)
 }
 
-// exec writes all rows in chunks of one statement each.
-func (u upsert[T]) exec(ctx context.Context, q querier, rows []T) error {
-	var full string
-	args := make([]any, 0, min(len(rows), chunk)*len(u.columns))
-	for part := range slices.Chunk(rows, chunk) {
+// exec writes all rows: whole chunks by one prepared statement, then the rest.
+func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
+	whole := len(rows) - len(rows)%chunk
+	for _, part := range [][]T{rows[:whole], rows[whole:]} {
+		if len(part) == 0 {
+			continue
+		}
+		if err := u.execChunks(ctx, tx, part); err != nil {
+			return fmt.Errorf("write %s: %w", u.table, err)
+		}
+	}
+	return nil
+}
+
+// execChunks writes rows, which are less than a chunk or a multiple of it.
+func (u upsert[T]) execChunks(ctx context.Context, tx *sql.Tx, rows []T) error {
+	size := min(len(rows), chunk)
+	statement, err := tx.PrepareContext(ctx, u.statement(size))
+	if err != nil {
+		return err
+	}
+	defer statement.Close()
+	args := make([]any, 0, size*len(u.columns))
+	for part := range slices.Chunk(rows, size) {
 		args = args[:0]
 		for _, row := range part {
 			values, err := u.args(row)
 			if err != nil {
-				return fmt.Errorf("encode a row of %s: %w", u.table, err)
+				return err
 			}
 			args = append(args, values...)
 		}
-		statement := full
-		if len(part) < chunk || full == "" {
-			statement = u.statement(len(part))
-		}
-		if len(part) == chunk {
-			full = statement
-		}
-		if _, err := q.ExecContext(ctx, statement, args...); err != nil {
-			return fmt.Errorf("write %s: %w", u.table, err)
+		if _, err := statement.ExecContext(ctx, args...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,0 +1,130 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// TestPostgres: the suite's guarantees, and some of PostgreSQL's own, hold for
+// an installation of many nodes. The parts before the suite run alone: one
+// changes the server's settings.
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	t.Run("unconfirmed commit", func(t *testing.T) { postgresUnconfirmed(t, server) })
+	t.Run("start together", func(t *testing.T) { postgresStartTogether(t, server) })
+	t.Run("retry", func(t *testing.T) { postgresRetry(t, server) })
+	t.Run("suite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store { return openPostgres(t, server.NewDatabase(t)) })
+	})
+}
+
+func openPostgres(tb testing.TB, url string) *sqlstore.Store {
+	tb.Helper()
+	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: url})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// postgresUnconfirmed: a revocation that a standby does not have can be
+// lost in a fail-over; the call that made it must not report success. The
+// server itself calls such a commit a success.
+func postgresUnconfirmed(t *testing.T, server *pgtest.Server) {
+	url := server.NewDatabase(t)
+	s := openPostgres(t, url)
+	account := newAccount(t, s)
+
+	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
+	failed := make(chan error)
+	go func() {
+		var err error
+		for err == nil { // the server takes its time to notice the setting
+			_, err = s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+				return store.Mutation{Kind: toksta.KeyRevokedChange, AccountID: account}, nil
+			})
+		}
+		failed <- err
+	}()
+	// Cancel the commit's wait, as an operator would, once it has begun.
+	const cancel = `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
+	var err error
+	for waiting := true; waiting; {
+		select {
+		case err = <-failed:
+			waiting = false
+		default:
+			server.Exec(t, "postgres", cancel)
+		}
+	}
+	if !strings.Contains(err.Error(), "not confirmed") {
+		t.Fatalf("the commit returned %v", err)
+	}
+
+	server.Exec(t, "postgres", `ALTER SYSTEM RESET synchronous_standby_names`)
+	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
+	if newAccount(t, s) == "" {
+		t.Fatal("no account after the fault")
+	}
+}
+
+// postgresStartTogether: a fleet starts all its nodes at once on a new
+// database; none may fail or see half a schema.
+func postgresStartTogether(t *testing.T, server *pgtest.Server) {
+	url := server.NewDatabase(t)
+	opened := make(chan error)
+	for range 4 {
+		go func() {
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
+			if err == nil {
+				err = s.Close()
+			}
+			opened <- err
+		}()
+	}
+	for range 4 {
+		if err := <-opened; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// postgresRetry: a mutation that the database rolls back for another's sake
+// would fail in its customer's face, or be tried for ever.
+func postgresRetry(t *testing.T, server *pgtest.Server) {
+	s := openPostgres(t, server.NewDatabase(t))
+	deadlock := fmt.Errorf("read keys: %w", &pgconn.PgError{Code: "40P01"})
+	for _, faults := range []int{1, 1000} {
+		tries := 0
+		c, err := s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+			if tries++; tries <= faults {
+				return store.Mutation{}, deadlock
+			}
+			return store.Mutation{Kind: toksta.KeyRevokedChange}, nil
+		})
+		switch {
+		case faults == 1 && (err != nil || c.Seq != 1 || tries != 2):
+			t.Errorf("one fault: %v after %d tries, change %d", err, tries, c.Seq)
+		case faults > 1 && (!errors.Is(err, deadlock) || tries > 10):
+			t.Errorf("a lasting fault: %v after %d tries", err, tries)
+		}
+	}
+}
