@@ -9,9 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/api"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/gateway"
@@ -73,7 +71,7 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	c := a.config
 	own, err := api.New(api.Config{
 		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL,
-		Families: a.catalog.Families, Routes: a.catalog.Routes, Checks: a.checks(), Usage: a.month,
+		Families: a.catalog.Families, Routes: a.catalog.Routes, Checks: a.checks(), Usage: a.Usage,
 	})
 	if err != nil {
 		return nil, err
@@ -87,11 +85,6 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 		Verifier: a.engine, Settler: a.engine, TrustedProxies: c.TrustedProxies, Realm: c.Branding.Product,
 		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
 	})
-}
-
-// month is an account's usage as GET /v1/account/usage answers it.
-func (a *App) month(ctx context.Context, account toksta.AccountID, month time.Time) (any, error) {
-	return a.Usage.Month(ctx, account, month.Format("2006-01"))
 }
 
 func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error) {

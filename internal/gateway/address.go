@@ -9,6 +9,7 @@ import (
 // proxies are the networks of the peers that may say who the client is.
 type proxies []netip.Prefix
 
+// trust reports whether a is a trusted proxy. Nobody is by default.
 func (p proxies) trust(a netip.Addr) bool {
 	for _, network := range p {
 		if network.Contains(a) {
@@ -18,7 +19,18 @@ func (p proxies) trust(a netip.Addr) bool {
 	return false
 }
 
+// trustPeer spares the ordinary node without proxies the parsing of the peer.
 func (p proxies) trustPeer(r *http.Request) bool { return len(p) > 0 && p.trust(peer(r)) }
+
+// ClientAddress returns the client's address as calls are decided on it. A
+// trusted proxy that contradicts itself leaves the proxy's own.
+func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
+	addr, err := g.config.proxies().client(r)
+	if err != nil {
+		return peer(r)
+	}
+	return addr
+}
 
 // client returns the client's address, unmapped: the peer's, or when the peer
 // is a trusted proxy the last address of X-Forwarded-For that is not one
@@ -46,7 +58,8 @@ func (p proxies) client(r *http.Request) (netip.Addr, error) {
 	return addr, nil
 }
 
-// hop reads an address with or without a port.
+// hop reads an address with or without a port, unmapped: an IPv4 client must
+// match IPv4 networks whichever way its proxy writes it.
 func hop(s string) (netip.Addr, error) {
 	if withPort, err := netip.ParseAddrPort(s); err == nil {
 		return withPort.Addr().Unmap(), nil
