@@ -14,6 +14,7 @@ const (
 	messageInvalid = "The API key is not valid."
 )
 
+// scheme has no case.
 const scheme = "bearer"
 
 // Credential turns the values of a request's Authorization fields into the
@@ -42,6 +43,8 @@ func Credential(fields []string) (toksta.Digest, error) {
 	return sha256.Sum256([]byte(token)), nil
 }
 
+// malformed is the same for all that is wrong with a credential, like the
+// answer for a well-formed key that is not known.
 func malformed() error {
 	return &toksta.Error{
 		Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMalformed, Message: messageInvalid,

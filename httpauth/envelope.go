@@ -49,6 +49,7 @@ func Status(c toksta.Code) int {
 	}
 }
 
+// envelope is the one shape of an answer: data or error, never both.
 type envelope struct {
 	Success bool       `json:"success"`
 	Data    any        `json:"data,omitempty"`
@@ -56,12 +57,14 @@ type envelope struct {
 	Meta    meta       `json:"meta"`
 }
 
+// errorBody is what a caller may know of an error.
 type errorBody struct {
 	Code    toksta.Code    `json:"code"`
 	Message string         `json:"message"`
 	Details map[string]any `json:"details,omitempty"`
 }
 
+// meta is what a caller quotes when asking for help.
 type meta struct {
 	RequestID string `json:"request_id"`
 	TraceID   string `json:"trace_id,omitempty"`
@@ -111,6 +114,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	write(w, r, status, envelope{Error: &body})
 }
 
+// write encodes before it writes, so that a failure to encode is still an
+// answer of its own.
 func write(w http.ResponseWriter, r *http.Request, status int, e envelope) {
 	x := ExchangeFrom(r.Context())
 	e.Meta = meta{RequestID: x.RequestID, TraceID: x.TraceID}
@@ -145,6 +150,8 @@ func challenge(realm string, e *toksta.Error) string {
 	}
 }
 
+// withReason adds the reason to the details without touching the error's own
+// map, which may be shared.
 func withReason(e *toksta.Error) map[string]any {
 	if e.Reason == "" {
 		return e.Details

@@ -23,6 +23,8 @@ const (
 	HeaderCreditCost    = "X-Toksta-Credit-Cost"
 )
 
+// What a script in a browser may read of an answer, should the vendor allow
+// one: nothing here allows an origin.
 const (
 	headerExpose = "Access-Control-Expose-Headers"
 	exposed      = "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Toksta-Credit-Cost, WWW-Authenticate"
@@ -46,6 +48,7 @@ type Exchange struct {
 	Close       bool  // the connection must not be used again
 }
 
+// exchangeKey finds the exchange in a context.
 type exchangeKey struct{}
 
 // Begin gives r an exchange, with the caller's own request and trace ids when

@@ -24,6 +24,7 @@ type Passage struct {
 	settled bool
 }
 
+// passageKey finds the passage in a context.
 type passageKey struct{}
 
 // PassageFrom returns the admitted call that the request is, nil when nobody
@@ -42,6 +43,8 @@ func (p *Passage) Serve(next http.Handler, w http.ResponseWriter, r *http.Reques
 	answer.begin(http.StatusOK)
 }
 
+// settle charges an answer below 400 and gives the hold back otherwise; only
+// its first call counts.
 func (p *Passage) settle(status int) {
 	if p.settled {
 		return

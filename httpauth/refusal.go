@@ -33,6 +33,8 @@ func message(d *toksta.Decision) string {
 	}
 }
 
+// forbidden says which of plan, billing, access, scope or address it was. A
+// family that a vendor added has no sentence of its own.
 func forbidden(r toksta.Reason) string {
 	switch r {
 	case toksta.ReasonPlanFree:

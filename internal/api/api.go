@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
@@ -31,7 +30,6 @@ type Config struct {
 	Routes      []toksta.Route
 	Checks      []Check
 	Usage       Usage
-	Now         func() time.Time // nil: time.Now
 }
 
 // Check is one thing that a ready node needs. Probe returns nil when it is
@@ -51,9 +49,6 @@ type API struct {
 
 // New prepares the documents that never change.
 func New(c Config) (*API, error) {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	a := &API{config: c, listing: listing(c.Routes)}
 	var err error
 	if a.openAPI, err = json.Marshal(document(c)); err != nil {
@@ -92,6 +87,7 @@ type endpoint struct {
 	CostKey   string        `json:"cost_key"`
 }
 
+// listing is computed once: routes change with the configuration only.
 func listing(routes []toksta.Route) []endpoint {
 	out := make([]endpoint, len(routes))
 	for i, r := range routes {
@@ -100,6 +96,7 @@ func listing(routes []toksta.Route) []endpoint {
 	return out
 }
 
+// list answers GET /v1/.
 func (a *API) list(w http.ResponseWriter, r *http.Request) {
 	httpauth.WriteData(w, r, http.StatusOK, map[string]any{"endpoints": a.listing})
 }

@@ -9,11 +9,14 @@ import (
 	"github.com/toksta/toksta"
 )
 
-//go:embed docs.html
-var docsTemplate string
-
-//go:embed docs.css
-var docsStyle []byte
+// The page and its stylesheet come out of this binary: documentation that loads
+// from elsewhere tells elsewhere who reads it, and breaks with it.
+var (
+	//go:embed docs.html
+	docsTemplate string
+	//go:embed docs.css
+	docsStyle []byte
+)
 
 // pagePolicy lets the page load its stylesheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -49,16 +52,19 @@ func page(c Config) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// docs answers GET /docs.
 func (a *API) docs(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	send(w, "text/html; charset=utf-8", http.StatusOK, a.page)
 }
 
+// docsJSON answers GET /docs/json.
 func (a *API) docsJSON(w http.ResponseWriter, _ *http.Request) {
 	send(w, "application/json", http.StatusOK, a.openAPI)
 }
 
+// style answers GET /docs/style.css.
 func style(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	send(w, "text/css; charset=utf-8", http.StatusOK, docsStyle)

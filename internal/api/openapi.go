@@ -27,6 +27,7 @@ func failures() []failure {
 	}
 }
 
+// failure is a code as the documents explain it.
 type failure struct {
 	Code    toksta.Code
 	Meaning string
@@ -64,6 +65,8 @@ func document(c Config) object {
 	return doc
 }
 
+// operation describes one route. The vendor's own payloads are not known here,
+// so success is the envelope around anything.
 func operation(r toksta.Route) object {
 	answers := object{"2XX": object{
 		"description": "The call succeeded.",
@@ -86,6 +89,8 @@ func operation(r toksta.Route) object {
 	return op
 }
 
+// parameters are the pattern's own, and the one query parameter that this
+// system reads itself.
 func parameters(r toksta.Route) []object {
 	var out []object
 	for segment := range strings.SplitSeq(r.Pattern, "/") {
@@ -122,6 +127,7 @@ func systemPaths() object {
 	}
 }
 
+// responses are shared by reference: the error envelope is one for all.
 func responses() object {
 	out := object{}
 	for _, f := range failures() {
@@ -130,6 +136,7 @@ func responses() object {
 	return out
 }
 
+// schemas are the two envelopes, and the probes' bare objects.
 func schemas() object {
 	text := object{"type": "string"}
 	meta := object{
@@ -163,6 +170,7 @@ func schemas() object {
 	}
 }
 
+// tags group operations by endpoint family.
 func tags(families []toksta.FamilyInfo) []object {
 	out := []object{{"name": "system", "description": "Endpoints without a key."}}
 	for _, f := range families {
@@ -171,6 +179,7 @@ func tags(families []toksta.FamilyInfo) []object {
 	return out
 }
 
+// jsonContent is a body of one of the schemas.
 func jsonContent(schema string) object {
 	return object{"application/json": object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
 }

@@ -18,6 +18,7 @@ func health(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, http.StatusOK, map[string]string{"status": "ok"})
 }
 
+// readiness is the answer of /ready.
 type readiness struct {
 	Status      string            `json:"status"`
 	Environment string            `json:"environment"`
@@ -41,6 +42,7 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, status, state)
 }
 
+// version says what runs here.
 func (a *API) version(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, http.StatusOK, map[string]string{"name": a.config.Name, "version": a.config.Version})
 }
@@ -56,6 +58,7 @@ func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 	send(w, "application/json", status, body)
 }
 
+// send writes a body of ours as what it is.
 func send(w http.ResponseWriter, contentType string, status int, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -3,20 +3,21 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/usage"
 )
 
-// Usage reports what an account used in the month that starts at month, UTC.
-// Its answer is the data of the envelope.
-type Usage func(ctx context.Context, account toksta.AccountID, month time.Time) (any, error)
+// Usage reports an account's month, "YYYY-MM"; "" is the current one. A month
+// that is malformed or in the future is a VALIDATION_ERROR.
+type Usage interface {
+	Month(ctx context.Context, account toksta.AccountID, month string) (usage.Report, error)
+}
 
-const monthLayout = "2006-01"
-
-// usage answers with the month's report of the account that calls.
+// usage answers with the month's report of the account that calls, which no
+// cache may keep.
 func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 	report, err := a.report(r)
 	if err != nil {
@@ -28,33 +29,20 @@ func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 	httpauth.WriteData(w, r, http.StatusOK, report)
 }
 
-func (a *API) report(r *http.Request) (any, error) {
-	month, err := month(r.URL.Query()["month"], a.config.Now())
-	if err != nil {
-		return nil, err
-	}
+// report reads the account from the admitted key and never from the request.
+// Query parameters that it does not know are ignored.
+func (a *API) report(r *http.Request) (usage.Report, error) {
 	who, ok := httpauth.FromContext(r.Context())
 	if !ok {
-		return nil, &toksta.Error{Code: toksta.CodeInternal, Message: "Internal error."}
+		return usage.Report{}, &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing, Message: "Provide an API key."}
 	}
-	return a.config.Usage(r.Context(), who.AccountID, month)
-}
-
-// month reads the parameter's values: none means the current month, a future
-// one does not exist yet.
-func month(values []string, now time.Time) (time.Time, error) {
-	now = now.UTC()
-	if len(values) == 0 {
-		return time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC), nil
-	}
-	m, err := time.Parse(monthLayout, values[0])
+	months := r.URL.Query()["month"]
 	switch {
-	case len(values) > 1:
-		return m, toksta.Invalid("month", "Give month once.")
-	case err != nil || len(values[0]) != len(monthLayout):
-		return m, toksta.Invalid("month", "Give month as YYYY-MM.")
-	case m.After(now):
-		return m, toksta.Invalid("month", "The month has not begun.")
+	case len(months) == 0:
+		return a.config.Usage.Month(r.Context(), who.AccountID, "")
+	case len(months) > 1 || months[0] == "":
+		return usage.Report{}, toksta.Invalid("month", "Give one month as YYYY-MM.")
+	default:
+		return a.config.Usage.Month(r.Context(), who.AccountID, months[0])
 	}
-	return m, nil
 }

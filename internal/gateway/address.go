@@ -87,13 +87,3 @@ func peer(r *http.Request) netip.Addr {
 	}
 	return a.Addr().Unmap()
 }
-
-// ClientAddress returns the client's address as calls are decided on it. A
-// trusted proxy that contradicts itself leaves the proxy's own.
-func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
-	addr, err := g.config.proxies().client(r)
-	if err != nil {
-		return peer(r)
-	}
-	return addr
-}

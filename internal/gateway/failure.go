@@ -15,7 +15,8 @@ import (
 )
 
 // fail answers for an upstream that did not. What the client did wrong is its
-// own error, and a client that has gone away is nobody's.
+// own error, and a client that has gone away is nobody's: its connection is cut
+// rather than answered, should it be there after all.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	if fault := bodyFault(r); fault != nil {
 		httpauth.ExchangeFrom(r.Context()).Close = true
@@ -51,6 +52,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// bodyKey carries a request's body to its failure.
 type bodyKey struct{}
 
 // limitBody refuses bodies of more than limit bytes, at once when the length
@@ -91,6 +93,8 @@ func bodyFault(r *http.Request) error {
 	return badRequest("The request's body could not be read.")
 }
 
+// tooLarge closes the connection at its callers: the rest of the body is not
+// worth reading.
 func tooLarge() error {
 	return &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The request's body is too large."}
 }

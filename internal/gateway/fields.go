@@ -23,6 +23,7 @@ type folded struct {
 	size int
 }
 
+// fold folds name on the stack.
 func fold(name string) (f folded) {
 	f.size = copy(f.text[:], name)
 	for i, c := range f.text[:f.size] {
@@ -36,12 +37,14 @@ func fold(name string) (f folded) {
 	return f
 }
 
+// has reports whether the folded name starts with prefix.
 func (f *folded) has(prefix string) bool {
 	return f.size >= len(prefix) && string(f.text[:len(prefix)]) == prefix
 }
 
 // fromClient reports whether a client's field must not reach the upstream: it
-// carries the key or a session, states an identity or an address that only we
+// carries the key or a browser's session (pages and API may share an origin,
+// and keys are the only way in), states an identity or an address that only we
 // may state, or would make the upstream see another method or path than the
 // one decided on.
 func fromClient(name string) bool {
@@ -71,6 +74,7 @@ func fromUpstream(name string) bool {
 	return false
 }
 
+// strip deletes the fields whose names are ours, in every spelling.
 func strip(h http.Header, ours func(name string) bool) {
 	for name := range h {
 		if ours(name) {
@@ -79,7 +83,8 @@ func strip(h http.Header, ours func(name string) bool) {
 	}
 }
 
-// identify states to the upstream who calls and in which request.
+// identify states to the upstream who calls and in which request. A trace state
+// without the trace context that it belongs to would mislead, so it goes.
 func identify(h http.Header, p *httpauth.Passage) {
 	who := p.Decision.Principal
 	h.Set(HeaderAccountID, string(who.AccountID))
@@ -95,6 +100,7 @@ func identify(h http.Header, p *httpauth.Passage) {
 	h.Set(httpauth.HeaderTraceparent, p.Exchange.Traceparent)
 }
 
+// joinFamilies writes scopes as the upstream reads them: "data,job".
 func joinFamilies(families []toksta.Family) string {
 	var b strings.Builder
 	for i, f := range families {

@@ -21,7 +21,9 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
-// Limits that hold where the configuration states none.
+// Limits that hold where the configuration states none, and those that are
+// nobody's to choose: a target beyond 8 KiB is refused by most back ends, and a
+// User-Agent is kept for "last used" only.
 const (
 	DefaultMaxBody   = 10 << 20
 	maxTarget        = 8 << 10
@@ -92,6 +94,8 @@ func New(c Config) (*Gateway, error) {
 	return g, nil
 }
 
+// stations gives each route of the table its handler, so that nothing is looked
+// up by name while requests run.
 func (c Config) stations(table *route.Table) (map[*toksta.Route]station, error) {
 	upstreams := map[string]http.Handler{}
 	for _, u := range c.Upstreams {
@@ -121,6 +125,7 @@ func (c Config) stations(table *route.Table) (map[*toksta.Route]station, error) 
 	return stations, nil
 }
 
+// proxies are the peers that may state a client's address.
 func (c Config) proxies() proxies { return proxies(c.TrustedProxies) }
 
 // ServeHTTP walks the request through the stations in the order of the
@@ -196,6 +201,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// notImplemented answers a route that is configured without a handler.
 func notImplemented(w http.ResponseWriter, r *http.Request) {
 	refuse(w, r, &toksta.Error{Code: toksta.CodeNotImplemented, Message: "This endpoint is not implemented yet."})
 }

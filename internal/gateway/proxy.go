@@ -31,12 +31,15 @@ type Upstream struct {
 	Connect, Answer time.Duration
 }
 
-// proxy forwards admitted calls to one upstream.
+// proxy forwards admitted calls to one upstream. Flushing is ReverseProxy's:
+// event streams and bodies of unknown length go out piece by piece.
 type proxy struct {
 	base    *url.URL
 	trusted proxies
 }
 
+// newProxy refuses a URL that says more than where the upstream is: a query or
+// credentials in it would be dropped silently otherwise.
 func newProxy(u Upstream, trusted proxies) (http.Handler, error) {
 	if u.URL == nil || u.URL.Host == "" || u.URL.Scheme != "http" && u.URL.Scheme != "https" {
 		return nil, fmt.Errorf("upstream %q: the URL needs http or https and a host", u.Name)

@@ -45,7 +45,9 @@ func target(r *http.Request, maxHeader int) (string, error) {
 	return path, nil
 }
 
-// rawPath returns the escaped path of an origin-form or absolute-form target.
+// rawPath returns the escaped path of an origin-form or absolute-form target,
+// taken from the request line itself: a parsed URL has forgotten how its path
+// was spelt. It reports false for every other form.
 func rawPath(r *http.Request) (string, bool) {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if strings.HasPrefix(path, "/") {
@@ -62,7 +64,8 @@ func rawPath(r *http.Request) (string, bool) {
 	return "/", true
 }
 
-// headerSize is what the fields take on the wire.
+// headerSize is what the fields take on the wire, near enough: net/http has
+// dropped the white space around values.
 func headerSize(h http.Header) int {
 	size := 0
 	for name, values := range h {
@@ -73,6 +76,7 @@ func headerSize(h http.Header) int {
 	return size
 }
 
+// badRequest is a refusal of the request's form.
 func badRequest(message string) *toksta.Error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

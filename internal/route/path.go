@@ -64,6 +64,7 @@ func safeEscape(s string) bool {
 	return okHi && okLo && c >= ' ' && c < 0x7f && !strings.ContainsRune(`/\%;`, rune(c))
 }
 
+// hexDigit returns the value of a hexadecimal digit of either case.
 func hexDigit(c byte) (byte, bool) {
 	switch {
 	case '0' <= c && c <= '9':
@@ -76,7 +77,8 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// isDots reports whether segment is "." or "..", each dot plain or escaped.
+// isDots reports whether segment is "." or "..", each dot plain or escaped, as
+// RFC 3986 removes them before or after decoding depending on who reads.
 func isDots(segment string) bool {
 	dots := 0
 	for segment != "" {
@@ -105,6 +107,8 @@ func decode(path string) string {
 	return decoded
 }
 
+// badPath is the refusal of a path. It does not repeat the path: what cannot
+// be read safely cannot be quoted safely.
 func badPath(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

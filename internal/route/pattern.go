@@ -8,8 +8,10 @@ import (
 	"github.com/toksta/toksta"
 )
 
+// wildcard is the segment that takes the rest of a path, one byte or more.
 const wildcard = "*"
 
+// methods are those of RFC 9110 and PATCH, but for CONNECT and TRACE.
 const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // forwardable reports whether a route may have that method: CONNECT and TRACE
@@ -18,14 +20,18 @@ func forwardable(method string) bool {
 	return slices.Contains(strings.Split(methods, ", "), method)
 }
 
-// shape is a pattern taken apart.
+// shape is a pattern taken apart. A trailing slash leaves an empty last segment,
+// which is a literal like any other: "/v1/" and "/v1" are two paths.
 type shape struct {
 	route    *toksta.Route
 	segments []string
 }
 
+// isParam reports whether segment is a "{name}". Only whole segments are: a
+// rule for parts of one would have to be the back end's rule too.
 func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
 
+// parse takes r's pattern apart, or says what is wrong with it.
 func parse(r *toksta.Route) (shape, error) {
 	if !forwardable(r.Method) {
 		return shape{}, invalid(r, "the method is none of %s", methods)
@@ -42,6 +48,8 @@ func parse(r *toksta.Route) (shape, error) {
 	return s, nil
 }
 
+// segmentFault says in words what is wrong with a segment, "" for nothing.
+// What check refuses in requests is refused here, since it could never match.
 func segmentFault(segment string, last bool) string {
 	switch {
 	case segment == "" && !last:
@@ -64,7 +72,8 @@ func segmentFault(segment string, last bool) string {
 	return ""
 }
 
-// conflict refuses a pair of patterns between which no rule decides.
+// conflict refuses a pair of patterns between which no rule decides: silently
+// preferring the first would make rights depend on the order of a file.
 func (s shape) conflict(o shape) error {
 	if s.route.Method != o.route.Method || !s.overlaps(o) {
 		return nil
@@ -100,7 +109,8 @@ func (s shape) overlaps(o shape) bool {
 	}
 }
 
-// within reports whether every path that matches s matches o. The two overlap.
+// within reports whether every path that matches s matches o. The two overlap,
+// so equal positions hold equal literals or something wider.
 func (s shape) within(o shape) bool {
 	for i, b := range o.segments {
 		if b == wildcard {

@@ -8,7 +8,6 @@ package route
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -21,7 +20,8 @@ type Table struct {
 	routes []toksta.Route
 }
 
-// node is one segment's place in the tree of patterns.
+// node is one segment's place in the tree of patterns. Branches are tried in
+// the order of the fields.
 type node struct {
 	literals map[string]*node
 	param    *node
@@ -86,20 +86,23 @@ func (t *Table) Routes() []*toksta.Route {
 	return routes
 }
 
+// find resolves HEAD, which every answer to GET also answers.
 func (t *Table) find(method, path string) *toksta.Route {
-	if r := t.root.find(method, path[1:]); r != nil || method != http.MethodHead {
+	if r := t.root.find(method, path[1:]); r != nil || method != "HEAD" {
 		return r
 	}
-	return t.root.find(http.MethodGet, path[1:])
+	return t.root.find("GET", path[1:])
 }
 
+// missing tells an unknown path from a known one with another method. It is
+// the one place that may allocate: nothing behind it costs more.
 func (t *Table) missing(path string) error {
 	methods := t.root.methods(nil, path[1:])
 	if len(methods) == 0 {
 		return &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."}
 	}
-	if slices.Contains(methods, http.MethodGet) {
-		methods = append(methods, http.MethodHead)
+	if slices.Contains(methods, "GET") {
+		methods = append(methods, "HEAD")
 	}
 	slices.Sort(methods)
 	return &toksta.Error{
@@ -109,6 +112,8 @@ func (t *Table) missing(path string) error {
 	}
 }
 
+// add hangs r under the segments that are left of its pattern. Names of
+// parameters play no part: New has refused patterns that differ in them alone.
 func (n *node) add(segments []string, r *toksta.Route) {
 	if len(segments) == 0 {
 		n.leaves = append(n.leaves, r)
@@ -133,7 +138,10 @@ func (n *node) add(segments []string, r *toksta.Route) {
 	}
 }
 
-// find walks the narrowest branches first. path has no leading slash.
+// find walks the narrowest branches first and turns back where one ends, so
+// /a/{x}/c is found beside /a/b. Since no two patterns overlap without one
+// being the narrower, the first hit is the narrowest. path has no leading
+// slash.
 func (n *node) find(method, path string) *toksta.Route {
 	segment, tail, more := strings.Cut(path, "/")
 	if next := n.literals[segment]; next != nil {
@@ -152,6 +160,7 @@ func (n *node) find(method, path string) *toksta.Route {
 	return pick(n.rest, method)
 }
 
+// follow goes on behind a segment that this node stands for.
 func (n *node) follow(method, tail string, more bool) *toksta.Route {
 	if more {
 		return n.find(method, tail)
@@ -188,6 +197,7 @@ func appendMethods(into []string, routes []*toksta.Route) []string {
 	return into
 }
 
+// pick compares methods byte for byte: they have a case.
 func pick(routes []*toksta.Route, method string) *toksta.Route {
 	for _, r := range routes {
 		if r.Method == method {
@@ -197,6 +207,7 @@ func pick(routes []*toksta.Route, method string) *toksta.Route {
 	return nil
 }
 
+// invalid names the route whose configuration is at fault.
 func invalid(r *toksta.Route, format string, args ...any) error {
 	return fmt.Errorf("route %s %s: %s", r.Method, r.Pattern, fmt.Sprintf(format, args...))
 }

@@ -125,6 +125,7 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
+// begin notes the status that a body without WriteHeader implies.
 func (w *recorder) begin() {
 	if w.rec.Status == 0 {
 		w.rec.Status = http.StatusOK

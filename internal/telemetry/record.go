@@ -48,6 +48,7 @@ type Record struct {
 	Duration  time.Duration
 }
 
+// recordKey finds the record in a context.
 type recordKey struct{}
 
 // RecordFrom returns the request's record to add to; without one, a record

@@ -1,0 +1,70 @@
+package httpauth
+
+import (
+	"crypto/sha256"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+)
+
+// grammar is RFC 6750's credentials, read aloud, with OWS around them.
+var grammar = regexp.MustCompile(`^[ \t]*(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*$`)
+
+// The one parser of secrets accepts exactly the grammar, for any bytes: what
+// it adds beyond that, another server in the chain would read differently.
+func FuzzCredential(f *testing.F) {
+	for _, s := range []string{"Bearer tk_live_0a", "bearer  a==", "Bearer\ta", "Bearer a, Bearer b", "Bearer a\u00a0", " Bearer a \t", "Bearer", "Bearer =", ""} {
+		f.Add(s, "", 1)
+	}
+	f.Add("Bearer a", "Bearer a", 2)
+	f.Fuzz(func(t *testing.T, first, second string, n int) {
+		fields := []string{first, second}[:max(0, min(n, 2))]
+		got, err := Credential(fields)
+		var want toksta.Digest
+		reason := toksta.ReasonKeyMalformed
+		switch {
+		case len(fields) == 0:
+			reason = toksta.ReasonKeyMissing
+		case len(fields) == 1:
+			if m := grammar.FindStringSubmatch(first); m != nil {
+				want, reason = sha256.Sum256([]byte(m[1])), ""
+			}
+		}
+		if got != want || (err == nil) != (reason == "") {
+			t.Fatalf("%q: %v, %v, want reason %q", fields, got, err, reason)
+		}
+		if err != nil && diffError(err, reason) != "" {
+			t.Errorf("%q: %s", fields, diffError(err, reason))
+		}
+	})
+}
+
+func diffError(err error, reason toksta.Reason) string {
+	want := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: reason, Message: messageInvalid}
+	if reason == toksta.ReasonKeyMissing {
+		want.Message = messageMissing
+	}
+	return cmp.Diff(error(want), err)
+}
+
+// An error made from a credential is logged and answered: it holds none of it.
+func TestCredentialErrorHoldsNothing(t *testing.T) {
+	t.Parallel()
+	_, err := Credential([]string{"Bearer tk_live_hush hush"})
+	if err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The parser is on every request's path.
+func BenchmarkCredential(b *testing.B) {
+	fields := []string{"Bearer tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = Credential(fields)
+	}
+}

@@ -1,0 +1,123 @@
+package httpauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+func answer(err error, x *Exchange) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/", nil)
+	got, r := Begin(r, "api", time.Unix(1000, 0))
+	if x != nil {
+		got.Rate = x.Rate
+		got.Realm = x.Realm
+	}
+	WriteError(w, r, err)
+	return w
+}
+
+// Every code has one status: clients, the gateway and the Go middleware agree.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[toksta.Code]int{
+		"BAD_REQUEST": 400, "VALIDATION_ERROR": 400, "UNAUTHORIZED": 401, "INSUFFICIENT_CREDITS": 402, "FORBIDDEN": 403, "NOT_FOUND": 404,
+		"METHOD_NOT_ALLOWED": 405, "CONFLICT": 409, "PAYLOAD_TOO_LARGE": 413, "TARGET_TOO_LONG": 414, "RATE_LIMITED": 429, "HEADERS_TOO_LARGE": 431,
+		"INTERNAL_ERROR": 500, "NOT_IMPLEMENTED": 501, "UPSTREAM_ERROR": 502, "UNAVAILABLE": 503, "UPSTREAM_TIMEOUT": 504, "UNHEARD_OF": 500,
+	} {
+		if w := answer(&toksta.Error{Code: code, Message: "m"}, nil); w.Code != want || !strings.Contains(w.Body.String(), string(code)) {
+			t.Errorf("%s: %d %s, want %d", code, w.Code, w.Body, want)
+		}
+	}
+}
+
+// What is internal stays internal; what is wrapped for the caller arrives.
+func TestWriteErrorKinds(t *testing.T) {
+	t.Parallel()
+	if w := answer(errors.New("dial 10.0.0.1: hush"), nil); w.Code != 500 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"Internal error."`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := answer(fmt.Errorf("hush: %w", toksta.Invalid("month", "Give month as YYYY-MM.")), nil); w.Code != 400 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"field":"month"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := answer(&toksta.Error{Code: "FORBIDDEN", Details: map[string]any{"x": func() {}}}, nil); w.Code != 500 {
+		t.Errorf("details that cannot be encoded: %d %s", w.Code, w.Body)
+	}
+	hinted := &toksta.Error{Code: toksta.CodeConflict, Reason: "internal_reason", Message: "m", Hint: "hush"}
+	if w := answer(hinted, nil); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "internal_reason") {
+		t.Errorf("%s", w.Body)
+	}
+	dead := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyRevoked, Message: messageInvalid, Details: map[string]any{"key": "hush"}}
+	if w := answer(dead, nil); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "revoked") {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+// A realm with a quote or a line break in it cannot break out of the challenge.
+func TestChallengeQuotes(t *testing.T) {
+	t.Parallel()
+	w := answer(&toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing}, &Exchange{Realm: "a\"b\r\nc"})
+	if got, want := w.Header().Get("WWW-Authenticate"), `Bearer realm="a\"b\r\nc"`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A client that waits as long as it is told does not come too early, nor is it
+// told to wait for nothing.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for reset, want := range map[int64]string{1030: "30", 1000: "1", 900: "1"} {
+		x := &Exchange{Rate: toksta.RateState{Limit: 1, Remaining: -1, Reset: reset}}
+		w := answer(&toksta.Error{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}, x)
+		if got := w.Header().Get("Retry-After"); got != want || w.Header().Get("X-RateLimit-Remaining") != "0" {
+			t.Errorf("reset %d: %s, want %s, %v", reset, got, want, w.Header())
+		}
+	}
+}
+
+// Success has the same envelope and ids, and data that cannot be encoded is a
+// failure instead of half an answer.
+func TestWriteData(t *testing.T) {
+	t.Parallel()
+	x, r := Begin(httptest.NewRequest("GET", "/", nil), "api", time.Now())
+	w := httptest.NewRecorder()
+	WriteData(w, r, http.StatusCreated, []int{})
+	var got struct {
+		Success bool
+		Data    json.RawMessage
+		Meta    struct {
+			RequestID string `json:"request_id"`
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 201 || !got.Success || string(got.Data) != "[]" || got.Meta.RequestID != x.RequestID {
+		t.Errorf("%d %s %v", w.Code, w.Body, err)
+	}
+	w = httptest.NewRecorder()
+	WriteData(w, r, http.StatusOK, func() {})
+	if w.Code != 500 || !strings.Contains(w.Body.String(), "INTERNAL_ERROR") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Begin and Stamp may be met twice on a path of several stations.
+func TestExchangeOnce(t *testing.T) {
+	t.Parallel()
+	x, r := Begin(httptest.NewRequest("GET", "/", nil), "api", time.Now())
+	if again, _ := Begin(r, "other", time.Now()); again != x {
+		t.Error("a second exchange")
+	}
+	h := http.Header{headerExpose: {"X-Theirs"}}
+	x.Stamp(h)
+	x.Stamp(h)
+	if len(h[headerExpose]) != 2 {
+		t.Errorf("%v", h)
+	}
+}
