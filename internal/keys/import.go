@@ -1,0 +1,233 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// MaxImport is the most rows of one request: it bounds how long the change
+// holds up others.
+const MaxImport = 10_000
+
+// ImportRow is one key that exists elsewhere, by the SHA-256 of its secret.
+type ImportRow struct {
+	Digest    toksta.Digest
+	Account   toksta.AccountID
+	Name      string
+	Scopes    []toksta.Family // any of the catalogue's, whatever the plan
+	Start     string          // first characters behind the prefix, for people; may be empty
+	End       string          // last characters
+	CreatedAt time.Time       // zero: now
+	ExpiresAt time.Time       // zero: never
+}
+
+// ImportRequest is a batch of rows. DryRun says what would happen and changes
+// nothing.
+type ImportRequest struct {
+	Rows   []ImportRow
+	DryRun bool
+	Token  string // makes a repeated request harmless; "" means none
+}
+
+// ImportState is what became of a row.
+type ImportState string
+
+// The states of a row.
+const (
+	RowImported ImportState = "imported"
+	RowExists   ImportState = "exists" // a key with that digest was there before, of any state
+	RowInvalid  ImportState = "invalid"
+)
+
+// ImportResult is what became of one row.
+type ImportResult struct {
+	State  ImportState
+	Key    toksta.KeyID // the new or the existing one
+	Reason string       // of an invalid row, for people
+}
+
+// Imported answers an import, row by row in the request's order.
+type Imported struct {
+	Results []ImportResult
+	Counts  map[ImportState]int
+	Receipt toksta.Receipt
+}
+
+// Import takes over keys that were made elsewhere, as one change. It is the
+// operator's: neither the account's plan nor the catalogue's MaxKeys holds it
+// back. Valid rows go in whatever the others are, and a row that exists is
+// left as it is, so a batch can be sent again.
+func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest) (Imported, error) {
+	if len(req.Rows) == 0 || len(req.Rows) > MaxImport {
+		return Imported{}, toksta.Invalid("rows", fmt.Sprintf("Send 1 to %d rows, not %d.", MaxImport, len(req.Rows)))
+	}
+	draft := s.draftImport(by, req.Rows)
+	var out Imported
+	decide := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		var err error
+		if out, err = draft.settle(ctx, r); err != nil || out.Counts[RowImported] == 0 {
+			return store.Mutation{}, err
+		}
+		return store.Mutation{
+			Kind: toksta.KeysImported, Token: token(toksta.KeysImported, "", req.Token),
+			Detail: map[string]string{"keys": strconv.Itoa(out.Counts[RowImported])},
+			Keys:   draft.accepted(out.Results),
+		}, nil
+	}
+	if req.DryRun {
+		_, err := decide(ctx, s.Store)
+		return out, err
+	}
+	receipt, err := s.Log.Commit(ctx, by, decide)
+	if _, before := errors.AsType[*store.RepeatedError](err); before {
+		// What was imported then exists now.
+		out, err = draft.settle(ctx, s.Store)
+	}
+	out.Receipt = receipt
+	return out, err
+}
+
+// importDraft is a batch as far as it can be judged without the store.
+type importDraft struct {
+	keys    []toksta.Key    // by row
+	reasons []string        // by row; "" is valid
+	digests []toksta.Digest // of valid rows
+}
+
+func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
+	now := s.now()
+	d := importDraft{keys: make([]toksta.Key, len(rows)), reasons: make([]string, len(rows))}
+	first := make(map[toksta.Digest]int, len(rows))
+	for i, row := range rows {
+		if at, twice := first[row.Digest]; twice {
+			d.reasons[i] = fmt.Sprintf("The digest is that of row %d of this batch.", at+1)
+			continue
+		}
+		first[row.Digest] = i
+		k, err := s.draftRow(row, now)
+		if err != nil {
+			d.reasons[i] = message(err)
+			continue
+		}
+		k.CreatedBy = creator(by)
+		d.keys[i] = k
+		d.digests = append(d.digests, row.Digest)
+	}
+	return d
+}
+
+func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
+	name, err := toksta.ValidateName("name", row.Name)
+	if err != nil {
+		return toksta.Key{}, err
+	}
+	scopes, err := s.validScopes(row.Scopes, row.Scopes)
+	if err != nil {
+		return toksta.Key{}, err
+	}
+	switch {
+	case row.Digest == toksta.Digest{}:
+		err = toksta.Invalid("digest", "The digest is missing.")
+	case !visible(row.Start) || !visible(row.End):
+		err = toksta.Invalid("start", "Start and end of a secret are up to 4 of its characters.")
+	case row.CreatedAt.After(now):
+		err = toksta.Invalid("created_at", "The key would be from the future.")
+	}
+	created := row.CreatedAt.UTC().Truncate(time.Millisecond)
+	if row.CreatedAt.IsZero() {
+		created = now
+	}
+	k := toksta.Key{
+		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, created)), AccountID: row.Account, Name: name,
+		Limits: toksta.Limits{Scopes: scopes}, CreatedAt: created,
+		Generations: []toksta.Generation{{
+			Digest: row.Digest, Number: 1, Start: row.Start, End: row.End, CreatedAt: created,
+		}},
+	}
+	if !row.ExpiresAt.IsZero() {
+		k.ExpiresAt = row.ExpiresAt.UTC().Truncate(time.Millisecond)
+	}
+	return k, err
+}
+
+// settle asks the store which of the rows are new and have an account.
+func (d importDraft) settle(ctx context.Context, r store.Reader) (Imported, error) {
+	existing, err := r.KeysByDigest(ctx, d.digests)
+	if err != nil {
+		return Imported{}, fmt.Errorf("look for existing keys: %w", err)
+	}
+	out := Imported{Results: make([]ImportResult, len(d.keys)), Counts: map[ImportState]int{}}
+	place := placement{reader: r, existing: existing, accounts: map[toksta.AccountID]error{}}
+	for i, k := range d.keys {
+		result := ImportResult{State: RowInvalid, Reason: d.reasons[i]}
+		if result.Reason == "" {
+			if result, err = place.row(ctx, k); err != nil {
+				return Imported{}, err
+			}
+		}
+		out.Results[i] = result
+		out.Counts[result.State]++
+	}
+	return out, nil
+}
+
+// accepted returns the keys of the rows that were found new.
+func (d importDraft) accepted(results []ImportResult) []toksta.Key {
+	keys := make([]toksta.Key, 0, len(results))
+	for i, r := range results {
+		if r.State == RowImported {
+			keys = append(keys, d.keys[i])
+		}
+	}
+	return keys
+}
+
+// placement is what the store said about a batch; accounts grows as rows name
+// them.
+type placement struct {
+	reader   store.Reader
+	existing map[toksta.Digest]toksta.KeyID
+	accounts map[toksta.AccountID]error // nil: there is one
+}
+
+// row decides one valid row.
+func (p placement) row(ctx context.Context, k toksta.Key) (ImportResult, error) {
+	if id, exists := p.existing[k.Current().Digest]; exists {
+		return ImportResult{State: RowExists, Key: id}, nil
+	}
+	missing, asked := p.accounts[k.AccountID]
+	if !asked {
+		_, missing = p.reader.Account(ctx, k.AccountID)
+		p.accounts[k.AccountID] = missing
+	}
+	switch {
+	case missing == nil:
+		return ImportResult{State: RowImported, Key: k.ID}, nil
+	case errors.Is(missing, store.ErrNotFound):
+		return ImportResult{State: RowInvalid, Reason: fmt.Sprintf("There is no account %q.", k.AccountID)}, nil
+	default:
+		return ImportResult{}, fmt.Errorf("read account %s: %w", k.AccountID, missing)
+	}
+}
+
+// maxVisible is how many characters of a secret may be known at either end.
+const maxVisible = 4
+
+func visible(s string) bool {
+	return len(s) <= maxVisible && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// message is the sentence for people in an error about a row.
+func message(err error) string {
+	if e, ok := errors.AsType[*toksta.Error](err); ok {
+		return e.Message
+	}
+	return err.Error()
+}
