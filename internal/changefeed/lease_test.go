@@ -18,12 +18,14 @@ import (
 func TestLeaseEndsInTime(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		promised := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Minute)).Draw(t, "promised"))
-		// Most of all near the end, where a suspend too short to be seen matters.
-		awake := time.Duration(rapid.OneOf(rapid.Int64Range(0, int64(2*time.Minute)),
-			rapid.Int64Range(int64(promised-2*maxJump), int64(promised))).Draw(t, "awake"))
-		asleep := time.Duration(rapid.OneOf(rapid.Just(int64(0)),
-			rapid.Int64Range(0, int64(time.Second)), rapid.Int64Range(0, int64(time.Hour))).Draw(t, "asleep"))
+		ms := func(name string, from, to int) time.Duration {
+			return time.Duration(rapid.IntRange(from, to).Draw(t, name)) * time.Millisecond
+		}
+		promised := ms("promised", 1000, 60_000)
+		awake, asleep := ms("awake", 0, 120_000), ms("asleep", 0, 3_600_000)
+		if rapid.Bool().Draw(t, "near the end") { // where a suspend too short to be seen matters
+			awake, asleep = promised-ms("early", 1, 600), ms("doze", 0, 300)
+		}
 		from := Moment{Steady: time.Hour, Wall: 1e18}
 		now := Moment{Steady: from.Steady + awake, Wall: from.Wall + int64(awake+asleep)}
 		covers := newLease(from, promised).covers(now)
