@@ -12,9 +12,8 @@ const MaxName = 100
 
 // ValidateName checks a name that people chose: 1–100 characters of any
 // script. Control characters are refused, and so are the invisible ones that
-// change how text around them is shown (Unicode Bidi_Control, zero-width and
-// separators), which would let one key pose as another. It returns the name without
-// surrounding white space, or an *Error about field.
+// let one name pose as another. It returns the name without surrounding white
+// space, or an *Error about field.
 func ValidateName(field, name string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", Invalid(field, "The name is not valid UTF-8 text.")
@@ -28,9 +27,23 @@ func ValidateName(field, name string) (string, error) {
 		return "", Invalid(field, fmt.Sprintf("The name has %d characters; 100 is the most.", n))
 	}
 	for _, r := range name {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || r == '\ufeff' || r == '\u2028' || r == '\u2029' {
+		if unicode.IsControl(r) || invisible(r) {
 			return "", Invalid(field, fmt.Sprintf("The name holds an invisible control character (%U). Type the name again without it.", r))
 		}
 	}
 	return name, nil
+}
+
+// invisible reports whether r shows nothing, or rearranges what does. The
+// joiners that scripts and emoji need, and variation selectors, are not among
+// them.
+func invisible(r rune) bool {
+	switch r {
+	case '\u200c', '\u200d':
+		return false
+	case '\u00ad', '\u200b', '\ufeff', '\u2028', '\u2029':
+		return true
+	}
+	return '\u2060' <= r && r <= '\u206f' || 0xe0000 <= r && r <= 0xe0fff ||
+		unicode.In(r, unicode.Bidi_Control, unicode.Other_Default_Ignorable_Code_Point)
 }

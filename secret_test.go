@@ -1,0 +1,144 @@
+package toksta_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/gob"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/toksta/toksta"
+)
+
+var shape = toksta.KeyShape{Prefix: "tk_live_"}
+
+// holder hides a secret where methods on it are not called.
+type holder struct {
+	Name   string
+	secret toksta.Secret
+	inner  *struct{ s toksta.Secret }
+}
+
+// Guarantee: a secret reaches no log and no answer by way of a formatter or an
+// encoder, wherever in a value it sits.
+func TestSecretCannotBePrinted(t *testing.T) {
+	t.Parallel()
+	s, _ := shape.NewSecret()
+	text := s.Reveal()
+	h := holder{"n", s, &struct{ s toksta.Secret }{s}}
+	values := []any{s, &s, h, &h, []toksta.Secret{s}, map[string]toksta.Secret{"k": s}, []any{h, &s}, struct{ S any }{s}, errors.Join(fmt.Errorf("%v", s))}
+	var out bytes.Buffer
+	for _, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%w", "%40v", "%.3s"} {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		fmt.Fprintln(&out, v)
+		for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+			slog.New(handler).Info("m", "v", v, slog.Group("g", "v", v))
+		}
+		for _, encode := range []func(any) error{json.NewEncoder(&out).Encode, xml.NewEncoder(&out).Encode, gob.NewEncoder(&out).Encode} {
+			// Most of these fail, which is as good as writing nothing.
+			_ = encode(v)
+		}
+	}
+	body := text[len(shape.Prefix):]
+	for _, form := range []string{text, body, body[4:20], fmt.Sprintf("%x", text), fmt.Sprintf("%X", text), fmt.Sprint([]byte(text))} {
+		if strings.Contains(out.String(), form) {
+			t.Errorf("a secret was printed as %.12q…", form)
+		}
+	}
+	if _, err := json.Marshal(s); err == nil {
+		t.Error("a secret was encoded")
+	}
+	if got := fmt.Sprintf("%s", s); got != "[secret]" {
+		t.Errorf("printed as %q", got)
+	}
+}
+
+// Guarantee: a new secret has the published shape, is new each time, and its
+// generation stores its digest and no more of it than people may see.
+func TestNewSecret(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 1000 {
+		s, g := shape.NewSecret()
+		text := s.Reveal()
+		if !shape.Fits(text) || seen[text] {
+			t.Fatal("a secret of the wrong shape, or made twice")
+		}
+		seen[text] = true
+		if g.Digest != sha256.Sum256([]byte(text)) || g.Start != text[8:12] || g.End != text[52:] {
+			t.Fatalf("generation %+v is not the secret's", g)
+		}
+	}
+	if (toksta.Secret{}).Reveal() != "" {
+		t.Error("no secret reveals something")
+	}
+}
+
+// Guarantee: a credential is taken byte for byte; a near miss is no key.
+func TestFits(t *testing.T) {
+	t.Parallel()
+	good := "tk_live_" + strings.Repeat("0123456789abcdef", 3)
+	if !shape.Fits(good) {
+		t.Fatal("a good credential is refused")
+	}
+	for i := range good {
+		for b := range 256 {
+			c := byte(b)
+			changed := good[:i] + string([]byte{c}) + good[i+1:]
+			want := i < len(shape.Prefix) && c == good[i] || i >= len(shape.Prefix) && strings.IndexByte("0123456789abcdef", c) >= 0
+			if got := shape.Fits(changed); got != want {
+				t.Errorf("byte %#x at %d: fits %v, want %v", c, i, got, want)
+			}
+		}
+	}
+	for _, bad := range []string{"", "tk_live_", good[1:], good[:len(good)-1], good + "0", " " + good, good + "\n", strings.ToUpper(good), "tk_test_" + good[8:]} {
+		if shape.Fits(bad) {
+			t.Errorf("%q fits", bad)
+		}
+	}
+}
+
+func FuzzFits(f *testing.F) {
+	f.Add("tk_live_" + strings.Repeat("a", 48))
+	f.Add("tk_live_")
+	f.Fuzz(func(t *testing.T, s string) {
+		body, prefixed := strings.CutPrefix(s, "tk_live_")
+		want := prefixed && len(body) == 48 && strings.Trim(body, "0123456789abcdef") == ""
+		if shape.Fits(s) != want {
+			t.Errorf("%q fits: %v", s, !want)
+		}
+	})
+}
+
+// Guarantee: a digest survives its text form, and nothing else is read as one.
+func TestParseDigest(t *testing.T) {
+	t.Parallel()
+	d := toksta.Digest(sha256.Sum256([]byte("x")))
+	for _, s := range []string{d.String(), strings.ToUpper(d.String())} {
+		if got, err := toksta.ParseDigest(s); err != nil || got != d {
+			t.Errorf("%s reads as %s, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "0x" + d.String()[2:], d.String()[1:], d.String() + "0", strings.Repeat("g", 64), strings.Repeat(" ", 64)} {
+		if _, err := toksta.ParseDigest(s); err == nil {
+			t.Errorf("%q is read as a digest", s)
+		}
+	}
+}
+
+func FuzzParseDigest(f *testing.F) {
+	f.Add(strings.Repeat("0f", 32))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, err := toksta.ParseDigest(s); err == nil && d.String() != strings.ToLower(s) {
+			t.Errorf("%q reads as %s", s, d)
+		}
+	})
+}
