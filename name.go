@@ -44,6 +44,6 @@ func invisible(r rune) bool {
 	case '\u00ad', '\u200b', '\ufeff', '\u2028', '\u2029':
 		return true
 	}
-	return '\u2060' <= r && r <= '\u206f' || 0xe0000 <= r && r <= 0xe0fff ||
+	return '\u2060' <= r && r <= '\u206f' || 0xe0000 <= r && r <= 0xe007f ||
 		unicode.In(r, unicode.Bidi_Control, unicode.Other_Default_Ignorable_Code_Point)
 }

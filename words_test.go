@@ -79,6 +79,7 @@ func TestValidateName(t *testing.T) {
 		"مفتاح":                              "مفتاح",
 		"می\u200cخواهم":                      "می\u200cخواهم",          // Persian needs its non-joiner
 		"👩\u200d💻":                           "👩\u200d💻",               // and this emoji its joiner
+		"葛\U000e0100城":                       "葛\U000e0100城",           // and Japanese names their variants
 		"<b>&amp;</b>":                       "<b>&amp;</b>",           // text, for pages to escape
 		strings.Repeat("ü", 100):             strings.Repeat("ü", 100), // characters, not bytes
 		" " + strings.Repeat("x", 100) + " ": strings.Repeat("x", 100),
