@@ -26,7 +26,7 @@ type SignUpRequest struct {
 // to join, and signs the person in. What the policy does not allow is
 // FORBIDDEN, an address in use CONFLICT.
 func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (SignedIn, error) {
-	invited := req.Invitation.Reveal() != ""
+	code, invited := invitationID(req.Invitation)
 	switch {
 	case s.Policy == Invited && !invited:
 		return SignedIn{}, forbidden("Signing up takes an invitation.")
@@ -54,9 +54,11 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 			Detail: map[string]string{"account": account.Name, "plan": string(account.Plan)},
 		}
 		if invited {
-			if err := s.redeem(ctx, r, req, &mutation); err != nil {
+			i, err := s.redeem(ctx, r, code, m.Email)
+			if err != nil {
 				return store.Mutation{}, err
 			}
+			accept(i, &mutation)
 		}
 		m.AccountID = mutation.AccountID
 		return join(ctx, r, m, mutation)
@@ -68,25 +70,34 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	return s.begin(ctx, from, m)
 }
 
-// redeem marks req's invitation used in m, and turns m into joining the
-// invitation's account where it names one.
-func (s *Service) redeem(ctx context.Context, r store.Reader, req SignUpRequest, m *store.Mutation) error {
-	i, err := r.Invitation(ctx, sha256.Sum256([]byte(req.Invitation.Reveal())))
+// redeem returns an invitation that is good for the address, marked used.
+func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest, email string) (store.Invitation, error) {
+	i, err := r.Invitation(ctx, code)
 	now := s.now()
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("read the invitation: %w", err)
-	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt),
-		i.Email != "" && !strings.EqualFold(i.Email, strings.TrimSpace(req.Email)):
-		return forbidden("This invitation is not valid: used, expired or made for another address.")
+		return i, fmt.Errorf("read the invitation: %w", err)
+	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt), i.Email != "" && !strings.EqualFold(i.Email, email):
+		return i, forbidden("This invitation is not valid: used, expired or made for another address.")
 	}
 	i.UsedAt = now
+	return i, nil
+}
+
+// accept writes the used invitation in m, and turns m into joining the
+// invitation's account where it names one.
+func accept(i store.Invitation, m *store.Mutation) {
 	m.Invitations = []store.Invitation{i}
 	if i.AccountID != "" {
 		m.Kind, m.AccountID, m.Accounts = toksta.MemberCreated, i.AccountID, nil
 		m.Detail = map[string]string{}
 	}
-	return nil
+}
+
+// invitationID is the stored form of an invitation's code.
+func invitationID(code toksta.Hidden) (id toksta.Digest, given bool) {
+	text := code.Reveal()
+	return sha256.Sum256([]byte(text)), text != ""
 }
 
 // memberDraft is what a member is made of.
