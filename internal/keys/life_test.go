@@ -1,0 +1,159 @@
+package keys_test
+
+import (
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/keys"
+)
+
+func sum(text string) toksta.Digest { return sha256.Sum256([]byte(text)) }
+
+// Guarantee I7: rotating leaves exactly one live secret, the new one, and the
+// key stays the key.
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.create(t, "k")
+	w.now = w.now.Add(time.Hour)
+	next, err := w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(old), Token: "form-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.Get(t.Context(), "acct_1", old.Key.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Generations) != 2 || got.Current().Digest != sum(next.Secret.Reveal()) || got.Current().Number != 2 {
+		t.Fatalf("generations %+v", got.Generations)
+	}
+	if g := got.Grants(); !g[0].Revoked || g[1].Revoked {
+		t.Errorf("old revoked %v, new revoked %v", g[0].Revoked, g[1].Revoked)
+	}
+	if !got.Generations[0].RevokedAt.Equal(got.Current().CreatedAt) || got.Generations[0].Digest != sum(old.Secret.Reveal()) {
+		t.Errorf("the old secret is not marked revoked at the same moment: %+v", got.Generations)
+	}
+	_, err = w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(old), Token: "form-1"})
+	refused(t, err, toksta.CodeConflict, "before")
+}
+
+// A secret that leaked must be replaceable whatever billing says.
+func TestRotateAsksNoPlan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.create(t, "k")
+	w.account.Status = toksta.StatusPastDue
+	w.put(t, w.account)
+	if _, err := w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(k)}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A revoked key stays revoked: nothing gives it a new secret, name or rights;
+// an expired one is not brought back by rotating. Repeating the revoke is no
+// error and names the change that revoked the key.
+func TestDeadKeysStayDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k, expired := w.create(t, "k"), keys.Created{}
+	expired, err := w.Create(t.Context(), ada, keys.CreateRequest{Account: "acct_1", Name: "e", ExpiresAt: w.now.Add(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := w.Revoke(t.Context(), ada, ref(k))
+	if err != nil || first.Key.RevokedAt.IsZero() {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	w.now = w.now.Add(time.Hour)
+	again, err := w.Revoke(t.Context(), operator, ref(k))
+	if err != nil || again.Receipt.Change.Seq != first.Receipt.Change.Seq || !again.Key.RevokedAt.Equal(first.Key.RevokedAt) {
+		t.Errorf("repeat %+v, %v; first %+v", again, err, first)
+	}
+	_, err = w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(k)})
+	refused(t, err, toksta.CodeConflict, "revoked")
+	_, err = w.Rename(t.Context(), ada, keys.RenameRequest{Ref: ref(k), Name: "new"})
+	refused(t, err, toksta.CodeConflict, "revoked")
+	none := []toksta.Family{}
+	_, err = w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &none})
+	refused(t, err, toksta.CodeConflict, "revoked")
+	_, err = w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(expired)})
+	refused(t, err, toksta.CodeConflict, "expired")
+}
+
+// Another account's key answers every verb as one that does not exist.
+func TestForeignKeysDoNotExist(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	foreign := keys.Ref{Account: "acct_2", Key: w.create(t, "k").Key.ID}
+	n := 1
+	for verb, try := range map[string]func() error{
+		"get": func() error { _, err := w.Get(t.Context(), foreign.Account, foreign.Key); return err },
+		"rename": func() error {
+			_, err := w.Rename(t.Context(), ada, keys.RenameRequest{Ref: foreign, Name: "x"})
+			return err
+		},
+		"limits": func() error {
+			_, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: foreign, PerMinute: &n})
+			return err
+		},
+		"rotate": func() error { _, err := w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: foreign}); return err },
+		"revoke": func() error { _, err := w.Revoke(t.Context(), ada, foreign); return err },
+		"many": func() error {
+			out, err := w.RevokeMany(t.Context(), ada, keys.RevokeManyRequest{
+				Selection: keys.Selection{Account: "acct_2", IDs: []toksta.KeyID{foreign.Key}},
+			})
+			if err == nil && len(out.Keys) == 0 {
+				err = toksta.NotFound("key")
+			}
+			return err
+		},
+	} {
+		t.Run(verb, func(t *testing.T) { refused(t, try(), toksta.CodeNotFound, "No such key") })
+	}
+	if k, err := w.Get(t.Context(), "", foreign.Key); err != nil || k.State(w.now) != toksta.KeyLive || k.Name != "k" {
+		t.Errorf("the operator sees %+v, %v", k, err)
+	}
+}
+
+// Changing one limit leaves the others alone, whatever the caller knew of
+// them; and each change is in the log as old → new, once.
+func TestSetLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.create(t, "k")
+	ten, data := 10, []toksta.Family{"data"}
+	if _, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), PerMinute: &ten}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &data})
+	if err != nil || out.Key.Limits.PerMinute != 10 || len(out.Key.Limits.Scopes) != 1 {
+		t.Fatalf("%+v, %v", out.Key.Limits, err)
+	}
+	if got := out.Receipt.Change.Detail["scopes"]; got != "all → data" || len(out.Receipt.Change.Detail) != 1 {
+		t.Errorf("detail %v", out.Receipt.Change.Detail)
+	}
+	before := len(w.changes(t))
+	if _, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &data}); err != nil || len(w.changes(t)) != before {
+		t.Errorf("the same limits again: %v, %d changes", err, len(w.changes(t))-before)
+	}
+	// A family that the plan lost may stay, and may not come.
+	workspace := []toksta.Family{"data", "workspace"}
+	w.account.Entitlements.Families = map[toksta.Family]bool{"workspace": true}
+	w.put(t, w.account)
+	if _, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &workspace}); err != nil {
+		t.Fatal(err)
+	}
+	w.account.Entitlements.Families = nil
+	w.put(t, w.account)
+	only := []toksta.Family{"workspace"}
+	if _, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &only}); err != nil {
+		t.Errorf("narrowing to a lost family: %v", err)
+	}
+	if _, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &data}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &workspace})
+	refused(t, err, toksta.CodeValidation, "workspace")
+}
