@@ -68,3 +68,11 @@ func BenchmarkCredential(b *testing.B) {
 		_, _ = Credential(fields)
 	}
 }
+
+// A flood of bad keys makes no garbage in the parser.
+func TestCredentialAllocatesNothing(t *testing.T) {
+	fields := []string{"Bearer tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"}
+	if n := testing.AllocsPerRun(1000, func() { _, _ = Credential(fields) }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}

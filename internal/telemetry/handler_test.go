@@ -1,0 +1,165 @@
+package telemetry
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+)
+
+// sink takes one record at a time.
+type sink chan []byte
+
+func (s sink) Write(p []byte) (int, error) {
+	s <- bytes.Clone(p)
+	return len(p), nil
+}
+
+// serve answers one request with h through a real listener and returns the
+// answer, the body, any error of reading it, and the record.
+func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, error, map[string]any) {
+	t.Helper()
+	log := make(sink, 1)
+	s := httptest.NewUnstartedServer(Handler(Config{Log: NewLog(log, slog.LevelInfo)}, h))
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	s.Start()
+	t.Cleanup(s.Close)
+	var body []byte
+	res, err := s.Client().Get(s.URL + "/path?query=hush")
+	if err == nil {
+		body, err = io.ReadAll(res.Body)
+		res.Body.Close()
+	}
+	var rec map[string]any
+	if fault := json.Unmarshal(<-log, &rec); fault != nil {
+		t.Fatal(fault)
+	}
+	return res, string(body), err, rec
+}
+
+// A fault of one request is that request's: the caller gets the envelope, the
+// operator the stack, and headers of the failed attempt do not leak through.
+func TestPanicBeforeAnswer(t *testing.T) {
+	t.Parallel()
+	res, body, err, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Set-Cookie", "hush")
+		panic("boom")
+	})
+	if err != nil || res.StatusCode != 500 || !strings.Contains(body, "INTERNAL_ERROR") || strings.Contains(body, "boom") || res.Header.Get("Set-Cookie") != "" {
+		t.Errorf("%v %s %v", res, body, err)
+	}
+	if text, _ := rec["error"].(string); !strings.Contains(text, "boom") || !strings.Contains(text, "handler_test.go") || rec["outcome"] != "failed" {
+		t.Errorf("%v", rec)
+	}
+}
+
+// A client never takes half an answer for a whole one.
+func TestPanicInsideAnswer(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]any{"panic": "boom", "abort": http.ErrAbortHandler} {
+		_, body, err, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+			panic(fault)
+		})
+		if err == nil || rec["outcome"] != "aborted" || rec["status"] != 200.0 || rec["bytes"] != 4.0 {
+			t.Errorf("%s: %q %v %v", name, body, err, rec)
+		}
+		if (rec["error"] != nil) != (name == "panic") {
+			t.Errorf("%s: error %v", name, rec["error"])
+		}
+	}
+}
+
+// The record tells what was sent, through whichever method it was sent.
+func TestRecorderCounts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		handler http.HandlerFunc
+		status  float64
+		bytes   float64
+	}{
+		"nothing": {func(http.ResponseWriter, *http.Request) {}, 200, 0},
+		"status":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, 404, 0},
+		"write":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("12345")) }, 200, 5},
+		"copy": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.Copy(w, io.LimitReader(strings.NewReader("12345"), 5))
+		}, 200, 5},
+		"flusher": {func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() }, 200, 0},
+		"hint": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(201)
+		}, 201, 0},
+		"hijack": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			conn.Close()
+		}, 101, 0},
+	} {
+		_, _, err, rec := serve(t, c.handler)
+		if err != nil || rec["status"] != c.status || rec["bytes"] != c.bytes {
+			t.Errorf("%s: %v %v", name, err, rec)
+		}
+	}
+}
+
+// What the handlers wrap offers stays reachable: deadlines and the fast copy.
+func TestRecorderHidesNothing(t *testing.T) {
+	t.Parallel()
+	full := &fullWriter{ResponseWriter: httptest.NewRecorder()}
+	w := &recorder{ResponseWriter: full, rec: &Record{}}
+	if _, err := w.ReadFrom(io.LimitReader(strings.NewReader("x"), 1)); err != nil || full.read != 1 {
+		t.Errorf("ReadFrom: %v, %d", err, full.read)
+	}
+	if _, _, err := http.NewResponseController(w).Hijack(); err != errHijacked {
+		t.Errorf("Hijack: %v", err)
+	}
+	if http.NewResponseController(w).EnableFullDuplex() != nil {
+		t.Error("EnableFullDuplex is hidden")
+	}
+}
+
+var errHijacked = errors.New("hijacked")
+
+type fullWriter struct {
+	http.ResponseWriter
+	read int
+}
+
+func (w *fullWriter) ReadFrom(src io.Reader) (int64, error) {
+	w.read++
+	return io.Copy(io.Discard, src)
+}
+func (w *fullWriter) EnableFullDuplex() error { return nil }
+func (w *fullWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errHijacked
+}
+
+// A record without a middleware around is harmless to add to, and errors keep
+// their cause for the log.
+func TestRecordFail(t *testing.T) {
+	t.Parallel()
+	rec := RecordFrom(t.Context())
+	rec.Fail(&toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonPlanFree})
+	if diff := cmp.Diff(&Record{Code: "FORBIDDEN", Reason: "plan_free"}, rec); diff != "" {
+		t.Error(diff)
+	}
+	if rec.Fail(io.ErrUnexpectedEOF); rec.Err != io.ErrUnexpectedEOF || rec.Code != toksta.CodeInternal || rec.Reason != "" {
+		t.Errorf("%+v", rec)
+	}
+}
