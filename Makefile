@@ -53,8 +53,10 @@ fmt: ## Format the Go files
 	git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -w
 
 .PHONY: screenshots
-screenshots: build deps ## Take the pictures in docs/screenshots again
-	scripts/screenshots docs/screenshots
+screenshots: deps ## Take the pictures in docs/screenshots again
+	@mkdir -p docs/screenshots
+	TOKSTA_SHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run '^TestBrowser$$' ./internal/app
+	@rm -f docs/screenshots/plain-* docs/screenshots/keyboard-*
 
 .PHONY: clean
 clean: ## Remove what was built and the demo's data
