@@ -22,8 +22,8 @@ type ImportRow struct {
 	ExpiresAt time.Time        `json:"expires_at,omitzero"`
 }
 
-// ImportRequest imports a batch in one change. A batch with a token that was
-// used before changes nothing.
+// ImportRequest imports a batch in one change. Repeating it is harmless: keys
+// that exist are left as they are.
 type ImportRequest struct {
 	Rows   []ImportRow `json:"rows"`
 	DryRun bool        `json:"dry_run,omitempty"`
@@ -36,8 +36,7 @@ type ImportAnswer struct {
 	Imported int        `json:"imported"`
 	Existing int        `json:"existing"` // digests that were there before, left as they are
 	Rejected []Rejected `json:"rejected"`
-	Repeated bool       `json:"repeated"` // the token was used before
-	Receipt  *Receipt   `json:"receipt,omitempty"`
+	Receipt  Receipt    `json:"receipt"`
 }
 
 // Rejected is a row that cannot be imported.

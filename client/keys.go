@@ -99,6 +99,23 @@ type RotateKeyRequest struct {
 	Token string `json:"token,omitempty"`
 }
 
+// RevokeManyRequest revokes the live keys that meet every condition stated;
+// one at least must be.
+type RevokeManyRequest struct {
+	Account       toksta.AccountID `json:"account,omitempty"`
+	CreatedBy     string           `json:"created_by,omitempty"`
+	CreatedBefore time.Time        `json:"created_before,omitzero"`
+	Keys          []toksta.KeyID   `json:"keys,omitempty"`
+	Digests       []string         `json:"digests,omitempty"` // SHA-256 in hex of secrets in force
+	DryRun        bool             `json:"dry_run,omitempty"`
+}
+
+// KeysAnswer is what was changed together.
+type KeysAnswer struct {
+	Keys    []Key   `json:"keys"`
+	Receipt Receipt `json:"receipt"`
+}
+
 // CreateKey makes a key.
 func (c *Client) CreateKey(ctx context.Context, r CreateKeyRequest) (SecretAnswer, error) {
 	return call[SecretAnswer](ctx, c, "keys/create", r)
@@ -132,4 +149,9 @@ func (c *Client) RotateKey(ctx context.Context, r RotateKeyRequest) (SecretAnswe
 // RevokeKey ends a key for good. Revoking a revoked key changes nothing.
 func (c *Client) RevokeKey(ctx context.Context, r KeyRef) (KeyAnswer, error) {
 	return call[KeyAnswer](ctx, c, "keys/revoke", r)
+}
+
+// RevokeKeys ends all selected keys as one change.
+func (c *Client) RevokeKeys(ctx context.Context, r RevokeManyRequest) (KeysAnswer, error) {
+	return call[KeysAnswer](ctx, c, "keys/revoke-many", r)
 }

@@ -77,6 +77,8 @@ func New(c Config) http.Handler {
 	handle(mux, "keys/set-limits", s.setLimits)
 	handle(mux, "keys/rotate", s.rotateKey)
 	handle(mux, "keys/revoke", s.revokeKey)
+	handle(mux, "keys/revoke-many", s.revokeKeys)
+	handle(mux, "keys/import", s.importKeys)
 
 	handle(mux, "audit", s.audit)
 	handle(mux, "usage", s.usage)

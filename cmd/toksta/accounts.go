@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+)
+
+func (c *cli) accounts() *cobra.Command {
+	noun := &cobra.Command{Use: "accounts", Short: "Manage customers' accounts"}
+	noun.AddCommand(
+		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
+		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsInvite(), c.accountsAddMember(),
+	)
+	return noun
+}
+
+func (c *cli) accountsCreate() *cobra.Command {
+	var r client.CreateAccountRequest
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Make an account", Args: exact("NAME"),
+		Example: `  toksta accounts create "Acme Ltd" --plan API_BUILD`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.Name = args[0]
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.accountAnswer(api.CreateAccount(ctx, r))
+			})
+		},
+	}
+	cmd.Flags().StringVar((*string)(&r.Plan), "plan", "", "plan (default: the plan of new accounts)")
+	cmd.Flags().StringVar((*string)(&r.Status), "status", "", "subscription status (default active)")
+	cmd.Flags().StringVar(&r.Cadence, "cadence", "", "monthly or annual (default monthly)")
+	return cmd
+}
+
+func (c *cli) accountsList() *cobra.Command {
+	limit := 0
+	cmd := &cobra.Command{
+		Use: "list", Short: "List accounts", Args: exact(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				all, err := pages(limit, func(after toksta.AccountID, n int) ([]client.Account, toksta.AccountID, error) {
+					page, err := api.ListAccounts(ctx, client.PageRequest{After: string(after), Limit: n})
+					return page.Accounts, page.Next, err
+				})
+				if err != nil {
+					return err
+				}
+				return c.show(all, accountTable(all...))
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default all)")
+	return cmd
+}
+
+func accountTable(accounts ...client.Account) table {
+	t := table{header: []string{"id", "name", "plan", "status", "keys admitted", "per minute", "created"}}
+	for _, a := range accounts {
+		admitted := "yes"
+		if a.Blocked != "" {
+			admitted = "no: " + string(a.Blocked)
+		}
+		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted, strconv.Itoa(a.PerMinute), stamp(a.CreatedAt))
+	}
+	return t
+}
+
+func (c *cli) accountsShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ACCOUNT", Short: "Show an account, its people and rights", Args: exact("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				a, err := api.Account(ctx, accountRef(args[0]))
+				if err != nil {
+					return err
+				}
+				return c.show(a, accountSheet(a))
+			})
+		},
+	}
+}
+
+func accountSheet(a client.AccountDetail) table {
+	t := table{header: []string{"field", "value"}}
+	t.add("id", string(a.ID))
+	t.add("name", a.Name)
+	t.add("plan", string(a.Plan))
+	t.add("status", string(a.Status)+" since "+stamp(a.StatusSince))
+	t.add("keys admitted", map[bool]string{true: "yes", false: "no: " + string(a.Blocked)}[a.Blocked == ""])
+	t.add("families", list(a.Families, "none"))
+	t.add("per minute", strconv.Itoa(a.PerMinute))
+	t.add("purchased credits", strconv.FormatInt(a.Entitlements.PurchasedCredits, 10))
+	t.add("live keys", strconv.Itoa(a.LiveKeys))
+	t.add("created", stamp(a.CreatedAt))
+	for _, m := range a.Members {
+		t.add("member", m.Email+" ("+m.Name+")")
+	}
+	return t
+}
+
+func (c *cli) accountsRename() *cobra.Command {
+	return &cobra.Command{
+		Use: "rename ACCOUNT NAME", Short: "Give an account another name", Args: exact("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.accountAnswer(api.RenameAccount(ctx, client.RenameAccountRequest{AccountRef: accountRef(args[0]), Name: args[1]}))
+			})
+		},
+	}
+}
+
+func (c *cli) accountsSetPlan() *cobra.Command {
+	cadence := ""
+	cmd := &cobra.Command{
+		Use: "set-plan ACCOUNT PLAN", Short: "Move an account to another plan", Args: exact("ACCOUNT", "PLAN"), ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.accountAnswer(api.SetPlan(ctx, client.SetPlanRequest{
+					AccountRef: accountRef(args[0]), Plan: toksta.PlanID(args[1]), Cadence: cadence,
+				}))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cadence, "cadence", "", "monthly or annual (default: as it is)")
+	return cmd
+}
+
+func (c *cli) accountsSetStatus() *cobra.Command {
+	return &cobra.Command{
+		Use: "set-status ACCOUNT STATUS", Short: "State an account's billing state", Args: exact("ACCOUNT", "STATUS"), ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.accountAnswer(api.SetStatus(ctx, client.SetStatusRequest{AccountRef: accountRef(args[0]), Status: toksta.Status(args[1])}))
+			})
+		},
+	}
+}
+
+func (c *cli) accountsSetEntitlement() *cobra.Command {
+	return &cobra.Command{
+		Use: "set-entitlement ACCOUNT NAME=VALUE", Short: "Set an account's exception from its plan", Args: exact("ACCOUNT", "NAME=VALUE"),
+		Example: `  toksta accounts set-entitlement acct_01… api_access_enabled=true
+  toksta accounts set-entitlement acct_01… purchased_credits=+500
+  toksta accounts set-entitlement acct_01… rate_limit_per_minute=default`,
+		ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, value, _ := strings.Cut(args[1], "=")
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.accountAnswer(api.SetEntitlement(ctx, client.SetEntitlementRequest{AccountRef: accountRef(args[0]), Name: name, Value: value}))
+			})
+		},
+	}
+}
+
+func (c *cli) accountsInvite() *cobra.Command {
+	var r client.InviteRequest
+	cmd := &cobra.Command{
+		Use: "invite", Short: "Invite a person to sign up", Args: exact(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				answer, err := api.Invite(ctx, r)
+				if err != nil {
+					return err
+				}
+				c.receipt(answer.Receipt)
+				c.say("The link is shown this once and is good until %s.", stamp(answer.ExpiresAt))
+				return c.show(answer, table{rows: [][]string{{answer.URL}}})
+			})
+		},
+	}
+	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "account to join (default: a new one)")
+	cmd.Flags().StringVar(&r.Email, "email", "", "the only address that may use it (default: any)")
+	return cmd
+}
+
+func (c *cli) accountsAddMember() *cobra.Command {
+	var r client.AddMemberRequest
+	passwordFile := ""
+	cmd := &cobra.Command{
+		Use: "add-member ACCOUNT --email EMAIL --name NAME", Short: "Let a person sign in for an account", Args: exact("ACCOUNT"),
+		Long:              "Let a person sign in for an account. The password comes from a prompt, from\nstandard input or from a file: never from an argument, which other users see.",
+		ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			r.AccountRef = accountRef(args[0])
+			if r.Password, err = c.password(passwordFile); err != nil {
+				return err
+			}
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				answer, err := api.AddMember(ctx, r)
+				if err != nil {
+					return err
+				}
+				m := answer.Member
+				return c.show(answer, table{header: []string{"id", "email", "name"}, rows: [][]string{{string(m.ID), m.Email, m.Name}}})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&r.Email, "email", "", "address to sign in with")
+	cmd.Flags().StringVar(&r.Name, "name", "", "name for people")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`file` that holds the password")
+	_ = cmd.MarkFlagRequired("email")
+	_ = cmd.MarkFlagRequired("name")
+	return cmd
+}
+
+func accountRef(id string) client.AccountRef { return client.AccountRef{Account: toksta.AccountID(id)} }
+
+func (c *cli) accountAnswer(answer client.AccountAnswer, err error) error {
+	if err != nil {
+		return err
+	}
+	c.receipt(answer.Receipt)
+	return c.show(answer, accountTable(answer.Account))
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/config"
+)
+
+// cli is one run of the program: its streams and the flags of every command.
+type cli struct {
+	process config.Process
+	in      io.Reader
+	out     io.Writer // data
+	err     io.Writer // messages, prompts, progress
+
+	configPath string
+	socket     string
+	output     string
+}
+
+// defaultConfig is the file that is read when none is named and it exists.
+const defaultConfig = "toksta.yaml"
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "toksta",
+		Short:         "Self-serve API keys for an HTTP API",
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return checkFormat(c.output)
+		},
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.configPath, "config", c.process.Config, "configuration `file` (default ./toksta.yaml if it exists)")
+	flags.StringVar(&c.socket, "socket", c.process.Socket, "operator `socket` of the server (default from the configuration)")
+	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml or csv")
+	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "look", Title: "Look"})
+	for group, commands := range map[string][]*cobra.Command{
+		"server": {c.serve(), c.demo(), c.demoUpstream(), c.config()},
+		"manage": {c.accounts(), c.keys()},
+		"look":   {c.audit(), c.usage(), c.nodes(), c.doctor(), c.version()},
+	} {
+		for _, command := range commands {
+			command.GroupID = group
+			root.AddCommand(command)
+		}
+	}
+	return root
+}
+
+// run executes args and returns the exit code.
+func (c *cli) run(ctx context.Context, args []string) int {
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
+	err := root.ExecuteContext(ctx)
+	c.report(err)
+	return exitCode(err)
+}
+
+// load reads the configuration that the flags and the environment name.
+func (c *cli) load() (config.Config, error) {
+	path := c.configPath
+	if path == "" {
+		if _, err := os.Stat(defaultConfig); err == nil {
+			path = defaultConfig
+		}
+	}
+	return config.Load(path, c.process.Environ)
+}
+
+// client returns a client of the server that the flags name.
+func (c *cli) client() (*client.Client, error) {
+	address := c.socket
+	if address == "" {
+		cfg, err := c.load()
+		if err != nil {
+			return nil, err
+		}
+		address = cfg.Listen.Private
+	}
+	out := client.New(address)
+	out.Operator = c.process.Operator
+	return out, nil
+}
+
+// terminal reports whether a stream is one that a person sits at.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// say prints a message for people.
+func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.err, format+"\n", args...) }
+
+// exact checks the number of arguments and names what is missing.
+func exact(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return usageError{fmt.Errorf("expected %s, got %d arguments", strings.Join(names, " "), len(args)), cmd.CommandPath()}
+	}
+}
+
+// errCanceled means that the person said no.
+var errCanceled = errors.New("canceled, nothing was changed")

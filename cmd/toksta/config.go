@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toksta/toksta/internal/config"
+)
+
+func (c *cli) config() *cobra.Command {
+	noun := &cobra.Command{Use: "config", Short: "Check and print the configuration"}
+	noun.AddCommand(
+		&cobra.Command{
+			Use: "check", Short: "Report every fault with its line and a remedy", Args: exact(),
+			RunE: func(*cobra.Command, []string) error {
+				if _, err := c.load(); err != nil {
+					return err
+				}
+				c.say("The configuration is sound.")
+				return nil
+			},
+		},
+		&cobra.Command{
+			Use: "print", Short: "Print the effective settings, passwords redacted", Args: exact(),
+			RunE: func(*cobra.Command, []string) error {
+				cfg, err := c.load()
+				if err != nil {
+					return err
+				}
+				text, err := cfg.Print()
+				if err != nil {
+					return fmt.Errorf("print the configuration: %w", err)
+				}
+				_, err = c.out.Write(text)
+				return err
+			},
+		},
+		&cobra.Command{
+			Use: "default", Short: "Print the shipped configuration with its comments", Args: exact(),
+			RunE: func(*cobra.Command, []string) error {
+				_, err := fmt.Fprint(c.out, config.DefaultYAML)
+				return err
+			},
+		},
+	)
+	return noun
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/config"
+)
+
+func (c *cli) doctor() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Examine this machine and the server, and say what to do", Args: exact(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			checks := append(examine(cmd.Context(), cfg), c.examineServer(cmd.Context())...)
+			t := table{header: []string{"", "check", "found", "what to do"}}
+			failed := 0
+			for _, check := range checks {
+				if check.Level == client.LevelFail {
+					failed++
+				}
+				t.add(check.Level, check.Name, check.Detail, check.Fix)
+			}
+			if err := c.show(checks, t); err != nil {
+				return err
+			}
+			if failed > 0 {
+				return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+			}
+			return nil
+		},
+	}
+}
+
+func ok(name, detail string) client.Check {
+	return client.Check{Name: name, Level: client.LevelOK, Detail: detail}
+}
+
+func warn(name, detail, fix string) client.Check {
+	return client.Check{Name: name, Level: client.LevelWarn, Detail: detail, Fix: fix}
+}
+
+func fail(name, detail, fix string) client.Check {
+	return client.Check{Name: name, Level: client.LevelFail, Detail: detail, Fix: fix}
+}
+
+// examine looks at what can be seen without a server.
+func examine(ctx context.Context, cfg config.Config) []client.Check {
+	checks := []client.Check{
+		ok("configuration", fmt.Sprintf("%d plans, %d routes", len(cfg.Plans), len(cfg.Routes))),
+		dataDirectory(cfg.Data), freeSpace(cfg.Data),
+	}
+	if cfg.Listen.TLS.Cert != "" {
+		checks = append(checks, certificate(cfg.Listen.TLS, time.Now()))
+	}
+	for name, u := range cfg.Upstreams {
+		checks = append(checks, upstream(ctx, name, u))
+	}
+	return checks
+}
+
+func dataDirectory(dir string) client.Check {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return warn("data directory", dir+" does not exist", "toksta serve makes it; its parent must be writable")
+	case err != nil:
+		return fail("data directory", err.Error(), "let this user read it")
+	case info.Mode().Perm()&0o077 != 0:
+		return warn("data directory", fmt.Sprintf("%s can be opened by others (%v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+	}
+	return ok("data directory", dir)
+}
+
+// enoughSpace is what a disk has free for nobody to worry.
+const enoughSpace = 1 << 30
+
+func freeSpace(dir string) client.Check {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return warn("disk", err.Error(), "start the server once, then look again")
+	}
+	free := s.Bavail * uint64(s.Bsize)
+	text := fmt.Sprintf("%d MiB free", free>>20)
+	if free < enoughSpace {
+		return warn("disk", text, "free some: calls that cannot be counted are refused")
+	}
+	return ok("disk", text)
+}
+
+// renewBefore is how long before its end a certificate should be new again.
+const renewBefore = 14 * 24 * time.Hour
+
+func certificate(files config.TLS, now time.Time) client.Check {
+	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+	if err != nil {
+		return fail("certificate", err.Error(), "correct listen.tls.cert and listen.tls.key")
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return fail("certificate", err.Error(), "replace the file")
+	}
+	text := "ends " + stamp(leaf.NotAfter)
+	switch left := leaf.NotAfter.Sub(now); {
+	case left <= 0:
+		return fail("certificate", text, "renew it; the server reads the new file by itself")
+	case left < renewBefore:
+		return warn("certificate", text, "renew it; the server reads the new file by itself")
+	}
+	return ok("certificate", text)
+}
+
+func upstream(ctx context.Context, name string, u config.Upstream) client.Check {
+	dialer := net.Dialer{Timeout: u.ConnectTimeout}
+	start := time.Now()
+	conn, err := dialer.DialContext(ctx, "tcp", hostPort(u.URL))
+	if err != nil {
+		return fail("upstream "+name, err.Error(), "start it, or correct upstreams."+name+".url")
+	}
+	conn.Close()
+	return ok("upstream "+name, fmt.Sprintf("reached in %v", time.Since(start).Round(10*time.Microsecond)))
+}
+
+// maxSkew is how far two clocks on one machine can be apart by the time that
+// a call takes.
+const maxSkew = 2 * time.Second
+
+// examineServer asks the server, and compares it with this program.
+func (c *cli) examineServer(ctx context.Context) []client.Check {
+	api, err := c.client()
+	if err != nil {
+		return []client.Check{fail("server", err.Error(), "correct the configuration")}
+	}
+	health, err := api.Health(ctx)
+	if err != nil {
+		return []client.Check{fail("server", err.Error(), hint(err))}
+	}
+	checks := []client.Check{ok("server", "version "+health.Version)}
+	if health.Version != version() {
+		checks[0] = warn("server", "version "+health.Version+", this program is "+version(), "restart the server after an upgrade")
+	}
+	if skew := time.Since(health.Now).Abs(); skew > maxSkew {
+		checks = append(checks, warn("clock", fmt.Sprintf("%v apart from the server's", skew.Round(time.Second)), "let both follow a time server"))
+	} else {
+		checks = append(checks, ok("clock", "agrees with the server's"))
+	}
+	return append(checks, health.Checks...)
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+)
+
+func (c *cli) keys() *cobra.Command {
+	noun := &cobra.Command{Use: "keys", Short: "Manage API keys"}
+	noun.AddCommand(
+		c.keysCreate(), c.keysList(), c.keysShow(), c.keysRename(), c.keysRotate(),
+		c.keysRevoke(), c.keysRevokeMany(), c.keysSetScopes(), c.keysImport(),
+	)
+	return noun
+}
+
+func (c *cli) keysCreate() *cobra.Command {
+	var r client.CreateKeyRequest
+	var scopes, networks []string
+	expires := ""
+	cmd := &cobra.Command{
+		Use: "create ACCOUNT NAME", Short: "Make a key and show its secret, once", Args: exact("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
+		Example: `  toksta keys create acct_01… "Nightly export" --scope data,job --expires 90d`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			r.Account, r.Name, r.Scopes = toksta.AccountID(args[0]), args[1], families(scopes)
+			if r.Networks, err = prefixes(networks); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			if r.ExpiresAt, err = expiry(expires, time.Now()); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.secretAnswer(api.CreateKey(ctx, r))
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "endpoint `families` the key may reach (default: all of the plan)")
+	cmd.Flags().StringSliceVar(&networks, "network", nil, "`networks` it may be sent from, such as 203.0.113.0/24 (default: any)")
+	cmd.Flags().IntVar(&r.PerMinute, "per-minute", 0, "its own rate limit, below the account's")
+	cmd.Flags().StringVar(&expires, "expires", "", "`time` it ends: 90d, 12h, 2027-01-31 or RFC 3339 (default: never)")
+	return cmd
+}
+
+func (c *cli) keysList() *cobra.Command {
+	var r client.ListKeysRequest
+	cmd := &cobra.Command{
+		Use: "list [ACCOUNT]", Short: "List keys", Args: cobra.MaximumNArgs(1), ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				r.Account = toksta.AccountID(args[0])
+			}
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				all, err := pages(r.Limit, func(after toksta.KeyID, n int) ([]client.Key, toksta.KeyID, error) {
+					q := r
+					q.After, q.Limit = after, n
+					page, err := api.ListKeys(ctx, q)
+					return page.Keys, page.Next, err
+				})
+				if err != nil {
+					return err
+				}
+				return c.show(all, keyTable(all...))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&r.Revoked, "revoked", false, "revoked keys too")
+	cmd.Flags().IntVar(&r.Limit, "limit", 0, "at most so many (default all)")
+	return cmd
+}
+
+func keyTable(keys ...client.Key) table {
+	t := table{header: []string{"id", "account", "name", "secret", "state", "scopes", "created", "by", "expires"}}
+	for _, k := range keys {
+		t.add(string(k.ID), string(k.AccountID), k.Name, k.Preview, string(k.State), list(k.Scopes, "all"), stamp(k.CreatedAt), k.CreatedBy, stamp(k.ExpiresAt))
+	}
+	return t
+}
+
+func (c *cli) keysShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show KEY", Short: "Show a key and the generations of its secret", Args: exact("KEY"), ValidArgsFunction: c.completeKeys,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				k, err := api.Key(ctx, keyRef(args[0]))
+				if err != nil {
+					return err
+				}
+				return c.show(k, keySheet(k))
+			})
+		},
+	}
+}
+
+func keySheet(k client.Key) table {
+	networks := make([]string, len(k.Networks))
+	for i, n := range k.Networks {
+		networks[i] = n.String()
+	}
+	t := table{header: []string{"field", "value"}}
+	t.add("id", string(k.ID))
+	t.add("account", string(k.AccountID))
+	t.add("name", k.Name)
+	t.add("state", string(k.State))
+	t.add("scopes", list(k.Scopes, "all of the plan"))
+	t.add("networks", list(networks, "any"))
+	if k.PerMinute > 0 {
+		t.add("per minute", strconv.Itoa(k.PerMinute))
+	}
+	t.add("created", stamp(k.CreatedAt)+" by "+k.CreatedBy)
+	t.add("expires", stamp(k.ExpiresAt))
+	t.add("revoked", stamp(k.RevokedAt))
+	for _, g := range k.Generations {
+		text := g.Preview + " since " + stamp(g.CreatedAt)
+		if !g.RevokedAt.IsZero() {
+			text += ", revoked " + stamp(g.RevokedAt)
+		}
+		t.add(fmt.Sprintf("generation %d", g.Number), text)
+	}
+	return t
+}
+
+func (c *cli) keysRename() *cobra.Command {
+	return &cobra.Command{
+		Use: "rename KEY NAME", Short: "Give a key another name", Args: exact("KEY", "NAME"), ValidArgsFunction: c.completeKeys,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.keyAnswer(api.RenameKey(ctx, client.RenameKeyRequest{KeyRef: keyRef(args[0]), Name: args[1]}))
+			})
+		},
+	}
+}
+
+func (c *cli) keysRotate() *cobra.Command {
+	yes := false
+	cmd := &cobra.Command{
+		Use: "rotate KEY", Short: "Replace a key's secret; the old one stops at once", Args: exact("KEY"), ValidArgsFunction: c.completeKeys,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				if err := c.confirm(yes, args[0], "Ending the old secret of "+args[0]); err != nil {
+					return err
+				}
+				return c.secretAnswer(api.RotateKey(ctx, client.RotateKeyRequest{KeyRef: keyRef(args[0])}))
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (c *cli) keysRevoke() *cobra.Command {
+	yes := false
+	cmd := &cobra.Command{
+		Use: "revoke KEY...", Short: "End keys for good, on every node, before returning", Args: cobra.MinimumNArgs(1), ValidArgsFunction: c.completeKeys,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				if err := c.confirm(yes, args[0], "Revoking "+strings.Join(args, ", ")); err != nil {
+					return err
+				}
+				var revoked []client.Key
+				for _, id := range args {
+					answer, err := api.RevokeKey(ctx, keyRef(id))
+					if err != nil {
+						return fmt.Errorf("revoke %s: %w", id, err)
+					}
+					c.receipt(answer.Receipt)
+					revoked = append(revoked, answer.Key)
+				}
+				return c.show(revoked, keyTable(revoked...))
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (c *cli) keysSetScopes() *cobra.Command {
+	all := false
+	cmd := &cobra.Command{
+		Use: "set-scopes KEY (FAMILY... | --all)", Short: "Limit a key to endpoint families", Args: cobra.MinimumNArgs(1), ValidArgsFunction: c.completeKeys,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scopes := families(args[1:])
+			if all == (len(scopes) > 0) {
+				return usageError{fmt.Errorf("name the families, or lift the limit with --all"), cmd.CommandPath()}
+			}
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.keyAnswer(api.SetKeyLimits(ctx, client.SetLimitsRequest{KeyRef: keyRef(args[0]), Scopes: &scopes}))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every family of the plan")
+	return cmd
+}
+
+func keyRef(id string) client.KeyRef { return client.KeyRef{Key: toksta.KeyID(id)} }
+
+func (c *cli) keyAnswer(answer client.KeyAnswer, err error) error {
+	if err != nil {
+		return err
+	}
+	c.receipt(answer.Receipt)
+	return c.show(answer, keyTable(answer.Key))
+}
+
+// secretAnswer prints a secret as the only line of data, so that it can be
+// piped into a vault.
+func (c *cli) secretAnswer(answer client.SecretAnswer, err error) error {
+	if err != nil {
+		return err
+	}
+	c.receipt(answer.Receipt)
+	c.say("Key %s (%s). The secret is shown this once:", answer.Key.ID, printable(answer.Key.Name))
+	return c.show(answer, table{rows: [][]string{{answer.Secret}}})
+}

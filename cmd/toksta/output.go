@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The output formats.
+const (
+	formatTable = "table"
+	formatJSON  = "json"
+	formatYAML  = "yaml"
+	formatCSV   = "csv"
+)
+
+func checkFormat(format string) error {
+	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatCSV}, format) {
+		return nil
+	}
+	return usageError{fmt.Errorf("there is no output format %q: table, json, yaml or csv", format), "toksta"}
+}
+
+// table is an answer for people, or for a spreadsheet.
+type table struct {
+	header []string
+	rows   [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// show prints data in the chosen format; t is the same as a table.
+func (c *cli) show(data any, t table) error {
+	switch c.output {
+	case formatJSON:
+		encoder := json.NewEncoder(c.out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(data)
+	case formatYAML:
+		return c.showYAML(data)
+	case formatCSV:
+		w := csv.NewWriter(c.out)
+		if err := w.WriteAll(append([][]string{t.header}, t.rows...)); err != nil {
+			return fmt.Errorf("write the answer: %w", err)
+		}
+		return nil
+	default:
+		return c.showTable(t)
+	}
+}
+
+// showYAML goes through JSON, so that both formats have the same names.
+func (c *cli) showYAML(data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	var node yaml.Node // keeps the order of fields, which a map would lose
+	if err := yaml.Load(text, &node); err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	unflow(&node)
+	out, err := yaml.Dump(&node)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	_, err = c.out.Write(out)
+	return err
+}
+
+// unflow drops the styles that JSON's syntax left on the nodes.
+func unflow(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		unflow(child)
+	}
+}
+
+func (c *cli) showTable(t table) error {
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	if len(t.header) > 0 {
+		fmt.Fprintln(w, strings.ToUpper(strings.Join(t.header, "\t")))
+	}
+	for _, row := range t.rows {
+		for i, cell := range row {
+			row[i] = printable(cell)
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
+
+// printable keeps text that a caller chose, such as a User-Agent, from
+// steering the terminal.
+func printable(cell string) string {
+	if cell == "" {
+		return "-"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, cell)
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// list joins names, or says what an empty list stands for.
+func list[T ~string](items []T, empty string) string {
+	if len(items) == 0 {
+		return empty
+	}
+	out := make([]string, len(items))
+	for i, item := range items {
+		out[i] = string(item)
+	}
+	return strings.Join(out, ",")
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/config"
+)
+
+// Exit codes, as gh has them.
+const (
+	exitOK       = 0
+	exitError    = 1
+	exitCanceled = 2 // by the person, or called wrongly
+	exitAuth     = 4 // this user may not open the operator socket
+)
+
+// usageError is a command called wrongly.
+type usageError struct {
+	error
+	command string
+}
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitCanceled
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errCanceled), errors.Is(err, context.Canceled):
+		return exitCanceled
+	case errors.Is(err, fs.ErrPermission):
+		return exitAuth
+	default:
+		return exitError
+	}
+}
+
+// report prints a failure and what to do about it.
+func (c *cli) report(err error) {
+	if err == nil {
+		return
+	}
+	if faults, ok := errors.AsType[config.Faults](err); ok {
+		c.say("%s", faults)
+		c.say("toksta: %d faults in the configuration", len(faults))
+		return
+	}
+	if e, ok := errors.AsType[*toksta.Error](err); ok {
+		c.say("toksta: %s", sentence(e))
+	} else {
+		c.say("toksta: %v", err)
+	}
+	if hint := hint(err); hint != "" {
+		c.say("hint: %s", hint)
+	}
+}
+
+func sentence(e *toksta.Error) string {
+	if field, ok := e.Details["field"].(string); ok {
+		return field + ": " + e.Message
+	}
+	return e.Message
+}
+
+func hint(err error) string {
+	if e, ok := errors.AsType[*toksta.Error](err); ok {
+		return e.Hint
+	}
+	if e, ok := errors.AsType[usageError](err); ok {
+		return "see " + e.command + " --help"
+	}
+	if strings.HasPrefix(err.Error(), "unknown command") {
+		return "see toksta --help"
+	}
+	_, dialing := errors.AsType[*net.OpError](err)
+	switch {
+	case dialing && errors.Is(err, fs.ErrPermission):
+		return "run this as the user that the server runs as"
+	case dialing && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
+		return "start the server with toksta serve, or name its socket with --socket"
+	}
+	return ""
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toksta/toksta/client"
+)
+
+func (c *cli) keysRevokeMany() *cobra.Command {
+	var r client.RevokeManyRequest
+	before, digests := "", ""
+	yes := false
+	cmd := &cobra.Command{
+		Use: "revoke-many", Short: "End all keys that meet every condition, as one change", Args: exact(),
+		Example: `  toksta keys revoke-many --account acct_01… --created-before 2026-06-01 --dry-run
+  toksta keys revoke-many --digests leaked.txt --yes`,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if r.CreatedBefore, err = past(before); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			if r.Digests, err = lines(digests); err != nil {
+				return err
+			}
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.revokeMany(ctx, api, r, yes)
+			})
+		},
+	}
+	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "keys of this account")
+	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this member made, by name, or operator")
+	cmd.Flags().StringVar(&before, "created-before", "", "keys made before this `time`: 2026-06-01 or RFC 3339")
+	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one a line in this `file`")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "list them, revoke none")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+// revokeMany asks with the number of keys before it revokes them.
+func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.RevokeManyRequest, yes bool) error {
+	dry := r.DryRun
+	r.DryRun = true
+	selected, err := api.RevokeKeys(ctx, r)
+	if err != nil {
+		return err
+	}
+	if dry || len(selected.Keys) == 0 {
+		c.say("%d keys are selected.", len(selected.Keys))
+		return c.show(selected.Keys, keyTable(selected.Keys...))
+	}
+	if err := c.confirm(yes, "revoke", fmt.Sprintf("Revoking %d keys", len(selected.Keys))); err != nil {
+		return err
+	}
+	r.DryRun = false
+	revoked, err := api.RevokeKeys(ctx, r)
+	if err != nil {
+		return err
+	}
+	c.receipt(revoked.Receipt)
+	return c.show(revoked.Keys, keyTable(revoked.Keys...))
+}
+
+// past reads a date, at its first moment in UTC, or an RFC 3339 time.
+func past(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; write 2026-06-01 or RFC 3339", text)
+}
+
+// lines returns the lines of a file that are not blank; none for "".
+func lines(file string) ([]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(string(data)), nil
+}

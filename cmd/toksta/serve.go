@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/app"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/demo"
+	"github.com/toksta/toksta/internal/telemetry"
+)
+
+func (c *cli) serve() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Serve the API and the account pages", Args: exact(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: c.log(cfg.Logs)})
+			if err != nil {
+				return err
+			}
+			return node.Run(cmd.Context())
+		},
+	}
+}
+
+// log writes to standard error, as the configuration has it.
+func (c *cli) log(l config.Logs) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.Level)) // config knows four words only
+	if l.Format == "text" {
+		return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+	}
+	return telemetry.NewLog(c.err, level)
+}
+
+// demoData is where the demo keeps everything, unless told otherwise.
+const demoData = "TOKSTA_DATA=demo-data"
+
+func (c *cli) demo() *cobra.Command {
+	return &cobra.Command{
+		Use: "demo", Short: "Serve everything with made-up data, to try it out", Args: exact(),
+		Long: "Serve the API and the account pages in front of a made-up back end, with one\naccount per plan and billing state. Everything is kept in the folder demo-data.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.process.Environ = append([]string{demoData}, c.process.Environ...)
+			cfg, err := c.load()
+			if err != nil {
+				return err
+			}
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: c.log(cfg.Logs)})
+			if err != nil {
+				return err
+			}
+			return c.runDemo(cmd.Context(), cfg, node)
+		},
+	}
+}
+
+// runDemo runs the node, its back end and the visit of an operator who makes
+// the demo's accounts.
+func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group, within := errgroup.WithContext(ctx)
+	for _, u := range cfg.Upstreams {
+		group.Go(func() error { return serveUpstream(within, hostPort(u.URL)) })
+	}
+	group.Go(func() error {
+		defer stop()
+		return node.Run(within)
+	})
+	group.Go(func() error {
+		api := client.New(cfg.Listen.Private)
+		api.Operator = "demo"
+		err := demo.Seed(within, demo.Visit{API: api, Data: cfg.Data, URL: cfg.PublicURL, Out: c.out})
+		if within.Err() != nil {
+			return nil // stopped before it was ready
+		}
+		return err
+	})
+	return group.Wait()
+}
+
+func (c *cli) demoUpstream() *cobra.Command {
+	address := ""
+	cmd := &cobra.Command{
+		Use: "demo-upstream", Short: "Serve a made-up back end alone", Args: exact(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.say("A made-up back end answers on http://%s.", address)
+			return serveUpstream(cmd.Context(), address)
+		},
+	}
+	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:8081", "`address` to listen on")
+	return cmd
+}
+
+// serveUpstream answers as the demo's back end until ctx ends.
+func serveUpstream(ctx context.Context, address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen for the demo's back end (TOKSTA_UPSTREAMS_BACKEND_URL moves it): %w", err)
+	}
+	server := &http.Server{Handler: demo.Upstream(), ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the demo's back end: %w", err)
+	}
+	return nil
+}
+
+// hostPort is where the URL of an upstream points to.
+func hostPort(upstream string) string {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return upstream
+	}
+	if u.Port() != "" {
+		return u.Host
+	}
+	return net.JoinHostPort(strings.Trim(u.Host, "[]"), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+}

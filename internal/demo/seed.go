@@ -1,0 +1,195 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+)
+
+// Password lets every person of the demo sign in.
+const Password = "demo password"
+
+// Visit is one run of Seed: where the server is and whom to tell.
+type Visit struct {
+	API  *client.Client
+	Data string    // directory that keeps the demo key's secret between runs
+	URL  string    // public URL of the server
+	Out  io.Writer // told what to open and what to try
+}
+
+// tenant is an account of the demo.
+type tenant struct {
+	name, email  string
+	plan         toksta.PlanID
+	status       toksta.Status
+	entitlements []string // "name=value"
+	keys         []tenantKey
+	story        string
+}
+
+type tenantKey struct {
+	name   string
+	scopes []toksta.Family
+}
+
+// tenants is one account for each plan and billing state that matters. The
+// first one's first key is the demo's own.
+func tenants() []tenant {
+	everything := []tenantKey{{name: "Production"}}
+	return []tenant{
+		{
+			name: "Scale Studio", email: "scale@demo.example", plan: "API_SCALE", status: toksta.StatusActive,
+			keys:  []tenantKey{{name: "Production"}, {name: "Dashboard", scopes: []toksta.Family{toksta.FamilyAccount}}},
+			story: "API Scale, active: everything works",
+		},
+		{
+			name: "Build Works", email: "build@demo.example", plan: "API_BUILD", status: toksta.StatusPastDue,
+			keys: everything, story: "API Build, past due: its keys are refused until it pays",
+		},
+		{
+			name: "Payg Labs", email: "payg@demo.example", plan: "API_PAYG", status: toksta.StatusActive,
+			keys: everything, story: "API PAYG without credits: what costs is refused with 402",
+		},
+		{
+			name: "Enterprise Corp", email: "enterprise@demo.example", plan: "API_ENTERPRISE", status: toksta.StatusCanceling,
+			keys: everything, story: "API Enterprise, canceling: works until the period ends",
+		},
+		{
+			name: "Pro Agency", email: "pro@demo.example", plan: "PRO", status: toksta.StatusActive,
+			entitlements: []string{"api_access_enabled=true", "workspace_endpoints_enabled=true"},
+			keys:         everything, story: "Pro with API access and workspace endpoints",
+		},
+		{
+			name: "Starter Shop", email: "starter@demo.example", plan: "STARTER", status: toksta.StatusActive,
+			story: "Starter, API access off: no keys",
+		},
+		{
+			name: "Free Friends", email: "free@demo.example", plan: "FREE", status: toksta.StatusActive,
+			story: "Free: no API, says what to do",
+		},
+	}
+}
+
+// Seed makes the demo's accounts, people and keys as an operator would, and
+// tells how to try them. What an earlier run made is left as it is.
+func Seed(ctx context.Context, v Visit) error {
+	var own toksta.AccountID
+	for _, t := range tenants() {
+		id, err := v.tenant(ctx, t)
+		if err != nil {
+			return fmt.Errorf("make the demo account %s: %w", t.name, err)
+		}
+		if own == "" {
+			own = id
+		}
+	}
+	secret, err := v.ownSecret(ctx, own)
+	if err != nil {
+		return fmt.Errorf("make the demo key: %w", err)
+	}
+	return v.tell(secret)
+}
+
+// tenant makes one account. The status comes last: some refuse new keys.
+func (v Visit) tenant(ctx context.Context, t tenant) (toksta.AccountID, error) {
+	id, err := v.account(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	ref := client.AccountRef{Account: id}
+	_, err = v.API.AddMember(ctx, client.AddMemberRequest{AccountRef: ref, Email: t.email, Name: t.name, Password: Password})
+	if err != nil && toksta.ErrorCode(err) != toksta.CodeConflict {
+		return "", err
+	}
+	for _, e := range t.entitlements {
+		name, value, _ := strings.Cut(e, "=")
+		if _, err := v.API.SetEntitlement(ctx, client.SetEntitlementRequest{AccountRef: ref, Name: name, Value: value}); err != nil {
+			return "", err
+		}
+	}
+	for _, k := range t.keys {
+		_, err := v.API.CreateKey(ctx, client.CreateKeyRequest{Account: id, Name: k.name, Scopes: k.scopes, Token: "demo " + k.name})
+		switch toksta.ErrorCode(err) {
+		case "", toksta.CodeConflict, toksta.CodeForbidden: // made now, or by an earlier run
+		default:
+			return "", err
+		}
+	}
+	_, err = v.API.SetStatus(ctx, client.SetStatusRequest{AccountRef: ref, Status: t.status})
+	return id, err
+}
+
+// account makes the account, or finds the one that an earlier run made.
+func (v Visit) account(ctx context.Context, t tenant) (toksta.AccountID, error) {
+	answer, err := v.API.CreateAccount(ctx, client.CreateAccountRequest{Name: t.name, Plan: t.plan, Token: "demo " + t.name})
+	if e, ok := errors.AsType[*toksta.Error](err); ok && e.Code == toksta.CodeConflict {
+		if id, ok := e.Details["account_id"].(string); ok {
+			return toksta.AccountID(id), nil
+		}
+	}
+	return answer.Account.ID, err
+}
+
+// ownSecret returns the secret of the demo's own key, the same on every run:
+// alone here a secret is kept in a file, so that the printed lines stay true.
+func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string, error) {
+	file := filepath.Join(v.Data, "demo-key")
+	kept, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	page, err := v.API.ListKeys(ctx, client.ListKeysRequest{Account: account})
+	if err != nil {
+		return "", err
+	}
+	var made client.SecretAnswer
+	switch key, found := named(page.Keys, tenants()[0].keys[0].name); {
+	case found && shows(key.Preview, string(kept)):
+		return string(kept), nil
+	case found:
+		made, err = v.API.RotateKey(ctx, client.RotateKeyRequest{KeyRef: client.KeyRef{Key: key.ID}})
+	default: // revoked while trying the demo
+		made, err = v.API.CreateKey(ctx, client.CreateKeyRequest{Account: account, Name: tenants()[0].keys[0].name})
+	}
+	if err != nil {
+		return "", err
+	}
+	return made.Secret, os.WriteFile(file, []byte(made.Secret), 0o600)
+}
+
+func named(keys []client.Key, name string) (client.Key, bool) {
+	for _, k := range keys {
+		if k.Name == name && k.State == toksta.KeyLive {
+			return k, true
+		}
+	}
+	return client.Key{}, false
+}
+
+// shows reports whether preview, "start…end", is of secret.
+func shows(preview, secret string) bool {
+	start, end, _ := strings.Cut(preview, "…")
+	return secret != "" && strings.HasPrefix(secret, start) && strings.HasSuffix(secret, end)
+}
+
+func (v Visit) tell(secret string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nThe demo is ready. Sign in at %s/account with the password %q as\n\n", v.URL, Password)
+	for _, t := range tenants() {
+		fmt.Fprintf(&b, "  %-24s %s\n", t.email, t.story)
+	}
+	auth := fmt.Sprintf(`-H "Authorization: Bearer %s"`, secret)
+	fmt.Fprintf(&b, "\nor call the API with a key of Scale Studio (kept in %s, which only a demo does):\n\n", filepath.Join(v.Data, "demo-key"))
+	fmt.Fprintf(&b, "  curl -sS %s/v1/account/usage %s\n", v.URL, auth)
+	fmt.Fprintf(&b, "  curl -sS %s/v1/creators/search %s -H 'Content-Type: application/json' -d '{\"query\":\"developer tools\"}'\n", v.URL, auth)
+	fmt.Fprintf(&b, "  curl -sS %s/v1/campaigns %s   # 403: not in this plan\n\n", v.URL, auth)
+	_, err := io.WriteString(v.Out, b.String())
+	return err
+}

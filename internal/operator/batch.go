@@ -1,0 +1,63 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/keys"
+)
+
+func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysAnswer, error) {
+	selection := keys.Selection{Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys}
+	for i, text := range r.Digests {
+		digest, err := toksta.ParseDigest(text)
+		if err != nil {
+			return client.KeysAnswer{}, toksta.Invalid(fmt.Sprintf("digests[%d]", i), err.Error()+".")
+		}
+		selection.Digests = append(selection.Digests, digest)
+	}
+	revoked, err := s.Keys.RevokeMany(ctx, by, keys.RevokeManyRequest{Selection: selection, DryRun: r.DryRun})
+	if err != nil {
+		return client.KeysAnswer{}, err
+	}
+	out := client.KeysAnswer{Keys: []client.Key{}, Receipt: client.NewReceipt(revoked.Receipt)}
+	for _, k := range revoked.Keys {
+		out.Keys = append(out.Keys, s.key(k))
+	}
+	return out, nil
+}
+
+func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.ImportRequest) (client.ImportAnswer, error) {
+	out := client.ImportAnswer{Rejected: []client.Rejected{}}
+	request := keys.ImportRequest{DryRun: r.DryRun, Token: r.Token}
+	from := make([]int, 0, len(r.Rows)) // index in r.Rows of each row passed on
+	for i, row := range r.Rows {
+		digest, err := toksta.ParseDigest(row.Digest)
+		if err != nil {
+			out.Rejected = append(out.Rejected, client.Rejected{Row: i, Reason: err.Error()})
+			continue
+		}
+		from = append(from, i)
+		request.Rows = append(request.Rows, keys.ImportRow{
+			Digest: digest, Account: row.Account, Name: row.Name, Scopes: row.Scopes,
+			Start: row.Start, End: row.End, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
+		})
+	}
+	if len(request.Rows) == 0 && len(r.Rows) > 0 {
+		return out, nil
+	}
+	imported, err := s.Keys.Import(ctx, by, request)
+	if err != nil {
+		return client.ImportAnswer{}, err
+	}
+	for i, result := range imported.Results {
+		if result.State == keys.RowInvalid {
+			out.Rejected = append(out.Rejected, client.Rejected{Row: from[i], Reason: result.Reason})
+		}
+	}
+	out.Imported, out.Existing = imported.Counts[keys.RowImported], imported.Counts[keys.RowExists]
+	out.Receipt = client.NewReceipt(imported.Receipt)
+	return out, nil
+}
