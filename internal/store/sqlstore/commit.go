@@ -33,7 +33,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		}
 		change.At, change.Kind, change.Detail = fromMillis(at), m.Kind, m.Detail
 		change.AccountID, change.KeyID, change.MemberID = m.AccountID, m.KeyID, m.MemberID
-		return write(ctx, tx, &change, &m)
+		return s.write(ctx, tx, &change, &m)
 	})
 	switch {
 	case errors.Is(err, errUnchanged):
@@ -46,7 +46,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 }
 
 // write carries out m as change, unless its token was used before.
-func write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Mutation) error {
+func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Mutation) error {
 	if err := unusedToken(ctx, tx, m.Token); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Muta
 	if err := invitationRows().exec(ctx, tx, m.Invitations); err != nil {
 		return err
 	}
-	return writeKeys(ctx, tx, change.Seq, m.Keys)
+	return s.writeKeys(ctx, tx, change.Seq, m.Keys)
 }
 
 func unusedToken(ctx context.Context, tx *sql.Tx, token string) error {

@@ -19,7 +19,7 @@ func delta(ctx context.Context, q querier, after int64, sink store.DeltaSink) er
 }
 
 func accountDelta(ctx context.Context, q querier, after int64, sink store.DeltaSink) error {
-	rows, err := q.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts WHERE seq > $1 ORDER BY id`, after)
+	rows, err := q.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts WHERE seq > $1 ORDER BY seq, id`, after)
 	if err != nil {
 		return fmt.Errorf("follow accounts: %w", err)
 	}
@@ -38,7 +38,7 @@ func grantDelta(ctx context.Context, q querier, after int64, sink store.DeltaSin
 	rows, err := q.QueryContext(ctx, `SELECT k.account_id, k.id, k.limits, k.expires_at, k.revoked_at,
 		s.digest, s.number, s.revoked_at
 		FROM keys k JOIN secrets s ON s.key_id = k.id
-		WHERE k.seq > $1 ORDER BY k.account_id, k.id, s.number`, after)
+		WHERE k.seq > $1 ORDER BY k.seq, k.id, s.number`, after)
 	if err != nil {
 		return fmt.Errorf("follow keys: %w", err)
 	}
@@ -74,7 +74,7 @@ type grantRow struct {
 // sharing lets equal rows of a delta share memory: a million keys mostly have
 // few different limits, and a node keeps what it is given.
 type sharing struct {
-	account toksta.AccountID // of the last row; rows come by account
+	account toksta.AccountID // of the last row
 	key     toksta.KeyID
 	limits  map[string]*toksta.Limits // by their stored text
 }

@@ -2,19 +2,17 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/pressly/goose/v3"
 )
 
-// dialect is everything in which the engines' SQL and drivers differ.
+// dialect is everything in which the engines' SQL differs.
 type dialect struct {
 	goose     goose.Dialect
-	prelude   []string              // runs before migrations, repeatable; holds other starters off
-	now       string                // expression: Unix milliseconds by the database's clock
-	shareLock string                // clause: lock the rows read against writers
-	fault     func(error) fault     // what kind of failure an error is
-	confirm   func(*sql.Conn) error // after a commit: did it reach all it had to?
+	now       string            // expression: Unix milliseconds by the database's clock
+	shareLock string            // clause: lock the rows read against writers
+	chunk     int               // rows that one statement writes at best
+	fault     func(error) fault // what kind of failure an error is
 }
 
 // fault is a class of database errors that this package acts on.

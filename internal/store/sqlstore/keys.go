@@ -130,8 +130,8 @@ type secretRow struct {
 }
 
 // writeKeys writes keys and their generations as touched by change seq.
-func writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []toksta.Key) error {
-	if err := keyRows(seq).exec(ctx, tx, keys); err != nil {
+func (s *Store) writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []toksta.Key) error {
+	if err := s.keyRows(seq).exec(ctx, tx, keys); err != nil {
 		return err
 	}
 	secrets := make([]secretRow, 0, len(keys))
@@ -140,13 +140,14 @@ func writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []toksta.Key) er
 			secrets = append(secrets, secretRow{k.ID, &k.Generations[i]})
 		}
 	}
-	return secretRows().exec(ctx, tx, secrets)
+	return s.secretRows().exec(ctx, tx, secrets)
 }
 
-func keyRows(seq int64) upsert[toksta.Key] {
+func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
 		table:   "keys",
 		key:     []string{"id"},
+		chunk:   s.chunk,
 		columns: []string{"id", "account_id", "name", "limits", "created_at", "created_by", "expires_at", "revoked_at", "seq"},
 		args: func(k toksta.Key) ([]any, error) {
 			limits, err := limitsText(k.Limits)
@@ -160,10 +161,11 @@ func keyRows(seq int64) upsert[toksta.Key] {
 
 // secretRows conflicts on a key's generation: a digest that belongs to
 // another key is not taken over but fails the transaction.
-func secretRows() upsert[secretRow] {
+func (s *Store) secretRows() upsert[secretRow] {
 	return upsert[secretRow]{
 		table:   "secrets",
 		key:     []string{"key_id", "number"},
+		chunk:   s.chunk,
 		columns: []string{"digest", "key_id", "number", "first", "last", "created_at", "revoked_at"},
 		args: func(r secretRow) ([]any, error) {
 			return []any{

@@ -15,8 +15,8 @@ var migrations embed.FS
 
 // migrate brings the schema up to date, or refuses one that a newer version
 // of the program has written.
-func migrate(ctx context.Context, db *sql.DB, d dialect) error {
-	release, err := hold(ctx, db, d.prelude)
+func (s *Store) migrate(ctx context.Context) error {
+	release, err := hold(ctx, s.writer, s.prelude)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func migrate(ctx context.Context, db *sql.DB, d dialect) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	provider, err := goose.NewProvider(d.goose, db, folder,
+	provider, err := goose.NewProvider(s.goose, s.writer, folder,
 		goose.WithDisableGlobalRegistry(true), goose.WithTableName("schema_version"))
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)

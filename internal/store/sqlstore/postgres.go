@@ -42,21 +42,27 @@ func openPostgres(url string) (*Store, error) {
 	reads.SetMaxIdleConns(postgresReaders)
 	return &Store{
 		writer: writer, reads: reads, dialect: postgresDialect(),
-		bell: &postgresBell{db: reads, config: config}, release: func() error { return nil },
+		bell: &postgresBell{db: reads, config: config}, prelude: postgresPrelude(), confirm: postgresConfirm,
+		release: func() error { return nil },
 	}, nil
 }
 
 func postgresDialect() dialect {
 	return dialect{
-		goose: goose.DialectPostgres,
-		prelude: []string{
-			`SELECT pg_advisory_lock(80107530)`,
-			`DO $$ BEGIN CREATE DOMAIN idtext AS text COLLATE "C"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
-		},
+		goose:     goose.DialectPostgres,
 		now:       `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		shareLock: ` FOR SHARE`,
+		chunk:     100,
 		fault:     postgresFault,
-		confirm:   postgresConfirm,
+	}
+}
+
+// postgresPrelude makes starting nodes wait for one another, and makes the
+// type that the schema is written in.
+func postgresPrelude() []string {
+	return []string{
+		`SELECT pg_advisory_lock(80107530)`,
+		`DO $$ BEGIN CREATE DOMAIN idtext AS text COLLATE "C"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
 	}
 }
 

@@ -59,7 +59,10 @@ func connectSQLite(path string) (*Store, error) {
 	}
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
-	return &Store{writer: writer, reads: reads, dialect: sqliteDialect(), bell: newLocalBell()}, nil
+	return &Store{
+		writer: writer, reads: reads, dialect: sqliteDialect(), bell: newLocalBell(),
+		confirm: func(*sql.Conn) error { return nil },
+	}, nil
 }
 
 // sqliteName is the driver's name for path with the settings of a connection;
@@ -96,10 +99,10 @@ func lockFile(path string) (*os.File, error) {
 
 func sqliteDialect() dialect {
 	return dialect{
-		goose:   goose.DialectSQLite3,
-		now:     `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
-		fault:   sqliteFault,
-		confirm: func(*sql.Conn) error { return nil },
+		goose: goose.DialectSQLite3,
+		now:   `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+		chunk: 1, // more would make SQLite keep a journal to undo half a statement
+		fault: sqliteFault,
 	}
 }
 

@@ -33,7 +33,9 @@ type Store struct {
 	reads  *sql.DB
 	dialect
 	bell
-	release func() error // gives up what else holds the database
+	prelude []string              // runs before migrations, repeatable; holds other starters off
+	confirm func(*sql.Conn) error // after a commit: did it reach all it had to?
+	release func() error          // gives up what else holds the database
 }
 
 var _ store.Store = (*Store)(nil)
@@ -58,7 +60,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 
 // prepare migrates and names a new database.
 func (s *Store) prepare(ctx context.Context) error {
-	if err := migrate(ctx, s.writer, s.dialect); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return err
 	}
 	const name = `INSERT INTO cluster (one, incarnation) VALUES (1, $1) ON CONFLICT (one) DO NOTHING`

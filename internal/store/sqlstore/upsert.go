@@ -9,10 +9,6 @@ import (
 	"strings"
 )
 
-// chunk is how many rows one statement carries. Enough to spread the cost of
-// a round trip; few, since SQLite finds each "$n" by walking a list of them.
-const chunk = 8
-
 // upsert writes rows of T, replacing those whose key columns exist. Rows of
 // one call must differ in their key.
 type upsert[T any] struct {
@@ -20,11 +16,13 @@ type upsert[T any] struct {
 	columns []string
 	key     []string
 	set     string // what a conflict updates; "" replaces every other column
+	chunk   int    // rows of one statement; 0: 1
 	args    func(T) ([]any, error)
 }
 
 // exec writes all rows: whole chunks by one prepared statement, then the rest.
 func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
+	chunk := max(u.chunk, 1)
 	whole := len(rows) - len(rows)%chunk
 	for _, part := range [][]T{rows[:whole], rows[whole:]} {
 		if len(part) == 0 {
@@ -39,7 +37,7 @@ func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
 
 // execChunks writes rows, which are less than a chunk or a multiple of it.
 func (u upsert[T]) execChunks(ctx context.Context, tx *sql.Tx, rows []T) error {
-	size := min(len(rows), chunk)
+	size := min(len(rows), max(u.chunk, 1))
 	statement, err := tx.PrepareContext(ctx, u.statement(size))
 	if err != nil {
 		return err

@@ -19,16 +19,17 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 		return strings.Compare(string(a.KeyID), string(b.KeyID))
 	})
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		if err := totalRows(b.Epoch).exec(ctx, tx, b.Totals); err != nil {
+		if err := s.totalRows(b.Epoch).exec(ctx, tx, b.Totals); err != nil {
 			return err
 		}
-		return lastUseRows().exec(ctx, tx, uses)
+		return s.lastUseRows().exec(ctx, tx, uses)
 	})
 }
 
-func totalRows(epoch string) upsert[store.UsageTotal] {
+func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 	return upsert[store.UsageTotal]{
 		table: "usage",
+		chunk: s.chunk,
 		key:   []string{"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch"},
 		columns: []string{
 			"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch",
@@ -53,9 +54,10 @@ func greatest(columns ...string) string {
 	return strings.Join(set, ", ")
 }
 
-func lastUseRows() upsert[store.LastUse] {
+func (s *Store) lastUseRows() upsert[store.LastUse] {
 	return upsert[store.LastUse]{
 		table:   "last_uses",
+		chunk:   s.chunk,
 		key:     []string{"key_id"},
 		columns: []string{"key_id", "account_id", "at", "address", "agent", "operation"},
 		set: `account_id = excluded.account_id, at = excluded.at, address = excluded.address,
