@@ -39,7 +39,8 @@ type Check struct {
 	Probe func(ctx context.Context) error
 }
 
-// API holds the handlers. It is safe for concurrent use.
+// API holds the handlers and the documents they answer with, written once at
+// the start. It is safe for concurrent use.
 type API struct {
 	config  Config
 	listing []endpoint
@@ -47,7 +48,8 @@ type API struct {
 	page    []byte
 }
 
-// New prepares the documents that never change.
+// New prepares the documents that never change. It fails only when they cannot
+// be written, which is a fault of this program and not of the configuration.
 func New(c Config) (*API, error) {
 	a := &API{config: c, listing: listing(c.Routes)}
 	var err error
@@ -60,7 +62,9 @@ func New(c Config) (*API, error) {
 	return a, nil
 }
 
-// Open returns what is answered without a key, by path, for GET and HEAD.
+// Open returns what is answered without a key, by exact path, for GET and HEAD.
+// None of it says anything about an account, and all of it is the same for
+// everybody but the probes.
 func (a *API) Open() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/v1/":            http.HandlerFunc(a.list),
@@ -78,7 +82,8 @@ func (a *API) Local() map[string]http.Handler {
 	return map[string]http.Handler{OperationUsage: http.HandlerFunc(a.usage)}
 }
 
-// endpoint is a route as GET /v1/ lists it.
+// endpoint is a route as GET /v1/ lists it. Its cost key is what usage reports
+// its calls under; upstreams and prices are not the public's.
 type endpoint struct {
 	Method    string        `json:"method"`
 	Path      string        `json:"path"`

@@ -89,9 +89,10 @@ func serve(t *testing.T, u Usage, checks ...Check) *httptest.Server {
 	return s
 }
 
-// call returns the answer and its body.
-func call(t *testing.T, s *httptest.Server, method, target, key string) (*http.Request, *http.Response, []byte) {
+// call sends "METHOD target" and returns the request, the answer and its body.
+func call(t *testing.T, s *httptest.Server, line, key string) (*http.Request, *http.Response, []byte) {
 	t.Helper()
+	method, target, _ := strings.Cut(line, " ")
 	r, err := http.NewRequest(method, s.URL+target, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -169,10 +170,10 @@ func TestAnswersFitContract(t *testing.T) {
 	t.Parallel()
 	u := &reports{}
 	s := serve(t, failing{u})
-	_, _, ours := call(t, s, "GET", "/docs/json", "")
+	_, _, ours := call(t, s, "GET /docs/json", "")
 	for name, router := range map[string]routers.Router{"vendor's": loadRouter(t, contract(t)), "own": loadRouter(t, ours)} {
 		for _, e := range exchanges {
-			r, res, body := call(t, s, "GET", e.target, e.key)
+			r, res, body := call(t, s, "GET "+e.target, e.key)
 			if res.StatusCode != e.status {
 				t.Errorf("%s with %q: %d %s, want %d", e.target, e.key, res.StatusCode, body, e.status)
 			}
@@ -208,7 +209,7 @@ func TestUsage(t *testing.T) {
 		{"?month=", 400, "untouched"}, {"?month=2026-05&month=2026-06", 400, "untouched"},
 	} {
 		u.account, u.month = "", "untouched"
-		_, res, body := call(t, s, "GET", "/v1/account/usage"+c.query, "good")
+		_, res, body := call(t, s, "GET /v1/account/usage"+c.query, "good")
 		if res.StatusCode != c.status || u.month != c.month || c.status == 200 && u.account != "acct_1" {
 			t.Errorf("%q: %d %s, month %q of %q; want %d, %q", c.query, res.StatusCode, body, u.month, u.account, c.status, c.month)
 		}
@@ -217,7 +218,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	u.err = toksta.Invalid("month", "The month has not begun.")
-	if _, res, body := call(t, s, "GET", "/v1/account/usage?month=2999-01", "good"); res.StatusCode != 400 || !strings.Contains(string(body), "VALIDATION_ERROR") {
+	if _, res, body := call(t, s, "GET /v1/account/usage?month=2999-01", "good"); res.StatusCode != 400 || !strings.Contains(string(body), "VALIDATION_ERROR") {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 }
@@ -245,14 +246,14 @@ func TestProbes(t *testing.T) {
 		{true, "/version", `{"name":"Acme \u003cb\u003e","version":"1.2.3"}`, 200},
 	} {
 		bad = c.bad
-		_, res, body := call(t, s, "GET", c.target, "")
+		_, res, body := call(t, s, "GET "+c.target, "")
 		if res.StatusCode != c.status || string(body) != c.want || res.Header.Get("Content-Type") != "application/json" || res.Header.Get("X-Request-Id") == "" {
 			t.Errorf("%s: %d %s %v", c.target, res.StatusCode, body, res.Header)
 		}
-		if _, res, body := call(t, s, "HEAD", c.target, ""); res.StatusCode != c.status || len(body) != 0 {
+		if _, res, body := call(t, s, "HEAD "+c.target, ""); res.StatusCode != c.status || len(body) != 0 {
 			t.Errorf("HEAD %s: %d %s", c.target, res.StatusCode, body)
 		}
-		if _, res, _ := call(t, s, "POST", c.target, ""); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD" {
+		if _, res, _ := call(t, s, "POST "+c.target, ""); res.StatusCode != 405 || res.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("POST %s: %d %v", c.target, res.StatusCode, res.Header)
 		}
 	}
@@ -262,7 +263,7 @@ func TestProbes(t *testing.T) {
 func TestListing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &reports{})
-	_, _, body := call(t, s, "GET", "/v1/", "")
+	_, _, body := call(t, s, "GET /v1/", "")
 	var got struct {
 		Data struct{ Endpoints []map[string]string }
 	}
@@ -283,7 +284,7 @@ func TestListing(t *testing.T) {
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &reports{})
-	_, res, body := call(t, s, "GET", "/docs", "")
+	_, res, body := call(t, s, "GET /docs", "")
 	page := string(body)
 	if res.StatusCode != 200 || res.Header.Get("Content-Security-Policy") != pagePolicy || strings.Contains(page, "<script") || strings.Contains(page, "style=") {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
@@ -293,7 +294,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if _, res, body := call(t, s, "GET", "/docs/style.css", ""); res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/css") || !bytes.Contains(body, []byte("light dark")) {
+	if _, res, body := call(t, s, "GET /docs/style.css", ""); res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/css") || !bytes.Contains(body, []byte("light dark")) {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
 }

@@ -21,13 +21,15 @@ var (
 // pagePolicy lets the page load its stylesheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// group is one family's endpoints on the page.
+// group is one family's endpoints on the page; a family without any is left
+// out.
 type group struct {
 	toksta.FamilyInfo
 	Endpoints []toksta.Route
 }
 
-// page renders the documentation once; it is the same for everybody.
+// page renders the documentation once; it is the same for everybody. Families
+// keep the order of the configuration, and so do the routes of each.
 func page(c Config) ([]byte, error) {
 	t, err := template.New("docs").Parse(docsTemplate)
 	if err != nil {

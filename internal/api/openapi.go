@@ -9,7 +9,8 @@ import (
 	"github.com/toksta/toksta/httpauth"
 )
 
-// object is a JSON object of the document.
+// object is a JSON object of the document. The encoder sorts its keys, so the
+// document is the same bytes in every process with the same configuration.
 type object = map[string]any
 
 // failures are the codes that every endpoint may answer with, each with what
@@ -36,7 +37,8 @@ type failure struct {
 // Status is the code's HTTP status.
 func (f failure) Status() int { return httpauth.Status(f.Code) }
 
-// document describes the configured routes as OpenAPI 3.0.3.
+// document describes the configured routes as OpenAPI 3.0.3, the version that
+// every generator of clients reads.
 func document(c Config) object {
 	paths := object{}
 	for _, r := range c.Routes {

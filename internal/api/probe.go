@@ -9,7 +9,8 @@ import (
 	"github.com/toksta/toksta/httpauth"
 )
 
-// probeTime is how long all checks together may take.
+// probeTime is how long all checks together may take: less than an ordinary
+// orchestrator waits, so it learns which check failed rather than nothing.
 const probeTime = 2 * time.Second
 
 // health says that the process answers, and nothing else: an orchestrator
@@ -26,6 +27,7 @@ type readiness struct {
 }
 
 // ready says whether this node should get traffic: 503 when any check fails.
+// Checks run one after another; each gets what is left of the time.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
 	defer cancel()
@@ -47,7 +49,8 @@ func (a *API) version(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, http.StatusOK, map[string]string{"name": a.config.Name, "version": a.config.Version})
 }
 
-// plain answers without the envelope, as probes are read.
+// plain answers without the envelope, as probes are read by machines that know
+// nothing of it. No cache may vouch for a node.
 func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -57,7 +57,8 @@ type Gateway struct {
 	stations map[*toksta.Route]station
 }
 
-// station is where an admitted call is answered.
+// station is where an admitted call is answered. Every route of the table has
+// one, so a missing entry cannot happen while requests run.
 type station struct {
 	handler http.Handler
 	open    bool // no key is asked for
@@ -165,7 +166,8 @@ func (g *Gateway) route(r *http.Request) (*toksta.Route, error) {
 	return g.table.Match(r.Method, path)
 }
 
-// verify turns the request into a call, asks for the decision and notes it.
+// verify turns the request into a call, asks for the decision and notes it. The
+// principal of a refused call is for the record only.
 func (g *Gateway) verify(r *http.Request, rt *toksta.Route) (*httpauth.Passage, error) {
 	x, rec := httpauth.ExchangeFrom(r.Context()), telemetry.RecordFrom(r.Context())
 	addr, err := g.config.proxies().client(r)

@@ -53,7 +53,8 @@ func check(path string) (escaped bool, err error) {
 }
 
 // safeEscape reports whether s starts with the escape of a printable ASCII
-// character that separates nothing.
+// character that separates nothing. Escaped UTF-8 is refused with the rest: an
+// overlong sequence is a dot or a slash to a lenient decoder.
 func safeEscape(s string) bool {
 	if len(s) < 3 {
 		return false

@@ -190,6 +190,7 @@ func (n *node) methods(into []string, path string) []string {
 	return into
 }
 
+// appendMethods may repeat a method: missing sorts and compacts.
 func appendMethods(into []string, routes []*toksta.Route) []string {
 	for _, r := range routes {
 		into = append(into, r.Method)

@@ -61,7 +61,8 @@ type recorder struct {
 }
 
 // recovered answers a panic if that is still possible, and returns what to
-// panic with otherwise.
+// panic with otherwise. The header of the failed attempt goes: it may hold
+// what was meant for a success only.
 func (w *recorder) recovered(r *http.Request, fault any) any {
 	if fault == http.ErrAbortHandler {
 		if w.rec.Outcome == "" {
@@ -99,7 +100,7 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom keeps the fast paths of the writer below.
+// ReadFrom keeps the fast paths of the writer below, such as sendfile.
 func (w *recorder) ReadFrom(src io.Reader) (int64, error) {
 	w.begin()
 	n, err := io.Copy(w.ResponseWriter, src)

@@ -60,7 +60,9 @@ func RecordFrom(ctx context.Context) *Record {
 	return &Record{}
 }
 
-// Fail notes the error that the request is answered with.
+// Fail notes the error that the request is answered with. The text of an
+// internal one is kept for operators; a caller's own is said by code and reason,
+// since its message may repeat what the caller sent.
 func (rec *Record) Fail(err error) {
 	rec.Code = toksta.ErrorCode(err)
 	rec.Reason = reason(err)
@@ -69,7 +71,8 @@ func (rec *Record) Fail(err error) {
 	}
 }
 
-// outcome is settled last, from what the stations left.
+// outcome is settled last, from what the stations left. A station that knows
+// better than the status has said so.
 func (rec *Record) outcome() Outcome {
 	switch {
 	case rec.Outcome != "":

@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/toksta/toksta/internal/telemetry"
+)
+
+// HTTP/2 has the same rules: its pseudo-fields are no way around them.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, nil)
+	g, err := New(Config{
+		Routes: testRoutes[1:2], Verifier: b.judge, Settler: b.judge,
+		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, g))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	for _, c := range []struct {
+		path, key string
+		status    int
+	}{
+		{"/v1/creators/a%20b?x=%20", goodKey, 200},
+		{"/v1/creators/7", "bad", 401},
+		{"/v1/creators/a%2fb", goodKey, 400},
+		{"/v1//creators/7", goodKey, 400},
+		{"/nowhere", goodKey, 404},
+	} {
+		r, err := http.NewRequest("GET", s.URL+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+c.key)
+		r.Header["x_toksta_plan"] = []string{"forged"}
+		res, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.ProtoMajor != 2 || res.StatusCode != c.status || res.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %s %d, want %d", c.path, res.Proto, res.StatusCode, c.status)
+		}
+		for _, seen := range b.forwarded() {
+			if c.status != 200 || seen.RequestURI != c.path || seen.Header.Get("X-Forwarded-Proto") != "https" || len(seen.Header["X_toksta_plan"]) != 0 {
+				t.Errorf("%s: forwarded %s %v", c.path, seen.RequestURI, seen.Header)
+			}
+		}
+	}
+}
