@@ -1,0 +1,316 @@
+package accounts_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+)
+
+// straight is the log of one node that follows by itself: a commit, no wait.
+type straight struct{ store.Mutator }
+
+func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+	c, err := l.Mutator.Commit(ctx, by, d)
+	return toksta.Receipt{Change: c}, err
+}
+
+type world struct {
+	*accounts.Service
+	store store.Store
+	now   time.Time
+}
+
+var operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "ops"}
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	w := &world{store: s, now: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC)}
+	w.Service = &accounts.Service{
+		Log: straight{s}, Store: s, Now: func() time.Time { return w.now },
+		Catalog: &toksta.Catalog{
+			Plans: []toksta.Plan{
+				{ID: "FREE", API: toksta.APINever},
+				{ID: "BUILD", API: toksta.APIAlways},
+				{ID: "PRO", API: toksta.APIEntitled, Entitled: []toksta.Family{"workspace"}},
+			},
+			Statuses: map[toksta.Status]toksta.Reason{toksta.StatusActive: "", toksta.StatusPastDue: toksta.ReasonBillingPastDue},
+			FreePlan: "FREE", PerMinute: 60,
+		},
+	}
+	return w
+}
+
+func (w *world) create(tb testing.TB) toksta.Account {
+	tb.Helper()
+	out, err := w.Create(tb.Context(), operator, accounts.CreateRequest{Name: "Acme"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return out.Account
+}
+
+func (w *world) changes(tb testing.TB) []toksta.Change {
+	tb.Helper()
+	cs, err := w.Audit(tb.Context(), store.ChangeQuery{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return cs
+}
+
+func refused(t *testing.T, err error, code toksta.Code, says string) {
+	t.Helper()
+	if err == nil || toksta.ErrorCode(err) != code || !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v, want %s saying %q", err, code, says)
+	}
+}
+
+// What Create returns is what is stored, and it starts where it may do
+// nothing: on the free plan.
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.create(t)
+	got, err := w.Get(t.Context(), a.ID)
+	if diff := cmp.Diff(a, got); err != nil || diff != "" {
+		t.Errorf("%v (-returned +stored)\n%s", err, diff)
+	}
+	if a.Plan != "FREE" || a.Status != toksta.StatusActive || a.Cadence != accounts.CadenceMonthly || !a.CycleAnchor.IsZero() {
+		t.Errorf("defaults: %+v", a)
+	}
+	req := accounts.CreateRequest{Name: "Twice", Token: "t"}
+	if _, err := w.Create(t.Context(), operator, req); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Create(t.Context(), operator, req)
+	if !errors.Is(err, &toksta.Error{Code: toksta.CodeConflict, Reason: accounts.ReasonRepeated}) {
+		t.Errorf("a repeated request: %v", err)
+	}
+}
+
+// A value nobody configured is refused with those that are, and changes
+// nothing.
+func TestUnknownValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	before := len(w.changes(t))
+	_, err := w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: id, Plan: "GOLD"})
+	refused(t, err, toksta.CodeValidation, `"GOLD". Choose from: BUILD, FREE, PRO.`)
+	_, err = w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: id, Plan: "PRO", Cadence: "daily"})
+	refused(t, err, toksta.CodeValidation, "annual, monthly")
+	_, err = w.SetStatus(t.Context(), operator, accounts.StatusRequest{Account: id, Status: "paused"})
+	refused(t, err, toksta.CodeValidation, "active, past_due")
+	_, err = w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: "data_endpoints_enabled", Value: "true"})
+	refused(t, err, toksta.CodeValidation, "workspace_endpoints_enabled")
+	_, err = w.Create(t.Context(), operator, accounts.CreateRequest{Name: "x", Plan: "GOLD"})
+	refused(t, err, toksta.CodeValidation, "GOLD")
+	_, err = w.Rename(t.Context(), operator, accounts.RenameRequest{Account: id, Name: " "})
+	refused(t, err, toksta.CodeValidation, "name")
+	_, err = w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: "acct_none", Plan: "PRO"})
+	refused(t, err, toksta.CodeNotFound, "account")
+	if after := len(w.changes(t)); after != before {
+		t.Errorf("%d changes were written", after-before)
+	}
+}
+
+// The cycle that credits reset by begins with the subscription and survives a
+// change between paid plans: moving it would give or take credits.
+func TestCycleAnchor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	set := func(p toksta.PlanID) toksta.Account {
+		out, err := w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: id, Plan: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Account
+	}
+	first := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	if a := set("BUILD"); !a.CycleAnchor.Equal(first) {
+		t.Errorf("subscribing anchors at %v", a.CycleAnchor)
+	}
+	w.now = w.now.AddDate(0, 2, 3)
+	if a := set("PRO"); !a.CycleAnchor.Equal(first) {
+		t.Errorf("changing plans moves the anchor to %v", a.CycleAnchor)
+	}
+	set("FREE")
+	if a := set("BUILD"); !a.CycleAnchor.Equal(w.now.Truncate(24 * time.Hour)) {
+		t.Errorf("subscribing again anchors at %v", a.CycleAnchor)
+	}
+}
+
+// The audit trail says what was and what is; what changes nothing is not in
+// it, and does not restart "past due since".
+func TestDetailSaysOldAndNew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	var got []map[string]string
+	for range 2 { // the second round changes nothing
+		w.now = w.now.Add(time.Hour)
+		_, err1 := w.Rename(t.Context(), operator, accounts.RenameRequest{Account: id, Name: "Acme Ltd"})
+		_, err2 := w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: id, Plan: "PRO", Cadence: "annual"})
+		_, err3 := w.SetStatus(t.Context(), operator, accounts.StatusRequest{Account: id, Status: toksta.StatusPastDue})
+		_, err4 := w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: "overage_cap_usd", Value: "12.5"})
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cs := w.changes(t)
+	for i := len(cs) - 1; i > 0; i-- {
+		got = append(got, cs[i-1].Detail)
+	}
+	want := []map[string]string{
+		{"name": "Acme → Acme Ltd"},
+		{"plan": "FREE → PRO", "cadence": "monthly → annual"},
+		{"status": "active → past_due"},
+		{"overage_cap_usd": "default → 12.50"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if a, err := w.Get(t.Context(), id); err != nil || !a.StatusSince.Equal(w.now.Add(-time.Hour)) {
+		t.Errorf("past due since %v, %v", a.StatusSince, err)
+	}
+}
+
+// Entitlements decide access and money: each value means exactly what it
+// says, and what is not understood changes nothing.
+func TestSetEntitlement(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	on, off := true, false
+	type e = toksta.Entitlements
+	for _, c := range []struct {
+		name, value string
+		want        e // after it; the zero value with bad: refused
+		bad         bool
+	}{
+		{"api_access_enabled", "true", e{APIAccess: &on}, false},
+		{"api_access_enabled", "false", e{APIAccess: &off}, false},
+		{"api_access_enabled", "yes", e{}, true},
+		{"api_access_enabled", "default", e{}, false},
+		{"workspace_endpoints_enabled", "true", e{Families: map[toksta.Family]bool{"workspace": true}}, false},
+		{"workspace_endpoints_enabled", "", e{}, true},
+		{"workspace_endpoints_enabled", "default", e{}, false},
+		{"rate_limit_per_minute", "90", e{PerMinute: 90}, false},
+		{"rate_limit_per_minute", "0", e{}, true},
+		{"rate_limit_per_minute", "1e3", e{}, true},
+		{"rate_limit_per_minute", "default", e{}, false},
+		{"overage_cap_usd", "0.000001", e{OverageCapMicros: 1}, false},
+		{"overage_cap_usd", "1000000000.10", e{OverageCapMicros: 1_000_000_000_100_000}, false},
+		{"overage_cap_usd", "0", e{}, true},
+		{"overage_cap_usd", "-1", e{}, true},
+		{"overage_cap_usd", "1.0000001", e{}, true},
+		{"overage_cap_usd", ".5", e{}, true},
+		{"overage_cap_usd", "1.", e{}, true},
+		{"overage_cap_usd", "1.-5", e{}, true},
+		{"overage_cap_usd", "none", e{}, false},
+		{"purchased_credits", "500", e{PurchasedCredits: 500}, false},
+		{"purchased_credits", "+250", e{PurchasedCredits: 750}, false},
+		{"purchased_credits", "-1", e{}, true},
+		{"purchased_credits", "+9223372036854775807", e{}, true},
+		{"purchased_credits", "0", e{}, false},
+	} {
+		before, err := w.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: c.name, Value: c.value})
+		if c.bad {
+			refused(t, err, toksta.CodeValidation, c.name)
+			out.Account = before
+			c.want = before.Entitlements
+		} else if err != nil {
+			t.Errorf("%s %q: %v", c.name, c.value, err)
+		}
+		stored, err := w.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(stored.Entitlements.Families) == 0 {
+			stored.Entitlements.Families = nil
+		}
+		if diff := cmp.Diff(c.want, stored.Entitlements); diff != "" {
+			t.Errorf("%s %q (-want +got)\n%s", c.name, c.value, diff)
+		}
+	}
+}
+
+// Buying credits twice by mistake costs money: a token makes "+n" harmless to
+// repeat.
+func TestAddingCreditsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	req := accounts.EntitlementRequest{Account: w.create(t).ID, Name: "purchased_credits", Value: "+100", Token: "order-1"}
+	if _, err := w.SetEntitlement(t.Context(), operator, req); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.SetEntitlement(t.Context(), operator, req)
+	refused(t, err, toksta.CodeConflict, "before")
+	if a, err := w.Get(t.Context(), req.Account); err != nil || a.Entitlements.PurchasedCredits != 100 {
+		t.Errorf("%d credits, %v", a.Entitlements.PurchasedCredits, err)
+	}
+}
+
+// Money typed is money kept, to the micro-dollar, and shown as it was meant.
+func TestDollarsRoundTrip(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	rapid.Check(t, func(r *rapid.T) {
+		micros := rapid.Int64Range(1, 1e15).Draw(r, "micros")
+		text := fmt.Sprintf("%d.%06d", micros/1e6, micros%1e6)
+		out, err := w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: "overage_cap_usd", Value: text})
+		if err != nil || out.Account.Entitlements.OverageCapMicros != micros {
+			r.Fatalf("%s became %d, %v", text, out.Account.Entitlements.OverageCapMicros, err)
+		}
+	})
+}
+
+// An invitation's code is known to who is handed it and nobody else: the
+// store keeps its hash, the log nothing of it.
+func TestInvite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.create(t)
+	out, err := w.Invite(t.Context(), operator, accounts.InviteRequest{Account: a.ID, Email: "ada@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := out.Code.Reveal()
+	i, err := w.store.Invitation(t.Context(), sha256.Sum256([]byte(code)))
+	if err != nil || i.AccountID != a.ID || i.Email != "ada@example.com" || !i.ExpiresAt.Equal(w.now.Add(accounts.DefaultInvitation)) {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if text := fmt.Sprintf("%+v %#v", out, w.changes(t)); len(code) < 20 || strings.Contains(text, code) {
+		t.Error("the code can be read where it should not")
+	}
+	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Account: "acct_none"})
+	refused(t, err, toksta.CodeNotFound, "account")
+}
