@@ -67,7 +67,8 @@ func (c *Catalog) Standing(a Account) *Standing {
 	if s.PerMinute <= 0 {
 		s.PerMinute = c.PerMinute
 	}
-	s.Families = slices.Clone(plan.Families)
+	// Clipped, so that appending copies and the plan stays as it is.
+	s.Families = slices.Clip(plan.Families)
 	for _, f := range plan.Entitled {
 		if a.Entitlements.Families[f] && !slices.Contains(s.Families, f) {
 			s.Families = append(s.Families, f)

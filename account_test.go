@@ -51,6 +51,22 @@ func TestStanding(t *testing.T) {
 	}
 }
 
+// Guarantee: one account's entitlement never opens a family to another of the
+// same plan.
+func TestStandingsShareNothing(t *testing.T) {
+	t.Parallel()
+	catalog := offer()
+	catalog.Plans[2].Entitled = []toksta.Family{"workspace", "beta"}
+	entitled := func(f toksta.Family) toksta.Account {
+		return toksta.Account{Plan: "SAAS", Entitlements: toksta.Entitlements{Families: map[toksta.Family]bool{f: true}}}
+	}
+	first := catalog.Standing(entitled("workspace"))
+	catalog.Standing(entitled("beta"))
+	if diff := cmp.Diff([]toksta.Family{"data", "job", "account", "workspace"}, first.Families); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func date(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }

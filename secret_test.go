@@ -24,14 +24,15 @@ type holder struct {
 	inner  *struct{ s toksta.Secret }
 }
 
-// Guarantee: a secret reaches no log and no answer by way of a formatter or an
+// Guarantee: a secret, or a password, reaches no log and no answer by way of a formatter or an
 // encoder, wherever in a value it sits.
 func TestSecretCannotBePrinted(t *testing.T) {
 	t.Parallel()
 	s, _ := shape.NewSecret()
 	text := s.Reveal()
 	h := holder{"n", s, &struct{ s toksta.Secret }{s}}
-	values := []any{s, &s, h, &h, []toksta.Secret{s}, map[string]toksta.Secret{"k": s}, []any{h, &s}, struct{ S any }{s}, errors.Join(fmt.Errorf("%v", s))}
+	hidden := toksta.Hide(text)
+	values := []any{hidden, &hidden, struct{ h toksta.Hidden }{hidden}, []any{hidden}, s, &s, h, &h, []toksta.Secret{s}, map[string]toksta.Secret{"k": s}, []any{h, &s}, struct{ S any }{s}, errors.Join(fmt.Errorf("%v", s))}
 	var out bytes.Buffer
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T", "%w", "%40v", "%.3s"} {
@@ -55,8 +56,11 @@ func TestSecretCannotBePrinted(t *testing.T) {
 	if _, err := json.Marshal(s); err == nil {
 		t.Error("a secret was encoded")
 	}
-	if got := fmt.Sprintf("%s", s); got != "[secret]" {
+	if got := fmt.Sprintf("%s %v", s, hidden); got != "[secret] [hidden]" {
 		t.Errorf("printed as %q", got)
+	}
+	if hidden.Reveal() != text || (toksta.Hidden{}).Reveal() != "" {
+		t.Error("a hidden text is not what was hidden")
 	}
 }
 

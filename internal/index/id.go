@@ -38,7 +38,7 @@ func cutID(row string) (id, rest string) {
 	return row[:at], row[at:]
 }
 
-// idText returns the id as the caller wrote it.
+// idText returns the id as the account has it, in memory of its own.
 func idText(id string) string {
 	r := reader{rest: id}
 	if r.unsigned() > 0 {
@@ -53,7 +53,8 @@ func idText(id string) string {
 	return string(out[:])
 }
 
-// parseULID reads 26 upper-case digits of at most 128 bits.
+// parseULID reads 26 upper-case digits of at most 128 bits. What it refuses,
+// lower case for one, is kept as text: two ids never share a form.
 func parseULID(s string) (hi, lo uint64, ok bool) {
 	if len(s) != ulidDigits || s[0] > '7' {
 		return 0, 0, false

@@ -25,15 +25,16 @@ type Index struct {
 	seed     maphash.Seed
 	digests  atomic.Pointer[table] // digest → ref of an entry
 	entries  slabs[entry]
-	texts    arena
+	texts    arena // key ids
 	accounts accounts
 
 	mu     sync.Mutex // writers
 	shared terms
 }
 
-// entry is one secret. All but its terms is written before the entry is
-// published and never again.
+// entry is one secret, in 56 bytes with a single pointer. All but its term is
+// written before the entry is published and never again; a change that touches
+// more than the term makes a new entry.
 type entry struct {
 	digest     toksta.Digest
 	term       atomic.Pointer[term]
@@ -77,7 +78,8 @@ func (x *Index) Standing(id toksta.AccountID) *toksta.Standing {
 	return x.accounts.standing(ref)
 }
 
-// Len returns how many secrets and accounts were put.
+// Len returns how many secrets and accounts were put: generations count one by
+// one, revoked or not, and an account that only grants named does not count.
 func (x *Index) Len() (keys, accounts int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -106,6 +108,8 @@ func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Gra
 		old.term.Store(t)
 		return
 	}
+	// The entry is whole before a slot refers to it. An entry that it replaces
+	// is left to the readers that still hold it; hardly any key ever moves.
 	ref, e := x.entries.add()
 	e.digest, e.account, e.generation, e.id = d, owner, g.Generation, x.texts.add(string(g.KeyID))
 	e.term.Store(t)

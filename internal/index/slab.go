@@ -5,13 +5,16 @@ import (
 	"unsafe"
 )
 
-// slabs is a growing array whose elements never move. Refs count from 1, so
-// that 0 can mean none. One writer adds; readers need no lock.
+// slabs is a growing array whose elements never move, so that a pointer to one
+// stays good and growing copies only the list of slabs. Refs count from 1, so
+// that 0 can mean none; four bytes reach four billion elements. One writer
+// adds; readers need no lock.
 type slabs[T any] struct {
 	list atomic.Pointer[[]*[slabLen]T]
 	used uint32
 }
 
+// slabLen makes a slab of entries exactly seven pages: nothing is wasted.
 const slabLen = 1 << 10
 
 // at returns the element of a ref that add returned.
@@ -47,11 +50,12 @@ type arena struct {
 	free   int // bytes of the last block; the writer's
 }
 
-// text is a string in an arena.
+// text is a string in an arena; the zero value is the empty one.
 type text struct {
 	block, offset, length uint16
 }
 
+// blockLen is as far as an offset of two bytes reaches.
 const blockLen = 1 << 16
 
 // add keeps a copy of s, which is an identifier and so far shorter than a

@@ -6,10 +6,11 @@ import "sync/atomic"
 // ever go from empty to a ref, or from one ref to another of the same key, so
 // a reader needs no lock. Its owner replaces a table that is too full.
 type table struct {
-	slots []atomic.Uint32 // a power of two; 0 is empty
+	slots []atomic.Uint32 // a power of two of them; 0 is empty
 	used  uint32          // the writer's
 }
 
+// minSlots spares a small node its first dozen growths.
 const minSlots = 1 << 10
 
 func newTable(slots int) *table {
@@ -31,8 +32,9 @@ func (t *table) place(hash uint64, ref uint32) {
 }
 
 // insert adds a ref that the table does not hold, into a table of twice the
-// size when three quarters are used. Readers see the old table whole or the
-// new one whole.
+// size when three quarters are used, so that every probe meets an empty slot.
+// Readers see the old table whole or the new one whole; what the old one lacks
+// was put after their look-up began.
 func insert(p *atomic.Pointer[table], hash uint64, ref uint32, rehash func(uint32) uint64) {
 	t := p.Load()
 	if int(t.used+1)*4 <= len(t.slots)*3 {
