@@ -17,12 +17,12 @@ type object = map[string]any
 // it means to the caller.
 func failures() []failure {
 	return []failure{
-		{toksta.CodeBadRequest, "The path, query or body is not valid (`BAD_REQUEST`, `VALIDATION_ERROR`)."},
+		{toksta.CodeBadRequest, "The path, the query or the body is not valid (also VALIDATION_ERROR)."},
 		{toksta.CodeUnauthorized, "No usable, known, live API key."},
 		{toksta.CodeInsufficientCredits, "The balance is below the cost of the call."},
 		{toksta.CodeForbidden, "Plan, billing, entitlement or the key's scopes do not allow the call."},
 		{toksta.CodeNotFound, "Unknown endpoint or id."},
-		{toksta.CodeRateLimited, "Over the limit per minute; wait for `Retry-After`."},
+		{toksta.CodeRateLimited, "Over the limit per minute; wait as long as Retry-After says."},
 		{toksta.CodeInternal, "Unexpected server error."},
 		{toksta.CodeNotImplemented, "The endpoint is listed but not implemented yet."},
 	}
@@ -105,7 +105,7 @@ func parameters(r toksta.Route) []object {
 	}
 	if r.Operation == OperationUsage {
 		out = append(out, object{
-			"name": "month", "in": "query", "description": "`YYYY-MM`, the current month by default.",
+			"name": "month", "in": "query", "description": "YYYY-MM; the current month by default.",
 			"schema": object{"type": "string", "pattern": `^\d{4}-\d{2}$`},
 		})
 	}
