@@ -54,10 +54,14 @@ var rooms = map[string][]string{
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"."},
 
-	"internal/demo":     {".", "internal/accounts", "internal/keys", "internal/signin"},
+	"internal/demo":     {".", "client"},
 	"internal/app":      {"*"},
 	"internal/archtest": {},
-	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo"},
+	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},
+
+	// The protocol played through in a model of many nodes and bad networks.
+	"internal/simulate": {},
+	"cmd/simulate":      {"internal/simulate"},
 }
 
 // never is what a room must not import of others, by the start of the path.
