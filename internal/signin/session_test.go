@@ -1,0 +1,278 @@
+package signin
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+func (w *world) alive(tb testing.TB, c toksta.Hidden) bool {
+	tb.Helper()
+	_, err := w.Authenticate(tb.Context(), c)
+	if err != nil && toksta.ErrorCode(err) != toksta.CodeUnauthorized {
+		tb.Fatal(err)
+	}
+	return err == nil
+}
+
+// A browser left behind stops being signed in: after a week unused, and after
+// thirty days however much it is used.
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	idle, used := w.signUp(t, "ada@example.com"), w.signUp(t, "bob@example.com")
+	start := w.now
+	for w.now.Before(start.Add(30 * 24 * time.Hour)) {
+		if !w.alive(t, used.Cookie) {
+			t.Fatalf("a session in use ended after %v", w.now.Sub(start))
+		}
+		w.now = w.now.Add(6 * 24 * time.Hour)
+	}
+	if w.alive(t, used.Cookie) {
+		t.Error("a session lives for more than thirty days")
+	}
+	w.now = start.Add(7*24*time.Hour - time.Millisecond)
+	again := w.alive(t, idle.Cookie)
+	w.now = start.Add(7 * 24 * time.Hour)
+	if !again || !w.alive(t, idle.Cookie) { // the look a millisecond ago was a use
+		t.Error("a session ended within a week of its last use")
+	}
+	w.now = w.now.Add(7 * 24 * time.Hour)
+	if w.alive(t, idle.Cookie) {
+		t.Error("a session lives through a week without use")
+	}
+}
+
+// Only the cookie that was handed out works, byte for byte.
+func TestOtherCookies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in := w.signUp(t, "ada@example.com")
+	cookie := in.Cookie.Reveal()
+	for _, other := range []string{"", "x", cookie + "A", cookie[:42], strings.ToUpper(cookie),
+		in.Session.id.String(), base64.RawURLEncoding.EncodeToString(in.Session.id[:])} {
+		if w.alive(t, toksta.Hide(other)) {
+			t.Errorf("%q signs in", other)
+		}
+	}
+}
+
+// Signing out ends what it says and nothing else.
+func TestSignOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	other := w.signUp(t, "bob@example.com")
+	var mine []SignedIn
+	mine = append(mine, w.signUp(t, "ada@example.com"))
+	for range 3 {
+		w.now = w.now.Add(time.Minute)
+		in, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine = append(mine, in)
+	}
+	living := func() (out []bool) {
+		for _, in := range mine {
+			out = append(out, w.alive(t, in.Cookie))
+		}
+		return out
+	}
+	list, err := w.ListSessions(t.Context(), mine[2].Identity)
+	if err != nil || len(list) != 4 || !list[1].Current || list[0].Current || list[0].Address != "203.0.113.7" {
+		t.Errorf("list %+v, %v", list, err)
+	}
+	if err := w.SignOut(t.Context(), mine[0].Cookie); err != nil {
+		t.Fatal(err)
+	}
+	if got := living(); got[0] || !got[1] || !got[2] || !got[3] {
+		t.Errorf("after signing out one: %v", got)
+	}
+	if err := w.SignOutEverywhere(t.Context(), mine[2].Identity, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := living(); got[1] || !got[2] || got[3] {
+		t.Errorf("after signing out the others: %v", got)
+	}
+	if err := w.SignOutEverywhere(t.Context(), mine[2].Identity, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := living(); got[2] || !w.alive(t, other.Cookie) {
+		t.Errorf("after signing out everywhere: %v, another member %v", got, w.alive(t, other.Cookie))
+	}
+}
+
+// Changing the password takes the current one and ends every other session:
+// whoever knew the old one is out.
+func TestChangePassword(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	mine := w.signUp(t, "ada@example.com")
+	thief, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(current, next string) error {
+		return w.ChangePassword(t.Context(), home, mine.Identity, PasswordRequest{Current: toksta.Hide(current), Next: toksta.Hide(next)})
+	}
+	refused(t, change("wrong", "a much better one"), toksta.CodeValidation, "current password")
+	refused(t, change(secretWord, "short"), toksta.CodeValidation, "at least 12")
+	if !w.alive(t, thief.Cookie) {
+		t.Error("a refused change ended sessions")
+	}
+	if err := change(secretWord, "a much better one"); err != nil {
+		t.Fatal(err)
+	}
+	if !w.alive(t, mine.Cookie) || w.alive(t, thief.Cookie) {
+		t.Errorf("own session %v, other %v", w.alive(t, mine.Cookie), w.alive(t, thief.Cookie))
+	}
+	_, err = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	refused(t, err, toksta.CodeUnauthorized, "wrong")
+	if _, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide("a much better one")); err != nil {
+		t.Error(err)
+	}
+}
+
+// Confirming with the password gives a session that is recent, and the one
+// before it is gone.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in := w.signUp(t, "ada@example.com")
+	w.now = w.now.Add(time.Hour)
+	_, err := w.Confirm(t.Context(), home, in.Identity, toksta.Hide("wrong"))
+	refused(t, err, toksta.CodeUnauthorized, "wrong")
+	again, err := w.Confirm(t.Context(), home, in.Identity, toksta.Hide(secretWord))
+	if err != nil || !again.Session.CreatedAt.Equal(w.now) {
+		t.Fatalf("%+v, %v", again.Session, err)
+	}
+	if w.alive(t, in.Cookie) || !w.alive(t, again.Cookie) {
+		t.Error("the session was not replaced")
+	}
+}
+
+// The operator can let people in and reset a password; a disabled member's
+// open browser is out at once.
+func TestOperatorsMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Closed)
+	account := toksta.Account{ID: "acct_1", Name: "Acme", Plan: "FREE"}
+	put := func(m store.Mutation) {
+		_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(store.Mutation{Kind: toksta.AccountCreated, Accounts: []toksta.Account{account}})
+	req := MemberRequest{Account: "acct_1", Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(secretWord)}
+	m, err := w.CreateMember(t.Context(), operator, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.CreateMember(t.Context(), operator, req)
+	refused(t, err, toksta.CodeConflict, "address")
+	req.Account, req.Email = "acct_none", "bob@example.com"
+	_, err = w.CreateMember(t.Context(), operator, req)
+	refused(t, err, toksta.CodeNotFound, "account")
+
+	in, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one")); err != nil {
+		t.Fatal(err)
+	}
+	if w.alive(t, in.Cookie) {
+		t.Error("a reset leaves sessions open")
+	}
+	in, err = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide("a much better one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Member.DisabledAt = w.now
+	put(store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{in.Member}})
+	if w.alive(t, in.Cookie) {
+		t.Error("a disabled member is signed in")
+	}
+	refused(t, w.ResetPassword(t.Context(), operator, "mem_none", toksta.Hide(secretWord)), toksta.CodeNotFound, "member")
+}
+
+// Memory is bounded under a flood: no more hashes at once than configured, and
+// whoever gives up waiting costs none.
+func TestHashesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHasher(3)
+		var running, most atomic.Int64
+		h.key = func([]byte, []byte, uint32, uint32, uint8, uint32) []byte {
+			most.Store(max(most.Load(), running.Add(1)))
+			<-time.After(time.Second)
+			running.Add(-1)
+			return make([]byte, tagLen)
+		}
+		var wg sync.WaitGroup
+		var served atomic.Int64
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		for range 20 {
+			wg.Go(func() {
+				if _, err := h.hash(ctx, toksta.Hide(secretWord)); err == nil {
+					served.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if most.Load() != 3 || served.Load() != 9 {
+			t.Errorf("%d at once, %d served", most.Load(), served.Load())
+		}
+	})
+}
+
+// The throttle must not grow with the names that an attacker makes up.
+func TestThrottleIsBounded(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(pace{free: 1, limit: time.Minute, forget: time.Hour})
+	now := time.Unix(1e9, 0)
+	for i := range 5 * maxTracked {
+		th.attempt(string(rune(i%maxTracked))+strings.Repeat("x", i/maxTracked), now)
+		if n := len(th.recent) + len(th.old); n > 2*maxTracked {
+			t.Fatalf("%d names are kept", n)
+		}
+	}
+}
+
+// Stored hashes are the real thing: argon2id at the stated cost, salted, and
+// read back; anything else is an error, not a mismatch that hides it.
+func TestHash(t *testing.T) {
+	t.Parallel()
+	h := newHasher(1)
+	one, err := h.hash(t.Context(), toksta.Hide(secretWord))
+	if err != nil || !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("%q, %v", one, err)
+	}
+	two, err := h.hash(t.Context(), toksta.Hide(secretWord))
+	if err != nil || one == two {
+		t.Error("two hashes share a salt")
+	}
+	for word, want := range map[string]bool{secretWord: true, secretWord + " ": false} {
+		if got, err := h.matches(t.Context(), one, toksta.Hide(word)); err != nil || got != want {
+			t.Errorf("%q matches %v, %v", word, got, err)
+		}
+	}
+	p, err := parsePHC(nobody)
+	if q, _ := parsePHC(one); err != nil || p.memory != q.memory || p.time != q.time || p.threads != q.threads || len(p.salt) != len(q.salt) {
+		t.Errorf("an unknown address costs %+v, %v", p, err)
+	}
+	for _, bad := range []string{"", "x", strings.Replace(one, "argon2id", "argon2i", 1), one[:len(one)-1], strings.Replace(one, "t=2", "t=0", 1)} {
+		if _, err := h.matches(t.Context(), bad, toksta.Hide(secretWord)); err == nil {
+			t.Errorf("%q is taken for a hash", bad)
+		}
+	}
+}

@@ -1,0 +1,322 @@
+package signin
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+)
+
+// straight is the log of one node that follows by itself: a commit, no wait.
+type straight struct{ store.Mutator }
+
+func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+	c, err := l.Mutator.Commit(ctx, by, d)
+	return toksta.Receipt{Change: c}, err
+}
+
+// world is a service on a real database whose hashes cost little and are
+// counted.
+type world struct {
+	*Service
+	store  store.Store
+	file   string
+	now    time.Time
+	hashes atomic.Int64
+}
+
+var (
+	operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "ops"}
+	home     = Origin{Address: netip.MustParseAddr("203.0.113.7"), Agent: "Firefox"}
+)
+
+const secretWord = "correct horse battery"
+
+func newWorld(tb testing.TB, policy Policy) *world {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "toksta.db")
+	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: file})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	w := &world{store: s, file: file, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	w.Service = New(Config{
+		Log: straight{s}, Store: s, Sessions: s, Policy: policy,
+		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
+	})
+	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
+		w.hashes.Add(1)
+		return argon2.IDKey(password, salt, 1, 8, 1, n)
+	}
+	return w
+}
+
+func (w *world) signUp(tb testing.TB, email string) SignedIn {
+	tb.Helper()
+	in, err := w.SignUp(tb.Context(), home, SignUpRequest{
+		Name: "Ada", AccountName: "Acme", Email: email, Password: toksta.Hide(secretWord),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return in
+}
+
+// from is a client in a network of its own.
+func from(i int) Origin {
+	return Origin{Address: netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}), Agent: "curl"}
+}
+
+func refused(t *testing.T, err error, code toksta.Code, says string) {
+	t.Helper()
+	if err == nil || toksta.ErrorCode(err) != code || !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v, want %s saying %q", err, code, says)
+	}
+}
+
+// Signing up gives an account on the free plan and a session that works; the
+// address is one person's, in any case.
+func TestSignUpAndIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	up := w.signUp(t, "Ada@Example.com")
+	if up.Account.Plan != "FREE" || up.Account.Name != "Acme" || up.Member.AccountID != up.Account.ID {
+		t.Errorf("%+v", up.Identity)
+	}
+	in, err := w.SignIn(t.Context(), home, " ada@example.COM ", toksta.Hide(secretWord))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Cookie.Reveal() == up.Cookie.Reveal() {
+		t.Error("two sessions share a cookie")
+	}
+	for _, c := range []toksta.Hidden{up.Cookie, in.Cookie} {
+		id, err := w.Authenticate(t.Context(), c)
+		if err != nil || id.Member.ID != up.Member.ID || id.Account.ID != up.Account.ID {
+			t.Errorf("%+v, %v", id, err)
+		}
+	}
+	_, err = w.SignUp(t.Context(), home, SignUpRequest{Name: "Eve", Email: "ADA@example.com", Password: toksta.Hide(secretWord)})
+	refused(t, err, toksta.CodeConflict, "Sign in instead")
+}
+
+// An unknown address, a wrong password and a member without one cannot be
+// told apart: same answer, and one hash each.
+func TestSameAnswerAndWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	up := w.signUp(t, "ada@example.com")
+	disabled := w.signUp(t, "gone@example.com").Member
+	disabled.DisabledAt = w.now
+	silent := toksta.Member{ID: "mem_silent", AccountID: up.Account.ID, Email: "silent@example.com", Name: "S"}
+	_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{disabled, silent}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer error
+	for i, c := range []struct{ email, password string }{
+		{"ada@example.com", "wrong"},
+		{"nobody@example.com", "wrong"},
+		{"gone@example.com", secretWord},
+		{"silent@example.com", ""},
+		{"ada@example.com", ""},
+		{"", ""},
+		{strings.Repeat("x", 1000), strings.Repeat("y", 100_000)},
+	} {
+		before := w.hashes.Load()
+		_, err := w.SignIn(t.Context(), from(i), c.email, toksta.Hide(c.password))
+		if n := w.hashes.Load() - before; n != 1 {
+			t.Errorf("%.20q: %d hashes", c.email, n)
+		}
+		if answer == nil {
+			answer = err
+		}
+		if err == nil || err.Error() != answer.Error() || toksta.ErrorCode(err) != toksta.CodeUnauthorized {
+			t.Errorf("%.20q: %v, want %v", c.email, err, answer)
+		}
+	}
+}
+
+// Guessing one person's password must get slow from anywhere, for an address
+// that exists as for one that does not, and cost no hash; the right password
+// ends it.
+func TestGuessingAnAddressIsSlow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	w.signUp(t, "ada@example.com")
+	for _, email := range []string{"ada@example.com", "nobody@example.com"} {
+		before, tried := w.hashes.Load(), 0
+		for i := range 100 {
+			_, err := w.SignIn(t.Context(), from(i), email, toksta.Hide("wrong"))
+			if toksta.ErrorCode(err) == toksta.CodeRateLimited {
+				e, _ := errors.AsType[*toksta.Error](err)
+				if e.Details["retry_after"] != 1 {
+					t.Errorf("%s: details %v", email, e.Details)
+				}
+				continue
+			}
+			tried++
+		}
+		if n := w.hashes.Load() - before; tried != 6 || n != 6 {
+			t.Errorf("%s: %d attempts got through, %d hashes", email, tried, n)
+		}
+	}
+	_, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(secretWord))
+	refused(t, err, toksta.CodeRateLimited, "Try again in 1 second")
+	w.now = w.now.Add(time.Second)
+	for range 30 {
+		if _, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(secretWord)); err != nil {
+			t.Fatalf("the owner is kept out: %v", err)
+		}
+	}
+}
+
+// One client trying many addresses must get slow too, within its whole
+// network, and without keeping others out.
+func TestGuessingFromANetworkIsSlow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	w.signUp(t, "ada@example.com")
+	var through int
+	for i := range 100 {
+		near := Origin{Address: netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})}
+		_, err := w.SignIn(t.Context(), near, fmt.Sprintf("user%d@example.com", i), toksta.Hide("wrong"))
+		if toksta.ErrorCode(err) == toksta.CodeUnauthorized {
+			through++
+		}
+	}
+	if through != 21 {
+		t.Errorf("%d of 100 attempts got through", through)
+	}
+	if _, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord)); err != nil {
+		t.Errorf("somebody elsewhere is kept out: %v", err)
+	}
+}
+
+// Who may sign up is the operator's choice, and an invitation is good once,
+// for its address, until it ends.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	request := func(email, code string) SignUpRequest {
+		return SignUpRequest{Name: "Ada", Email: email, Password: toksta.Hide(secretWord), Invitation: toksta.Hide(code)}
+	}
+	for _, policy := range []Policy{Closed, "", "opne"} {
+		w := newWorld(t, policy)
+		_, err := w.SignUp(t.Context(), home, request("ada@example.com", ""))
+		refused(t, err, toksta.CodeForbidden, "closed")
+	}
+	w := newWorld(t, Invited)
+	host := toksta.Account{ID: "acct_host", Name: "Host", Plan: "FREE"}
+	invite := func(code, email string, account toksta.AccountID) {
+		_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+			return store.Mutation{
+				Kind: toksta.InvitationCreated, Accounts: []toksta.Account{host},
+				Invitations: []store.Invitation{{
+					Code: sha256.Sum256([]byte(code)), Email: email, AccountID: account, ExpiresAt: w.now.Add(time.Hour),
+				}},
+			}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	invite("join", "", host.ID)
+	invite("own", "ada@example.com", "")
+	invite("old", "", "")
+
+	_, err := w.SignUp(t.Context(), home, request("ada@example.com", ""))
+	refused(t, err, toksta.CodeForbidden, "takes an invitation")
+	_, err = w.SignUp(t.Context(), home, request("ada@example.com", "guess"))
+	refused(t, err, toksta.CodeForbidden, "not valid")
+	_, err = w.SignUp(t.Context(), home, request("eve@example.com", "own"))
+	refused(t, err, toksta.CodeForbidden, "not valid")
+	in, err := w.SignUp(t.Context(), home, request("Ada@example.com", "own"))
+	if err != nil || in.Account.ID == host.ID {
+		t.Errorf("own account: %+v, %v", in.Account, err)
+	}
+	in, err = w.SignUp(t.Context(), home, request("bob@example.com", "join"))
+	if err != nil || in.Account.ID != host.ID {
+		t.Errorf("joining: %+v, %v", in.Account, err)
+	}
+	_, err = w.SignUp(t.Context(), home, request("carl@example.com", "join"))
+	refused(t, err, toksta.CodeForbidden, "not valid")
+	w.now = w.now.Add(time.Hour)
+	_, err = w.SignUp(t.Context(), home, request("dora@example.com", "old"))
+	refused(t, err, toksta.CodeForbidden, "not valid")
+}
+
+// Bad input is refused before anything is written, naming the field.
+func TestSignUpRefusesBadInput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	good := SignUpRequest{Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(secretWord)}
+	for name, c := range map[string]struct {
+		spoil func(*SignUpRequest)
+		says  string
+	}{
+		"no name":           {func(r *SignUpRequest) { r.Name = "" }, "name"},
+		"account name":      {func(r *SignUpRequest) { r.AccountName = "a\x00b" }, "U+0000"},
+		"no address":        {func(r *SignUpRequest) { r.Email = "ada" }, "e-mail"},
+		"display name":      {func(r *SignUpRequest) { r.Email = "Ada <ada@example.com>" }, "e-mail"},
+		"two addresses":     {func(r *SignUpRequest) { r.Email = "ada@example.com, eve@example.com" }, "e-mail"},
+		"hidden character":  {func(r *SignUpRequest) { r.Email = "a\u200bda@example.com" }, "e-mail"},
+		"long address":      {func(r *SignUpRequest) { r.Email = strings.Repeat("a", 250) + "@example.com" }, "e-mail"},
+		"short password":    {func(r *SignUpRequest) { r.Password = toksta.Hide("elevenchars") }, "at least 12"},
+		"long password":     {func(r *SignUpRequest) { r.Password = toksta.Hide(strings.Repeat("abcd", 51)) }, "at most 200"},
+		"address password":  {func(r *SignUpRequest) { r.Password = toksta.Hide("ADA@example.com") }, "not your e-mail"},
+		"common password":   {func(r *SignUpRequest) { r.Password = toksta.Hide("PasswordPassword") }, "guess"},
+		"repeated password": {func(r *SignUpRequest) { r.Password = toksta.Hide("abababababab") }, "guess"},
+		"not text":          {func(r *SignUpRequest) { r.Password = toksta.Hide("\xff\xfe23456789012") }, "not valid text"},
+	} {
+		req := good
+		c.spoil(&req)
+		_, err := w.SignUp(t.Context(), from(len(name)), req)
+		t.Run(name, func(t *testing.T) { refused(t, err, toksta.CodeValidation, c.says) })
+	}
+	if cs, err := w.store.ListChanges(t.Context(), store.ChangeQuery{}); err != nil || len(cs) != 0 {
+		t.Errorf("%d changes, %v", len(cs), err)
+	}
+}
+
+// Neither passwords nor cookies may be read from the database, its log or
+// anything that prints values.
+func TestNothingToRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in := w.signUp(t, "ada@example.com")
+	if text := fmt.Sprintf("%v %+v %#v %s", in, in, in, in.Cookie); strings.Contains(text, in.Cookie.Reveal()) {
+		t.Error("a printed value shows the cookie")
+	}
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(w.file + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{secretWord, in.Cookie.Reveal()} {
+			if bytes.Contains(content, []byte(secret)) {
+				t.Errorf("the database%s holds %q", suffix, secret)
+			}
+		}
+	}
+}
