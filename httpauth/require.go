@@ -54,7 +54,7 @@ func Require(v Verifier, resolve Resolver) func(http.Handler) http.Handler {
 				WriteError(w, r, err)
 				return
 			}
-			call := toksta.Call{Digest: digest, Route: route, Addr: peer(r), Agent: r.UserAgent(), Now: x.Now}
+			call := toksta.Call{Digest: digest, Route: route, Addr: peer(r), Agent: r.UserAgent(), Now: time.Now()}
 			d := v.Verify(r.Context(), call)
 			x.Rate = d.Rate
 			if err := Refusal(&d); err != nil {

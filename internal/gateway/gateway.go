@@ -182,7 +182,10 @@ func (g *Gateway) verify(r *http.Request, rt *toksta.Route) (*httpauth.Passage, 
 		return nil, err
 	}
 	agent := r.UserAgent()
-	call := toksta.Call{Digest: digest, Route: rt, Addr: addr, Agent: agent[:min(len(agent), maxAgent)], Now: x.Now}
+	call := toksta.Call{Digest: digest, Route: rt, Addr: addr, Agent: agent[:min(len(agent), maxAgent)]}
+	// The time of the decision, not of the request: whether this node may still
+	// vouch for keys must not be judged by a clock read before a pause.
+	call.Now = g.config.Now()
 	d := g.config.Verifier.Verify(r.Context(), call)
 	rec.Principal, x.Rate = d.Principal, d.Rate
 	if err := httpauth.Refusal(&d); err != nil {

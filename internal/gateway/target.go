@@ -54,7 +54,7 @@ func rawPath(r *http.Request) (string, bool) {
 		return path, true
 	}
 	u := r.URL
-	if u.Opaque != "" || u.User != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if u.User != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", false
 	}
 	_, rest, _ := strings.Cut(path, "://")
