@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -308,12 +309,16 @@ func TestNothingToRead(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %#v %s", in, in, in, in.Cookie); strings.Contains(text, in.Cookie.Reveal()) {
 		t.Error("a printed value shows the cookie")
 	}
+	raw, err := base64.RawURLEncoding.DecodeString(in.Cookie.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, suffix := range []string{"", "-wal"} {
 		content, err := os.ReadFile(w.file + suffix)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{secretWord, in.Cookie.Reveal()} {
+		for _, secret := range []string{secretWord, in.Cookie.Reveal(), string(raw)} {
 			if bytes.Contains(content, []byte(secret)) {
 				t.Errorf("the database%s holds %q", suffix, secret)
 			}
