@@ -9,14 +9,16 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// accountColumns are what scanAccount reads, in its order.
 const accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq`
 
-// Account implements [store.Accounts].
+// Account implements [store.Accounts]. Ids are compared byte for byte.
 func (r reader) Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
 	return one(r.accounts(ctx, `WHERE id = $1`, id))
 }
 
-// ListAccounts implements [store.Accounts].
+// ListAccounts implements [store.Accounts]. Pages start behind an id instead of
+// at an offset, so that accounts made meanwhile neither shift nor repeat rows.
 func (r reader) ListAccounts(ctx context.Context, p store.Page) ([]toksta.Account, error) {
 	return r.accounts(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, p.After, limit(p.Limit))
 }

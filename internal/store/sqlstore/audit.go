@@ -9,10 +9,12 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// changeColumns are what listChanges reads; the token stays inside.
 const changeColumns = `seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent,
 	account_id, key_id, member_id, detail`
 
-// ListChanges implements [store.Audit].
+// ListChanges implements [store.Audit]. Every selection it offers walks an
+// index backwards, however long the log has grown.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
 	if q.Account != "" {
@@ -28,6 +30,7 @@ func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.
 	return listChanges(ctx, r.q, c.text.String(), c.args...)
 }
 
+// listChanges reads the changes of a WHERE clause.
 func listChanges(ctx context.Context, q querier, where string, args ...any) ([]toksta.Change, error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+changeColumns+` FROM changes `+where, args...)
 	if err != nil {

@@ -110,3 +110,20 @@ func BenchmarkSnapshot(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHeartbeat is a renewal with nothing new, beside many keys.
+func BenchmarkHeartbeat(b *testing.B) {
+	s := openSQLite(b)
+	importKeys(b, s, newAccount(b, s), 50_000, 10_000)
+	node := store.Node{ID: "a", Epoch: "1", Lease: time.Minute}
+	if err := s.Register(b.Context(), node); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		seq, err := s.Renew(b.Context(), node, new(counter))
+		if err != nil {
+			b.Fatal(err)
+		}
+		node.Applied = seq
+	}
+}

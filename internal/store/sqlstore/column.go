@@ -18,6 +18,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// fromMillis returns UTC, so that equal times are equal values.
 func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -81,6 +82,7 @@ func limitsText(l toksta.Limits) (string, error) {
 	return jsonText(limitsJSON(l))
 }
 
+// jsonText encodes a value for a column of JSON text.
 func jsonText(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err

@@ -45,7 +45,8 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 	}
 }
 
-// write carries out m as change, unless its token was used before.
+// write carries out m as change, unless its token was used before. Rows come
+// in the order that foreign keys ask for, stamped with the change's number.
 func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Mutation) error {
 	if err := unusedToken(ctx, tx, m.Token); err != nil {
 		return err
@@ -65,6 +66,7 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m 
 	return s.writeKeys(ctx, tx, change.Seq, m.Keys)
 }
 
+// unusedToken needs no lock of its own: whoever gets here holds the clock.
 func unusedToken(ctx context.Context, tx *sql.Tx, token string) error {
 	if token == "" {
 		return nil
@@ -79,6 +81,8 @@ func unusedToken(ctx context.Context, tx *sql.Tx, token string) error {
 	return nil
 }
 
+// insertChange keeps an absent token as NULL, since any number of those are
+// unique.
 func insertChange(ctx context.Context, tx *sql.Tx, c *toksta.Change, token string) error {
 	detail, err := jsonText(c.Detail)
 	if err != nil {

@@ -18,6 +18,8 @@ func delta(ctx context.Context, q querier, after int64, sink store.DeltaSink) er
 	return grantDelta(ctx, q, after, sink)
 }
 
+// accountDelta walks the index of numbers: an order by anything else would
+// read the whole table at every heartbeat.
 func accountDelta(ctx context.Context, q querier, after int64, sink store.DeltaSink) error {
 	rows, err := q.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts WHERE seq > $1 ORDER BY seq, id`, after)
 	if err != nil {
@@ -34,6 +36,8 @@ func accountDelta(ctx context.Context, q querier, after int64, sink store.DeltaS
 	return rows.Err()
 }
 
+// grantDelta streams generations row by row; nothing of a row outlives it but
+// the strings that the sink keeps.
 func grantDelta(ctx context.Context, q querier, after int64, sink store.DeltaSink) error {
 	rows, err := q.QueryContext(ctx, `SELECT k.account_id, k.id, k.limits, k.expires_at, k.revoked_at,
 		s.digest, s.number, s.revoked_at
@@ -93,6 +97,7 @@ func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
 	}, err
 }
 
+// limit decodes each different text once.
 func (s *sharing) limit(text string) (*toksta.Limits, error) {
 	if text == "" {
 		return nil, nil

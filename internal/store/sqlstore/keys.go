@@ -33,7 +33,8 @@ func (r reader) Key(ctx context.Context, account toksta.AccountID, id toksta.Key
 	return one(r.keys(ctx, c.text.String(), c.args))
 }
 
-// ListKeys implements [store.Keys].
+// ListKeys implements [store.Keys]. The page is cut before generations are
+// joined: its limit counts keys, not secrets.
 func (r reader) ListKeys(ctx context.Context, q store.KeyQuery) ([]toksta.Key, error) {
 	var c conditions
 	c.and("id >", q.Page.After)
@@ -69,7 +70,8 @@ func (r reader) keys(ctx context.Context, where string, args []any) ([]toksta.Ke
 	return out, rows.Err()
 }
 
-// scanKey reads a key with one generation.
+// scanKey reads a key with one generation. Every key has at least one: both
+// are written in one change, and neither is ever deleted.
 func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 	var g toksta.Generation
 	var limits limitsJSON
@@ -84,14 +86,16 @@ func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 	return k, nil
 }
 
-// CountLiveKeys implements [store.Keys].
+// CountLiveKeys implements [store.Keys]. A key is dead at the millisecond it
+// expires, as [toksta.Key.State] has it.
 func (r reader) CountLiveKeys(ctx context.Context, account toksta.AccountID, now time.Time) (n int, err error) {
 	const count = `SELECT count(*) FROM keys
 		WHERE account_id = $1 AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2)`
 	return n, found(r.q.QueryRowContext(ctx, count, account, millis(now)).Scan(&n), "the number of keys")
 }
 
-// KeysByDigest implements [store.Keys].
+// KeysByDigest implements [store.Keys]. It finds retired generations too, since
+// a digest that was ever known must not come back as another key.
 func (r reader) KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error) {
 	known := make(map[toksta.Digest]toksta.KeyID)
 	for part := range slices.Chunk(digests, lookups) {
@@ -143,6 +147,7 @@ func (s *Store) writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []tok
 	return s.secretRows().exec(ctx, tx, secrets)
 }
 
+// keyRows writes keys as touched by change seq.
 func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
 		table:   "keys",

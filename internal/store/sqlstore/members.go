@@ -10,17 +10,18 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Member implements [store.Members].
+// Member implements [store.Members]. A disabled member is found as well.
 func (r reader) Member(ctx context.Context, id toksta.MemberID) (toksta.Member, error) {
 	return one(r.members(ctx, `WHERE id = $1`, id))
 }
 
-// MemberByEmail implements [store.Members].
+// MemberByEmail implements [store.Members]. The folded form is a column of its
+// own, since the engines fold letters beyond ASCII differently.
 func (r reader) MemberByEmail(ctx context.Context, email string) (toksta.Member, error) {
 	return one(r.members(ctx, `WHERE email_folded = $1`, strings.ToLower(email)))
 }
 
-// ListMembers implements [store.Members].
+// ListMembers implements [store.Members], the longest-standing first.
 func (r reader) ListMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error) {
 	return r.members(ctx, `WHERE account_id = $1 ORDER BY id`, account)
 }
@@ -37,7 +38,8 @@ func (r reader) members(ctx context.Context, where string, args ...any) ([]tokst
 	})
 }
 
-// Invitation implements [store.Members].
+// Invitation implements [store.Members]. Used and expired ones are found: it is
+// for the caller to say why one no longer works.
 func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Invitation, err error) {
 	const read = `SELECT code, account_id, email, expires_at, used_at FROM invitations WHERE code = $1`
 	err = r.q.QueryRowContext(ctx, read, code[:]).Scan(
@@ -45,6 +47,7 @@ func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Inv
 	return i, found(err, "an invitation")
 }
 
+// memberRows folds addresses on the way in, as MemberByEmail does on look-up.
 func memberRows() upsert[toksta.Member] {
 	return upsert[toksta.Member]{
 		table: "members",

@@ -75,7 +75,8 @@ func (s *Store) lockClock(ctx context.Context, tx *sql.Tx) (seq int64, err error
 	return seq, nil
 }
 
-// touch renews the node's row.
+// touch renews the node's row. A row from another incarnation of the database
+// does not match: its node served a history that is gone.
 func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
 	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, seen_at = ` + s.now + `
 		WHERE id = $1 AND epoch = $2 AND incarnation = (SELECT incarnation FROM cluster)`
@@ -93,7 +94,8 @@ func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
 	}
 }
 
-// ListNodes implements [store.Nodes].
+// ListNodes implements [store.Nodes]. The lease is judged by one clock, the
+// database's, whichever node asks.
 func (s *Store) ListNodes(ctx context.Context) ([]store.Node, error) {
 	rows, err := s.reads.QueryContext(ctx, `SELECT id, epoch, version, applied, lease, keys, seen_at
 		FROM nodes WHERE seen_at + lease > `+s.now+` ORDER BY id, epoch`)
@@ -108,7 +110,8 @@ func (s *Store) ListNodes(ctx context.Context) ([]store.Node, error) {
 	})
 }
 
-// Leave implements [store.Nodes].
+// Leave implements [store.Nodes]. Leaving twice is no error. It is also how a
+// node that was waited out is fenced by others.
 func (s *Store) Leave(ctx context.Context, n store.Node) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE id = $1 AND epoch = $2`, n.ID, n.Epoch); err != nil {

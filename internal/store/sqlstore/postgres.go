@@ -25,6 +25,8 @@ const channel = "toksta"
 // unconfirmed is where a connection notes a warning that came with a commit.
 const unconfirmed = "toksta.unconfirmed"
 
+// openPostgres connects lazily: the first statement finds out whether a server
+// is there. What the URL leaves out comes from the usual PG variables.
 func openPostgres(url string) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -66,6 +68,7 @@ func postgresPrelude() []string {
 	}
 }
 
+// postgresFault tells by SQLSTATE.
 func postgresFault(err error) fault {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {

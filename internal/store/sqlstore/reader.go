@@ -18,6 +18,7 @@ var _ store.Reader = reader{}
 // pageSize is the length of a page that asks for none.
 const pageSize = 100
 
+// limit is the length of a page that asks for n rows.
 func limit(n int) int {
 	if n <= 0 {
 		return pageSize

@@ -12,7 +12,8 @@ import (
 
 const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `
 
-// PutSession implements [store.Sessions].
+// PutSession implements [store.Sessions]. Whose session it is, and from where,
+// never changes after its first write.
 func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 	put := upsert[store.Session]{
 		table:   "sessions",
@@ -28,7 +29,8 @@ func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error { return put.exec(ctx, tx, []store.Session{session}) })
 }
 
-// Session implements [store.Sessions].
+// Session implements [store.Sessions]. One that has ended by time is found until
+// it is swept: the caller compares with its own clock.
 func (s *Store) Session(ctx context.Context, id toksta.Digest) (store.Session, error) {
 	return one(s.sessions(ctx, `WHERE id = $1`, id[:]))
 }
@@ -49,7 +51,8 @@ func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]stor
 	})
 }
 
-// EndSessions implements [store.Sessions].
+// EndSessions implements [store.Sessions]. A set that names nothing ends
+// nothing: no session has the zero id.
 func (s *Store) EndSessions(ctx context.Context, which store.SessionSet) error {
 	where, args := `WHERE id = $1`, []any{which.ID[:]}
 	switch {

@@ -39,6 +39,8 @@ func openSQLite(path string) (*Store, error) {
 	return s, nil
 }
 
+// connectSQLite opens two pools: one connection that writes, so that writers
+// queue here and not in the busy handler, and readers that cannot write.
 func connectSQLite(path string) (*Store, error) {
 	// SQLite gives its WAL the permissions of the database file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -106,6 +108,8 @@ func sqliteDialect() dialect {
 	}
 }
 
+// sqliteFault tells by extended result codes. Busy is rare: no other process
+// has the file.
 func sqliteFault(err error) fault {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

@@ -37,6 +37,8 @@ func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
 	}
 }
 
+// tryTx pins the connection, since what came with the commit is asked of it
+// afterwards.
 func (s *Store) tryTx(ctx context.Context, fn func(*sql.Tx) error) (err error) {
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {

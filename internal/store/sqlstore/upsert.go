@@ -60,6 +60,8 @@ func (u upsert[T]) execChunks(ctx context.Context, tx *sql.Tx, rows []T) error {
 	return nil
 }
 
+// statement is the INSERT of that many rows. Its text comes from this package
+// alone; every value is a parameter.
 func (u upsert[T]) statement(rows int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + u.table + " (" + strings.Join(u.columns, ", ") + ") VALUES ")

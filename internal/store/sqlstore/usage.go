@@ -12,7 +12,8 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Flush implements [store.Usage].
+// Flush implements [store.Usage]. The batch is one transaction: totals and last
+// uses of one flush are seen together or not at all.
 func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 	// Key order lets two nodes flush the same keys without a deadlock.
 	uses := slices.SortedFunc(slices.Values(b.LastUses), func(a, b store.LastUse) int {
@@ -26,6 +27,8 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 	})
 }
 
+// totalRows writes totals of one epoch. Two epochs never share a row, so nodes
+// do not wait for one another here.
 func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 	return upsert[store.UsageTotal]{
 		table: "usage",
@@ -54,6 +57,7 @@ func greatest(columns ...string) string {
 	return strings.Join(set, ", ")
 }
 
+// lastUseRows keeps the newest use of a key, whichever node saw it.
 func (s *Store) lastUseRows() upsert[store.LastUse] {
 	return upsert[store.LastUse]{
 		table:   "last_uses",
@@ -72,7 +76,8 @@ func (s *Store) lastUseRows() upsert[store.LastUse] {
 const charges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT),
 	CAST(sum(overage) AS BIGINT), CAST(sum(overage_micros) AS BIGINT)`
 
-// ListUsage implements [store.Usage].
+// ListUsage implements [store.Usage]. The primary key leads with account and
+// hour, so a report reads its own rows only.
 func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.UsageRow, error) {
 	bucket := `hour`
 	if q.GroupDay {
@@ -120,7 +125,8 @@ func (s *Store) LastUses(ctx context.Context, account toksta.AccountID) (map[tok
 	return byKey, err
 }
 
-// CreditUse implements [store.Usage].
+// CreditUse implements [store.Usage]. Rows come by account, so one sum is held
+// at a time, however many accounts there are.
 func (s *Store) CreditUse(ctx context.Context, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
 	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, hour, `+charges+` FROM usage
 		WHERE credits > 0 GROUP BY account_id, hour ORDER BY account_id, hour`)
