@@ -90,6 +90,22 @@ func TestConcurrentHolds(t *testing.T) {
 	}
 }
 
+// Guarantee: a call that costs more than it held takes what is free and never
+// what another call was promised.
+func TestCostBeyondTheHold(t *testing.T) {
+	t.Parallel()
+	b, s := New(), standing(10, 0, 0, 0)
+	if !b.Hold(s, 2, today) || !b.Hold(s, 5, today) {
+		t.Fatal("not held")
+	}
+	if got := b.Settle(s, 2, 9, today).Credits; got != 5 {
+		t.Errorf("%d credits were taken, want 5: two held and three free", got)
+	}
+	if got := b.Settle(s, 5, 5, today).Credits; got != 5 {
+		t.Errorf("%d of the other call's 5 held credits were left", got)
+	}
+}
+
 // Guarantee: included credits come back once per cycle, on the right day in
 // short months, and neither a clock set back nor a moved anchor gives them twice.
 func TestCycles(t *testing.T) {
