@@ -92,6 +92,7 @@ func (i *importer) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	i.total.DryRun = i.dryRun
 	i.bar = newProgress(i.cli, size)
 	if i.rows, err = openRows(i.bar.count(file), i.format); err != nil {
 		return err

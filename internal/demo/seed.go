@@ -39,14 +39,16 @@ type tenantKey struct {
 	scopes []toksta.Family
 }
 
-// tenants is one account for each plan and billing state that matters. The
-// first one's first key is the demo's own.
+// ownKey is the name of the demo's own key, of the first tenant.
+const ownKey = "Production"
+
+// tenants is one account for each plan and billing state that matters.
 func tenants() []tenant {
-	everything := []tenantKey{{name: "Production"}}
+	everything := []tenantKey{{name: ownKey}}
 	return []tenant{
 		{
 			name: "Scale Studio", email: "scale@demo.example", plan: "API_SCALE", status: toksta.StatusActive,
-			keys:  []tenantKey{{name: "Production"}, {name: "Dashboard", scopes: []toksta.Family{toksta.FamilyAccount}}},
+			keys:  []tenantKey{{name: "Dashboard", scopes: []toksta.Family{toksta.FamilyAccount}}},
 			story: "API Scale, active: everything works",
 		},
 		{
@@ -150,13 +152,13 @@ func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string,
 		return "", err
 	}
 	var made client.SecretAnswer
-	switch key, found := named(page.Keys, tenants()[0].keys[0].name); {
+	switch key, found := named(page.Keys, ownKey); {
 	case found && shows(key.Preview, string(kept)):
 		return string(kept), nil
 	case found:
 		made, err = v.API.RotateKey(ctx, client.RotateKeyRequest{KeyRef: client.KeyRef{Key: key.ID}})
-	default: // revoked while trying the demo
-		made, err = v.API.CreateKey(ctx, client.CreateKeyRequest{Account: account, Name: tenants()[0].keys[0].name})
+	default: // the first run, or revoked while trying
+		made, err = v.API.CreateKey(ctx, client.CreateKeyRequest{Account: account, Name: ownKey})
 	}
 	if err != nil {
 		return "", err
@@ -190,6 +192,7 @@ func (v Visit) tell(secret string) error {
 	fmt.Fprintf(&b, "  curl -sS %s/v1/account/usage %s\n", v.URL, auth)
 	fmt.Fprintf(&b, "  curl -sS %s/v1/creators/search %s -H 'Content-Type: application/json' -d '{\"query\":\"developer tools\"}'\n", v.URL, auth)
 	fmt.Fprintf(&b, "  curl -sS %s/v1/campaigns %s   # 403: not in this plan\n\n", v.URL, auth)
+	fmt.Fprintf(&b, "Be the operator with --socket %s, for example: keys list, audit, doctor.\n\n", filepath.Join(v.Data, "toksta.sock"))
 	_, err := io.WriteString(v.Out, b.String())
 	return err
 }

@@ -19,9 +19,11 @@ type endpoint[Request, Answer any] func(ctx context.Context, by toksta.Actor, r 
 // handle serves fn at POST /operator/v1/<name>: decode, call, encode.
 func handle[Request, Answer any](mux *http.ServeMux, name string, fn endpoint[Request, Answer]) {
 	mux.HandleFunc(client.PathPrefix+name, func(w http.ResponseWriter, r *http.Request) {
+		record := telemetry.RecordFrom(r.Context())
+		record.Operation = name
 		answer, err := serve(w, r, fn)
 		if err != nil {
-			telemetry.RecordFrom(r.Context()).Fail(err)
+			record.Fail(err)
 			httpauth.WriteError(w, r, forOperator(err))
 			return
 		}

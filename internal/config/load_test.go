@@ -1,0 +1,196 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+)
+
+// load reads text as an operator's file.
+func loadText(t *testing.T, text string, environ ...string) (Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "toksta.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path, environ)
+}
+
+// The shipped configuration starts: a first run needs no file.
+func TestDefaultIsSound(t *testing.T) {
+	t.Parallel()
+	cfg := Default()
+	if cfg.Listen.Private == "" || cfg.Store.URL == "" || cfg.Meter.Dir == "" || cfg.Node.Name == "" {
+		t.Errorf("paths that depend on the data directory are missing: %+v", cfg)
+	}
+	catalog := cfg.Catalog()
+	if len(catalog.Routes) != 24 || len(catalog.Plans) != 9 || catalog.FreePlan != "FREE" || catalog.PerMinute != 60 || catalog.MaxKeys != 100 {
+		t.Errorf("the offer is not the published one: %d routes, %d plans", len(catalog.Routes), len(catalog.Plans))
+	}
+	for status, want := range map[toksta.Status]toksta.Reason{
+		toksta.StatusActive: "", toksta.StatusTrialing: "", toksta.StatusCanceling: "",
+		toksta.StatusPastDue: toksta.ReasonBillingPastDue, toksta.StatusCanceled: toksta.ReasonSubscriptionInactive,
+	} {
+		if got, listed := catalog.Statuses[status]; !listed || got != want {
+			t.Errorf("status %s: %q, want %q", status, got, want)
+		}
+	}
+}
+
+// Customers are billed what was published: amounts pass through no float.
+func TestDefaultPrices(t *testing.T) {
+	t.Parallel()
+	type offer struct{ Fee, Included, Overage, Credit, PerMinute int64 }
+	got := map[toksta.PlanID]offer{}
+	for _, p := range Default().Catalog().Plans {
+		got[p.ID] = offer{p.FeeMicros, p.IncludedCredits, p.OverageMicros, p.CreditMicros, int64(p.PerMinute)}
+	}
+	want := map[toksta.PlanID]offer{
+		"API_PAYG": {Credit: 50_000, PerMinute: 20}, "API_BUILD": {29_000_000, 1_000, 25_000, 0, 30},
+		"API_SCALE": {99_000_000, 5_000, 18_000, 0, 60}, "API_ENTERPRISE": {299_000_000, 20_000, 13_000, 0, 150},
+		"FREE": {Included: 30}, "PAYG": {Credit: 100_000},
+		"STARTER": {Included: 2_000}, "PRO": {Included: 8_000}, "AGENCY": {Included: 25_000},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// All faults are reported at once, each where it is, so that an operator
+// corrects a file in one go.
+func TestFaultsTogether(t *testing.T) {
+	t.Parallel()
+	_, err := loadText(t, `lisen: {}
+node: {lease: soon}
+keys:
+  prefix: ""
+plans:
+  - {id: FREE, name: Free, source: saas, api: never, families: [data], fee: 0.0000001}
+  - {id: FREE, name: Free, source: saas, api: never, families: [nothing]}
+`, "TOKSTA_LISTEN_PUBLIK=x", "TOKSTA_LOGS_LEVEL=loud")
+	faults, ok := errors.AsType[Faults](err)
+	if !ok {
+		t.Fatalf("got %v, want faults", err)
+	}
+	for _, want := range []string{
+		`:1: lisen:`, `did you mean "listen"`, `:2: This is "soon"`, `:4: keys.prefix`, `:6: The amount "0.0000001"`,
+		`:7: plans[1].id`, `:7: plans[1].families[0]`, `environment: TOKSTA_LISTEN_PUBLIK`, `environment: TOKSTA_LOGS_LEVEL`,
+	} {
+		if !strings.Contains(faults.Error(), want) {
+			t.Errorf("no fault with %q in\n%v", want, faults)
+		}
+	}
+	for _, f := range faults {
+		if f.Problem == "" || f.File == "" {
+			t.Errorf("a fault that says nothing: %+v", f)
+		}
+	}
+}
+
+// A configuration that would admit everyone, or hand out rights that nobody
+// wrote down, refuses to start.
+func TestRefusesToAdmitEveryone(t *testing.T) {
+	t.Parallel()
+	for field, text := range map[string]string{
+		"statuses":               "statuses: {}",
+		"statuses.*":             "statuses: {active: admit, '*': admit}",
+		"plans[0].families":      "plans: [{id: FREE, name: Free, source: saas, api: never, families: []}]",
+		"plans[0].api":           "plans: [{id: FREE, name: Free, source: saas, families: [data]}]",
+		"routes[0].family":       "routes: [{method: GET, path: /v1/x, operation: x, upstream: backend}]",
+		"routes[0].upstream":     "routes: [{method: GET, path: /v1/x, operation: x, family: data}]",
+		"routes":                 "routes: []",
+		"families":               "families: []",
+		"keys.prefix":            "keys: {prefix: ''}",
+		"rate_limit.per_minute":  "rate_limit: {per_minute: 0}",
+		"trusted_proxies":        "trusted_proxies: ['0.0.0.0/0']",
+		"public_url":             "listen: {public: '0.0.0.0:8080'}",
+		"listen.tls":             "listen: {tls: {cert: a.pem}}",
+		"signup.plan":            "signup: {plan: NONE}",
+		"signup.policy":          "signup: {policy: everyone}",
+		"keys.max_live":          "keys: {max_live: 0}",
+		"store.url":              "store: {url: 'postgres://u:secret@h/d'}",
+		"gateway.max_body":       "gateway: {max_body: 0B}",
+		"routes[1].path":         "routes: [{method: GET, path: '/v1/{a}', operation: a, family: data, upstream: backend}, {method: GET, path: '/v1/{b}', operation: b, family: data, upstream: backend}]",
+		"upstreams.backend.url":  "upstreams: {backend: {url: 'backend:80'}}",
+		"sessions.lifetime":      "sessions: {lifetime: 0s}",
+		"branding.hue":           "branding: {hue: 20}",
+		"plans[0].entitled[0]":   "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], entitled: [beta]}]",
+		"signup.invitation_life": "signup: {invitation_lifetime: 1s}",
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			_, err := loadText(t, text)
+			faults, _ := errors.AsType[Faults](err)
+			blamed := func(f Fault) bool { return strings.HasPrefix(f.Field, field) && f.Line > 0 && f.Fix != "" }
+			if !slices.ContainsFunc(faults, blamed) {
+				t.Errorf("%s was accepted: %v", text, err)
+			}
+		})
+	}
+}
+
+// A list that a vendor writes replaces the shipped one whole: a status left
+// out must not go on admitting.
+func TestOwnListsReplace(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadText(t, "statuses: {active: admit}\nupstreams: {backend: {url: 'https://b.example'}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[toksta.Status]toksta.Reason{"active": Admit}, cfg.Statuses); diff != "" {
+		t.Error(diff)
+	}
+	if u := cfg.Upstreams["backend"]; u.ResponseTimeout != time.Minute {
+		t.Errorf("an upstream without timeouts got %v", u.ResponseTimeout)
+	}
+}
+
+// Containers are configured by variables: each scalar has one, and it wins.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadText(t, "data: /from/file\n",
+		"TOKSTA_DATA=/from/env", "TOKSTA_NODE_LEASE=7s", "TOKSTA_METER_STRICT=true", "TOKSTA_GATEWAY_MAX_BODY=1MiB",
+		"TOKSTA_UPSTREAMS_BACKEND_URL=http://other:1", "TOKSTA_KEYS_MAX_LIVE=3", "PATH=/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Data != "/from/env" || cfg.Node.Lease != 7*time.Second || !cfg.Meter.Strict || cfg.Gateway.MaxBody != 1<<20 ||
+		cfg.Upstreams["backend"].URL != "http://other:1" || cfg.Keys.MaxLive != 3 || cfg.Listen.Private != "/from/env/toksta.sock" {
+		t.Errorf("a variable was not taken: %+v", cfg)
+	}
+}
+
+// What is printed can be pasted into a ticket, and is the configuration.
+func TestPrint(t *testing.T) {
+	t.Parallel()
+	cfg, err := Load("", []string{"TOKSTA_STORE_URL=postgres://u:hunter2@h/d?sslpassword=hunter3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := cfg.Print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "hunter") {
+		t.Errorf("a password is printed:\n%s", text)
+	}
+	shipped, err := Default().Print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := loadText(t, string(shipped))
+	if err != nil {
+		t.Fatalf("the printed configuration does not load: %v", err)
+	}
+	if diff := cmp.Diff(Default(), again, cmp.Comparer(func(a, b []toksta.Family) bool { return slices.Equal(a, b) })); diff != "" {
+		t.Errorf("the printed configuration is another one:\n%s", diff)
+	}
+}
