@@ -56,7 +56,7 @@ fmt: ## Format the Go files
 screenshots: deps ## Take the pictures in docs/screenshots again
 	@mkdir -p docs/screenshots
 	TOKSTA_SHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run '^TestBrowser$$' ./internal/app
-	@rm -f docs/screenshots/plain-* docs/screenshots/keyboard-*
+	@cd docs/screenshots && rm -f plain-* keyboard-* && for f in mouse-*; do mv "$$f" "$${f#mouse-}"; done
 
 .PHONY: clean
 clean: ## Remove what was built and the demo's data
