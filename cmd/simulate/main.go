@@ -33,5 +33,7 @@ func print(c simulate.Config) error {
 	fmt.Printf("seed %d, %s a line, lease %s\n\n", c.Seed, c.Span, c.Lease)
 	costs := simulate.Table(os.Stdout, c)
 	fmt.Println()
-	return errors.Join(costs, simulate.Sizes(os.Stdout, c))
+	variants := simulate.Variants(os.Stdout, c)
+	fmt.Println()
+	return errors.Join(costs, variants, simulate.Sizes(os.Stdout, c))
 }

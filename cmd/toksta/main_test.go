@@ -1,0 +1,52 @@
+package main
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts run this test binary as the program.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"toksta": main})
+}
+
+// What the README and the help promise of the command line holds for the real
+// program: exit codes, streams, formats, and no secret where it does not belong.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			// Sockets have short paths, which the work directory is not.
+			dir, err := os.MkdirTemp("", "toksta")
+			if err != nil {
+				return err
+			}
+			e.Defer(func() { os.RemoveAll(dir) })
+			e.Setenv("TOKSTA_DATA", dir)
+			e.Setenv("TOKSTA_OPERATOR", "olga")
+			e.Setenv("TOKSTA_LISTEN_PUBLIC", "127.0.0.1:0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"listening": listening},
+	})
+}
+
+// listening waits until a server answers on a socket.
+func listening(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.After(30 * time.Second)
+	for again := time.NewTicker(20 * time.Millisecond); ; {
+		if c, err := net.Dial("unix", args[0]); err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			ts.Fatalf("nothing listens on %s", args[0])
+		}
+	}
+}
