@@ -54,25 +54,29 @@ func postgresUnconfirmed(t *testing.T, server *pgtest.Server) {
 
 	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
-	failed := make(chan error)
-	go func() {
-		var err error
-		for err == nil { // the server takes its time to notice the setting
-			_, err = s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
-				return store.Mutation{Kind: toksta.KeyRevokedChange, AccountID: account}, nil
-			})
-		}
-		failed <- err
-	}()
-	// Cancel the commit's wait, as an operator would, once it has begun.
-	const cancel = `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
+	committed := make(chan error)
+	commit := func() {
+		_, err := s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+			return store.Mutation{Kind: toksta.KeyRevokedChange, AccountID: account}, nil
+		})
+		committed <- err
+	}
+	// Cancel the commit's wait, as an operator would, once it has begun. The
+	// server takes its time to notice the setting: commits before are fine.
+	const cancel = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
 	var err error
-	for waiting := true; waiting; {
+	go commit()
+	for cancelled := false; !cancelled || err == nil; {
 		select {
-		case err = <-failed:
-			waiting = false
+		case err = <-committed:
+			if cancelled && err == nil {
+				t.Fatal("a commit that no standby has was reported as done")
+			}
+			if !cancelled {
+				go commit()
+			}
 		default:
-			server.Exec(t, "postgres", cancel)
+			cancelled = server.Exec(t, "postgres", cancel) > 0 || cancelled
 		}
 	}
 	if !strings.Contains(err.Error(), "not confirmed") {

@@ -142,8 +142,9 @@ func (s *Server) NewDatabase(tb testing.TB) string {
 	return s.url(name)
 }
 
-// Exec runs one statement as the superuser, on a connection of its own.
-func (s *Server) Exec(tb testing.TB, database, statement string) {
+// Exec runs one statement as the superuser, on a connection of its own, and
+// returns the number of rows that it read or wrote.
+func (s *Server) Exec(tb testing.TB, database, statement string) int64 {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
 	conn, err := pgx.Connect(ctx, s.url(database))
@@ -151,9 +152,11 @@ func (s *Server) Exec(tb testing.TB, database, statement string) {
 		tb.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement); err != nil {
+	tag, err := conn.Exec(ctx, statement)
+	if err != nil {
 		tb.Fatalf("%s: %v", statement, err)
 	}
+	return tag.RowsAffected()
 }
 
 func (s *Server) url(database string) string {
