@@ -14,7 +14,8 @@ import (
 type object = map[string]any
 
 // failures are the codes that every endpoint may answer with, each with what
-// it means to the caller.
+// it means to the caller. The list is the public contract; codes of the path in
+// front of an endpoint (405, 413 and the like) are HTTP's own.
 func failures() []failure {
 	return []failure{
 		{toksta.CodeBadRequest, "The path, the query or the body is not valid (also VALIDATION_ERROR)."},
@@ -112,7 +113,8 @@ func parameters(r toksta.Route) []object {
 	return out
 }
 
-// systemPaths are the endpoints that need no key.
+// systemPaths are the endpoints that need no key. The documentation itself is
+// not among them: it is for people.
 func systemPaths() object {
 	get := func(summary, schema string) object {
 		return object{"get": object{

@@ -17,7 +17,8 @@ type Usage interface {
 }
 
 // usage answers with the month's report of the account that calls, which no
-// cache may keep.
+// cache may keep. What it reads itself may be a moment behind: a call counts
+// there once its node has flushed.
 func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 	report, err := a.report(r)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Outcome is what became of a request, for the log.
+// Outcome is what became of a request, for the log. A count of outcomes tells a
+// fault of ours from a caller's without reading statuses.
 type Outcome string
 
 // The outcomes of a request.
@@ -86,7 +87,8 @@ func (rec *Record) outcome() Outcome {
 	}
 }
 
-// attrs are the record's fields; those without a value are left out.
+// attrs are the record's fields; those without a value are left out. Their names
+// are what operators search for: adding is free, renaming is not.
 func (rec *Record) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 18)
 	text := func(name, value string) {
