@@ -13,6 +13,7 @@ import (
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/page"
 	"github.com/toksta/toksta/internal/web/view"
@@ -122,7 +123,15 @@ func (p *Pages) Handler() http.Handler {
 
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
-	return p.headers(guard.Handler(http.MaxBytesHandler(mux, maxForm)))
+	return p.headers(guard.Handler(http.MaxBytesHandler(named(mux), maxForm)))
+}
+
+// named notes which page was asked for in the request's record.
+func named(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, telemetry.RecordFrom(r.Context()).Operation = mux.Handler(r)
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // headers sets what every page answers with. Nothing of an account is kept by
