@@ -83,11 +83,12 @@ func major(initdb string) int {
 	return n
 }
 
-// owner hands folder to the user that the server will run as.
+// owner hands folder to the user that the server will run as. A server does
+// not outlive a test that is killed.
 func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		return nil
+		return &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
@@ -98,7 +99,10 @@ func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	if err := os.Chown(folder, uid, gid); err != nil {
 		tb.Fatal(err)
 	}
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	return &syscall.SysProcAttr{
+		Pdeathsig:  syscall.SIGINT,
+		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
+	}
 }
 
 // run starts the server, waits until it says that it is ready, and stops it
