@@ -41,6 +41,9 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 		revoked[k.ID] = !k.RevokedAt.IsZero()
 	}
 	for _, k := range b.Keys {
+		if k.Admitted == 0 {
+			continue
+		}
 		share := view.Share{Label: k.Name, Count: k.Admitted}
 		if revoked[k.ID] {
 			share.Note = "revoked"
@@ -48,6 +51,9 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 		u.ByKey = append(u.ByKey, share)
 	}
 	for _, f := range b.Families {
+		if f.Admitted == 0 {
+			continue
+		}
 		u.ByFamily = append(u.ByFamily, view.Share{Label: string(f.Family), Count: f.Admitted})
 	}
 	return u, nil
@@ -71,8 +77,11 @@ func (p *Pages) months(created time.Time, shown string) []view.Option {
 
 func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	calls := view.Fact{Label: "Calls admitted", Value: view.Num(b.Total.Admitted), Note: "none yet"}
-	if b.Total.Admitted > 0 && len(b.Days) > 0 {
-		calls.Note = view.Num((b.Total.Admitted+int64(len(b.Days))-1)/int64(len(b.Days))) + " a day"
+	switch days := int64(len(b.Days)); {
+	case days > 0 && b.Total.Admitted >= days:
+		calls.Note = view.Num(b.Total.Admitted/days) + " a day"
+	case b.Total.Admitted > 0:
+		calls.Note = "fewer than 1 a day"
 	}
 	credits := view.Fact{Label: "Credits charged", Value: view.Num(b.Total.Credits), Note: "all calls"}
 	if s.Plan.IncludedCredits > 0 {

@@ -23,8 +23,8 @@ func stories() []story {
 func accountStories() []story {
 	f := storyFrame(view.SectionSecurity)
 	sessions := []view.Session{
-		{ID: "s1", Device: "Firefox on macOS", From: "198.51.100.20", Started: day(6, 3), Seen: storyNow, Current: true},
-		{ID: "s2", Device: "Chrome on Linux", From: "198.51.100.31", Started: day(5, 18), Seen: storyNow.Add(-3 * time.Hour)},
+		{Device: "Firefox on macOS", From: "198.51.100.20", Started: day(6, 3), Seen: storyNow, Current: true},
+		{Device: "Chrome on Linux", From: "198.51.100.31", Started: day(5, 18), Seen: storyNow.Add(-3 * time.Hour)},
 	}
 	return []story{
 		{"account", "account", storyAccount()}, {"account-table", "account", storyTable()},
