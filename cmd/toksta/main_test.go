@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,22 +32,36 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TOKSTA_LISTEN_PUBLIC", "127.0.0.1:0")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"listening": listening},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"listening": listening, "holds": holds},
 	})
 }
 
 // listening waits until a server answers on a socket.
 func listening(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.After(30 * time.Second)
-	for again := time.NewTicker(20 * time.Millisecond); ; {
-		if c, err := net.Dial("unix", args[0]); err == nil {
+	eventually(ts, "nothing listens on "+args[0], func() bool {
+		c, err := net.Dial("unix", args[0])
+		if err == nil {
 			c.Close()
-			return
 		}
+		return err == nil
+	})
+}
+
+// holds waits until a file holds a text.
+func holds(ts *testscript.TestScript, _ bool, args []string) {
+	eventually(ts, args[0]+" does not hold "+args[1], func() bool {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(data), args[1])
+	})
+}
+
+func eventually(ts *testscript.TestScript, otherwise string, done func() bool) {
+	deadline := time.After(30 * time.Second)
+	for again := time.NewTicker(20 * time.Millisecond); !done(); {
 		select {
 		case <-again.C:
 		case <-deadline:
-			ts.Fatalf("nothing listens on %s", args[0])
+			ts.Fatalf("%s", otherwise)
 		}
 	}
 }
