@@ -1,0 +1,249 @@
+package simulate
+
+import "time"
+
+// What the protocol fixes. These follow package changefeed.
+const (
+	beats   = 4                      // renewals in a lease
+	maxJump = 250 * time.Millisecond // that a node gives back of its lease
+	drift   = 0.01                   // by which a clock may be fast or slow
+	slack   = 50 * time.Millisecond
+)
+
+// sitOut is how long a lease is waited for, on the clock of who waits.
+func sitOut(lease time.Duration) time.Duration {
+	return time.Duration(float64(lease)*(1+drift)/(1-drift)) + slack
+}
+
+// node is one process. A restart makes another.
+type node struct {
+	run      *run
+	place    int
+	row      *row // nil until registered
+	rate     float64
+	dead     bool
+	cutUntil time.Duration
+	stopped  time.Duration // paused until then
+	troubles int
+
+	applied int64
+	loaded  int // changes that the snapshot held
+	got     map[*change]bool
+	ends    time.Duration // of the lease, in true time
+	lacks   []*change     // returned revocations that this node does not know
+
+	woken, looping bool
+	busy           bool
+	turns          []func() // that wait until it is not
+}
+
+// start makes a new process at a place in the cluster.
+func (r *run) start(place int) {
+	n := &node{run: r, place: place, rate: 1 + drift*(2*r.rng.Float64()-1), got: map[*change]bool{}}
+	r.nodes[place] = n
+	r.after(time.Duration(r.rng.Float64()*float64(r.Lease/beats)), n.beat)
+}
+
+func (n *node) beat() {
+	if n.dead {
+		return
+	}
+	n.nudge()
+	n.run.after(time.Duration(float64(n.run.Lease/beats)*n.rate), n.beat)
+}
+
+// nudge makes the loop look now instead of at the next beat.
+func (n *node) nudge() {
+	if n.woken = true; n.looping || n.dead {
+		return
+	}
+	n.looping, n.woken = true, false
+	n.alone(func() {
+		n.keepUp(func() {
+			n.looping = false
+			n.leave()
+			if n.woken {
+				n.nudge()
+			}
+		})
+	})
+}
+
+// alone runs do when nothing else renews this node, until leave.
+func (n *node) alone(do func()) {
+	if n.busy {
+		n.turns = append(n.turns, do)
+		return
+	}
+	n.busy = true
+	do()
+}
+
+func (n *node) leave() {
+	n.busy = false
+	if len(n.turns) > 0 {
+		next := n.turns[0]
+		n.turns = n.turns[1:]
+		n.alone(next)
+	}
+}
+
+// keepUp registers when necessary and renews; after news it renews again,
+// which tells those who wait that this node knows.
+func (n *node) keepUp(then func()) {
+	if n.row == nil {
+		n.register(then)
+		return
+	}
+	n.follow(func(news bool) {
+		if news {
+			n.follow(func(bool) { then() })
+			return
+		}
+		then()
+	})
+}
+
+// register joins, loads a snapshot and takes the first lease.
+func (n *node) register(then func()) {
+	r, joined := n.run, &row{node: n, lease: n.run.Lease}
+	if r.Rules.LateLease {
+		joined.lease = 0
+	}
+	load := func(ok bool) {
+		if !ok {
+			then()
+			return
+		}
+		n.row, n.applied, n.loaded = joined, r.db.highest(), len(r.db.log)
+		r.after(r.joinTime(), func() { n.follow(func(bool) { n.follow(func(bool) { then() }) }) })
+	}
+	r.db.begin(&tx{by: n, share: true, trips: 3, locked: func() {}, done: load, commit: func() {
+		joined.seen = r.now
+		r.db.rows = append(r.db.rows, joined)
+	}})
+}
+
+// follow renews once: what is new is applied, then the lease is published
+// that began before the request was sent.
+func (n *node) follow(then func(news bool)) {
+	r := n.run
+	if pause := n.stopped - r.now; pause > 0 {
+		r.after(pause, func() { n.follow(then) })
+		return
+	}
+	sent, told := r.now, n.applied
+	var news []*change
+	var seen time.Duration
+	t := &tx{by: n, share: true, trips: 4}
+	t.locked = func() {
+		news, seen = r.db.since(told), r.now
+		t.work = time.Duration(rowsOf(news)) * r.Machine.Row
+	}
+	t.commit = func() { n.row.seen, n.row.applied, n.row.lease = seen, told, r.Lease }
+	t.done = func(ok bool) {
+		if !ok {
+			then(false)
+			return
+		}
+		rows := rowsOf(news)
+		r.count(func(u *Use) { u.Bytes += rows * keyBytes })
+		r.after(time.Duration(rows)*r.Machine.Row, func() {
+			n.publish(sent, news)
+			then(len(news) > 0)
+		})
+	}
+	r.db.begin(t)
+}
+
+func rowsOf(news []*change) (rows int) {
+	for _, c := range news {
+		rows += c.rows
+	}
+	return rows
+}
+
+// publish makes the node admit on what it now knows.
+func (n *node) publish(sent time.Duration, news []*change) {
+	r, began := n.run, sent
+	for _, c := range news {
+		n.applied = max(n.applied, c.seq)
+		if c.revoke {
+			n.got[c] = true
+		}
+	}
+	if r.Rules.LeaseFromAnswer {
+		sent = r.now
+	}
+	n.ends = sent + time.Duration(float64(r.Lease-maxJump)*n.rate)
+	r.Longest = max(r.Longest, n.ends-began)
+	lacks := n.lacks
+	n.lacks = nil
+	for _, c := range lacks {
+		n.mustKnow(c)
+	}
+}
+
+func (n *node) knows(c *change) bool { return c.place < n.loaded || n.got[c] }
+
+// mustKnow is called when the revocation c has returned, and when a node that
+// did not know it then has renewed: a node that still does not know it, and
+// may still admit, admits late.
+func (n *node) mustKnow(c *change) {
+	if n.dead || n.knows(c) {
+		return
+	}
+	if n.ends > max(n.run.now, n.stopped) {
+		n.run.Late++
+		return
+	}
+	n.lacks = append(n.lacks, c)
+}
+
+// stall is how long this process can neither send nor hear.
+func (n *node) stall() time.Duration {
+	return max(0, max(n.cutUntil, n.stopped)-n.run.now)
+}
+
+// reply brings an answer to the process, if it lives to hear it.
+func (n *node) reply(do func()) {
+	n.run.after(n.stall()+n.run.draw(n.run.Machine.Trip)/2, func() {
+		switch {
+		case n.dead:
+		case n.stall() > 0:
+			n.reply(do)
+		default:
+			do()
+		}
+	})
+}
+
+// breakThings plans the faults of every node.
+func (r *run) breakThings() {
+	plan := func(mean time.Duration, do func(n *node, lasts time.Duration)) {
+		if mean == 0 {
+			return
+		}
+		rate := float64(r.Nodes) / mean.Seconds()
+		r.every(rate, func() {
+			n := r.nodes[r.rng.IntN(r.Nodes)]
+			if n.dead {
+				return
+			}
+			n.troubles++
+			r.Broken++
+			do(n, r.about(r.Faults.Lasts))
+		})
+	}
+	plan(r.Faults.Cut, func(n *node, lasts time.Duration) { n.cutUntil = max(n.cutUntil, r.now+lasts) })
+	plan(r.Faults.Pause, func(n *node, lasts time.Duration) {
+		n.stopped = max(n.stopped, r.now+lasts)
+		if r.Rules.StoppingClock && n.ends > r.now {
+			n.ends += lasts
+		}
+	})
+	plan(r.Faults.Kill, func(n *node, lasts time.Duration) {
+		n.dead = true
+		r.after(lasts, func() { r.start(n.place) })
+	})
+}
