@@ -34,8 +34,11 @@ func (c *counter) PutAccount(toksta.Account) { c.accounts++ }
 
 func (c *counter) PutGrant(toksta.Digest, toksta.AccountID, toksta.Grant) { c.grants++ }
 
-// importKeys commits n new keys of the account, batch keys a commit.
-func importKeys(tb testing.TB, s store.Store, account toksta.AccountID, n, batch int) {
+// batch is how many keys an import commits at once.
+const batch = 10_000
+
+// importKeys commits n new keys of the account.
+func importKeys(tb testing.TB, s store.Store, account toksta.AccountID, n int) {
 	tb.Helper()
 	shape := toksta.KeyShape{Prefix: "tk_live_"}
 	now := time.Now()
@@ -75,7 +78,7 @@ func BenchmarkCommit(b *testing.B) {
 	s := openSQLite(b)
 	account := newAccount(b, s)
 	for b.Loop() {
-		importKeys(b, s, account, 1, 1)
+		importKeys(b, s, account, 1)
 	}
 }
 
@@ -84,7 +87,7 @@ func BenchmarkCommit(b *testing.B) {
 func BenchmarkImport(b *testing.B) {
 	s := openSQLite(b)
 	account := newAccount(b, s)
-	importKeys(b, s, account, b.N, 10_000)
+	importKeys(b, s, account, b.N)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
 }
 
@@ -94,7 +97,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := openSQLite(b)
 			for range 10 {
-				importKeys(b, s, newAccount(b, s), n/10, 10_000)
+				importKeys(b, s, newAccount(b, s), n/10)
 			}
 			node := store.Node{ID: "a", Epoch: "1", Lease: time.Minute}
 			if err := s.Register(b.Context(), node); err != nil {
@@ -114,7 +117,7 @@ func BenchmarkSnapshot(b *testing.B) {
 // BenchmarkHeartbeat is a renewal with nothing new, beside many keys.
 func BenchmarkHeartbeat(b *testing.B) {
 	s := openSQLite(b)
-	importKeys(b, s, newAccount(b, s), 50_000, 10_000)
+	importKeys(b, s, newAccount(b, s), 50_000)
 	node := store.Node{ID: "a", Epoch: "1", Lease: time.Minute}
 	if err := s.Register(b.Context(), node); err != nil {
 		b.Fatal(err)
