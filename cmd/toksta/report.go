@@ -51,7 +51,7 @@ func (c *cli) report(err error) {
 	}
 	if faults, ok := errors.AsType[config.Faults](err); ok {
 		c.say("%s", faults)
-		c.say("toksta: %d faults in the configuration", len(faults))
+		c.say("toksta: the configuration has faults: %d", len(faults))
 		return
 	}
 	if e, ok := errors.AsType[*toksta.Error](err); ok {

@@ -54,7 +54,15 @@ func (c *checker) must(ok bool, path, problem, fix string) {
 	}
 }
 
+// sorted returns the faults in the order of their lines. What the operator's
+// file breaks in many places of the shipped one is said once.
 func (c *checker) sorted() Faults {
+	said := map[string]bool{}
+	c.faults = slices.DeleteFunc(c.faults, func(f Fault) bool {
+		again := f.File == shippedName && said[f.Problem]
+		said[f.Problem] = true
+		return again
+	})
 	slices.SortStableFunc(c.faults, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})

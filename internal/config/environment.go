@@ -21,7 +21,6 @@ type Process struct {
 	Config   string // TOKSTA_CONFIG: path of the configuration
 	Socket   string // TOKSTA_SOCKET: operator socket of a server elsewhere on this machine
 	Operator string // name for the audit trail: TOKSTA_OPERATOR or the system's user
-	NoColor  bool   // NO_COLOR is set, or the terminal is dumb
 }
 
 // ReadProcess reads the environment of this process.
@@ -31,7 +30,6 @@ func ReadProcess() Process {
 		Config:   os.Getenv("TOKSTA_CONFIG"),
 		Socket:   os.Getenv("TOKSTA_SOCKET"),
 		Operator: os.Getenv("TOKSTA_OPERATOR"),
-		NoColor:  os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb",
 	}
 	if p.Operator == "" {
 		if u, err := user.Current(); err == nil {

@@ -19,6 +19,9 @@ import (
 //go:embed default.yaml
 var DefaultYAML string
 
+// shippedName stands for a file name in faults of the default configuration.
+const shippedName = "default.yaml (built in)"
+
 // maxFile bounds a configuration file, in bytes.
 const maxFile = 4 << 20
 
@@ -49,7 +52,7 @@ func Load(path string, environ []string) (Config, error) {
 
 func load(doc document, environ []string) (Config, error) {
 	var cfg Config
-	shipped := document{name: "default.yaml (built in)", data: []byte(DefaultYAML)}
+	shipped := document{name: shippedName, data: []byte(DefaultYAML)}
 	c := checker{cfg: &cfg, documents: []*document{&doc, &shipped}, variables: map[string]string{}}
 	c.overlay(&shipped)
 	c.overlay(&doc)
@@ -80,15 +83,12 @@ func readLimited(path string) ([]byte, error) {
 
 // overlay decodes a document over the configuration so far.
 func (c *checker) overlay(doc *document) {
-	if len(doc.data) == 0 {
-		return
+	if !regexp.MustCompile(`(?m)^\s*[^#\s]`).Match(doc.data) {
+		return // nothing but comments
 	}
 	if err := yaml.Load(doc.data, &doc.root); err != nil {
 		c.decodeFaults(doc, err)
 		return
-	}
-	if doc.top() == nil || doc.top().Tag == "!!null" {
-		return // nothing but comments
 	}
 	c.unknownFields(doc)
 	c.forgetReplaced(doc)
@@ -128,10 +128,11 @@ func (c *checker) decodeFaults(doc *document, err error) {
 func plain(message string) string {
 	m := regexp.MustCompile("^cannot construct (\\S+)(?: `(.*)`)? into (\\S+)").FindStringSubmatch(message)
 	if m == nil {
+		message = strings.TrimPrefix(message, "yaml: ")
 		return strings.ToUpper(message[:1]) + message[1:] + "."
 	}
-	found := "a list or a map"
-	if m[2] != "" {
+	found := map[string]string{"!!seq": "a list", "!!map": "a map"}[m[1]]
+	if found == "" {
 		found = fmt.Sprintf("%q", m[2])
 	}
 	wanted := "something else"

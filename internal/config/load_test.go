@@ -137,6 +137,29 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 	}
 }
 
+// A file of comments is the default, and what is no configuration is refused
+// with its line.
+func TestWhatIsNoConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "# a comment\n\n  # another\n", "{}"} {
+		if _, err := loadText(t, text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"[]":                                 "1: This is a list where a map",
+		"keys: {prefix: a_, prefix: b_}":     `1: Mapping key "prefix" already defined`,
+		"keys: [":                            "This is not YAML",
+		"data: a\n---\ndata: b":              "single document",
+		"\nlisten: 7":                        `2: This is "7" where a map`,
+		"keys: &k {max_live: 3}\nnode: *k\n": "no such setting",
+	} {
+		if _, err := loadText(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // A list that a vendor writes replaces the shipped one whole: a status left
 // out must not go on admitting.
 func TestOwnListsReplace(t *testing.T) {
