@@ -166,6 +166,9 @@ func commentShare(t *tree) []finding {
 	var all lineCount
 	var report []string
 	for room, files := range t.rooms() {
+		if strings.HasPrefix(room, "internal/store/storetest") {
+			continue // tests in all but their files' names
+		}
 		var n lineCount
 		for _, f := range files {
 			n.add(t, f)
