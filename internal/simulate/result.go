@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// What one thing takes, in bytes: measured on this program, see the tests of
+// What one thing takes, in bytes: in memory as the benchmarks of package index
 // package index and the columns of a followed key.
 const (
 	keyBytes    = 250 // of a followed key, on the wire
 	nodeBytes   = 160 // of a node in a list, on the wire
-	indexBytes  = 104 // of a key in a node's memory, many keys to an account
-	singleBytes = 195 // with an account to each
+	indexBytes  = 96  // of a key in a node's memory, a hundred keys to an account
+	singleBytes = 200 // with an account to each
 )
 
 // Result is what a run showed, counted after the cluster had formed.
