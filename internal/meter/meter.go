@@ -122,24 +122,25 @@ func Open(c Config) (*Meter, error) {
 // call must not be answered as admitted. Unless strict it allocates nothing for a
 // slot that exists.
 func (m *Meter) Count(e Event) error {
-	hour := uint32(e.Now.Unix() / 3600)
-	hash := m.hash(&e, hour)
-	s := m.shard(hash)
+	if err := m.count(&e); err != nil || !m.config.Strict {
+		return err
+	}
+	return m.commit.wait(m.sync)
+}
 
+func (m *Meter) count(e *Event) error {
+	hour := uint32(e.Now.Unix() / 3600)
+	hash := m.hash(e, hour)
+	s := m.shard(hash)
 	s.mu.Lock()
-	c, err := m.cell(s, &e, hour, hash)
+	defer s.mu.Unlock()
+	c, err := m.cell(s, e, hour, hash)
 	if err != nil {
-		s.mu.Unlock()
 		return err
 	}
 	c.record().add(e.Calls, e.Charge)
-	c.use.see(&e, c.seg.names)
+	c.use.see(e, c.seg.names)
 	c.seg.touch(c.number)
-	s.mu.Unlock()
-
-	if m.config.Strict {
-		return m.commit.wait(m.sync)
-	}
 	return nil
 }
 

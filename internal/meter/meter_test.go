@@ -159,35 +159,64 @@ func journals(t testing.TB, dir, pattern string) []string {
 	return names
 }
 
+// variants are events for slots that differ from call's in one thing each.
+func variants() map[string]Event {
+	out := map[string]Event{}
+	for what, vary := range map[string]func(*Event){
+		"key": func(e *Event) { e.KeyID = "key_2" }, "account": func(e *Event) { e.AccountID = "acct_2" },
+		"family": func(e *Event) { e.Family = "job" }, "cost key": func(e *Event) { e.CostKey = "other" },
+		"reason": func(e *Event) { e.Reason = toksta.ReasonRateLimited }, "hour": func(e *Event) { e.Now = noon().Add(time.Hour) },
+		"cost key, for none": func(e *Event) { e.CostKey = "" },
+	} {
+		e := call(noon())
+		vary(&e)
+		out[what] = e
+	}
+	return out
+}
+
+func hourOf(e Event) int64 { return e.Now.Unix() / 3600 }
+
 // Guarantee: a slot holds what was counted for it and nothing of another key,
 // cost key, reason or hour. Without it one customer pays for another's calls.
 func TestSlotsAreApart(t *testing.T) {
 	t.Parallel()
 	sink := &ledger{}
 	m := open(t, Config{Sink: sink})
-	base := call(noon())
-	variants := map[string]func(*Event){
-		"key": func(e *Event) { e.KeyID = "key_2" }, "account": func(e *Event) { e.AccountID = "acct_2" },
-		"family": func(e *Event) { e.Family = "job" }, "cost key": func(e *Event) { e.CostKey = "other" },
-		"reason": func(e *Event) { e.Reason = toksta.ReasonRateLimited }, "hour": func(e *Event) { e.Now = noon().Add(time.Hour) },
-		"none": func(*Event) {}, "no cost key": func(e *Event) { e.CostKey = "" },
-	}
 	want, n := map[store.UsageSlot]int64{}, int64(0)
-	for _, vary := range variants {
+	for _, e := range variants() {
 		n++
-		e := base
-		vary(&e)
 		for range n {
 			count(t, m, e)
 		}
 		want[store.UsageSlot{
 			AccountID: e.AccountID, KeyID: e.KeyID, Family: e.Family, CostKey: e.CostKey,
-			Reason: e.Reason, Hour: e.Now.Unix() / 3600,
+			Reason: e.Reason, Hour: hourOf(e),
 		}] = n
 	}
 	flush(t, m)
 	if diff := cmp.Diff(want, sink.calls()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Guarantee: as above when the hashes of two slots are the same, which no key
+// of a test hits by chance.
+func TestSlotsAreApartWhenHashesMeet(t *testing.T) {
+	t.Parallel()
+	m := open(t, Config{Sink: &ledger{}})
+	e, hour := call(noon()), uint32(hourOf(call(noon())))
+	count(t, m, e)
+	hash := m.hash(&e, hour)
+	c, _ := m.shard(hash).find(&e, hour, hash)
+	if c == nil || !c.holds(&e, hour) {
+		t.Fatal("a slot does not find itself")
+	}
+	for what, other := range variants() {
+		count(t, m, other) // so that its words are known
+		if c.holds(&other, uint32(hourOf(other))) {
+			t.Errorf("another %s is taken for the same slot", what)
+		}
 	}
 }
 
