@@ -9,7 +9,7 @@ import (
 )
 
 // What one thing takes, in bytes: in memory as the benchmarks of package index
-// package index and the columns of a followed key.
+// measure it, on the wire by the columns that are read.
 const (
 	keyBytes    = 250 // of a followed key, on the wire
 	nodeBytes   = 160 // of a node in a list, on the wire
