@@ -107,9 +107,12 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 	if req.Cadence != "" {
 		a.Cadence = req.Cadence
 	}
+	// Joined, so that a caller who reads the text sees every fault; one who
+	// reads the code sees the first.
 	if err := errors.Join(s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence)); err != nil {
 		return a, err
 	}
+	// Credits reset on the day of the month on which the account subscribed.
 	if a.Plan != s.Catalog.FreePlan {
 		a.CycleAnchor = day(now)
 	}
@@ -138,6 +141,7 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 // edit commits one change of an existing account. alter says what differs in
 // the mutation's detail; an empty one is nothing to do.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
+	// Set by each run of the decision, so that it ends as the last one left it.
 	var out Changed
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		a, err := r.Account(ctx, id)

@@ -311,6 +311,8 @@ func TestInvite(t *testing.T) {
 	if text := fmt.Sprintf("%+v %#v", out, w.changes(t)); len(code) < 20 || strings.Contains(text, code) {
 		t.Error("the code can be read where it should not")
 	}
+	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Email: "ada"})
+	refused(t, err, toksta.CodeValidation, "e-mail")
 	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Account: "acct_none"})
 	refused(t, err, toksta.CodeNotFound, "account")
 }

@@ -27,6 +27,7 @@ const Default = "default"
 
 // The most that one account may be entitled to.
 const (
+	// Far above any use, far below overflow when multiplied by a price.
 	maxPerMinute = 1_000_000
 	maxCredits   = 1_000_000_000_000
 )
@@ -49,6 +50,7 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 	}
 	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
 		next := a.Entitlements
+		// The map is shared with what was read; the decision may run again.
 		next.Families = maps.Clone(next.Families)
 		if err := e.set(&next, req.Value); err != nil {
 			return store.Mutation{}, toksta.Invalid("value", req.Name+" "+err.Error()+".")
@@ -78,6 +80,7 @@ type entitlement struct {
 	text func(toksta.Entitlements) string
 }
 
+// entitlement finds the exception of a wire name.
 func (s *Service) entitlement(name string) (entitlement, bool) {
 	if !slices.Contains(s.EntitlementNames(), name) {
 		return entitlement{}, false
@@ -96,6 +99,8 @@ func (s *Service) entitlement(name string) (entitlement, bool) {
 	}
 }
 
+// setAPIAccess keeps the difference between "off" and "as the plan has it":
+// the first survives a change of plan.
 func setAPIAccess(e *toksta.Entitlements, value string) error {
 	if value == Default {
 		e.APIAccess = nil
@@ -113,6 +118,8 @@ func apiAccessText(e toksta.Entitlements) string {
 	return strconv.FormatBool(*e.APIAccess)
 }
 
+// familyEntitlement opens one family that the account's plan reserves to
+// accounts entitled to it. Under another plan it waits and does nothing.
 func familyEntitlement(f toksta.Family) entitlement {
 	return entitlement{
 		set: func(e *toksta.Entitlements, value string) error {
@@ -137,6 +144,8 @@ func familyEntitlement(f toksta.Family) entitlement {
 	}
 }
 
+// setPerMinute replaces the plan's limit, in either direction. There is no
+// value for no limit at all.
 func setPerMinute(e *toksta.Entitlements, value string) error {
 	e.PerMinute = 0
 	if value == Default {
@@ -157,6 +166,8 @@ func perMinuteText(e toksta.Entitlements) string {
 	return strconv.Itoa(e.PerMinute)
 }
 
+// setPurchased takes what was ever bought, not what is left: what was used is
+// known to the meter alone, and a total that only grows cannot race with it.
 func setPurchased(e *toksta.Entitlements, value string) error {
 	if value == Default {
 		value = "0"
@@ -175,6 +186,8 @@ func setPurchased(e *toksta.Entitlements, value string) error {
 
 func purchasedText(e toksta.Entitlements) string { return strconv.FormatInt(e.PurchasedCredits, 10) }
 
+// parseBool takes two words and none of the others that programs take for
+// them: access is not granted by a guess.
 func parseBool(value string) (bool, error) {
 	switch value {
 	case "true":

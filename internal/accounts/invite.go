@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -34,9 +35,15 @@ func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest
 	if req.Valid < 0 {
 		return Invited{}, toksta.Invalid("valid", "An invitation is valid for some time from now on.")
 	}
+	req.Email = strings.TrimSpace(req.Email)
+	if at := strings.LastIndexByte(req.Email, '@'); req.Email != "" && (at < 1 || at == len(req.Email)-1) {
+		return Invited{}, toksta.Invalid("email", "Give an e-mail address such as ada@example.com, or none.")
+	}
 	if req.Valid == 0 {
 		req.Valid = DefaultInvitation
 	}
+	// 128 random bits or more in base 32: nobody finds one by trying, so that
+	// a plain SHA-256 keeps it.
 	code := rand.Text()
 	invitation := store.Invitation{
 		Code: sha256.Sum256([]byte(code)), AccountID: req.Account, Email: req.Email,

@@ -15,6 +15,8 @@ const (
 	maxCapDollars   = 1_000_000_000
 )
 
+// setOverageCap refuses 0, which could be meant as "no overage" or as "no cap",
+// and the second costs money.
 func setOverageCap(e *toksta.Entitlements, value string) error {
 	e.OverageCapMicros = 0
 	if value == Default || value == "none" {
@@ -45,6 +47,7 @@ func parseDollars(s string) (micros int64, ok bool) {
 	if err != nil || w > maxCapDollars {
 		return 0, false
 	}
+	// Padded to six digits, so that .5 is half a dollar.
 	f, err := strconv.ParseUint((fraction + "000000")[:6], 10, 63)
 	return int64(w)*microsPerDollar + int64(f), err == nil
 }

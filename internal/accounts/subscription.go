@@ -44,6 +44,8 @@ func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest)
 		}
 		subscribed := req.Plan != s.Catalog.FreePlan
 		if subscribed && (a.Plan == s.Catalog.FreePlan || a.CycleAnchor.IsZero()) {
+			// Only here: moving the anchor of a running cycle would give or take
+			// credits.
 			a.CycleAnchor = day(now)
 		}
 		a.Plan = req.Plan
@@ -71,12 +73,15 @@ func (s *Service) SetStatus(ctx context.Context, by toksta.Actor, req StatusRequ
 	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
 		m := store.Mutation{Kind: toksta.StatusSet, Detail: change("status", string(a.Status), string(req.Status))}
 		if len(m.Detail) > 0 {
+			// Saying the same again does not restart "past due since".
 			a.Status, a.StatusSince = req.Status, since
 		}
 		return m, nil
 	})
 }
 
+// validPlan refuses a plan that is not in the catalogue. An account can still
+// be on one that the catalogue lost; it is then refused like a free one.
 func (s *Service) validPlan(id toksta.PlanID) error {
 	if _, known := s.Catalog.Plan(id); known {
 		return nil
@@ -88,6 +93,8 @@ func (s *Service) validPlan(id toksta.PlanID) error {
 	return oneOf("plan", id, ids)
 }
 
+// validStatus takes only what the configuration says how to treat; a status
+// that verification meets unlisted is refused there.
 func (s *Service) validStatus(status toksta.Status) error {
 	if _, known := s.Catalog.Statuses[status]; known {
 		return nil
@@ -95,6 +102,7 @@ func (s *Service) validStatus(status toksta.Status) error {
 	return oneOf("status", status, slices.Collect(maps.Keys(s.Catalog.Statuses)))
 }
 
+// validCadence guards a word that is shown to people and decides nothing.
 func validCadence(c string) error {
 	if c == CadenceMonthly || c == CadenceAnnual {
 		return nil

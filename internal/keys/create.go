@@ -41,6 +41,8 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err := validPerMinute(req.PerMinute); err != nil {
 		return Created{}, err
 	}
+	// Made before the commit: the store may run the decision more than once,
+	// and the secret returned must be the one whose digest was written last.
 	secret, first := s.Catalog.Shape.NewSecret()
 	first.Number, first.CreatedAt = 1, now
 	key := toksta.Key{
@@ -92,6 +94,9 @@ func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) 
 	if err != nil {
 		return nil, err
 	}
+	// Under the store's lock, so that requests at once cannot pass the cap
+	// together. Keys of a lapsed account still count; revoked and expired
+	// ones do not.
 	live, err := r.CountLiveKeys(ctx, req.Account, s.now())
 	if err != nil {
 		return nil, fmt.Errorf("count live keys: %w", err)

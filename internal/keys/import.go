@@ -41,6 +41,7 @@ type ImportState string
 
 // The states of a row.
 const (
+	// In a dry run it would be.
 	RowImported ImportState = "imported"
 	RowExists   ImportState = "exists" // a key with that digest was there before, of any state
 	RowInvalid  ImportState = "invalid"
@@ -68,6 +69,8 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 	if len(req.Rows) == 0 || len(req.Rows) > MaxImport {
 		return Imported{}, toksta.Invalid("rows", fmt.Sprintf("Send 1 to %d rows, not %d.", MaxImport, len(req.Rows)))
 	}
+	// What needs no lock is done before taking it: ids, names, scopes and
+	// duplicates of the whole batch.
 	draft := s.draftImport(by, req.Rows)
 	var out Imported
 	decide := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -101,6 +104,8 @@ type importDraft struct {
 	digests []toksta.Digest // of valid rows
 }
 
+// draftImport judges each row by itself and against the rows before it. Every
+// valid row gets the id that it will have if its digest is new.
 func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 	now := s.now()
 	d := importDraft{keys: make([]toksta.Key, len(rows)), reasons: make([]string, len(rows))}
@@ -123,6 +128,9 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 	return d
 }
 
+// draftRow turns a row into the key that it describes. An expiry in the past is
+// taken over as it is: the key exists and has expired. The id carries the time
+// of creation, so that imported keys are listed by their age.
 func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	name, err := toksta.ValidateName("name", row.Name)
 	if err != nil {
@@ -202,6 +210,7 @@ func (p placement) row(ctx context.Context, k toksta.Key) (ImportResult, error) 
 	if id, exists := p.existing[k.Current().Digest]; exists {
 		return ImportResult{State: RowExists, Key: id}, nil
 	}
+	// Batches mostly name few accounts, in runs.
 	missing, asked := p.accounts[k.AccountID]
 	if !asked {
 		_, missing = p.reader.Account(ctx, k.AccountID)
@@ -220,6 +229,8 @@ func (p placement) row(ctx context.Context, k toksta.Key) (ImportResult, error) 
 // maxVisible is how many characters of a secret may be known at either end.
 const maxVisible = 4
 
+// visible accepts what a page can show beside the prefix: printable ASCII, no
+// longer than the ends of a secret made here, lest a whole secret be stored.
 func visible(s string) bool {
 	return len(s) <= maxVisible && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -72,6 +72,7 @@ type change func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Muta
 
 // edit commits one change of an existing key.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change change) (Changed, error) {
+	// Set by each run of the decision, so that it ends as the last one left it.
 	var out Changed
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		k, err := r.Key(ctx, ref.Account, ref.Key)

@@ -55,6 +55,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 		}
 		old := k.Current()
 		next.Number = old.Number + 1
+		// Copied, since the decision may run again on what it read.
 		k.Generations = append(k.Generations[:len(k.Generations):len(k.Generations)], next)
 		k.Generations[len(k.Generations)-2].RevokedAt = now
 		return store.Mutation{Kind: toksta.KeyRotated, Token: req.Token, Detail: map[string]string{
@@ -73,6 +74,8 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed, error) {
 	now := s.now()
 	out, err := s.edit(ctx, by, ref, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
+		// No change, yet the log still waits: the first call may have been
+		// given up before every node had heard of it.
 		if !k.RevokedAt.IsZero() {
 			return store.Mutation{}, nil
 		}

@@ -15,6 +15,7 @@ import (
 
 // The most that one key may state.
 const (
+	// Verification compares a call's address with each network in turn.
 	maxNetworks  = 100
 	maxPerMinute = 1_000_000
 )
@@ -98,6 +99,7 @@ func (s *Service) validScopes(asked, reachable []toksta.Family) ([]toksta.Family
 	return out, nil
 }
 
+// families names what may be chosen, in the catalogue's order.
 func (s *Service) families() string {
 	names := make([]string, len(s.Catalog.Families))
 	for i, f := range s.Catalog.Families {
@@ -116,6 +118,8 @@ func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 		if !n.IsValid() {
 			return nil, toksta.Invalid("networks", "A network is an address and a length, such as 203.0.113.0/24.")
 		}
+		// Client addresses are unmapped before they are compared, so that a
+		// mapped network would match nobody.
 		if n.Addr().Is4In6() {
 			if n.Bits() < 96 {
 				return nil, toksta.Invalid("networks", fmt.Sprintf("Write the IPv4 network %s as IPv4.", n))
@@ -128,6 +132,8 @@ func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 	return slices.Compact(out), nil
 }
 
+// validPerMinute accepts a limit above the account's: it narrows nothing now,
+// and holds when the account's is raised.
 func validPerMinute(n int) error {
 	if n < 0 || n > maxPerMinute {
 		return toksta.Invalid("rate_limit_per_minute", fmt.Sprintf("A key's rate limit is between 1 and %d calls a minute, or 0 for none.", maxPerMinute))
@@ -148,6 +154,10 @@ func limitsDetail(old, next toksta.Limits) map[string]string {
 	note("per_minute", perMinuteText(old.PerMinute), perMinuteText(next.PerMinute))
 	return detail
 }
+
+// The texts below are a limit as the change log shows it to people. A limit
+// that narrows nothing has a word of its own, so that lifting it is as
+// visible in the log as setting it.
 
 func scopeText(scopes []toksta.Family) string {
 	if len(scopes) == 0 {

@@ -40,6 +40,7 @@ type RevokedMany struct {
 // node admits any of them. An id or a digest that is unknown or whose key is
 // revoked already is passed over.
 func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeManyRequest) (RevokedMany, error) {
+	// An empty form must never mean every key there is.
 	if req.Selection.empty() {
 		return RevokedMany{}, toksta.Invalid("selection", "Say which keys: by account, creator, age, ids or digests.")
 	}
@@ -62,6 +63,7 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 	}
 	if req.DryRun {
 		_, err := decide(ctx, s.Store)
+		// As they are, not as they would be.
 		for i := range out.Keys {
 			out.Keys[i].RevokedAt = time.Time{}
 		}
@@ -75,6 +77,7 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 	return out, err
 }
 
+// empty reports whether no condition is stated.
 func (s Selection) empty() bool {
 	return s.Account == "" && s.CreatedBy == "" && s.CreatedBefore.IsZero() && len(s.IDs) == 0 && len(s.Digests) == 0
 }
@@ -141,6 +144,7 @@ const scanPage = 1000
 // scan goes through all keys of the account, or of all accounts.
 func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) {
 	var out []toksta.Key
+	// Under the store's lock: no key can slip in behind the scan.
 	q := store.KeyQuery{Account: f.Account, Page: store.Page{Limit: scanPage}}
 	for {
 		page, err := r.ListKeys(ctx, q)
@@ -159,6 +163,9 @@ func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) 
 	}
 }
 
+// holds reports whether a key meets every condition stated. Only the newest
+// secret of a key counts: an earlier one is refused everywhere already, and a
+// list of leaked digests must not cost a customer the secret in use.
 func (f filter) holds(k toksta.Key) bool {
 	return k.RevokedAt.IsZero() &&
 		(f.Account == "" || k.AccountID == f.Account) &&
@@ -168,6 +175,7 @@ func (f filter) holds(k toksta.Key) bool {
 		(len(f.digests) == 0 || f.digests[k.Current().Digest])
 }
 
+// setOf makes membership cheap: a list of leaked digests can be long.
 func setOf[T comparable](values []T) map[T]bool {
 	set := make(map[T]bool, len(values))
 	for _, v := range values {

@@ -50,6 +50,7 @@ type PasswordRequest struct {
 func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) error {
 	m, err := s.prove(ctx, from, id.Member.Email, req.Current)
 	switch {
+	// The person is signed in: this is a fault of the form.
 	case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):
 		return toksta.Invalid("current_password", "This is not the current password.")
 	case err != nil:
@@ -70,6 +71,8 @@ func (s *Service) ResetPassword(ctx context.Context, by toksta.Actor, member tok
 	return s.end(ctx, store.SessionSet{Member: member})
 }
 
+// setPassword writes the hash of a valid new password. Ending sessions is left
+// to the caller, after it: see reconsider.
 func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member toksta.MemberID, next toksta.Hidden) error {
 	m, err := s.Store.Member(ctx, member)
 	if err != nil {
@@ -82,6 +85,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 	if err != nil {
 		return err
 	}
+	// Read again under the lock, so that what else changed meanwhile stays.
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := r.Member(ctx, member)
 		if err != nil {
@@ -96,6 +100,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 	return err
 }
 
+// unknownMember turns the store's word for a missing row into the caller's.
 func unknownMember(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return toksta.NotFound("member")

@@ -44,6 +44,8 @@ func validPassword(password toksta.Hidden, email string) error {
 // common knows the long passwords that head every leaked list, and those made
 // of fewer than four different characters.
 func common(lower string) bool {
+	// Keyboard walks and words are beyond a short list; throttling is what
+	// stands against those.
 	seen := map[rune]bool{}
 	for _, r := range lower {
 		seen[r] = true
@@ -70,6 +72,7 @@ const (
 const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // hasher bounds how many hashes are computed at once, and with them memory.
+// Waiting is in no order and ends with the caller's context.
 type hasher struct {
 	slots chan struct{}
 	key   func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
@@ -83,6 +86,8 @@ func newHasher(parallel int) *hasher {
 func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, error) {
 	var salt [saltLen]byte
 	rand.Read(salt[:])
+	// The parameters go into the string: raising the cost later leaves older
+	// hashes readable.
 	p := phc{time: costTime, memory: costMemory, threads: costThreads, salt: salt[:]}
 	tag, err := h.tag(ctx, p, password)
 	if err != nil {

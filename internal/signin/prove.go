@@ -21,6 +21,8 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	email = strings.TrimSpace(email)
 	email = email[:min(len(email), maxEmail)]
 	address, network := strings.ToLower(email), networkOf(from.Address)
+	// The network first: an attempt that it stops does not slow the address's
+	// owner down.
 	if wait := s.networks.attempt(network, now); wait > 0 {
 		return toksta.Member{}, tooMany(wait)
 	}
@@ -33,6 +35,8 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	}
 	may := err == nil && m.PasswordHash != "" && m.DisabledAt.IsZero()
 	hash := m.PasswordHash
+	// The hash is computed all the same, against one that nothing matches:
+	// how long the answer takes says nothing of who exists.
 	if !may {
 		hash = nobody
 	}
@@ -41,13 +45,21 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	case err != nil:
 		return toksta.Member{}, fmt.Errorf("check the password of %s: %w", m.ID, err)
 	case !matches || !may:
-		return toksta.Member{}, &toksta.Error{Code: toksta.CodeUnauthorized, Message: "The e-mail address or the password is wrong."}
+		return toksta.Member{}, wrong()
 	}
+	// The address starts afresh; the network gets only this attempt back, or
+	// an own account would make guessing at others free.
 	s.addresses.clear(address)
 	s.networks.pardon(network)
 	return m, nil
 }
 
+// wrong is the one answer to credentials that do not sign anybody in.
+func wrong() error {
+	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "The e-mail address or the password is wrong."}
+}
+
+// tooMany says when to come back, rounded up: coming back then works.
 func tooMany(wait time.Duration) error {
 	seconds := int(math.Ceil(wait.Seconds()))
 	return &toksta.Error{

@@ -37,6 +37,8 @@ func (s *Service) begin(ctx context.Context, from Origin, m toksta.Member) (Sign
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("read the account of member %s: %w", m.ID, err)
 	}
+	// 256 random bits cannot be searched: SHA-256 without a salt keeps them as
+	// it keeps a key's secret.
 	var raw [cookieLen]byte
 	rand.Read(raw[:])
 	now := s.now()
@@ -47,10 +49,31 @@ func (s *Service) begin(ctx context.Context, from Origin, m toksta.Member) (Sign
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
 		return SignedIn{}, fmt.Errorf("begin a session: %w", err)
 	}
+	if err := s.reconsider(ctx, m, row.ID); err != nil {
+		return SignedIn{}, err
+	}
 	return SignedIn{
 		Identity: Identity{Member: m, Account: account, Session: shown(row)},
 		Cookie:   toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:])),
 	}, nil
+}
+
+// reconsider ends a session just begun when the member's password was changed
+// or the member disabled since it was proved. Whoever changes one of them ends
+// sessions afterwards: either that finds this session, or this finds the
+// change.
+func (s *Service) reconsider(ctx context.Context, proved toksta.Member, session toksta.Digest) error {
+	m, err := s.Store.Member(ctx, proved.ID)
+	if err != nil {
+		return fmt.Errorf("read the session's member: %w", err)
+	}
+	if m.PasswordHash == proved.PasswordHash && m.DisabledAt.IsZero() {
+		return nil
+	}
+	if err := s.end(ctx, store.SessionSet{ID: session}); err != nil {
+		return err
+	}
+	return wrong()
 }
 
 // Authenticate returns who a cookie belongs to. Anything but a live session
@@ -81,6 +104,7 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the session's account: %w", err)
 	}
+	// Not at every request: that would be a write for every page.
 	if now.Sub(row.SeenAt) >= seenEvery {
 		row.SeenAt = now
 		if err := s.Sessions.PutSession(ctx, row); err != nil {
@@ -133,6 +157,7 @@ func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool)
 	return s.end(ctx, which)
 }
 
+// end deletes sessions; those that are gone already are no error.
 func (s *Service) end(ctx context.Context, which store.SessionSet) error {
 	if err := s.Sessions.EndSessions(ctx, which); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
@@ -167,10 +192,13 @@ func sessionID(cookie toksta.Hidden) (toksta.Digest, bool) {
 	return sha256.Sum256(raw), true
 }
 
+// signedOut is one answer for every cookie that does not sign in: unknown,
+// ended, idle or of a disabled member.
 func signedOut() error {
 	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "Sign in to continue."}
 }
 
+// shown is a stored session as people see it; its id stays in this package.
 func shown(row store.Session) Session {
 	return Session{
 		CreatedAt: row.CreatedAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,

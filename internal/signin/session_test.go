@@ -141,6 +141,29 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
+// A sign-in under way while the password is changed must not outlive the
+// change: it proved a password that is no more.
+func TestSignInDuringAChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	m := w.signUp(t, "ada@example.com").Member
+	cheap := w.passwords.key
+	var meanwhile atomic.Bool
+	w.passwords.key = func(password, salt []byte, a, b uint32, c uint8, n uint32) []byte {
+		if meanwhile.CompareAndSwap(false, true) {
+			if err := w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one")); err != nil {
+				t.Error(err)
+			}
+		}
+		return cheap(password, salt, a, b, c, n)
+	}
+	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	refused(t, err, toksta.CodeUnauthorized, "wrong")
+	if left, err := w.Sessions.ListSessions(t.Context(), m.ID, w.now); err != nil || len(left) != 0 {
+		t.Errorf("%d sessions are left, %v", len(left), err)
+	}
+}
+
 // Confirming with the password gives a session that is recent, and the one
 // before it is gone.
 func TestConfirm(t *testing.T) {

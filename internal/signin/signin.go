@@ -42,7 +42,8 @@ type Config struct {
 
 	Lifetime time.Duration // of a session at most; 0: 30 days
 	Idle     time.Duration // of a session without a request; 0: 7 days
-	Parallel int           // passwords hashed at once, 19 MiB each; 0: 4
+	// Bounds the memory that a flood of sign-ins can take.
+	Parallel int // passwords hashed at once, 19 MiB each; 0: 4
 }
 
 // Service signs people up, in and out. Its methods are safe for concurrent
@@ -110,6 +111,7 @@ func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, passwor
 	if err != nil {
 		return SignedIn{}, err
 	}
+	// A new id: whoever saw the old cookie does not become recent with it.
 	in, err := s.begin(ctx, from, m)
 	if err != nil {
 		return SignedIn{}, err

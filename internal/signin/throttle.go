@@ -35,6 +35,7 @@ type throttle struct {
 	recent, old map[string]record
 }
 
+// record is a name's failures in a row and when the last one was.
 type record struct {
 	failures int
 	last     time.Time
@@ -79,6 +80,7 @@ func (t *throttle) pardon(name string) {
 	}
 }
 
+// get finds a name in either map. The caller holds mu.
 func (t *throttle) get(name string) record {
 	if r, ok := t.recent[name]; ok {
 		return r
@@ -86,6 +88,7 @@ func (t *throttle) get(name string) record {
 	return t.old[name]
 }
 
+// put keeps a record among the recent ones. The caller holds mu.
 func (t *throttle) put(name string, r record) {
 	if _, known := t.recent[name]; !known && len(t.recent) >= maxTracked {
 		t.recent, t.old = map[string]record{}, t.recent
