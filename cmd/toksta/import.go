@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/toksta/toksta/client"
 )
@@ -28,24 +28,15 @@ type importer struct {
 	batch  int
 	dryRun bool
 
-	api          *client.Client
-	rows         rowReader
-	token        string
-	lines        []int // of the rows in the batch
-	bar          *progress
-	rejected     *csv.Writer
-	rejectedFile *os.File
-	total        importTotal
+	api   *client.Client
+	rows  rowReader
+	token string
+	tally tally
 }
 
-// importTotal is what became of a file's rows.
-type importTotal struct {
-	Rows     int  `json:"rows"`
-	Imported int  `json:"imported"`
-	Existing int  `json:"existing"`
-	Rejected int  `json:"rejected"`
-	DryRun   bool `json:"dry_run"`
-}
+// inFlight is how many batches are on their way at once: the server reads one
+// while it commits another.
+const inFlight = 2
 
 func (c *cli) keysImport() *cobra.Command {
 	i := &importer{cli: c}
@@ -92,21 +83,21 @@ func (i *importer) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	i.total.DryRun = i.dryRun
-	i.bar = newProgress(i.cli, size)
-	if i.rows, err = openRows(i.bar.count(file), i.format); err != nil {
+	bar := newProgress(i.cli, size)
+	i.tally = tally{bar: bar, path: i.path + ".rejected", total: importTotal{DryRun: i.dryRun}}
+	if i.rows, err = openRows(bar.count(file), i.format); err != nil {
 		return err
 	}
-	rejects := i.path + ".rejected"
-	defer func() { err = errors.Join(err, i.closeRejected(rejects)) }()
-	if err := i.batches(ctx); err != nil {
-		return fmt.Errorf("import %s after %d rows: %w", i.path, i.total.Rows, err)
+	err = errors.Join(i.batches(ctx), i.tally.close())
+	total := i.tally.total
+	if err != nil {
+		return fmt.Errorf("import %s, stopped after %d rows: %w", i.path, total.Rows, err)
 	}
-	i.bar.finish(i.total)
-	if i.total.Rejected > 0 {
-		i.cli.say("%d rows were rejected, see %s.", i.total.Rejected, rejects)
+	bar.finish(total)
+	if total.Rejected > 0 {
+		i.cli.say("%d rows were rejected, see %s.", total.Rejected, i.tally.path)
 	}
-	return i.cli.show(i.total, i.total.table())
+	return i.cli.show(total, total.table())
 }
 
 // fingerprint makes the token of the file from its content, and goes back to
@@ -121,94 +112,63 @@ func (i *importer) fingerprint(file *os.File) (size int64, err error) {
 	return size, err
 }
 
-// batches reads and sends until the file ends.
+// batch is a part of a file.
+type batch struct {
+	number   int
+	rows     []client.ImportRow
+	lines    []int // of the rows
+	rejected []rejectedRow
+}
+
+// batches reads and sends until the file ends or a batch fails.
 func (i *importer) batches(ctx context.Context) error {
-	rows := make([]client.ImportRow, 0, i.batch)
-	for number := 0; ; number++ {
-		rows, i.lines = rows[:0], i.lines[:0]
-		end := false
-		for len(rows) < i.batch && !end {
-			row, line, err := i.rows.next()
-			if bad, ok := errors.AsType[rowError](err); ok {
-				if err := i.reject(line, bad.reason); err != nil {
-					return err
-				}
-				continue
-			}
-			if end = errors.Is(err, io.EOF); end {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			rows, i.lines = append(rows, row), append(i.lines, line)
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for number := 0; within.Err() == nil; number++ {
+		b, err := i.read(number)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return errors.Join(err, group.Wait())
 		}
-		if len(rows) > 0 {
-			if err := i.send(ctx, number, rows); err != nil {
-				return err
-			}
-		}
-		if end {
-			return nil
+		group.Go(func() error { return i.send(within, b) })
+		if err != nil {
+			return group.Wait()
 		}
 	}
+	return errors.Join(group.Wait(), ctx.Err())
+}
+
+// read returns the next batch, with io.EOF when it is the last one.
+func (i *importer) read(number int) (batch, error) {
+	b := batch{number: number, rows: make([]client.ImportRow, 0, i.batch)}
+	for len(b.rows) < i.batch {
+		row, line, err := i.rows.next()
+		if bad, ok := errors.AsType[rowError](err); ok {
+			b.rejected = append(b.rejected, rejectedRow{line, bad.reason})
+			continue
+		}
+		if err != nil {
+			return b, err
+		}
+		b.rows, b.lines = append(b.rows, row), append(b.lines, line)
+	}
+	return b, nil
 }
 
 // send imports one batch and counts what became of it.
-func (i *importer) send(ctx context.Context, number int, rows []client.ImportRow) error {
-	request := client.ImportRequest{Rows: rows, DryRun: i.dryRun, Token: i.token + strconv.Itoa(number)}
-	answer, err := i.api.ImportKeys(ctx, request)
-	if err != nil {
-		return err
+func (i *importer) send(ctx context.Context, b batch) error {
+	var answer client.ImportAnswer
+	if len(b.rows) > 0 {
+		var err error
+		request := client.ImportRequest{Rows: b.rows, DryRun: i.dryRun, Token: i.token + strconv.Itoa(b.number)}
+		if answer, err = i.api.ImportKeys(ctx, request); err != nil {
+			return err
+		}
 	}
-	i.total.Rows += len(rows)
-	i.total.Imported += answer.Imported
-	i.total.Existing += answer.Existing
 	for _, r := range answer.Rejected {
-		if r.Row < 0 || r.Row >= len(rows) {
-			return fmt.Errorf("the server rejected row %d of a batch of %d", r.Row, len(rows))
+		if r.Row < 0 || r.Row >= len(b.lines) {
+			return fmt.Errorf("the server rejected row %d of a batch of %d", r.Row, len(b.lines))
 		}
-		i.total.Rows-- // reject counts it
-		if err := i.reject(i.lines[r.Row], r.Reason); err != nil {
-			return err
-		}
+		b.rejected = append(b.rejected, rejectedRow{b.lines[r.Row], r.Reason})
 	}
-	i.bar.step(i.total)
-	return nil
-}
-
-// reject writes a row that stays out, by its line.
-func (i *importer) reject(line int, reason string) error {
-	if i.rejected == nil {
-		file, err := os.OpenFile(i.path+".rejected", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err != nil {
-			return err
-		}
-		i.rejected = csv.NewWriter(file)
-		if err := i.rejected.Write([]string{"line", "reason"}); err != nil {
-			return err
-		}
-		i.rejectedFile = file
-	}
-	i.total.Rows++
-	i.total.Rejected++
-	return i.rejected.Write([]string{strconv.Itoa(line), reason})
-}
-
-func (i *importer) closeRejected(path string) error {
-	if i.rejected == nil {
-		return nil
-	}
-	i.rejected.Flush()
-	if err := errors.Join(i.rejected.Error(), i.rejectedFile.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
-}
-
-func (t importTotal) table() table {
-	out := table{header: []string{"rows", "imported", "existing", "rejected"}}
-	n := strconv.Itoa
-	out.add(n(t.Rows), n(t.Imported), n(t.Existing), n(t.Rejected))
-	return out
+	return i.tally.add(answer, b.rejected)
 }

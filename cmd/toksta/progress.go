@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +14,7 @@ type progress struct {
 	cli   *cli
 	tty   bool
 	size  int64 // of the file, in bytes
-	read  int64
+	read  atomic.Int64
 	start time.Time
 	shown time.Time
 }
@@ -28,13 +29,13 @@ func (p *progress) count(r io.Reader) io.Reader { return countingReader{r, &p.re
 
 type countingReader struct {
 	io.Reader
-	n *int64
+	n *atomic.Int64
 }
 
 // Read counts.
 func (c countingReader) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
-	*c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -51,7 +52,7 @@ func (p *progress) step(t importTotal) {
 	p.shown = now
 	share := 1.0
 	if p.size > 0 {
-		share = float64(p.read) / float64(p.size)
+		share = float64(p.read.Load()) / float64(p.size)
 	}
 	elapsed := now.Sub(p.start)
 	left := time.Duration(float64(elapsed) * (1 - share) / max(share, 0.001)).Round(time.Second)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/toksta/toksta/client"
+)
+
+// importTotal is what became of a file's rows.
+type importTotal struct {
+	Rows     int  `json:"rows"`
+	Imported int  `json:"imported"`
+	Existing int  `json:"existing"` // there before, left as they are
+	Rejected int  `json:"rejected"`
+	DryRun   bool `json:"dry_run"`
+}
+
+func (t importTotal) table() table {
+	out := table{header: []string{"rows", "imported", "existing", "rejected"}}
+	n := strconv.Itoa
+	out.add(n(t.Rows), n(t.Imported), n(t.Existing), n(t.Rejected))
+	return out
+}
+
+// rejectedRow is a row that stays out.
+type rejectedRow struct {
+	line   int
+	reason string
+}
+
+// tally adds up batches as they come back, in whatever order, and writes down
+// the rejected rows. The file is made with the first of them.
+type tally struct {
+	bar  *progress
+	path string
+
+	mu    sync.Mutex
+	total importTotal
+	file  *os.File
+	out   *csv.Writer
+}
+
+func (t *tally) add(answer client.ImportAnswer, rejected []rejectedRow) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.Imported += answer.Imported
+	t.total.Existing += answer.Existing
+	t.total.Rejected += len(rejected)
+	t.total.Rows += answer.Imported + answer.Existing + len(rejected)
+	t.bar.step(t.total)
+	if len(rejected) == 0 {
+		return nil
+	}
+	if err := t.open(); err != nil {
+		return err
+	}
+	for _, r := range rejected {
+		_ = t.out.Write([]string{strconv.Itoa(r.line), r.reason}) // close reports it
+	}
+	return nil
+}
+
+// open makes the file of rejected rows unless it is open. The caller holds mu.
+func (t *tally) open() (err error) {
+	if t.file != nil {
+		return nil
+	}
+	if t.file, err = os.OpenFile(t.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
+		return err
+	}
+	t.out = csv.NewWriter(t.file)
+	return t.out.Write([]string{"line", "reason"})
+}
+
+// close finishes the file of rejected rows.
+func (t *tally) close() error {
+	if t.file == nil {
+		return nil
+	}
+	t.out.Flush()
+	if err := t.out.Error(); err != nil {
+		return fmt.Errorf("write %s: %w", t.path, err)
+	}
+	return t.file.Close()
+}
