@@ -5,6 +5,15 @@
 // and the store: each method is one change, and returns when no node admits a
 // request on the rights before it. It knows nothing of HTTP, SQL, billing
 // providers or passwords.
+//
+// An account's rights follow from its plan, its status and its exceptions
+// when they are asked for, never from here: a lapsed plan, a late payment and
+// a withdrawn entitlement leave the keys as they are, and giving it back
+// makes them work again.
+//
+// Values come as people and scripts write them and are refused, with the
+// valid ones, unless the catalogue knows them. Setting what is set already
+// writes nothing, so a script may say the whole state every time.
 package accounts
 
 import (

@@ -6,6 +6,15 @@
 // store's lock, and returns when no node admits a request on the state
 // before. It knows nothing of HTTP, SQL or nodes, and lets a secret out once,
 // in what Create and Rotate return.
+//
+// What asks for the account's plan is making a key, and naming an endpoint
+// family that the key did not have. Everything that takes rights away, and
+// rotating, is possible in every state of the account: billing must never
+// stand between a customer and a leaked key.
+//
+// Repeating a request is harmless. Rename, SetLimits, Revoke and RevokeMany
+// find nothing left to do and wait for what was done; Create, Rotate and
+// Import take a token for it, since doing them twice would be something else.
 package keys
 
 import (
