@@ -39,12 +39,9 @@ type tenantKey struct {
 	scopes []toksta.Family
 }
 
-// ownKey is the name of the demo's own key, of the first tenant.
-const ownKey = "Production"
-
 // tenants is one account for each plan and billing state that matters.
 func tenants() []tenant {
-	everything := []tenantKey{{name: ownKey}}
+	everything := []tenantKey{{name: "Production"}}
 	return []tenant{
 		{
 			name: "Scale Studio", email: "scale@demo.example", plan: "API_SCALE", status: toksta.StatusActive,
@@ -140,39 +137,24 @@ func (v Visit) account(ctx context.Context, t tenant) (toksta.AccountID, error) 
 }
 
 // ownSecret returns the secret of the demo's own key, the same on every run:
-// alone here a secret is kept in a file, so that the printed lines stay true.
+// here alone a secret is kept in a file, so that the printed lines stay true.
 func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string, error) {
 	file := filepath.Join(v.Data, "demo-key")
 	kept, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	page, err := v.API.ListKeys(ctx, client.ListKeysRequest{Account: account})
+	id, secret, _ := strings.Cut(string(kept), " ")
+	k, err := v.API.Key(ctx, client.KeyRef{Key: toksta.KeyID(id)})
+	if err == nil && k.State == toksta.KeyLive && shows(k.Preview, secret) {
+		return secret, nil
+	}
+	// The first run, or the key was rotated or revoked while trying.
+	made, err := v.API.CreateKey(ctx, client.CreateKeyRequest{Account: account, Name: "Production"})
 	if err != nil {
 		return "", err
 	}
-	var made client.SecretAnswer
-	switch key, found := named(page.Keys, ownKey); {
-	case found && shows(key.Preview, string(kept)):
-		return string(kept), nil
-	case found:
-		made, err = v.API.RotateKey(ctx, client.RotateKeyRequest{KeyRef: client.KeyRef{Key: key.ID}})
-	default: // the first run, or revoked while trying
-		made, err = v.API.CreateKey(ctx, client.CreateKeyRequest{Account: account, Name: ownKey})
-	}
-	if err != nil {
-		return "", err
-	}
-	return made.Secret, os.WriteFile(file, []byte(made.Secret), 0o600)
-}
-
-func named(keys []client.Key, name string) (client.Key, bool) {
-	for _, k := range keys {
-		if k.Name == name && k.State == toksta.KeyLive {
-			return k, true
-		}
-	}
-	return client.Key{}, false
+	return made.Secret, os.WriteFile(file, []byte(string(made.Key.ID)+" "+made.Secret), 0o600)
 }
 
 // shows reports whether preview, "start…end", is of secret.
