@@ -8,11 +8,10 @@ import (
 
 // dialect is everything in which the engines' SQL differs.
 type dialect struct {
-	goose     goose.Dialect
-	now       string            // expression: Unix milliseconds by the database's clock
-	shareLock string            // clause: lock the rows read against writers
-	chunk     int               // rows that one statement writes at best
-	fault     func(error) fault // what kind of failure an error is
+	goose goose.Dialect
+	now   string            // expression: Unix milliseconds by the database's clock
+	chunk int               // rows that one statement writes at best
+	fault func(error) fault // what kind of failure an error is
 }
 
 // fault is a class of database errors that this package acts on.

@@ -13,9 +13,6 @@ import (
 // long ago; whoever held one is fenced.
 func (s *Store) Register(ctx context.Context, n store.Node) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := s.lockClock(ctx, tx); err != nil {
-			return err
-		}
 		sweep := `DELETE FROM nodes WHERE seen_at + lease < ` + s.now + ` - 3600000`
 		if _, err := tx.ExecContext(ctx, sweep); err != nil {
 			return fmt.Errorf("sweep nodes: %w", err)
@@ -31,10 +28,12 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 }
 
 // Renew implements [store.Nodes]. A node that has nothing yet is first
-// brought near the present by a read that holds up nobody; what is left, and
-// every later delta, is read under the clock row's lock. So a renewal falls
-// wholly before or after each change: before, and whoever made the change
-// finds the renewed row; after, and the renewal carries the change.
+// brought near the present by a read. Then clock, accounts and grants are read
+// as of one moment, so a renewal falls wholly before or after each change:
+// after, and it carries the change; before, and its lease, which counts from
+// earlier still, ends within one lease of the change's commit. It takes no
+// lock that a change waits for: a node that stops in the middle holds up
+// nobody.
 func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
 	from := n.Applied
 	if from == 0 {
@@ -42,9 +41,9 @@ func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (
 			return 0, err
 		}
 	}
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
-		if seq, err = s.lockClock(ctx, tx); err != nil {
-			return err
+	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
+		if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
+			return fmt.Errorf("read the clock: %w", err)
 		}
 		if err := s.touch(ctx, tx, n); err != nil {
 			return err
@@ -65,14 +64,6 @@ func (s *Store) snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, 
 		return 0, fmt.Errorf("read the clock: %w", err)
 	}
 	return seq, delta(ctx, tx, 0, sink)
-}
-
-// lockClock holds off changes until tx ends and returns the last one's number.
-func (s *Store) lockClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
-	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`+s.shareLock).Scan(&seq); err != nil {
-		return 0, fmt.Errorf("lock the clock: %w", err)
-	}
-	return seq, nil
 }
 
 // touch renews the node's row. A row from another incarnation of the database

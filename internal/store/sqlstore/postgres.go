@@ -37,6 +37,11 @@ func openPostgres(url string) (*Store, error) {
 			c.CustomData()[unconfirmed] = n.Message
 		}
 	}
+	for name, value := range postgresTimeouts() {
+		if _, set := config.RuntimeParams[name]; !set {
+			config.RuntimeParams[name] = value
+		}
+	}
 	writer, reads := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
 	writer.SetMaxOpenConns(postgresWriters)
 	writer.SetMaxIdleConns(postgresWriters)
@@ -49,13 +54,25 @@ func openPostgres(url string) (*Store, error) {
 	}, nil
 }
 
+// postgresTimeouts end what a process leaves behind that stops in the middle
+// of a change: the clock row's lock is everybody's. What the URL sets goes
+// first.
+func postgresTimeouts() map[string]string {
+	return map[string]string{
+		"idle_in_transaction_session_timeout": "1s",
+		"tcp_user_timeout":                    "5s",
+		"tcp_keepalives_idle":                 "5",
+		"tcp_keepalives_interval":             "2",
+		"tcp_keepalives_count":                "3",
+	}
+}
+
 func postgresDialect() dialect {
 	return dialect{
-		goose:     goose.DialectPostgres,
-		now:       `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
-		shareLock: ` FOR SHARE`,
-		chunk:     100,
-		fault:     postgresFault,
+		goose: goose.DialectPostgres,
+		now:   `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+		chunk: 100,
+		fault: postgresFault,
 	}
 }
 

@@ -24,8 +24,13 @@ type querier interface {
 // PostgreSQL at READ COMMITTED, where the clock row's lock orders what must
 // be ordered. fn may run more than once. A panic of fn rolls back.
 func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
+	return s.inTxAt(ctx, sql.LevelDefault, fn)
+}
+
+// inTxAt is inTx at an isolation level, which SQLite exceeds by itself.
+func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.tryTx(ctx, fn)
+		err := s.tryTx(ctx, level, fn)
 		switch {
 		case err == nil:
 			return nil
@@ -39,13 +44,13 @@ func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
 
 // tryTx pins the connection, since what came with the commit is asked of it
 // afterwards.
-func (s *Store) tryTx(ctx context.Context, fn func(*sql.Tx) error) (err error) {
+func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) (err error) {
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
