@@ -41,58 +41,75 @@ func (m *Meter) create() (*segment, error) {
 	return s, nil
 }
 
-// adopt takes over every segment whose owner is dead.
+// adopt takes over every segment whose owner is dead. The kernel drops a dead
+// process's locks, so a file that can be locked has no owner. An error is one of
+// the directory; a file's own damage is reported and does not stop the start.
 func (m *Meter) adopt() error {
+	found, err := m.claim()
+	// Only now, with the directory unlocked: create locks it under mu.
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = append(m.all, found...)
+	return err
+}
+
+// claim locks and loads the segments without an owner, and removes files that
+// were never whole.
+func (m *Meter) claim() (found []*segment, err error) {
 	d, err := m.lockDir()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer d.Close()
 	entries, err := os.ReadDir(m.config.Dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, entry := range entries {
 		path := filepath.Join(m.config.Dir, entry.Name())
+		var s *segment
 		switch {
 		case strings.HasSuffix(path, suffixNew):
 			// Died before it had its name: nothing was counted in it.
 			err = os.Remove(path)
 		case strings.HasSuffix(path, suffixLive):
-			err = m.adoptFile(path)
+			s, err = m.claimFile(path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return found, err
+		}
+		if s != nil {
+			found = append(found, s)
 		}
 	}
-	return nil
+	return found, nil
 }
 
-// adoptFile claims one file, unless its owner lives. A damaged one is put
-// aside.
-func (m *Meter) adoptFile(path string) error {
+// claimFile claims one file; nil when its owner lives, or when it is damaged
+// and was put aside.
+func (m *Meter) claimFile(path string) (*segment, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return f.Close()
+		return nil, f.Close()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
 	s, damage := load(f, path)
 	if damage == nil {
-		m.all = append(m.all, s)
-		return nil
+		return s, nil
 	}
 	m.config.Log.Error("a usage journal is damaged and was put aside; what it counted since its last flush is not in the usage",
 		"file", path+suffixBad, "error", damage)
-	return errors.Join(os.Rename(path, path+suffixBad), f.Close())
+	return nil, errors.Join(os.Rename(path, path+suffixBad), f.Close())
 }
 
-// load reads a dead process's segment and marks all of it as to be flushed.
+// load reads a dead process's segment and marks all of it as to be flushed: how
+// far its owner came is unknown, and what the store has already it keeps.
 func load(f *os.File, path string) (*segment, error) {
 	epoch, err := checkHeader(f)
 	if err != nil {

@@ -4,17 +4,19 @@ import "sync"
 
 // commit is a group commit: whoever finds no write to the disk under way makes
 // the next one, for all who came while the last one ran.
+// It needs no goroutine of its own, and a lone caller waits for one write only.
 type commit struct {
 	mu      sync.Mutex
-	done    sync.Cond
+	done    sync.Cond // a run has ended; on mu
 	running bool
-	started uint64
-	ended   uint64
-	err     error // of the last one
+	started uint64 // runs so far
+	ended   uint64 // number of the last run that ended
+	err     error  // of that run
 }
 
 // wait returns once a run of sync that began after the call has ended, with
-// that run's error or a later one's.
+// that run's error or a later one's. A run under way does not count: it may have
+// passed the caller's page already.
 func (c *commit) wait(sync func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -13,9 +14,12 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// A batch is one transaction of the store: large enough to be cheap, small
+// enough that a backlog of hours does not hold the store's lock.
 const (
 	batchSize  = 4096 // totals handed to the sink at once, about
 	closeGrace = 5 * time.Second
+	adoptEvery = time.Minute
 )
 
 // Run flushes and writes to the disk until ctx ends. A store that is away is
@@ -23,19 +27,31 @@ const (
 func (m *Meter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	// Apart, since a store that hangs must not keep totals off the disk.
-	loops.Go(func() { m.every(ctx, "write usage to the disk", func(context.Context) error { return m.sync() }) })
-	loops.Go(func() {
-		m.every(ctx, "flush usage to the store", func(ctx context.Context) error {
-			return errors.Join(m.turn(), m.Flush(ctx))
-		})
-	})
+	disk := task{"write usage to the disk", m.config.FlushEvery, func(context.Context) error { return m.sync() }}
+	flush := task{"flush usage to the store", m.config.FlushEvery, func(ctx context.Context) error {
+		return errors.Join(m.turn(), m.Flush(ctx))
+	}}
+	// A process that was still ending when this one started leaves its files
+	// now, and so does a neighbour that never comes back.
+	adopt := task{"look for journals left behind", adoptEvery, func(context.Context) error { return m.adopt() }}
+	for _, t := range []task{disk, flush, adopt} {
+		loops.Go(func() { m.repeat(ctx, t) })
+	}
 	loops.Wait()
 	return nil
 }
 
-// every does work once per period and logs when it begins and ceases to fail.
-func (m *Meter) every(ctx context.Context, what string, work func(context.Context) error) {
-	tick := time.NewTicker(m.config.FlushEvery)
+// task is something that Run does once per period.
+type task struct {
+	what   string // "cannot …", "can … again"
+	period time.Duration
+	work   func(context.Context) error
+}
+
+// repeat does a task until ctx ends, and logs when it begins and ceases to
+// fail.
+func (m *Meter) repeat(ctx context.Context, t task) {
+	tick := time.NewTicker(t.period)
 	defer tick.Stop()
 	failing := false
 	for {
@@ -44,14 +60,14 @@ func (m *Meter) every(ctx context.Context, what string, work func(context.Contex
 			return
 		case <-tick.C:
 		}
-		err := work(ctx)
+		err := t.work(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			m.config.Log.Error("cannot "+what+"; counting goes on", "error", err)
+			m.config.Log.Error("cannot "+t.what+"; counting goes on", "error", err)
 		case err == nil && failing:
-			m.config.Log.Info("can " + what + " again")
+			m.config.Log.Info("can " + t.what + " again")
 		}
 		failing = err != nil
 	}
@@ -98,7 +114,8 @@ func (m *Meter) seal(then func()) {
 	then()
 }
 
-// sync writes every segment to the disk.
+// sync writes every segment to the disk. One that fails does not keep the
+// others from it.
 func (m *Meter) sync() error {
 	var errs []error
 	for _, s := range m.segments() {
@@ -107,6 +124,8 @@ func (m *Meter) sync() error {
 	return errors.Join(errs...)
 }
 
+// segments is a snapshot: segments may be added, and on a flush removed, while
+// it is worked through.
 func (m *Meter) segments() []*segment {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -149,7 +168,11 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	m.mu.Lock()
 	m.all = slices.DeleteFunc(m.all, func(o *segment) bool { return o == s })
 	m.mu.Unlock()
-	err := errors.Join(os.Remove(s.path), s.close())
+	err := os.Remove(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // its last owner flushed it while it was being adopted
+	}
+	err = errors.Join(err, s.close())
 	m.mu.Lock()
 	m.full = nil // there is room now
 	m.mu.Unlock()
@@ -157,7 +180,7 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 }
 
 // batch reads the totals of numbered records, and the newest use of each key
-// among them.
+// among them: no slot and no key stands in it twice.
 func (m *Meter) batch(s *segment, numbers []uint32) store.UsageBatch {
 	b := store.UsageBatch{Epoch: s.epoch, Totals: make([]store.UsageTotal, 0, len(numbers))}
 	uses := map[toksta.KeyID]lastUse{}
@@ -182,6 +205,7 @@ func (m *Meter) batch(s *segment, numbers []uint32) store.UsageBatch {
 	return b
 }
 
+// total copies a record out of the mapping.
 func (s *segment) total(n uint32) store.UsageTotal {
 	r, texts := &s.records[n], *s.texts.Load()
 	return store.UsageTotal{
@@ -195,6 +219,8 @@ func (s *segment) total(n uint32) store.UsageTotal {
 	}
 }
 
+// lastUse reads a cell under its shard's lock. An adopted segment has none: what
+// its owner knew of last uses died with it, at most one flush old.
 func (m *Meter) lastUse(s *segment, n uint32) lastUse {
 	if s.cells == nil {
 		return lastUse{}

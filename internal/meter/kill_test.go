@@ -265,8 +265,10 @@ func killed(t *testing.T, mode string, rounds int) error {
 // Guarantee: whatever was answered is in the usage, and nothing twice, when the
 // process is killed at any instruction: answered ≤ counted ≤ tried for every
 // key and hour, through flushes, turns of the hour and adoptions.
+//
+// It is not parallel: a child inherits the locks of a test beside it for the
+// moment between fork and exec.
 func TestKilledAtAnyMoment(t *testing.T) {
-	t.Parallel()
 	if err := killed(t, modeRight, killRounds); err != nil {
 		t.Error(err)
 	}
@@ -275,7 +277,6 @@ func TestKilledAtAnyMoment(t *testing.T) {
 // Guarantee of the test above: it fails for the two designs that look right
 // until the process is killed. If this fails, that test proves nothing.
 func TestKillFindsWrongDesigns(t *testing.T) {
-	t.Parallel()
 	for _, mode := range []string{modeDifferences, modeAfterwards} {
 		if err := killed(t, mode, 4); err == nil {
 			t.Errorf("%s passed the check", mode)

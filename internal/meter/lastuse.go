@@ -32,7 +32,8 @@ type names struct {
 
 func newNames() *names { return &names{numbers: map[string]uint16{"": 0}, texts: []string{""}} }
 
-// number returns the name's number, 0 for a new one when there are limit.
+// number returns the name's number, 0 for a new one when there are limit. The
+// name is copied, since it may be part of a whole request's header.
 func (n *names) number(s string, limit int) uint16 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -52,7 +53,8 @@ func (n *names) text(i uint16) string {
 	return n.texts[i]
 }
 
-// see notes a use, at most one a second: what is shown has no finer grain.
+// see notes a use, at most one a second: what is shown has no finer grain. A
+// refused call is no use, and neither is the charge of one counted before.
 func (u *lastUse) see(e *Event, n *names) {
 	at := e.Now.Unix()
 	if at <= u.at || e.Reason != "" || e.Calls == 0 {
@@ -64,6 +66,7 @@ func (u *lastUse) see(e *Event, n *names) {
 	}
 }
 
+// time has whole seconds.
 func (u lastUse) time() time.Time { return time.Unix(u.at, 0).UTC() }
 
 // address is the network of the use as people read it: "203.0.113.0/24".

@@ -61,6 +61,9 @@ type Event struct {
 
 // Meter counts. Count and Flush are safe for concurrent use; Close comes after
 // Run has returned.
+//
+// Locks are taken in this order: flushing, then shards by number, then mu, then
+// the directory's.
 type Meter struct {
 	config Config
 	seed   maphash.Seed
@@ -80,7 +83,8 @@ type Meter struct {
 
 // Open prepares the directory and adopts the files that dead processes left
 // there; their totals go out with the first flush. A damaged file is renamed
-// to end in ".bad" and logged. It starts nothing: see Run.
+// to end in ".bad" and logged. It starts nothing: see Run, which looks for such
+// files again every minute.
 func Open(c Config) (*Meter, error) {
 	if c.Dir == "" || c.Sink == nil {
 		return nil, errors.New("meter: a directory and a sink are needed")
@@ -128,6 +132,8 @@ func (m *Meter) Count(e Event) error {
 	return m.commit.wait(m.sync)
 }
 
+// count is Count up to the page cache. The unlock is deferred: a fault in here
+// must fail one call, not stop every other that shares the shard.
 func (m *Meter) count(e *Event) error {
 	hour := uint32(e.Now.Unix() / 3600)
 	hash := m.hash(e, hour)
@@ -144,7 +150,8 @@ func (m *Meter) count(e *Event) error {
 	return nil
 }
 
-// cell returns the cell of e's slot, which it makes on first use.
+// cell returns the cell of e's slot, which it makes on first use. The caller
+// holds the shard.
 func (m *Meter) cell(s *shard, e *Event, hour, hash uint32) (*cell, error) {
 	c, at := s.find(e, hour, hash)
 	if c != nil {
@@ -161,7 +168,8 @@ func (m *Meter) cell(s *shard, e *Event, hour, hash uint32) (*cell, error) {
 }
 
 // extend makes the next segment, under the meter's lock. After a failure it
-// tries again in a second, not for every call.
+// tries again in a second, not for every call: a full disk is met by many calls
+// at once, and each is to be refused quickly.
 func (m *Meter) extend() error {
 	if m.closed {
 		return ErrClosed

@@ -388,6 +388,51 @@ func TestTwoMetersOnOneDirectory(t *testing.T) {
 	}
 }
 
+// Guarantee: what a process leaves that ends after this one has started is not
+// left lying until the next start.
+func TestLateOrphanIsAdopted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink, dir := &ledger{}, t.TempDir()
+		old := open(t, Config{Dir: dir, Sink: &ledger{}})
+		count(t, old, call(noon()))
+		m := open(t, Config{Dir: dir, Sink: sink, Now: time.Now})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- m.Run(ctx) }()
+		crash(old)
+		<-time.After(adoptEvery + 2*time.Second)
+		stop()
+		<-ended
+		if got := sink.sum(); got != 1 {
+			t.Errorf("the store has %d calls, want 1", got)
+		}
+	})
+}
+
+// Guarantee: looking for orphans and making files at the same moment do not wait
+// for each other for ever, which would stop all counting.
+func TestAdoptingBesideGrowing(t *testing.T) {
+	t.Parallel()
+	m := open(t, Config{Sink: &ledger{}})
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 200 {
+			if err := m.adopt(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 50 {
+		m.mu.Lock()
+		err := m.extend()
+		m.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	both.Wait()
+}
+
 // Guarantee: a clean stop leaves no file behind; one without the store leaves
 // all that is missing to the next process.
 func TestClose(t *testing.T) {

@@ -17,18 +17,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A segment is 8 MiB: small enough to begin a new one every hour, large enough
+// that a million slots are sixteen files. All are of one size, so a file of any
+// other is known to be damaged.
 const (
 	headerSize  = 4096
 	perSegment  = 1 << 16 // records
 	segmentSize = headerSize + perSegment*recordSize
 	version     = 1
 
+	// A file is new until it is whole, live until its totals are in the
+	// store, bad when it could not be read.
 	suffixLive = ".journal"
 	suffixNew  = ".new"
 	suffixBad  = ".bad"
 )
 
-// header opens a segment's file. Its numbers are in the machine's byte order;
+// header opens a segment's file and is never written again. Its numbers are in the machine's byte order;
 // a file from a machine of the other order fails on version.
 type header struct {
 	magic      [8]byte
@@ -39,6 +44,7 @@ type header struct {
 	check      uint32   // CRC-32 of everything before it
 }
 
+// magic ends in a line feed, so that a copy in text mode shows as damage.
 func magic() [8]byte { return [8]byte{'t', 'o', 'k', 's', 't', 'a', 'm', '\n'} }
 
 func (h *header) sum() uint32 {
@@ -71,9 +77,9 @@ func fallocate(f *os.File, size int64) error {
 	return unix.Fallocate(int(f.Fd()), 0, 0, size)
 }
 
-// createSegment makes a file that is locked, allocated and has its header
-// before it has its name: whatever bears the name is whole. The caller holds
-// the directory's lock.
+// createSegment makes a file under a fresh random epoch. It is locked, allocated
+// and has its header before it has its name: whatever bears the name is whole.
+// After a failure nothing is left of it. The caller holds the directory's lock.
 func createSegment(dir string, reserve allocate) (_ *segment, err error) {
 	var id [16]byte
 	rand.Read(id[:])
@@ -111,6 +117,8 @@ func createSegment(dir string, reserve allocate) (_ *segment, err error) {
 	return s, nil
 }
 
+// mapFile maps the file whole. Shared, so that an add is in the page cache with
+// the instruction that makes it; a private mapping would die with the process.
 func (s *segment) mapFile() error {
 	mem, err := unix.Mmap(int(s.file.Fd()), 0, segmentSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -126,7 +134,9 @@ func (s *segment) header() *header { return (*header)(unsafe.Pointer(&s.mem[0]))
 // room reports whether a slot and the words it may need still fit.
 func (s *segment) room() bool { return s.next+4 <= len(s.records) }
 
-// word returns the number of a word, which it records on first use.
+// word returns the number of a word, which it records on first use. Families,
+// cost keys and reasons are few and each stands in the file once; slots hold
+// its number. A word's record comes before every record that refers to it.
 func (s *segment) word(text string) (uint32, error) {
 	if text == "" {
 		return 0, nil
@@ -158,8 +168,9 @@ func (s *segment) touch(n uint32) {
 	}
 }
 
-// take clears the marks of up to limit changed records and returns their
-// numbers.
+// take clears the marks of up to limit changed records (to the next multiple of
+// 64) and returns their numbers. Whoever takes them flushes them or marks them
+// again.
 func (s *segment) take(limit int) []uint32 {
 	var out []uint32
 	for i := range s.dirty {
@@ -188,7 +199,8 @@ func (s *segment) sync() error {
 	return fmt.Errorf("sync %s: %w", s.path, err)
 }
 
-// close unmaps the segment and lets go of its lock; the file stays.
+// close unmaps the segment and lets go of its lock; the file stays. Whoever
+// touches a record afterwards faults, so it comes after the last shard let go.
 func (s *segment) close() error {
 	var err error
 	if s.mem != nil {
@@ -198,7 +210,9 @@ func (s *segment) close() error {
 	return errors.Join(err, s.file.Close())
 }
 
-// checkHeader says what is wrong with a file that claims to be a segment.
+// checkHeader returns the epoch of a file that claims to be a segment, or what
+// is wrong with it. It reads the file and does not map it, since touching a
+// mapping beyond the end of a file kills the process.
 func checkHeader(f *os.File) (epoch string, err error) {
 	info, err := f.Stat()
 	if err != nil {

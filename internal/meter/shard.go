@@ -31,9 +31,12 @@ type cell struct {
 	use    lastUse
 }
 
+// record may be called for as long as the cell's segment is not sealed.
 func (c *cell) record() *record { return &c.seg.records[c.number] }
 
-// holds reports whether the cell's record is the event's slot.
+// holds reports whether the cell's record is the event's slot. The key is most
+// likely to differ; the words are mostly the same string in memory, which is
+// compared by its address.
 func (c *cell) holds(e *Event, hour uint32) bool {
 	r, texts := c.record(), *c.seg.texts.Load()
 	return r.hour == hour &&
@@ -44,8 +47,9 @@ func (c *cell) holds(e *Event, hour uint32) bool {
 		string(r.account()) == string(e.AccountID)
 }
 
-// hash spreads slots; the family follows from the cost key nearly always, and
-// the account from the key.
+// hash spreads slots. It leaves out what follows from the rest nearly always:
+// the family from the cost key, the account from the key. The seed is random,
+// so no caller can choose what collides.
 func (m *Meter) hash(e *Event, hour uint32) uint32 {
 	h := maphash.String(m.seed, string(e.KeyID))
 	h ^= maphash.String(m.seed, e.CostKey) * 0x9E3779B97F4A7C15
@@ -56,6 +60,7 @@ func (m *Meter) hash(e *Event, hour uint32) uint32 {
 	return uint32(h ^ h>>32)
 }
 
+// shard returns the one shard of all slots with that hash.
 func (m *Meter) shard(hash uint32) *shard { return &m.shards[hash%shards] }
 
 // find returns the slot's cell, or nil and the place where it belongs.
@@ -72,7 +77,7 @@ func (s *shard) find(e *Event, hour, hash uint32) (*cell, int) {
 // home is where the search for a hash begins.
 func (s *shard) home(hash uint32) int { return int(hash>>shardBits) & (len(s.table) - 1) }
 
-// grow keeps the table at most three quarters full.
+// grow keeps the table at most three quarters full, so that a search ends.
 func (s *shard) grow() {
 	if 4*(s.used+1) <= 3*len(s.table) {
 		return
@@ -92,7 +97,9 @@ func (s *shard) grow() {
 	}
 }
 
-// place makes the record of a new slot. The caller holds the slot's shard.
+// place makes the record of a new slot: words, identity, and the checksum last.
+// A failure on the way leaves at most words, or a record without a checksum
+// that the next slot takes over. The caller holds the slot's shard.
 func (m *Meter) place(e *Event, hour, hash uint32) (*cell, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,6 +133,7 @@ func (m *Meter) place(e *Event, hour, hash uint32) (*cell, error) {
 	return c, nil
 }
 
+// packIDs writes both ids or says which one cannot be recorded.
 func packIDs(r *record, account toksta.AccountID, key toksta.KeyID) error {
 	if err := pack(r.text[:idField], string(account)); err != nil {
 		return err

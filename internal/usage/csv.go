@@ -15,8 +15,9 @@ import (
 const outcomeAdmitted = "admitted"
 
 // CSV writes an account's month as a table, one row for each day, key, family,
-// cost key and outcome, and returns before the first byte when the month
-// cannot be read.
+// cost key and outcome: "admitted", or the reason of the refusal. Money is in
+// dollars with a point, days are UTC. It returns before the first byte when the
+// month cannot be read; a later error is the writer's.
 func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID, month string) error {
 	l, err := r.load(ctx, account, "", month)
 	if err != nil {

@@ -19,6 +19,8 @@ type Sum struct {
 	Overage  Dollars
 }
 
+// add takes a row in. Credits of a refused call would count as well: what was
+// charged is never left out of a sum.
 func (s *Sum) add(row store.UsageRow) {
 	s.Credits += row.Charge.Credits
 	s.Overage += Dollars(row.Charge.OverageMicros)
@@ -70,6 +72,7 @@ func (r *Reader) Days(ctx context.Context, account toksta.AccountID, key toksta.
 	return l.breakdown(), nil
 }
 
+// total is the whole month.
 func (l *ledger) total() Sum {
 	t := newSum()
 	for _, row := range l.rows {
@@ -80,6 +83,7 @@ func (l *ledger) total() Sum {
 
 func newSum() Sum { return Sum{Reasons: map[toksta.Reason]int64{}} }
 
+// breakdown goes over the rows once and adds each to its day, key and family.
 func (l *ledger) breakdown() Breakdown {
 	b := Breakdown{Period: l.period.String(), Total: l.total(), Days: l.days()}
 	names := l.names()
@@ -137,6 +141,7 @@ func (l *ledger) days() []Day {
 // day is the place of an hour's day in the month.
 func (l *ledger) day(hour int64) int { return int(hour-l.period.from.Unix()/3600) / 24 }
 
+// names are the keys' present ones: a renamed key keeps its history.
 func (l *ledger) names() map[toksta.KeyID]string {
 	out := make(map[toksta.KeyID]string, len(l.keys))
 	for _, k := range l.keys {

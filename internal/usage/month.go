@@ -11,8 +11,9 @@ import (
 
 // Report is an account's month, as GET /v1/account/usage answers it.
 type Report struct {
-	Period       string                  `json:"period"`
-	TotalCalls   int64                   `json:"total_calls"` // admitted ones
+	Period     string `json:"period"`
+	TotalCalls int64  `json:"total_calls"` // admitted ones
+	// Credits and money are what was charged, whatever a plan costs today.
 	TotalCredits int64                   `json:"total_credits_charged"`
 	TotalOverage Dollars                 `json:"total_overage_usd"`
 	PlanSource   string                  `json:"plan_source"`
@@ -25,7 +26,8 @@ type Report struct {
 	Refused      map[toksta.Reason]int64 `json:"refused"`
 }
 
-// Operation is what one cost key came to.
+// Operation is what one cost key came to. Calls that were admitted and then
+// failed upstream are in Calls and cost nothing.
 type Operation struct {
 	Calls   int64   `json:"calls"`
 	Credits int64   `json:"credits_charged"`
@@ -70,6 +72,7 @@ func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month stri
 	return r.report(l), nil
 }
 
+// report puts the month's sums beside the account's rights and balance of now.
 func (r *Reader) report(l *ledger) Report {
 	s := l.standing
 	total := l.total()
@@ -104,7 +107,8 @@ func apiAccess(s *toksta.Standing) bool {
 	}
 }
 
-// billable is the set of cost keys that cost credits.
+// billable is the set of cost keys that cost credits by today's catalogue. A
+// route without one is counted under its operation.
 func (r *Reader) billable() map[string]bool {
 	out := map[string]bool{}
 	for _, route := range r.Catalog.Routes {
@@ -116,7 +120,8 @@ func (r *Reader) billable() map[string]bool {
 }
 
 // operations sums admitted calls by cost key: those that cost credits by the
-// catalogue of today, and whatever was charged for in the month.
+// catalogue, and whatever was charged for in the month, since a cost may be the
+// upstream's to say, or may have changed. It adds to the set it is given.
 func (l *ledger) operations(billable map[string]bool) map[string]Operation {
 	for _, row := range l.rows {
 		if row.Charge.Credits > 0 {
@@ -137,6 +142,8 @@ func (l *ledger) operations(billable map[string]bool) map[string]Operation {
 	return out
 }
 
+// perKey lists keys in the order they were made. One that was only refused in
+// the month is there too: its owner sees that somebody still sends it.
 func (l *ledger) perKey() []Key {
 	sums := map[toksta.KeyID]*Key{}
 	for _, row := range l.rows {

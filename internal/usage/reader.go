@@ -20,14 +20,15 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Store is what reports are read from.
+// Store is what reports are read from. It is asked for one account at a time.
 type Store interface {
 	store.Accounts
 	store.Keys
 	store.Usage
 }
 
-// Balance is an account's credits now.
+// Balance is an account's credits now, as the node that answers knows them. The
+// store has what was charged in the end; only the book knows what is left.
 type Balance struct {
 	Included     int64 // per cycle
 	IncludedUsed int64
@@ -48,7 +49,8 @@ type Reader struct {
 	Now     func() time.Time // nil: time.Now
 }
 
-// period is one calendar month, UTC: its first moment and the next month's.
+// period is one calendar month, UTC: its first moment and the next month's. It
+// is not the billing cycle, which has its own anchor and resets the credits.
 type period struct{ from, to time.Time }
 
 func (p period) String() string { return p.from.Format(monthLayout) }
@@ -72,7 +74,8 @@ func parseMonth(month string, now time.Time) (period, error) {
 	return period{from, from.AddDate(0, 1, 0)}, nil
 }
 
-// ledger is what every view of an account's month is made from.
+// ledger is what every view of an account's month is made from. Views only sum
+// and sort it; none reads the store again.
 type ledger struct {
 	period   period
 	now      time.Time
@@ -83,7 +86,9 @@ type ledger struct {
 }
 
 // load reads the month; key "" means all keys of the account. An account or
-// key that is not there is NOT_FOUND.
+// key that is not there, or a key of another account, is NOT_FOUND. The totals
+// of this node come first into the store, so a call that was answered before is
+// in the numbers; when they cannot, there are no numbers rather than old ones.
 func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*ledger, error) {
 	l := &ledger{now: r.now()}
 	var err error
@@ -123,7 +128,8 @@ func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.
 	return l, nil
 }
 
-// keys reads all keys of the account, page by page.
+// keys reads all keys of the account, page by page: revoked ones too, for their
+// calls were used, and tried, all the same.
 func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
 	const page = 500
 	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}
