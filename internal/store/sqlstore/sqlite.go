@@ -35,7 +35,7 @@ func openSQLite(path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	s.release = lock.Close
+	s.release, s.alone = lock.Close, true
 	return s, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -137,4 +138,29 @@ func query(t *testing.T, path, statement string) (text string) {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// TestSQLiteForgetsTheDead: after a kill the first change must not wait for
+// the lease of a process that cannot be alive.
+func TestSQLiteForgetsTheDead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "toksta.db")
+	killed, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Register(t.Context(), store.Node{ID: "a", Epoch: "e1", Lease: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if nodes, err := next.ListNodes(t.Context()); err != nil || len(nodes) != 0 {
+		t.Errorf("nodes after a restart: %v, %v", nodes, err)
+	}
 }

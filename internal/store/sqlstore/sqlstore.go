@@ -67,6 +67,14 @@ func (s *Store) prepare(ctx context.Context) error {
 	if _, err := s.writer.ExecContext(ctx, name, rand.Text()); err != nil {
 		return fmt.Errorf("name the database: %w", err)
 	}
+	if !s.alone {
+		return nil
+	}
+	// The file's lock proves that whoever held these rows is dead: no change
+	// need sit out their leases.
+	if _, err := s.writer.ExecContext(ctx, `DELETE FROM nodes`); err != nil {
+		return fmt.Errorf("forget the last process: %w", err)
+	}
 	return nil
 }
 
