@@ -33,7 +33,7 @@ func (s *Sum) add(row store.UsageRow) {
 }
 
 // Breakdown is a month from the sides that the account page shows. Its sums
-// are those of the month's Report.
+// are those of the month's Report, and each side adds up to Total.
 type Breakdown struct {
 	Period   string // "2026-05"
 	Total    Sum
@@ -48,7 +48,8 @@ type Day struct {
 	Sum
 }
 
-// KeySum is one key's month.
+// KeySum is one key's month. Name is "" for a key that the store no longer
+// lists.
 type KeySum struct {
 	ID    toksta.KeyID
 	Name  string
@@ -56,7 +57,8 @@ type KeySum struct {
 	Sum
 }
 
-// FamilySum is one endpoint family's month.
+// FamilySum is one endpoint family's month: of the family that a route had when
+// it was called.
 type FamilySum struct {
 	Family toksta.Family
 	Sum
@@ -113,6 +115,7 @@ func (l *ledger) breakdown() Breakdown {
 	for _, f := range families {
 		b.Families = append(b.Families, *f)
 	}
+	// The id last, so that equals do not change places between two reads.
 	slices.SortFunc(b.Keys, func(x, y KeySum) int {
 		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Refused, x.Refused), cmp.Compare(x.ID, y.ID))
 	})
@@ -123,7 +126,7 @@ func (l *ledger) breakdown() Breakdown {
 }
 
 // days are the month's days up to today, and up to the last one with usage
-// should a node's clock be ahead.
+// should a node's clock be ahead. Days without calls are there, with zeros.
 func (l *ledger) days() []Day {
 	end := l.now
 	if n := len(l.rows); n > 0 {

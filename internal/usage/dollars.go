@@ -17,6 +17,8 @@ func (d Dollars) String() string { return string(d.append(nil)) }
 // MarshalJSON writes a JSON number.
 func (d Dollars) MarshalJSON() ([]byte, error) { return d.append(nil), nil }
 
+// append takes the sign off first: -d would overflow for the least value, and
+// its unsigned form does not.
 func (d Dollars) append(b []byte) []byte {
 	micros := uint64(d)
 	if d < 0 {

@@ -34,7 +34,8 @@ type Operation struct {
 	Overage Dollars `json:"overage_amount_usd"`
 }
 
-// Entitlements are the account's rights now, whichever month is reported.
+// Entitlements are the account's rights now, whichever month is reported: plan
+// and exceptions, apart from whether billing lets any key in.
 type Entitlements struct {
 	APIAccess       bool    `json:"api_access_enabled"`
 	Workspace       bool    `json:"workspace_endpoints_enabled"`
@@ -95,7 +96,8 @@ func (r *Reader) report(l *ledger) Report {
 }
 
 // apiAccess is whether plan and entitlement open the API, whatever billing
-// says.
+// says. The account's own switch counts for nothing on a plan without the API,
+// and a plan that the catalogue does not know has none.
 func apiAccess(s *toksta.Standing) bool {
 	switch on := s.Account.Entitlements.APIAccess; {
 	case s.Plan.API == toksta.APINever || s.Plan.API == "":
