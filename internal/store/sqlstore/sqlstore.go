@@ -36,6 +36,7 @@ type Store struct {
 	prelude []string              // runs before migrations, repeatable; holds other starters off
 	confirm func(*sql.Conn) error // after a commit: did it reach all it had to?
 	release func() error          // gives up what else holds the database
+	alone   bool                  // no other process can have the database open
 }
 
 var _ store.Store = (*Store)(nil)
