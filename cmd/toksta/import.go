@@ -90,10 +90,10 @@ func (i *importer) run(ctx context.Context) (err error) {
 	}
 	err = errors.Join(i.batches(ctx), i.tally.close())
 	total := i.tally.total
-	if err != nil {
-		return fmt.Errorf("import %s, stopped after %d rows: %w", i.path, total.Rows, err)
-	}
 	bar.finish(total)
+	if err != nil {
+		return fmt.Errorf("import %s stopped, repeat the command to go on: %w", i.path, err)
+	}
 	if total.Rejected > 0 {
 		i.cli.say("%d rows were rejected, see %s.", total.Rejected, i.tally.path)
 	}

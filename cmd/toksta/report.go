@@ -54,9 +54,12 @@ func (c *cli) report(err error) {
 		c.say("toksta: the configuration has faults: %d", len(faults))
 		return
 	}
-	if e, ok := errors.AsType[*toksta.Error](err); ok {
+	switch e, ok := errors.AsType[*toksta.Error](err); {
+	case ok:
 		c.say("toksta: %s", sentence(e))
-	} else {
+	case errors.Is(err, context.Canceled):
+		c.say("toksta: interrupted")
+	default:
 		c.say("toksta: %v", err)
 	}
 	if hint := hint(err); hint != "" {
