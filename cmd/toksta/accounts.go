@@ -11,6 +11,8 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
+// accounts groups what the vendor decides about a customer. Each command prints
+// the account as it is afterwards, and the receipt on standard error.
 func (c *cli) accounts() *cobra.Command {
 	noun := &cobra.Command{Use: "accounts", Short: "Manage customers' accounts"}
 	noun.AddCommand(
@@ -20,6 +22,7 @@ func (c *cli) accounts() *cobra.Command {
 	return noun
 }
 
+// accountsCreate makes an account without people; add-member or invite follows.
 func (c *cli) accountsCreate() *cobra.Command {
 	var r client.CreateAccountRequest
 	cmd := &cobra.Command{
@@ -38,6 +41,8 @@ func (c *cli) accountsCreate() *cobra.Command {
 	return cmd
 }
 
+// accountsList follows the pages to the end: a script that pipes the list gets
+// all of it, or an error, never a part.
 func (c *cli) accountsList() *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
@@ -59,6 +64,7 @@ func (c *cli) accountsList() *cobra.Command {
 	return cmd
 }
 
+// accountTable says of each account whether its keys are admitted, and why not.
 func accountTable(accounts ...client.Account) table {
 	t := table{header: []string{"id", "name", "plan", "status", "keys admitted", "per minute", "created"}}
 	for _, a := range accounts {
@@ -71,6 +77,7 @@ func accountTable(accounts ...client.Account) table {
 	return t
 }
 
+// accountsShow prints one account with its people, but none of its keys.
 func (c *cli) accountsShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ACCOUNT", Short: "Show an account, its people and rights", Args: exact("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
@@ -86,6 +93,7 @@ func (c *cli) accountsShow() *cobra.Command {
 	}
 }
 
+// accountSheet turns one account on its side: a field a line.
 func accountSheet(a client.AccountDetail) table {
 	t := table{header: []string{"field", "value"}}
 	t.add("id", string(a.ID))
@@ -115,6 +123,7 @@ func (c *cli) accountsRename() *cobra.Command {
 	}
 }
 
+// accountsSetPlan returns when no node admits a call on the old plan any more.
 func (c *cli) accountsSetPlan() *cobra.Command {
 	cadence := ""
 	cmd := &cobra.Command{
@@ -131,6 +140,8 @@ func (c *cli) accountsSetPlan() *cobra.Command {
 	return cmd
 }
 
+// accountsSetStatus is for vendors whose billing does not report by itself.
+// Keys of a lapsed account are refused, not revoked.
 func (c *cli) accountsSetStatus() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-status ACCOUNT STATUS", Short: "State an account's billing state", Args: exact("ACCOUNT", "STATUS"), ValidArgsFunction: c.completeAccounts,
@@ -142,6 +153,8 @@ func (c *cli) accountsSetStatus() *cobra.Command {
 	}
 }
 
+// accountsSetEntitlement takes the names that the usage document has; "default"
+// takes an exception back.
 func (c *cli) accountsSetEntitlement() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-entitlement ACCOUNT NAME=VALUE", Short: "Set an account's exception from its plan", Args: exact("ACCOUNT", "NAME=VALUE"),
@@ -158,6 +171,7 @@ func (c *cli) accountsSetEntitlement() *cobra.Command {
 	}
 }
 
+// accountsInvite prints the link as the only line of data. Nothing sends it.
 func (c *cli) accountsInvite() *cobra.Command {
 	var r client.InviteRequest
 	cmd := &cobra.Command{
@@ -179,6 +193,8 @@ func (c *cli) accountsInvite() *cobra.Command {
 	return cmd
 }
 
+// accountsAddMember is for vendors who close sign-up. The password is read before
+// the server is called, so that a prompt never holds a connection.
 func (c *cli) accountsAddMember() *cobra.Command {
 	var r client.AddMemberRequest
 	passwordFile := ""
@@ -211,6 +227,7 @@ func (c *cli) accountsAddMember() *cobra.Command {
 
 func accountRef(id string) client.AccountRef { return client.AccountRef{Account: toksta.AccountID(id)} }
 
+// accountAnswer prints a changed account, its receipt on standard error.
 func (c *cli) accountAnswer(answer client.AccountAnswer, err error) error {
 	if err != nil {
 		return err

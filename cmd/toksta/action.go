@@ -126,6 +126,8 @@ func version() string {
 	return info.Main.Version
 }
 
+// version prints what this program is, which may not be what is serving: doctor
+// compares the two.
 func (c *cli) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: exact(),

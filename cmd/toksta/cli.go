@@ -30,6 +30,7 @@ type cli struct {
 // defaultConfig is the file that is read when none is named and it exists.
 const defaultConfig = "toksta.yaml"
 
+// root is the whole tree of commands, made anew for each run.
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "toksta",

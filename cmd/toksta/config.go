@@ -8,6 +8,8 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
+// config groups what needs no server: check exits with 1 when there is a fault,
+// print and default write YAML that a server can be started with.
 func (c *cli) config() *cobra.Command {
 	noun := &cobra.Command{Use: "config", Short: "Check and print the configuration"}
 	noun.AddCommand(

@@ -17,6 +17,8 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
+// doctor prints one line for each check, whatever fails, and exits with 1 when
+// one failed. A warning is no failure.
 func (c *cli) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Examine this machine and the server, and say what to do", Args: exact(),
@@ -72,6 +74,7 @@ func examine(ctx context.Context, cfg config.Config) []client.Check {
 	return checks
 }
 
+// dataDirectory warns when others can read what the server keeps.
 func dataDirectory(dir string) client.Check {
 	info, err := os.Stat(dir)
 	switch {
@@ -88,6 +91,7 @@ func dataDirectory(dir string) client.Check {
 // enoughSpace is what a disk has free for nobody to worry.
 const enoughSpace = 1 << 30
 
+// freeSpace warns before the journal of counted calls has nowhere to grow.
 func freeSpace(dir string) client.Check {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -104,6 +108,8 @@ func freeSpace(dir string) client.Check {
 // renewBefore is how long before its end a certificate should be new again.
 const renewBefore = 14 * 24 * time.Hour
 
+// certificate reads the pair as the server does, so that a renewal that did not
+// take is seen here.
 func certificate(files config.TLS, now time.Time) client.Check {
 	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	if err != nil {
@@ -123,6 +129,7 @@ func certificate(files config.TLS, now time.Time) client.Check {
 	return ok("certificate", text)
 }
 
+// upstream opens a connection and closes it: no request reaches the back end.
 func upstream(ctx context.Context, name string, u config.Upstream) client.Check {
 	dialer := net.Dialer{Timeout: u.ConnectTimeout}
 	start := time.Now()

@@ -38,6 +38,8 @@ type importer struct {
 // while it commits another.
 const inFlight = 2
 
+// keysImport brings keys over without their secrets: no customer has to change
+// anything on the day of the move.
 func (c *cli) keysImport() *cobra.Command {
 	i := &importer{cli: c}
 	cmd := &cobra.Command{
@@ -64,6 +66,8 @@ command: what was imported is left as it is.`,
 	return cmd
 }
 
+// run imports the file. Rows that stay out do not fail it; a batch that cannot be
+// carried out does.
 func (i *importer) run(ctx context.Context) (err error) {
 	if i.format == "" {
 		i.format = strings.TrimPrefix(filepath.Ext(i.path), ".")

@@ -13,6 +13,8 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
+// keys groups the life of a key, as an operator may shape it for a customer. The
+// audit trail names the operator as the one who did it.
 func (c *cli) keys() *cobra.Command {
 	noun := &cobra.Command{Use: "keys", Short: "Manage API keys"}
 	noun.AddCommand(
@@ -22,6 +24,8 @@ func (c *cli) keys() *cobra.Command {
 	return noun
 }
 
+// keysCreate asks of the account what its own page would: a plan, paid billing
+// and API access. The secret is the only line of data.
 func (c *cli) keysCreate() *cobra.Command {
 	var r client.CreateKeyRequest
 	var scopes, networks []string
@@ -49,6 +53,7 @@ func (c *cli) keysCreate() *cobra.Command {
 	return cmd
 }
 
+// keysList follows the pages to the end, of one account or of all.
 func (c *cli) keysList() *cobra.Command {
 	var r client.ListKeysRequest
 	cmd := &cobra.Command{
@@ -76,6 +81,7 @@ func (c *cli) keysList() *cobra.Command {
 	return cmd
 }
 
+// keyTable shows of each secret the characters that may be seen.
 func keyTable(keys ...client.Key) table {
 	t := table{header: []string{"id", "account", "name", "secret", "state", "scopes", "created", "by", "expires"}}
 	for _, k := range keys {
@@ -84,6 +90,7 @@ func keyTable(keys ...client.Key) table {
 	return t
 }
 
+// keysShow prints one key with every secret that it ever had, by its ends.
 func (c *cli) keysShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show KEY", Short: "Show a key and the generations of its secret", Args: exact("KEY"), ValidArgsFunction: c.completeKeys,
@@ -99,6 +106,7 @@ func (c *cli) keysShow() *cobra.Command {
 	}
 }
 
+// keySheet turns one key on its side: a field a line.
 func keySheet(k client.Key) table {
 	networks := make([]string, len(k.Networks))
 	for i, n := range k.Networks {
@@ -127,6 +135,7 @@ func keySheet(k client.Key) table {
 	return t
 }
 
+// keysRename changes what people call a key; nothing that is admitted changes.
 func (c *cli) keysRename() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename KEY NAME", Short: "Give a key another name", Args: exact("KEY", "NAME"), ValidArgsFunction: c.completeKeys,
@@ -138,6 +147,8 @@ func (c *cli) keysRename() *cobra.Command {
 	}
 }
 
+// keysRotate asks first, since the customer's running programs stop at that
+// moment.
 func (c *cli) keysRotate() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
@@ -155,6 +166,8 @@ func (c *cli) keysRotate() *cobra.Command {
 	return cmd
 }
 
+// keysRevoke asks once for all the keys named, then ends one after another. It
+// stops at the first failure; those before it are revoked and stay so.
 func (c *cli) keysRevoke() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
@@ -181,6 +194,8 @@ func (c *cli) keysRevoke() *cobra.Command {
 	return cmd
 }
 
+// keysSetScopes replaces the list of families. Lifting the limit has a flag of
+// its own: an empty list by mistake must not widen a key.
 func (c *cli) keysSetScopes() *cobra.Command {
 	all := false
 	cmd := &cobra.Command{
@@ -201,6 +216,7 @@ func (c *cli) keysSetScopes() *cobra.Command {
 
 func keyRef(id string) client.KeyRef { return client.KeyRef{Key: toksta.KeyID(id)} }
 
+// keyAnswer prints a changed key, its receipt on standard error.
 func (c *cli) keyAnswer(answer client.KeyAnswer, err error) error {
 	if err != nil {
 		return err

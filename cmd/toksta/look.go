@@ -15,6 +15,7 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
+// audit prints the change log: every change there ever was has one row in it.
 func (c *cli) audit() *cobra.Command {
 	var r client.AuditRequest
 	cmd := &cobra.Command{
@@ -43,6 +44,7 @@ func (c *cli) audit() *cobra.Command {
 	return cmd
 }
 
+// changeTable puts the fields of a change's detail in one cell, sorted by name.
 func changeTable(changes []client.Change) table {
 	t := table{header: []string{"seq", "at", "change", "by", "from", "account", "subject", "detail"}}
 	for _, change := range changes {
@@ -82,6 +84,8 @@ type usageReport struct {
 	} `json:"operations"`
 }
 
+// usage prints the very document that the account's own usage call answers with;
+// the table is a part of it.
 func (c *cli) usage() *cobra.Command {
 	month := ""
 	cmd := &cobra.Command{
@@ -104,6 +108,7 @@ func (c *cli) usage() *cobra.Command {
 	return cmd
 }
 
+// usageTable lists what cost credits, then all calls, then refusals by reason.
 func usageTable(r usageReport) table {
 	t := table{header: []string{"period", "operation", "calls", "credits", "overage usd"}}
 	for _, name := range slices.Sorted(maps.Keys(r.Operations)) {
@@ -117,6 +122,7 @@ func usageTable(r usageReport) table {
 	return t
 }
 
+// nodes prints who must confirm a change before it counts as enforced.
 func (c *cli) nodes() *cobra.Command {
 	return &cobra.Command{
 		Use: "nodes", Short: "List the nodes that admit calls now", Args: exact(),

@@ -21,6 +21,7 @@ const (
 	formatCSV   = "csv"
 )
 
+// checkFormat refuses an unknown format before anything is changed.
 func checkFormat(format string) error {
 	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatCSV}, format) {
 		return nil
@@ -115,6 +116,7 @@ func printable(cell string) string {
 	}, cell)
 }
 
+// stamp writes a time to the second, in UTC; the zero time is empty.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -19,6 +19,7 @@ type progress struct {
 	shown time.Time
 }
 
+// newProgress starts the clock of a file of size bytes.
 func newProgress(c *cli, size int64) *progress {
 	now := time.Now()
 	return &progress{cli: c, tty: terminal(c.err), size: size, start: now, shown: now}

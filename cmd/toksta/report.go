@@ -28,6 +28,7 @@ type usageError struct {
 
 func (e usageError) Unwrap() error { return e.error }
 
+// exitCode is the one table from an error to what a script sees.
 func exitCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitCanceled
@@ -67,6 +68,7 @@ func (c *cli) report(err error) {
 	}
 }
 
+// sentence names the field that a message is about.
 func sentence(e *toksta.Error) string {
 	if field, ok := e.Details["field"].(string); ok {
 		return field + ": " + e.Message
@@ -74,6 +76,7 @@ func sentence(e *toksta.Error) string {
 	return e.Message
 }
 
+// hint says what to run or change next, "" when there is nothing to say.
 func hint(err error) string {
 	if e, ok := errors.AsType[*toksta.Error](err); ok {
 		return e.Hint

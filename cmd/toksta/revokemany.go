@@ -12,6 +12,8 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
+// keysRevokeMany is for the day of a leak: one change ends all selected keys, so
+// none of them outlives another.
 func (c *cli) keysRevokeMany() *cobra.Command {
 	var r client.RevokeManyRequest
 	before, digests := "", ""

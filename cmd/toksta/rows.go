@@ -55,6 +55,7 @@ func columnNames() []string {
 	return []string{"digest", "account", "name", "scopes", "start", "end", "created_at", "expires_at"}
 }
 
+// csvRows reads CSV by the names in its header, in any order.
 type csvRows struct {
 	reader  *csv.Reader
 	columns []string
@@ -101,6 +102,7 @@ func setColumn(row *client.ImportRow, name, cell string) (err error) {
 	return err
 }
 
+// moment reads an RFC 3339 time; an empty cell is the zero time.
 func moment(name, cell string) (time.Time, error) {
 	if cell == "" {
 		return time.Time{}, nil
@@ -112,6 +114,7 @@ func moment(name, cell string) (time.Time, error) {
 	return t, nil
 }
 
+// jsonRows reads one JSON object a line; blank lines are passed over.
 type jsonRows struct {
 	lines *bufio.Scanner
 	line  int

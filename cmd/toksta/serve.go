@@ -21,6 +21,7 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
+// serve runs one node until a signal, then lets requests in flight finish.
 func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API and the account pages", Args: exact(),
@@ -51,6 +52,8 @@ func (c *cli) log(l config.Logs) *slog.Logger {
 // demoData is where the demo keeps everything, unless told otherwise.
 const demoData = "TOKSTA_DATA=demo-data"
 
+// demo is serve with a back end and accounts to try it with. The configuration
+// is the usual one, but for the folder.
 func (c *cli) demo() *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "Serve everything with made-up data, to try it out", Args: exact(),
@@ -95,6 +98,7 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 	return group.Wait()
 }
 
+// demoUpstream runs the made-up back end by itself, for a server elsewhere.
 func (c *cli) demoUpstream() *cobra.Command {
 	address := ""
 	cmd := &cobra.Command{

@@ -44,6 +44,7 @@ type tally struct {
 	out   *csv.Writer
 }
 
+// add counts a batch and writes down its rejected rows.
 func (t *tally) add(answer client.ImportAnswer, rejected []rejectedRow) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -86,6 +86,8 @@ func (c *checker) check() {
 // maxSocket is the longest path that a Unix socket can have everywhere.
 const maxSocket = 100
 
+// checkPlace: where the node listens and what it keeps where. Pages that others
+// reach over plain HTTP would give away passwords and cookies.
 func (c *checker) checkPlace() {
 	cfg := c.cfg
 	c.must(cfg.Data != "", "data", "The data directory is empty.", "name a directory, such as /var/lib/toksta")
@@ -104,6 +106,7 @@ func (c *checker) checkPlace() {
 	c.must(cfg.Logs.Format == "json" || cfg.Logs.Format == "text", "logs.format", "There is no such format.", "json or text")
 }
 
+// checkStore: a password has no place in a file that is copied and pasted.
 func (c *checker) checkStore() {
 	scheme, rest, _ := strings.Cut(c.cfg.Store.URL, ":")
 	known := scheme == "sqlite" || scheme == "postgres" || scheme == "postgresql"
@@ -114,6 +117,7 @@ func (c *checker) checkStore() {
 	}
 }
 
+// checkAddress: host and port, the host possibly empty.
 func (c *checker) checkAddress(path, address string, required bool) {
 	if address == "" && !required {
 		return
@@ -122,6 +126,8 @@ func (c *checker) checkAddress(path, address string, required bool) {
 	c.must(err == nil && port != "", path, "This is not an address to listen on.", "write host:port, such as 127.0.0.1:8080")
 }
 
+// checkDurations: every duration has both ends, since a bare 10 in the
+// environment of a container is ten nanoseconds to nobody.
 func (c *checker) checkDurations() {
 	for _, s := range []struct {
 		path     string
@@ -143,6 +149,7 @@ func (c *checker) checkDurations() {
 	}
 }
 
+// checkGateway: a trusted network is one whose every host may name any client.
 func (c *checker) checkGateway() {
 	c.must(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
 	c.must(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be refused.", "choose at least 4KiB")
@@ -153,6 +160,7 @@ func (c *checker) checkGateway() {
 	}
 }
 
+// checkPeople: who may sign up, and what the pages show.
 func (c *checker) checkPeople() {
 	cfg := c.cfg
 	c.must(slices.Contains([]string{"open", "invited", "closed"}, cfg.Signup.Policy), "signup.policy", "There is no such policy.", "open, invited or closed")
@@ -167,6 +175,7 @@ func (c *checker) checkPeople() {
 	}
 }
 
+// checkKeys: a key without a prefix is found by no scanner of leaks.
 func (c *checker) checkKeys() {
 	c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`).MatchString(c.cfg.Keys.Prefix), "keys.prefix",
 		"The prefix is empty or malformed; leak scanners and people know keys by it.", "2 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
@@ -174,15 +183,19 @@ func (c *checker) checkKeys() {
 	c.must(c.cfg.RateLimit.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0; there is no unlimited.", "choose the calls a minute of an ordinary account, such as 60")
 }
 
+// isLoopback reports whether an address is reached from this machine alone. No
+// host means every interface, so it is not.
 func isLoopback(address string) bool {
 	host, _, _ := net.SplitHostPort(address)
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
+// isURL reports whether s is absolute and of one of the schemes.
 func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
 	return err == nil && slices.Contains(schemes, u.Scheme) && (u.Host != "" || u.Scheme == "mailto" && u.Opaque != "")
 }
 
+// netipCompare orders networks for people.
 func netipCompare(a, b netip.Prefix) int { return a.Compare(b) }

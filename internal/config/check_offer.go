@@ -12,8 +12,10 @@ import (
 // name is what families, reasons and upstreams are called.
 const name = `^[a-z][a-z0-9_]{0,39}$`
 
+// isName reports whether s can be a family, status, reason, cost key or upstream.
 func isName(s string) bool { return regexp.MustCompile(name).MatchString(s) }
 
+// checkStatuses: nothing that billing might say may admit by being unknown.
 func (c *checker) checkStatuses() {
 	c.must(len(c.cfg.Statuses) > 0, "statuses", "No status is listed, so nothing says which subscriptions admit.", "list them; "+string(toksta.StatusActive)+": admit at least")
 	admits := false
@@ -26,6 +28,7 @@ func (c *checker) checkStatuses() {
 	c.must(admits || len(c.cfg.Statuses) == 0, "statuses", "No status admits: every call would be refused.", "write active: admit")
 }
 
+// checkFamilies: plans, routes and scopes refer to these names.
 func (c *checker) checkFamilies() {
 	c.must(len(c.cfg.Families) > 0, "families", "There are no endpoint families.", "list at least account")
 	seen := map[toksta.Family]bool{}
@@ -38,6 +41,7 @@ func (c *checker) checkFamilies() {
 	c.must(seen[toksta.FamilyAccount] || len(c.cfg.Families) == 0, "families", `The family "account" is missing; usage is answered under it.`, "add {name: account}")
 }
 
+// checkPlans: each plan says whether it opens the API; no answer is a default.
 func (c *checker) checkPlans() {
 	seen := map[toksta.PlanID]bool{}
 	for i, p := range c.cfg.Plans {
@@ -58,6 +62,7 @@ func (c *checker) checkPlans() {
 	c.must(seen[c.cfg.Signup.Plan], "signup.plan", fmt.Sprintf("There is no plan %q for new accounts.", c.cfg.Signup.Plan), "name a plan from the list plans")
 }
 
+// checkPlanFamilies: a misspelt family would silently refuse, or worse.
 func (c *checker) checkPlanFamilies(path string, families []toksta.Family) {
 	for i, f := range families {
 		at := fmt.Sprintf("%s[%d]", path, i)
@@ -66,6 +71,7 @@ func (c *checker) checkPlanFamilies(path string, families []toksta.Family) {
 	}
 }
 
+// checkUpstreams: the names are also what routes and the environment use.
 func (c *checker) checkUpstreams() {
 	for id, u := range c.cfg.Upstreams {
 		path := "upstreams." + id
@@ -75,6 +81,7 @@ func (c *checker) checkUpstreams() {
 	}
 }
 
+// checkRoutes: two routes of one shape would make the order of the file decide.
 func (c *checker) checkRoutes() {
 	c.must(len(c.cfg.Routes) > 0, "routes", "There are no routes: every call would be 404.", "list the API's operations")
 	paths, operations := map[string]bool{}, map[string]bool{}
@@ -88,6 +95,7 @@ func (c *checker) checkRoutes() {
 	}
 }
 
+// checkRoute: each route is guarded by a family and answered by somebody.
 func (c *checker) checkRoute(path string, r Route) {
 	c.must(slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, r.Method), path+".method", "There is no such method for a route.", "GET, HEAD, POST, PUT, PATCH or DELETE")
 	c.must(isPattern(r.Path), path+".path", "The path is malformed.", "start with /v1/, with segments such as creators or {id}, * only as the last")
@@ -126,6 +134,7 @@ func isPattern(p string) bool {
 	return true
 }
 
+// knownFamily reports whether f is configured.
 func (c *checker) knownFamily(f toksta.Family) bool {
 	return slices.ContainsFunc(c.cfg.Families, func(known Family) bool { return known.Name == f })
 }

@@ -17,6 +17,7 @@ type document struct {
 	root yaml.Node
 }
 
+// top is the node of the whole map, nil when nothing was read.
 func (d *document) top() *yaml.Node {
 	if d.root.Kind != yaml.DocumentNode || len(d.root.Content) == 0 {
 		return nil
@@ -68,6 +69,8 @@ func (c *checker) unknownFields(doc *document) {
 	})
 }
 
+// walkUnknown goes down nodes and types together. Where they do not match the
+// decoder complains, so it is silent.
 func walkUnknown(n *yaml.Node, t reflect.Type, report func(key *yaml.Node, known []string)) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -99,6 +102,7 @@ type field struct {
 	index int
 }
 
+// fieldsOf lists the settings of a section, in the order of the struct.
 func fieldsOf(t reflect.Type) []field {
 	var out []field
 	for i := range t.NumField() {
@@ -110,6 +114,7 @@ func fieldsOf(t reflect.Type) []field {
 	return out
 }
 
+// names are the fields' names in the file.
 func names(fields []field) []string {
 	out := make([]string, len(fields))
 	for i, f := range fields {

@@ -72,6 +72,7 @@ func settings(v reflect.Value, path string, store func()) []setting {
 	return nil
 }
 
+// isScalar reports whether one text can set v.
 func isScalar(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return true
@@ -79,6 +80,7 @@ func isScalar(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Kind() == reflect.Bool || v.CanInt()
 }
 
+// join extends a path by a name.
 func join(path, name string) string {
 	if path == "" {
 		return name
@@ -120,6 +122,7 @@ func (c *checker) overlayEnvironment(environ []string) {
 	}
 }
 
+// setScalar reads text as v's type has it in the file.
 func setScalar(v reflect.Value, text string) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))

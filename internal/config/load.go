@@ -50,6 +50,8 @@ func Load(path string, environ []string) (Config, error) {
 	return load(doc, environ)
 }
 
+// load overlays, completes and checks, in this order, and keeps going after a
+// fault so that all are found.
 func load(doc document, environ []string) (Config, error) {
 	var cfg Config
 	shipped := document{name: shippedName, data: []byte(DefaultYAML)}
@@ -66,6 +68,7 @@ func load(doc document, environ []string) (Config, error) {
 	return cfg, nil
 }
 
+// readLimited reads a file of at most maxFile bytes.
 func readLimited(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

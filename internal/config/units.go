@@ -42,11 +42,13 @@ func (m Money) MarshalYAML() (any, error) { return number(m.String()), nil }
 // Size is a number of bytes, written with a unit: 8MiB.
 type Size int64
 
+// unit is a unit of size.
 type unit struct {
 	name  string
 	bytes int64
 }
 
+// units are the units, largest first; B would match the end of each.
 func units() []unit { return []unit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}} }
 
 // UnmarshalText reads a whole number of B, KiB, MiB or GiB.
@@ -79,6 +81,7 @@ func (s Size) String() string {
 // MarshalText writes the size as UnmarshalText reads it.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// number is text as a YAML number, which keeps its digits.
 func number(text string) *yaml.Node {
 	tag := "!!int"
 	if strings.Contains(text, ".") {

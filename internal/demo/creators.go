@@ -29,6 +29,7 @@ func dice(seed string) *rand.Rand {
 	return rand.New(rand.NewPCG(h.Sum64(), 0))
 }
 
+// pick throws the dice for one of the words.
 func pick(d *rand.Rand, words ...string) string { return words[d.IntN(len(words))] }
 
 // uuid makes a version 4 identifier out of dice.
@@ -36,6 +37,7 @@ func uuid(d *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", d.Uint32(), d.IntN(1<<16), d.IntN(1<<12), 0x8000|d.IntN(1<<14), d.Int64N(1<<48))
 }
 
+// newCreator makes the person that id stands for, who writes about topic.
 func newCreator(id, topic string) creator {
 	d := dice(id)
 	first := pick(d, "Amara", "Benedikt", "Chiara", "Dilip", "Elif", "Femi", "Greta", "Hiro", "Ines", "Jonas", "Kavya", "Luis")

@@ -8,6 +8,7 @@ type object = map[string]any
 // since is the moment at which everything in the demo happened.
 const since = "2026-05-28T09:00:00Z"
 
+// search finds as many as asked for, ten by default and never more than most.
 func search(most int) answer {
 	return func(q question, _ *http.Request) (int, object) {
 		count := q.Limit
@@ -18,6 +19,7 @@ func search(most int) answer {
 	}
 }
 
+// thoughtLeaders accepts a job that getJob reports as done.
 func thoughtLeaders(q question, _ *http.Request) (int, object) {
 	return http.StatusAccepted, object{"job_id": uuid(dice(q.topic())), "job_type": "thought_leaders", "status": "queued"}
 }
@@ -61,6 +63,7 @@ func results(kind string) answer {
 	}
 }
 
+// posts finds one post of each creator.
 func posts(q question, _ *http.Request) (int, object) {
 	found := []object{}
 	for _, c := range q.creators() {
@@ -75,6 +78,7 @@ func posts(q question, _ *http.Request) (int, object) {
 	return http.StatusOK, object{"keywords_used": q.Keywords, "selection": selection(len(found)), "results": found}
 }
 
+// selection repeats how many were chosen.
 func selection(count int) object { return object{"source": "creator_ids", "selected_count": count} }
 
 // job is a finished discovery.
@@ -86,10 +90,12 @@ func job(id, status string) object {
 	}
 }
 
+// getJob knows every job: whatever the id, it has succeeded.
 func getJob(_ question, r *http.Request) (int, object) {
 	return http.StatusOK, object{"job": job(r.PathValue("id"), "succeeded")}
 }
 
+// cancelJob cancels even what has succeeded; nothing remembers it.
 func cancelJob(_ question, r *http.Request) (int, object) {
 	canceled := job(r.PathValue("id"), "canceled")
 	canceled["canceled"] = true
@@ -110,6 +116,7 @@ func bulkResults(q question, _ *http.Request) (int, object) {
 	return http.StatusOK, object{"jobs": all}
 }
 
+// campaign is one campaign of the workspace family.
 func campaign(id, name string) object {
 	return object{
 		"id": id, "name": name, "target_platforms": []string{"linkedin"},
@@ -130,6 +137,7 @@ func getCampaign(_ question, r *http.Request) (int, object) {
 	return http.StatusOK, object{"campaign": campaign(r.PathValue("id"), "Developer launch")}
 }
 
+// creatorList is one list of the workspace family.
 func creatorList(id, name string) object {
 	return object{"id": id, "name": name, "is_private": true, "platform": "linkedin", "created_at": since, "updated_at": since}
 }
@@ -142,6 +150,7 @@ func createCreatorList(q question, _ *http.Request) (int, object) {
 	return http.StatusCreated, object{"creator_list": creatorList(uuid(dice(q.Name)), q.Name)}
 }
 
+// saveCreators counts what it was given and keeps none of it.
 func saveCreators(q question, r *http.Request) (int, object) {
 	added := len(q.CreatorIDs)
 	return http.StatusOK, object{"list_id": r.PathValue("id"), "requested_count": added, "added_count": added, "total_items": added}

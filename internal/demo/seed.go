@@ -34,6 +34,7 @@ type tenant struct {
 	story        string
 }
 
+// tenantKey is a key that an account starts with.
 type tenantKey struct {
 	name   string
 	scopes []toksta.Family
@@ -163,6 +164,7 @@ func shows(preview, secret string) bool {
 	return secret != "" && strings.HasPrefix(secret, start) && strings.HasSuffix(secret, end)
 }
 
+// tell prints what to open and what to run, ready to paste.
 func (v Visit) tell(secret string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nThe demo is ready. Sign in at %s/account with the password %q as\n\n", v.URL, Password)

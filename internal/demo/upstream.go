@@ -89,6 +89,7 @@ func Upstream() http.Handler {
 // maxQuestion bounds a request's body, in bytes.
 const maxQuestion = 1 << 20
 
+// serve reads the question, leniently as back ends are, and writes the answer.
 func (fn answer) serve(w http.ResponseWriter, r *http.Request) {
 	var q question
 	if r.Method == http.MethodPost {

@@ -36,6 +36,8 @@ func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageR
 	return page, nil
 }
 
+// showAccount reads account, people and number of keys one after another; a
+// change between them shows in part.
 func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.AccountRef) (client.AccountDetail, error) {
 	a, err := s.Accounts.Get(ctx, r.Account)
 	if err != nil {
@@ -65,12 +67,15 @@ func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStat
 	return s.accountAnswer(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
 }
 
+// setEntitlement passes the value as the operator wrote it: what fits is for the
+// accounts to say.
 func (s server) setEntitlement(ctx context.Context, by toksta.Actor, r client.SetEntitlementRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.SetEntitlement(ctx, by, accounts.EntitlementRequest{
 		Account: r.Account, Name: r.Name, Value: r.Value, Token: r.Token,
 	}))
 }
 
+// accountAnswer is every changed account's way back to the wire.
 func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountAnswer, error) {
 	if err != nil {
 		return client.AccountAnswer{}, err
@@ -78,6 +83,7 @@ func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountAnsw
 	return client.AccountAnswer{Account: s.account(c.Account), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
+// invite shows a new code, once; it is stored by its digest.
 func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteAnswer, error) {
 	invited, err := s.Accounts.Invite(ctx, by, accounts.InviteRequest{Account: r.Account, Email: r.Email, Valid: s.Invitation})
 	if err != nil {
@@ -90,6 +96,7 @@ func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequ
 	}, nil
 }
 
+// addMember hides the password from here on.
 func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemberRequest) (client.MemberAnswer, error) {
 	m, err := s.Members.CreateMember(ctx, by, signin.MemberRequest{
 		Account: r.Account, Name: r.Name, Email: r.Email, Password: toksta.Hide(r.Password),
@@ -100,6 +107,7 @@ func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemb
 	return client.MemberAnswer{Member: member(m)}, nil
 }
 
+// member leaves the hash of the password behind.
 func member(m toksta.Member) client.Member {
 	return client.Member{ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, DisabledAt: m.DisabledAt}
 }

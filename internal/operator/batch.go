@@ -9,6 +9,8 @@ import (
 	"github.com/toksta/toksta/internal/keys"
 )
 
+// revokeKeys refuses a digest that is none: a leak's list with a typing error
+// must not leave one key alive in silence.
 func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysAnswer, error) {
 	selection := keys.Selection{Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys}
 	for i, text := range r.Digests {
@@ -29,6 +31,8 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 	return out, nil
 }
 
+// importKeys rejects rows whose digest is none and passes the others on; rows are
+// numbered as the caller sent them.
 func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.ImportRequest) (client.ImportAnswer, error) {
 	out := client.ImportAnswer{Rejected: []client.Rejected{}}
 	request := keys.ImportRequest{DryRun: r.DryRun, Token: r.Token}

@@ -9,6 +9,7 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// createKey makes a key for a customer, under the same conditions as their page.
 func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateKeyRequest) (client.SecretAnswer, error) {
 	return s.secretAnswer(s.Keys.Create(ctx, by, keys.CreateRequest{
 		Account: r.Account, Name: r.Name, Scopes: r.Scopes, Networks: r.Networks,
@@ -16,6 +17,7 @@ func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateK
 	}))
 }
 
+// listKeys reads a page of one account's keys, or of all accounts'.
 func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysRequest) (client.KeyPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
@@ -59,12 +61,14 @@ func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateK
 	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Token: r.Token}))
 }
 
+// revokeKey can be repeated: a revoked key answers with its first receipt.
 func (s server) revokeKey(ctx context.Context, by toksta.Actor, r client.KeyRef) (client.KeyAnswer, error) {
 	return s.keyAnswer(s.Keys.Revoke(ctx, by, ref(r)))
 }
 
 func ref(r client.KeyRef) keys.Ref { return keys.Ref{Account: r.Account, Key: r.Key} }
 
+// keyAnswer is every changed key's way back to the wire, without a secret.
 func (s server) keyAnswer(c keys.Changed, err error) (client.KeyAnswer, error) {
 	if err != nil {
 		return client.KeyAnswer{}, err

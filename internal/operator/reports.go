@@ -10,6 +10,7 @@ import (
 	"github.com/toksta/toksta/internal/usage"
 )
 
+// audit reads the change log backwards.
 func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest) (client.AuditPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
@@ -40,6 +41,7 @@ func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest
 	return s.Usage.Month(ctx, r.Account, r.Month)
 }
 
+// nodes reads who holds a lease by the database's clock.
 func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.NodeList, error) {
 	rows, err := s.Cluster.ListNodes(ctx)
 	if err != nil {
@@ -70,6 +72,7 @@ func (s server) health(ctx context.Context, _ toksta.Actor, _ struct{}) (client.
 	return out, nil
 }
 
+// nodesProbe fails when nobody admits calls.
 func (s server) nodesProbe() Probe {
 	return Probe{
 		Name: "nodes", Fix: "look in the server's log for why it cannot renew its lease",

@@ -54,6 +54,7 @@ func explain(err error) error {
 	return badRequest("The request is not as expected: " + strings.TrimPrefix(err.Error(), "json: ") + ".")
 }
 
+// badRequest never repeats what was sent beyond a field's name.
 func badRequest(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }
