@@ -161,7 +161,8 @@ const (
 )
 
 // commentShare holds the balance: contracts and reasons, no narration. A line
-// counts as a comment when it holds nothing else; directives count as nothing.
+// counts as a comment when it holds one, behind code too (a field's contract
+// stands there); directives count as nothing.
 func commentShare(t *tree) []finding {
 	var all lineCount
 	var report []string
@@ -189,7 +190,7 @@ type lineCount struct{ code, comment int }
 func (n lineCount) share() float64 { return float64(n.comment) / float64(max(n.code, 1)) }
 
 func (n *lineCount) add(t *tree, f *file) {
-	held := map[int]bool{} // lines that hold only a comment, or a directive
+	held := map[int]bool{} // lines with a comment: false for a directive
 	for _, group := range f.syntax.Comments {
 		for _, c := range group.List {
 			first, last := t.fset.Position(c.Pos()).Line, t.fset.Position(c.End()).Line
@@ -198,14 +199,18 @@ func (n *lineCount) add(t *tree, f *file) {
 			}
 		}
 	}
+	inside := false // a /* comment */ over several lines
 	for i, text := range strings.Split(f.source, "\n") {
 		text = strings.TrimSpace(text)
-		comment, inside := held[i+1]
-		switch starts := strings.HasPrefix(text, "//") || strings.HasPrefix(text, "/*"); {
-		case text == "":
-		case inside && comment && (starts || !strings.Contains(text, "//")):
+		comment, any := held[i+1]
+		alone := inside || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "/*")
+		if strings.HasPrefix(text, "/*") || inside {
+			inside = !strings.HasSuffix(text, "*/")
+		}
+		if comment && text != "" {
 			n.comment++
-		case !inside || !starts:
+		}
+		if text != "" && !(any && alone) {
 			n.code++
 		}
 	}
