@@ -137,15 +137,20 @@ func TestStreams(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{"text/event-stream", "application/x-ndjson"} {
 		next := make(chan struct{})
-		b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", contentType)
 			for i := range 3 {
 				_, _ = fmt.Fprintf(w, "data: %d\n", i)
 				_ = http.NewResponseController(w).Flush()
-				<-next
+				select {
+				case <-next:
+				case <-r.Context().Done():
+					return
+				}
 			}
 		}, nil)
 		conn := b.dial()
+		t.Cleanup(func() { conn.Close() })
 		_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey))
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
