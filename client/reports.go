@@ -49,7 +49,7 @@ type UsageRequest struct {
 	Month string `json:"month,omitempty"`
 }
 
-// Node is a process whose lease is live.
+// Node is a process that changes wait for.
 type Node struct {
 	Name    string    `json:"name"`
 	Epoch   string    `json:"epoch"`
@@ -58,6 +58,7 @@ type Node struct {
 	Keys    int64     `json:"keys"`    // secrets in its index
 	Lease   string    `json:"lease"`
 	SeenAt  time.Time `json:"seen_at"`
+	Stale   bool      `json:"stale"` // has not renewed for a lease: cut off, paused or dead
 }
 
 // NodeList is the cluster.
@@ -98,7 +99,7 @@ func (c *Client) Usage(ctx context.Context, r UsageRequest) (json.RawMessage, er
 	return call[json.RawMessage](ctx, c, "usage", r)
 }
 
-// Nodes lists the processes that admit calls now.
+// Nodes lists the processes that changes wait for.
 func (c *Client) Nodes(ctx context.Context) (NodeList, error) {
 	return call[NodeList](ctx, c, "nodes", struct{}{})
 }

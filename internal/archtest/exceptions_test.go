@@ -7,7 +7,4 @@ var exceptions = map[string]map[string]string{
 		"internal/app/memory.go":                    "GOGC is the Go runtime's own variable, which an operator may have set; it is no setting of ours",
 		"internal/store/storetest/pgtest/pgtest.go": "tests alone use it, and it must know whether a missing server may be skipped",
 	},
-	"interface size": {
-		"internal/store/store.go Nodes": "a node's whole life in one role: join, renew, list, leave, and the two ends of the wake-up call",
-	},
 }

@@ -2,8 +2,10 @@ package changefeed
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
 )
 
 // confirmedBy compares the nodes of a receipt, in any order.
@@ -128,6 +132,103 @@ func TestCutOffNodeIsWaitedOut(t *testing.T) {
 		synctest.Wait()
 		if !b.Valid(time.Now()) || b.admits(k) {
 			t.Error("a node that is back should vouch for keys again, and refuse the revoked one")
+		}
+	})
+}
+
+// A dead node costs one wait, once: the change that waited it out removes its
+// row, and the ones after are fast again.
+func TestDeadNodeCostsOneWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		// Killed: its row is there, nobody renews it. Its lease was longer.
+		dead := store.Node{ID: "dead", Epoch: "1", Lease: 2 * DefaultLease}
+		if err := s.Register(t.Context(), dead); err != nil {
+			t.Fatal(err)
+		}
+		k := newKey(time.Now(), "k")
+		r := mustCommit(t, a, create(k))
+		confirmedBy(t, r, []string{"a"}, []string{"dead"})
+		if r.Took < dead.Lease {
+			t.Errorf("waited %v for a lease of %v", r.Took, dead.Lease)
+		}
+		r = mustCommit(t, a, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a"}, nil)
+		if r.Took != 0 {
+			t.Errorf("the next change took %v", r.Took)
+		}
+	})
+}
+
+// Guarantee I1 whatever the database's wall clock does: after a jump ahead no
+// renewal looks recent, and every live node must be waited for all the same.
+func TestDatabaseClockJumps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "toksta.db")
+	for _, jump := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			a := startNode(t, Config{Store: s, Node: "a"})
+			defer a.stop()
+			way := &faulty{Store: s}
+			b := startNode(t, Config{Store: way, Node: "b"})
+			defer b.stop()
+			k := newKey(time.Now(), "k "+jump.String())
+			mustCommit(t, a, create(k))
+			way.cut.Store(true)
+			pretend(t, path, jump)
+			if !b.admits(k) {
+				t.Fatal("the node has stopped already: nothing is tested")
+			}
+			confirmedBy(t, mustCommit(t, a, revoke(k, time.Now())), []string{"a"}, []string{"b"})
+			if b.admits(k) {
+				t.Error("a node hidden by the clock admits the revoked key")
+			}
+		})
+	}
+}
+
+// pretend makes the database look as if its clock had jumped since every
+// renewal.
+func pretend(t *testing.T, path string, jump time.Duration) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `UPDATE nodes SET seen_at = seen_at - $1`, jump.Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A node that came back while it was waited out keeps its row: it holds a
+// lease again, and the next change must wait for it.
+func TestNodeThatComesBackIsNotFenced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		// Renews, and never says what it has applied.
+		mute := store.Node{ID: "mute", Epoch: "1", Lease: DefaultLease}
+		if err := s.Register(t.Context(), mute); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			<-time.After(DefaultLease / 2)
+			if _, err := s.Renew(t.Context(), mute, index.New(&toksta.Catalog{})); err != nil {
+				t.Error(err)
+			}
+		}()
+		r := mustCommit(t, a, create(newKey(time.Now(), "k")))
+		confirmedBy(t, r, []string{"a"}, []string{"mute"})
+		if nodes, err := a.Nodes(t.Context()); err != nil || len(nodes) != 2 {
+			t.Errorf("nodes %v, %v: want both", nodes, err)
 		}
 	})
 }

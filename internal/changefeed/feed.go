@@ -123,7 +123,7 @@ func (f *Feed) Status() Status {
 	return s
 }
 
-// Nodes returns every node whose lease is live, this one included.
+// Nodes returns every node that is waited for, this one included.
 func (f *Feed) Nodes(ctx context.Context) ([]store.Node, error) {
 	return f.store.ListNodes(ctx)
 }

@@ -95,17 +95,31 @@ func (f *Feed) catchUp(ctx context.Context, seq int64) (store.Node, error) {
 	return f.node, err
 }
 
-// register joins under an epoch of its own: a process never takes over the
-// row of an earlier one.
+// register loads everything, then joins, under an epoch of its own: a process
+// never takes over the row of an earlier one. In this order nobody waits for,
+// or gives up on, a node that is busy loading; what changes meanwhile comes
+// with the first renewal, before the first lease.
 func (f *Feed) register(ctx context.Context) error {
+	seq, err := f.load(ctx)
+	if err != nil {
+		return fmt.Errorf("load the keys: %w", err)
+	}
 	n := f.node
-	n.Epoch, n.Applied = rand.Text(), 0
+	n.Epoch, n.Applied = rand.Text(), seq
 	if err := f.store.Register(ctx, n); err != nil {
 		return fmt.Errorf("register the node: %w", err)
 	}
 	f.node = n
-	f.applied.Store(0)
+	f.applied.Store(seq)
 	return nil
+}
+
+// load brings the index to one moment of the store and returns its number.
+func (f *Feed) load(ctx context.Context) (seq int64, err error) {
+	ctx, sink := f.watch(ctx)
+	defer sink.stop()
+	seq, err = f.store.Snapshot(ctx, sink)
+	return seq, errors.Join(err, sink.err)
 }
 
 // follow renews once: it applies what is new, then publishes the lease that
@@ -125,6 +139,7 @@ func (f *Feed) follow(ctx context.Context) (news bool, err error) {
 	if errors.Is(err, store.ErrFenced) {
 		f.lease.Store(nil)
 		f.node.Epoch = ""
+		f.nudge() // to come back as somebody new at once
 	}
 	if err = errors.Join(err, sink.err); err != nil {
 		return false, fmt.Errorf("renew the lease: %w", err)

@@ -3,6 +3,7 @@ package changefeed
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"time"
@@ -24,6 +25,7 @@ const unknowable = math.MaxInt64
 type wait struct {
 	feed    *Feed
 	start   time.Time    // after the commit returned
+	listed  time.Time    // after the nodes were read, which came after the commit
 	seq     int64        // 0: whatever was written before start
 	self    store.Node   // Epoch "" when this process does not admit
 	open    []store.Node // may still admit on the state before seq
@@ -42,6 +44,7 @@ func (w *wait) enforce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
 	}
+	w.listed = time.Now()
 	w.follow(ctx)
 	w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)
 	if len(w.open) > 0 {
@@ -53,7 +56,7 @@ func (w *wait) enforce(ctx context.Context) error {
 		w.open = append(w.open, w.self)
 	}
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		w.settle(nodes)
+		w.settle(ctx, nodes)
 		if len(w.open) == 0 {
 			w.receipt.Took = time.Since(w.start)
 			return nil
@@ -97,19 +100,36 @@ func (w *wait) follow(ctx context.Context) {
 }
 
 // settle closes every node that has applied the change or whose lease is over.
-func (w *wait) settle(nodes []store.Node) {
-	took := time.Since(w.start)
+func (w *wait) settle(ctx context.Context, nodes []store.Node) {
+	took, listed := time.Since(w.start), time.Since(w.listed)
 	w.open = slices.DeleteFunc(w.open, func(n store.Node) bool {
 		switch {
 		case w.knows(n, nodes):
 			w.receipt.Confirmed = append(w.receipt.Confirmed, toksta.NodeConfirmation{Node: n.ID, Took: took})
-		case took >= sitOut(n.Lease):
+		case listed >= sitOut(n.Lease):
 			w.receipt.Fenced = append(w.receipt.Fenced, n.ID)
+			w.fence(ctx, n)
 		default:
 			return false
 		}
 		return true
 	})
+}
+
+// fence takes a node that was waited out off the list, so that a dead one
+// costs one wait, once. Whatever lease it held when it was listed is over; had
+// it renewed since, the store would keep its row. This node ends its own lease
+// by itself. If the store cannot be reached the next change waits again.
+func (w *wait) fence(ctx context.Context, n store.Node) {
+	if w.isSelf(n) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.feed.life/beats)
+	defer cancel()
+	if err := w.feed.store.Fence(ctx, n); err != nil {
+		w.feed.log.LogAttrs(ctx, slog.LevelWarn, "a node that does not answer could not be removed",
+			slog.String("node", n.ID), slog.Any("error", err))
+	}
 }
 
 // knows reports whether that very process, not a later one of its name, has

@@ -39,7 +39,7 @@ type Config struct {
 	Probes     []Probe
 }
 
-// Cluster tells which nodes admit calls.
+// Cluster tells which nodes changes wait for.
 type Cluster interface {
 	ListNodes(ctx context.Context) ([]store.Node, error)
 }

@@ -33,6 +33,7 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 	return page, nil
 }
 
+// usage is the very report that the account's own keys get.
 func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest) (usage.Report, error) {
 	// The reader of reports takes an account for granted.
 	if _, err := s.Accounts.Get(ctx, r.Account); err != nil {
@@ -51,7 +52,7 @@ func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.N
 	for _, n := range rows {
 		list.Nodes = append(list.Nodes, client.Node{
 			Name: n.ID, Epoch: n.Epoch, Version: n.Version, Applied: n.Applied, Keys: n.Keys,
-			Lease: n.Lease.String(), SeenAt: n.SeenAt,
+			Lease: n.Lease.String(), SeenAt: n.SeenAt, Stale: n.Stale(s.Now()),
 		})
 	}
 	return list, nil
@@ -78,10 +79,20 @@ func (s server) nodesProbe() Probe {
 		Name: "nodes", Fix: "look in the server's log for why it cannot renew its lease",
 		Run: func(ctx context.Context) (string, error) {
 			rows, err := s.Cluster.ListNodes(ctx)
-			if err == nil && len(rows) == 0 {
-				err = fmt.Errorf("no node holds a lease: every call is answered 503")
+			if err != nil {
+				return "", err
 			}
-			return fmt.Sprintf("%d with a live lease", len(rows)), err
+			stale := 0
+			for _, n := range rows {
+				if n.Stale(s.Now()) {
+					stale++
+				}
+			}
+			live := len(rows) - stale
+			if live == 0 {
+				err = fmt.Errorf("no node has renewed its lease: every call is answered 503")
+			}
+			return fmt.Sprintf("%d live, %d stale: the next change waits for those once", live, stale), err
 		},
 	}
 }

@@ -167,23 +167,40 @@ type SessionSet struct {
 // Nodes is the membership that enforcement waits for, and the feed that
 // nodes follow.
 type Nodes interface {
-	// Register writes a new row for n (a fresh epoch), ordered with every
-	// change by the clock row's lock.
+	Bell
+	Deltas
+	// Register writes a new row for n, of a fresh epoch.
 	Register(ctx context.Context, n Node) error
+	// ListNodes returns every row, whatever any clock says: a node is there
+	// until it leaves or is fenced.
+	ListNodes(ctx context.Context) ([]Node, error)
+	// Leave removes the node's row at a clean stop, after it has stopped
+	// admitting.
+	Leave(ctx context.Context, n Node) error
+	// Fence removes the row of a node as it was listed. A node that has
+	// renewed since stays, and it is no error: it may hold a lease.
+	Fence(ctx context.Context, n Node) error
+}
+
+// Deltas is what a node fills and keeps its index with.
+type Deltas interface {
+	// Snapshot streams everything into sink as of one moment and returns
+	// that moment's sequence number. It needs no registration.
+	Snapshot(ctx context.Context, sink DeltaSink) (seq int64, err error)
 	// Renew is one write transaction: it renews the node's row, recording
 	// n.Applied, then streams every account and grant touched after
 	// n.Applied into sink (accounts before grants, newest state of each)
 	// and returns the sequence number that the node has applied once sink
 	// has taken them all. No row for (n.ID, n.Epoch): ErrFenced.
 	Renew(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
-	// ListNodes returns the rows whose lease is live by the database's clock.
-	ListNodes(ctx context.Context) ([]Node, error)
-	// Leave removes the node's row at a clean stop, after it has stopped
-	// admitting.
-	Leave(ctx context.Context, n Node) error
-	// Wake tells all nodes that there is something to read; Listen calls
-	// woken for each such call, until ctx ends. Both may lose calls.
+}
+
+// Bell tells nodes that there is something to read. It may lose rings and has
+// no authority.
+type Bell interface {
+	// Wake rings for all nodes.
 	Wake(ctx context.Context) error
+	// Listen calls woken for each ring, until ctx ends.
 	Listen(ctx context.Context, woken func()) error
 }
 
@@ -195,8 +212,13 @@ type Node struct {
 	Applied int64
 	Lease   time.Duration // how long one renewal is good for
 	Keys    int64         // grants in the index, for people
-	SeenAt  time.Time     // last renewal by the database's clock; set by ListNodes
+	SeenAt  time.Time     // last renewal by the database's clock, for people; set by ListNodes
+	Beats   int64         // renewals so far; set by ListNodes
 }
+
+// Stale reports, for people, whether n has not renewed for a lease, as now and
+// the database's clock have it. No decision rests on it.
+func (n Node) Stale(now time.Time) bool { return now.Sub(n.SeenAt) > n.Lease }
 
 // DeltaSink takes the rows of a delta. The index implements it.
 type DeltaSink interface {

@@ -9,14 +9,10 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Register implements [store.Nodes]. It also sweeps rows whose lease ended
-// long ago; whoever held one is fenced.
+// Register implements [store.Nodes]. It removes nobody: who is gone is found
+// out by those who wait, not by a clock that somebody can set.
 func (s *Store) Register(ctx context.Context, n store.Node) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		sweep := `DELETE FROM nodes WHERE seen_at + lease < ` + s.now + ` - 3600000`
-		if _, err := tx.ExecContext(ctx, sweep); err != nil {
-			return fmt.Errorf("sweep nodes: %w", err)
-		}
 		insert := `INSERT INTO nodes (id, epoch, incarnation, version, applied, lease, keys, seen_at)
 			SELECT $1, $2, incarnation, $3, $4, $5, $6, ` + s.now + ` FROM cluster`
 		_, err := tx.ExecContext(ctx, insert, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
@@ -27,49 +23,49 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 	})
 }
 
-// Renew implements [store.Nodes]. A node that has nothing yet is first
-// brought near the present by a read. Then clock, accounts and grants are read
-// as of one moment, so a renewal falls wholly before or after each change:
-// after, and it carries the change; before, and its lease, which counts from
-// earlier still, ends within one lease of the change's commit. It takes no
-// lock that a change waits for: a node that stops in the middle holds up
-// nobody.
-func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
-	from := n.Applied
-	if from == 0 {
-		if from, err = s.snapshot(ctx, sink); err != nil {
-			return 0, err
-		}
-	}
-	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
-			return fmt.Errorf("read the clock: %w", err)
-		}
-		if err := s.touch(ctx, tx, n); err != nil {
-			return err
-		}
-		return delta(ctx, tx, from, sink)
-	})
-	return seq, err
-}
-
-// snapshot streams everything as of one moment and returns its number.
-func (s *Store) snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {
+// Snapshot implements [store.Deltas], by a read that holds up nobody.
+func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {
 	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return 0, fmt.Errorf("begin snapshot: %w", err)
 	}
 	defer tx.Rollback()
+	if seq, err = readClock(ctx, tx); err != nil {
+		return 0, err
+	}
+	return seq, delta(ctx, tx, 0, sink)
+}
+
+// Renew implements [store.Deltas]. Clock, accounts and grants are read as of
+// one moment, so a renewal falls wholly before or after each change: after,
+// and it carries the change; before, and its lease, which counts from earlier
+// still, ends within one lease of the change's commit. It takes no lock that a
+// change waits for: a node that stops in the middle holds up nobody.
+func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
+	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
+		if seq, err = readClock(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.touch(ctx, tx, n); err != nil {
+			return err
+		}
+		return delta(ctx, tx, n.Applied, sink)
+	})
+	return seq, err
+}
+
+// readClock returns the number of the last change that tx sees.
+func readClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
 	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
 		return 0, fmt.Errorf("read the clock: %w", err)
 	}
-	return seq, delta(ctx, tx, 0, sink)
+	return seq, nil
 }
 
 // touch renews the node's row. A row from another incarnation of the database
 // does not match: its node served a history that is gone.
 func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
-	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, seen_at = ` + s.now + `
+	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
 		WHERE id = $1 AND epoch = $2 AND incarnation = (SELECT incarnation FROM cluster)`
 	result, err := tx.ExecContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
 	if err != nil {
@@ -85,27 +81,35 @@ func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
 	}
 }
 
-// ListNodes implements [store.Nodes]. The lease is judged by one clock, the
-// database's, whichever node asks.
+// ListNodes implements [store.Nodes].
 func (s *Store) ListNodes(ctx context.Context) ([]store.Node, error) {
-	rows, err := s.reads.QueryContext(ctx, `SELECT id, epoch, version, applied, lease, keys, seen_at
-		FROM nodes WHERE seen_at + lease > `+s.now+` ORDER BY id, epoch`)
+	rows, err := s.reads.QueryContext(ctx, `SELECT id, epoch, version, applied, lease, keys, seen_at, beats
+		FROM nodes ORDER BY id, epoch`)
 	if err != nil {
 		return nil, fmt.Errorf("read nodes: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (n store.Node, err error) {
 		var lease int64
-		err = rows.Scan(&n.ID, &n.Epoch, &n.Version, &n.Applied, &lease, &n.Keys, timeColumn{&n.SeenAt})
+		err = rows.Scan(&n.ID, &n.Epoch, &n.Version, &n.Applied, &lease, &n.Keys, timeColumn{&n.SeenAt}, &n.Beats)
 		n.Lease = time.Duration(lease) * time.Millisecond
 		return n, err
 	})
 }
 
-// Leave implements [store.Nodes]. Leaving twice is no error. It is also how a
-// node that was waited out is fenced by others.
+// Leave implements [store.Nodes]. Leaving twice is no error.
 func (s *Store) Leave(ctx context.Context, n store.Node) error {
+	return s.removeNode(ctx, `id = $1 AND epoch = $2`, n.ID, n.Epoch)
+}
+
+// Fence implements [store.Nodes]. A renewal on its way either counts first and
+// keeps the row, or finds it gone and fails.
+func (s *Store) Fence(ctx context.Context, n store.Node) error {
+	return s.removeNode(ctx, `id = $1 AND epoch = $2 AND beats = $3`, n.ID, n.Epoch, n.Beats)
+}
+
+func (s *Store) removeNode(ctx context.Context, where string, args ...any) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE id = $1 AND epoch = $2`, n.ID, n.Epoch); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE `+where, args...); err != nil {
 			return fmt.Errorf("remove node: %w", err)
 		}
 		return nil
