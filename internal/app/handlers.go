@@ -87,6 +87,8 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	})
 }
 
+// upstreams turns configured addresses into those of the gateway, which
+// refuses what is no address of a back end.
 func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error) {
 	var out []gateway.Upstream
 	for name, u := range configured {
@@ -115,6 +117,8 @@ func (a *App) checks() []api.Check {
 	}
 }
 
+// pages builds the account pages. They know clients by the same address that
+// calls are decided on, so a forged header misleads neither.
 func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	b := a.config.Branding
 	pages, err := web.New(web.Config{

@@ -46,6 +46,8 @@ func (a *App) probes() []operator.Probe {
 // lowSpace is what the journal's disk must have free not to worry anybody.
 const lowSpace = 1 << 30
 
+// space looks at the journal's disk: when it is full, calls are refused
+// rather than not counted.
 func (a *App) space(context.Context) (string, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(a.config.Meter.Dir, &s); err != nil {

@@ -44,6 +44,8 @@ func (c *certificate) config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
 }
 
+// get is called for each handshake; it looks at the files at most once in
+// recheck.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,6 +76,7 @@ func (c *certificate) reload(now time.Time) error {
 	return nil
 }
 
+// marks are compared, never interpreted: any difference is a reason to read.
 func marks(files ...string) (out [2]fileMark, err error) {
 	for i, f := range files {
 		info, err := os.Stat(f)

@@ -11,12 +11,14 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// createAccount puts an account on the free plan unless another is named.
 func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.Create(ctx, by, accounts.CreateRequest{
 		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, Token: r.Token,
 	}))
 }
 
+// listAccounts returns a page in the order of ids, which is that of creation.
 func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageRequest) (client.AccountPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
@@ -55,14 +57,18 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 	return out, err
 }
 
+// renameAccount changes what people see; nothing else refers to a name.
 func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.RenameAccountRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.Rename(ctx, by, accounts.RenameRequest{Account: r.Account, Name: r.Name}))
 }
 
+// setPlan returns when no node decides on the old plan any more.
 func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{Account: r.Account, Plan: r.Plan, Cadence: r.Cadence}))
 }
 
+// setStatus is how billing blocks an account and opens it again; its keys are
+// never revoked by it.
 func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStatusRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
 }

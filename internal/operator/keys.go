@@ -39,6 +39,7 @@ func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysR
 	return page, nil
 }
 
+// showKey finds a key of any account: the operator has no tenant.
 func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (client.Key, error) {
 	k, err := s.Keys.Get(ctx, r.Account, r.Key)
 	if err != nil {
@@ -47,16 +48,19 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 	return s.key(k), nil
 }
 
+// renameKey changes what people see; requests know keys by their digest.
 func (s server) renameKey(ctx context.Context, by toksta.Actor, r client.RenameKeyRequest) (client.KeyAnswer, error) {
 	return s.keyAnswer(s.Keys.Rename(ctx, by, keys.RenameRequest{Ref: ref(r.KeyRef), Name: r.Name}))
 }
 
+// setLimits leaves alone what the request leaves out.
 func (s server) setLimits(ctx context.Context, by toksta.Actor, r client.SetLimitsRequest) (client.KeyAnswer, error) {
 	return s.keyAnswer(s.Keys.SetLimits(ctx, by, keys.LimitsRequest{
 		Ref: ref(r.KeyRef), Scopes: r.Scopes, Networks: r.Networks, PerMinute: r.PerMinute,
 	}))
 }
 
+// rotateKey answers with the new secret, once; the old one is dead by then.
 func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateKeyRequest) (client.SecretAnswer, error) {
 	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Token: r.Token}))
 }
@@ -66,6 +70,7 @@ func (s server) revokeKey(ctx context.Context, by toksta.Actor, r client.KeyRef)
 	return s.keyAnswer(s.Keys.Revoke(ctx, by, ref(r)))
 }
 
+// ref may lack the account, which stands for any.
 func ref(r client.KeyRef) keys.Ref { return keys.Ref{Account: r.Account, Key: r.Key} }
 
 // keyAnswer is every changed key's way back to the wire, without a secret.

@@ -48,7 +48,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 		data.UsageFailed = true
 		p.Log.ErrorContext(ctx, "usage could not be read", "error", readErr)
 	}
-	p.show(w, r, http.StatusOK, "account", data)
+	p.show(w, r, screen{page: "account"}, data)
 }
 
 // allKeys reads the account's keys of any state, newest first.
@@ -70,11 +70,15 @@ func (p *Pages) allKeys(ctx context.Context, account toksta.AccountID) ([]toksta
 	}
 }
 
+// profile is who is signed in. Until there is a second way in, the way in is
+// the same for everybody.
 func (p *Pages) profile(ctx context.Context) view.Profile {
 	m := identity(ctx).Member
 	return view.Profile{Name: m.Name, Email: m.Email, SignsInWith: "E-mail and password"}
 }
 
+// subscription is what billing reported last; what billing is owed is not
+// known here.
 func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 	facts := []view.Fact{{Label: "Billing", Value: sentence(orElse(s.Account.Cadence, "monthly"))}}
 	if !s.Account.StatusSince.IsZero() {
@@ -91,6 +95,8 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 	return sub
 }
 
+// credits is the balance. Included credits count by billing cycle, which may
+// begin in the middle of a month; a plan without any shows the month instead.
 func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits {
 	b := p.Usage.Balance(s, p.Now())
 	c := view.Credits{
@@ -165,6 +171,7 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
+// orElse is for words: an empty one is never shown.
 func orElse(s, other string) string {
 	if s == "" {
 		return other
@@ -184,6 +191,8 @@ type keyList struct {
 // unusedAfter is when the list hints that a key may be forgotten.
 const unusedAfter = 90 * 24 * time.Hour
 
+// row is one key of the list. A key nobody used counts its idle days from its
+// creation.
 func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	use := l.uses[k.ID]
 	row := view.Key{

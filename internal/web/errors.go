@@ -34,13 +34,17 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e.Title, e.Text = "Something failed on our side", "The request id below finds it in the log. Open the account to see whether the change was made."
 		p.Log.Error("page failed", slog.String("request_id", e.RequestID), slog.Any("error", err))
 	}
-	p.show(w, r, e.Status, "error", e)
+	p.show(w, r, screen{e.Status, "error"}, e)
 }
 
+// notFound answers an address of the pages that has none, and a method that
+// no page has.
 func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, toksta.NotFound("page"))
 }
 
+// crossOrigin answers a form that a browser says another site sent. It cannot
+// happen by following the pages' own links.
 func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "The form was sent from another site."})
 }

@@ -24,6 +24,8 @@ func (p *Pages) key(w http.ResponseWriter, r *http.Request) (toksta.Key, bool) {
 	return key, true
 }
 
+// ref names a key with its account, so that no service call can reach another
+// tenant by mistake.
 func ref(k toksta.Key) keys.Ref { return keys.Ref{Account: k.AccountID, Key: k.ID} }
 
 // lastUse is the newest use of the key, zero when it was never used.
@@ -32,12 +34,14 @@ func (p *Pages) lastUse(r *http.Request, k toksta.Key) (store.LastUse, error) {
 	return uses[k.ID], err
 }
 
+// editForm shows the name to change; what a key may do is not edited here.
 func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
-		p.show(w, r, http.StatusOK, "key_edit", p.editView(r, key, key.Name))
+		p.show(w, r, screen{page: "key_edit"}, p.editView(r, key, key.Name))
 	}
 }
 
+// edit renames the key, or shows the form again with what was typed.
 func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
@@ -53,16 +57,20 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, http.StatusUnprocessableEntity, "key_edit", form)
+	p.show(w, r, screen{http.StatusUnprocessableEntity, "key_edit"}, form)
 }
 
+// editView keeps the name of now apart from the one typed: the heading must
+// not change before the key does.
 func (p *Pages) editView(r *http.Request, k toksta.Key, value string) view.KeyEdit {
 	return view.KeyEdit{Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Value: value}
 }
 
+// rotateForm asks first, and carries the token that makes the answer's reload
+// harmless.
 func (p *Pages) rotateForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
-		p.showRotate(w, r, key, rand.Text(), nil)
+		p.showRotate(w, r, key, view.KeyRotate{Token: rand.Text()})
 	}
 }
 
@@ -75,7 +83,10 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	}
 	token := r.PostFormValue("token")
 	if len(token) < len(rand.Text()) {
-		p.showRotate(w, r, key, rand.Text(), view.Errors{"": "The form was incomplete. Nothing was rotated: send it again."})
+		p.showRotate(w, r, key, view.KeyRotate{
+			Token:  rand.Text(),
+			Errors: view.Errors{"": "The form was incomplete. Nothing was rotated: send it again."},
+		})
 		return
 	}
 	rotated, err := p.Keys.Rotate(r.Context(), p.actor(r), keys.RotateRequest{Ref: ref(key), Token: token})
@@ -90,22 +101,24 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		p.showRotate(w, r, key, token, faults)
+		p.showRotate(w, r, key, view.KeyRotate{Token: token, Errors: faults})
 	}
 }
 
-func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, token string, faults view.Errors) {
+// showRotate fills in what the form shows of the key.
+func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, form view.KeyRotate) {
 	use, err := p.lastUse(r, k)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, formStatus(faults), "key_rotate", view.KeyRotate{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Token: token,
-		Text: p.keyText(k.Current()), LastUsed: use.At, LastFrom: use.Address, Errors: faults,
-	})
+	form.Frame = p.frame(r.Context(), view.SectionKeys)
+	form.ID, form.Name, form.Text = string(k.ID), k.Name, p.keyText(k.Current())
+	form.LastUsed, form.LastFrom = use.At, use.Address
+	p.show(w, r, screen{formStatus(form.Errors), "key_rotate"}, form)
 }
 
+// revokeForm asks for the name of what cannot be brought back.
 func (p *Pages) revokeForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
 		p.showRevoke(w, r, key, nil)
@@ -133,7 +146,7 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, http.StatusOK, "key_revoked", view.KeyRevoked{
+	p.show(w, r, screen{page: "key_revoked"}, view.KeyRevoked{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: key.Name,
 		Nodes: len(revoked.Receipt.Confirmed), Took: revoked.Receipt.Took, Fenced: fenced(revoked.Receipt),
 		Change: revoked.Receipt.Change.Seq, At: revoked.Receipt.Change.At, LastUsed: use.At, LastFrom: use.Address,
@@ -152,6 +165,8 @@ func fenced(receipt toksta.Receipt) string {
 	}
 }
 
+// showRevoke shows what is known of the key in use: revoking it stops that use
+// at once.
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
 	use, err := p.lastUse(r, k)
 	if err != nil {
@@ -167,5 +182,5 @@ func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key,
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()),
 		LastUsed: use.At, LastFrom: use.Address, Today: today, Typed: r.PostFormValue("name"), Errors: faults,
 	}
-	p.show(w, r, formStatus(faults), "key_revoke", form)
+	p.show(w, r, screen{formStatus(faults), "key_revoke"}, form)
 }

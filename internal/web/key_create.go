@@ -15,6 +15,8 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
+// keyForm shows an empty form with a token of its own: two forms make two
+// keys, one form sent twice makes one.
 func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
 	p.showKeyForm(w, r, view.KeyNew{Token: rand.Text()})
 }
@@ -43,7 +45,7 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 	form.Frame = p.frame(r.Context(), view.SectionKeys)
 	form.OfferIPs = true
 	form.Blocked = p.blocked(standing, live)
-	p.show(w, r, formStatus(form.Errors), "key_new", form)
+	p.show(w, r, screen{formStatus(form.Errors), "key_new"}, form)
 }
 
 // createKey makes the key and shows its secret in this one answer. The form's
@@ -143,7 +145,7 @@ func rename(faults view.Errors, names map[string]string) view.Errors {
 
 // reveal is one of the two places that read a secret's plaintext.
 func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
-	p.show(w, r, http.StatusOK, "key_reveal", view.KeyReveal{
+	p.show(w, r, screen{page: "key_reveal"}, view.KeyReveal{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(c.Key.ID), Name: c.Key.Name,
 		Secret: c.Secret.Reveal(), Families: familyNames(c.Key.Limits.Scopes), Expires: c.Key.ExpiresAt,
 		Nodes: len(c.Receipt.Confirmed), Took: c.Receipt.Took,
@@ -159,16 +161,19 @@ func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, http.StatusOK, "key_already", view.KeyAlready{
+	p.show(w, r, screen{page: "key_already"}, view.KeyAlready{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: id, Name: key.Name, Text: p.keyText(key.Current()),
 		Created: key.Current().CreatedAt, Rotated: rotated,
 	})
 }
 
+// keyText is all that may be shown of a secret after its reveal.
 func (p *Pages) keyText(g toksta.Generation) view.KeyText {
 	return view.KeyText{Prefix: p.catalog.Shape.Prefix, First: g.Start, Last: g.End}
 }
 
+// familyNames is for templates, which know words only. It returns an empty
+// slice for none, never nil.
 func familyNames(families []toksta.Family) []string {
 	out := make([]string, len(families))
 	for i, f := range families {

@@ -46,9 +46,11 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Badge, page.Reason = condition(standing, key, now)
 	page.Refusals, page.RefusedTotal = refusals(month, standing, now)
-	p.show(w, r, http.StatusOK, "key_show", page)
+	p.show(w, r, screen{page: "key_show"}, page)
 }
 
+// facts are the four figures on top of the page. Where a limit is absent the
+// fact says so in words: an empty field would look like a fault.
 func facts(k toksta.Key, s *toksta.Standing, use store.LastUse, now time.Time) []view.Fact {
 	from := view.Fact{Label: "From", Value: orElse(use.Address, "Nowhere yet"), Note: use.Agent}
 	reach := view.Fact{Label: "Endpoints", Value: "All of the plan", Note: strings.Join(familyNames(s.Families), ", ")}
@@ -65,6 +67,7 @@ func facts(k toksta.Key, s *toksta.Standing, use store.LastUse, now time.Time) [
 	return []view.Fact{{Label: "Last used", Value: view.Ago(use.At, now), Note: use.Operation, Mono: true}, from, reach, expires}
 }
 
+// networkNames writes prefixes as the form takes them.
 func networkNames(networks []netip.Prefix) string {
 	names := make([]string, len(networks))
 	for i, n := range networks {
@@ -114,6 +117,8 @@ func (p *Pages) history(ctx context.Context, k toksta.Key) ([]view.Event, error)
 	return out, nil
 }
 
+// event tells one change to the key's owner. Whoever acts for the vendor is
+// called the vendor: a customer has no use for the operator's own names.
 func event(c toksta.Change) view.Event {
 	e := view.Event{Kind: "changed", At: c.At, By: orElse(c.Actor.Name, string(c.Actor.Kind))}
 	from := strings.Trim(c.Actor.Address+", "+c.Actor.Agent, ", ")

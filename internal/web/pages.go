@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -152,16 +153,22 @@ func (p *Pages) headers(next http.Handler) http.Handler {
 	})
 }
 
+// screen is a page as an answer: its status, 0 for 200, and its template.
+type screen struct {
+	status int
+	page   string
+}
+
 // show renders a page or, when that fails, says so: a page is sent whole or
 // not at all.
-func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any) {
 	var body bytes.Buffer
-	if err := p.render.Render(&body, name, data); err != nil {
+	if err := p.render.Render(&body, s.page, data); err != nil {
 		p.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
+	w.WriteHeader(cmp.Or(s.status, http.StatusOK))
 	_, _ = body.WriteTo(w)
 }
 
@@ -174,18 +181,22 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	}
 }
 
+// sheet is what a page without an account shows around its card.
 func (p *Pages) sheet() view.Sheet {
 	return view.Sheet{Brand: p.brand.Product, Links: p.links()}
 }
 
+// links are the vendor's pages; the templates leave out what is not set.
 func (p *Pages) links() view.Links {
 	return view.Links{Docs: "/docs", Status: p.brand.StatusURL, Support: p.brand.SupportURL, Privacy: p.brand.TermsURL}
 }
 
+// favicon sends browsers that ask by habit to the mark's real address.
 func (p *Pages) favicon(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, p.assets.URL("mark.svg"), http.StatusFound)
 }
 
+// robots keeps crawlers off pages that they could only see the sign-in of.
 func robots(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("User-agent: *\nDisallow: /account\n"))

@@ -8,6 +8,8 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
+// security shows the page, with a sentence about what was just done: the form
+// answers with a redirect, so that a reload does not do it again.
 func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 	form := view.Security{}
 	switch r.FormValue("done") {
@@ -19,6 +21,8 @@ func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 	p.showSecurity(w, r, form)
 }
 
+// showSecurity adds the list of sessions, which is read anew each time: the
+// point of the page is to find one that should not be there.
 func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.Security) {
 	who := identity(r.Context())
 	sessions, err := p.SignIn.ListSessions(r.Context(), who)
@@ -34,9 +38,11 @@ func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.S
 			Device: s.Agent, From: s.Address, Started: s.CreatedAt, Seen: s.SeenAt, Current: s.Current,
 		})
 	}
-	p.show(w, r, formStatus(form.Errors), "security", form)
+	p.show(w, r, screen{formStatus(form.Errors), "security"}, form)
 }
 
+// changePassword asks for the current one: a browser left open must not be
+// enough to lock its owner out.
 func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.ChangePassword(r.Context(), p.origin(r), identity(r.Context()), signin.PasswordRequest{
 		Current: toksta.Hide(r.PostFormValue("current")), Next: toksta.Hide(r.PostFormValue("password")),

@@ -9,6 +9,8 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
+// signInForm shows the way in. Somebody signed in may see it too, to become
+// somebody else.
 func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Next: r.FormValue("next")}
 	if r.FormValue("out") == "1" {
@@ -17,14 +19,18 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	p.showSignIn(w, r, form)
 }
 
+// showSignIn never fills in a password, and offers signing up only where the
+// policy has a way for it.
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.SignIn) {
 	form.Sheet = p.sheet()
 	if p.SignIn.Policy != signin.Closed {
 		form.SignUp = "/signup"
 	}
-	p.show(w, r, formStatus(form.Errors), "signin", form)
+	p.show(w, r, screen{formStatus(form.Errors), "signin"}, form)
 }
 
+// signIn has one sentence for an unknown address and a wrong password; what
+// it costs to ask is the same too.
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Email: r.PostFormValue("email"), Next: r.PostFormValue("next")}
 	in, err := p.SignIn.SignIn(r.Context(), p.origin(r), form.Email, toksta.Hide(r.PostFormValue("password")))
@@ -46,10 +52,12 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn
 	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
 }
 
+// signUpForm takes the code of an invitation from the link that carried it.
 func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
 	p.showSignUp(w, r, view.SignUp{Invitation: r.FormValue("invitation")})
 }
 
+// showSignUp shows what the policy asks for, or that it allows nothing.
 func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
 	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
 	switch p.SignIn.Policy {
@@ -60,9 +68,11 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 	default:
 		form.Closed = "Accounts are made by the vendor. Ask for one, then sign in here."
 	}
-	p.show(w, r, formStatus(form.Errors), "signup", form)
+	p.show(w, r, screen{formStatus(form.Errors), "signup"}, form)
 }
 
+// signUp makes the person and signs them in. Where it fails nothing was made,
+// and the form keeps everything but the password.
 func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	form := view.SignUp{
 		Name: r.PostFormValue("name"), Account: r.PostFormValue("account"),
@@ -85,6 +95,8 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	p.showSignUp(w, r, form)
 }
 
+// signOut ends the session in the store before the cookie goes: a copy of the
+// cookie is worth nothing afterwards.
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
 		p.fail(w, r, err)
@@ -94,13 +106,15 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
 }
 
+// confirmForm stands before what a walk past an open browser must not do.
 func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 	p.showConfirm(w, r, nil)
 }
 
+// showConfirm names the action and the person; only the password is asked for.
 func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, faults view.Errors) {
 	next := safeNext(r.FormValue("next"))
-	p.show(w, r, formStatus(faults), "confirm", view.Confirm{
+	p.show(w, r, screen{formStatus(faults), "confirm"}, view.Confirm{
 		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guarded(next),
 		Next: next, Cancel: "/account", Errors: faults,
 	})

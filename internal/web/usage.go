@@ -75,6 +75,8 @@ func (p *Pages) months(created time.Time, shown string) []view.Option {
 	return out
 }
 
+// numbers are the four figures on top. An average below one a day is said in
+// words: rounded up it would exaggerate, rounded down it would deny.
 func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	calls := view.Fact{Label: "Calls admitted", Value: view.Num(b.Total.Admitted), Note: "none yet"}
 	switch days := int64(len(b.Days)); {

@@ -44,6 +44,7 @@ func (p *Pages) banner(s *toksta.Standing) *view.Banner {
 	return b
 }
 
+// since is empty for an account whose state was never reported.
 func since(s *toksta.Standing) string {
 	if s.Account.StatusSince.IsZero() {
 		return ""

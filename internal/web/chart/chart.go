@@ -221,6 +221,7 @@ func daysIn(t time.Time) int {
 	return time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
+// sameDay compares in UTC, the only time zone of the pages.
 func sameDay(a, b time.Time) bool {
 	return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly)
 }
@@ -230,8 +231,11 @@ func abs(n int) int { return max(n, -n) }
 // pct and px write a length with no more digits than it needs.
 func pct(v float64) string { return trim(strconv.FormatFloat(v, 'f', 3, 64)) + "%" }
 
+// px writes a length with at most one decimal: more would differ between
+// machines and be seen on none.
 func px(v float64) string { return trim(strconv.FormatFloat(v, 'f', 1, 64)) }
 
+// trim takes the decimals off a whole number.
 func trim(s string) string {
 	if !strings.Contains(s, ".") {
 		return s
