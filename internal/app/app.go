@@ -201,8 +201,12 @@ func (a *App) serve(ctx, behind context.Context) error {
 	return group.Wait()
 }
 
-// loadCredits brings the book to where the store's totals are.
+// loadCredits brings the book to where the totals are: those in the store,
+// once it has what a killed process left in its journal.
 func (a *App) loadCredits(ctx context.Context) error {
+	if err := a.meter.Flush(ctx); err != nil {
+		return fmt.Errorf("bring the last process's totals into the store: %w", err)
+	}
 	now := time.Now()
 	cycle := func(id toksta.AccountID) time.Time {
 		start, _ := toksta.Cycle(a.anchor(id), now)

@@ -139,12 +139,11 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 // listener puts a handler on a bound address, with the configured bounds.
 func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	g := a.config.Gateway
-	return &listener{name: name, net: l, server: &http.Server{
-		Handler: h, ReadHeaderTimeout: g.ReadHeaderTimeout, IdleTimeout: g.IdleTimeout,
-		MaxHeaderBytes: int(g.MaxHeader),
-		// net/http writes one line here for each broken client.
-		ErrorLog: log.New(debugWriter{a.log}, "", 0),
-	}}
+	server := gateway.Server(h, int(g.MaxHeader))
+	server.ReadHeaderTimeout, server.IdleTimeout = g.ReadHeaderTimeout, g.IdleTimeout
+	// net/http writes one line here for each broken client.
+	server.ErrorLog = log.New(debugWriter{a.log}, "", 0)
+	return &listener{name: name, net: l, server: server}
 }
 
 // debugWriter passes net/http's own messages on at the lowest level: they
