@@ -17,7 +17,6 @@ type answer struct {
 	header  http.Header
 	body    []byte
 	request *http.Request
-	raw     *http.Response
 }
 
 // send makes the call "METHOD target" with a secret, "" for none, and header
@@ -50,7 +49,7 @@ func do(t *testing.T, r *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{res.StatusCode, res.Header, body, r, res}
+	return answer{res.StatusCode, res.Header, body, r}
 }
 
 // data decodes the data of a successful answer.
