@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
 )
 
@@ -16,7 +17,7 @@ import (
 // none of them outlives another.
 func (c *cli) keysRevokeMany() *cobra.Command {
 	var r client.RevokeManyRequest
-	before, digests := "", ""
+	before, digests, ids := "", "", ""
 	yes := false
 	cmd := &cobra.Command{
 		Use: "revoke-many", Short: "End all keys that meet every condition, as one change", Args: exact(),
@@ -29,6 +30,13 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 			if r.Digests, err = lines(digests); err != nil {
 				return err
 			}
+			listed, err := lines(ids)
+			if err != nil {
+				return err
+			}
+			for _, id := range listed {
+				r.Keys = append(r.Keys, toksta.KeyID(id))
+			}
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
 				return c.revokeMany(ctx, api, r, yes)
 			})
@@ -38,12 +46,14 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this member made, by name, or operator")
 	cmd.Flags().StringVar(&before, "created-before", "", "keys made before this `time`: 2026-06-01 or RFC 3339")
 	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one a line in this `file`")
+	cmd.Flags().StringVar(&ids, "ids", "", "keys by their ids, one a line in this `file`")
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "list them, revoke none")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "revoke them without asking")
 	return cmd
 }
 
-// revokeMany asks with the number of keys before it revokes them.
+// revokeMany is a dry run first: unless yes was said, it lists the keys and
+// asks before it revokes them, as one change that is waited for once.
 func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.RevokeManyRequest, yes bool) error {
 	dry := r.DryRun
 	r.DryRun = true
@@ -55,6 +65,11 @@ func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.Revok
 		c.say("%d keys are selected.", len(selected.Keys))
 		return c.show(selected.Keys, keyTable(selected.Keys...))
 	}
+	if !yes {
+		if err := c.show(selected.Keys, keyTable(selected.Keys...)); err != nil {
+			return err
+		}
+	}
 	if err := c.confirm(yes, "revoke", fmt.Sprintf("Revoking %d keys", len(selected.Keys))); err != nil {
 		return err
 	}
@@ -64,6 +79,9 @@ func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.Revok
 		return err
 	}
 	c.receipt(revoked.Receipt)
+	if !yes {
+		return nil
+	}
 	return c.show(revoked.Keys, keyTable(revoked.Keys...))
 }
 
@@ -80,7 +98,8 @@ func past(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time; write 2026-06-01 or RFC 3339", text)
 }
 
-// lines returns the lines of a file that are not blank; none for "".
+// lines returns the lines of a file that are not blank; none for no file. One
+// that names nothing is refused, since a condition left out selects more.
 func lines(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil
@@ -89,5 +108,9 @@ func lines(file string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return strings.Fields(string(data)), nil
+	listed := strings.Fields(string(data))
+	if len(listed) == 0 {
+		return nil, fmt.Errorf("%s names no key", file)
+	}
+	return listed, nil
 }

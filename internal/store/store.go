@@ -307,7 +307,8 @@ type KeyQuery struct {
 	Page    Page
 }
 
-// ChangeQuery selects changes, newest first. Zero fields select all.
+// ChangeQuery selects changes, newest first. Zero fields select all. Those of
+// a key include the ones that touched many keys at once.
 type ChangeQuery struct {
 	Account toksta.AccountID
 	Key     toksta.KeyID

@@ -13,15 +13,24 @@ import (
 const changeColumns = `seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent,
 	account_id, key_id, member_id, detail`
 
+// ofKey selects a key's changes: those that name it, and of those that touched
+// many keys at once the one that made it and the last, which revoked it. In
+// between no change touches many.
+const ofKey = ` WHERE seq IN (
+	SELECT seq FROM changes WHERE key_id = $1 AND ($2 = '' OR account_id = $2)
+	UNION SELECT first_seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2)
+	UNION SELECT seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2))`
+
 // ListChanges implements [store.Audit]. Every selection it offers walks an
 // index backwards, however long the log has grown.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
-	if q.Account != "" {
+	switch {
+	case q.Key != "":
+		c.text.WriteString(ofKey)
+		c.args = append(c.args, q.Key, q.Account)
+	case q.Account != "":
 		c.and("account_id =", q.Account)
-	}
-	if q.Key != "" {
-		c.and("key_id =", q.Key)
 	}
 	if q.Before > 0 {
 		c.and("seq <", q.Before)

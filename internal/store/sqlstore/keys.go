@@ -147,18 +147,22 @@ func (s *Store) writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []tok
 	return s.secretRows().exec(ctx, tx, secrets)
 }
 
-// keyRows writes keys as touched by change seq.
+// keyRows writes keys as touched by change seq, which is the first one of a
+// key that is new.
 func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
 		table:   "keys",
 		key:     []string{"id"},
 		chunk:   s.chunk,
-		columns: []string{"id", "account_id", "name", "limits", "created_at", "created_by", "expires_at", "revoked_at", "seq"},
+		once:    []string{"first_seq"},
+		columns: []string{
+			"id", "account_id", "name", "limits", "created_at", "created_by", "expires_at", "revoked_at", "seq", "first_seq",
+		},
 		args: func(k toksta.Key) ([]any, error) {
 			limits, err := limitsText(k.Limits)
 			return []any{
 				k.ID, k.AccountID, k.Name, limits, millis(k.CreatedAt), k.CreatedBy,
-				millis(k.ExpiresAt), millis(k.RevokedAt), seq,
+				millis(k.ExpiresAt), millis(k.RevokedAt), seq, seq,
 			}, err
 		},
 	}

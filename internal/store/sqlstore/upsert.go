@@ -15,7 +15,8 @@ type upsert[T any] struct {
 	table   string
 	columns []string
 	key     []string
-	set     string // what a conflict updates; "" replaces every other column
+	once    []string // written by the insert alone
+	set     string // what a conflict updates; "" replaces all but key and once
 	chunk   int    // rows of one statement; 0: 1
 	args    func(T) ([]any, error)
 }
@@ -73,7 +74,7 @@ func (u upsert[T]) statement(rows int) string {
 	}
 	var set []string
 	for _, c := range u.columns {
-		if !slices.Contains(u.key, c) {
+		if !slices.Contains(u.key, c) && !slices.Contains(u.once, c) {
 			set = append(set, c+" = excluded."+c)
 		}
 	}

@@ -179,6 +179,31 @@ func audit(t *suite) {
 	is(t, seqs(store.ChangeQuery{Key: "key_a", Before: 5}), []int64{3, 1})
 }
 
+// auditOfMany: who finds a key dead must find in its history what killed it,
+// even when one change killed many, and nobody else's keys in it.
+func auditOfMany(t *suite) {
+	a, b := t.account("acct_a"), t.account("acct_b")
+	first, other := key(a.ID, "key_a"), key(b.ID, "key_b")
+	imported := t.commit(store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{first, other}}).Seq
+	renamed := t.put(first).Seq
+	t.put(other)
+	first.RevokedAt = now
+	revoked := t.commit(store.Mutation{Kind: toksta.KeysRevokedTogether, Keys: []toksta.Key{first}}).Seq
+	for _, account := range []toksta.AccountID{"", a.ID, b.ID} {
+		changes, err := t.s.ListChanges(t.Context(), store.ChangeQuery{Account: account, Key: first.ID})
+		t.ok(err)
+		var seqs []int64
+		for _, c := range changes {
+			seqs = append(seqs, c.Seq)
+		}
+		if account == b.ID {
+			is(t, seqs, nil)
+			continue
+		}
+		is(t, seqs, []int64{revoked, renamed, imported})
+	}
+}
+
 // sessions: one that outlives its end or a sign-out is a stolen browser still
 // signed in.
 func sessions(t *suite) {

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"members", members},
 		{"invitations", invitations},
 		{"audit", audit},
+		{"audit of many keys", auditOfMany},
 		{"sessions", sessions},
 		{"delta", deltaRows},
 		{"delta of a rotated key", deltaRotate},
