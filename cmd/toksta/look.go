@@ -125,16 +125,20 @@ func usageTable(r usageReport) table {
 // nodes prints who must confirm a change before it counts as enforced.
 func (c *cli) nodes() *cobra.Command {
 	return &cobra.Command{
-		Use: "nodes", Short: "List the nodes that admit calls now", Args: exact(),
+		Use: "nodes", Short: "List the nodes that changes wait for", Args: exact(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
 				all, err := api.Nodes(ctx)
 				if err != nil {
 					return err
 				}
-				t := table{header: []string{"name", "version", "applied", "secrets", "lease", "seen"}}
+				t := table{header: []string{"name", "version", "applied", "secrets", "lease", "seen", "state"}}
 				for _, n := range all.Nodes {
-					t.add(n.Name, n.Version, strconv.FormatInt(n.Applied, 10), strconv.FormatInt(n.Keys, 10), n.Lease, stamp(n.SeenAt))
+					state := "live"
+					if n.Stale {
+						state = "stale"
+					}
+					t.add(n.Name, n.Version, strconv.FormatInt(n.Applied, 10), strconv.FormatInt(n.Keys, 10), n.Lease, stamp(n.SeenAt), state)
 				}
 				return c.show(all.Nodes, t)
 			})
