@@ -74,9 +74,11 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 // build makes the rooms in the order of the two paths.
 func (a *App) build(ctx context.Context) (err error) {
 	c := a.config
-	if a.store, err = sqlstore.Open(ctx, sqlstore.Config{URL: c.Store.URL}); err != nil {
+	db, err := sqlstore.Open(ctx, sqlstore.Config{URL: c.Store.URL})
+	if err != nil {
 		return err
 	}
+	a.store = db
 	a.index = index.New(a.catalog)
 	a.feed = changefeed.New(changefeed.Config{
 		Store: a.store, Index: a.index, Node: c.Node.Name, Version: a.version, Lease: c.Node.Lease,

@@ -1,0 +1,220 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/app"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/telemetry"
+)
+
+// Guarantee: stopping and starting a node loses nothing: keys live and dead,
+// counts, credits, and who is signed in.
+func TestRestartKeepsEverything(t *testing.T) {
+	t.Parallel()
+	p := build(t)
+	p.up()
+	owner := account(t, p.api, "Lasting")
+	live, dead := newKey(t, p.api, owner, "live").Secret, newKey(t, p.api, owner, "dead")
+	if _, err := p.api.RevokeKey(t.Context(), client.KeyRef{Key: dead.Key.ID}); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		send(t, p.url, "POST /v1/creators/search", live)
+		send(t, p.url, "GET /v1/creators/7", dead.Secret)
+	}
+	browser := signIn(t, p.api, p.url, owner)
+	var before, after map[string]any
+	usageOf(t, p.api, owner, &before)
+
+	p.stop()
+	p.up()
+	usageOf(t, p.api, owner, &after)
+	if diff := cmp.Diff(before, after); diff != "" || before["total_calls"] != 5.0 || before["total_credits_charged"] != 5.0 {
+		t.Errorf("usage (-before +after)\n%s\n%v", diff, before)
+	}
+	if got := status(p.url, live); got != 200 {
+		t.Errorf("a live key answers %d", got)
+	}
+	if got := status(p.url, dead.Secret); got != 401 {
+		t.Errorf("a revoked key answers %d", got)
+	}
+	res, err := browser.Get(p.url + "/account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.Request.URL.Path != "/account" || res.StatusCode != 200 {
+		t.Errorf("a signed-in browser is at %s, %s", res.Request.URL, res.Status)
+	}
+	gapless(t, p.api)
+}
+
+// Guarantee: a second process does not serve the same data: two would count
+// and decide apart from each other. It says why.
+func TestSecondProcessIsRefused(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	second, err := app.New(t.Context(), testConfig(n.data, "http://127.0.0.1:1"), app.Options{Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		second.Close()
+		t.Fatal("two nodes have the data open")
+	}
+	if text := err.Error(); !strings.Contains(text, n.data) || !strings.Contains(text, "another") {
+		t.Errorf("the error is %q", text)
+	}
+	if got := status(n.url, unknownKey); got != 401 {
+		t.Errorf("the first one answers %d", got)
+	}
+}
+
+// Guarantee: a node that is told to stop finishes the requests that it has
+// begun, and takes no new ones.
+func TestStopFinishesRequests(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(begun)
+		<-release
+		_, _ = io.WriteString(w, "done at last")
+	}))
+	t.Cleanup(slow.Close)
+	c := testConfig(t.TempDir(), slow.URL)
+	node, err := app.New(t.Context(), c, app.Options{Log: telemetry.NewLog(io.Discard, slog.LevelInfo)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stopped, answered := make(chan error, 1), make(chan answer, 1)
+	go func() { stopped <- node.Run(ctx) }()
+	api, url := client.New(c.Listen.Private), "http://"+node.Addr("public")
+	key := newKey(t, api, account(t, api, "Slow"), "Slow").Secret
+	go func() { answered <- send(t, url, "GET /v1/creators/7", key) }()
+	<-begun
+	stop()
+	eventually(t, "the node goes on taking requests", func() bool {
+		res, err := http.Get(url + "/health")
+		if err == nil {
+			res.Body.Close()
+		}
+		return err != nil
+	})
+	select {
+	case err := <-stopped:
+		t.Fatalf("the node left a request alone: %v", err)
+	default:
+	}
+	close(release)
+	if got := <-answered; got.status != 200 || string(got.body) != "done at last" {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// Guarantee: an answer that comes in pieces is passed on in pieces.
+func TestStreaming(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, piece := range []string{"one", "two", "three"} {
+			_, _ = io.WriteString(w, piece+"\n")
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-next:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	n := start(t, func(c *config.Config) {
+		u := c.Upstreams["backend"]
+		u.URL = upstream.URL
+		c.Upstreams["backend"] = u
+	})
+	api := operatorOf(n)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url+"/v1/creators/7", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+newKey(t, api, account(t, api, "Stream"), "Stream").Secret)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	stuck := time.AfterFunc(20*time.Second, func() { res.Body.Close() })
+	defer stuck.Stop()
+	for _, want := range []string{"one", "two", "three"} {
+		// The upstream goes on only when this piece has arrived.
+		if !lines.Scan() || lines.Text() != want {
+			t.Fatalf("got %q, %v; want %q", lines.Text(), lines.Err(), want)
+		}
+		next <- struct{}{}
+	}
+}
+
+// Guarantee: where pages and API are set apart, neither answers in the other's
+// place, so that a cookie never meets the API nor a key a page.
+func TestPagesApart(t *testing.T) {
+	t.Parallel()
+	const host = "keys.vendor.example"
+	own := start(t, func(c *config.Config) { c.Listen.Pages = "127.0.0.1:0" })
+	named := start(t, func(c *config.Config) { c.Listen.PagesHost = host })
+	for name, c := range map[string]struct{ pages, api, pagesHost string }{
+		"by address": {pages: "http://" + own.app.Addr("pages"), api: own.url},
+		"by name":    {pages: named.url, api: named.url, pagesHost: host},
+	} {
+		for call, want := range map[string]struct {
+			page   bool
+			status int
+			kind   string
+		}{
+			"GET /signin":           {true, 200, "text/html"},
+			"GET /v1/account/usage": {true, 404, "text/html"},
+			"GET /v1/":              {false, 200, "application/json"},
+			"GET /health":           {false, 200, "application/json"},
+			"GET /account":          {false, 404, "application/json"},
+		} {
+			url, host := c.api, ""
+			if want.page {
+				url, host = c.pages, c.pagesHost
+			}
+			got := ask(t, url, call, host)
+			if got.status != want.status || !strings.HasPrefix(got.header.Get("Content-Type"), want.kind) {
+				t.Errorf("%s, pages %v, %s: %d %s, want %d %s", name, want.page, call, got.status, got.header.Get("Content-Type"), want.status, want.kind)
+			}
+		}
+		if got := ask(t, c.api, "GET /signin", ""); got.status != 404 || got.told(t).Error.Code != toksta.CodeNotFound {
+			t.Errorf("%s: the API answers /signin with %d %s", name, got.status, got.body)
+		}
+	}
+}
+
+// ask sends a call to a host by its name.
+func ask(t *testing.T, url, call, host string) answer {
+	t.Helper()
+	method, target, _ := strings.Cut(call, " ")
+	r, err := http.NewRequestWithContext(t.Context(), method, url+target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = host
+	return do(t, r)
+}
