@@ -232,7 +232,9 @@ func (v *visit) post(path string, pairs ...string) error {
 }
 
 // page is the address of a key's page.
-func (v *visit) page(i int, verb string) string { return "/account/keys/" + string(v.keys[i]) + "/" + verb }
+func (v *visit) page(i int, verb string) string {
+	return "/account/keys/" + string(v.keys[i]) + "/" + verb
+}
 
 // change is one way to change something.
 type change struct {

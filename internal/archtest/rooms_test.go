@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 	"internal/demo":     {".", "client"},
 	"internal/app":      {"*"},
 	"internal/archtest": {},
-	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},
+	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry"},
 
 	// The protocol played through in a model of many nodes and bad networks.
 	"internal/simulate": {},

@@ -151,10 +151,10 @@ func (s *Store) writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []tok
 // key that is new.
 func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
-		table:   "keys",
-		key:     []string{"id"},
-		chunk:   s.chunk,
-		once:    []string{"first_seq"},
+		table: "keys",
+		key:   []string{"id"},
+		chunk: s.chunk,
+		once:  []string{"first_seq"},
 		columns: []string{
 			"id", "account_id", "name", "limits", "created_at", "created_by", "expires_at", "revoked_at", "seq", "first_seq",
 		},

@@ -42,13 +42,30 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open opens the database and brings its schema up to date. It refuses a
-// schema newer than it knows, and a SQLite file that another process has open.
+// schema newer than it knows, a SQLite file that another process has open, and
+// a database that a copy into it was interrupted in.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	open := openSQLite
-	if strings.HasPrefix(c.URL, "postgres://") || strings.HasPrefix(c.URL, "postgresql://") {
-		open = openPostgres
+	s, err := open(ctx, c.URL)
+	if err != nil {
+		return nil, err
 	}
-	s, err := open(strings.TrimPrefix(c.URL, "sqlite:"))
+	name, err := s.incarnation(ctx)
+	if err == nil && strings.HasPrefix(name, copying) {
+		err = errors.New("a copy into this database is not finished: run toksta store copy again")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// open is Open for whatever there is, even half a copy.
+func open(ctx context.Context, url string) (*Store, error) {
+	connect := openSQLite
+	if isPostgres(url) {
+		connect = openPostgres
+	}
+	s, err := connect(strings.TrimPrefix(url, "sqlite:"))
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +74,18 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// incarnation is the name of the history that this database holds.
+func (s *Store) incarnation(ctx context.Context) (name string, err error) {
+	if err := s.reads.QueryRowContext(ctx, `SELECT incarnation FROM cluster`).Scan(&name); err != nil {
+		return "", fmt.Errorf("read the database's name: %w", err)
+	}
+	return name, nil
 }
 
 // prepare migrates and names a new database.

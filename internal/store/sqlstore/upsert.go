@@ -16,8 +16,8 @@ type upsert[T any] struct {
 	columns []string
 	key     []string
 	once    []string // written by the insert alone
-	set     string // what a conflict updates; "" replaces all but key and once
-	chunk   int    // rows of one statement; 0: 1
+	set     string   // what a conflict updates; "" replaces all but key and once
+	chunk   int      // rows of one statement; 0: 1
 	args    func(T) ([]any, error)
 }
 

@@ -1,0 +1,190 @@
+package sqlstore_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// TestCopy: whoever moves to PostgreSQL must lose nothing: no revocation, no
+// count, no number of the log, whatever interrupts the move.
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	path := filepath.Join(t.TempDir(), "toksta.db")
+	change := filled(t, path)
+
+	target := server.NewDatabase(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	err := sqlstore.Copy(ctx, sqlstore.CopyConfig{From: path, To: target, Progress: func(p sqlstore.CopyProgress) {
+		if p.Table == "keys" {
+			interrupt()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("the interrupted copy: %v", err)
+	}
+	if _, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: target}); err == nil || !strings.Contains(err.Error(), "not finished") {
+		t.Fatalf("half a copy can be served: %v", err)
+	}
+	first := ""
+	resumed := sqlstore.CopyConfig{From: path, To: target, Progress: func(p sqlstore.CopyProgress) {
+		if first == "" {
+			first = fmt.Sprint(p.Table, " ", p.Rows)
+		}
+	}}
+	if err := sqlstore.Copy(t.Context(), resumed); err != nil {
+		t.Fatal(err)
+	}
+	if first != "keys 2000" {
+		t.Errorf("the copy went on at %s, not where it stopped", first)
+	}
+	same(t, path, target)
+
+	s := openPostgres(t, target)
+	next := newAccount(t, s)
+	a, err := s.Account(t.Context(), next)
+	if err != nil || a.Seq != change.Seq+1 {
+		t.Errorf("the next change has number %d, %v, after %d", a.Seq, err, change.Seq)
+	}
+	err = sqlstore.Copy(t.Context(), sqlstore.CopyConfig{From: path, To: target})
+	if err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a copy into a database in use: %v", err)
+	}
+}
+
+// TestCopyRefuses: a source that is served changes under the copy; one that
+// was served between two halves of it would end as a mixture.
+func TestCopyRefuses(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	path := filepath.Join(t.TempDir(), "toksta.db")
+	filled(t, path)
+	target := server.NewDatabase(t)
+
+	served, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = sqlstore.Copy(t.Context(), sqlstore.CopyConfig{From: path, To: target})
+	if err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a copy of a database that is served: %v", err)
+	}
+	if err := served.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, interrupt := context.WithCancel(t.Context())
+	_ = sqlstore.Copy(ctx, sqlstore.CopyConfig{From: path, To: target, Progress: func(p sqlstore.CopyProgress) {
+		if p.Table == "secrets" {
+			interrupt()
+		}
+	}})
+	query(t, path, `UPDATE keys SET revoked_at = 1 WHERE id = 'key_0007' RETURNING id`)
+	err = sqlstore.Copy(t.Context(), sqlstore.CopyConfig{From: path, To: target})
+	if err == nil || !strings.Contains(err.Error(), "keys differs") {
+		t.Errorf("a copy of a source that changed in between: %v", err)
+	}
+	err = sqlstore.Copy(t.Context(), sqlstore.CopyConfig{From: target, To: path})
+	if err == nil {
+		t.Error("a copy in the wrong direction")
+	}
+}
+
+// filled makes a database with rows in every table that is copied, and
+// returns its last change.
+func filled(t *testing.T, path string) toksta.Change {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	now := time.UnixMilli(1_700_000_000_123).UTC()
+	account := newAccount(t, s)
+	m := store.Mutation{
+		Kind: toksta.KeysImported, AccountID: account, Token: "once", Detail: map[string]string{"who": "Ada → <b>Bob</b>"},
+		Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "Ada@x", Name: "Ädä\n", CreatedAt: now}},
+		Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code")), ExpiresAt: now}},
+	}
+	for i := range 2500 {
+		id := fmt.Sprintf("key_%04d", i)
+		m.Keys = append(m.Keys, toksta.Key{
+			ID: toksta.KeyID(id), AccountID: account, Name: "k", CreatedAt: now,
+			Limits:      toksta.Limits{PerMinute: i % 3},
+			Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte(id)), Number: 1, CreatedAt: now}},
+		})
+	}
+	change, err := s.Commit(t.Context(), toksta.Actor{Name: "op"}, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutSession(t.Context(), store.Session{ID: sha256.Sum256([]byte("cookie")), MemberID: "mem_a", CreatedAt: now}); err != nil {
+		t.Fatal(err)
+	}
+	total := store.UsageTotal{UsageSlot: store.UsageSlot{AccountID: account, KeyID: "key_0001", Hour: 1, Family: "data"}, Calls: 7}
+	err = s.Flush(t.Context(), store.UsageBatch{
+		Epoch: "e", Totals: []store.UsageTotal{total},
+		LastUses: []store.LastUse{{KeyID: "key_0001", AccountID: account, At: now}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return change
+}
+
+// everything takes a snapshot's rows.
+type everything struct {
+	Accounts []toksta.Account
+	Grants   map[toksta.Digest]toksta.Grant
+}
+
+func (e *everything) PutAccount(a toksta.Account) { e.Accounts = append(e.Accounts, a) }
+
+func (e *everything) PutGrant(d toksta.Digest, _ toksta.AccountID, g toksta.Grant) { e.Grants[d] = g }
+
+// same compares what two stores tell a node and a person.
+func same(t *testing.T, one, other string) {
+	t.Helper()
+	read := func(url string) (all everything, changes []toksta.Change, keys []toksta.Key) {
+		t.Helper()
+		s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		all.Grants = map[toksta.Digest]toksta.Grant{}
+		if _, err := s.Snapshot(t.Context(), &all); err != nil {
+			t.Fatal(err)
+		}
+		if changes, err = s.ListChanges(t.Context(), store.ChangeQuery{}); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err = s.ListKeys(t.Context(), store.KeyQuery{Page: store.Page{Limit: 3000}}); err != nil {
+			t.Fatal(err)
+		}
+		return all, changes, keys
+	}
+	all, changes, keys := read(one)
+	gotAll, gotChanges, gotKeys := read(other)
+	if len(keys) != 2500 || len(all.Grants) != 2500 {
+		t.Fatalf("%d keys, %d grants: nothing is tested", len(keys), len(all.Grants))
+	}
+	for _, diff := range []string{cmp.Diff(all, gotAll), cmp.Diff(changes, gotChanges), cmp.Diff(keys, gotKeys)} {
+		if diff != "" {
+			t.Errorf("-source +target\n%s", diff)
+		}
+	}
+}
