@@ -99,9 +99,10 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 
 // importDraft is a batch as far as it can be judged without the store.
 type importDraft struct {
-	keys    []toksta.Key    // by row
-	reasons []string        // by row; "" is valid
-	digests []toksta.Digest // of valid rows
+	keys     []toksta.Key       // by row
+	reasons  []string           // by row; "" is valid
+	digests  []toksta.Digest    // of valid rows
+	accounts []toksta.AccountID // of valid rows, each once
 }
 
 // draftImport judges each row by itself and against the rows before it. Every
@@ -110,6 +111,7 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 	now := s.now()
 	d := importDraft{keys: make([]toksta.Key, len(rows)), reasons: make([]string, len(rows))}
 	first := make(map[toksta.Digest]int, len(rows))
+	named := map[toksta.AccountID]bool{}
 	for i, row := range rows {
 		if at, twice := first[row.Digest]; twice {
 			d.reasons[i] = fmt.Sprintf("The digest is that of row %d of this batch.", at+1)
@@ -124,6 +126,10 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 		k.CreatedBy = creator(by)
 		d.keys[i] = k
 		d.digests = append(d.digests, row.Digest)
+		if !named[row.Account] {
+			named[row.Account] = true
+			d.accounts = append(d.accounts, row.Account)
+		}
 	}
 	return d
 }
@@ -171,13 +177,22 @@ func (d importDraft) settle(ctx context.Context, r store.Reader) (Imported, erro
 	if err != nil {
 		return Imported{}, fmt.Errorf("look for existing keys: %w", err)
 	}
+	accounts, err := r.KnownAccounts(ctx, d.accounts)
+	if err != nil {
+		return Imported{}, fmt.Errorf("look for the accounts of keys: %w", err)
+	}
 	out := Imported{Results: make([]ImportResult, len(d.keys)), Counts: map[ImportState]int{}}
-	place := placement{reader: r, existing: existing, accounts: map[toksta.AccountID]error{}}
 	for i, k := range d.keys {
 		result := ImportResult{State: RowInvalid, Reason: d.reasons[i]}
 		if result.Reason == "" {
-			if result, err = place.row(ctx, k); err != nil {
-				return Imported{}, err
+			id, exists := existing[k.Current().Digest]
+			switch {
+			case exists:
+				result = ImportResult{State: RowExists, Key: id}
+			case accounts[k.AccountID]:
+				result = ImportResult{State: RowImported, Key: k.ID}
+			default:
+				result.Reason = fmt.Sprintf("There is no account %q.", k.AccountID)
 			}
 		}
 		out.Results[i] = result
@@ -195,35 +210,6 @@ func (d importDraft) accepted(results []ImportResult) []toksta.Key {
 		}
 	}
 	return keys
-}
-
-// placement is what the store said about a batch; accounts grows as rows name
-// them.
-type placement struct {
-	reader   store.Reader
-	existing map[toksta.Digest]toksta.KeyID
-	accounts map[toksta.AccountID]error // nil: there is one
-}
-
-// row decides one valid row.
-func (p placement) row(ctx context.Context, k toksta.Key) (ImportResult, error) {
-	if id, exists := p.existing[k.Current().Digest]; exists {
-		return ImportResult{State: RowExists, Key: id}, nil
-	}
-	// Batches mostly name few accounts, in runs.
-	missing, asked := p.accounts[k.AccountID]
-	if !asked {
-		_, missing = p.reader.Account(ctx, k.AccountID)
-		p.accounts[k.AccountID] = missing
-	}
-	switch {
-	case missing == nil:
-		return ImportResult{State: RowImported, Key: k.ID}, nil
-	case errors.Is(missing, store.ErrNotFound):
-		return ImportResult{State: RowInvalid, Reason: fmt.Sprintf("There is no account %q.", k.AccountID)}, nil
-	default:
-		return ImportResult{}, fmt.Errorf("read account %s: %w", k.AccountID, missing)
-	}
 }
 
 // maxVisible is how many characters of a secret may be known at either end.

@@ -59,6 +59,8 @@ type Accounts interface {
 	Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error)
 	// ListAccounts returns a page in id order.
 	ListAccounts(ctx context.Context, p Page) ([]toksta.Account, error)
+	// KnownAccounts says of each id that there is an account, by true.
+	KnownAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error)
 }
 
 // Keys reads keys with their generations.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
@@ -21,6 +22,29 @@ func (r reader) Account(ctx context.Context, id toksta.AccountID) (toksta.Accoun
 // at an offset, so that accounts made meanwhile neither shift nor repeat rows.
 func (r reader) ListAccounts(ctx context.Context, p store.Page) ([]toksta.Account, error) {
 	return r.accounts(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, p.After, limit(p.Limit))
+}
+
+// KnownAccounts implements [store.Accounts].
+func (r reader) KnownAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error) {
+	known := make(map[toksta.AccountID]bool, len(ids))
+	for part := range slices.Chunk(ids, lookups) {
+		args := make([]any, len(part))
+		for i, id := range part {
+			args[i] = id
+		}
+		rows, err := r.q.QueryContext(ctx, `SELECT id FROM accounts WHERE id IN `+tuples(1, len(args)), args...)
+		if err != nil {
+			return nil, fmt.Errorf("find accounts: %w", err)
+		}
+		found, err := collect(rows, func(rows *sql.Rows) (id toksta.AccountID, err error) { return id, rows.Scan(&id) })
+		if err != nil {
+			return nil, fmt.Errorf("find accounts: %w", err)
+		}
+		for _, id := range found {
+			known[id] = true
+		}
+	}
+	return known, nil
 }
 
 func (r reader) accounts(ctx context.Context, where string, args ...any) ([]toksta.Account, error) {

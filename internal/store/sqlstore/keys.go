@@ -20,7 +20,7 @@ const (
 	withSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
 )
 
-// lookups is how many digests one statement looks up.
+// lookups is how many digests or ids one statement looks up.
 const lookups = 100
 
 // Key implements [store.Keys].

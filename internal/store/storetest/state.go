@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -33,6 +34,14 @@ func accounts(t *suite) {
 	is(t, page, []toksta.Account{c})
 	_, err = t.s.Account(t.Context(), "acct_x")
 	t.missing(err)
+	// More than one statement can take.
+	ids := []toksta.AccountID{"acct_c", "acct_A"}
+	for i := range 1000 {
+		ids = append(ids, toksta.AccountID("acct_x"+strconv.Itoa(i)))
+	}
+	known, err := t.s.KnownAccounts(t.Context(), append(ids, a.ID))
+	t.ok(err)
+	is(t, known, map[toksta.AccountID]bool{a.ID: true, c.ID: true})
 }
 
 // keys: limits or generations that are lost would widen a key or revive a
