@@ -35,8 +35,9 @@ deps: ## Install what the tests use beside Go: databases, a browser
 	@scripts/test-deps
 
 .PHONY: bench
-bench: ## Measure the request path
+bench: ## Measure the request path, and a node with a million keys
 	go test -run '^$$' -bench . -benchmem $(PKG)
+	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionKeys$$' -v ./internal/app
 
 .PHONY: soak
 soak: ## Kill and restart under load for SOAK (10m), then check every promise
