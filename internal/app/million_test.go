@@ -109,9 +109,11 @@ func (m *migration) prepare(t *testing.T) {
 	now := time.Now()
 	accounts := make([]toksta.Account, m.keys/m.perAccount)
 	for i := range accounts {
+		// One a minute, as customers come; the file has them by age.
+		since := now.Add(time.Duration(i-len(accounts)) * time.Minute)
 		accounts[i] = toksta.Account{
-			ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: "Customer " + strconv.Itoa(i),
-			Plan: "API_ENTERPRISE", Status: toksta.StatusActive, CreatedAt: now, CycleAnchor: now,
+			ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, since)), Name: "Customer " + strconv.Itoa(i),
+			Plan: "API_ENTERPRISE", Status: toksta.StatusActive, CreatedAt: since, CycleAnchor: since,
 			Entitlements: toksta.Entitlements{PerMinute: 1_000_000},
 		}
 	}
