@@ -84,7 +84,8 @@ type Check struct {
 // Health is what the server finds about itself.
 type Health struct {
 	Version string    `json:"version"`
-	Now     time.Time `json:"now"` // the server's wall clock
+	Now     time.Time `json:"now"`  // the server's wall clock
+	Data    string    `json:"data"` // where it keeps its state on its machine
 	Checks  []Check   `json:"checks"`
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -27,8 +26,8 @@ func (c *cli) doctor() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			checks := append(examine(cmd.Context(), cfg), c.examineServer(cmd.Context())...)
-			t := table{header: []string{"", "check", "found", "what to do"}}
+			checks := c.examine(cmd.Context(), cfg)
+			t := table{header: []string{"level", "check", "found", "what to do"}}
 			failed := 0
 			for _, check := range checks {
 				if check.Level == client.LevelFail {
@@ -47,6 +46,35 @@ func (c *cli) doctor() *cobra.Command {
 	}
 }
 
+// examine asks the server and looks at the directory that it says it keeps. A
+// server named by its socket may have another configuration than the one found
+// here, so what the configuration says is examined only where no server answers
+// and none was named.
+func (c *cli) examine(ctx context.Context, cfg config.Config) []client.Check {
+	checks := []client.Check{ok("configuration", fmt.Sprintf("%d plans, %d routes", len(cfg.Plans), len(cfg.Routes)))}
+	if cfg.Listen.TLS.Cert != "" {
+		checks = append(checks, certificate(cfg.Listen.TLS, time.Now()))
+	}
+	health, err := c.health(ctx)
+	if err == nil {
+		checks = append(checks, sameVersion(health.Version), clock(time.Since(health.Now)), dataDirectory(health.Data), freeSpace(health.Data))
+		return append(checks, health.Checks...)
+	}
+	if c.socket == "" {
+		checks = append(checks, dataDirectory(cfg.Data), freeSpace(cfg.Data))
+	}
+	return append(checks, fail("server", err.Error(), hint(err)))
+}
+
+// health asks the server to examine itself, which reads its database through.
+func (c *cli) health(ctx context.Context) (client.Health, error) {
+	api, err := c.client()
+	if err != nil {
+		return client.Health{}, err
+	}
+	return api.Health(ctx)
+}
+
 func ok(name, detail string) client.Check {
 	return client.Check{Name: name, Level: client.LevelOK, Detail: detail}
 }
@@ -57,21 +85,6 @@ func warn(name, detail, fix string) client.Check {
 
 func fail(name, detail, fix string) client.Check {
 	return client.Check{Name: name, Level: client.LevelFail, Detail: detail, Fix: fix}
-}
-
-// examine looks at what can be seen without a server.
-func examine(ctx context.Context, cfg config.Config) []client.Check {
-	checks := []client.Check{
-		ok("configuration", fmt.Sprintf("%d plans, %d routes", len(cfg.Plans), len(cfg.Routes))),
-		dataDirectory(cfg.Data), freeSpace(cfg.Data),
-	}
-	if cfg.Listen.TLS.Cert != "" {
-		checks = append(checks, certificate(cfg.Listen.TLS, time.Now()))
-	}
-	for name, u := range cfg.Upstreams {
-		checks = append(checks, upstream(ctx, name, u))
-	}
-	return checks
 }
 
 // dataDirectory warns when others can read what the server keeps.
@@ -129,40 +142,24 @@ func certificate(files config.TLS, now time.Time) client.Check {
 	return ok("certificate", text)
 }
 
-// upstream opens a connection and closes it: no request reaches the back end.
-func upstream(ctx context.Context, name string, u config.Upstream) client.Check {
-	dialer := net.Dialer{Timeout: u.ConnectTimeout}
-	start := time.Now()
-	conn, err := dialer.DialContext(ctx, "tcp", hostPort(u.URL))
-	if err != nil {
-		return fail("upstream "+name, err.Error(), "start it, or correct upstreams."+name+".url")
+// sameVersion compares what serves with this program: an upgrade is not over until
+// the server has been restarted.
+func sameVersion(serving string) client.Check {
+	if serving != version() {
+		return warn("server", "version "+serving+", this program is "+version(), "restart the server after an upgrade")
 	}
-	conn.Close()
-	return ok("upstream "+name, fmt.Sprintf("reached in %v", time.Since(start).Round(10*time.Microsecond)))
+	return ok("server", "version "+serving)
 }
 
 // maxSkew is how far two clocks on one machine can be apart by the time that
 // a call takes.
 const maxSkew = 2 * time.Second
 
-// examineServer asks the server, and compares it with this program.
-func (c *cli) examineServer(ctx context.Context) []client.Check {
-	api, err := c.client()
-	if err != nil {
-		return []client.Check{fail("server", err.Error(), "correct the configuration")}
+// clock judges how far the server's wall clock, which ends keys and windows, is
+// from this program's.
+func clock(skew time.Duration) client.Check {
+	if skew = skew.Abs(); skew > maxSkew {
+		return warn("clock", fmt.Sprintf("%v apart from the server's", skew.Round(time.Second)), "let both follow a time server")
 	}
-	health, err := api.Health(ctx)
-	if err != nil {
-		return []client.Check{fail("server", err.Error(), hint(err))}
-	}
-	checks := []client.Check{ok("server", "version "+health.Version)}
-	if health.Version != version() {
-		checks[0] = warn("server", "version "+health.Version+", this program is "+version(), "restart the server after an upgrade")
-	}
-	if skew := time.Since(health.Now).Abs(); skew > maxSkew {
-		checks = append(checks, warn("clock", fmt.Sprintf("%v apart from the server's", skew.Round(time.Second)), "let both follow a time server"))
-	} else {
-		checks = append(checks, ok("clock", "agrees with the server's"))
-	}
-	return append(checks, health.Checks...)
+	return ok("clock", "agrees with the server's")
 }

@@ -30,10 +30,22 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TOKSTA_DATA", dir)
 			e.Setenv("TOKSTA_OPERATOR", "olga")
 			e.Setenv("TOKSTA_LISTEN_PUBLIC", "127.0.0.1:0")
-			return nil
+			backend, err := freeAddress()
+			e.Setenv("TOKSTA_UPSTREAMS_BACKEND_URL", "http://"+backend)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"listening": listening, "holds": holds},
 	})
+}
+
+// freeAddress returns one that nothing listens on now. Another program could
+// take it before it is used, which the test would then say.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // listening waits until a server answers on a socket.

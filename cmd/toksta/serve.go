@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ func (c *cli) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: c.log(cfg.Logs)})
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: newLog(c.err, cfg.Logs)})
 			if err != nil {
 				return err
 			}
@@ -39,18 +40,23 @@ func (c *cli) serve() *cobra.Command {
 	}
 }
 
-// log writes to standard error, as the configuration has it.
-func (c *cli) log(l config.Logs) *slog.Logger {
+// newLog writes records to w, in the format and from the level that the
+// configuration has.
+func newLog(w io.Writer, l config.Logs) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.Level)) // config knows four words only
 	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return telemetry.NewLog(c.err, level)
+	return telemetry.NewLog(w, level)
 }
 
-// demoData is where the demo keeps everything, unless told otherwise.
-const demoData = "TOKSTA_DATA=demo-data"
+const (
+	// demoData is where the demo keeps everything, unless told otherwise.
+	demoData = "TOKSTA_DATA=demo-data"
+	// demoLogName is the file in it that the log goes to.
+	demoLogName = "toksta.log"
+)
 
 // demo is serve with a back end and accounts to try it with. The configuration
 // is the usual one, but for the folder.
@@ -64,7 +70,12 @@ func (c *cli) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: c.log(cfg.Logs)})
+			log, err := demoLog(cfg.Data)
+			if err != nil {
+				return err
+			}
+			defer log.Close()
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: newLog(log, cfg.Logs)})
 			if err != nil {
 				return err
 			}
@@ -73,14 +84,27 @@ func (c *cli) demo() *cobra.Command {
 	}
 }
 
+// demoLog opens the file of the demo's log: on the terminal it would bury what
+// the demo says. A file of an earlier run is written on.
+func demoLog(data string) (*os.File, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(data, demoLogName), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the demo's log: %w", err)
+	}
+	return log, nil
+}
+
 // runDemo runs the node, its back end and the visit of an operator who makes
-// the demo's accounts.
+// the demo's accounts. It ends with the first of them that fails, or with ctx.
 func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, within := errgroup.WithContext(ctx)
 	for _, u := range cfg.Upstreams {
-		group.Go(func() error { return serveUpstream(within, hostPort(u.URL)) })
+		group.Go(func() error { return serveUpstream(within, u.Address()) })
 	}
 	group.Go(func() error {
 		defer stop()
@@ -89,7 +113,7 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 	group.Go(func() error {
 		api := client.New(cfg.Listen.Private)
 		api.Operator = "demo"
-		err := demo.Seed(within, demo.Visit{API: api, Data: cfg.Data, URL: cfg.PublicURL, Out: c.out})
+		err := demo.Seed(within, demo.Visit{API: api, Data: cfg.Data, Log: filepath.Join(cfg.Data, demoLogName), URL: cfg.PublicURL, Out: c.out})
 		if within.Err() != nil {
 			return nil // stopped before it was ready
 		}
@@ -124,16 +148,4 @@ func serveUpstream(ctx context.Context, address string) error {
 		return fmt.Errorf("serve the demo's back end: %w", err)
 	}
 	return nil
-}
-
-// hostPort is where the URL of an upstream points to.
-func hostPort(upstream string) string {
-	u, err := url.Parse(upstream)
-	if err != nil {
-		return upstream
-	}
-	if u.Port() != "" {
-		return u.Host
-	}
-	return net.JoinHostPort(strings.Trim(u.Host, "[]"), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }

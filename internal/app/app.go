@@ -42,6 +42,7 @@ type App struct {
 	catalog *toksta.Catalog
 
 	store  store.Store
+	sound  func(context.Context) error // reads the database through
 	index  *index.Index
 	feed   *changefeed.Feed
 	book   *credits.Book
@@ -78,7 +79,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.store = db
+	a.store, a.sound = db, db.Integrity
 	a.index = index.New(a.catalog)
 	a.feed = changefeed.New(changefeed.Config{
 		Store: a.store, Index: a.index, Node: c.Node.Name, Version: a.version, Lease: c.Node.Lease,

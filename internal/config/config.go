@@ -1,7 +1,9 @@
 package config
 
 import (
+	"net"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -144,6 +146,18 @@ type Upstream struct {
 	URL             string        `yaml:"url"`
 	ConnectTimeout  time.Duration `yaml:"connect_timeout"`
 	ResponseTimeout time.Duration `yaml:"response_timeout"` // until the answer's header
+}
+
+// Address is host:port of the URL, which check has found to be one.
+func (u Upstream) Address() string {
+	at, err := url.Parse(u.URL)
+	switch {
+	case err != nil:
+		return u.URL
+	case at.Port() != "":
+		return at.Host
+	}
+	return net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])
 }
 
 // Route is one operation of the API.

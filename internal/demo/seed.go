@@ -20,6 +20,7 @@ const Password = "demo password"
 type Visit struct {
 	API  *client.Client
 	Data string    // directory that keeps the demo key's secret between runs
+	Log  string    // file that the server logs to
 	URL  string    // public URL of the server
 	Out  io.Writer // told what to open and what to try
 }
@@ -176,7 +177,12 @@ func (v Visit) tell(secret string) error {
 	fmt.Fprintf(&b, "  curl -sS %s/v1/account/usage %s\n", v.URL, auth)
 	fmt.Fprintf(&b, "  curl -sS %s/v1/creators/search %s -H 'Content-Type: application/json' -d '{\"query\":\"developer tools\"}'\n", v.URL, auth)
 	fmt.Fprintf(&b, "  curl -sS %s/v1/campaigns %s   # 403: not in this plan\n\n", v.URL, auth)
-	fmt.Fprintf(&b, "Be the operator with --socket %s, for example: keys list, audit, doctor.\n\n", filepath.Join(v.Data, "toksta.sock"))
+	socket := "--socket " + filepath.Join(v.Data, "toksta.sock")
+	fmt.Fprintf(&b, "Be the operator, in another terminal:\n\n")
+	for _, command := range []string{"keys list", "audit", "doctor"} {
+		fmt.Fprintf(&b, "  bin/toksta %-9s %s\n", command, socket)
+	}
+	fmt.Fprintf(&b, "\nEvery request is one line in %s. Ctrl-C ends the demo; the data stays.\n\n", v.Log)
 	_, err := io.WriteString(v.Out, b.String())
 	return err
 }

@@ -23,7 +23,8 @@ import (
 	"github.com/toksta/toksta/internal/usage"
 )
 
-// Config is what the API is made of. All fields but Probes are required.
+// Config is what the API is made of. All fields but Data and
+// Probes are required.
 type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
@@ -34,6 +35,7 @@ type Config struct {
 
 	PublicURL  string        // where an invitation is accepted
 	Invitation time.Duration // how long one is good for
+	Data       string        // directory of the state, absolute
 	Version    string
 	Now        func() time.Time
 	Probes     []Probe

@@ -60,7 +60,7 @@ func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.N
 
 // health runs the probes one after another; it is asked for by people only.
 func (s server) health(ctx context.Context, _ toksta.Actor, _ struct{}) (client.Health, error) {
-	out := client.Health{Version: s.Version, Now: s.Now(), Checks: []client.Check{}}
+	out := client.Health{Version: s.Version, Now: s.Now(), Data: s.Data, Checks: []client.Check{}}
 	for _, p := range append([]Probe{s.nodesProbe()}, s.Probes...) {
 		check := client.Check{Name: p.Name, Level: client.LevelOK}
 		detail, err := p.Run(ctx)
@@ -92,7 +92,11 @@ func (s server) nodesProbe() Probe {
 			if live == 0 {
 				err = fmt.Errorf("no node has renewed its lease: every call is answered 503")
 			}
-			return fmt.Sprintf("%d live, %d stale: the next change waits for those once", live, stale), err
+			text := fmt.Sprintf("%d live", live)
+			if stale > 0 {
+				text += fmt.Sprintf(", %d stale: the next change waits for those once", stale)
+			}
+			return text, err
 		},
 	}
 }

@@ -11,6 +11,7 @@ type dialect struct {
 	goose goose.Dialect
 	now   string            // expression: Unix milliseconds by the database's clock
 	chunk int               // rows that one statement writes at best
+	check string            // query: reads all pages and answers "ok" or the damage; "" for none
 	fault func(error) fault // what kind of failure an error is
 }
 

@@ -37,6 +37,9 @@ func openPostgres(tb testing.TB, url string) *sqlstore.Store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
+		if err := s.Integrity(context.Background()); err != nil {
+			tb.Errorf("what the test left: %v", err)
+		}
 		if err := s.Close(); err != nil {
 			tb.Error(err)
 		}

@@ -104,6 +104,7 @@ func sqliteDialect() dialect {
 		goose: goose.DialectSQLite3,
 		now:   `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
 		chunk: 1, // more would make SQLite keep a journal to undo half a statement
+		check: `PRAGMA quick_check(1)`,
 		fault: sqliteFault,
 	}
 }
