@@ -14,12 +14,10 @@ import (
 // accounts groups what the vendor decides about a customer. Each command prints
 // the account as it is afterwards, and the receipt on standard error.
 func (c *cli) accounts() *cobra.Command {
-	noun := &cobra.Command{Use: "accounts", Short: "Manage customers' accounts"}
-	noun.AddCommand(
+	return noun("accounts", "Manage customers' accounts",
 		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
 		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsInvite(), c.accountsAddMember(),
 	)
-	return noun
 }
 
 // accountsCreate makes an account without people; add-member or invite follows.

@@ -69,7 +69,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
-	err := root.ExecuteContext(ctx)
+	err := misused(root.ExecuteContext(ctx))
 	c.report(err)
 	return exitCode(err)
 }
@@ -115,8 +115,51 @@ func exact(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		return usageError{fmt.Errorf("expected %s, got %d arguments", strings.Join(names, " "), len(args)), cmd.CommandPath()}
+		wanted := "no arguments"
+		if len(names) > 0 {
+			wanted = strings.Join(names, " ")
+		}
+		return usageError{fmt.Errorf("expected %s, got %d arguments", wanted, len(args)), cmd.CommandPath()}
 	}
+}
+
+// atLeast is exact for commands whose last argument may be repeated.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return exact(names...)(cmd, args)
+		}
+		return nil
+	}
+}
+
+// noun groups commands. By itself it prints its help; a verb that it does not
+// have is an error, so that a script cannot take the help for an answer.
+func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), cmd.CommandPath()}
+		},
+	}
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
+// misused gives cobra's own complaints, which have no type, the type of ours.
+func misused(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, start := range []string{"unknown command", "required flag"} {
+		if strings.HasPrefix(err.Error(), start) {
+			return usageError{err, "toksta"}
+		}
+	}
+	return err
 }
 
 // errCanceled means that the person said no.

@@ -11,8 +11,7 @@ import (
 // config groups what needs no server: check exits with 1 when there is a fault,
 // print and default write YAML that a server can be started with.
 func (c *cli) config() *cobra.Command {
-	noun := &cobra.Command{Use: "config", Short: "Check and print the configuration"}
-	noun.AddCommand(
+	return noun("config", "Check and print the configuration",
 		&cobra.Command{
 			Use: "check", Short: "Report every fault with its line and a remedy", Args: exact(),
 			RunE: func(*cobra.Command, []string) error {
@@ -46,5 +45,4 @@ func (c *cli) config() *cobra.Command {
 			},
 		},
 	)
-	return noun
 }

@@ -16,12 +16,10 @@ import (
 // keys groups the life of a key, as an operator may shape it for a customer. The
 // audit trail names the operator as the one who did it.
 func (c *cli) keys() *cobra.Command {
-	noun := &cobra.Command{Use: "keys", Short: "Manage API keys"}
-	noun.AddCommand(
+	return noun("keys", "Manage API keys",
 		c.keysCreate(), c.keysList(), c.keysShow(), c.keysRename(), c.keysRotate(),
 		c.keysRevoke(), c.keysRevokeMany(), c.keysSetScopes(), c.keysImport(),
 	)
-	return noun
 }
 
 // keysCreate asks of the account what its own page would: a plan, paid billing
@@ -171,7 +169,7 @@ func (c *cli) keysRotate() *cobra.Command {
 func (c *cli) keysRevoke() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
-		Use: "revoke KEY...", Short: "End keys for good, on every node, before returning", Args: cobra.MinimumNArgs(1), ValidArgsFunction: c.completeKeys,
+		Use: "revoke KEY...", Short: "End keys for good, on every node, before returning", Args: atLeast("KEY..."), ValidArgsFunction: c.completeKeys,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
 				if err := c.confirm(yes, args[0], "Revoking "+strings.Join(args, ", ")); err != nil {
@@ -199,7 +197,7 @@ func (c *cli) keysRevoke() *cobra.Command {
 func (c *cli) keysSetScopes() *cobra.Command {
 	all := false
 	cmd := &cobra.Command{
-		Use: "set-scopes KEY (FAMILY... | --all)", Short: "Limit a key to endpoint families", Args: cobra.MinimumNArgs(1), ValidArgsFunction: c.completeKeys,
+		Use: "set-scopes KEY (FAMILY... | --all)", Short: "Limit a key to endpoint families", Args: atLeast("KEY"), ValidArgsFunction: c.completeKeys,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scopes := families(args[1:])
 			if all == (len(scopes) > 0) {

@@ -49,7 +49,10 @@ func (c *cli) show(data any, t table) error {
 		return c.showYAML(data)
 	case formatCSV:
 		w := csv.NewWriter(c.out)
-		if err := w.WriteAll(append([][]string{t.header}, t.rows...)); err != nil {
+		if len(t.header) > 0 {
+			_ = w.Write(t.header) // WriteAll reports it
+		}
+		if err := w.WriteAll(t.rows); err != nil {
 			return fmt.Errorf("write the answer: %w", err)
 		}
 		return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"strings"
 	"syscall"
 
 	"github.com/toksta/toksta"
@@ -83,9 +82,6 @@ func hint(err error) string {
 	}
 	if e, ok := errors.AsType[usageError](err); ok {
 		return "see " + e.command + " --help"
-	}
-	if strings.HasPrefix(err.Error(), "unknown command") {
-		return "see toksta --help"
 	}
 	_, dialing := errors.AsType[*net.OpError](err)
 	switch {
