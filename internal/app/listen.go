@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // listener is one address and what answers there.
@@ -46,14 +48,21 @@ func listenSocket(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove the stale private socket: %w", err)
 	}
-	// The mode must be right from the first moment, not after a chmod.
-	old := syscall.Umask(0o177)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
+	config := net.ListenConfig{Control: ownerOnly}
+	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on the private socket: %w", err)
 	}
 	return l, nil
+}
+
+// ownerOnly gives a socket its mode before it is bound, so that the file has it
+// from its first moment. The umask would do the same to every file that another
+// goroutine makes meanwhile.
+func ownerOnly(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
+	return errors.Join(err, failed)
 }
 
 // serve answers on l until ctx ends, then gives requests in flight the grace
