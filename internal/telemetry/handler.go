@@ -44,7 +44,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 			if rec.Status == 0 && rec.Outcome == "" {
 				rec.Status = http.StatusOK
 			}
-			c.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", rec.attrs()...)
+			c.Log.LogAttrs(r.Context(), rec.level(), "request", rec.attrs()...)
 			if fault != nil {
 				panic(fault)
 			}

@@ -64,6 +64,26 @@ func TestPanicBeforeAnswer(t *testing.T) {
 	}
 }
 
+// With the log set to errors only, a fault of ours is still in it, and calls
+// that went well or were refused are not.
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	c := Config{Log: NewLog(&log, slog.LevelError)}
+	refused := &toksta.Error{Code: toksta.CodeForbidden}
+	for _, err := range []error{nil, refused, errors.New("boom")} {
+		h := Handler(c, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err != nil {
+				RecordFrom(r.Context()).Fail(err)
+			}
+		}))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "boom") {
+		t.Errorf("%s", &log)
+	}
+}
+
 // A client never takes half an answer for a whole one.
 func TestPanicInsideAnswer(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,14 @@ func (rec *Record) outcome() Outcome {
 	}
 }
 
+// level keeps what an operator must see when calls themselves are not logged.
+func (rec *Record) level() slog.Level {
+	if rec.Err != nil {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
 // attrs are the record's fields; those without a value are left out. Their names
 // are what operators search for: adding is free, renaming is not.
 func (rec *Record) attrs() []slog.Attr {
