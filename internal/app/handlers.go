@@ -128,7 +128,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL,
 		},
 		APIBase: a.config.PublicURL, SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
-		Recent: a.config.Sessions.Recent, Log: a.log,
+		Recent: a.config.Sessions.Recent,
 	})
 	if err != nil {
 		return nil, err

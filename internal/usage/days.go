@@ -48,11 +48,9 @@ type Day struct {
 	Sum
 }
 
-// KeySum is one key's month. Name is "" for a key that the store no longer
-// lists.
+// KeySum is one key's month.
 type KeySum struct {
 	ID    toksta.KeyID
-	Name  string
 	Daily []int64 // admitted calls, by day as in Breakdown.Days
 	Sum
 }
@@ -88,14 +86,13 @@ func newSum() Sum { return Sum{Reasons: map[toksta.Reason]int64{}} }
 // breakdown goes over the rows once and adds each to its day, key and family.
 func (l *ledger) breakdown() Breakdown {
 	b := Breakdown{Period: l.period.String(), Total: l.total(), Days: l.days()}
-	names := l.names()
 	keys, families := map[toksta.KeyID]*KeySum{}, map[toksta.Family]*FamilySum{}
 	for _, row := range l.rows {
 		day := l.day(row.Hour)
 		b.Days[day].add(row)
 		k := keys[row.KeyID]
 		if k == nil {
-			k = &KeySum{ID: row.KeyID, Name: names[row.KeyID], Daily: make([]int64, len(b.Days)), Sum: newSum()}
+			k = &KeySum{ID: row.KeyID, Daily: make([]int64, len(b.Days)), Sum: newSum()}
 			keys[row.KeyID] = k
 		}
 		k.add(row)
@@ -143,12 +140,3 @@ func (l *ledger) days() []Day {
 
 // day is the place of an hour's day in the month.
 func (l *ledger) day(hour int64) int { return int(hour-l.period.from.Unix()/3600) / 24 }
-
-// names are the keys' present ones: a renamed key keeps its history.
-func (l *ledger) names() map[toksta.KeyID]string {
-	out := make(map[toksta.KeyID]string, len(l.keys))
-	for _, k := range l.keys {
-		out[k.ID] = k.Name
-	}
-	return out
-}

@@ -3,10 +3,12 @@ package usage
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
 )
 
 // Report is an account's month, as GET /v1/account/usage answers it.
@@ -70,7 +72,17 @@ func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month stri
 	if err != nil {
 		return Report{}, err
 	}
-	return r.report(l), nil
+	keys, err := r.keys(ctx, account)
+	if err != nil {
+		return Report{}, err
+	}
+	uses, err := r.Store.LastUses(ctx, account)
+	if err != nil {
+		return Report{}, fmt.Errorf("read last uses: %w", err)
+	}
+	report := r.report(l)
+	report.Keys = l.perKey(keys, uses)
+	return report, nil
 }
 
 // report puts the month's sums beside the account's rights and balance of now.
@@ -91,7 +103,7 @@ func (r *Reader) report(l *ledger) Report {
 			Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
 			Remaining: b.Remaining, ResetsAt: b.ResetsAt.UTC(),
 		},
-		Keys: l.perKey(), Refused: total.Reasons,
+		Refused: total.Reasons,
 	}
 }
 
@@ -146,7 +158,7 @@ func (l *ledger) operations(billable map[string]bool) map[string]Operation {
 
 // perKey lists keys in the order they were made. One that was only refused in
 // the month is there too: its owner sees that somebody still sends it.
-func (l *ledger) perKey() []Key {
+func (l *ledger) perKey(keys []toksta.Key, uses map[toksta.KeyID]store.LastUse) []Key {
 	sums := map[toksta.KeyID]*Key{}
 	for _, row := range l.rows {
 		k := sums[row.KeyID]
@@ -160,7 +172,7 @@ func (l *ledger) perKey() []Key {
 		k.Credits += row.Charge.Credits
 	}
 	out := []Key{}
-	for _, key := range l.keys {
+	for _, key := range keys {
 		sum := sums[key.ID]
 		if sum == nil {
 			if key.State(l.now) != toksta.KeyLive {
@@ -169,7 +181,7 @@ func (l *ledger) perKey() []Key {
 			sum = &Key{}
 		}
 		sum.ID, sum.Name = key.ID, key.Name
-		if use, found := l.uses[key.ID]; found {
+		if use, found := uses[key.ID]; found {
 			at := use.At.UTC()
 			sum.LastUsed = &at
 		}

@@ -75,13 +75,11 @@ func parseMonth(month string, now time.Time) (period, error) {
 }
 
 // ledger is what every view of an account's month is made from. Views only sum
-// and sort it; none reads the store again.
+// and sort it.
 type ledger struct {
 	period   period
 	now      time.Time
 	standing *toksta.Standing
-	keys     []toksta.Key // of any state, in id order
-	uses     map[toksta.KeyID]store.LastUse
 	rows     []store.UsageRow // by day
 }
 
@@ -96,24 +94,17 @@ func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.
 		return nil, err
 	}
 	a, err := r.Store.Account(ctx, account)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, toksta.NotFound("account")
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read the account: %w", err)
+		return nil, unknown("account", err)
 	}
 	l.standing = r.Catalog.Standing(a)
-	if l.keys, err = r.keys(ctx, account); err != nil {
-		return nil, fmt.Errorf("read the account's keys: %w", err)
-	}
-	if key != "" && !slices.ContainsFunc(l.keys, func(k toksta.Key) bool { return k.ID == key }) {
-		return nil, toksta.NotFound("key")
+	if key != "" {
+		if _, err := r.Store.Key(ctx, account, key); err != nil {
+			return nil, unknown("key", err)
+		}
 	}
 	if err := r.Flush(ctx); err != nil {
 		return nil, fmt.Errorf("bring usage up to date: %w", err)
-	}
-	if l.uses, err = r.Store.LastUses(ctx, account); err != nil {
-		return nil, fmt.Errorf("read last uses: %w", err)
 	}
 	l.rows, err = r.Store.ListUsage(ctx, store.UsageQuery{
 		Account: account, Key: key, From: l.period.from, To: l.period.to, GroupDay: true,
@@ -128,8 +119,9 @@ func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.
 	return l, nil
 }
 
-// keys reads all keys of the account, page by page: revoked ones too, for their
-// calls were used, and tried, all the same.
+// keys reads all keys of the account in id order, page by page: revoked ones
+// too, for their calls were used, and tried, all the same. Asked for after the
+// ledger, so that no row is of a key that is not there yet.
 func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
 	const page = 500
 	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}
@@ -137,7 +129,7 @@ func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.K
 	for {
 		keys, err := r.Store.ListKeys(ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read the account's keys: %w", err)
 		}
 		all = append(all, keys...)
 		if len(keys) < page {
@@ -145,6 +137,14 @@ func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.K
 		}
 		q.Page.After = string(keys[page-1].ID)
 	}
+}
+
+// unknown turns the store's word for a missing row into the caller's.
+func unknown(what string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return toksta.NotFound(what)
+	}
+	return fmt.Errorf("read the %s: %w", what, err)
 }
 
 func (r *Reader) now() time.Time {

@@ -253,7 +253,7 @@ func TestDays(t *testing.T) {
 	if len(b.Days) != 14 || b.Days[11].Admitted != 2 || b.Days[13].Admitted != 19 || b.Days[13].Refused != 6 {
 		t.Errorf("days: %+v", b.Days)
 	}
-	if len(b.Keys) != 1 || b.Keys[0].Daily[11] != 2 || b.Keys[0].Name != "Live" {
+	if len(b.Keys) != 1 || b.Keys[0].Daily[11] != 2 || b.Keys[0].ID != live {
 		t.Errorf("keys: %+v", b.Keys)
 	}
 	if len(b.Families) != 2 || b.Families[0].Family != "data" || b.Families[1].Admitted != 4 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -46,7 +48,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	}
 	if readErr != nil {
 		data.UsageFailed = true
-		p.Log.ErrorContext(ctx, "usage could not be read", "error", readErr)
+		telemetry.RecordFrom(ctx).Err = fmt.Errorf("the page is without usage: %w", readErr)
 	}
 	p.show(w, r, screen{page: "account"}, data)
 }
@@ -80,7 +82,7 @@ func (p *Pages) profile(ctx context.Context) view.Profile {
 // subscription is what billing reported last; what billing is owed is not
 // known here.
 func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
-	facts := []view.Fact{{Label: "Billing", Value: sentence(orElse(s.Account.Cadence, "monthly"))}}
+	facts := []view.Fact{{Label: "Billing", Value: sentence(cmp.Or(s.Account.Cadence, "monthly"))}}
 	if !s.Account.StatusSince.IsZero() {
 		facts = append(facts, view.Fact{Label: "Since", Value: view.Date(s.Account.StatusSince)})
 	}
@@ -89,8 +91,8 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 		price = strings.TrimSuffix(view.USD(s.Plan.FeeMicros), ".00") + " a month"
 	}
 	sub := view.Subscription{Plan: s.Plan.Name, Badge: statusBadge(s), Facts: facts, Price: price}
-	if p.brand.BillingURL != "" {
-		sub.Manage = view.Link{Text: "Manage billing", URL: p.brand.BillingURL, Outside: true}
+	if p.Brand.BillingURL != "" {
+		sub.Manage = view.Link{Text: "Manage billing", URL: p.Brand.BillingURL, Outside: true}
 	}
 	return sub
 }
@@ -106,15 +108,15 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	if b.Included == 0 {
 		c.Used, c.Resets, c.Note = month.Total.Credits, time.Time{}, "Purchased credits never expire"
 	}
-	if p.brand.CreditsURL != "" {
-		c.Buy = view.Link{Text: "Buy credits", URL: p.brand.CreditsURL, Outside: true}
+	if p.Brand.CreditsURL != "" {
+		c.Buy = view.Link{Text: "Buy credits", URL: p.Brand.CreditsURL, Outside: true}
 	}
 	return c
 }
 
 // keys is the section #api-keys.
 func (p *Pages) keys(l keyList, revoked bool) view.Keys {
-	out := view.Keys{Limit: p.catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
+	out := view.Keys{Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
 	for _, k := range l.keys {
 		ended := k.State(l.now) != toksta.KeyLive
 		if !ended {
@@ -149,7 +151,7 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 	if s.Refusal != "" {
 		facts[1].Value, facts[3].Value = "0", "None"
 	}
-	for _, f := range p.catalog.Families {
+	for _, f := range p.Catalog.Families {
 		if f.Name != "workspace" {
 			continue
 		}
@@ -169,14 +171,6 @@ func sentence(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// orElse is for words: an empty one is never shown.
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // keyList is what the rows of the list are made from.

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/toksta/toksta"
@@ -32,7 +31,6 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e.Title, e.Text = "That did not work", known.Message+" No key has changed."
 	default:
 		e.Title, e.Text = "Something failed on our side", "The request id below finds it in the log. Open the account to see whether the change was made."
-		p.Log.Error("page failed", slog.String("request_id", e.RequestID), slog.Any("error", err))
 	}
 	p.show(w, r, screen{e.Status, "error"}, e)
 }

@@ -35,7 +35,7 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 		chosen[f.Name] = true
 	}
 	form.Families = nil
-	for _, f := range p.catalog.Families {
+	for _, f := range p.Catalog.Families {
 		choice := view.Family{Name: string(f.Name), Description: f.Description, Checked: chosen[string(f.Name)]}
 		if !slices.Contains(standing.Families, f.Name) {
 			choice.Missing = "Not in " + standing.Plan.Name + "."
@@ -43,7 +43,6 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 		form.Families = append(form.Families, choice)
 	}
 	form.Frame = p.frame(r.Context(), view.SectionKeys)
-	form.OfferIPs = true
 	form.Blocked = p.blocked(standing, live)
 	p.show(w, r, screen{formStatus(form.Errors), "key_new"}, form)
 }
@@ -169,7 +168,7 @@ func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta
 
 // keyText is all that may be shown of a secret after its reveal.
 func (p *Pages) keyText(g toksta.Generation) view.KeyText {
-	return view.KeyText{Prefix: p.catalog.Shape.Prefix, First: g.Start, Last: g.End}
+	return view.KeyText{Prefix: p.Catalog.Shape.Prefix, First: g.Start, Last: g.End}
 }
 
 // familyNames is for templates, which know words only. It returns an empty
@@ -185,5 +184,5 @@ func familyNames(families []toksta.Family) []string {
 // standing resolves the signed-in account's rights from the row that the
 // guard has just read.
 func (p *Pages) standing(r *http.Request) *toksta.Standing {
-	return p.catalog.Standing(identity(r.Context()).Account)
+	return p.Catalog.Standing(identity(r.Context()).Account)
 }

@@ -52,7 +52,7 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 // facts are the four figures on top of the page. Where a limit is absent the
 // fact says so in words: an empty field would look like a fault.
 func facts(k toksta.Key, s *toksta.Standing, use store.LastUse, now time.Time) []view.Fact {
-	from := view.Fact{Label: "From", Value: orElse(use.Address, "Nowhere yet"), Note: use.Agent}
+	from := view.Fact{Label: "From", Value: cmp.Or(use.Address, "Nowhere yet"), Note: use.Agent}
 	reach := view.Fact{Label: "Endpoints", Value: "All of the plan", Note: strings.Join(familyNames(s.Families), ", ")}
 	if len(k.Limits.Scopes) > 0 {
 		reach.Value, reach.Note = strings.Join(familyNames(k.Limits.Scopes), ", "), ""
@@ -120,7 +120,7 @@ func (p *Pages) history(ctx context.Context, k toksta.Key) ([]view.Event, error)
 // event tells one change to the key's owner. Whoever acts for the vendor is
 // called the vendor: a customer has no use for the operator's own names.
 func event(c toksta.Change) view.Event {
-	e := view.Event{Kind: "changed", At: c.At, By: orElse(c.Actor.Name, string(c.Actor.Kind))}
+	e := view.Event{Kind: "changed", At: c.At, By: cmp.Or(c.Actor.Name, string(c.Actor.Kind))}
 	from := strings.Trim(c.Actor.Address+", "+c.Actor.Agent, ", ")
 	if from != "" {
 		e.Details = append(e.Details, from)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -38,7 +37,6 @@ type Config struct {
 	// Recent is how long after signing in keys may be created, rotated and
 	// revoked without the password; 0 asks never.
 	Recent time.Duration
-	Log    *slog.Logger
 	Now    func() time.Time // nil: time.Now
 }
 
@@ -53,10 +51,8 @@ type Brand struct {
 // Pages answers every address of the account pages.
 type Pages struct {
 	Config
-	catalog *toksta.Catalog
-	brand   Brand
-	render  *page.Renderer
-	assets  *page.Assets
+	render *page.Renderer
+	assets *page.Assets
 }
 
 // New reads templates and assets.
@@ -72,7 +68,7 @@ func New(c Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pages{Config: c, catalog: c.Catalog, brand: c.Brand, render: render, assets: assets}, nil
+	return &Pages{Config: c, render: render, assets: assets}, nil
 }
 
 // Owns reports whether path belongs to the pages; every other path is the
@@ -130,7 +126,8 @@ func (p *Pages) Handler() http.Handler {
 // named notes which page was asked for in the request's record.
 func named(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, telemetry.RecordFrom(r.Context()).Operation = mux.Handler(r)
+		record := telemetry.RecordFrom(r.Context())
+		defer func() { record.Operation = r.Pattern }()
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -176,19 +173,19 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any)
 func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	who := identity(ctx)
 	return view.Frame{
-		Brand: p.brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
+		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
 		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(),
 	}
 }
 
 // sheet is what a page without an account shows around its card.
 func (p *Pages) sheet() view.Sheet {
-	return view.Sheet{Brand: p.brand.Product, Links: p.links()}
+	return view.Sheet{Brand: p.Brand.Product, Links: p.links()}
 }
 
 // links are the vendor's pages; the templates leave out what is not set.
 func (p *Pages) links() view.Links {
-	return view.Links{Docs: "/docs", Status: p.brand.StatusURL, Support: p.brand.SupportURL, Privacy: p.brand.TermsURL}
+	return view.Links{Docs: "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL}
 }
 
 // favicon sends browsers that ask by habit to the mark's real address.

@@ -26,7 +26,7 @@ const monthsOffered = 12
 // usageSection is the section #usage of one month, "" for the current one.
 func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*view.Usage, error) {
 	b := l.month
-	if month != "" {
+	if month != "" && month != b.Period {
 		var err error
 		if b, err = p.Usage.Days(ctx, l.standing.Account.ID, "", month); err != nil {
 			return nil, err
@@ -36,16 +36,17 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 		Months: p.months(l.standing.Account.CreatedAt, b.Period), Numbers: numbers(b, l.standing),
 		Chart: chartOf(b, l.now, accountChart), ByReason: reasons(b.Total.Reasons), CSV: "/account/usage.csv?month=" + b.Period,
 	}
-	revoked := map[toksta.KeyID]bool{}
+	keys := make(map[toksta.KeyID]toksta.Key, len(l.keys))
 	for _, k := range l.keys {
-		revoked[k.ID] = !k.RevokedAt.IsZero()
+		keys[k.ID] = k
 	}
-	for _, k := range b.Keys {
-		if k.Admitted == 0 {
+	for _, sum := range b.Keys {
+		if sum.Admitted == 0 {
 			continue
 		}
-		share := view.Share{Label: k.Name, Count: k.Admitted}
-		if revoked[k.ID] {
+		key := keys[sum.ID]
+		share := view.Share{Label: key.Name, Count: sum.Admitted}
+		if !key.RevokedAt.IsZero() {
 			share.Note = "revoked"
 		}
 		u.ByKey = append(u.ByKey, share)
@@ -121,7 +122,7 @@ func mostly(s usage.Sum) string {
 		return ""
 	}
 	top := reasons(s.Reasons)[0]
-	return view.Num(top.Count) + " " + orElse(top.Code, top.Label)
+	return view.Num(top.Count) + " " + cmp.Or(top.Code, top.Label)
 }
 
 // reasons are refusals by reason, most frequent first.

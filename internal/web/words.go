@@ -11,19 +11,17 @@ import (
 // banner says why no key of the account is admitted, and what ends it; nil
 // when keys work.
 func (p *Pages) banner(s *toksta.Standing) *view.Banner {
-	billing := view.Link{Text: "Settle billing", URL: p.brand.BillingURL, Outside: true}
-	plans := view.Link{Text: "Choose a plan", URL: p.brand.BillingURL, Outside: true}
+	billing := view.Link{Text: "Settle billing", URL: p.Brand.BillingURL, Outside: true}
+	plans := view.Link{Text: "Choose a plan", URL: p.Brand.BillingURL, Outside: true}
 	b := &view.Banner{Tone: view.ToneBad, Action: billing}
 	answer := fmt.Sprintf("Every key answers `403 FORBIDDEN` with `%s`. ", s.Refusal)
 	switch s.Refusal {
 	case "":
-		if s.Account.Status == toksta.StatusCanceling {
-			return &view.Banner{
-				Tone: view.ToneWarn, Title: "The subscription ends with this billing cycle.",
-				Text: "Keys work until then.", Action: plans,
-			}
+		if s.Account.Status != toksta.StatusCanceling {
+			return nil
 		}
-		return nil
+		b.Tone, b.Action = view.ToneWarn, plans
+		b.Title, b.Text = "The subscription ends with this billing cycle.", "Keys work until then."
 	case toksta.ReasonPlanFree:
 		b.Tone, b.Action = view.ToneInfo, plans
 		b.Title = fmt.Sprintf("The %s plan has no API access, so keys cannot be created.", s.Plan.Name)
@@ -32,7 +30,7 @@ func (p *Pages) banner(s *toksta.Standing) *view.Banner {
 		b.Title = "Billing is past due" + since(s) + "."
 		b.Text = answer + "No key is revoked: they work again as soon as the invoice is paid."
 	case toksta.ReasonAPIAccessDisabled:
-		b.Title, b.Action = "API access is switched off for this account.", view.Link{Text: "Contact support", URL: p.brand.SupportURL, Outside: true}
+		b.Title, b.Action = "API access is switched off for this account.", view.Link{Text: "Contact support", URL: p.Brand.SupportURL, Outside: true}
 		b.Text = answer + "No key is revoked: they work again as soon as access is switched on."
 	default:
 		b.Title = "The subscription is not active" + since(s) + "."
@@ -56,8 +54,8 @@ func since(s *toksta.Standing) string {
 func (p *Pages) blocked(s *toksta.Standing, live int) string {
 	switch s.Refusal {
 	case "":
-		if live >= p.catalog.MaxKeys {
-			return fmt.Sprintf("The account has %d of %d live keys. Revoke one to create another.", live, p.catalog.MaxKeys)
+		if live >= p.Catalog.MaxKeys {
+			return fmt.Sprintf("The account has %d of %d live keys. Revoke one to create another.", live, p.Catalog.MaxKeys)
 		}
 		return ""
 	case toksta.ReasonPlanFree:

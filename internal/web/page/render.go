@@ -1,7 +1,6 @@
 package page
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -47,17 +46,16 @@ func New(assets *Assets) (*Renderer, error) {
 	return r, nil
 }
 
-// Render writes the page named after its template file without ".html". Nothing
-// is written when it fails. data is the struct of package view of that name.
+// Render writes the page named after its template file without ".html". When it
+// fails, part of the page may be written. data is the struct of package view of
+// that name.
 func (r *Renderer) Render(w io.Writer, page string, data any) error {
 	t := r.pages[page]
 	if t == nil {
 		return fmt.Errorf("no page %q", page)
 	}
-	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, "layout", data); err != nil {
+	if err := t.ExecuteTemplate(w, "layout", data); err != nil {
 		return fmt.Errorf("render %s: %w", page, err)
 	}
-	_, err := buf.WriteTo(w)
-	return err
+	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 var (
 	storyNow   = time.Date(2026, 6, 28, 14, 2, 31, 0, time.UTC)
-	storyLinks = view.Links{Docs: "/docs", Status: "/status", Support: "/support", Privacy: "/privacy"}
+	storyLinks = view.Links{Docs: "/docs", Status: "/status", Support: "/support", Terms: "/terms"}
 	storySheet = view.Sheet{Links: storyLinks}
 	crmText    = view.KeyText{Prefix: "tk_live_", First: "a1b2", Last: "9f0e"}
 	workerText = view.KeyText{Prefix: "tk_live_", First: "7c40", Last: "d21b"}
@@ -18,8 +18,10 @@ var (
 const storySecret = "tk_live_4f19c07ab2e85d3360f7a9e1c48b02d67e35f0c9a1b4d826"
 
 func storyFrame(s view.Section) view.Frame {
-	return view.Frame{AccountName: "Fjordlight Studio", AccountID: "acct_01JQ8Z6T4M", UserName: "Mara Lindqvist",
-		Section: s, Links: storyLinks, Now: storyNow}
+	return view.Frame{
+		AccountName: "Fjordlight Studio", AccountID: "acct_01JQ8Z6T4M", UserName: "Mara Lindqvist",
+		Section: s, Links: storyLinks, Now: storyNow,
+	}
 }
 
 func day(month time.Month, d int) time.Time {
@@ -27,13 +29,17 @@ func day(month time.Month, d int) time.Time {
 }
 
 func storyDays(scale float64) []view.Day {
-	calls := []int64{1440, 1570, 1660, 1620, 1700, 800, 830, 1740, 1720, 1690, 1880, 1570, 730, 760, 2010, 1930,
-		2744, 1980, 2000, 830, 960, 2141, 2114, 2181, 1970, 2388, 1069, 467}
+	calls := []int64{
+		1440, 1570, 1660, 1620, 1700, 800, 830, 1740, 1720, 1690, 1880, 1570, 730, 760, 2010, 1930,
+		2744, 1980, 2000, 830, 960, 2141, 2114, 2181, 1970, 2388, 1069, 467,
+	}
 	refused := map[int]int64{10: 40, 17: 418, 23: 96, 12: 4, 26: 3, 28: 2}
 	var out []view.Day
 	for i, n := range calls {
-		d := view.Day{Date: day(6, i+1), Admitted: int64(float64(n) * scale), Refused: int64(float64(refused[i+1]) * scale),
-			Credits: n / 13}
+		d := view.Day{
+			Date: day(6, i+1), Admitted: int64(float64(n) * scale), Refused: int64(float64(refused[i+1]) * scale),
+			Credits: n / 13,
+		}
 		if i == 16 {
 			d.Note = "407 rate_limited"
 		}
@@ -58,56 +64,83 @@ func storyRows() []view.Key {
 	live := view.Badge{Tone: view.ToneOK, Text: "Live"}
 	ago := func(m int) time.Time { return storyNow.Add(-time.Duration(m) * time.Minute) }
 	return []view.Key{
-		{ID: "key_1", Name: "Production CRM sync", Text: crmText, Created: day(1, 12), CreatedBy: "Mara Lindqvist",
-			LastUsed: ago(2), LastDetail: "203.0.113.24", Calls: 31806, Spark: storySpark(1), Badge: live},
-		{ID: "key_2", Name: "Enrichment worker", Text: workerText, Families: []string{"data", "job"}, Created: day(3, 2),
-			CreatedBy: "Tomás Rey", LastUsed: ago(14), LastDetail: "203.0.113.41", Calls: 12384, Spark: storySpark(.5), Badge: live},
-		{ID: "key_3", Name: "Q1 backfill", Text: view.KeyText{Prefix: "tk_live_", First: "e913", Last: "04ac"},
-			Families: []string{"data"}, Created: day(2, 9), CreatedBy: "Tomás Rey", LastUsed: day(3, 21), UnusedDays: 99, Badge: live},
-		{ID: "key_4", Name: "Campaign importer", Text: view.KeyText{Prefix: "tk_live_", First: "5d8e", Last: "b370"},
+		{
+			ID: "key_1", Name: "Production CRM sync", Text: crmText, Created: day(1, 12), CreatedBy: "Mara Lindqvist",
+			LastUsed: ago(2), LastDetail: "203.0.113.24", Calls: 31806, Spark: storySpark(1), Badge: live,
+		},
+		{
+			ID: "key_2", Name: "Enrichment worker", Text: workerText, Families: []string{"data", "job"}, Created: day(3, 2),
+			CreatedBy: "Tomás Rey", LastUsed: ago(14), LastDetail: "203.0.113.41", Calls: 12384, Spark: storySpark(.5), Badge: live,
+		},
+		{
+			ID: "key_3", Name: "Q1 backfill", Text: view.KeyText{Prefix: "tk_live_", First: "e913", Last: "04ac"},
+			Families: []string{"data"}, Created: day(2, 9), CreatedBy: "Tomás Rey", LastUsed: day(3, 21), UnusedDays: 99, Badge: live,
+		},
+		{
+			ID: "key_4", Name: "Campaign importer", Text: view.KeyText{Prefix: "tk_live_", First: "5d8e", Last: "b370"},
 			Families: []string{"workspace"}, Created: day(5, 17), CreatedBy: "Ingrid Østby", LastUsed: day(6, 3),
-			Badge: view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}, Reason: "Workspace is not in API Scale"},
+			Badge: view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}, Reason: "Workspace is not in API Scale",
+		},
 	}
 }
 
 func storyRevoked() view.Key {
-	return view.Key{ID: "key_5", Name: "Staging smoke test", Text: view.KeyText{Prefix: "tk_live_", First: "c2f6", Last: "118d"},
+	return view.Key{
+		ID: "key_5", Name: "Staging smoke test", Text: view.KeyText{Prefix: "tk_live_", First: "c2f6", Last: "118d"},
 		Created: day(4, 30), CreatedBy: "Mara Lindqvist", LastUsed: day(6, 9), Calls: 449, Spark: storySpark(.1),
-		Badge: view.Badge{Tone: view.ToneOff, Text: "Revoked"}, Reason: "9 June 2026, Mara Lindqvist", Ended: true}
+		Badge: view.Badge{Tone: view.ToneOff, Text: "Revoked"}, Reason: "9 June 2026, Mara Lindqvist", Ended: true,
+	}
 }
 
 func storyAccount() view.Account {
 	return view.Account{
 		Frame:   storyFrame(view.SectionAccount),
-		Profile: view.Profile{Name: "Mara Lindqvist", Email: "mara@fjordlight.example", Role: "Owner", SignsInWith: "Passkey, Google"},
-		Subscription: view.Subscription{Plan: "API Scale", Badge: view.Badge{Tone: view.ToneOK, Text: "Active"},
+		Profile: view.Profile{Name: "Mara Lindqvist", Email: "mara@fjordlight.example", SignsInWith: "E-mail and password"},
+		Subscription: view.Subscription{
+			Plan: "API Scale", Badge: view.Badge{Tone: view.ToneOK, Text: "Active"},
 			Facts:  []view.Fact{{Label: "Renews", Value: "1 July 2026"}, {Label: "Payment", Value: "Visa ending 4242"}},
-			Manage: view.Link{Text: "Manage billing", URL: "https://billing.example", Outside: true}, Price: "$99 a month"},
-		Credits: view.Credits{Included: 5000, Used: 3412, Purchased: 2400, Resets: day(7, 1),
-			Buy: view.Link{Text: "Buy credits", URL: "/buy"}, Note: "Included credits are used first"},
+			Manage: view.Link{Text: "Manage billing", URL: "https://billing.example", Outside: true}, Price: "$99 a month",
+		},
+		Credits: view.Credits{
+			Included: 5000, Used: 3412, Purchased: 2400, Resets: day(7, 1),
+			Buy: view.Link{Text: "Buy credits", URL: "/buy"}, Note: "Included credits are used first",
+		},
 		Keys:  view.Keys{Strip: storyStrip(), Rows: storyRows(), Revoked: 1, Live: 4, Limit: 100, APIBase: "https://api.toksta.com"},
 		Usage: storyUsage(),
 	}
 }
 
 func storyStrip() []view.Fact {
-	return []view.Fact{{Label: "Included credits", Value: "5,000", Note: "a month"}, {Label: "Rate limit", Value: "60", Note: "calls a minute"},
-		{Label: "Overage", Value: "$0.018", Note: "a credit"}, {Label: "Endpoints", Value: "data, job, account"},
-		{Label: "Workspace endpoints", Value: "Off", Note: "not in API Scale"}}
+	return []view.Fact{
+		{Label: "Included credits", Value: "5,000", Note: "a month"},
+		{Label: "Rate limit", Value: "60", Note: "calls a minute"},
+		{Label: "Overage", Value: "$0.018", Note: "a credit"},
+		{Label: "Endpoints", Value: "data, job, account"},
+		{Label: "Workspace endpoints", Value: "Off", Note: "not in API Scale"},
+	}
 }
 
 func storyUsage() *view.Usage {
 	return &view.Usage{
 		Months: []view.Option{{Value: "2026-06", Text: "June 2026", Selected: true}, {Value: "2026-05", Text: "May 2026"}},
-		Numbers: []view.Fact{{Label: "Calls admitted", Value: "44,639", Note: "1,594 a day"},
+		Numbers: []view.Fact{
+			{Label: "Calls admitted", Value: "44,639", Note: "1,594 a day"},
 			{Label: "Credits charged", Value: "3,412", Note: "of 5,000 included"},
-			{Label: "Overage", Value: "$0.00", Note: "$0.018 a credit after 7,400"}, {Label: "Refused", Value: "641", Note: "cost no credits"}},
+			{Label: "Overage", Value: "$0.00", Note: "$0.018 a credit after 7,400"},
+			{Label: "Refused", Value: "641", Note: "cost no credits"},
+		},
 		Chart: storyChart(196, 1),
-		ByKey: []view.Share{{Label: "Production CRM sync", Count: 31806}, {Label: "Enrichment worker", Count: 12384},
-			{Label: "Staging smoke test", Note: "revoked", Count: 449}},
+		ByKey: []view.Share{
+			{Label: "Production CRM sync", Count: 31806},
+			{Label: "Enrichment worker", Count: 12384},
+			{Label: "Staging smoke test", Note: "revoked", Count: 449},
+		},
 		ByFamily: []view.Share{{Label: "data", Count: 27453}, {Label: "job", Count: 16606}, {Label: "account", Count: 580}},
-		ByReason: []view.Share{{Label: "429", Code: "rate_limited", Count: 496}, {Label: "401 · revoked key sent", Count: 86},
-			{Label: "403", Code: "scope_insufficient", Count: 59}},
+		ByReason: []view.Share{
+			{Label: "429", Code: "rate_limited", Count: 496},
+			{Label: "401 · revoked key sent", Count: 86},
+			{Label: "403", Code: "scope_insufficient", Count: 59},
+		},
 		CSV: "/account/usage.csv?month=2026-06",
 	}
 }
@@ -122,9 +155,11 @@ func storyTable() view.Account {
 func storyPastDue() view.Account {
 	a := storyAccount()
 	a.Usage, a.UsageFailed = nil, true
-	a.Banner = &view.Banner{Tone: view.ToneBad, Title: "Billing is past due since 24 June 2026, 08:14.",
+	a.Banner = &view.Banner{
+		Tone: view.ToneBad, Title: "Billing is past due since 24 June 2026, 08:14.",
 		Text:   "All 4 keys answer `403 FORBIDDEN` with `billing_past_due`. No key is revoked: they work again as soon as the invoice of $99.00 is paid.",
-		Action: view.Link{Text: "Settle billing", URL: "/billing"}}
+		Action: view.Link{Text: "Settle billing", URL: "/billing"},
+	}
 	a.Subscription.Badge = view.Badge{Tone: view.ToneBad, Text: "Past due"}
 	a.Keys.Blocked = "New keys can be created when billing is settled."
 	for i := range a.Keys.Rows {
@@ -136,9 +171,11 @@ func storyPastDue() view.Account {
 
 func storyFree() view.Account {
 	a := storyEmpty()
-	a.Banner = &view.Banner{Tone: view.ToneInfo, Title: "The Free plan has no API access, so keys cannot be created.",
+	a.Banner = &view.Banner{
+		Tone: view.ToneInfo, Title: "The Free plan has no API access, so keys cannot be created.",
 		Text:   "Choose an API plan (from $0 a month, pay as you go) or a SaaS plan with API access. **Create key** opens as soon as the plan is active.",
-		Action: view.Link{Text: "Choose a plan", URL: "/plans"}}
+		Action: view.Link{Text: "Choose a plan", URL: "/plans"},
+	}
 	a.Subscription.Plan, a.Subscription.Badge = "Free", view.Badge{Tone: view.ToneOff, Text: "No API access"}
 	a.Credits.Included = 30
 	a.Keys.Blocked = "Not available on the Free plan."

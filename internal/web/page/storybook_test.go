@@ -27,89 +27,120 @@ func accountStories() []story {
 		{Device: "Chrome on Linux", From: "198.51.100.31", Started: day(5, 18), Seen: storyNow.Add(-3 * time.Hour)},
 	}
 	return []story{
-		{"account", "account", storyAccount()}, {"account-table", "account", storyTable()},
-		{"account-pastdue", "account", storyPastDue()}, {"account-free", "account", storyFree()},
-		{"account-empty", "account", storyEmpty()}, {"account-hostile", "account", storyHostile()},
-		{"security", "security", view.Security{Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
-			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."}}},
+		{"account", "account", storyAccount()},
+		{"account-table", "account", storyTable()},
+		{"account-pastdue", "account", storyPastDue()},
+		{"account-free", "account", storyFree()},
+		{"account-empty", "account", storyEmpty()},
+		{"account-hostile", "account", storyHostile()},
+		{"security", "security", view.Security{
+			Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
+			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."},
+		}},
 	}
 }
 
 func keyStories() []story {
 	f := storyFrame(view.SectionKeys)
 	used := storyNow.Add(-14 * time.Minute)
-	made := view.KeyNew{Frame: f, Token: "tok_1", Name: "Enrichment worker", OnlyThese: true, Families: storyFamilies(), Expires: "never", OfferIPs: true}
+	made := view.KeyNew{Frame: f, Token: "tok_1", Name: "Enrichment worker", OnlyThese: true, Families: storyFamilies(), Expires: "never"}
 	wrong := made
 	wrong.IPs = "203.0.113.0/33"
 	wrong.Errors = view.Errors{"ips": "203.0.113.0/33 is not a network. Use one address, or a prefix up to /32."}
-	reveal := view.KeyReveal{Frame: f, ID: "key_2", Name: "Enrichment worker", Secret: storySecret, Families: []string{"data", "job"},
-		Nodes: 3, Took: 9 * time.Millisecond, APIBase: "https://api.toksta.com"}
+	reveal := view.KeyReveal{
+		Frame: f, ID: "key_2", Name: "Enrichment worker", Secret: storySecret, Families: []string{"data", "job"},
+		Nodes: 3, Took: 9 * time.Millisecond, APIBase: "https://api.toksta.com",
+	}
 	rotated := reveal
 	rotated.Rotated = true
 	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
 	return []story{
-		{"key-new", "key_new", made}, {"key-new-error", "key_new", wrong},
+		{"key-new", "key_new", made},
+		{"key-new-error", "key_new", wrong},
 		{"key-new-blocked", "key_new", view.KeyNew{Frame: f, Blocked: "100 of 100 live keys exist. Revoke one first."}},
-		{"key-reveal", "key_reveal", reveal}, {"key-reveal-rotated", "key_reveal", rotated},
+		{"key-reveal", "key_reveal", reveal},
+		{"key-reveal-rotated", "key_reveal", rotated},
 		{"key-already", "key_already", view.KeyAlready{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Created: used}},
 		{"key-show", "key_show", storyKey()},
 		{"key-edit", "key_edit", view.KeyEdit{Frame: f, ID: "key_2", Name: "Enrichment worker", Value: "Enrichment worker"}},
-		{"key-rotate", "key_rotate", view.KeyRotate{Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Text: crmText,
-			LastUsed: storyNow.Add(-2 * time.Minute), LastFrom: "203.0.113.24"}},
-		{"key-revoke", "key_revoke", view.KeyRevoke{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, LastUsed: used,
-			LastFrom: "203.0.113.41", Today: 131, Typed: "Enrichment worker"}},
+		{"key-rotate", "key_rotate", view.KeyRotate{
+			Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Text: crmText,
+			LastUsed: storyNow.Add(-2 * time.Minute), LastFrom: "203.0.113.24",
+		}},
+		{"key-revoke", "key_revoke", view.KeyRevoke{
+			Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, LastUsed: used,
+			LastFrom: "203.0.113.41", Today: 131, Typed: "Enrichment worker",
+		}},
 		{"key-revoke-hostile", "key_revoke", hostile},
-		{"key-revoked", "key_revoked", view.KeyRevoked{Frame: f, ID: "key_2", Name: "Enrichment worker", Nodes: 3, Took: 12 * time.Millisecond,
-			PerNode: []view.NodeTime{{Name: "eu-north-1a", Took: 4 * time.Millisecond}, {Name: "eu-north-1b", Took: 5 * time.Millisecond},
-				{Name: "us-east-1a", Took: 12 * time.Millisecond}},
-			Change: 4182, At: storyNow, LastUsed: used, LastFrom: "203.0.113.41", Notified: true}},
+		{"key-revoked", "key_revoked", view.KeyRevoked{
+			Frame: f, ID: "key_2", Name: "Enrichment worker", Nodes: 3, Took: 12 * time.Millisecond,
+			Change: 4182, At: storyNow, LastUsed: used, LastFrom: "203.0.113.41",
+		}},
 	}
 }
 
 func storyFamilies() []view.Family {
-	return []view.Family{{Name: "data", Description: "Search, enrich and match creators, read results", Checked: true},
-		{Name: "job", Description: "Follow and cancel jobs", Checked: true}, {Name: "account", Description: "Read usage and credits"},
-		{Name: "workspace", Description: "Campaigns and lists.", Missing: "Not in API Scale: it needs a SaaS plan with workspace endpoints."}}
+	return []view.Family{
+		{Name: "data", Description: "Search, enrich and match creators, read results", Checked: true},
+		{Name: "job", Description: "Follow and cancel jobs", Checked: true},
+		{Name: "account", Description: "Read usage and credits"},
+		{Name: "workspace", Description: "Campaigns and lists.", Missing: "Not in API Scale: it needs a SaaS plan with workspace endpoints."},
+	}
 }
 
 func storyKey() view.KeyShow {
-	return view.KeyShow{Frame: storyFrame(view.SectionKeys), ID: "key_1", Name: "Production CRM sync", Text: crmText,
+	return view.KeyShow{
+		Frame: storyFrame(view.SectionKeys), ID: "key_1", Name: "Production CRM sync", Text: crmText,
 		Badge: view.Badge{Tone: view.ToneOK, Text: "Live"}, Generation: 3, Since: day(6, 3), Chart: storyChart(126, .72), RefusedTotal: 125,
-		Facts: []view.Fact{{Label: "Last used", Value: "2 minutes ago", Note: "POST /v1/creators/search", Mono: true},
+		Facts: []view.Fact{
+			{Label: "Last used", Value: "2 minutes ago", Note: "POST /v1/creators/search", Mono: true},
 			{Label: "From", Value: "203.0.113.24", Note: "1 other address in June"},
-			{Label: "Endpoints", Value: "All of the plan", Note: "data, job, account"}, {Label: "Expires", Value: "Never", Note: "No IP list"}},
+			{Label: "Endpoints", Value: "All of the plan", Note: "data, job, account"},
+			{Label: "Expires", Value: "Never", Note: "No IP list"},
+		},
 		Refusals: []view.Refusal{
-			{Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour), What: "The 60 calls a minute that all keys share were used up.",
-				Fix: "Wait for `Retry-After`, or move to API Enterprise (150 a minute)."},
-			{Status: 403, Reason: "workspace_not_entitled", Times: 3, Last: day(6, 25), What: "`GET /v1/campaigns` is not in API Scale.",
-				Fix: "Use a SaaS plan with workspace endpoints, or stop the call."},
-			{Status: 401, Words: "second secret, revoked", Times: 58, Last: day(6, 25),
-				What: "`tk_live_88d0…3c1f` was still sent from 198.51.100.7, 22 days after it was rotated out.", Fix: "Put the new secret into the service at that address."}},
+			{
+				Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour), What: "The 60 calls a minute that all keys share were used up.",
+				Fix: "Wait for `Retry-After`, or move to API Enterprise (150 a minute).",
+			},
+			{
+				Status: 403, Reason: "workspace_not_entitled", Times: 3, Last: day(6, 25), What: "`GET /v1/campaigns` is not in API Scale.",
+				Fix: "Use a SaaS plan with workspace endpoints, or stop the call.",
+			},
+			{
+				Status: 401, Words: "second secret, revoked", Times: 58, Last: day(6, 25),
+				What: "`tk_live_88d0…3c1f` was still sent from 198.51.100.7, 22 days after it was rotated out.", Fix: "Put the new secret into the service at that address.",
+			},
+		},
 		History: []view.Event{
 			{Kind: "rotated", Title: "Rotated", At: day(6, 3), By: "Mara Lindqvist", Details: []string{"198.51.100.20, Firefox on macOS", "Old secret refused on 3 nodes in 11 ms"}},
 			{Kind: "renamed", Title: "Renamed from CRM sync", At: day(3, 18), By: "Tomás Rey", Details: []string{"198.51.100.31, Chrome on Linux"}},
 			{Kind: "rotated", Title: "Rotated", At: day(3, 2), By: "Tomás Rey", Details: []string{"CLI, 198.51.100.31", "Old secret refused on 3 nodes in 14 ms"}},
-			{Kind: "created", Title: "Created", At: day(1, 12), By: "Mara Lindqvist", Details: []string{"198.51.100.20, Firefox on macOS"}}},
+			{Kind: "created", Title: "Created", At: day(1, 12), By: "Mara Lindqvist", Details: []string{"198.51.100.20, Firefox on macOS"}},
+		},
 	}
 }
 
 func sheetStories() []story {
 	return []story{
-		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup", Forgot: "/forgot",
-			Providers: []view.Provider{{Text: "Continue with a passkey", URL: "/signin/passkey", Icon: "passkey"}}}},
+		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup"}},
 		{"signin-error", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Errors: view.Errors{"": "E-mail and password do not match."}}},
 		{"signup", "signup", view.SignUp{Sheet: storySheet, AskInvitation: true, MinPassword: 12, Errors: view.Errors{"email": "This is not an e-mail address."}}},
 		{"signup-closed", "signup", view.SignUp{Sheet: storySheet, Closed: "Accounts are made by the operator. Ask them for one."}},
-		{"confirm", "confirm", view.Confirm{Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke Enrichment worker",
-			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2", Carry: []view.Field{{Name: "token", Value: "tok_3"}}}},
-		{"error-404", "error", view.Error{Sheet: storySheet, Status: 404, Title: "There is no page at this address",
+		{"confirm", "confirm", view.Confirm{
+			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke Enrichment worker",
+			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2",
+		}},
+		{"error-404", "error", view.Error{
+			Sheet: storySheet, Status: 404, Title: "There is no page at this address",
 			Text:      "The link may be old, or the key it points to belongs to another account. Your keys are not affected.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Go to API keys", URL: "/account#api-keys"},
-			Secondary: view.Link{Text: "Sign in as someone else", URL: "/signin"}}},
-		{"error-503", "error", view.Error{Sheet: storySheet, Status: 503, Title: "This node cannot vouch for keys right now",
+		}},
+		{"error-503", "error", view.Error{
+			Sheet: storySheet, Status: 503, Title: "This node cannot vouch for keys right now",
 			Text:      "It lost touch with the store, so it admits nothing until it has caught up. Other nodes go on serving, and no key has changed.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", RetrySeconds: 8, Primary: view.Link{Text: "Try again", URL: ""},
-			Secondary: view.Link{Text: "See status", URL: "/status"}}},
+		}},
 	}
 }
 

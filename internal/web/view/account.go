@@ -19,7 +19,7 @@ type Account struct {
 
 // Profile is the card about the person signed in.
 type Profile struct {
-	Name, Email, Role, SignsInWith string
+	Name, Email, SignsInWith string
 }
 
 // Subscription is the card about the plan.

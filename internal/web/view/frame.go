@@ -6,7 +6,7 @@ import "time"
 
 // Links are the vendor's pages outside of the account. An empty one is left out.
 type Links struct {
-	Docs, Status, Support, Privacy string
+	Docs, Status, Support, Terms string
 }
 
 // Link is a way on: a word and where it leads.

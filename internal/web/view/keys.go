@@ -12,9 +12,8 @@ type KeyNew struct {
 	Families  []Family
 	// Expires is "never" or a number of days.
 	Expires string
-	// OfferIPs shows the field for allowed addresses, with IPs in it.
-	OfferIPs bool
-	IPs      string
+	// IPs stands in the field for allowed addresses.
+	IPs string
 	// Blocked is why no key can be created now; the form then only says so.
 	Blocked string
 	Errors  Errors
@@ -41,8 +40,6 @@ type KeyReveal struct {
 	// Rotated is set when the secret replaces another one.
 	Rotated bool
 	APIBase string
-	// EnvName is the variable of the .env line; empty means TOKSTA_API_KEY.
-	EnvName string
 }
 
 // KeyAlready answers a create or rotate form that was sent a second time.
@@ -87,7 +84,7 @@ type Refusal struct {
 
 // Event is a change in a key's history.
 type Event struct {
-	// Kind is created, rotated, renamed, changed, expired or revoked.
+	// Kind is created, rotated, renamed, changed or revoked.
 	Kind, Title, By string
 	At              time.Time
 	Details         []string
@@ -139,19 +136,9 @@ type KeyRevoked struct {
 	Nodes int
 	Took  time.Duration
 	// Fenced, as a sentence, says which node was shut out instead.
-	Fenced string
-	// PerNode is for the operator; empty for a customer.
-	PerNode  []NodeTime
+	Fenced   string
 	Change   int64
 	At       time.Time
 	LastUsed time.Time
 	LastFrom string
-	// Notified says that the account's owner got an e-mail.
-	Notified bool
-}
-
-// NodeTime is how long one node took to confirm.
-type NodeTime struct {
-	Name string
-	Took time.Duration
 }

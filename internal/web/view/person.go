@@ -8,18 +8,11 @@ type SignIn struct {
 	Email string
 	// Next is where the person was going; a path of this site.
 	Next string
-	// Providers are ways in besides the password, best first.
-	Providers []Provider
-	// SignUp and Forgot are addresses; an empty one is left out.
-	SignUp, Forgot string
+	// SignUp is an address; an empty one is left out.
+	SignUp string
 	// Notice is a sentence on top, such as after signing out.
 	Notice string
 	Errors Errors
-}
-
-// Provider is a way to sign in besides the password. Icon is "passkey" or empty.
-type Provider struct {
-	Text, URL, Icon string
 }
 
 // SignUp is the sheet at /signup.
@@ -45,14 +38,7 @@ type Confirm struct {
 	Action string
 	Next   string
 	Cancel string
-	// Carry is sent along, so that a form that led here is not lost.
-	Carry  []Field
 	Errors Errors
-}
-
-// Field is a hidden field of a form.
-type Field struct {
-	Name, Value string
 }
 
 // Security is the page at /account/security.
@@ -84,6 +70,6 @@ type Error struct {
 	Title, Text string
 	RequestID   string
 	// RetrySeconds, when not 0, is when the page tries again by itself.
-	RetrySeconds       int
-	Primary, Secondary Link
+	RetrySeconds int
+	Primary      Link
 }
