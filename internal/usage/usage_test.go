@@ -228,6 +228,31 @@ func TestForeignIsUnknown(t *testing.T) {
 	}
 }
 
+// Guarantee: the keys of a report add up to its total, also when one is made and
+// used while the report is read.
+func TestKeyMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const late toksta.KeyID = "key_6late"
+	w.reader.Flush = func(ctx context.Context) error {
+		_, err := w.store.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+			return store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{{
+				ID: late, AccountID: ours, Name: "Late", CreatedAt: today(),
+				Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte(late)), Number: 1, CreatedAt: today()}},
+			}}}, nil
+		})
+		w.used(late, "getCreator", "", meter.Event{Calls: 7})
+		return errors.Join(err, w.meter.Flush(ctx))
+	}
+	report, err := w.reader.Month(t.Context(), ours, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := report.Keys[len(report.Keys)-1]; last.ID != late || last.Calls != report.TotalCalls {
+		t.Errorf("%d calls in all, keys %+v", report.TotalCalls, report.Keys)
+	}
+}
+
 // Guarantee: numbers that cannot be brought up to date are not shown as if
 // they were.
 func TestFlushFailureIsReported(t *testing.T) {
