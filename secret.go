@@ -72,18 +72,3 @@ func (k KeyShape) NewSecret() (Secret, Generation) {
 		End:    text[len(text)-visible:],
 	}
 }
-
-// Fits reports whether credential has the shape of a secret, byte for byte:
-// no folding of case, no trimming. A credential that does not fit is refused
-// without a look-up, as a key that does not exist.
-func (k KeyShape) Fits(credential string) bool {
-	if len(credential) != len(k.Prefix)+secretHexLen || credential[:len(k.Prefix)] != k.Prefix {
-		return false
-	}
-	for i := len(k.Prefix); i < len(credential); i++ {
-		if c := credential[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,10 +70,11 @@ func TestSecretCannotBePrinted(t *testing.T) {
 func TestNewSecret(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
+	form := regexp.MustCompile(`^tk_live_[0-9a-f]{48}$`)
 	for range 1000 {
 		s, g := shape.NewSecret()
 		text := s.Reveal()
-		if !shape.Fits(text) || seen[text] {
+		if !form.MatchString(text) || seen[text] {
 			t.Fatal("a secret of the wrong shape, or made twice")
 		}
 		seen[text] = true
@@ -83,42 +85,6 @@ func TestNewSecret(t *testing.T) {
 	if (toksta.Secret{}).Reveal() != "" {
 		t.Error("no secret reveals something")
 	}
-}
-
-// Guarantee: a credential is taken byte for byte; a near miss is no key.
-func TestFits(t *testing.T) {
-	t.Parallel()
-	good := "tk_live_" + strings.Repeat("0123456789abcdef", 3)
-	if !shape.Fits(good) {
-		t.Fatal("a good credential is refused")
-	}
-	for i := range good {
-		for b := range 256 {
-			c := byte(b)
-			changed := good[:i] + string([]byte{c}) + good[i+1:]
-			want := i < len(shape.Prefix) && c == good[i] || i >= len(shape.Prefix) && strings.IndexByte("0123456789abcdef", c) >= 0
-			if got := shape.Fits(changed); got != want {
-				t.Errorf("byte %#x at %d: fits %v, want %v", c, i, got, want)
-			}
-		}
-	}
-	for _, bad := range []string{"", "tk_live_", good[1:], good[:len(good)-1], good + "0", " " + good, good + "\n", strings.ToUpper(good), "tk_test_" + good[8:]} {
-		if shape.Fits(bad) {
-			t.Errorf("%q fits", bad)
-		}
-	}
-}
-
-func FuzzFits(f *testing.F) {
-	f.Add("tk_live_" + strings.Repeat("a", 48))
-	f.Add("tk_live_")
-	f.Fuzz(func(t *testing.T, s string) {
-		body, prefixed := strings.CutPrefix(s, "tk_live_")
-		want := prefixed && len(body) == 48 && strings.Trim(body, "0123456789abcdef") == ""
-		if shape.Fits(s) != want {
-			t.Errorf("%q fits: %v", s, !want)
-		}
-	})
 }
 
 // Guarantee: a digest survives its text form, and nothing else is read as one.
