@@ -110,6 +110,9 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	}
 	if p.Brand.CreditsURL != "" {
 		c.Buy = view.Link{Text: "Buy credits", URL: p.Brand.CreditsURL, Outside: true}
+		if s.Plan.CreditMicros > 0 {
+			c.Buy.Text += " at " + view.USD(s.Plan.CreditMicros)
+		}
 	}
 	return c
 }

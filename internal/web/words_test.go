@@ -2,8 +2,10 @@ package web
 
 import (
 	"testing"
+	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
 )
 
@@ -27,5 +29,19 @@ func TestBannerWithoutBillingPage(t *testing.T) {
 	}
 	if b := (&Pages{}).banner(&toksta.Standing{Account: toksta.Account{Status: toksta.StatusActive}}); b != nil {
 		t.Errorf("an account whose keys work has %+v", b)
+	}
+}
+
+// A customer reads the plan's price of a credit before leaving for the vendor's
+// shop, and no price where the plan sells none.
+func TestCreditPrice(t *testing.T) {
+	t.Parallel()
+	balance := func(*toksta.Standing, time.Time) usage.Balance { return usage.Balance{} }
+	p := &Pages{Config: Config{Usage: &usage.Reader{Balance: balance}, Brand: Brand{CreditsURL: "https://shop.example"}, Now: time.Now}}
+	for micros, want := range map[int64]string{50_000: "Buy credits at $0.05", 0: "Buy credits"} {
+		s := &toksta.Standing{Plan: toksta.Plan{CreditMicros: micros}}
+		if got := p.credits(s, usage.Breakdown{}).Buy.Text; got != want {
+			t.Errorf("at %d micro-dollars: %q, want %q", micros, got, want)
+		}
 	}
 }
