@@ -196,6 +196,3 @@ func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
 	return err == nil && slices.Contains(schemes, u.Scheme) && (u.Host != "" || u.Scheme == "mailto" && u.Opaque != "")
 }
-
-// netipCompare orders networks for people.
-func netipCompare(a, b netip.Prefix) int { return a.Compare(b) }

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -199,5 +200,5 @@ func (c *checker) complete() {
 		}
 		cfg.Upstreams[name] = u
 	}
-	slices.SortStableFunc(cfg.TrustedProxies, netipCompare)
+	slices.SortFunc(cfg.TrustedProxies, netip.Prefix.Compare)
 }

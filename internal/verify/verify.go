@@ -3,8 +3,10 @@
 // the count.
 //
 // It stands between httpauth, which knows headers, and the station that
-// answers. It touches no disk and no network, takes no lock but those of one
-// account's window and balance, allocates nothing, and never sees a secret.
+// answers. It waits for no network and, unless the meter is strict, for no disk
+// but when a journal is full; it takes no lock but those of one account's window,
+// balance and count, allocates nothing for a slot that exists, and never sees a
+// secret.
 package verify
 
 import (
@@ -111,8 +113,9 @@ func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta
 	if charge.Credits > 0 {
 		event := newEvent(d, &c)
 		event.Charge = charge
-		// The call was counted into the same slot, so there is room; a
-		// meter that closed in between has counted all that it can.
+		// The call went into the same slot, so this fails only when the hour
+		// turned and the disk filled up meanwhile, or the meter closed. The
+		// answer is on its way by then: its credits are missing from the usage.
 		_ = e.deps.Meter.Count(event)
 	}
 	return charge
