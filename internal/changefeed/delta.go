@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -16,7 +15,8 @@ type delta struct {
 	watchdog *time.Timer
 	cancel   context.CancelCauseFunc
 	rows     int
-	err      error // of the tombstone file
+	revived  []toksta.KeyID // revoked once, live in the store
+	err      error          // of the tombstone file
 }
 
 // watch returns a context that ends when a renewal stands still for as long
@@ -48,9 +48,7 @@ func (d *delta) PutGrant(digest toksta.Digest, account toksta.AccountID, g tokst
 	case g.Revoked:
 		d.err = errors.Join(d.err, d.feed.tomb.add(digest))
 	case d.feed.tomb.has(digest):
-		d.feed.log.LogAttrs(context.Background(), slog.LevelError,
-			"a secret that was revoked is live in the store and refused here: revoke its key again",
-			slog.String("key_id", string(g.KeyID)))
+		d.revived = append(d.revived, g.KeyID)
 		g.Revoked = true
 	}
 	d.feed.index.PutGrant(digest, account, g)

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 )
 
@@ -73,6 +74,8 @@ type Feed struct {
 	mu   sync.Mutex // serialises following
 	node store.Node // Epoch "" while not registered
 	tomb *tombstones
+
+	revived []toksta.KeyID // revoked once, live in the store
 }
 
 // New returns a feed that does nothing until Run.

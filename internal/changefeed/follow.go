@@ -11,6 +11,10 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// errLost ends the process: what it holds may be in no database any more, where
+// nobody could revoke it, and an index forgets nothing.
+var errLost = errors.New("the database lost changes that this process had applied, and it must start anew")
+
 // beats is how many renewals fall into a lease: three may fail in a row.
 const beats = 4
 
@@ -29,6 +33,8 @@ func (f *Feed) Run(ctx context.Context) error {
 	f.tomb = tomb
 	f.mu.Unlock()
 
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	listened := make(chan struct{})
 	go func() {
 		defer close(listened)
@@ -36,8 +42,8 @@ func (f *Feed) Run(ctx context.Context) error {
 	}()
 	beat := time.NewTicker(f.life / beats)
 	defer beat.Stop()
-	for ctx.Err() == nil {
-		if err := f.keepUp(ctx); err != nil && ctx.Err() == nil {
+	for ctx.Err() == nil && !errors.Is(err, errLost) {
+		if err = f.keepUp(ctx); err != nil && ctx.Err() == nil {
 			f.log.LogAttrs(ctx, slog.LevelWarn, "the node could not renew its lease", slog.Any("error", err))
 		}
 		select {
@@ -46,8 +52,13 @@ func (f *Feed) Run(ctx context.Context) error {
 		case <-f.woken:
 		}
 	}
+	cancel()
 	<-listened
-	return f.leave(context.WithoutCancel(ctx))
+	left := f.leave(context.WithoutCancel(ctx))
+	if errors.Is(err, errLost) {
+		return err
+	}
+	return left
 }
 
 // listen turns the store's wakes into nudges until ctx ends. Losing the
@@ -78,8 +89,10 @@ func (f *Feed) keepUp(ctx context.Context) error {
 	if err != nil || !news {
 		return err
 	}
-	_, err = f.follow(ctx)
-	return err
+	if _, err := f.follow(ctx); err != nil {
+		return err
+	}
+	return f.revokeAgain(ctx)
 }
 
 // catchUp renews on the path of a mutation, unless the node has applied seq
@@ -104,6 +117,12 @@ func (f *Feed) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the keys: %w", err)
 	}
+	if seq < f.applied.Load() {
+		return errLost
+	}
+	if err := f.revokeAgain(ctx); err != nil {
+		return err
+	}
 	n := f.node
 	n.Epoch, n.Applied = rand.Text(), seq
 	if err := f.store.Register(ctx, n); err != nil {
@@ -119,6 +138,7 @@ func (f *Feed) load(ctx context.Context) (seq int64, err error) {
 	ctx, sink := f.watch(ctx)
 	defer sink.stop()
 	seq, err = f.store.Snapshot(ctx, sink)
+	f.revived = append(f.revived, sink.revived...)
 	return seq, errors.Join(err, sink.err)
 }
 
@@ -133,11 +153,15 @@ func (f *Feed) follow(ctx context.Context) (news bool, err error) {
 	ctx, sink := f.watch(ctx)
 	defer sink.stop()
 	seq, err := f.store.Renew(ctx, n, sink)
+	f.revived = append(f.revived, sink.revived...)
 	if err == nil && seq < n.Applied {
 		err = fmt.Errorf("the store went back from change %d to %d: %w", n.Applied, seq, store.ErrFenced)
 	}
 	if errors.Is(err, store.ErrFenced) {
 		f.lease.Store(nil)
+		// Its row may still be there, of another incarnation. If it stays, the
+		// next change waits for it once.
+		_ = f.store.Leave(ctx, f.node)
 		f.node.Epoch = ""
 		f.nudge() // to come back as somebody new at once
 	}

@@ -1,13 +1,20 @@
 package changefeed
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/index"
+	"github.com/toksta/toksta/internal/store"
 )
 
 // Guarantee I6: a node that saw a revocation refuses the secret for ever, even
@@ -103,4 +110,87 @@ func note(t *testing.T, path string, digests ...toksta.Digest) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Guarantee I6 for the nodes that never saw the revocation: one that did makes
+// the restored database right again, before it admits anything itself.
+func TestRestoredKeysAreRevokedAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "tombstones")
+	revoked, rotated, live := newKey(time.Now(), "revoked"), newKey(time.Now(), "rotated"), newKey(time.Now(), "live")
+	a := startNode(t, Config{Store: openStore(t), Node: "a", Tombstones: path})
+	for _, k := range []toksta.Key{revoked, rotated, live} {
+		mustCommit(t, a, create(k))
+	}
+	mustCommit(t, a, revoke(revoked, time.Now()))
+	now := rotated
+	now.Generations = append(slices.Clone(now.Generations), toksta.Generation{Digest: digest("new"), Number: 2})
+	now.Generations[0].RevokedAt = time.Now()
+	mustCommit(t, a, write(store.Mutation{Kind: toksta.KeyRotated, Keys: []toksta.Key{now}}))
+	a.stop()
+
+	restored := openStore(t)
+	b := startNode(t, Config{Store: restored, Node: "b"})
+	for _, k := range []toksta.Key{revoked, rotated, live} {
+		mustCommit(t, b, create(k))
+	}
+	if !b.admits(revoked) || !b.admits(rotated) {
+		t.Fatal("the restored database knows of the revocations: nothing is tested")
+	}
+	a = startNode(t, Config{Store: restored, Node: "a", Tombstones: path})
+	defer a.stop()
+	mustCommit(t, b, write(store.Mutation{})) // b has heard of everything by now
+	defer b.stop()
+	for _, n := range []node{a, b} {
+		if n.admits(revoked) || n.admits(rotated) || !n.admits(live) {
+			t.Errorf("%s admits revoked %v, rotated %v, live %v", n.node.ID, n.admits(revoked), n.admits(rotated), n.admits(live))
+		}
+	}
+	changes, err := restored.ListChanges(t.Context(), store.ChangeQuery{Key: revoked.ID})
+	if err != nil || changes[0].Actor.Kind != toksta.ActorSystem {
+		t.Errorf("the key's history says %v, %v", changes, err)
+	}
+}
+
+// A database that lost its newest changes under a running node: a key that is
+// only in memory could be revoked by nobody, so the process must end.
+func TestLostChangesEndTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, older := openStore(t), openStore(t)
+		way := &switched{Store: first, other: older}
+		f := New(Config{Store: way, Index: index.New(&toksta.Catalog{}), Node: "a"})
+		done := make(chan error, 1)
+		go func() { done <- f.Run(t.Context()) }()
+		<-f.Ready()
+		mustCommit(t, f, create(newKey(time.Now(), "k")))
+		way.now.Store(true)
+		if err := <-done; !errors.Is(err, errLost) {
+			t.Errorf("Run ended with %v", err)
+		}
+		if f.Valid(time.Now()) {
+			t.Error("the node vouches for keys that no database has")
+		}
+	})
+}
+
+// switched is a store that becomes another one.
+type switched struct {
+	Store
+	other Store
+	now   atomic.Bool
+}
+
+func (s *switched) store() Store {
+	if s.now.Load() {
+		return s.other
+	}
+	return s.Store
+}
+
+func (s *switched) Snapshot(ctx context.Context, sink store.DeltaSink) (int64, error) {
+	return s.store().Snapshot(ctx, sink)
+}
+
+func (s *switched) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+	return s.store().Renew(ctx, n, sink)
 }

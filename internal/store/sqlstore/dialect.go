@@ -8,11 +8,12 @@ import (
 
 // dialect is everything in which the engines' SQL differs.
 type dialect struct {
-	goose goose.Dialect
-	now   string            // expression: Unix milliseconds by the database's clock
-	chunk int               // rows that one statement writes at best
-	check string            // query: reads all pages and answers "ok" or the damage; "" for none
-	fault func(error) fault // what kind of failure an error is
+	goose  goose.Dialect
+	now    string            // expression: Unix milliseconds by the database's clock
+	chunk  int               // rows that one statement writes at best
+	check  string            // query: reads all pages and answers "ok" or the damage; "" for none
+	origin string            // expression: what changes when the database goes back in time, or its server changes
+	fault  func(error) fault // what kind of failure an error is
 }
 
 // fault is a class of database errors that this package acts on.

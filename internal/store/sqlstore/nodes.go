@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"time"
@@ -10,9 +11,15 @@ import (
 )
 
 // Register implements [store.Nodes]. It removes nobody: who is gone is found
-// out by those who wait, not by a clock that somebody can set.
+// out by those who wait, not by a clock that somebody can set. The first to
+// come after a fail-over or a restore gives the database another incarnation,
+// which fences everybody who served the history before.
 func (s *Store) Register(ctx context.Context, n store.Node) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
+		rename := `UPDATE cluster SET incarnation = $1, origin = ` + s.origin + ` WHERE origin <> ` + s.origin
+		if _, err := tx.ExecContext(ctx, rename, rand.Text()); err != nil {
+			return fmt.Errorf("look where the database comes from: %w", err)
+		}
 		insert := `INSERT INTO nodes (id, epoch, incarnation, version, applied, lease, keys, seen_at)
 			SELECT $1, $2, incarnation, $3, $4, $5, $6, ` + s.now + ` FROM cluster`
 		_, err := tx.ExecContext(ctx, insert, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
@@ -66,7 +73,8 @@ func readClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
 // does not match: its node served a history that is gone.
 func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
 	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
-		WHERE id = $1 AND epoch = $2 AND incarnation = (SELECT incarnation FROM cluster)`
+		WHERE id = $1 AND epoch = $2
+		AND incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 	result, err := tx.ExecContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
 	if err != nil {
 		return fmt.Errorf("renew node: %w", err)

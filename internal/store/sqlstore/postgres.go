@@ -67,12 +67,18 @@ func postgresTimeouts() map[string]string {
 	}
 }
 
+// postgresOrigin names the server and its timeline, which a fail-over and a
+// restore to a point in time both move on. Anybody may ask for it.
+const postgresOrigin = `(SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())
+	|| '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
+
 func postgresDialect() dialect {
 	return dialect{
-		goose: goose.DialectPostgres,
-		now:   `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
-		chunk: 100,
-		fault: postgresFault,
+		origin: postgresOrigin,
+		goose:  goose.DialectPostgres,
+		now:    `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+		chunk:  100,
+		fault:  postgresFault,
 	}
 }
 

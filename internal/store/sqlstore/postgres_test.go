@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -25,6 +27,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("unconfirmed commit", func(t *testing.T) { postgresUnconfirmed(t, server) })
 	t.Run("start together", func(t *testing.T) { postgresStartTogether(t, server) })
 	t.Run("retry", func(t *testing.T) { postgresRetry(t, server) })
+	t.Run("another server", func(t *testing.T) { postgresOrigin(t, server) })
 	t.Run("suite", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) store.Store { return openPostgres(t, server.NewDatabase(t)) })
 	})
@@ -134,4 +137,50 @@ func postgresRetry(t *testing.T, server *pgtest.Server) {
 			t.Errorf("a lasting fault: %v after %d tries", err, tries)
 		}
 	}
+}
+
+// postgresOrigin: after a fail-over or a restore a node that served the history
+// before must stop, load what there is now and come back as somebody new.
+// Otherwise it would admit what only the lost part of the history allowed.
+func postgresOrigin(t *testing.T, server *pgtest.Server) {
+	url := server.NewDatabase(t)
+	s := openPostgres(t, url)
+	n := store.Node{ID: "a", Epoch: "1", Lease: time.Minute}
+	renew := func() error {
+		_, err := s.Renew(t.Context(), n, &everything{Grants: map[toksta.Digest]toksta.Grant{}})
+		return err
+	}
+	join := func(epoch string) error {
+		n.Epoch = epoch
+		return s.Register(t.Context(), n)
+	}
+	if err := errors.Join(join("1"), renew()); err != nil {
+		t.Fatal(err)
+	}
+	// What a promoted standby finds: the row of the server before it.
+	server.Exec(t, database(t, url), `UPDATE cluster SET origin = 'another server/00000001'`)
+	if err := renew(); !errors.Is(err, store.ErrFenced) {
+		t.Fatalf("a renewal on another server: %v", err)
+	}
+	if err := errors.Join(join("2"), renew(), join("3"), renew()); err != nil {
+		t.Fatal(err)
+	}
+	n.Epoch = "2" // the second to come must not change the name again
+	if err := renew(); err != nil {
+		t.Fatal(err)
+	}
+	n.Epoch = "1"
+	if err := renew(); !errors.Is(err, store.ErrFenced) {
+		t.Fatalf("a node of the incarnation before: %v", err)
+	}
+}
+
+// database is the name in a URL of pgtest.
+func database(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(u.Path, "/")
 }

@@ -101,11 +101,12 @@ func lockFile(path string) (*os.File, error) {
 
 func sqliteDialect() dialect {
 	return dialect{
-		goose: goose.DialectSQLite3,
-		now:   `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
-		chunk: 1, // more would make SQLite keep a journal to undo half a statement
-		check: `PRAGMA quick_check(1)`,
-		fault: sqliteFault,
+		origin: `''`, // a restored file is met at start, when a node loads everything
+		goose:  goose.DialectSQLite3,
+		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+		chunk:  1, // more would make SQLite keep a journal to undo half a statement
+		check:  `PRAGMA quick_check(1)`,
+		fault:  sqliteFault,
 	}
 }
 

@@ -93,7 +93,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	const name = `INSERT INTO cluster (one, incarnation) VALUES (1, $1) ON CONFLICT (one) DO NOTHING`
+	name := `INSERT INTO cluster (one, incarnation, origin) VALUES (1, $1, ` + s.origin + `) ON CONFLICT (one) DO NOTHING`
 	if _, err := s.writer.ExecContext(ctx, name, rand.Text()); err != nil {
 		return fmt.Errorf("name the database: %w", err)
 	}
