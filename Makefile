@@ -56,9 +56,7 @@ fmt: ## Format the Go files
 
 .PHONY: screenshots
 screenshots: deps ## Take the pictures in docs/screenshots again
-	@mkdir -p docs/screenshots
-	TOKSTA_SHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run '^TestBrowser$$' ./internal/app
-	@cd docs/screenshots && rm -f plain-* keyboard-* && for f in mouse-*; do mv "$$f" "$${f#mouse-}"; done
+	@scripts/screenshots
 
 .PHONY: clean
 clean: ## Remove what was built and the demo's data

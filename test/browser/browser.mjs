@@ -53,7 +53,6 @@ export async function look(page, name) {
   await page.emulateMedia({ colorScheme: 'light' });
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.equal(wider, 0, `${name} scrolls sideways`);
-  if (process.env.TOKSTA_SHOTS) await page.screenshot({ path: `${process.env.TOKSTA_SHOTS}/${name}.png`, fullPage: true });
 }
 
 // run executes the named journeys one after another and ends the process.
