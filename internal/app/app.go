@@ -124,7 +124,7 @@ func (a *App) listen() error {
 	}
 	var secure *tls.Config
 	if t := a.config.Listen.TLS; t.Cert != "" {
-		cert, err := loadCertificate(t.Cert, t.Key)
+		cert, err := loadCertificate(t, a.log)
 		if err != nil {
 			return err
 		}

@@ -1,17 +1,22 @@
 package app
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/toksta/toksta/internal/config"
 )
 
 // A renewed certificate is served without a restart, and a renewal caught
@@ -22,7 +27,8 @@ func TestCertificateReloads(t *testing.T) {
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writePair(t, cert, key, 1)
 
-	c, err := loadCertificate(cert, key)
+	var log bytes.Buffer
+	c, err := loadCertificate(config.TLS{Cert: cert, Key: key}, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +39,14 @@ func TestCertificateReloads(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half a certif"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.checked = time.Time{}
-	if got := serial(t, c); got != 1 {
-		t.Fatalf("after a broken write: serial = %d, want the old one", got)
+	for range 3 {
+		c.checked = time.Time{}
+		if got := serial(t, c); got != 1 {
+			t.Fatalf("after a broken write: serial = %d, want the old one", got)
+		}
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Errorf("a broken write is logged %d times, want once: %s", lines, &log)
 	}
 
 	writePair(t, cert, key, 2)
@@ -45,10 +56,28 @@ func TestCertificateReloads(t *testing.T) {
 	}
 }
 
+// While one handshake reads the files, the others are answered: a disk that
+// hangs must not keep clients out.
+func TestCertificateDoesNotWait(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writePair(t, cert, key, 1)
+	c, err := loadCertificate(config.TLS{Cert: cert, Key: key}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if got := serial(t, c); got != 1 {
+		t.Errorf("serial = %d, want 1", got)
+	}
+}
+
 // A path that is wrong refuses to start instead of failing each handshake.
 func TestCertificateMissing(t *testing.T) {
 	t.Parallel()
-	if _, err := loadCertificate(filepath.Join(t.TempDir(), "no.pem"), "no.key"); err == nil {
+	if _, err := loadCertificate(config.TLS{Cert: filepath.Join(t.TempDir(), "no.pem"), Key: "no.key"}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Fatal("a missing certificate was accepted")
 	}
 }
