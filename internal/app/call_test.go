@@ -19,9 +19,8 @@ type answer struct {
 	request *http.Request
 }
 
-// send makes the call "METHOD target" with a secret, "" for none, and header
-// lines such as "X-Forwarded-For: 10.0.0.1".
-func send(t *testing.T, url, call, secret string, lines ...string) answer {
+// send makes the call "METHOD target" with a secret, "" for none.
+func send(t *testing.T, url, call, secret string) answer {
 	t.Helper()
 	method, target, _ := strings.Cut(call, " ")
 	r, err := http.NewRequestWithContext(t.Context(), method, url+target, nil)
@@ -30,10 +29,6 @@ func send(t *testing.T, url, call, secret string, lines ...string) answer {
 	}
 	if secret != "" {
 		r.Header.Set("Authorization", "Bearer "+secret)
-	}
-	for _, line := range lines {
-		name, value, _ := strings.Cut(line, ": ")
-		r.Header.Set(name, value)
 	}
 	return do(t, r)
 }

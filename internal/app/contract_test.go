@@ -130,7 +130,7 @@ func deadKeys(t *testing.T, n *node) map[string]refused {
 	if _, err := api.RotateKey(t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: replaced.Key.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	adopt(t, api, owner, longAgoKey, time.Now().Add(-time.Hour))
+	adopt(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: time.Now().Add(-time.Hour)})
 	rows := map[string]refused{
 		"missing":    {challenge: realm, message: noKey, logged: "key_missing"},
 		"malformed":  {lines: []string{"Authorization: Basic eA=="}, logged: "key_malformed"},
@@ -151,11 +151,10 @@ func deadKeys(t *testing.T, n *node) map[string]refused {
 }
 
 // adopt imports one key by the digest of its secret.
-func adopt(t *testing.T, api *client.Client, owner toksta.AccountID, secret string, expires time.Time) {
+func adopt(t *testing.T, api *client.Client, secret string, row client.ImportRow) {
 	t.Helper()
-	made, err := api.ImportKeys(t.Context(), client.ImportRequest{Rows: []client.ImportRow{{
-		Digest: fmt.Sprintf("%x", sha256.Sum256([]byte(secret))), Account: owner, Name: "Imported", ExpiresAt: expires,
-	}}})
+	row.Name, row.Digest = "Imported", fmt.Sprintf("%x", sha256.Sum256([]byte(secret)))
+	made, err := api.ImportKeys(t.Context(), client.ImportRequest{Rows: []client.ImportRow{row}})
 	if err != nil || made.Imported != 1 {
 		t.Fatalf("import: %+v, %v", made, err)
 	}
@@ -191,8 +190,8 @@ func forbidden(t *testing.T, n *node) map[string]refused {
 			return err
 		}
 	}
-	off := func(r client.AccountRef) error { entitle(t, api, r.Account, "api_access_enabled", "false"); return nil }
-	adopt(t, api, pausedID, pausedKey, time.Time{})
+	off := func(r client.AccountRef) error { entitle(t, api, r.Account, "api_access_enabled=false"); return nil }
+	adopt(t, api, pausedKey, client.ImportRow{Account: pausedID})
 	no := client.CreateKeyRequest{}
 	account := []toksta.Family{"account"}
 	elsewhere := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
@@ -221,7 +220,7 @@ func forbidden(t *testing.T, n *node) map[string]refused {
 	broke.secret = secret("payg", plan("API_PAYG"), no)
 	rows["no credits"] = broke
 	broke.secret = secret("saas payg", func(r client.AccountRef) error {
-		entitle(t, api, r.Account, "api_access_enabled", "true")
+		entitle(t, api, r.Account, "api_access_enabled=true")
 		return plan("PAYG")(r)
 	}, no)
 	rows["no credits, SaaS"] = broke
@@ -376,7 +375,7 @@ func TestRateLimited(t *testing.T) {
 	n := start(t)
 	api := operatorOf(n)
 	owner := account(t, api, "Fast")
-	entitle(t, api, owner, "rate_limit_per_minute", "2")
+	entitle(t, api, owner, "rate_limit_per_minute=2")
 	key := newKey(t, api, owner, "Fast").Secret
 	got := exhaust(t, n, "GET /v1/account/usage", key)
 	refused{status: 429, code: "RATE_LIMITED", reason: "rate_limited"}.check(t, got)

@@ -123,7 +123,7 @@ func traffic(t *testing.T, n *node, owner toksta.AccountID) (tally, string) {
 	must(api.SetStatus(t.Context(), client.SetStatusRequest{AccountRef: ref, Status: "past_due"}))
 	call(2, free, live.Secret)
 	must(api.SetStatus(t.Context(), client.SetStatusRequest{AccountRef: ref, Status: "active"}))
-	entitle(t, api, owner, "overage_cap_usd", "1.00")
+	entitle(t, api, owner, "overage_cap_usd=1.00")
 	call(3, match, live.Secret)
 	for _, reason := range []string{
 		"scope_insufficient", "workspace_not_entitled", "key_revoked", "rate_limited",

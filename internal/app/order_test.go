@@ -57,7 +57,7 @@ func TestOrderOfRefusals(t *testing.T) {
 	bill("active")
 
 	// Within one window: limited, refused for billing, limited again.
-	entitle(t, api, owner, "rate_limit_per_minute", "1")
+	entitle(t, api, owner, "rate_limit_per_minute=1")
 	for proven := false; !proven; {
 		exhaust(t, n, "GET /v1/creators/7", live.Secret)
 		bill("past_due")
@@ -69,10 +69,10 @@ func TestOrderOfRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	exhaust(t, n, search, live.Secret) // 402 until then
-	entitle(t, api, owner, "rate_limit_per_minute", "1000")
+	entitle(t, api, owner, "rate_limit_per_minute=1000")
 	question := refused{call: search, secret: live.Secret, body: "{", status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
 	question.check(t, question.send(t, n.url))
-	entitle(t, api, owner, "purchased_credits", "+1")
+	entitle(t, api, owner, "purchased_credits=+1")
 	if got := question.send(t, n.url); got.status != 400 {
 		t.Errorf("with credits: %d %s, want 400", got.status, got.body)
 	}

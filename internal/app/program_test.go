@@ -132,12 +132,14 @@ func account(t *testing.T, api *client.Client, name string) toksta.AccountID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entitle(t, api, made.Account.ID, "rate_limit_per_minute", "1000000")
+	entitle(t, api, made.Account.ID, "rate_limit_per_minute=1000000")
 	return made.Account.ID
 }
 
-func entitle(t *testing.T, api *client.Client, id toksta.AccountID, name, value string) {
+// entitle sets "name=value".
+func entitle(t *testing.T, api *client.Client, id toksta.AccountID, entitlement string) {
 	t.Helper()
+	name, value, _ := strings.Cut(entitlement, "=")
 	_, err := api.SetEntitlement(t.Context(), client.SetEntitlementRequest{
 		AccountRef: client.AccountRef{Account: id}, Name: name, Value: value,
 	})
