@@ -10,11 +10,11 @@ import (
 
 // Server returns an http.Server with the bounds that a gateway with that
 // MaxHeader counts on: net/http answers beyond them by itself, without the
-// envelope, so they lie above the gateway's own. The caller changes timeouts
-// and adds what else it needs.
+// envelope, so they lie above the gateway's own. A body that stands still is
+// not waited for. The caller changes timeouts and adds what else it needs.
 func Server(h http.Handler, maxHeader int) *http.Server {
 	return &http.Server{
-		Handler:                      h,
+		Handler:                      timed(maxStall, h),
 		ReadHeaderTimeout:            10 * time.Second,
 		IdleTimeout:                  2 * time.Minute,
 		MaxHeaderBytes:               2 * (maxHeader + maxTarget),
