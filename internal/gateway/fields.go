@@ -16,8 +16,9 @@ const (
 	HeaderScopes    = "X-Toksta-Scopes"
 )
 
-// folded is a field name as back ends fold it together: lower case, with "_"
-// and "." for "-". Longer names than it holds are none of ours.
+// folded is a field name as back ends fold it together: lower case, with "-"
+// for whatever is no letter or digit, since CGI and its heirs make "_" of it.
+// Longer names than it holds are none of ours.
 type folded struct {
 	text [32]byte
 	size int
@@ -30,7 +31,8 @@ func fold(name string) (f folded) {
 		switch {
 		case 'A' <= c && c <= 'Z':
 			f.text[i] = c | 0x20
-		case c == '_' || c == '.':
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		default:
 			f.text[i] = '-'
 		}
 	}
@@ -83,9 +85,10 @@ func strip(h http.Header, ours func(name string) bool) {
 	}
 }
 
-// identify states to the upstream who calls and in which request. A trace state
-// without the trace context that it belongs to would mislead, so it goes.
-func identify(h http.Header, p *httpauth.Passage) {
+// identify states to the upstream who calls and in which request; parent is the
+// trace context that the client sent. A trace state without the trace context
+// that it belongs to would mislead, so it goes.
+func identify(h http.Header, p *httpauth.Passage, parent string) {
 	who := p.Decision.Principal
 	h.Set(HeaderAccountID, string(who.AccountID))
 	h.Set(HeaderKeyID, string(who.KeyID))
@@ -93,11 +96,12 @@ func identify(h http.Header, p *httpauth.Passage) {
 	h.Set(HeaderScopes, joinFamilies(who.Scopes))
 	h.Set(httpauth.HeaderRequestID, p.Exchange.RequestID)
 	h.Set(httpauth.HeaderTraceID, p.Exchange.TraceID)
-	if p.Exchange.Traceparent == "" {
+	if parent == "" || parent != p.Exchange.Traceparent {
 		h.Del("Tracestate")
-		return
 	}
-	h.Set(httpauth.HeaderTraceparent, p.Exchange.Traceparent)
+	if p.Exchange.Traceparent != "" {
+		h.Set(httpauth.HeaderTraceparent, p.Exchange.Traceparent)
+	}
 }
 
 // joinFamilies writes scopes as the upstream reads them: "data,job".

@@ -27,6 +27,7 @@ func TestIdentityFields(t *testing.T) {
 		for _, spelling := range []string{
 			name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"),
 			strings.ToLower(strings.ReplaceAll(name, "-", ".")), strings.Replace(name, "-", "_", 1), strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
+			strings.ReplaceAll(name, "-", "+"), strings.ReplaceAll(name, "-", "~"), strings.Replace(name, "-", "!", 1),
 		} {
 			if !strings.EqualFold(spelling, "Authorization") && !strings.EqualFold(spelling, "X-Forwarded-For") {
 				forged = append(forged, spelling+": forged")

@@ -51,14 +51,14 @@ func newProxy(u Upstream, trusted proxies) (http.Handler, error) {
 	base.Path = strings.TrimSuffix(u.URL.Path, "/")
 	base.RawPath = strings.TrimSuffix(u.URL.EscapedPath(), "/")
 	p := &proxy{base: &base, trusted: trusted}
-	return &httputil.ReverseProxy{
+	return onlyOurs(&httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      transport(u),
 		ModifyResponse: modify,
 		ErrorHandler:   fail,
 		ErrorLog:       log.New(io.Discard, "", 0), // the request record says it
 		BufferPool:     &buffers{},
-	}, nil
+	}), nil
 }
 
 // transport never changes a body, asks no environment for a proxy and keeps
@@ -94,7 +94,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.RawQuery = pr.In.URL.RawQuery
 	out.Trailer = nil
 	strip(out.Header, fromClient)
-	identify(out.Header, passage)
+	identify(out.Header, passage, pr.In.Header.Get(httpauth.HeaderTraceparent))
 	if passage.Call.Addr.IsValid() {
 		out.Header.Set("X-Forwarded-For", passage.Call.Addr.String())
 	}
@@ -117,6 +117,7 @@ func modify(res *http.Response) error {
 	}
 	strip(res.Header, fromUpstream)
 	strip(res.Trailer, fromUpstream)
+	guardTrailer(res)
 	return nil
 }
 
