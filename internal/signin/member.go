@@ -48,7 +48,7 @@ type PasswordRequest struct {
 // ChangePassword sets a new password for the signed-in member, who proves the
 // current one, and ends all other sessions.
 func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) error {
-	m, err := s.prove(ctx, from, id.Member.Email, req.Current)
+	m, err := s.proveAgain(ctx, id, req.Current)
 	switch {
 	// The person is signed in: this is a fault of the form.
 	case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):

@@ -29,6 +29,34 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	if wait := s.addresses.attempt(address, now); wait > 0 {
 		return toksta.Member{}, tooMany(wait)
 	}
+	m, err := s.check(ctx, email, password)
+	if err != nil {
+		return toksta.Member{}, err
+	}
+	// The address starts afresh; the network gets only this attempt back, or
+	// an own account would make guessing at others free.
+	s.addresses.clear(address)
+	s.networks.pardon(network)
+	return m, nil
+}
+
+// proveAgain is prove for somebody who is signed in. The attempts are counted
+// apart: strangers who guess at the address, or share the network, must not
+// keep its owner from revoking a key.
+func (s *Service) proveAgain(ctx context.Context, id Identity, password toksta.Hidden) (toksta.Member, error) {
+	name := string(id.Member.ID)
+	if wait := s.members.attempt(name, s.now()); wait > 0 {
+		return toksta.Member{}, tooMany(wait)
+	}
+	m, err := s.check(ctx, id.Member.Email, password)
+	if err == nil {
+		s.members.clear(name)
+	}
+	return m, err
+}
+
+// check looks the member up and compares the password, at the cost of one hash.
+func (s *Service) check(ctx context.Context, email string, password toksta.Hidden) (toksta.Member, error) {
 	m, err := s.Store.MemberByEmail(ctx, email)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return toksta.Member{}, fmt.Errorf("look up the member: %w", err)
@@ -47,10 +75,6 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	case !matches || !may:
 		return toksta.Member{}, wrong()
 	}
-	// The address starts afresh; the network gets only this attempt back, or
-	// an own account would make guessing at others free.
-	s.addresses.clear(address)
-	s.networks.pardon(network)
 	return m, nil
 }
 

@@ -182,6 +182,36 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// Whoever holds a leaked key can guess at its owner's address all day: that must
+// not keep the owner, who is signed in, from the pages that revoke it. Guessing
+// with somebody's session is as slow as guessing without.
+func TestConfirmWhileSomebodyGuesses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in := w.signUp(t, "ada@example.com")
+	for range 50 {
+		_, _ = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide("wrong"))
+	}
+	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	refused(t, err, toksta.CodeRateLimited, "Try again")
+	in, err = w.Confirm(t.Context(), home, in.Identity, toksta.Hide(secretWord))
+	if err != nil {
+		t.Fatalf("the owner cannot confirm: %v", err)
+	}
+	change := PasswordRequest{Current: toksta.Hide(secretWord), Next: toksta.Hide("another horse battery")}
+	if err := w.ChangePassword(t.Context(), home, in.Identity, change); err != nil {
+		t.Fatalf("the owner cannot change the password: %v", err)
+	}
+	before := w.hashes.Load()
+	for i := range 50 {
+		_, err = w.Confirm(t.Context(), from(i), in.Identity, toksta.Hide("wrong"))
+	}
+	refused(t, err, toksta.CodeRateLimited, "Try again")
+	if n := w.hashes.Load() - before; n != 6 {
+		t.Errorf("%d guesses with a session got through", n)
+	}
+}
+
 // The operator can let people in and reset a password; a disabled member's
 // open browser is out at once.
 func TestOperatorsMembers(t *testing.T) {

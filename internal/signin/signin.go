@@ -53,6 +53,7 @@ type Service struct {
 	passwords *hasher
 	addresses *throttle
 	networks  *throttle
+	members   *throttle // signed in, asked for the password again
 }
 
 // New returns a service; Run sweeps what it leaves behind.
@@ -67,6 +68,7 @@ func New(c Config) *Service {
 		// even while somebody guesses.
 		addresses: newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
 		networks:  newThrottle(pace{free: 20, limit: 15 * time.Minute, forget: time.Hour}),
+		members:   newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
 	}
 }
 
@@ -105,9 +107,10 @@ func (s *Service) SignIn(ctx context.Context, from Origin, email string, passwor
 }
 
 // Confirm asks a signed-in person for the password again and replaces the
-// session by a new one, whose CreatedAt is now.
+// session by a new one, whose CreatedAt is now. Failed sign-ins do not delay it,
+// only its own failures do.
 func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, password toksta.Hidden) (SignedIn, error) {
-	m, err := s.prove(ctx, from, id.Member.Email, password)
+	m, err := s.proveAgain(ctx, id, password)
 	if err != nil {
 		return SignedIn{}, err
 	}
