@@ -13,10 +13,10 @@ import (
 
 // checker gathers faults while the configuration is read and checked.
 type checker struct {
-	cfg       *Config
+	cfg       *Config           // as far as it could be read
 	documents []*document       // the operator's file before the shipped one
 	variables map[string]string // path → variable that set it
-	faults    Faults
+	faults    Faults            // in the order of the checks
 }
 
 // fault records a problem at a path, blaming the variable or line that set
@@ -47,7 +47,8 @@ func (c *checker) origin(path string) (file string, line int) {
 	return c.documents[0].name, 0
 }
 
-// must records a fault unless ok.
+// must records a fault unless ok. Every check says what to do: fix is an
+// instruction, not the problem once more.
 func (c *checker) must(ok bool, path, problem, fix string) {
 	if !ok {
 		c.fault(path, problem, fix)

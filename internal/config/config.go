@@ -27,11 +27,11 @@ type Config struct {
 	Branding       Branding                        `yaml:"branding"`
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
-	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"` // "admit" or the reason of the refusal
-	Families       []Family                        `yaml:"families"`
-	Plans          []Plan                          `yaml:"plans"`
-	Upstreams      map[string]Upstream             `yaml:"upstreams"`
-	Routes         []Route                         `yaml:"routes"`
+	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit" or the reason of the refusal
+	Families       []Family                        `yaml:"families"`  // what routes, plans and scopes refer to
+	Plans          []Plan                          `yaml:"plans"`     // the vendor's offer
+	Upstreams      map[string]Upstream             `yaml:"upstreams"` // by the name that routes use
+	Routes         []Route                         `yaml:"routes"`    // what is not here is answered 404
 }
 
 // Listen is where the node accepts connections.
@@ -45,8 +45,8 @@ type Listen struct {
 
 // TLS names PEM files, read again when they change. Both or neither are set.
 type TLS struct {
-	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
+	Cert string `yaml:"cert"` // the chain, leaf first
+	Key  string `yaml:"key"`  // of the leaf, readable for this process alone
 }
 
 // Store is the database.
@@ -76,75 +76,75 @@ type Meter struct {
 
 // Gateway bounds requests and connections.
 type Gateway struct {
-	MaxBody           Size          `yaml:"max_body"`
-	MaxHeader         Size          `yaml:"max_header"`
-	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
-	IdleTimeout       time.Duration `yaml:"idle_timeout"`
-	ShutdownGrace     time.Duration `yaml:"shutdown_grace"` // for requests in flight when the node stops
+	MaxBody           Size          `yaml:"max_body"`            // of a request; above it 413
+	MaxHeader         Size          `yaml:"max_header"`          // of a request, in all; above it 431
+	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"` // for a client to send its header
+	IdleTimeout       time.Duration `yaml:"idle_timeout"`        // of a connection between two requests
+	ShutdownGrace     time.Duration `yaml:"shutdown_grace"`      // for requests in flight when the node stops
 }
 
 // Signup is who may make an account.
 type Signup struct {
-	Policy             string        `yaml:"policy"` // open, invited or closed
-	Plan               toksta.PlanID `yaml:"plan"`   // of a new account
-	InvitationLifetime time.Duration `yaml:"invitation_lifetime"`
+	Policy             string        `yaml:"policy"`              // open, invited or closed
+	Plan               toksta.PlanID `yaml:"plan"`                // of a new account
+	InvitationLifetime time.Duration `yaml:"invitation_lifetime"` // from when it is made
 }
 
 // Sessions is how long a browser stays signed in.
 type Sessions struct {
-	Lifetime        time.Duration `yaml:"lifetime"`
-	Idle            time.Duration `yaml:"idle"`
+	Lifetime        time.Duration `yaml:"lifetime"`         // from signing in, used or not
+	Idle            time.Duration `yaml:"idle"`             // without any request
 	Recent          time.Duration `yaml:"recent"`           // how long after signing in keys may be made, rotated and revoked
 	InsecureCookies bool          `yaml:"insecure_cookies"` // explicit consent to cookies over plain HTTP beyond this machine
 }
 
 // Branding is what the account pages show of the vendor.
 type Branding struct {
-	Product    string `yaml:"product"`
-	Hue        int    `yaml:"hue"` // of the accent colour, 190–330
-	SupportURL string `yaml:"support_url"`
-	StatusURL  string `yaml:"status_url"`
-	TermsURL   string `yaml:"terms_url"`
+	Product    string `yaml:"product"`     // the name that customers know
+	Hue        int    `yaml:"hue"`         // of the accent colour, 190–330
+	SupportURL string `yaml:"support_url"` // every link: "" leaves it out
+	StatusURL  string `yaml:"status_url"`  // where outages are told
+	TermsURL   string `yaml:"terms_url"`   // beside sign-up and sign-in
 	BillingURL string `yaml:"billing_url"` // Manage billing
 	CreditsURL string `yaml:"credits_url"` // Buy credits
 }
 
 // Keys is what an API key looks like and how many an account may hold.
 type Keys struct {
-	Prefix  string `yaml:"prefix"`
-	MaxLive int    `yaml:"max_live"`
+	Prefix  string `yaml:"prefix"`   // of each secret, before 48 hex digits
+	MaxLive int    `yaml:"max_live"` // of an account, at once
 }
 
 // RateLimit is the limit where neither plan nor account states one.
 type RateLimit struct {
-	PerMinute int `yaml:"per_minute"`
+	PerMinute int `yaml:"per_minute"` // calls of an account
 }
 
 // Family is a group of endpoints.
 type Family struct {
-	Name        toksta.Family `yaml:"name"`
-	Description string        `yaml:"description"`
+	Name        toksta.Family `yaml:"name"`        // in routes, plans, scopes and refusals
+	Description string        `yaml:"description"` // for people who choose scopes
 }
 
 // Plan is what an account subscribes to.
 type Plan struct {
-	ID              toksta.PlanID    `yaml:"id"`
-	Name            string           `yaml:"name"`
-	Source          string           `yaml:"source"`
-	API             toksta.APIAccess `yaml:"api"`
-	Families        []toksta.Family  `yaml:"families,flow"`
-	Entitled        []toksta.Family  `yaml:"entitled,flow"`
-	Fee             Money            `yaml:"fee"`
-	IncludedCredits int64            `yaml:"included_credits"`
-	Overage         Money            `yaml:"overage"`
-	CreditPrice     Money            `yaml:"credit_price"`
-	PerMinute       int              `yaml:"per_minute"`
+	ID              toksta.PlanID    `yaml:"id"`               // in the API and the CLI
+	Name            string           `yaml:"name"`             // for people
+	Source          string           `yaml:"source"`           // dedicated_api or saas
+	API             toksta.APIAccess `yaml:"api"`              // always, never, or entitled: by the account's own exception
+	Families        []toksta.Family  `yaml:"families,flow"`    // what its keys reach
+	Entitled        []toksta.Family  `yaml:"entitled,flow"`    // what they reach beside, by exception
+	Fee             Money            `yaml:"fee"`              // a month, for people alone
+	IncludedCredits int64            `yaml:"included_credits"` // a cycle; used first
+	Overage         Money            `yaml:"overage"`          // a credit beyond those paid for; 0: not sold
+	CreditPrice     Money            `yaml:"credit_price"`     // a credit bought ahead, for people alone
+	PerMinute       int              `yaml:"per_minute"`       // calls of an account; 0: rate_limit.per_minute
 }
 
 // Upstream is a back end of the vendor's.
 type Upstream struct {
-	URL             string        `yaml:"url"`
-	ConnectTimeout  time.Duration `yaml:"connect_timeout"`
+	URL             string        `yaml:"url"`              // http or https
+	ConnectTimeout  time.Duration `yaml:"connect_timeout"`  // default 5 s
 	ResponseTimeout time.Duration `yaml:"response_timeout"` // until the answer's header
 }
 
@@ -162,11 +162,11 @@ func (u Upstream) Address() string {
 
 // Route is one operation of the API.
 type Route struct {
-	Method    string        `yaml:"method"`
-	Path      string        `yaml:"path"`
-	Operation string        `yaml:"operation"`
-	Family    toksta.Family `yaml:"family"`
-	Upstream  string        `yaml:"upstream"`
-	CostKey   string        `yaml:"cost_key"`
-	Credits   int64         `yaml:"credits"`
+	Method    string        `yaml:"method"`    // upper case; HEAD follows GET unless it is listed
+	Path      string        `yaml:"path"`      // under /v1/; {id} takes one segment, a last * the rest
+	Operation string        `yaml:"operation"` // a name for logs and documentation
+	Family    toksta.Family `yaml:"family"`    // decides who is admitted
+	Upstream  string        `yaml:"upstream"`  // none for the family account, which Toksta answers
+	CostKey   string        `yaml:"cost_key"`  // what usage groups its calls by; default: the operation
+	Credits   int64         `yaml:"credits"`   // of one call that is answered below 400
 }

@@ -12,9 +12,9 @@ import (
 
 // document is one YAML text and its nodes, which know their lines.
 type document struct {
-	name string
-	data []byte
-	root yaml.Node
+	name string    // of the file, as faults say it
+	data []byte    // empty: no file
+	root yaml.Node // filled when it is overlaid
 }
 
 // top is the node of the whole map, nil when nothing was read.
@@ -40,7 +40,8 @@ func (d *document) find(path string) (line int) {
 	return line
 }
 
-// child returns the value of a map's key or the element of a list.
+// child returns the value of a map's key or the element of a list; nil when
+// there is none.
 func child(n *yaml.Node, name string) *yaml.Node {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -98,8 +99,8 @@ func walkUnknown(n *yaml.Node, t reflect.Type, report func(key *yaml.Node, known
 
 // field is a struct field and its name in the file.
 type field struct {
-	name  string
-	index int
+	name  string // of its yaml tag
+	index int    // in the struct
 }
 
 // fieldsOf lists the settings of a section, in the order of the struct.
@@ -123,7 +124,8 @@ func names(fields []field) []string {
 	return out
 }
 
-// nearest returns the candidate at most two edits away from name, or "".
+// nearest returns the candidate at most two edits away from name, or "". A name
+// as short as the edits is near to everything, so it gets no advice.
 func nearest(name string, candidates []string) string {
 	best, found := 3, ""
 	for _, candidate := range candidates {
@@ -134,7 +136,8 @@ func nearest(name string, candidates []string) string {
 	return found
 }
 
-// distance is Levenshtein's.
+// distance is Levenshtein's: how many letters to insert, drop or replace. It
+// keeps one row of the table.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

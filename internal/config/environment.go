@@ -13,6 +13,7 @@ import (
 	"time"
 )
 
+// variablePrefix starts the name of every variable of ours.
 const variablePrefix = "TOKSTA_"
 
 // Process is what commands read of the environment beside the settings.
@@ -72,7 +73,7 @@ func settings(v reflect.Value, path string, store func()) []setting {
 	return nil
 }
 
-// isScalar reports whether one text can set v.
+// isScalar reports whether one text can set v, which must be addressable.
 func isScalar(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return true
@@ -80,7 +81,7 @@ func isScalar(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Kind() == reflect.Bool || v.CanInt()
 }
 
-// join extends a path by a name.
+// join extends a path, "" for the top, by a name.
 func join(path, name string) string {
 	if path == "" {
 		return name
@@ -122,7 +123,8 @@ func (c *checker) overlayEnvironment(environ []string) {
 	}
 }
 
-// setScalar reads text as v's type has it in the file.
+// setScalar reads text as v's type has it in the file: a duration needs its
+// unit, an amount its decimals.
 func setScalar(v reflect.Value, text string) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))

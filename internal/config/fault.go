@@ -13,8 +13,8 @@ type Fault struct {
 	File    string // "environment" for a variable
 	Line    int    // 0 where no line is to blame
 	Field   string // "plans[2].overage", or the variable's name
-	Problem string
-	Fix     string
+	Problem string // a sentence
+	Fix     string // an instruction; "" where the problem says it all
 
 	unread bool // the line's value could not be read at all
 }

@@ -69,7 +69,8 @@ func load(doc document, environ []string) (Config, error) {
 	return cfg, nil
 }
 
-// readLimited reads a file of at most maxFile bytes.
+// readLimited reads a file of at most maxFile bytes: a device or a log named by
+// mistake must not fill the memory.
 func readLimited(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -85,7 +86,8 @@ func readLimited(path string) ([]byte, error) {
 	return data, nil
 }
 
-// overlay decodes a document over the configuration so far.
+// overlay decodes a document over the configuration so far: sections
+// are merged setting by setting, a list or a map of names is replaced whole.
 func (c *checker) overlay(doc *document) {
 	if !regexp.MustCompile(`(?m)^\s*[^#\s]`).Match(doc.data) {
 		return // nothing but comments
@@ -128,7 +130,8 @@ func (c *checker) decodeFaults(doc *document, err error) {
 	c.faults = append(c.faults, f)
 }
 
-// plain says in words what the decoder says in Go types.
+// plain says in words what the decoder says in Go types, which mean nothing to
+// an operator. A message of another form is passed on as it is.
 func plain(message string) string {
 	m := regexp.MustCompile("^cannot construct (\\S+)(?: `(.*)`)? into (\\S+)").FindStringSubmatch(message)
 	if m == nil {
@@ -157,7 +160,8 @@ func plain(message string) string {
 	return fmt.Sprintf("This is %s where %s belongs.", found, wanted)
 }
 
-// readSecrets replaces settings by the content of the files that hold them.
+// readSecrets replaces settings by the content of the files that hold them. The
+// content is in no fault.
 func (c *checker) readSecrets() {
 	if c.cfg.Store.URLFile == "" {
 		return
@@ -173,7 +177,8 @@ func (c *checker) readSecrets() {
 	c.cfg.Store.URL = strings.TrimSpace(string(data))
 }
 
-// complete fills in what depends on other settings.
+// complete fills in what depends on other settings, so that nobody after it
+// needs to know a default. What was stated stays.
 func (c *checker) complete() {
 	cfg := c.cfg
 	fill := func(s *string, value string) {

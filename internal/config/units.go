@@ -12,6 +12,7 @@ import (
 // Money is an amount in micro-dollars, written in dollars: 0.018.
 type Money int64
 
+// microDigits is how many decimals of a dollar an amount can have.
 const microDigits = 6
 
 // UnmarshalText reads dollars with at most six decimals, exactly: no amount
@@ -44,8 +45,8 @@ type Size int64
 
 // unit is a unit of size.
 type unit struct {
-	name  string
-	bytes int64
+	name  string // as it is written
+	bytes int64  // in one of it
 }
 
 // units are the units, largest first; B would match the end of each.
@@ -81,7 +82,8 @@ func (s Size) String() string {
 // MarshalText writes the size as UnmarshalText reads it.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// number is text as a YAML number, which keeps its digits.
+// number is text as a YAML number, which keeps its digits: a float would print
+// 0.1 as it is not.
 func number(text string) *yaml.Node {
 	tag := "!!int"
 	if strings.Contains(text, ".") {
