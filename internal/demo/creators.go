@@ -9,20 +9,21 @@ import (
 
 // creator is a made-up person, the same for the same id.
 type creator struct {
-	ID         string         `json:"id"`
+	ID         string         `json:"id"` // the rest follows from it and the topic
 	Name       string         `json:"name"`
-	Bio        string         `json:"bio"`
+	Bio        string         `json:"bio"` // says the topic, so that a search seems to have searched
 	Location   string         `json:"location"`
 	Categories []string       `json:"content_categories"`
 	Audiences  []string       `json:"target_audiences"`
 	Languages  []string       `json:"languages"`
 	Platform   string         `json:"platform"`
-	Handle     string         `json:"handle"`
-	ProfileURL string         `json:"profile_url"`
-	Metrics    map[string]any `json:"metrics"`
+	Handle     string         `json:"handle"`      // of no real person: it has a random tail
+	ProfileURL string         `json:"profile_url"` // at a name that can never be registered
+	Metrics    map[string]any `json:"metrics"`     // plausible together; nobody measured them
 }
 
-// dice are seeded by text, so that the same question has the same answer.
+// dice are seeded by text, so that the same question has the same answer: what
+// one operation tells of a creator, the others tell too.
 func dice(seed string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(seed))
@@ -32,7 +33,8 @@ func dice(seed string) *rand.Rand {
 // pick throws the dice for one of the words.
 func pick(d *rand.Rand, words ...string) string { return words[d.IntN(len(words))] }
 
-// uuid makes a version 4 identifier out of dice.
+// uuid makes an identifier in the form of version 4 out of dice. It is no
+// secret and never unique among demos.
 func uuid(d *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", d.Uint32(), d.IntN(1<<16), d.IntN(1<<12), 0x8000|d.IntN(1<<14), d.Int64N(1<<48))
 }
@@ -59,7 +61,8 @@ func newCreator(id, topic string) creator {
 	}
 }
 
-// newCreators makes count people who fit a topic.
+// newCreators makes count people who fit a topic, the first ones the same
+// however many are asked for.
 func newCreators(topic string, count int) []creator {
 	d := dice(topic)
 	out := make([]creator, count)

@@ -2,7 +2,8 @@ package demo
 
 import "net/http"
 
-// object is a JSON object of an answer.
+// object is a JSON object of an answer: the shapes are the API's own, and a type
+// for each would say no more.
 type object = map[string]any
 
 // since is the moment at which everything in the demo happened.
@@ -19,16 +20,18 @@ func search(most int) answer {
 	}
 }
 
-// thoughtLeaders accepts a job that getJob reports as done.
+// thoughtLeaders accepts a job that getJob reports as done. 202 shows that the
+// gateway charges for whatever is answered below 400.
 func thoughtLeaders(q question, _ *http.Request) (int, object) {
 	return http.StatusAccepted, object{"job_id": uuid(dice(q.topic())), "job_type": "thought_leaders", "status": "queued"}
 }
 
+// getCreator knows every id: the person is made when asked for.
 func getCreator(_ question, r *http.Request) (int, object) {
 	return http.StatusOK, object{"creator": newCreator(r.PathValue("id"), "software")}
 }
 
-// jobs starts one job for each creator.
+// jobs starts one job for each creator, and costs the same however many.
 func jobs(kind string) answer {
 	return func(q question, _ *http.Request) (int, object) {
 		ids := []string{}
@@ -45,7 +48,7 @@ func jobs(kind string) answer {
 	}
 }
 
-// results tells how each creator's job ended.
+// results tells how each creator's job ended: well, always.
 func results(kind string) answer {
 	return func(q question, _ *http.Request) (int, object) {
 		summary := []object{}
@@ -102,12 +105,14 @@ func cancelJob(_ question, r *http.Request) (int, object) {
 	return http.StatusOK, object{"job": canceled}
 }
 
+// jobResults answers a job with the creators that it would have found.
 func jobResults(q question, _ *http.Request) (int, object) {
 	finished := job(q.JobID, "succeeded")
 	finished["results"] = newCreators(q.JobID, 3)
 	return http.StatusOK, object{"job": finished}
 }
 
+// bulkResults answers the first jobs asked for, as many as one answer holds.
 func bulkResults(q question, _ *http.Request) (int, object) {
 	all := []object{}
 	for _, id := range q.JobIDs[:min(len(q.JobIDs), maxProfiles)] {
@@ -124,15 +129,18 @@ func campaign(id, name string) object {
 	}
 }
 
+// listCampaigns shows the same two to every account: the demo has one workspace.
 func listCampaigns(question, *http.Request) (int, object) {
 	d := dice("campaigns")
 	return http.StatusOK, object{"campaigns": []object{campaign(uuid(d), "Developer launch"), campaign(uuid(d), "Spring webinar")}}
 }
 
+// createCampaign answers as if it had made one.
 func createCampaign(q question, _ *http.Request) (int, object) {
 	return http.StatusCreated, object{"campaign": campaign(uuid(dice(q.Name)), q.Name)}
 }
 
+// getCampaign knows every id.
 func getCampaign(_ question, r *http.Request) (int, object) {
 	return http.StatusOK, object{"campaign": campaign(r.PathValue("id"), "Developer launch")}
 }
@@ -142,10 +150,12 @@ func creatorList(id, name string) object {
 	return object{"id": id, "name": name, "is_private": true, "platform": "linkedin", "created_at": since, "updated_at": since}
 }
 
+// listCreatorLists shows the one list there is.
 func listCreatorLists(question, *http.Request) (int, object) {
 	return http.StatusOK, object{"creator_lists": []object{creatorList(uuid(dice("lists")), "Shortlist")}}
 }
 
+// createCreatorList answers as if it had made one.
 func createCreatorList(q question, _ *http.Request) (int, object) {
 	return http.StatusCreated, object{"creator_list": creatorList(uuid(dice(q.Name)), q.Name)}
 }

@@ -27,18 +27,18 @@ type Visit struct {
 
 // tenant is an account of the demo.
 type tenant struct {
-	name, email  string
-	plan         toksta.PlanID
-	status       toksta.Status
-	entitlements []string // "name=value"
-	keys         []tenantKey
-	story        string
+	name, email  string        // of the account and of its one member
+	plan         toksta.PlanID // of the shipped configuration
+	status       toksta.Status // set after the keys, which some would not allow
+	entitlements []string      // "name=value"
+	keys         []tenantKey   // whose secrets nobody ever sees
+	story        string        // what a visitor will find
 }
 
 // tenantKey is a key that an account starts with.
 type tenantKey struct {
 	name   string
-	scopes []toksta.Family
+	scopes []toksta.Family // none: all of the plan
 }
 
 // tenants is one account for each plan and billing state that matters.
@@ -98,7 +98,8 @@ func Seed(ctx context.Context, v Visit) error {
 	return v.tell(secret)
 }
 
-// tenant makes one account. The status comes last: some refuse new keys.
+// tenant makes one account, or completes what an earlier run began: every step
+// may find its work done. The status comes last: some refuse new keys.
 func (v Visit) tenant(ctx context.Context, t tenant) (toksta.AccountID, error) {
 	id, err := v.account(ctx, t)
 	if err != nil {
@@ -159,13 +160,15 @@ func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string,
 	return made.Secret, os.WriteFile(file, []byte(string(made.Key.ID)+" "+made.Secret), 0o600)
 }
 
-// shows reports whether preview, "start…end", is of secret.
+// shows reports whether preview, "start…end", is of secret: after a rotation the
+// kept one is not, though the key lives.
 func shows(preview, secret string) bool {
 	start, end, _ := strings.Cut(preview, "…")
 	return secret != "" && strings.HasPrefix(secret, start) && strings.HasSuffix(secret, end)
 }
 
-// tell prints what to open and what to run, ready to paste.
+// tell prints what to open and what to run, ready to paste in the directory that
+// the demo was started in.
 func (v Visit) tell(secret string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nThe demo is ready. Sign in at %s/account with the password %q as\n\n", v.URL, Password)

@@ -13,18 +13,18 @@ const maxProfiles = 100
 
 // question is what the demo understands of requests; other fields are ignored.
 type question struct {
-	Query         string   `json:"query"`
+	Query         string   `json:"query"` // wins over Keywords as the topic
 	Keywords      []string `json:"keywords"`
-	Limit         int      `json:"limit"`
-	Name          string   `json:"name"`
-	CreatorIDs    []string `json:"creator_ids"`
-	JobID         string   `json:"job_id"`
+	Limit         int      `json:"limit"`       // how many to find; 0: ten
+	Name          string   `json:"name"`        // of a campaign or list to make
+	CreatorIDs    []string `json:"creator_ids"` // none: two stand-ins
+	JobID         string   `json:"job_id"`      // any: every job is known
 	JobIDs        []string `json:"job_ids"`
-	DetailLevel   string   `json:"detail_level"`
-	AnalysisDepth string   `json:"analysis_depth"`
+	DetailLevel   string   `json:"detail_level"`   // repeated, otherwise ignored
+	AnalysisDepth string   `json:"analysis_depth"` // the same
 }
 
-// topic is what the question is about.
+// topic is what the question is about, never empty.
 func (q question) topic() string {
 	if q.Query != "" {
 		return q.Query
@@ -35,7 +35,8 @@ func (q question) topic() string {
 	return "software"
 }
 
-// creators returns the ids asked for, or two stand-ins.
+// creators returns the ids asked for, as many as one answer holds, or two
+// stand-ins.
 func (q question) creators() []string {
 	if len(q.CreatorIDs) > 0 {
 		return q.CreatorIDs[:min(len(q.CreatorIDs), maxProfiles)]
@@ -44,7 +45,8 @@ func (q question) creators() []string {
 	return []string{uuid(d), uuid(d)}
 }
 
-// answer makes the data of one operation.
+// answer makes the data of one operation. It keeps nothing between two calls, so
+// it needs no lock and a restart forgets nothing.
 type answer func(q question, r *http.Request) (status int, data map[string]any)
 
 // Upstream answers every back-end route of the shipped configuration. Each
