@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"math"
 	"slices"
 	"time"
 )
@@ -188,6 +187,3 @@ func (l *rowLock) release(share bool) {
 		l.grant(next)
 	}
 }
-
-// never is a moment that does not come.
-const never = time.Duration(math.MaxInt64 / 4)

@@ -23,7 +23,6 @@ type Section string
 const (
 	SectionAccount  Section = "account"
 	SectionKeys     Section = "keys"
-	SectionUsage    Section = "usage"
 	SectionSecurity Section = "security"
 )
 
