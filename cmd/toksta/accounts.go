@@ -110,6 +110,8 @@ func accountSheet(a client.AccountDetail) table {
 	return t
 }
 
+// accountsRename changes what people call an account; its id, which callers and
+// reports use, stays.
 func (c *cli) accountsRename() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename ACCOUNT NAME", Short: "Give an account another name", Args: exact("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
@@ -223,6 +225,7 @@ func (c *cli) accountsAddMember() *cobra.Command {
 	return cmd
 }
 
+// accountRef does not look at id: what is no account is not found by the server.
 func accountRef(id string) client.AccountRef { return client.AccountRef{Account: toksta.AccountID(id)} }
 
 // accountAnswer prints a changed account, its receipt on standard error.

@@ -12,7 +12,8 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// act runs fn with a client of the server that the flags name.
+// act runs fn with a client of the server that the flags name. No connection is
+// made before fn makes a call.
 func act(c *cli, cmd *cobra.Command, fn func(context.Context, *client.Client) error) error {
 	api, err := c.client()
 	if err != nil {
@@ -24,7 +25,9 @@ func act(c *cli, cmd *cobra.Command, fn func(context.Context, *client.Client) er
 // pageSize is how many rows are asked for at once.
 const pageSize = 500
 
-// pages follows a list to its end, or to limit when that is not 0.
+// pages follows a list to its end, or to limit when that is not 0. It returns
+// all rows or an error, never a part: a script could not tell the difference.
+// The zero cursor is the end, and an empty list is not nil, which JSON shows.
 func pages[Row any, Cursor comparable](limit int, next func(after Cursor, n int) ([]Row, Cursor, error)) ([]Row, error) {
 	var zero, after Cursor
 	all := []Row{}
@@ -44,7 +47,8 @@ func pages[Row any, Cursor comparable](limit int, next func(after Cursor, n int)
 	}
 }
 
-// receipt tells people what was enforced, where, and how fast.
+// receipt tells people what was enforced, where, and how fast. A change that
+// nothing needed has no number and says so.
 func (c *cli) receipt(r client.Receipt) {
 	if r.Sequence == 0 {
 		c.say("Nothing to change.")
@@ -67,7 +71,8 @@ func (c *cli) receipt(r client.Receipt) {
 // completionTime is how long a shell waits for names to complete.
 const completionTime = time.Second
 
-// completeAccounts offers accounts for the first argument.
+// completeAccounts offers accounts for the first argument, the first page of
+// them, by id with the name beside.
 func (c *cli) completeAccounts(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return c.complete(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
 		page, err := api.ListAccounts(ctx, client.PageRequest{Limit: pageSize})
@@ -78,7 +83,7 @@ func (c *cli) completeAccounts(cmd *cobra.Command, args []string, _ string) ([]s
 	})
 }
 
-// completeKeys offers keys for the first argument.
+// completeKeys offers keys for the first argument, in the same way.
 func (c *cli) completeKeys(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return c.complete(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
 		page, err := api.ListKeys(ctx, client.ListKeysRequest{Limit: pageSize})
@@ -89,7 +94,8 @@ func (c *cli) completeKeys(cmd *cobra.Command, args []string, _ string) ([]strin
 	})
 }
 
-// complete asks a server that answers in time, and offers nothing otherwise.
+// complete asks a server that answers in time, and offers nothing otherwise: a
+// message would land in the line that is being typed.
 func (c *cli) complete(cmd *cobra.Command, args []string, names func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -114,7 +120,8 @@ func (c *cli) complete(cmd *cobra.Command, args []string, names func(context.Con
 // release is set by the build: -ldflags "-X main.release=v1.2.3".
 var release string
 
-// version is the release, or what the toolchain knows of the source.
+// version is the release, or what the toolchain knows of the source; never "",
+// since doctor compares two of them.
 func version() string {
 	if release != "" {
 		return release

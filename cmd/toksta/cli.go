@@ -17,20 +17,21 @@ import (
 
 // cli is one run of the program: its streams and the flags of every command.
 type cli struct {
-	process config.Process
-	in      io.Reader
-	out     io.Writer // data
-	err     io.Writer // messages, prompts, progress
+	process config.Process // what the environment says beside the settings
+	in      io.Reader      // a password, or the answer to a question
+	out     io.Writer      // data
+	err     io.Writer      // messages, prompts, progress
 
-	configPath string
-	socket     string
-	output     string
+	configPath string // "": defaultConfig, if it is there
+	socket     string // "": the configuration's
+	output     string // one of the formats
 }
 
 // defaultConfig is the file that is read when none is named and it exists.
 const defaultConfig = "toksta.yaml"
 
-// root is the whole tree of commands, made anew for each run.
+// root is the whole tree of commands, made anew for each run: flags are bound to
+// variables of the command's own, so nothing is left from one run to the next.
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "toksta",
@@ -61,7 +62,8 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// run executes args and returns the exit code.
+// run executes args and returns the exit code. Whatever went wrong has been said
+// on standard error by then, once.
 func (c *cli) run(ctx context.Context, args []string) int {
 	root := c.root()
 	root.SetArgs(args)
@@ -74,7 +76,8 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	return exitCode(err)
 }
 
-// load reads the configuration that the flags and the environment name.
+// load reads the configuration that the flags and the environment name. An
+// error that is config.Faults lists all that is wrong with it.
 func (c *cli) load() (config.Config, error) {
 	path := c.configPath
 	if path == "" {
@@ -85,7 +88,8 @@ func (c *cli) load() (config.Config, error) {
 	return config.Load(path, c.process.Environ)
 }
 
-// client returns a client of the server that the flags name.
+// client returns a client of the server that the flags name. With a socket the
+// configuration is not even read: it may be another server's, or broken.
 func (c *cli) client() (*client.Client, error) {
 	address := c.socket
 	if address == "" {
@@ -100,16 +104,18 @@ func (c *cli) client() (*client.Client, error) {
 	return out, nil
 }
 
-// terminal reports whether a stream is one that a person sits at.
+// terminal reports whether a stream is one that a person sits at, who can be
+// asked and shown what moves.
 func terminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// say prints a message for people.
+// say prints a message for people, apart from the data: a pipe never gets it.
 func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.err, format+"\n", args...) }
 
-// exact checks the number of arguments and names what is missing.
+// exact checks the number of arguments and names what is missing. Nothing has
+// been done when it complains.
 func exact(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {

@@ -75,6 +75,8 @@ func (c *cli) health(ctx context.Context) (client.Health, error) {
 	return api.Health(ctx)
 }
 
+// ok, warn and fail are what a check can find. A failure makes the exit code 1, a
+// warning is for reading; both say what to do.
 func ok(name, detail string) client.Check {
 	return client.Check{Name: name, Level: client.LevelOK, Detail: detail}
 }

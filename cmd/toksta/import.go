@@ -23,15 +23,15 @@ import (
 // command finds what was done and changes nothing twice.
 type importer struct {
 	cli    *cli
-	path   string
-	format string
-	batch  int
-	dryRun bool
+	path   string // of the file
+	format string // csv or jsonl; "" goes by the file's name
+	batch  int    // rows of one change, at most client.MaxImport
+	dryRun bool   // check, write nothing
 
 	api   *client.Client
-	rows  rowReader
-	token string
-	tally tally
+	rows  rowReader // read by one goroutine
+	token string    // of the file; a batch adds its number
+	tally tally     // shared by the senders
 }
 
 // inFlight is how many batches are on their way at once: the server reads one
@@ -118,10 +118,10 @@ func (i *importer) fingerprint(file *os.File) (size int64, err error) {
 
 // batch is a part of a file.
 type batch struct {
-	number   int
-	rows     []client.ImportRow
-	lines    []int // of the rows
-	rejected []rejectedRow
+	number   int                // from 0, the same in a repeat
+	rows     []client.ImportRow // what the server is asked for
+	lines    []int              // of the rows
+	rejected []rejectedRow      // those that could not even be read
 }
 
 // batches reads and sends until the file ends or a batch fails.

@@ -212,6 +212,7 @@ func (c *cli) keysSetScopes() *cobra.Command {
 	return cmd
 }
 
+// keyRef names a key of any account, as only an operator may.
 func keyRef(id string) client.KeyRef { return client.KeyRef{Key: toksta.KeyID(id)} }
 
 // keyAnswer prints a changed key, its receipt on standard error.

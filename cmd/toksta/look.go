@@ -70,14 +70,14 @@ func changeTable(changes []client.Change) table {
 
 // usageReport is what the table shows of the usage document.
 type usageReport struct {
-	Period     string           `json:"period"`
-	Calls      int64            `json:"total_calls"`
-	Credits    int64            `json:"total_credits_charged"`
-	Overage    json.Number      `json:"total_overage_usd"`
-	Plan       toksta.PlanID    `json:"subscription_plan"`
-	Status     string           `json:"subscription_status"`
-	Refused    map[string]int64 `json:"refused"`
-	Operations map[string]struct {
+	Period     string              `json:"period"` // YYYY-MM, UTC
+	Calls      int64               `json:"total_calls"`
+	Credits    int64               `json:"total_credits_charged"`
+	Overage    json.Number         `json:"total_overage_usd"`
+	Plan       toksta.PlanID       `json:"subscription_plan"`
+	Status     string              `json:"subscription_status"`
+	Refused    map[string]int64    `json:"refused"` // calls by reason
+	Operations map[string]struct { // those that cost credits, by cost key
 		Calls   int64       `json:"calls"`
 		Credits int64       `json:"credits_charged"`
 		Overage json.Number `json:"overage_amount_usd"`

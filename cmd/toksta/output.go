@@ -13,7 +13,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// The output formats.
+// The output formats. JSON and YAML carry the API's own names and all there is;
+// tables and CSV carry what people look for.
 const (
 	formatTable = "table"
 	formatJSON  = "json"
@@ -29,15 +30,18 @@ func checkFormat(format string) error {
 	return usageError{fmt.Errorf("there is no output format %q: table, json, yaml or csv", format), "toksta"}
 }
 
-// table is an answer for people, or for a spreadsheet.
+// table is an answer for people, or for a spreadsheet. Without a header it is
+// bare data, such as a secret for a pipe.
 type table struct {
-	header []string
-	rows   [][]string
+	header []string   // in lower case; a table shows it in capitals
+	rows   [][]string // each as long as the header, if there is one
 }
 
+// add appends a row; its cells are in the order of the header.
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// show prints data in the chosen format; t is the same as a table.
+// show prints data in the chosen format; t is the same as a table. An error is
+// one of writing: a full disk must not pass for an empty answer.
 func (c *cli) show(data any, t table) error {
 	switch c.output {
 	case formatJSON:
@@ -88,6 +92,7 @@ func unflow(n *yaml.Node) {
 	}
 }
 
+// showTable aligns columns for a terminal and makes every cell inert.
 func (c *cli) showTable(t table) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	if len(t.header) > 0 {
@@ -119,7 +124,8 @@ func printable(cell string) string {
 	}, cell)
 }
 
-// stamp writes a time to the second, in UTC; the zero time is empty.
+// stamp writes a time to the second, in UTC, so that two of them compare as
+// text; the zero time is empty.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

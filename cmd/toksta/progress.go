@@ -12,11 +12,11 @@ import (
 // line now and then elsewhere.
 type progress struct {
 	cli   *cli
-	tty   bool
-	size  int64 // of the file, in bytes
-	read  atomic.Int64
-	start time.Time
-	shown time.Time
+	tty   bool         // redraw one line instead of adding lines
+	size  int64        // of the file, in bytes
+	read  atomic.Int64 // by the importer, while step looks
+	start time.Time    // of the import
+	shown time.Time    // when step last wrote
 }
 
 // newProgress starts the clock of a file of size bytes.
@@ -25,9 +25,11 @@ func newProgress(c *cli, size int64) *progress {
 	return &progress{cli: c, tty: terminal(c.err), size: size, start: now, shown: now}
 }
 
-// count returns r, counting what is read of it.
+// count returns r, counting what is read of it. The share of the file is known
+// by bytes, since nobody knows how many rows are to come.
 func (p *progress) count(r io.Reader) io.Reader { return countingReader{r, &p.read} }
 
+// countingReader may be read by one goroutine while others look at n.
 type countingReader struct {
 	io.Reader
 	n *atomic.Int64
@@ -40,7 +42,8 @@ func (c countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// step shows the state, as often as people can read it.
+// step shows the state, as often as people can read it. The caller keeps two
+// calls from overlapping.
 func (p *progress) step(t importTotal) {
 	every := 5 * time.Second
 	if p.tty {

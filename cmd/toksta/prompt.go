@@ -15,6 +15,7 @@ import (
 const maxSecret = 4 << 10
 
 // confirm asks a person to type word before something that cannot be undone.
+// Typing it, unlike y, cannot be done by habit.
 // Where nobody can be asked, it takes the flag --yes.
 func (c *cli) confirm(yes bool, word, what string) error {
 	if yes {

@@ -21,13 +21,15 @@ const (
 
 // usageError is a command called wrongly.
 type usageError struct {
-	error
-	command string
+	error          // what is wrong with the call
+	command string // whose help says how it is done
 }
 
+// Unwrap lets the cause be found through it.
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode is the one table from an error to what a script sees.
+// exitCode is the one table from an error to what a script sees. A signal counts
+// as the person's no, so an interrupted import exits as a canceled one does.
 func exitCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitCanceled
@@ -44,7 +46,8 @@ func exitCode(err error) int {
 	}
 }
 
-// report prints a failure and what to do about it.
+// report prints a failure and what to do about it, on standard error.
+// Faults of the configuration are listed whole, one a line.
 func (c *cli) report(err error) {
 	if err == nil {
 		return
@@ -75,7 +78,8 @@ func sentence(e *toksta.Error) string {
 	return e.Message
 }
 
-// hint says what to run or change next, "" when there is nothing to say.
+// hint says what to run or change next, "" when there is nothing to say. The
+// server knows best, so its own hint comes first.
 func hint(err error) string {
 	if e, ok := errors.AsType[*toksta.Error](err); ok {
 		return e.Hint

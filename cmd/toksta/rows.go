@@ -25,6 +25,7 @@ type rowReader interface {
 // rowError says why one row cannot be read; those after it can.
 type rowError struct{ reason string }
 
+// Error is the reason as it stands in the file of rejected rows.
 func (e rowError) Error() string { return e.reason }
 
 // openRows reads rows as CSV with a header, or as JSON, one object a line.
@@ -61,6 +62,7 @@ type csvRows struct {
 	columns []string
 }
 
+// next rejects a row with too few or too many cells rather than guess which.
 func (c *csvRows) next() (client.ImportRow, int, error) {
 	record, err := c.reader.Read()
 	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
@@ -79,7 +81,8 @@ func (c *csvRows) next() (client.ImportRow, int, error) {
 	return row, line, nil
 }
 
-// setColumn reads one cell. Scopes are separated by spaces or semicolons.
+// setColumn reads one cell into its field; whether the value is possible is for
+// the server to say. Scopes are separated by spaces or semicolons.
 func setColumn(row *client.ImportRow, name, cell string) (err error) {
 	switch name {
 	case "digest":
@@ -120,6 +123,7 @@ type jsonRows struct {
 	line  int
 }
 
+// next rejects a field that no row has: a misspelt expiry must not mean never.
 func (j *jsonRows) next() (row client.ImportRow, line int, err error) {
 	for j.lines.Scan() {
 		j.line++

@@ -22,7 +22,8 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
-// serve runs one node until a signal, then lets requests in flight finish.
+// serve runs one node until a signal, then lets requests in flight finish. The
+// log goes to standard error; nothing goes to standard output.
 func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API and the account pages", Args: exact(),
@@ -136,7 +137,8 @@ func (c *cli) demoUpstream() *cobra.Command {
 	return cmd
 }
 
-// serveUpstream answers as the demo's back end until ctx ends.
+// serveUpstream answers as the demo's back end until ctx ends. It owes nobody a
+// graceful end: what it answers is made up.
 func serveUpstream(ctx context.Context, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {

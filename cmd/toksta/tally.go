@@ -12,13 +12,14 @@ import (
 
 // importTotal is what became of a file's rows.
 type importTotal struct {
-	Rows     int  `json:"rows"`
-	Imported int  `json:"imported"`
+	Rows     int  `json:"rows"`     // seen so far, or in all
+	Imported int  `json:"imported"` // new; in a dry run, would be
 	Existing int  `json:"existing"` // there before, left as they are
-	Rejected int  `json:"rejected"`
-	DryRun   bool `json:"dry_run"`
+	Rejected int  `json:"rejected"` // left out, each with its reason in the file
+	DryRun   bool `json:"dry_run"`  // nothing was written
 }
 
+// table is the total for people.
 func (t importTotal) table() table {
 	out := table{header: []string{"rows", "imported", "existing", "rejected"}}
 	n := strconv.Itoa
@@ -28,20 +29,20 @@ func (t importTotal) table() table {
 
 // rejectedRow is a row that stays out.
 type rejectedRow struct {
-	line   int
-	reason string
+	line   int    // in the file, from 1
+	reason string // for whoever mends the file
 }
 
 // tally adds up batches as they come back, in whatever order, and writes down
 // the rejected rows. The file is made with the first of them.
 type tally struct {
-	bar  *progress
-	path string
+	bar  *progress // shows the total
+	path string    // of the file of rejected rows
 
 	mu    sync.Mutex
-	total importTotal
-	file  *os.File
-	out   *csv.Writer
+	total importTotal // guarded by mu, as what follows
+	file  *os.File    // nil until a row is rejected
+	out   *csv.Writer // into file
 }
 
 // add counts a batch and writes down its rejected rows.
@@ -77,7 +78,8 @@ func (t *tally) open() (err error) {
 	return t.out.Write([]string{"line", "reason"})
 }
 
-// close finishes the file of rejected rows.
+// close finishes the file of rejected rows. Without one it does nothing: a file
+// of an earlier import stays.
 func (t *tally) close() error {
 	if t.file == nil {
 		return nil

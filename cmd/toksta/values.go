@@ -19,7 +19,8 @@ func families(names []string) []toksta.Family {
 	return out
 }
 
-// prefixes reads networks; a bare address is the network of itself.
+// prefixes reads networks; a bare address is the network of itself. Whether a
+// network makes sense for a key is the server's to say.
 func prefixes(texts []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, text := range texts {
