@@ -62,6 +62,10 @@ var rooms = map[string][]string{
 	// The protocol played through in a model of many nodes and bad networks.
 	"internal/simulate": {},
 	"cmd/simulate":      {"internal/simulate"},
+
+	// A cluster under faults, seen from outside.
+	"internal/rig":   {".", "client"},
+	"cmd/toksta-rig": {"internal/rig"},
 }
 
 // never is what a room must not import of others, by the start of the path.

@@ -1,0 +1,184 @@
+package rig_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/rig"
+)
+
+// control is the product with one rule of its protocol switched off, by
+// another text in place of its own while the program is built.
+type control struct {
+	rule   string
+	edits  []edit
+	faults []string
+	breaks string // the promise that must be seen broken
+}
+
+type edit struct{ file, old, new string }
+
+var controls = []control{
+	{
+		rule: "the lease counts from the answer",
+		edits: []edit{{
+			"internal/changefeed/follow.go", "f.lease.Store(newLease(from, f.life))",
+			"_ = from\n\tf.lease.Store(newLease(f.clock.At(time.Now()), f.life))",
+		}},
+		faults: []string{"late answer"}, breaks: rig.LateAdmission,
+	},
+	{
+		rule:   "the lease never ends",
+		edits:  []edit{{"internal/changefeed/lease.go", "return age < l.lasts && ", "return "}},
+		faults: []string{"cut both ways"}, breaks: rig.LeaseOutlived,
+	},
+	{
+		rule: "the nodes are listed before the commit",
+		edits: []edit{
+			{
+				"internal/changefeed/commit.go", "change, err := f.store.Commit(ctx, by, decide)",
+				"early, _ := f.store.ListNodes(ctx)\n\ttime.Sleep(500 * time.Millisecond)\n\tchange, err := f.store.Commit(ctx, by, decide)",
+			},
+			{"internal/changefeed/commit.go", "w := newWait(f, change)", "w := newWait(f, change)\n\tw.early = early"},
+			{"internal/changefeed/commit.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"time\"\n"},
+			{"internal/changefeed/wait.go", "\treceipt toksta.Receipt\n", "\treceipt toksta.Receipt\n\tearly []store.Node\n"},
+			{"internal/changefeed/wait.go", "nodes, err := w.feed.store.ListNodes(ctx)\n\tif err != nil {\n\t\treturn fmt", "nodes, err := w.early, error(nil)\n\tif err != nil {\n\t\treturn fmt"},
+		},
+		faults: []string{"rejoin"}, breaks: rig.LateAdmission,
+	},
+	{
+		rule:   "an answer counts for every process of its name",
+		edits:  []edit{{"internal/changefeed/wait.go", "seen.ID == n.ID && seen.Epoch == n.Epoch &&", "seen.ID == n.ID &&"}},
+		faults: []string{"twin"}, breaks: rig.LateAdmission,
+	},
+	{
+		rule:   "nodes are told and not waited for",
+		edits:  []edit{{"internal/changefeed/wait.go", "_ = w.feed.store.Wake(ctx)", "return w.feed.store.Wake(ctx)"}},
+		faults: []string{"slow link", "cut both ways"}, breaks: rig.LateAdmission,
+	},
+	{
+		rule:   "a silent node is given up at once",
+		edits:  []edit{{"internal/changefeed/wait.go", "case listed >= sitOut(n.Lease):", "case listed >= 0:"}},
+		faults: []string{"cut both ways"}, breaks: rig.LateAdmission,
+	},
+	{
+		rule: "grants are cached for a second",
+		edits: []edit{
+			{"internal/index/index.go", "\taccounts accounts\n", "\taccounts accounts\n\tcache sync.Map\n"},
+			{
+				"internal/index/index.go", "\t_, e := x.find(&d, x.digests.Load())\n\tif e == nil {\n\t\treturn toksta.Grant{}, nil, false\n\t}\n\tt := e.term.Load()\n",
+				"\t_, e := x.find(&d, x.digests.Load())\n\tif e == nil {\n\t\treturn toksta.Grant{}, nil, false\n\t}\n\tt := e.term.Load()\n" +
+					"\ttype kept struct{ t *term; at time.Time }\n\tif k, ok := x.cache.Load(d); ok && time.Since(k.(kept).at) < time.Second {\n\t\tt = k.(kept).t\n\t} else {\n\t\tx.cache.Store(d, kept{t, time.Now()})\n\t}\n",
+			},
+			{"internal/index/index.go", "\t\"sync/atomic\"\n", "\t\"sync/atomic\"\n\t\"time\"\n"},
+		},
+		faults: []string{"pause L/2"}, breaks: rig.LateAdmission,
+	},
+}
+
+// edited returns the files with the edits made, by path. What they replace must
+// be there: a control of a rule that has moved would show nothing.
+func edited(t *testing.T, root string, edits []edit) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, e := range edits {
+		path := filepath.Join(root, e.file)
+		if texts[path] == "" {
+			own, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[path] = string(own)
+		}
+		if strings.Count(texts[path], e.old) != 1 {
+			t.Fatalf("%s does not hold %q once: the rule has moved", e.file, e.old)
+		}
+		texts[path] = strings.Replace(texts[path], e.old, e.new, 1)
+	}
+	return texts
+}
+
+// module is the folder that the program is built in.
+func module(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// build makes the program with edits in place of its own text.
+func build(t *testing.T, edits ...edit) string {
+	t.Helper()
+	root, dir := module(t), t.TempDir()
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for path, text := range edited(t, root, edits) {
+		overlay.Replace[path] = filepath.Join(dir, strings.ReplaceAll(path, "/", "_"))
+		if err := os.WriteFile(overlay.Replace[path], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "toksta")
+	cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "./cmd/toksta")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	return program
+}
+
+// attempts bounds the runs that a control gets: a switched-off rule shows only
+// when a fault meets a call.
+const attempts = 10
+
+// Guarantee: the checker can fail. With each rule of the protocol switched
+// off it finds the promise broken that the rule is there for.
+//
+// Without TOKSTA_SOAK it only sees to it that each rule is where it is
+// switched off.
+func TestSoakControls(t *testing.T) {
+	if os.Getenv("TOKSTA_SOAK") == "" {
+		for _, c := range controls {
+			edited(t, module(t), c.edits)
+		}
+		return
+	}
+	postgres(t)
+	table := []string{fmt.Sprintf("%-48s %6s %8s %6s %6s", "switched off", "run s", "uses", "late", "lease")}
+	defer func() { t.Log("\n" + strings.Join(table, "\n")) }()
+	for _, c := range controls {
+		t.Run(strings.ReplaceAll(c.rule, " ", "-"), func(t *testing.T) {
+			program := build(t, c.edits...)
+			for range attempts {
+				conf := short(program)
+				conf.Span, conf.Faults, conf.Uses = 8*time.Second, c.faults, 1200
+				r, err := rig.Run(t.Context(), conf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Broken(c.breaks) == 0 {
+					t.Logf("seed %d: not seen", r.Seed)
+					continue
+				}
+				table = append(table, fmt.Sprintf("%-48s %6.1f %8d %6d %6d", c.rule, r.Span.Seconds(), r.Uses,
+					r.Broken(rig.LateAdmission), r.Broken(rig.LeaseOutlived)))
+				return
+			}
+			t.Errorf("the checker does not notice it in %d runs", attempts)
+		})
+	}
+}

@@ -1,0 +1,119 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// narrowing is every kind of call that takes a right away.
+var narrowing = map[string]bool{
+	"revoke": true, "revoke many": true, "rotate": true,
+	"narrow scopes": true, "narrow networks": true,
+	"lose plan": true, "lose status": true, "lose switch": true,
+}
+
+// keysPerOwner is how many keys an owner keeps live.
+const keysPerOwner = 4
+
+// run changes rights until ctx ends. It fails when the product refuses a call
+// that it should carry out.
+func (o *owner) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		var err error
+		if o.account == "" {
+			err = o.setUp(ctx)
+		} else {
+			err = o.step(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !errors.Is(err, errUnsure) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(o.random.Int64N(int64(2 * o.config.Pause)))):
+		}
+	}
+	return nil
+}
+
+// step makes one change: it restores the account first, which can do nothing
+// else meanwhile, makes keys where there are few, or takes a right away.
+func (o *owner) step(ctx context.Context) error {
+	for _, term := range []string{"plan", "status", "switch"} {
+		if !o.terms[term].stands() {
+			return o.setTerm(ctx, term, true)
+		}
+	}
+	if len(o.keys) < keysPerOwner {
+		return o.create(ctx)
+	}
+	k := o.keys[o.random.IntN(len(o.keys))]
+	what := o.random.IntN(8)
+	if what == 0 {
+		return o.setTerm(ctx, []string{"plan", "status", "switch"}[o.random.IntN(3)], false)
+	}
+	err := o.stepKey(ctx, k, what)
+	if errors.Is(err, errUnsure) {
+		o.forget(k)
+	}
+	return err
+}
+
+// stepKey makes one change of a key, or of it and another.
+func (o *owner) stepKey(ctx context.Context, k *key, what int) error {
+	if !k.limits.stands() && o.random.IntN(4) > 0 {
+		return o.limit(ctx, k, true)
+	}
+	switch what {
+	case 1, 2:
+		o.forget(k)
+		return o.revoke(ctx, k)
+	case 3:
+		o.forget(k)
+		other := o.keys[0]
+		o.forget(other)
+		return o.revoke(ctx, k, other)
+	case 4, 5:
+		return o.rotate(ctx, k)
+	default:
+		return o.limit(ctx, k, false)
+	}
+}
+
+// forget makes no more changes of a key.
+func (o *owner) forget(k *key) {
+	o.keys = slices.DeleteFunc(o.keys, func(other *key) bool { return other == k })
+}
+
+// stands reports whether the gate was last opened.
+func (g *gate) stands() bool {
+	return len(g.writes) > 0 && g.writes[len(g.writes)-1].open
+}
+
+// watch records every node's row until ctx ends.
+func (h *history) watch(ctx context.Context, nodes []*node) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		asked, cancel := context.WithTimeout(ctx, time.Second)
+		list, err := nodes[i%len(nodes)].api.Nodes(asked)
+		cancel()
+		if err != nil {
+			continue
+		}
+		for _, n := range list.Nodes {
+			h.addGlimpse(glimpse{fmt.Sprint(n.Name, " ", n.Epoch), n.Applied})
+		}
+	}
+}
