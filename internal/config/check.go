@@ -97,7 +97,8 @@ func (c *checker) checkPlace() {
 	c.must(len(cfg.Listen.Private) <= maxSocket, "listen.private", "The path is too long for a Unix socket.", "choose one of at most 100 characters")
 	c.must((cfg.Listen.TLS.Cert == "") == (cfg.Listen.TLS.Key == ""), "listen.tls", "A certificate and its key belong together; one of them is missing.", "set both listen.tls.cert and listen.tls.key, or neither")
 	c.must(isURL(cfg.PublicURL, "http", "https"), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
-	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages)
+	// A proxy on this machine reaches a loopback address for everybody.
+	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocal(cfg.PublicURL)
 	if exposed && !cfg.SecureCookies() && !cfg.Sessions.InsecureCookies {
 		c.fault("public_url", "The pages can be reached from other machines, yet people would sign in over plain HTTP.",
 			"set public_url to the https address, or consent with sessions.insecure_cookies: true")
@@ -190,6 +191,12 @@ func isLoopback(address string) bool {
 	host, _, _ := net.SplitHostPort(address)
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// isLocal reports whether a URL leads to this machine for whoever opens it.
+func isLocal(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && isLoopback(net.JoinHostPort(u.Hostname(), "0"))
 }
 
 // isURL reports whether s is absolute and of one of the schemes.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -77,8 +78,15 @@ func (c *checker) checkUpstreams() {
 		path := "upstreams." + id
 		c.must(isName(id), path, "The upstream's name is malformed.", "lower-case letters, digits and _")
 		c.must(isURL(u.URL, "http", "https"), path+".url", "This is not an http or https URL.", "write it as https://backend.internal:8443")
+		c.must(isBase(u.URL), path+".url", "The URL says more than where the back end is: nothing would send its user, query or fragment.", "leave scheme, host and perhaps a path")
 		c.must(u.ConnectTimeout > 0 && u.ResponseTimeout > 0, path, "A timeout is negative.", "write durations such as 5s")
 	}
+}
+
+// isBase reports whether a URL is nothing but a place that paths are put behind.
+func isBase(address string) bool {
+	u, err := url.Parse(address)
+	return err != nil || u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // checkRoutes: two routes of one shape would make the order of the file decide.
