@@ -40,8 +40,8 @@ bench: ## Measure the request path, and a node with a million keys
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionKeys$$' -v ./internal/app
 
 .PHONY: soak
-soak: ## Kill and restart under load for SOAK (10m), then check every promise
-	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -run '^TestSoak' -v ./internal/app
+soak: deps ## Kill and restart under load for SOAK (10m), then check every promise
+	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -p 1 -run '^TestSoak' -v ./internal/app ./internal/rig
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck

@@ -24,17 +24,15 @@ func short(program string) rig.Config {
 func TestSoakCluster(t *testing.T) {
 	postgres(t)
 	c := short(build(t))
-	// Speed is not judged on a machine that runs other tests as well.
-	c.Slack, c.MinTests = time.Minute, 20
+	c.MinTests = 20
 	c.Faults = []string{"pause L", "kill", "cut both ways", "late answer", "terminate backends"}
-	if long := os.Getenv("TOKSTA_SOAK"); long != "" {
-		span, err := time.ParseDuration(long)
-		if err != nil {
-			t.Fatal(err)
-		}
+	if span := soak(t); span > 0 {
+		program := c.Binary
 		c = rig.Defaults()
-		c.Binary, c.Span, c.MinTests = build(t), span, 1000
+		c.Binary, c.Span, c.MinTests = program, span, min(1000, 5*int(span.Seconds()))
 	}
+	// Speed is not judged on a machine that runs other tests as well.
+	c.Slack = time.Minute
 	r, err := rig.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +45,20 @@ func TestSoakCluster(t *testing.T) {
 	if !r.OK() {
 		t.Error("the run does not show that the promise is kept")
 	}
+}
+
+// soak is how long a soak was asked for, 0 when none was.
+func soak(t *testing.T) time.Duration {
+	t.Helper()
+	long := os.Getenv("TOKSTA_SOAK")
+	if long == "" {
+		return 0
+	}
+	span, err := time.ParseDuration(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return span
 }
 
 // postgres skips the test where there is no server, or fails it when none may

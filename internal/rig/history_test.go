@@ -1,0 +1,97 @@
+package rig
+
+import (
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"pgregory.net/rapid"
+)
+
+// Guarantee: the rig's judgement of an answer is that of a checker of
+// linearizability, for every order of calls, answers and lost answers: neither
+// a violation missed for want of one order, nor one made up.
+func TestCouldIsLinearizable(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var g gate
+		at := time.Duration(0)
+		later := func(name string) time.Duration {
+			at += time.Duration(rapid.IntRange(1, 5).Draw(t, name))
+			return at
+		}
+		for range rapid.IntRange(0, 6).Draw(t, "writes") {
+			w := write{open: rapid.Bool().Draw(t, "open")}
+			w.call, w.done = later("call"), later("done")
+			if rapid.IntRange(0, 3).Draw(t, "lost") == 0 {
+				w.done = unanswered
+			}
+			g.writes = append(g.writes, w)
+		}
+		s := span{call: time.Duration(rapid.IntRange(0, 60).Draw(t, "sent"))}
+		s.done = s.call + time.Duration(rapid.IntRange(1, 20).Draw(t, "took"))
+		open, closed := g.could(s)
+		if want := linearizable(g, s, true); open != want {
+			t.Errorf("open %v, want %v: %+v %+v", open, want, g.writes, s)
+		}
+		if want := linearizable(g, s, false); closed != want {
+			t.Errorf("closed %v, want %v: %+v %+v", closed, want, g.writes, s)
+		}
+	})
+}
+
+// linearizable asks whether a read during s may have seen the gate as open
+// says. Times are doubled so that none coincide: a write that ends when a read
+// starts counts as overlapping it.
+func linearizable(g gate, s span, open bool) bool {
+	type access struct{ write, open bool }
+	model := porcupine.Model{
+		Init: func() any { return false },
+		Step: func(state, input, output any) (bool, any) {
+			if in := input.(access); in.write {
+				return true, in.open
+			}
+			return output == state, state
+		},
+	}
+	ops := []porcupine.Operation{{ClientId: 0, Input: access{}, Call: 2 * int64(s.call), Return: 2*int64(s.done) + 1, Output: open}}
+	for i, w := range g.writes {
+		end := int64(unanswered)
+		if w.done != unanswered {
+			end = 2*int64(w.done) + 1
+		}
+		ops = append(ops, porcupine.Operation{ClientId: i + 1, Input: access{true, w.open}, Call: 2 * int64(w.call), Return: end})
+	}
+	return porcupine.CheckOperations(model, ops)
+}
+
+// Guarantee: the checker blames what breaks a promise, and nothing else.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	g := &gate{name: "secret", writes: []write{{span{10, 20}, true}, {span{30, 40}, false}, {span{50, 60}, true}, {span{70, unanswered}, false}}}
+	for _, c := range []struct {
+		span
+		status int
+		want   string
+	}{
+		{span{1, 5}, 401, ""},             // before it was made
+		{span{1, 5}, 204, LateAdmission},  // there was nothing to admit
+		{span{21, 29}, 204, ""},           // in force
+		{span{21, 29}, 401, FalseRefusal}, // in force
+		{span{21, 35}, 401, ""},           // while it was closed
+		{span{35, 45}, 204, ""},           // sent before closing returned
+		{span{41, 49}, 204, LateAdmission},
+		{span{41, 49}, 503, ""},
+		{span{41, 49}, 0, ""},
+		{span{61, 69}, 403, FalseRefusal}, // a lost call comes late, never early
+		{span{80, 90}, 401, ""},           // it may have come by now
+		{span{80, 90}, 204, ""},           // or not
+		{span{21, 29}, 500, StrangeAnswer},
+		{span{21, 29}, 429, StrangeAnswer},
+	} {
+		u := use{span: c.span, secret: &secret{gates: []*gate{g}}, status: c.status}
+		if got := u.judge().Promise; got != c.want {
+			t.Errorf("%d in %v: %q, want %q", c.status, c.span, got, c.want)
+		}
+	}
+}
