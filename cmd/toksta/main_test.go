@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -38,14 +40,18 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddress returns one that nothing listens on now. Another program could
-// take it before it is used, which the test would then say.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddress returns one that nothing listens on now, from below the ports that
+// the system gives out by itself: one of those is soon somebody else's.
+func freeAddress() (address string, err error) {
+	for range 100 {
+		address = fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		l, listenErr := net.Listen("tcp", address)
+		if listenErr == nil {
+			return address, l.Close()
+		}
+		err = listenErr
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 // listening waits until a server answers on a socket.

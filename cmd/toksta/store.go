@@ -14,15 +14,16 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore"
 )
 
+// store groups what works on the database itself, without a server.
 func (c *cli) store() *cobra.Command {
-	noun := &cobra.Command{Use: "store", Short: "Move the database"}
-	noun.AddCommand(c.storeCopy())
-	return noun
+	return noun("store", "Move the database", c.storeCopy())
 }
 
 // targetVariable holds the URL of a copy's target, for one with a password.
 const targetVariable = "TOKSTA_STORE_COPY_TO"
 
+// storeCopy leaves the source as it is, so that going back is pointing store.url
+// at it again.
 func (c *cli) storeCopy() *cobra.Command {
 	from, to, file := "", "", ""
 	cmd := &cobra.Command{
