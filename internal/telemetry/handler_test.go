@@ -27,8 +27,8 @@ func (s sink) Write(p []byte) (int, error) {
 }
 
 // serve answers one request with h through a real listener and returns the
-// answer, the body, any error of reading it, and the record.
-func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, error, map[string]any) {
+// answer, the body, the record, and any error of reading the body.
+func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, map[string]any, error) {
 	t.Helper()
 	log := make(sink, 1)
 	s := httptest.NewUnstartedServer(Handler(Config{Log: NewLog(log, slog.LevelInfo)}, h))
@@ -45,14 +45,14 @@ func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, error, map
 	if fault := json.Unmarshal(<-log, &rec); fault != nil {
 		t.Fatal(fault)
 	}
-	return res, string(body), err, rec
+	return res, string(body), rec, err
 }
 
 // A fault of one request is that request's: the caller gets the envelope, the
 // operator the stack, and headers of the failed attempt do not leak through.
 func TestPanicBeforeAnswer(t *testing.T) {
 	t.Parallel()
-	res, body, err, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	res, body, rec, err := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "hush")
 		panic("boom")
 	})
@@ -88,7 +88,7 @@ func TestLevels(t *testing.T) {
 func TestPanicInsideAnswer(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]any{"panic": "boom", "abort": http.ErrAbortHandler} {
-		_, body, err, rec := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, body, rec, err := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "half")
 			_ = http.NewResponseController(w).Flush()
 			panic(fault)
@@ -131,7 +131,7 @@ func TestRecorderCounts(t *testing.T) {
 			conn.Close()
 		}, 101, 0},
 	} {
-		_, _, err, rec := serve(t, c.handler)
+		_, _, rec, err := serve(t, c.handler)
 		if err != nil || rec["status"] != c.status || rec["bytes"] != c.bytes {
 			t.Errorf("%s: %v %v", name, err, rec)
 		}
