@@ -157,10 +157,18 @@ var exchanges = []struct {
 	target, key string
 	status      int
 }{
-	{"/health", "", 200}, {"/ready", "", 200}, {"/version", "", 200}, {"/v1/", "", 200},
-	{"/v1/account/usage", "good", 200}, {"/v1/account/usage?month=", "good", 400},
-	{"/v1/account/usage", "", 401}, {"/v1/account/usage", "bad", 401}, {"/v1/account/usage", "insufficient_credits", 402},
-	{"/v1/account/usage", "plan_free", 403}, {"/v1/account/usage", "scope_insufficient", 403}, {"/v1/account/usage", "rate_limited", 429},
+	{"/health", "", 200},
+	{"/ready", "", 200},
+	{"/version", "", 200},
+	{"/v1/", "", 200},
+	{"/v1/account/usage", "good", 200},
+	{"/v1/account/usage?month=", "good", 400},
+	{"/v1/account/usage", "", 401},
+	{"/v1/account/usage", "bad", 401},
+	{"/v1/account/usage", "insufficient_credits", 402},
+	{"/v1/account/usage", "plan_free", 403},
+	{"/v1/account/usage", "scope_insufficient", 403},
+	{"/v1/account/usage", "rate_limited", 429},
 	{"/v1/account/usage?month=fails", "good", 500},
 }
 
@@ -205,8 +213,11 @@ func TestUsage(t *testing.T) {
 		status int
 		month  string
 	}{
-		{"", 200, ""}, {"?month=2026-05", 200, "2026-05"}, {"?account=acct_2&x=%zz", 200, ""},
-		{"?month=", 400, "untouched"}, {"?month=2026-05&month=2026-06", 400, "untouched"},
+		{"", 200, ""},
+		{"?month=2026-05", 200, "2026-05"},
+		{"?account=acct_2&x=%zz", 200, ""},
+		{"?month=", 400, "untouched"},
+		{"?month=2026-05&month=2026-06", 400, "untouched"},
 	} {
 		u.account, u.month = "", "untouched"
 		_, res, body := call(t, s, "GET /v1/account/usage"+c.query, "good")

@@ -3,13 +3,12 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
-
-	"log/slog"
 
 	"github.com/toksta/toksta/internal/app"
 	"github.com/toksta/toksta/internal/config"

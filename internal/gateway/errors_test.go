@@ -78,8 +78,10 @@ func TestErrorTable(t *testing.T) {
 	}
 	key := "Authorization: Bearer " + goodKey
 	for raw, want := range map[string]told{
-		request("GET", "/v1/creators/7"): {Status: 401, Code: "UNAUTHORIZED", Challenge: challenged,
-			Message: "Provide an API key using the Authorization: Bearer header."},
+		request("GET", "/v1/creators/7"): {
+			Status: 401, Code: "UNAUTHORIZED", Challenge: challenged,
+			Message: "Provide an API key using the Authorization: Bearer header.",
+		},
 		request("GET", "/v1/creators/7", "Authorization: Basic eA=="):                 {Status: 401, Code: "UNAUTHORIZED", Message: noSuchKey, Challenge: challenged + `, error="invalid_token"`},
 		request("GET", "/v2/nothing"):                                                 {Status: 404, Code: "NOT_FOUND", Message: "Endpoint not found."},
 		request("DELETE", "/v1/creators/7", "Authorization: Bearer plan_free"):        {Status: 405, Code: "METHOD_NOT_ALLOWED", Allow: "GET, HEAD", Details: map[string]any{"allow": "GET, HEAD"}},

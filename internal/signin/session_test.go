@@ -57,8 +57,10 @@ func TestOtherCookies(t *testing.T) {
 	w := newWorld(t, Open)
 	in := w.signUp(t, "ada@example.com")
 	cookie := in.Cookie.Reveal()
-	for _, other := range []string{"", "x", cookie + "A", cookie[:42], strings.ToUpper(cookie),
-		in.Session.id.String(), base64.RawURLEncoding.EncodeToString(in.Session.id[:])} {
+	for _, other := range []string{
+		"", "x", cookie + "A", cookie[:42], strings.ToUpper(cookie),
+		in.Session.id.String(), base64.RawURLEncoding.EncodeToString(in.Session.id[:]),
+	} {
 		if w.alive(t, toksta.Hide(other)) {
 			t.Errorf("%q signs in", other)
 		}

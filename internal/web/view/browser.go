@@ -7,8 +7,13 @@ import "strings"
 // word, cut short; an empty field is "Unknown".
 func Browser(agent string) string {
 	name := pick(agent, []token{
-		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"HeadlessChrome/", "Chrome"},
-		{"Chrome/", "Chrome"}, {"Safari/", "Safari"}, {"curl/", "curl"},
+		{"Edg/", "Edge"},
+		{"OPR/", "Opera"},
+		{"Firefox/", "Firefox"},
+		{"HeadlessChrome/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"Safari/", "Safari"},
+		{"curl/", "curl"},
 	})
 	if name == "" {
 		name, _, _ = strings.Cut(strings.TrimSpace(agent), "/")
@@ -18,8 +23,13 @@ func Browser(agent string) string {
 		return name[:min(len(name), 40)]
 	}
 	system := pick(agent, []token{
-		{"iPhone", "iOS"}, {"iPad", "iPadOS"}, {"Android", "Android"}, {"Windows", "Windows"},
-		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
+		{"iPhone", "iOS"},
+		{"iPad", "iPadOS"},
+		{"Android", "Android"},
+		{"Windows", "Windows"},
+		{"Mac OS X", "macOS"},
+		{"CrOS", "ChromeOS"},
+		{"Linux", "Linux"},
 	})
 	if system == "" {
 		return name

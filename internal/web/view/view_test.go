@@ -9,13 +9,28 @@ import (
 func TestWords(t *testing.T) {
 	now := time.Date(2026, 6, 28, 14, 2, 31, 0, time.UTC)
 	for _, c := range []struct{ got, want string }{
-		{Num(0), "0"}, {Num(999), "999"}, {Num(44639), "44,639"}, {Num(-1234567), "−1,234,567"},
-		{USD(0), "$0.00"}, {USD(18_000), "$0.018"}, {USD(99_000_000), "$99.00"}, {USD(-1_234_500_000), "−$1,234.50"},
-		{Ago(time.Time{}, now), "Never"}, {Ago(now.Add(time.Minute), now), "Just now"}, {Ago(now.Add(-time.Minute), now), "1 minute ago"},
-		{Ago(now.Add(-3*time.Hour), now), "3 hours ago"}, {Ago(now.AddDate(0, -3, -7), now), "21 Mar 2026"},
-		{Count(1, "call"), "1 call"}, {Count(0, "call"), "0 calls"}, {Millis(300 * time.Microsecond), "1 ms"},
-		{Ordinal(3), "third"}, {Ordinal(11), "11th"}, {Ordinal(22), "22nd"},
-		{Initials("Mara Lindqvist"), "ML"}, {Initials("ørsted"), "Ø"}, {Initials(" "), "·"},
+		{Num(0), "0"},
+		{Num(999), "999"},
+		{Num(44639), "44,639"},
+		{Num(-1234567), "−1,234,567"},
+		{USD(0), "$0.00"},
+		{USD(18_000), "$0.018"},
+		{USD(99_000_000), "$99.00"},
+		{USD(-1_234_500_000), "−$1,234.50"},
+		{Ago(time.Time{}, now), "Never"},
+		{Ago(now.Add(time.Minute), now), "Just now"},
+		{Ago(now.Add(-time.Minute), now), "1 minute ago"},
+		{Ago(now.Add(-3*time.Hour), now), "3 hours ago"},
+		{Ago(now.AddDate(0, -3, -7), now), "21 Mar 2026"},
+		{Count(1, "call"), "1 call"},
+		{Count(0, "call"), "0 calls"},
+		{Millis(300 * time.Microsecond), "1 ms"},
+		{Ordinal(3), "third"},
+		{Ordinal(11), "11th"},
+		{Ordinal(22), "22nd"},
+		{Initials("Mara Lindqvist"), "ML"},
+		{Initials("ørsted"), "Ø"},
+		{Initials(" "), "·"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
