@@ -51,8 +51,11 @@ func (h *history) check(c Config) []Violation {
 	return append(append(out, h.slow(c)...), h.backward()...)
 }
 
-// admitted reports whether the product let the use through.
-func (u use) admitted() bool { return u.status >= 200 && u.status < 300 }
+// admitted reports whether the product let the use through. It did, too, when
+// it answers that the back end failed.
+func (u use) admitted() bool {
+	return u.status >= 200 && u.status < 300 || u.status == http.StatusBadGateway || u.status == http.StatusGatewayTimeout
+}
 
 // judge says what is wrong with one answer. No answer and 503 never are: a
 // node in doubt may always say so. An admission needs every gate open, a

@@ -83,9 +83,10 @@ func TestJudge(t *testing.T) {
 		{span{41, 49}, 204, LateAdmission},
 		{span{41, 49}, 503, ""},
 		{span{41, 49}, 0, ""},
-		{span{61, 69}, 403, FalseRefusal}, // a lost call comes late, never early
-		{span{80, 90}, 401, ""},           // it may have come by now
-		{span{80, 90}, 204, ""},           // or not
+		{span{61, 69}, 403, FalseRefusal},  // a lost call comes late, never early
+		{span{80, 90}, 401, ""},            // it may have come by now
+		{span{80, 90}, 204, ""},            // or not
+		{span{41, 49}, 502, LateAdmission}, // the back end was asked
 		{span{21, 29}, 500, StrangeAnswer},
 		{span{21, 29}, 429, StrangeAnswer},
 	} {
