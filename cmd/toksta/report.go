@@ -87,6 +87,9 @@ func hint(err error) string {
 	if e, ok := errors.AsType[usageError](err); ok {
 		return "see " + e.command + " --help"
 	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "stop what listens there, or move with TOKSTA_LISTEN_PUBLIC, the demo's back end with TOKSTA_UPSTREAMS_BACKEND_URL"
+	}
 	_, dialing := errors.AsType[*net.OpError](err)
 	switch {
 	case dialing && errors.Is(err, fs.ErrPermission):

@@ -142,7 +142,7 @@ func (c *cli) demoUpstream() *cobra.Command {
 func serveUpstream(ctx context.Context, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("listen for the demo's back end (TOKSTA_UPSTREAMS_BACKEND_URL moves it): %w", err)
+		return fmt.Errorf("listen for the demo's back end: %w", err)
 	}
 	server := &http.Server{Handler: demo.Upstream(), ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { server.Close() })
