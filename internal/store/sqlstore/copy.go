@@ -194,6 +194,8 @@ func batches(rows *sql.Rows, width int, err *error) func(yield func([][]any) boo
 	}
 }
 
+// scanRow keeps values as the driver has them, so that a copy neither rounds
+// nor decodes anything.
 func scanRow(rows *sql.Rows, width int) ([]any, error) {
 	row := make([]any, width)
 	into := make([]any, width)
@@ -221,6 +223,8 @@ func (m move) finish(ctx context.Context) error {
 	})
 }
 
+// count reads the whole table: a copy compares exact numbers, and resumes by
+// them.
 func (s *Store) count(ctx context.Context, table string) (n int64, err error) {
 	if err := s.reads.QueryRowContext(ctx, `SELECT count(*) FROM `+table).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count %s: %w", table, err)

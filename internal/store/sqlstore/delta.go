@@ -83,6 +83,8 @@ type sharing struct {
 	limits  map[string]*toksta.Limits // by their stored text
 }
 
+// grant hands out strings that rows of the same account or key share; the
+// scanned ones would each be a copy.
 func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
 	if string(s.account) != r.account {
 		s.account = toksta.AccountID(r.account)

@@ -106,6 +106,8 @@ func (r reader) KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[
 	return known, nil
 }
 
+// keysByDigest looks one statement's worth of digests up. The number of
+// placeholders is bounded, since each count is a statement to be planned.
 func (r reader) keysByDigest(ctx context.Context, digests []toksta.Digest, known map[toksta.Digest]toksta.KeyID) error {
 	args := make([]any, len(digests))
 	for i := range digests {

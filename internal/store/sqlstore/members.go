@@ -64,6 +64,8 @@ func memberRows() upsert[toksta.Member] {
 	}
 }
 
+// invitationRows replaces an invitation when it is used: the code is the key, so
+// that one works once however many people try it at the same time.
 func invitationRows() upsert[store.Invitation] {
 	return upsert[store.Invitation]{
 		table:   "invitations",

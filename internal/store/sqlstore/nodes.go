@@ -115,6 +115,8 @@ func (s *Store) Fence(ctx context.Context, n store.Node) error {
 	return s.removeNode(ctx, `id = $1 AND epoch = $2 AND beats = $3`, n.ID, n.Epoch, n.Beats)
 }
 
+// removeNode is a transaction of its own. Whoever removes a row has made sure
+// before that nothing is admitted under it.
 func (s *Store) removeNode(ctx context.Context, where string, args ...any) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE `+where, args...); err != nil {

@@ -40,6 +40,8 @@ func (s *Store) ListSessions(ctx context.Context, member toksta.MemberID, now ti
 	return s.sessions(ctx, `WHERE member_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`, member, millis(now))
 }
 
+// sessions reads from the pool, never inside a mutation: a session is no state
+// that a change is decided on.
 func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
 	rows, err := s.reads.QueryContext(ctx, selectSessions+where, args...)
 	if err != nil {

@@ -99,6 +99,8 @@ func lockFile(path string) (*os.File, error) {
 	}
 }
 
+// sqliteDialect relies on the one connection that writes: there is nobody to
+// lock rows against.
 func sqliteDialect() dialect {
 	return dialect{
 		origin: `''`, // a restored file is met at start, when a node loads everything

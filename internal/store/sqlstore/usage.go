@@ -126,10 +126,14 @@ func (s *Store) LastUses(ctx context.Context, account toksta.AccountID) (map[tok
 }
 
 // CreditUse implements [store.Usage]. Rows come by account, so one sum is held
-// at a time, however many accounts there are.
-func (s *Store) CreditUse(ctx context.Context, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
+// at a time, however many accounts there are. Of hours before since only those
+// with purchased credits are read, through an index of their own: how long
+// usage has been kept does not matter.
+func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
 	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, hour, `+charges+` FROM usage
-		WHERE credits > 0 GROUP BY account_id, hour ORDER BY account_id, hour`)
+		WHERE credits > 0 AND hour >= $1 GROUP BY account_id, hour
+		UNION ALL SELECT account_id, hour, `+charges+` FROM usage
+		WHERE purchased > 0 AND hour < $1 GROUP BY account_id, hour ORDER BY 1, 2`, firstHour(since))
 	if err != nil {
 		return fmt.Errorf("read credit use: %w", err)
 	}
