@@ -215,7 +215,7 @@ func (a *App) loadCredits(ctx context.Context) error {
 		start, _ := toksta.Cycle(a.anchor(id), now)
 		return start
 	}
-	err := a.store.CreditUse(ctx, cycle, func(id toksta.AccountID, use store.CreditUse) {
+	err := a.store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
 		a.book.Load(id, use.Cycle, cycle(id), use.PurchasedEver)
 	})
 	if err != nil {

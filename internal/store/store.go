@@ -240,8 +240,9 @@ type Usage interface {
 	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
 	// CreditUse streams, for each account with any use of credits, what was
 	// charged since its cycle's start and the purchased credits ever used.
-	// cycle gives an account's start; called once per account.
-	CreditUse(ctx context.Context, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
+	// cycle gives an account's start, never before since; called once per
+	// account.
+	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
 }
 
 // UsageSlot is what one total counts.

@@ -112,10 +112,10 @@ func creditUse(t *suite) {
 		asked[a]++
 		return now.Truncate(24 * time.Hour).Add(24 * time.Hour)
 	}
-	t.ok(t.s.CreditUse(t.Context(), cycle, func(a toksta.AccountID, u store.CreditUse) { got[a] = u }))
+	t.ok(t.s.CreditUse(t.Context(), cycle(""), cycle, func(a toksta.AccountID, u store.CreditUse) { got[a] = u }))
 	is(t, got, map[toksta.AccountID]store.CreditUse{
 		"acct_a": {Cycle: total(slot("", 0), 2+4+16).Charge, PurchasedEver: 1 + 2 + 4 + 16},
 		"acct_b": {Cycle: total(slot("", 0), 8).Charge, PurchasedEver: 8},
 	})
-	is(t, asked, map[toksta.AccountID]int{"acct_a": 1, "acct_b": 1})
+	is(t, asked, map[toksta.AccountID]int{"": 1, "acct_a": 1, "acct_b": 1})
 }
