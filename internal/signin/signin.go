@@ -53,6 +53,7 @@ type Service struct {
 	passwords *hasher
 	addresses *throttle
 	networks  *throttle
+	signups   *throttle // by network, apart: making accounts must not lock anybody out
 	members   *throttle // signed in, asked for the password again
 }
 
@@ -68,6 +69,7 @@ func New(c Config) *Service {
 		// even while somebody guesses.
 		addresses: newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
 		networks:  newThrottle(pace{free: 20, limit: 15 * time.Minute, forget: time.Hour}),
+		signups:   newThrottle(pace{free: 10, limit: 15 * time.Minute, forget: time.Hour}),
 		members:   newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
 	}
 }

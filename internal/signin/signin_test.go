@@ -325,3 +325,21 @@ func TestNothingToRead(t *testing.T) {
 		}
 	}
 }
+
+// Accounts are not to be had by the hundred from one place: each may come with
+// credits.
+func TestSignUpIsSlowedDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	for i := range 10 {
+		w.now = w.now.Add(time.Second)
+		w.signUp(t, fmt.Sprintf("ada%d@acme.example", i))
+	}
+	again := SignUpRequest{Name: "Ada", AccountName: "Acme", Email: "last@acme.example", Password: toksta.Hide(secretWord)}
+	w.signUp(t, "eleventh@acme.example")
+	_, err := w.SignUp(t.Context(), home, again)
+	refused(t, err, toksta.CodeRateLimited, "Too many attempts")
+	if _, err := w.SignIn(t.Context(), home, "ada0@acme.example", toksta.Hide(secretWord)); err != nil {
+		t.Errorf("signing in is slowed down with it: %v", err)
+	}
+}

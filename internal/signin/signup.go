@@ -35,7 +35,9 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 		return SignedIn{}, forbidden("Signing up is closed. Ask the vendor for an account.")
 	}
 	now := s.now()
-	if wait := s.networks.attempt(networkOf(from.Address), now); wait > 0 {
+	// Each account counts, made or not: a failed attempt is no worse than one
+	// more account that nobody meant to give away.
+	if wait := s.signups.attempt(networkOf(from.Address), now); wait > 0 {
 		return SignedIn{}, tooMany(wait)
 	}
 	m, err := s.draft(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
@@ -67,7 +69,6 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	if err != nil {
 		return SignedIn{}, taken(err)
 	}
-	s.networks.pardon(networkOf(from.Address))
 	return s.begin(ctx, from, m)
 }
 
