@@ -43,6 +43,11 @@ func (p *Passage) Serve(next http.Handler, w http.ResponseWriter, r *http.Reques
 	answer.begin(http.StatusOK)
 }
 
+// Abandon settles a call whose caller hung up before the answer, at what the
+// decision holds: the work behind it may be done, and asking without waiting
+// must not make it free.
+func (p *Passage) Abandon() { p.settle(http.StatusOK) }
+
 // settle charges an answer below 400 and gives the hold back otherwise; only
 // its first call counts.
 func (p *Passage) settle(status int) {

@@ -26,6 +26,9 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	rec := telemetry.RecordFrom(r.Context())
 	if r.Context().Err() != nil {
 		rec.Outcome = telemetry.ClientGone
+		if p := httpauth.PassageFrom(r.Context()); p != nil {
+			p.Abandon()
+		}
 		panic(http.ErrAbortHandler)
 	}
 	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached."}

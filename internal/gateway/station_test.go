@@ -232,8 +232,8 @@ func TestClientGone(t *testing.T) {
 	if rec["outcome"] != "client_gone" || rec["code"] != nil {
 		t.Errorf("record %v", rec)
 	}
-	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 0 {
-		t.Errorf("settled %v", settled)
+	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] == 0 {
+		t.Errorf("settled %v: hanging up made the call free", settled)
 	}
 }
 
