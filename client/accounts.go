@@ -125,6 +125,12 @@ type AddMemberRequest struct {
 	Password string `json:"password"`
 }
 
+// SetPasswordRequest gives a member a new password.
+type SetPasswordRequest struct {
+	Member   toksta.MemberID `json:"member"`
+	Password string          `json:"password"`
+}
+
 // MemberAnswer is a new member.
 type MemberAnswer struct {
 	Member Member `json:"member"`
@@ -173,4 +179,10 @@ func (c *Client) Invite(ctx context.Context, r InviteRequest) (InviteAnswer, err
 // AddMember lets a person sign in for an account.
 func (c *Client) AddMember(ctx context.Context, r AddMemberRequest) (MemberAnswer, error) {
 	return call[MemberAnswer](ctx, c, "accounts/add-member", r)
+}
+
+// SetPassword gives a member a new password and ends all their sessions.
+func (c *Client) SetPassword(ctx context.Context, r SetPasswordRequest) error {
+	_, err := call[struct{}](ctx, c, "accounts/set-password", r)
+	return err
 }

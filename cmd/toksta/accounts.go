@@ -16,7 +16,7 @@ import (
 func (c *cli) accounts() *cobra.Command {
 	return noun("accounts", "Manage customers' accounts",
 		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
-		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsInvite(), c.accountsAddMember(),
+		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
 	)
 }
 
@@ -190,38 +190,6 @@ func (c *cli) accountsInvite() *cobra.Command {
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "account to join (default: a new one)")
 	cmd.Flags().StringVar(&r.Email, "email", "", "the only address that may use it (default: any)")
-	return cmd
-}
-
-// accountsAddMember is for vendors who close sign-up. The password is read before
-// the server is called, so that a prompt never holds a connection.
-func (c *cli) accountsAddMember() *cobra.Command {
-	var r client.AddMemberRequest
-	passwordFile := ""
-	cmd := &cobra.Command{
-		Use: "add-member ACCOUNT --email EMAIL --name NAME", Short: "Let a person sign in for an account", Args: exact("ACCOUNT"),
-		Long:              "Let a person sign in for an account. The password comes from a prompt, from\nstandard input or from a file: never from an argument, which other users see.",
-		ValidArgsFunction: c.completeAccounts,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			r.AccountRef = accountRef(args[0])
-			if r.Password, err = c.password(passwordFile); err != nil {
-				return err
-			}
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				answer, err := api.AddMember(ctx, r)
-				if err != nil {
-					return err
-				}
-				m := answer.Member
-				return c.show(answer, table{header: []string{"id", "email", "name"}, rows: [][]string{{string(m.ID), m.Email, m.Name}}})
-			})
-		},
-	}
-	cmd.Flags().StringVar(&r.Email, "email", "", "address to sign in with")
-	cmd.Flags().StringVar(&r.Name, "name", "", "name for people")
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`file` that holds the password")
-	_ = cmd.MarkFlagRequired("email")
-	_ = cmd.MarkFlagRequired("name")
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -55,6 +56,11 @@ func (c *cli) show(data any, t table) error {
 		w := csv.NewWriter(c.out)
 		if len(t.header) > 0 {
 			_ = w.Write(t.header) // WriteAll reports it
+		}
+		for _, row := range t.rows {
+			for i := range row {
+				row[i] = inert(row[i])
+			}
 		}
 		if err := w.WriteAll(t.rows); err != nil {
 			return fmt.Errorf("write the answer: %w", err)
@@ -143,4 +149,16 @@ func list[T ~string](items []T, empty string) string {
 		out[i] = string(item)
 	}
 	return strings.Join(out, ",")
+}
+
+// inert keeps a name that a customer chose from being run as a formula when a
+// spreadsheet opens the answer. Numbers stay numbers.
+func inert(cell string) string {
+	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) || cell == "-" {
+		return cell
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return cell
+	}
+	return "'" + cell
 }

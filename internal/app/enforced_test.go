@@ -315,5 +315,12 @@ func (v *visit) changes() []change {
 		{"POST /signup", func() error {
 			return v.post("/signup", "name", "Bob", "email", "bob@fjordlight.example", "password", password)
 		}},
+		{"accounts/set-password", func() error {
+			detail, err := v.api.Account(ctx, v.ref())
+			if err != nil {
+				return err
+			}
+			return v.api.SetPassword(ctx, client.SetPasswordRequest{Member: detail.Members[0].ID, Password: password + " again"})
+		}},
 	}
 }

@@ -71,6 +71,7 @@ func New(c Config) http.Handler {
 	handle(mux, "accounts/set-entitlement", s.setEntitlement)
 	handle(mux, "accounts/invite", s.invite)
 	handle(mux, "accounts/add-member", s.addMember)
+	handle(mux, "accounts/set-password", s.setPassword)
 
 	handle(mux, "keys/create", s.createKey)
 	handle(mux, "keys/list", s.listKeys)
