@@ -82,7 +82,7 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := r.PostFormValue("token")
-	if len(token) < len(rand.Text()) {
+	if len(token) != len(rand.Text()) {
 		p.showRotate(w, r, key, view.KeyRotate{
 			Token:  rand.Text(),
 			Errors: view.Errors{"": "The form was incomplete. Nothing was rotated: send it again."},

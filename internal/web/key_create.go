@@ -84,7 +84,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateRequest, view.Errors) {
 	faults := view.Errors{}
 	req := keys.CreateRequest{Account: identity(r.Context()).Account.ID, Name: form.Name, Token: form.Token}
-	if len(form.Token) < len(rand.Text()) {
+	if len(form.Token) != len(rand.Text()) {
 		faults[""] = "The form was incomplete. Nothing was created: send it again."
 	}
 	switch r.PostFormValue("scope") {

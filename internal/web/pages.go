@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -120,7 +121,24 @@ func (p *Pages) Handler() http.Handler {
 
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
-	return p.headers(guard.Handler(http.MaxBytesHandler(named(mux), maxForm)))
+	return p.headers(guard.Handler(http.MaxBytesHandler(p.parsed(named(mux)), maxForm)))
+}
+
+// parsed reads the form before any page does: one that is too long or cut off
+// is the sender's error, and no page acts on half of it.
+func (p *Pages) parsed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := r.ParseForm()
+		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+			p.fail(w, r, &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The form is longer than any of ours."})
+			return
+		}
+		if err != nil {
+			p.fail(w, r, &toksta.Error{Code: toksta.CodeBadRequest, Message: "The form could not be read."})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // named notes which page was asked for in the request's record.
