@@ -45,6 +45,24 @@ func TestBrowser(t *testing.T) {
 	absent(t, n, secrets)
 }
 
+// Every page can be read and used by everybody, also those that no journey
+// reaches: axe finds no violation in light and dark, at 320 and 1280 pixels.
+func TestBrowserStories(t *testing.T) {
+	dir, pages := browserTests(t), t.TempDir()
+	tell := exec.Command("go", "test", "-count=1", "-run", "^TestStorybook$", "../web/page")
+	tell.Env = append(os.Environ(), "STORYBOOK_OUT="+pages)
+	if out, err := tell.CombinedOutput(); err != nil {
+		t.Fatalf("write the storybook: %v\n%s", err, out)
+	}
+	run := exec.Command("node", "stories.mjs", pages)
+	run.Dir = dir
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the pages failed: %v", err)
+	}
+}
+
 // browserTests returns the folder of the journeys, once what they need is
 // there. Where it cannot be, the test is skipped, or fails when nothing may
 // be skipped.

@@ -1,9 +1,8 @@
 // Takes the pictures in docs/screenshots from the storybook's pages: desktop
 // and phone, light and dark.  node screenshots.mjs PAGES PICTURES
-import { createServer } from 'node:http';
-import { readFile } from 'node:fs/promises';
-import { join, normalize } from 'node:path';
+import { join } from 'node:path';
 import { launch } from './browser.mjs';
+import { serve } from './storybook.mjs';
 
 const [pages, pictures] = process.argv.slice(2);
 const devices = {
@@ -16,19 +15,7 @@ const devices = {
     options: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
   },
 };
-const types = { css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', woff2: 'font/woff2', html: 'text/html; charset=utf-8' };
-
-const server = createServer(async (request, response) => {
-  const path = normalize(new URL(request.url, 'http://localhost').pathname);
-  try {
-    const body = await readFile(join(pages, path));
-    response.setHeader('Content-Type', types[path.split('.').pop()] ?? 'application/octet-stream').end(body);
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
-const base = `http://127.0.0.1:${server.address().port}`;
+const { base, close } = await serve(pages);
 
 const browser = await launch();
 for (const [device, { shown, options }] of Object.entries(devices)) {
@@ -44,4 +31,4 @@ for (const [device, { shown, options }] of Object.entries(devices)) {
   }
 }
 await browser.close();
-server.close();
+close();
