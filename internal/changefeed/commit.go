@@ -21,7 +21,7 @@ var _ store.Log = (*Feed)(nil)
 // When ctx ends or the store fails during the wait, the error is UNAVAILABLE
 // and says that the change was written.
 func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
-	change, err := f.store.Commit(ctx, by, decide)
+	change, err := f.commit(ctx, by, decide)
 	repeated, again := errors.AsType[*store.RepeatedError](err)
 	switch {
 	case again:
@@ -37,4 +37,18 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 		}, failed)
 	}
 	return w.receipt, err
+}
+
+// commit has one transaction of this process in flight at a time. Changes queue
+// for the clock row anyway, so nothing is lost; but a process that is cut off
+// leaves one transaction behind that the others wait out, instead of several in
+// turn.
+func (f *Feed) commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return toksta.Change{}, fmt.Errorf("wait for this process's turn to commit: %w", ctx.Err())
+	}
+	return f.store.Commit(ctx, by, decide)
 }

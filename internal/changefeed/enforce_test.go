@@ -377,3 +377,51 @@ func TestCommitWithoutRun(t *testing.T) {
 		confirmedBy(t, mustCommit(t, outside, write(store.Mutation{})), nil, []string{"b"})
 	})
 }
+
+// A process that is cut off in the middle of its changes leaves one of them
+// behind in the database, not as many as it has connections: each would hold up
+// everybody in turn.
+func TestOneCommitInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &crowd{Store: openStore(t)}
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		var calls sync.WaitGroup
+		for i := range 8 {
+			calls.Go(func() { mustCommit(t, a.Feed, create(newKey(time.Now(), fmt.Sprint("k", i)))) })
+		}
+		calls.Wait()
+		if s.most != 1 {
+			t.Errorf("%d commits at once", s.most)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		a.turn <- struct{}{}
+		if _, err := a.Commit(gone, operator, write(store.Mutation{})); !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller who left waits for a turn: %v", err)
+		}
+		<-a.turn
+	})
+}
+
+// crowd counts the commits that are under way together, each of which takes a
+// while.
+type crowd struct {
+	Store
+	mu        sync.Mutex
+	now, most int
+}
+
+func (c *crowd) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
+	c.mu.Lock()
+	c.now++
+	c.most = max(c.most, c.now)
+	c.mu.Unlock()
+	<-time.After(time.Millisecond)
+	defer func() {
+		c.mu.Lock()
+		c.now--
+		c.mu.Unlock()
+	}()
+	return c.Store.Commit(ctx, by, decide)
+}

@@ -68,6 +68,7 @@ type Feed struct {
 	lease   atomic.Pointer[lease] // nil: none
 	applied atomic.Int64
 	woken   chan struct{}
+	turn    chan struct{} // held by the one commit that this process has in flight
 	ready   chan struct{}
 	once    sync.Once // closes ready
 
@@ -84,6 +85,7 @@ func New(c Config) *Feed {
 	f := &Feed{
 		store: c.Store, index: c.Index, clock: c.Clock, log: c.Log, path: c.Tombstones, life: life,
 		woken: make(chan struct{}, 1),
+		turn:  make(chan struct{}, 1),
 		ready: make(chan struct{}),
 		node:  store.Node{ID: c.Node, Version: c.Version, Lease: life},
 	}
