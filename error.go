@@ -52,6 +52,8 @@ const (
 
 	ReasonLeaseExpired Reason = "lease_expired" // this node cannot vouch for keys now
 	ReasonNotCounted   Reason = "not_counted"   // this node cannot record the call
+
+	ReasonRepeated Reason = "request_repeated" // of a change: its token was used before, nothing was done now
 )
 
 // NotEntitled is the reason of a route whose family the plan does not reach:

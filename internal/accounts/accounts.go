@@ -42,14 +42,10 @@ type Changed struct {
 	Receipt toksta.Receipt
 }
 
-// ReasonRepeated is the reason of the CONFLICT that a request gets whose
-// token was used before.
-const ReasonRepeated toksta.Reason = "request_repeated"
-
 // Get returns one account, or NOT_FOUND.
 func (s *Service) Get(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
 	a, err := s.Store.Account(ctx, id)
-	return a, unknown(err)
+	return a, store.Missing("account", err)
 }
 
 // List returns a page of accounts in id order, oldest first.
@@ -85,7 +81,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	}
 	receipt, err := s.Log.Commit(ctx, by, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
-			Kind: toksta.AccountCreated, AccountID: a.ID, Token: token(toksta.AccountCreated, "", req.Token),
+			Kind: toksta.AccountCreated, AccountID: a.ID, Token: store.Token(toksta.AccountCreated, "", req.Token),
 			Detail:   map[string]string{"name": a.Name, "plan": string(a.Plan), "status": string(a.Status)},
 			Accounts: []toksta.Account{a},
 		}, nil
@@ -155,7 +151,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		a, err := r.Account(ctx, id)
 		if err != nil {
-			return store.Mutation{}, unknown(err)
+			return store.Mutation{}, store.Missing("account", err)
 		}
 		m, err := alter(&a)
 		out.Account = a
@@ -163,7 +159,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID
 			return store.Mutation{}, err
 		}
 		m.AccountID, m.Accounts = id, []toksta.Account{a}
-		m.Token = token(m.Kind, id, m.Token)
+		m.Token = store.Token(m.Kind, id, m.Token)
 		return m, nil
 	})
 	if err != nil {
@@ -186,34 +182,9 @@ func change(field, before, after string) map[string]string {
 // is read later.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// unknown turns the store's word for a missing row into the caller's.
-func unknown(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return toksta.NotFound("account")
-	}
-	return err
-}
-
-// token keeps requests of different kinds and accounts apart, whatever their
-// callers chose.
-func token(kind toksta.ChangeKind, account toksta.AccountID, given string) string {
-	if given == "" {
-		return ""
-	}
-	return string(kind) + " " + string(account) + " " + given
-}
-
 // repeated says to a caller that its request was carried out before.
 func repeated(err error) error {
-	before, ok := errors.AsType[*store.RepeatedError](err)
-	if !ok {
-		return err
-	}
-	return &toksta.Error{
-		Code: toksta.CodeConflict, Reason: ReasonRepeated,
-		Message: "This request was carried out before.",
-		Details: map[string]any{"account_id": string(before.Change.AccountID)},
-	}
+	return store.Repeated(err, "This request was carried out before.")
 }
 
 // oneOf is the VALIDATION_ERROR about a value that is not among the valid ones.

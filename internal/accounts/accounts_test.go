@@ -105,7 +105,7 @@ func TestCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.Create(t.Context(), operator, req)
-	if !errors.Is(err, &toksta.Error{Code: toksta.CodeConflict, Reason: accounts.ReasonRepeated}) {
+	if !errors.Is(err, &toksta.Error{Code: toksta.CodeConflict, Reason: toksta.ReasonRepeated}) {
 		t.Errorf("a repeated request: %v", err)
 	}
 }

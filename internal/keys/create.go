@@ -61,7 +61,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		key.Limits.Scopes = scopes
 		return store.Mutation{
 			Kind: toksta.KeyCreated, AccountID: key.AccountID, KeyID: key.ID,
-			Token: token(toksta.KeyCreated, key.AccountID, req.Token),
+			Token: store.Token(toksta.KeyCreated, key.AccountID, req.Token),
 			Detail: map[string]string{
 				"name": key.Name, "scopes": scopeText(scopes), "networks": networkText(networks),
 				"per_minute": perMinuteText(key.Limits.PerMinute), "expires_at": timeText(key.ExpiresAt),
@@ -81,7 +81,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) ([]toksta.Family, error) {
 	account, err := r.Account(ctx, req.Account)
 	if err != nil {
-		return nil, unknown("account", err)
+		return nil, store.Missing("account", err)
 	}
 	standing := s.Catalog.Standing(account)
 	if standing.Refusal != "" {

@@ -79,7 +79,7 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 			return store.Mutation{}, err
 		}
 		return store.Mutation{
-			Kind: toksta.KeysImported, Token: token(toksta.KeysImported, "", req.Token),
+			Kind: toksta.KeysImported, Token: store.Token(toksta.KeysImported, "", req.Token),
 			Detail: map[string]string{"keys": strconv.Itoa(out.Counts[RowImported])},
 			Keys:   draft.accepted(out.Results),
 		}, nil

@@ -19,7 +19,6 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -55,14 +54,10 @@ type Created struct {
 	Receipt toksta.Receipt
 }
 
-// ReasonRepeated is the reason of the CONFLICT that a request gets whose
-// token was used before. Its details name the key; the secret is gone.
-const ReasonRepeated toksta.Reason = "request_repeated"
-
 // Get returns one key, NOT_FOUND for one that is not the account's.
 func (s *Service) Get(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error) {
 	k, err := s.Store.Key(ctx, account, id)
-	return k, unknown("key", err)
+	return k, store.Missing("key", err)
 }
 
 // List returns a page of keys, oldest first.
@@ -86,7 +81,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change cha
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		k, err := r.Key(ctx, ref.Account, ref.Key)
 		if err != nil {
-			return store.Mutation{}, unknown("key", err)
+			return store.Mutation{}, store.Missing("key", err)
 		}
 		m, err := change(ctx, r, &k)
 		out.Key = k
@@ -94,7 +89,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change cha
 			return store.Mutation{}, err
 		}
 		m.AccountID, m.KeyID, m.Keys = k.AccountID, k.ID, []toksta.Key{k}
-		m.Token = token(m.Kind, k.AccountID, m.Token)
+		m.Token = store.Token(m.Kind, k.AccountID, m.Token)
 		return m, nil
 	})
 	if err != nil {
@@ -109,34 +104,9 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change cha
 // is read later.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// unknown turns the store's word for a missing row into the caller's.
-func unknown(what string, err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return toksta.NotFound(what)
-	}
-	return err
-}
-
-// token keeps requests of different kinds and accounts apart, whatever their
-// callers chose.
-func token(kind toksta.ChangeKind, account toksta.AccountID, given string) string {
-	if given == "" {
-		return ""
-	}
-	return string(kind) + " " + string(account) + " " + given
-}
-
 // repeated says to a caller that its request was carried out before.
 func repeated(err error) error {
-	before, ok := errors.AsType[*store.RepeatedError](err)
-	if !ok {
-		return err
-	}
-	return &toksta.Error{
-		Code: toksta.CodeConflict, Reason: ReasonRepeated,
-		Message: "This request was carried out before. A secret is shown once: rotate the key if it was not kept.",
-		Details: map[string]any{"key_id": string(before.Change.KeyID)},
-	}
+	return store.Repeated(err, "This request was carried out before. A secret is shown once: rotate the key if it was not kept.")
 }
 
 // conflict is the answer to a request that the key's or account's state

@@ -247,7 +247,7 @@ func TestCreateTwiceWithOneToken(t *testing.T) {
 	}
 	_, err = w.Create(t.Context(), ada, req)
 	e, ok := errors.AsType[*toksta.Error](err)
-	if !ok || e.Code != toksta.CodeConflict || e.Reason != keys.ReasonRepeated || e.Details["key_id"] != string(first.Key.ID) {
+	if !ok || e.Code != toksta.CodeConflict || e.Reason != toksta.ReasonRepeated || e.Details["key_id"] != string(first.Key.ID) {
 		t.Errorf("repeat: %v", err)
 	}
 	req.Account = "acct_2"

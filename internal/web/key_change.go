@@ -93,7 +93,7 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	switch known, _ := errors.AsType[*toksta.Error](err); {
 	case err == nil:
 		p.reveal(w, r, rotated)
-	case known != nil && known.Reason == keys.ReasonRepeated:
+	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.already(w, r, known, true)
 	default:
 		faults, ok := fieldErrors(err)

@@ -67,7 +67,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	switch known, _ := errors.AsType[*toksta.Error](err); {
 	case err == nil:
 		p.reveal(w, r, created)
-	case known != nil && known.Reason == keys.ReasonRepeated:
+	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.already(w, r, known, false)
 	default:
 		faults, ok := fieldErrors(err)
