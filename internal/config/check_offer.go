@@ -50,6 +50,8 @@ func (c *checker) checkPlans() {
 		c.must(regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`).MatchString(string(p.ID)), path+".id", "The plan's machine name is empty or malformed.", "upper-case letters, digits and _, such as API_BUILD")
 		c.must(!seen[p.ID], path+".id", "This plan is listed twice.", "remove one of the two")
 		seen[p.ID] = true
+		given := p.ID == c.cfg.Signup.Plan && p.API == toksta.APIAlways && (p.IncludedCredits > 0 || p.Overage > 0)
+		c.must(!given || c.cfg.Signup.Policy != "open", "signup.plan", "Anybody who signs up would get the credits of "+p.Name+", once for each address they think of.", "a plan that includes none and charges none, or signup.policy invited")
 		c.must(strings.TrimSpace(p.Name) != "", path+".name", "The plan has no name for people.", "give one, such as API Build")
 		c.must(p.Source == "dedicated_api" || p.Source == "saas", path+".source", "There is no such plan source.", "dedicated_api or saas")
 		c.must(slices.Contains([]toksta.APIAccess{toksta.APIAlways, toksta.APIEntitled, toksta.APINever}, p.API), path+".api", "It is not said how the plan opens the API.", "always, entitled or never")

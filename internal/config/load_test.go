@@ -113,6 +113,7 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"trusted_proxies":        "trusted_proxies: ['0.0.0.0/0']",
 		"public_url":             "listen: {public: '0.0.0.0:8080'}",
 		"public_ur":              "public_url: http://api.example.com",
+		"signup.pla":             "signup: {policy: open, plan: API_SCALE}",
 		"listen.tls":             "listen: {tls: {cert: a.pem}}",
 		"signup.plan":            "signup: {plan: NONE}",
 		"signup.policy":          "signup: {policy: everyone}",
