@@ -11,7 +11,7 @@ type database struct {
 	log      []*change // in the order of their commits
 	numbers  int64     // handed out
 	rows     []*row    // the table of nodes
-	clock    rowLock
+	clock    lock
 	flushing bool
 	unsynced []func() // commits that wait for the next flush
 }
@@ -26,36 +26,44 @@ type change struct {
 
 // row is one process in the table of nodes.
 type row struct {
-	node    *node
 	applied int64
-	lease   time.Duration
-	seen    time.Duration
+	beats   int  // renewals
+	gone    bool // from the table
+}
+
+// sight is a row as somebody read it.
+type sight struct {
+	of      *row
+	applied int64
+	beats   int
 }
 
 // tx is one write transaction, driven by its process one round trip at a time.
 type tx struct {
 	by     *node
-	share  bool          // of the clock row's lock
-	trips  int           // round trips under the lock, COMMIT's among them
-	work   time.Duration // of the database under the lock
-	locked func()        // reads; runs with the lock held
+	clock  bool          // takes the clock row's lock
+	trips  int           // round trips after the first statement, COMMIT's among them
+	work   time.Duration // of the database
+	reads  func()        // as of the first statement; nil: nothing
 	commit func()        // writes; runs at the commit
 	done   func(ok bool) // the answer has come
 }
 
-// begin sends t: BEGIN, then the statement that takes the clock row's lock.
+// begin sends t: BEGIN, then its first statement.
 func (d *database) begin(t *tx) {
 	r := d.run
 	r.after(t.by.stall()+r.draw(r.Machine.Trip)+r.draw(r.Machine.Trip)/2, func() {
-		if r.Rules.SerialNumbers {
-			t.locked()
+		first := func() {
+			if t.reads != nil {
+				t.reads()
+			}
 			d.step(t, t.trips)
-			return
 		}
-		d.clock.acquire(t.share, func() {
-			t.locked()
-			d.step(t, t.trips)
-		})
+		if t.clock {
+			d.clock.acquire(first)
+		} else {
+			first()
+		}
 	})
 }
 
@@ -86,8 +94,8 @@ func (d *database) committed(t *tx) {
 }
 
 func (d *database) end(t *tx) {
-	if !d.run.Rules.SerialNumbers {
-		d.clock.release(t.share)
+	if t.clock {
+		d.clock.release()
 	}
 }
 
@@ -132,58 +140,47 @@ func (d *database) since(seq int64) (news []*change) {
 	return news
 }
 
-// live copies the rows whose lease is live.
-func (d *database) live() (out []row) {
-	d.rows = slices.DeleteFunc(d.rows, func(w *row) bool { return w.node.dead && w.seen+w.lease < d.run.now })
+// read copies the table of nodes. Rows of the dead are in it until they are
+// fenced.
+func (d *database) read() (out []sight) {
 	for _, w := range d.rows {
-		if w.seen+w.lease > d.run.now {
-			out = append(out, *w)
-		}
+		out = append(out, sight{w, w.applied, w.beats})
 	}
 	d.run.count(func(u *Use) { u.Reads, u.Bytes = u.Reads+1, u.Bytes+nodeBytes*len(out) })
 	return out
 }
 
-// rowLock is taken by sharers together or by one alone, as PostgreSQL's row
-// locks are: unless it is fair, sharers join sharers though somebody waits to
-// be alone.
-type rowLock struct {
-	fair    bool
-	holders int // -1: one, alone
-	queue   []waiter
+// remove deletes a row, unless its node has renewed since it was read.
+func (d *database) remove(w sight) {
+	if !w.of.gone && (w.of.beats == w.beats || d.run.Rules.FenceBlindly) {
+		w.of.gone = true
+		d.rows = slices.DeleteFunc(d.rows, func(r *row) bool { return r == w.of })
+		d.run.Fenced++
+	}
 }
 
-type waiter struct {
-	share bool
-	got   func()
+// lock is held by one at a time, in the order of asking. It guards the clock
+// row against changes, and what a process does one at a time.
+type lock struct {
+	held  bool
+	queue []func()
 }
 
-func (l *rowLock) acquire(share bool, got func()) {
-	free := len(l.queue) == 0 || share && !l.fair
-	if free && (l.holders == 0 || share && l.holders > 0) {
-		l.grant(waiter{share, got})
+func (l *lock) acquire(got func()) {
+	if l.held {
+		l.queue = append(l.queue, got)
 		return
 	}
-	l.queue = append(l.queue, waiter{share, got})
+	l.held = true
+	got()
 }
 
-func (l *rowLock) grant(w waiter) {
-	if w.share {
-		l.holders++
-	} else {
-		l.holders = -1
+func (l *lock) release() {
+	if len(l.queue) == 0 {
+		l.held = false
+		return
 	}
-	w.got()
-}
-
-func (l *rowLock) release(share bool) {
-	l.holders--
-	if !share {
-		l.holders = 0
-	}
-	for len(l.queue) > 0 && (l.holders == 0 || l.holders > 0 && l.queue[0].share) {
-		next := l.queue[0]
-		l.queue = l.queue[1:]
-		l.grant(next)
-	}
+	next := l.queue[0]
+	l.queue = l.queue[1:]
+	next()
 }

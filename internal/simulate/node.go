@@ -33,8 +33,8 @@ type node struct {
 	lacks   []*change     // returned revocations that this node does not know
 
 	woken, looping bool
-	busy           bool
-	turns          []func() // that wait until it is not
+	following      lock
+	committing     lock // one change of this process is in flight at a time
 }
 
 // start makes a new process at a place in the cluster.
@@ -58,34 +58,15 @@ func (n *node) nudge() {
 		return
 	}
 	n.looping, n.woken = true, false
-	n.alone(func() {
+	n.following.acquire(func() {
 		n.keepUp(func() {
 			n.looping = false
-			n.leave()
+			n.following.release()
 			if n.woken {
 				n.nudge()
 			}
 		})
 	})
-}
-
-// alone runs do when nothing else renews this node, until leave.
-func (n *node) alone(do func()) {
-	if n.busy {
-		n.turns = append(n.turns, do)
-		return
-	}
-	n.busy = true
-	do()
-}
-
-func (n *node) leave() {
-	n.busy = false
-	if len(n.turns) > 0 {
-		next := n.turns[0]
-		n.turns = n.turns[1:]
-		n.alone(next)
-	}
 }
 
 // keepUp registers when necessary and renews; after news it renews again,
@@ -104,24 +85,27 @@ func (n *node) keepUp(then func()) {
 	})
 }
 
-// register joins, loads a snapshot and takes the first lease.
+// register loads a snapshot, joins, and takes the first lease.
 func (n *node) register(then func()) {
-	r, joined := n.run, &row{node: n, lease: n.run.Lease}
-	if r.Rules.LateLease {
-		joined.lease = 0
+	r, joined := n.run, &row{}
+	join := func() {
+		r.db.begin(&tx{
+			by: n, trips: 2,
+			commit: func() { r.db.rows = append(r.db.rows, joined) },
+			done: func(ok bool) {
+				if !ok {
+					then()
+					return
+				}
+				n.row = joined
+				n.keepUp(then)
+			},
+		})
 	}
-	load := func(ok bool) {
-		if !ok {
-			then()
-			return
-		}
-		n.row, n.applied, n.loaded = joined, r.db.highest(), len(r.db.log)
-		r.after(r.joinTime(), func() { n.follow(func(bool) { n.follow(func(bool) { then() }) }) })
-	}
-	r.db.begin(&tx{by: n, share: true, trips: 3, locked: func() {}, done: load, commit: func() {
-		joined.seen = r.now
-		r.db.rows = append(r.db.rows, joined)
-	}})
+	r.after(n.stall()+r.draw(r.Machine.Trip)*3/2, func() {
+		n.applied, n.loaded, joined.applied = r.db.highest(), len(r.db.log), r.db.highest()
+		r.after(r.joinTime(), func() { n.reply(join) })
+	})
 }
 
 // follow renews once: what is new is applied, then the lease is published
@@ -132,28 +116,43 @@ func (n *node) follow(then func(news bool)) {
 		r.after(pause, func() { n.follow(then) })
 		return
 	}
-	sent, told := r.now, n.applied
+	sent, told, own := r.now, n.applied, n.row
 	var news []*change
-	var seen time.Duration
-	t := &tx{by: n, share: true, trips: 4}
-	t.locked = func() {
-		news, seen = r.db.since(told), r.now
+	var counts bool
+	t := &tx{by: n, trips: 4}
+	t.reads = func() {
+		news = r.db.since(told)
 		t.work = time.Duration(rowsOf(news)) * r.Machine.Row
 	}
-	t.commit = func() { n.row.seen, n.row.applied, n.row.lease = seen, told, r.Lease }
+	t.commit = func() { own.applied, own.beats, counts = told, own.beats+1, !own.gone }
 	t.done = func(ok bool) {
-		if !ok {
+		switch {
+		case !ok:
 			then(false)
-			return
+		case !counts:
+			n.fenced()
+			then(false)
+		default:
+			n.apply(news, func() {
+				n.publish(sent, news)
+				then(len(news) > 0)
+			})
 		}
-		rows := rowsOf(news)
-		r.count(func(u *Use) { u.Bytes += rows * keyBytes })
-		r.after(time.Duration(rows)*r.Machine.Row, func() {
-			n.publish(sent, news)
-			then(len(news) > 0)
-		})
 	}
 	r.db.begin(t)
+}
+
+// fenced makes the node come back at once, as somebody new.
+func (n *node) fenced() {
+	n.row, n.ends = nil, 0
+	n.nudge()
+}
+
+// apply takes in what a renewal read.
+func (n *node) apply(news []*change, then func()) {
+	r, rows := n.run, rowsOf(news)
+	r.count(func(u *Use) { u.Bytes += rows * keyBytes })
+	r.after(time.Duration(rows)*r.Machine.Row, then)
 }
 
 func rowsOf(news []*change) (rows int) {

@@ -25,6 +25,7 @@ type Result struct {
 	Late    int             // revocations, times nodes, admitted after they had returned
 	Longest time.Duration   // that a node admitted after it had sent the renewal
 	Broken  int             // faults
+	Fenced  int             // rows removed after a wait
 	Use     Use
 }
 
@@ -90,16 +91,16 @@ func scenarios() ([]scenario, []int) {
 // and writes what each cost.
 func Table(w io.Writer, c Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "load\tnodes\trevokes\tp50 ms\tp99 ms\tmax ms\twrites/s\tflushes/s\tlists/s\tread kB/s\tfaults\tlate\t")
+	fmt.Fprintln(t, "load\tnodes\trevokes\tp50 ms\tp99 ms\tmax ms\twrites/s\tflushes/s\tlists/s\tread kB/s\tfaults\tfenced\tlate\t")
 	list, sizes := scenarios()
 	for _, s := range list {
 		for _, c.Nodes = range sizes {
 			c.Load, c.Faults = s.load, s.faults
 			r := Run(c)
-			fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t\n",
+			fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%d\t\n",
 				s.name, c.Nodes, len(r.Latency), ms(r.Quantile(0.5)), ms(r.Quantile(0.99)), ms(r.Quantile(1)),
 				r.perSecond(r.Use.Writes), r.perSecond(r.Use.Flushes), r.perSecond(r.Use.Reads),
-				r.perSecond(r.Use.Bytes)/1e3, r.Broken, r.Late)
+				r.perSecond(r.Use.Bytes)/1e3, r.Broken, r.Fenced, r.Late)
 		}
 	}
 	return t.Flush()

@@ -1,6 +1,9 @@
 package simulate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // How often the others' progress is read while somebody waits for it.
 const (
@@ -15,8 +18,9 @@ type call struct {
 	troubles int           // of by, when the call began
 	begun    time.Duration // in true time
 	written  time.Duration
-	listed   bool
-	open     []row // processes that may still admit on the state before
+	listed   time.Duration // 0: not yet
+	self     *row          // nil: by does not admit
+	open     []sight       // of processes that may still admit on the state before
 }
 
 // change begins a call on some node, if it is well and has joined.
@@ -26,32 +30,34 @@ func (r *run) change(rows int, revoke bool) {
 		return
 	}
 	c := &call{change: &change{rows: rows, revoke: revoke}, by: n, troubles: n.troubles, begun: r.now}
+	write := func() { n.committing.acquire(func() { r.write(c) }) }
 	if r.Rules.ListFirst {
-		r.list(c, func() { r.write(c) })
+		r.list(c, write)
 		return
 	}
-	r.write(c)
+	write()
 }
 
-// write commits, then waits for the others.
+// write commits, then lists who must be waited for.
 func (r *run) write(c *call) {
 	if r.Rules.SerialNumbers {
 		r.db.numbers++
 		c.seq = r.db.numbers
 	}
 	r.db.begin(&tx{
-		by: c.by, trips: 6, work: time.Duration(c.rows) * r.Machine.Row,
-		locked: func() {
+		by: c.by, clock: !r.Rules.SerialNumbers, trips: 6, work: time.Duration(c.rows) * r.Machine.Row,
+		reads: func() {
 			if c.seq == 0 {
 				c.seq = r.db.highest() + 1
 			}
 		},
 		commit: func() { r.db.append(c.change) },
 		done: func(ok bool) {
-			if c.written = r.now; ok && !c.listed {
-				r.list(c, func() { r.wake(c) })
+			c.by.committing.release()
+			if c.written = r.now; ok && c.listed == 0 {
+				r.list(c, func() { r.catchUp(c) })
 			} else if ok {
-				r.wake(c)
+				r.catchUp(c)
 			}
 		},
 	})
@@ -59,76 +65,109 @@ func (r *run) write(c *call) {
 
 // list reads who may admit.
 func (r *run) list(c *call, then func()) {
-	r.ask(c, func(rows []row) {
-		c.open, c.listed = rows, true
+	r.ask(c, func(rows []sight) {
+		c.open, c.listed = rows, r.now
 		then()
 	})
 }
 
 // ask reads the table of nodes.
-func (r *run) ask(c *call, then func([]row)) {
+func (r *run) ask(c *call, then func([]sight)) {
 	r.after(c.by.stall()+r.draw(r.Machine.Trip)/2, func() {
-		rows := r.db.live()
+		rows := r.db.read()
 		c.by.reply(func() { then(rows) })
 	})
 }
 
-// wake brings the calling node up to the change, then rings for the others.
-func (r *run) wake(c *call) {
-	c.by.alone(func() {
-		rest := func() {
-			c.by.leave()
-			if len(c.open) > 1 {
-				c.by.nudge()
-				r.ring(c.by)
-			}
-			r.look(c, firstLook)
-		}
-		if c.by.applied >= c.seq {
-			rest()
+// catchUp brings the calling node up to the change, then turns to the others.
+func (r *run) catchUp(c *call) {
+	rest := func(bool) {
+		c.self = c.by.row
+		c.by.following.release()
+		r.wake(c)
+	}
+	c.by.following.acquire(func() {
+		if c.by.row == nil || c.by.applied >= c.seq {
+			rest(false)
 			return
 		}
-		c.by.follow(func(bool) { rest() })
+		c.by.follow(rest)
 	})
 }
 
+// wake rings for the others, if there are any, and waits for everybody.
+func (r *run) wake(c *call) {
+	rows := c.open
+	others := slices.DeleteFunc(slices.Clone(rows), func(w sight) bool { return w.of == c.self })
+	c.open = others
+	if c.self != nil {
+		c.open = append(c.open, sight{of: c.self})
+	}
+	if c.by.applied < c.seq || len(others) > 0 {
+		c.by.nudge()
+	}
+	if len(others) == 0 {
+		r.settle(c, rows, firstLook)
+		return
+	}
+	r.ring(c.by, func() { r.settle(c, rows, firstLook) })
+}
+
 // ring is NOTIFY: it reaches every node that is connected at that moment.
-func (r *run) ring(by *node) {
-	r.after(r.draw(r.Machine.Trip)/2, func() {
+func (r *run) ring(by *node, then func()) {
+	r.after(by.stall()+r.draw(r.Machine.Trip)/2, func() {
 		for _, n := range r.nodes {
 			if n != by && !n.dead {
 				n.reply(n.nudge)
 			}
 		}
+		by.reply(then)
 	})
 }
 
-// look closes every process that has applied the change or whose lease is
+// settle closes every process that has applied the change or whose lease is
 // over, and looks again while any is left.
-func (r *run) look(c *call, pause time.Duration) {
-	r.ask(c, func(rows []row) {
-		if r.settled(c, rows) {
+func (r *run) settle(c *call, rows []sight, pause time.Duration) {
+	told := map[*row]int64{}
+	for _, w := range rows {
+		told[w.of] = w.applied
+	}
+	over := time.Duration(float64(r.now-c.listed)/c.by.rate) >= sitOut(r.Lease)
+	var silent []sight
+	c.open = slices.DeleteFunc(c.open, func(w sight) bool {
+		switch {
+		case r.Rules.WakeOnly, told[w.of] >= c.seq:
+			return true
+		case w.of == c.self:
+			return over || c.by.applied >= c.seq || c.by.ends == 0
+		case over:
+			silent = append(silent, w)
+		}
+		return over
+	})
+	r.fence(c, silent, func() {
+		if len(c.open) == 0 {
 			r.returned(c)
 			return
 		}
-		r.after(pause, func() { r.look(c, min(2*pause, lastLook)) })
+		r.after(pause, func() {
+			r.ask(c, func(rows []sight) { r.settle(c, rows, min(2*pause, lastLook)) })
+		})
 	})
 }
 
-func (r *run) settled(c *call, rows []row) bool {
-	told := map[*node]int64{c.by: c.by.applied}
-	for _, w := range rows {
-		if w.node != c.by {
-			told[w.node] = w.applied
-		}
+// fence removes those who were waited out, one after the other, so that the
+// next call does not wait for them.
+func (r *run) fence(c *call, silent []sight, then func()) {
+	if len(silent) == 0 {
+		then()
+		return
 	}
-	waited := time.Duration(float64(r.now-c.written) / c.by.rate)
-	for _, w := range c.open {
-		if told[w.node] < c.seq && waited < sitOut(r.Lease) && !r.Rules.WakeOnly {
-			return false
-		}
-	}
-	return true
+	r.db.begin(&tx{
+		by: c.by, trips: 1,
+		commit: func() { r.db.remove(silent[0]) },
+		done:   func(bool) { r.fence(c, silent[1:], then) },
+	})
 }
 
 // returned ends the call: from now on, no node may admit on the state before.

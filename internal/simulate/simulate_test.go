@@ -2,8 +2,6 @@ package simulate
 
 import (
 	"bytes"
-	"fmt"
-	"slices"
 	"testing"
 	"time"
 )
@@ -44,8 +42,8 @@ func TestSameSeedSameTable(t *testing.T) {
 func TestProtocolHolds(t *testing.T) {
 	t.Parallel()
 	c := stormy(0)
-	// Silent transactions hold up the caller's own renewal meanwhile.
-	most := time.Duration(float64(sitOut(c.Lease))*(1+drift)) + 2*c.Machine.Idle
+	// The rest is reading the table of nodes and removing rows from it.
+	most := time.Duration(float64(sitOut(c.Lease))*(1+drift)) + 500*time.Millisecond
 	for c.Seed = range uint64(5) {
 		r := Run(c)
 		if r.Late > 0 {
@@ -57,15 +55,15 @@ func TestProtocolHolds(t *testing.T) {
 		if r.Waited > most {
 			t.Errorf("seed %d: a revocation took %s after its commit, %s is the most", c.Seed, r.Waited, most)
 		}
-		if len(r.Latency) < 100 || r.Broken < 20 || r.Waited < c.Lease {
-			t.Errorf("seed %d proves nothing: %d revocations, %d faults, %s the longest wait",
-				c.Seed, len(r.Latency), r.Broken, r.Waited)
+		if len(r.Latency) < 100 || r.Broken < 20 || r.Fenced < 5 || r.Waited < c.Lease {
+			t.Errorf("seed %d proves nothing: %d revocations, %d faults, %d fenced, %s the longest wait",
+				c.Seed, len(r.Latency), r.Broken, r.Fenced, r.Waited)
 		}
 	}
 }
 
 // Guarantee: the model can see each rule broken, so its silence means
-// something.
+// something. Some races are rare: a few storms may pass before one is met.
 func TestEachRuleIsNeeded(t *testing.T) {
 	t.Parallel()
 	kept, broken := breaches(Defaults())[0], breaches(Defaults())[1:]
@@ -75,88 +73,64 @@ func TestEachRuleIsNeeded(t *testing.T) {
 	for _, v := range broken {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			if r := Run(v.Config); r.Late == 0 {
-				t.Error("nothing was admitted late without the rule")
+			for range 5 {
+				if Run(v.Config).Late > 0 {
+					return
+				}
+				v.Seed++
 			}
+			t.Error("nothing was admitted late without the rule")
 		})
 	}
 }
 
-// Guarantee: one node that stops in the middle of a renewal cannot hold up
-// every revocation for as long as it is gone.
+// Guarantee: one node that stops in the middle of a change cannot hold up
+// every other change for as long as it is gone.
 func TestSilentTransactionsMustEnd(t *testing.T) {
 	t.Parallel()
-	worst := func(idle time.Duration) (most time.Duration) {
-		for seed := range uint64(2) {
-			c := stormy(seed)
-			c.Faults = Faults{Pause: 3 * time.Minute, Lasts: time.Minute}
-			c.Machine.Idle = idle
-			most = max(most, Run(c).Quantile(1))
-		}
-		return most
+	worst := func(idle time.Duration) time.Duration {
+		c := pauses(Defaults())
+		c.Machine.Idle = idle
+		return Run(c).Quantile(1)
 	}
 	ended, held := worst(time.Second), worst(0)
 	t.Logf("longest revocation: %s with the time-out, %s without", ended, held)
-	if ended > 10*time.Second || held < 30*time.Second {
+	if ended > 10*time.Second || held < 20*time.Second {
 		t.Errorf("longest revocation: %s with the time-out, %s without", ended, held)
 	}
 }
 
-// Guarantee: a node that joins with many keys to load holds nobody up, if it
-// is waited for only once it can admit.
-func TestLateLeaseJoinsQuietly(t *testing.T) {
-	t.Parallel()
-	c := stormy(1)
-	c.Faults = Faults{Kill: time.Minute, Lasts: 10 * time.Second}
-	c.Machine.Keys = 2_000_000
-	eager := Run(c)
-	c.Rules.LateLease = true
-	late := Run(c)
-	t.Logf("slow revocations: %.2f eager, %.2f late", eager.Slow(), late.Slow())
-	if late.Late > 0 || late.Slow() > eager.Slow()*3/4 {
-		t.Errorf("slow revocations: %.2f eager, %.2f late; %d late admissions", eager.Slow(), late.Slow(), late.Late)
-	}
-}
-
-// Guarantee: on a slow network the documented way out of starved writers is
-// one.
-func TestFairLockEndsStarvation(t *testing.T) {
+// Guarantee: a dead node costs the calls within about a lease one wait, and
+// the node that takes its place holds nobody up however long it loads.
+func TestDeadNodesAreWaitedForOnce(t *testing.T) {
 	t.Parallel()
 	c := Defaults()
-	c.Nodes, c.Span, c.Machine.Keys = 100, time.Minute, 1000
-	c.Machine.Trip = Latency{P50: 10 * time.Millisecond, P99: 20 * time.Millisecond}
-	passed := Run(c).Quantile(0.99)
-	c.Rules.FairLock = true
-	queued := Run(c).Quantile(0.99)
-	t.Logf("p99 %s with a lock that sharers pass, %s with a queue", passed, queued)
-	if passed < 2*queued {
-		t.Errorf("p99 %s with a lock that sharers pass, %s with a queue", passed, queued)
+	c.Nodes, c.Faults = 8, Faults{Kill: 10 * time.Minute, Lasts: time.Second}
+	c.Machine.Keys = 5_000_000 // 40 seconds to load
+	r := Run(c)
+	slow := int(r.Slow() * float64(len(r.Latency)))
+	t.Logf("%d of %d revocations slow, %d kills, %d rows removed", slow, len(r.Latency), r.Broken, r.Fenced)
+	if r.Broken < 4 || r.Fenced < r.Broken-1 || r.Fenced > r.Broken {
+		t.Errorf("%d kills, %d rows removed", r.Broken, r.Fenced)
+	}
+	if lasts := int(2 * c.Lease.Seconds()); slow < r.Broken || slow > lasts*r.Broken {
+		t.Errorf("%d revocations were slow after %d kills, one comes every second", slow, r.Broken)
 	}
 }
 
-// Guarantee: the lock is PostgreSQL's, not a kinder one: who waits to be alone
-// is passed by sharers as long as one of them holds on.
-func TestRowLockLetsSharersPass(t *testing.T) {
+// Guarantee: renewals hold up no change, however many nodes there are and
+// however long a renewal takes.
+func TestRenewalsHoldUpNobody(t *testing.T) {
 	t.Parallel()
-	var got []string
-	var l rowLock
-	take := func(name string, share bool) {
-		l.acquire(share, func() { got = append(got, name) })
+	p99 := func(nodes int) time.Duration {
+		c := Defaults()
+		c.Nodes, c.Span, c.Machine.Keys = nodes, 2*time.Minute, 1000
+		c.Machine.Trip = Latency{P50: 10 * time.Millisecond, P99: 20 * time.Millisecond}
+		return Run(c).Quantile(0.99)
 	}
-	take("a", true)
-	take("alone", false)
-	take("b", true)
-	l.release(true)
-	take("c", true)
-	if want := []string{"a", "b", "c"}; !slices.Equal(got, want) {
-		t.Fatalf("holders %v, want %v", got, want)
-	}
-	l.release(true)
-	l.release(true)
-	take("d", true)
-	take("e", true)
-	l.release(false)
-	if want := "[a b c alone d e]"; fmt.Sprint(got) != want {
-		t.Errorf("holders %v, want %s", got, want)
+	few, many := p99(3), p99(60)
+	t.Logf("p99 %s with 3 nodes, %s with 60", few, many)
+	if many > few*3/2 {
+		t.Errorf("p99 %s with 3 nodes, %s with 60", few, many)
 	}
 }

@@ -17,36 +17,33 @@ type variant struct {
 // protocol with one rule broken at a time, and writes what came of it.
 func Variants(w io.Writer, c Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "cluster\tnodes\tp50 ms\tp99 ms\tmax ms\tslow %\tfaults\tlate")
+	fmt.Fprintln(t, "cluster\tnodes\tp50 ms\tp99 ms\tmax ms\tslow %\tfaults\tfenced\tlate")
 	for _, v := range append(choices(c), breaches(c)...) {
 		r := Run(v.Config)
-		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\n", v.name, v.Nodes,
-			ms(r.Quantile(0.5)), ms(r.Quantile(0.99)), ms(r.Quantile(1)), 100*r.Slow(), r.Broken, r.Late)
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%d\n", v.name, v.Nodes,
+			ms(r.Quantile(0.5)), ms(r.Quantile(0.99)), ms(r.Quantile(1)), 100*r.Slow(), r.Broken, r.Fenced, r.Late)
 	}
 	return t.Flush()
 }
 
-// choices come in pairs: as built, and otherwise.
+// choices are what an operator decides: where the nodes are, how often they
+// are killed, and whether the database ends a silent transaction.
 func choices(c Config) []variant {
 	far := c
 	far.Nodes, far.Machine.Trip = 100, Latency{P50: 10 * time.Millisecond, P99: 20 * time.Millisecond}
-	fair := far
-	fair.Rules.FairLock = true
+	often := far
+	often.Load.Revokes = 10
 
-	joins := c
-	joins.Nodes, joins.Faults = 10, Faults{Kill: 10 * time.Minute, Lasts: 10 * time.Second}
-	late := joins
-	late.Rules.LateLease = true
+	killed := c
+	killed.Nodes, killed.Faults = 10, Faults{Kill: 10 * time.Minute, Lasts: 10 * time.Second}
 
-	ended := storm(c)
-	ended.Faults = Faults{Pause: 3 * time.Minute, Lasts: time.Minute}
+	ended := pauses(c)
 	held := ended
 	held.Machine.Idle = 0
 	return []variant{
-		{"10 ms away, sharers pass writers", far},
-		{"10 ms away, sharers queue", fair},
-		{"restarts, waited for from registration", joins},
-		{"restarts, waited for from first renewal", late},
+		{"10 ms away, a change a second", far},
+		{"10 ms away, ten changes a second", often},
+		{"kills", killed},
 		{"pauses, silent transactions are ended", ended},
 		{"pauses, silent transactions stay", held},
 	}
@@ -64,6 +61,7 @@ func breaches(c Config) []variant {
 		{"storm, list before commit", Rules{ListFirst: true}},
 		{"storm, serial numbers", Rules{SerialNumbers: true}},
 		{"storm, wake only", Rules{WakeOnly: true}},
+		{"storm, fence blindly", Rules{FenceBlindly: true}},
 	}
 	var out []variant
 	for _, b := range rules {
@@ -74,11 +72,20 @@ func breaches(c Config) []variant {
 	return out
 }
 
+// pauses is a busy little cluster in which a process often stops in the middle
+// of a change.
+func pauses(c Config) Config {
+	c = storm(c)
+	c.Nodes, c.Load.Imports = 3, 10
+	c.Faults = Faults{Pause: time.Minute, Lasts: 30 * time.Second}
+	return c
+}
+
 // storm is a small cluster in which every kind of fault keeps happening and
 // the database is slow, so that every race has room.
 func storm(c Config) Config {
 	c.Nodes = 8
-	c.Load = Load{Revokes: 5, Imports: 5, ImportRows: 100}
+	c.Load = Load{Revokes: 5, Imports: 5, ImportRows: 500}
 	c.Faults = Faults{Cut: 10 * time.Second, Pause: time.Minute, Kill: time.Minute, Lasts: 3 * time.Second}
 	c.Machine.Keys, c.Machine.Idle = 1000, time.Second
 	c.Machine.Trip = Latency{P50: 2 * time.Millisecond, P99: 20 * time.Millisecond}
