@@ -26,6 +26,7 @@ type Config struct {
 	Version     string // of this program
 	Environment string // for people: "production"
 	PublicURL   string // where callers reach the API; "" leaves it out
+	PagesURL    string // where people make keys; "" is here
 	Families    []toksta.FamilyInfo
 	Routes      []toksta.Route
 	Checks      []Check

@@ -70,7 +70,7 @@ func byPath(pages, api http.Handler) http.Handler {
 func (a *App) gateway() (*gateway.Gateway, error) {
 	c := a.config
 	own, err := api.New(api.Config{
-		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL,
+		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL, PagesURL: c.PagesURL,
 		Families: a.catalog.Families, Routes: a.catalog.Routes, Checks: a.checks(), Usage: a.Usage,
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 func (a *App) operator() http.Handler {
 	return operator.New(operator.Config{
 		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Usage: a.Usage, Cluster: a.store, Catalog: a.catalog,
-		PublicURL: a.config.PublicURL, Invitation: a.config.Signup.InvitationLifetime,
+		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
 		Version: a.version, Data: a.data(), Now: time.Now, Probes: a.probes(),
 	})
 }

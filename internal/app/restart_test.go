@@ -178,8 +178,9 @@ func TestStreaming(t *testing.T) {
 func TestPagesApart(t *testing.T) {
 	t.Parallel()
 	const host = "keys.vendor.example"
-	own := start(t, func(c *config.Config) { c.Listen.Pages = "127.0.0.1:0" })
-	named := start(t, func(c *config.Config) { c.Listen.PagesHost = host })
+	apart := func(c *config.Config) { c.PublicURL, c.PagesURL = "http://api.vendor.example", "http://"+host }
+	own := start(t, apart, func(c *config.Config) { c.Listen.Pages = "127.0.0.1:0" })
+	named := start(t, apart, func(c *config.Config) { c.Listen.PagesHost = host })
 	for name, c := range map[string]struct{ pages, api, pagesHost string }{
 		"by address": {pages: "http://" + own.app.Addr("pages"), api: own.url},
 		"by name":    {pages: named.url, api: named.url, pagesHost: host},
@@ -203,6 +204,12 @@ func TestPagesApart(t *testing.T) {
 			if got.status != want.status || !strings.HasPrefix(got.header.Get("Content-Type"), want.kind) {
 				t.Errorf("%s, pages %v, %s: %d %s, want %d %s", name, want.page, call, got.status, got.header.Get("Content-Type"), want.status, want.kind)
 			}
+		}
+		if got := ask(t, c.pages, "GET /signin", c.pagesHost); !strings.Contains(string(got.body), `href="http://api.vendor.example/docs"`) {
+			t.Errorf("%s: the pages do not lead to the API's documentation", name)
+		}
+		if got := ask(t, c.api, "GET /docs", ""); !strings.Contains(string(got.body), `href="http://`+host+`/account#api-keys"`) {
+			t.Errorf("%s: the documentation does not lead to the pages", name)
 		}
 		if got := ask(t, c.api, "GET /signin", ""); got.status != 404 || got.told(t).Error.Code != toksta.CodeNotFound {
 			t.Errorf("%s: the API answers /signin with %d %s", name, got.status, got.body)

@@ -47,6 +47,6 @@ func (c Config) Catalog() *toksta.Catalog {
 // SecureCookies reports whether people reach the pages over TLS, so that
 // their cookies can demand it.
 func (c Config) SecureCookies() bool {
-	u, err := url.Parse(c.PublicURL)
+	u, err := url.Parse(c.PagesURL)
 	return err == nil && u.Scheme == "https"
 }

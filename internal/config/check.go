@@ -97,11 +97,20 @@ func (c *checker) checkPlace() {
 	c.must(len(cfg.Listen.Private) <= maxSocket, "listen.private", "The path is too long for a Unix socket.", "choose one of at most 100 characters")
 	c.must((cfg.Listen.TLS.Cert == "") == (cfg.Listen.TLS.Key == ""), "listen.tls", "A certificate and its key belong together; one of them is missing.", "set both listen.tls.cert and listen.tls.key, or neither")
 	c.must(isURL(cfg.PublicURL, "http", "https"), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
+	if cfg.PagesURL == "" {
+		c.fault("pages_url", "The pages are set apart, and nothing says where people reach them.", "write it as https://keys.example.com, without a path")
+	} else {
+		c.must(isURL(cfg.PagesURL, "http", "https"), "pages_url", "This is not an http or https URL.", "write it as https://keys.example.com, without a path")
+	}
 	// A proxy on this machine reaches a loopback address for everybody.
-	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocal(cfg.PublicURL)
+	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocal(cfg.PagesURL)
 	if exposed && !cfg.SecureCookies() && !cfg.Sessions.InsecureCookies {
-		c.fault("public_url", "The pages can be reached from other machines, yet people would sign in over plain HTTP.",
-			"set public_url to the https address, or consent with sessions.insecure_cookies: true")
+		field := "public_url"
+		if cfg.PagesURL != cfg.PublicURL {
+			field = "pages_url"
+		}
+		c.fault(field, "The pages can be reached from other machines, yet people would sign in over plain HTTP.",
+			"set it to the https address, or consent with sessions.insecure_cookies: true")
 	}
 	c.checkStore()
 	c.must(slices.Contains([]string{"debug", "info", "warn", "error"}, cfg.Logs.Level), "logs.level", "There is no such level.", "debug, info, warn or error")

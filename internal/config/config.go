@@ -14,7 +14,8 @@ import (
 type Config struct {
 	Environment    string                          `yaml:"environment"` // for people, shown by /ready
 	Data           string                          `yaml:"data"`        // directory of everything the node keeps on disk
-	PublicURL      string                          `yaml:"public_url"`  // where people and callers reach this system
+	PublicURL      string                          `yaml:"public_url"`  // where callers reach the API
+	PagesURL       string                          `yaml:"pages_url"`   // where people reach the account pages; default public_url
 	Listen         Listen                          `yaml:"listen"`
 	Store          Store                           `yaml:"store"`
 	Node           Node                            `yaml:"node"`

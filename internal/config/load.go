@@ -186,6 +186,9 @@ func (c *checker) complete() {
 			*s = value
 		}
 	}
+	if cfg.Listen.Pages == "" && cfg.Listen.PagesHost == "" {
+		fill(&cfg.PagesURL, cfg.PublicURL)
+	}
 	fill(&cfg.Listen.Private, filepath.Join(cfg.Data, "toksta.sock"))
 	fill(&cfg.Store.URL, "sqlite:"+filepath.Join(cfg.Data, "toksta.db"))
 	fill(&cfg.Meter.Dir, filepath.Join(cfg.Data, "meter"))

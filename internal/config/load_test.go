@@ -114,6 +114,8 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"public_url":             "listen: {public: '0.0.0.0:8080'}",
 		"public_ur":              "public_url: http://api.example.com",
 		"signup.pla":             "signup: {policy: open, plan: API_SCALE}",
+		"pages_url":              "listen: {pages_host: keys.example.com}",
+		"pages_ur":               "listen: {pages: '127.0.0.1:8082'}\npages_url: http://keys.example.com",
 		"listen.tls":             "listen: {tls: {cert: a.pem}}",
 		"signup.plan":            "signup: {plan: NONE}",
 		"signup.policy":          "signup: {policy: everyone}",

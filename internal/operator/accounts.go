@@ -97,7 +97,7 @@ func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequ
 	}
 	code := invited.Code.Reveal()
 	return client.InviteAnswer{
-		Code: code, URL: s.PublicURL + "/signup?invitation=" + url.QueryEscape(code),
+		Code: code, URL: s.PagesURL + "/signup?invitation=" + url.QueryEscape(code),
 		ExpiresAt: invited.ExpiresAt, Receipt: client.NewReceipt(invited.Receipt),
 	}, nil
 }

@@ -33,7 +33,7 @@ type Config struct {
 	Cluster  Cluster
 	Catalog  *toksta.Catalog
 
-	PublicURL  string        // where an invitation is accepted
+	PagesURL   string        // where an invitation is accepted
 	Invitation time.Duration // how long one is good for
 	Data       string        // directory of the state, absolute
 	Version    string

@@ -203,7 +203,7 @@ func (p *Pages) sheet() view.Sheet {
 
 // links are the vendor's pages; the templates leave out what is not set.
 func (p *Pages) links() view.Links {
-	return view.Links{Docs: "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL}
+	return view.Links{Docs: p.APIBase + "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL}
 }
 
 // favicon sends browsers that ask by habit to the mark's real address.
