@@ -42,8 +42,8 @@ var controls = []control{
 		rule: "the nodes are listed before the commit",
 		edits: []edit{
 			{
-				"internal/changefeed/commit.go", "change, err := f.store.Commit(ctx, by, decide)",
-				"early, _ := f.store.ListNodes(ctx)\n\ttime.Sleep(500 * time.Millisecond)\n\tchange, err := f.store.Commit(ctx, by, decide)",
+				"internal/changefeed/commit.go", "change, err := f.commit(ctx, by, decide)",
+				"early, _ := f.store.ListNodes(ctx)\n\ttime.Sleep(500 * time.Millisecond)\n\tchange, err := f.commit(ctx, by, decide)",
 			},
 			{"internal/changefeed/commit.go", "w := newWait(f, change)", "w := newWait(f, change)\n\tw.early = early"},
 			{"internal/changefeed/commit.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"time\"\n"},
