@@ -57,7 +57,7 @@ func Start(tb testing.TB) *Server {
 	}
 	run(tb, &exec.Cmd{
 		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: attr,
-		Args: []string{"postgres", "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=", "-c", "max_connections=200"},
+		Args: []string{filepath.Join(bin, "postgres"), "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=", "-c", "max_connections=200"},
 		Env:  append(os.Environ(), "LC_MESSAGES=C"),
 	})
 	return &Server{folder: folder}
