@@ -25,6 +25,8 @@ func metered(tb testing.TB) (*Engine, Deps) {
 	tb.Cleanup(func() { _ = m.Close() })
 	deps := newDeps(leased(true), m)
 	deps.Index.PutAccount(toksta.Account{ID: "acct_1", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40, PurchasedCredits: 1 << 40}})
+	deps.Index.PutAccount(toksta.Account{ID: "acct_poor", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40}})
+	deps.Index.PutGrant(digest("poor"), "acct_poor", toksta.Grant{KeyID: "key_poor"})
 	return New(deps), deps
 }
 
@@ -44,6 +46,7 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 		"entitled": {call("live", workspace), toksta.CodeForbidden},
 		"billing":  {call("due", search), toksta.CodeForbidden},
 		"limited":  {call("slow", free), toksta.CodeRateLimited},
+		"poor":     {call("poor", search), toksta.CodeInsufficientCredits},
 	} {
 		var last toksta.Code
 		ctx := context.Background()
