@@ -15,10 +15,14 @@ func (c *cli) config() *cobra.Command {
 		&cobra.Command{
 			Use: "check", Short: "Report every fault with its line and a remedy", Args: exact(),
 			RunE: func(*cobra.Command, []string) error {
-				if _, err := c.load(); err != nil {
+				cfg, err := c.load()
+				if err != nil {
 					return err
 				}
 				c.say("The configuration is sound.")
+				if cfg.Mail.Server == "" {
+					c.say("Mail is off, since mail.server is empty: customers get no notices.")
+				}
 				return nil
 			},
 		},

@@ -20,6 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
 	"github.com/toksta/toksta/internal/signin"
@@ -48,6 +49,7 @@ type App struct {
 	book   *credits.Book
 	meter  *meter.Meter
 	engine *verify.Engine
+	mail   *mail.Sender // nil: no mail is sent
 
 	listeners []*listener
 }
@@ -104,6 +106,12 @@ func (a *App) build(ctx context.Context) (err error) {
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Balance: a.balance}
+	if m := c.Mail; m.Server != "" {
+		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
+		if err != nil {
+			return err
+		}
+	}
 	return a.listen()
 }
 

@@ -10,11 +10,16 @@ import (
 
 // operator builds what answers on the private listener.
 func (a *App) operator() http.Handler {
-	return operator.New(operator.Config{
+	c := operator.Config{
 		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Usage: a.Usage, Cluster: a.store, Catalog: a.catalog,
 		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
 		Version: a.version, Data: a.data(), Now: time.Now, Probes: a.probes(),
-	})
+		Product: a.config.Branding.Product,
+	}
+	if a.mail != nil {
+		c.Mail = a.mail
+	}
+	return operator.New(c)
 }
 
 // data is where the state is, for whoever works in another directory.

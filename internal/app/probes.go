@@ -31,6 +31,7 @@ func (a *App) probes() []operator.Probe {
 			keys, accounts := a.index.Len()
 			return fmt.Sprintf("%d secrets of %d accounts", keys, accounts), nil
 		}},
+		a.mailProbe(),
 		{Name: "journal", Fix: "free space in the data directory: calls that cannot be counted are refused", Run: a.space},
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.config.Upstreams)) {
@@ -40,6 +41,19 @@ func (a *App) probes() []operator.Probe {
 		})
 	}
 	return probes
+}
+
+// mailProbe holds a conversation without a message. Without a server there is
+// nothing to try, and what would be told by mail is not.
+func (a *App) mailProbe() operator.Probe {
+	p := operator.Probe{Name: "mail", Fix: "correct the section mail of the configuration"}
+	p.Run = func(context.Context) (string, error) {
+		return "off: mail.server is empty, so customers get no notices", nil
+	}
+	if a.mail != nil {
+		p.Run = timed("the server takes mail, asked in", a.mail.Check)
+	}
+	return p
 }
 
 // timed says how long a check took when it went well.

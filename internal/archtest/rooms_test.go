@@ -18,6 +18,11 @@ var rooms = map[string][]string{
 	"internal/config": {"."},
 	"internal/route":  {"."},
 
+	// The vendor's mail server.
+	"internal/mail": {},
+	// One of its own for tests of any package.
+	"internal/mail/mailtest": {},
+
 	// The one record of a request, which each station adds its part to.
 	"internal/telemetry": {".", "httpauth"},
 
@@ -48,7 +53,7 @@ var rooms = map[string][]string{
 	// They may say store's words (a page, a query, a repeated request) to the
 	// services, and can hold no database: sqlstore and index have no door here.
 	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/telemetry"},
-	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry"},
+	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/telemetry"},
 	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},

@@ -3,10 +3,12 @@ package config
 import (
 	"cmp"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -76,6 +78,7 @@ func (c *checker) check() {
 	c.checkDurations()
 	c.checkGateway()
 	c.checkPeople()
+	c.checkMail()
 	c.checkKeys()
 	c.checkStatuses()
 	c.checkFamilies()
@@ -122,10 +125,16 @@ func (c *checker) checkStore() {
 	scheme, rest, _ := strings.Cut(c.cfg.Store.URL, ":")
 	known := scheme == "sqlite" || scheme == "postgres" || scheme == "postgresql"
 	c.must(known && rest != "", "store.url", "This is no database that Toksta knows.", "sqlite:path/to/toksta.db or postgres://user@host/database")
-	_, fromEnv := c.variables["store.url"]
-	if !fromEnv && c.cfg.Store.URLFile == "" && Redact(c.cfg.Store.URL) != c.cfg.Store.URL {
+	if c.written("store.url", c.cfg.Store.URLFile) && Redact(c.cfg.Store.URL) != c.cfg.Store.URL {
 		c.fault("store.url", "The password of the database stands in the configuration file.", "put the URL in a file named by store.url_file, or in TOKSTA_STORE_URL")
 	}
+}
+
+// written reports whether a setting has its value from the configuration itself,
+// neither from a variable nor from the file that may hold it.
+func (c *checker) written(path, file string) bool {
+	_, fromEnv := c.variables[path]
+	return !fromEnv && file == ""
 }
 
 // checkAddress: host and port, the host possibly empty.
@@ -184,6 +193,25 @@ func (c *checker) checkPeople() {
 	} {
 		c.must(link == "" || isURL(link, "http", "https", "mailto"), path, "This is not a link.", "write an https or mailto URL, or leave it empty")
 	}
+}
+
+// checkMail: messages name customers and what they use, so they leave this
+// machine protected, or not at all.
+func (c *checker) checkMail() {
+	m := c.cfg.Mail
+	c.must(m.Password == "" || !c.written("mail.password", m.PasswordFile), "mail.password",
+		"The password of the mail server stands in the configuration file.", "put it in a file named by mail.password_file, or in TOKSTA_MAIL_PASSWORD")
+	c.must(slices.Contains([]string{"starttls", "tls", "none"}, m.TLS), "mail.tls", "There is no such protection.", "starttls, tls or none")
+	if m.Server == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(m.Server)
+	number, notNumber := strconv.ParseUint(port, 10, 16)
+	c.must(err == nil && host != "" && notNumber == nil && number > 0, "mail.server", "This is not the address of a mail server.", "write host:port, such as smtp.example.com:587")
+	_, err = mail.ParseAddress(m.From)
+	c.must(err == nil, "mail.from", "This is not an address to send from.", "write keys@example.com, or Acme API <keys@example.com>")
+	c.must((m.User == "") == (m.Password == ""), "mail.user", "A user and a password belong together; one of them is missing.", "set both, or neither")
+	c.must(m.TLS != "none" || isLoopback(m.Server) && m.User == "", "mail.tls", "Messages, or a password, would go over the network unprotected.", "starttls or tls; none is for a server on this machine without signing in")
 }
 
 // checkKeys: a key without a prefix is found by no scanner of leaks.

@@ -26,6 +26,7 @@ type Config struct {
 	Signup         Signup                          `yaml:"signup"`
 	Sessions       Sessions                        `yaml:"sessions"`
 	Branding       Branding                        `yaml:"branding"`
+	Mail           Mail                            `yaml:"mail"`
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
 	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit" or the reason of the refusal
@@ -108,6 +109,16 @@ type Branding struct {
 	TermsURL   string `yaml:"terms_url"`   // beside sign-up and sign-in
 	BillingURL string `yaml:"billing_url"` // Manage billing
 	CreditsURL string `yaml:"credits_url"` // Buy credits
+}
+
+// Mail is how messages to people leave. Without a server none do.
+type Mail struct {
+	Server       string `yaml:"server"`        // host:port; "": no mail is sent
+	TLS          string `yaml:"tls"`           // starttls, tls or none
+	User         string `yaml:"user"`          // "": the server wants no signing in
+	Password     string `yaml:"password"`      // from the environment or PasswordFile alone
+	PasswordFile string `yaml:"password_file"` // file that holds it
+	From         string `yaml:"from"`          // an address, with or without a name before it
 }
 
 // Keys is what an API key looks like and how many an account may hold.

@@ -163,18 +163,26 @@ func plain(message string) string {
 // readSecrets replaces settings by the content of the files that hold them. The
 // content is in no fault.
 func (c *checker) readSecrets() {
-	if c.cfg.Store.URLFile == "" {
-		return
+	for _, s := range []struct {
+		path, file string
+		value      *string
+	}{
+		{"store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL},
+		{"mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password},
+	} {
+		if s.file == "" {
+			continue
+		}
+		data, err := os.ReadFile(s.file)
+		if err != nil {
+			c.fault(s.path+"_file", "The file cannot be read: "+err.Error()+".", "create it, readable for this process alone")
+			continue
+		}
+		if *s.value != "" {
+			c.fault(s.path+"_file", "Both "+s.path+" and "+s.path+"_file are set.", "remove one of the two")
+		}
+		*s.value = strings.TrimSpace(string(data))
 	}
-	data, err := os.ReadFile(c.cfg.Store.URLFile)
-	if err != nil {
-		c.fault("store.url_file", "The file cannot be read: "+err.Error()+".", "create it, readable for this process alone")
-		return
-	}
-	if c.cfg.Store.URL != "" {
-		c.fault("store.url_file", "Both store.url and store.url_file are set.", "remove one of the two")
-	}
-	c.cfg.Store.URL = strings.TrimSpace(string(data))
 }
 
 // complete fills in what depends on other settings, so that nobody after it

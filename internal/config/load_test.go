@@ -127,6 +127,12 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"upstreams.backend.ur":   "upstreams: {backend: {url: 'http://user:secret@backend'}}",
 		"upstreams.backend.u":    "upstreams: {backend: {url: 'http://backend/?token=1'}}",
 		"sessions.lifetime":      "sessions: {lifetime: 0s}",
+		"mail.password":          "mail: {server: 'smtp.example.com:587', from: a@example.com, user: u, password: hunter2}",
+		"mail.server":            "mail: {server: smtp.example.com, from: a@example.com}",
+		"mail.from":              "mail: {server: 'smtp.example.com:587'}",
+		"mail.user":              "mail: {server: 'smtp.example.com:587', from: a@example.com, user: u}",
+		"mail.tls":               "mail: {server: 'smtp.example.com:25', from: a@example.com, tls: none}",
+		"mail.tl":                "mail: {tls: maybe}",
 		"branding.hue":           "branding: {hue: 20}",
 		"plans[0].entitled[0]":   "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], entitled: [beta]}]",
 		"signup.invitation_life": "signup: {invitation_lifetime: 1s}",
@@ -200,7 +206,11 @@ func TestEnvironment(t *testing.T) {
 // What is printed can be pasted into a ticket, and is the configuration.
 func TestPrint(t *testing.T) {
 	t.Parallel()
-	cfg, err := Load("", []string{"TOKSTA_STORE_URL=postgres://u:hunter2@h/d?sslpassword=hunter3"})
+	cfg, err := Load("", []string{
+		"TOKSTA_STORE_URL=postgres://u:hunter2@h/d?sslpassword=hunter3",
+		"TOKSTA_MAIL_SERVER=smtp.example.com:465", "TOKSTA_MAIL_TLS=tls", "TOKSTA_MAIL_FROM=Acme <a@example.com>",
+		"TOKSTA_MAIL_USER=u", "TOKSTA_MAIL_PASSWORD=hunter4",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,9 @@ import (
 // passwords redacted.
 func (c Config) Print() ([]byte, error) {
 	c.Store.URL = Redact(c.Store.URL)
+	if c.Mail.Password != "" {
+		c.Mail.Password = redacted
+	}
 	c.Upstreams = maps.Clone(c.Upstreams)
 	for name, u := range c.Upstreams {
 		u.URL = Redact(u.URL)
@@ -19,6 +22,9 @@ func (c Config) Print() ([]byte, error) {
 	}
 	return yaml.Dump(c, yaml.WithQuotePreference(yaml.QuoteDouble))
 }
+
+// redacted stands for what is not shown.
+const redacted = "redacted"
 
 // Redact hides the password of a URL and the values of query fields that hold
 // one. A text that cannot be parsed as a URL is hidden whole.
@@ -29,13 +35,13 @@ func Redact(s string) string {
 	}
 	changed := false
 	if _, has := u.User.Password(); has {
-		u.User = url.UserPassword(u.User.Username(), "redacted")
+		u.User = url.UserPassword(u.User.Username(), redacted)
 		changed = true
 	}
 	query := u.Query()
 	for field := range query {
 		if strings.Contains(strings.ToLower(field), "password") {
-			query.Set(field, "redacted")
+			query.Set(field, redacted)
 			changed = true
 		}
 	}

@@ -18,13 +18,14 @@ import (
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
 )
 
-// Config is what the API is made of. All fields but Data and
-// Probes are required.
+// Config is what the API is made of. All fields but Data, Mail
+// and Probes are required.
 type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
@@ -33,6 +34,8 @@ type Config struct {
 	Cluster  Cluster
 	Catalog  *toksta.Catalog
 
+	Mail       Mailer        // nil: no mail is sent
+	Product    string        // as customers know it
 	PagesURL   string        // where an invitation is accepted
 	Invitation time.Duration // how long one is good for
 	Data       string        // directory of the state, absolute
@@ -44,6 +47,11 @@ type Config struct {
 // Cluster tells which nodes changes wait for.
 type Cluster interface {
 	ListNodes(ctx context.Context) ([]store.Node, error)
+}
+
+// Mailer hands messages over to a mail server.
+type Mailer interface {
+	Send(ctx context.Context, m mail.Message) error
 }
 
 // Probe is one thing that the server can find out about itself: what it found
@@ -83,6 +91,7 @@ func New(c Config) http.Handler {
 	handle(mux, "keys/revoke-many", s.revokeKeys)
 	handle(mux, "keys/import", s.importKeys)
 
+	handle(mux, "mail/test", s.testMail)
 	handle(mux, "audit", s.audit)
 	handle(mux, "usage", s.usage)
 	handle(mux, "nodes", s.nodes)

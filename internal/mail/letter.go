@@ -1,0 +1,126 @@
+package mail
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Account is what a notice says of an account beside what happened.
+type Account struct {
+	Product string // the vendor's, as customers know it
+	Name    string
+	URL     string // of the account's page
+}
+
+// Credits is an account's balance when it was looked at.
+type Credits struct {
+	Remaining int64
+	Included  int64 // of a cycle; 0: the plan includes none
+	ResetsAt  time.Time
+}
+
+// Limit is how often an account was refused for its rate.
+type Limit struct {
+	PerMinute int
+	Refused   int64
+	Since     time.Time
+}
+
+// LowBalance tells that an account's credits come to an end.
+func LowBalance(a Account, c Credits) Message {
+	return letter{
+		Subject: fmt.Sprintf("%s: %s credits left for %s", a.Product, number(c.Remaining), a.Name),
+		Paragraphs: []string{
+			fmt.Sprintf("The account %s has %s credits left.", a.Name, number(c.Remaining)),
+			"When they are used up, calls that cost credits are refused, or charged as overage where the plan has it.",
+			c.reset(),
+		},
+		Link: a.URL,
+	}.message()
+}
+
+// CreditsExhausted tells that calls of an account are refused for want of
+// credits.
+func CreditsExhausted(a Account, c Credits) Message {
+	return letter{
+		Subject: fmt.Sprintf("%s: no credits left for %s", a.Product, a.Name),
+		Paragraphs: []string{
+			fmt.Sprintf("The account %s has used its credits. Calls that cost more than the %s that are left are refused with status 402.", a.Name, number(c.Remaining)),
+			"Calls that cost nothing go on.",
+			c.reset(),
+		},
+		Link: a.URL,
+	}.message()
+}
+
+// LimitHit tells that an account is refused for its rate again and again.
+func LimitHit(a Account, l Limit) Message {
+	return letter{
+		Subject: fmt.Sprintf("%s: the rate limit of %s is hit often", a.Product, a.Name),
+		Paragraphs: []string{
+			fmt.Sprintf("Since %s, %s calls of the account %s were refused with status 429.", stamp(l.Since), number(l.Refused), a.Name),
+			fmt.Sprintf("Its limit is %d calls a minute. An answer 429 says in Retry-After when to try again; spreading calls evenly avoids it.", l.PerMinute),
+		},
+		Link: a.URL,
+	}.message()
+}
+
+// Test is what an operator sends to see whether mail arrives.
+func Test(product string) Message {
+	return letter{
+		Subject:    product + ": a test of the mail settings",
+		Paragraphs: []string{"This message was sent by an operator to see whether mail arrives. There is nothing to do."},
+	}.message()
+}
+
+// reset says when credits come anew, "" for a plan without any.
+func (c Credits) reset() string {
+	if c.Included == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The %s credits that the plan includes are there again from %s.", number(c.Included), stamp(c.ResetsAt))
+}
+
+// letter is a message before it is laid out. Empty paragraphs and an empty link
+// are left out.
+type letter struct {
+	Subject    string
+	Paragraphs []string
+	Link       string
+}
+
+//go:embed letter.html
+var letterHTML string
+
+var layout = template.Must(template.New("letter").Parse(letterHTML))
+
+// message lays the letter out as text and as HTML, which says the same.
+func (l letter) message() Message {
+	var text, html strings.Builder
+	for _, p := range l.Paragraphs {
+		if p != "" {
+			text.WriteString(p + "\n\n")
+		}
+	}
+	if l.Link != "" {
+		text.WriteString(l.Link + "\n")
+	}
+	_ = layout.Execute(&html, l) // a builder takes all that comes
+	return Message{Subject: l.Subject, Text: text.String(), HTML: html.String()}
+}
+
+// number separates thousands: 1,234,567.
+func number(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// stamp is a time to the minute, in UTC.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -1,0 +1,257 @@
+package mail_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	netmail "net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/mail/mailtest"
+)
+
+// sender is one of the server's customers.
+func sender(t *testing.T, s *mailtest.Server, c mail.Config) *mail.Sender {
+	t.Helper()
+	c.Server, c.Roots, c.From = s.Addr, s.Roots, "Acme API <keys@acme.example>"
+	out, err := mail.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Guarantee: a message arrives whole, protected and under the vendor's name,
+// with each way of protection, and its sender signed in.
+func TestSend(t *testing.T) {
+	t.Parallel()
+	signedIn := mailtest.Options{User: "toksta", Password: "pässword"}
+	for name, c := range map[string]struct {
+		options mailtest.Options
+		tls     mail.TLS
+	}{
+		"starttls": {mailtest.Options{StartTLS: true}, mail.StartTLS},
+		"tls":      {mailtest.Options{TLS: true}, mail.ImplicitTLS},
+		"none":     {mailtest.Options{}, mail.NoTLS},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := mail.Config{TLS: c.tls}
+			if c.tls != mail.NoTLS {
+				c.options.User, c.options.Password = signedIn.User, signedIn.Password
+				config.User, config.Password = signedIn.User, signedIn.Password
+			}
+			server := mailtest.Start(t, c.options)
+			s := sender(t, server, config)
+			m := mail.LowBalance(account, balance)
+			m.To = "ada@customer.example"
+			if err := s.Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Check(t.Context()); err != nil {
+				t.Errorf("the server takes mail, and Check says: %v", err)
+			}
+			mails := server.Mails()
+			if len(mails) != 1 {
+				t.Fatalf("%d messages arrived", len(mails))
+			}
+			got := mails[0]
+			if got.From != "keys@acme.example" || got.To != m.To || got.Protected != (c.tls != mail.NoTLS) || got.User != c.options.User {
+				t.Errorf("arrived as %+v", got)
+			}
+			header, text, html := read(t, got.Data)
+			if header.Get("From") != `"Acme API" <keys@acme.example>` || header.Get("Auto-Submitted") != "auto-generated" ||
+				!strings.HasSuffix(header.Get("Message-Id"), "@acme.example>") {
+				t.Errorf("header %v", header)
+			}
+			if text != m.Text || html != m.HTML {
+				t.Errorf("text %q\nHTML %q", text, html)
+			}
+		})
+	}
+}
+
+// read takes a message apart.
+func read(t *testing.T, data string) (header netmail.Header, text, html string) {
+	t.Helper()
+	m, err := netmail.ReadMessage(strings.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := multipart.NewReader(m.Body, params["boundary"])
+	for _, into := range []*string{&text, &html} {
+		p, err := parts.NextRawPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(quotedprintable.NewReader(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		*into = strings.ReplaceAll(string(body), "\r\n", "\n")
+	}
+	return m.Header, text, html
+}
+
+// Guarantee: what customers use, and the password, never cross the network in
+// the open: not when a server, or somebody in between, leaves STARTTLS out of
+// its offer, and not to one that cannot prove who it is.
+func TestNeverInTheOpen(t *testing.T) {
+	t.Parallel()
+	account := mail.Config{TLS: mail.StartTLS, User: "toksta", Password: "hunter2"}
+	stripped := mailtest.Start(t, mailtest.Options{User: "toksta", Password: "hunter2"})
+	if err := sender(t, stripped, account).Send(t.Context(), to("ada@customer.example")); err == nil {
+		t.Error("sent without STARTTLS")
+	}
+	for _, line := range stripped.Overheard() {
+		if !strings.HasPrefix(line, "EHLO") && line != "QUIT" {
+			t.Errorf("said in the open: %q", line)
+		}
+	}
+
+	for protection, options := range map[mail.TLS]mailtest.Options{
+		mail.StartTLS: {StartTLS: true}, mail.ImplicitTLS: {TLS: true},
+	} {
+		impostor := mailtest.Start(t, options)
+		s, err := mail.New(mail.Config{Server: impostor.Addr, From: "keys@acme.example", TLS: protection})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(t.Context(), to("ada@customer.example")); err == nil || len(impostor.Mails()) > 0 {
+			t.Errorf("%s: sent to a server that nobody vouches for: %v", protection, err)
+		}
+	}
+	if _, err := mail.New(mail.Config{Server: "127.0.0.1:25", From: "a@b.example", TLS: mail.NoTLS, User: "u", Password: "p"}); err == nil {
+		t.Error("a password would be sent in the open")
+	}
+}
+
+func to(address string) mail.Message {
+	m := mail.Test("Acme")
+	m.To = address
+	return m
+}
+
+// Guarantee: nobody adds a header, a recipient or a message by the name of an
+// account or an address.
+func TestNoInjection(t *testing.T) {
+	t.Parallel()
+	server := mailtest.Start(t, mailtest.Options{})
+	s := sender(t, server, mail.Config{TLS: mail.NoTLS})
+	for _, address := range []string{
+		"ada@customer.example\r\nRCPT TO:<eve@evil.example>", "ada@customer.example, eve@evil.example",
+		"Ada <ada@customer.example>", "ada", "", "<ada@customer.example>",
+	} {
+		if err := s.Send(t.Context(), to(address)); !errors.Is(err, mail.ErrRefused) {
+			t.Errorf("%q was taken for an address: %v", address, err)
+		}
+	}
+	evil := account
+	for _, name := range []string{"A\r\nBcc: eve@evil.example", "A\nB", "A\rB", "A\x00B"} {
+		evil.Name = name
+		m := mail.LowBalance(evil, balance)
+		m.To = "ada@customer.example"
+		if err := s.Send(t.Context(), m); !errors.Is(err, mail.ErrRefused) {
+			t.Errorf("%q went into a subject: %v", name, err)
+		}
+	}
+	if n := len(server.Mails()); n != 0 {
+		t.Errorf("%d messages arrived", n)
+	}
+	// What only looks odd is text.
+	evil.Name = "Ünïcode \u202a<script> =?utf-8?q?x?= ."
+	m := mail.LowBalance(evil, balance)
+	m.To = "ada@customer.example"
+	m.Text = "one\n.\nMAIL FROM:<eve@evil.example>\n"
+	if err := s.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	mails := server.Mails()
+	if len(mails) != 1 {
+		t.Fatalf("%d messages arrived", len(mails))
+	}
+	header, text, _ := read(t, mails[0].Data)
+	subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject"))
+	if err != nil || subject != m.Subject || text != m.Text {
+		t.Errorf("subject %q, %v\ntext %q", subject, err, text)
+	}
+}
+
+// Guarantee: what is refused for good is told from what may pass, so that a
+// notice is neither lost nor tried for ever.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	codes := map[string]int{"gone@customer.example": 550, "later@customer.example": 451}
+	server := mailtest.Start(t, mailtest.Options{Refuse: func(to string) int { return codes[to] }})
+	s := sender(t, server, mail.Config{TLS: mail.NoTLS})
+	if err := s.Send(t.Context(), to("gone@customer.example")); !errors.Is(err, mail.ErrRefused) {
+		t.Errorf("refused for good: %v", err)
+	}
+	if err := s.Send(t.Context(), to("later@customer.example")); err == nil || errors.Is(err, mail.ErrRefused) {
+		t.Errorf("refused for now: %v", err)
+	}
+	strict := mailtest.Start(t, mailtest.Options{StartTLS: true, User: "toksta", Password: "hunter2"})
+	wrong := sender(t, strict, mail.Config{TLS: mail.StartTLS, User: "toksta", Password: "hunter3"})
+	if err := wrong.Send(t.Context(), to("ada@customer.example")); err == nil || errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	if err := wrong.Check(t.Context()); err == nil {
+		t.Error("Check does not see a wrong password")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Send(ctx, to("ada@customer.example")); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+}
+
+var (
+	account = mail.Account{Product: "Acme API", Name: "Ada & Co <b>", URL: "https://keys.acme.example/"}
+	balance = mail.Credits{Remaining: 1234567, Included: 5000, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
+)
+
+// Guarantee: a notice says whose account it is about, the numbers, and where to
+// look, in both its forms; names cannot become markup.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	limit := mail.Limit{PerMinute: 60, Refused: 4321, Since: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)}
+	for name, c := range map[string]struct {
+		message mail.Message
+		says    []string
+	}{
+		"low balance": {mail.LowBalance(account, balance), []string{"1,234,567", "5,000", "2026-12-01 00:00 UTC"}},
+		"exhausted":   {mail.CreditsExhausted(account, mail.Credits{Remaining: -2500}), []string{"-2,500", "402"}},
+		"limit":       {mail.LimitHit(account, limit), []string{"60 calls a minute", "4,321", "2026-11-24 09:30 UTC", "429"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := c.message
+			for _, want := range append(c.says, account.Name, account.URL) {
+				if !strings.Contains(m.Text, want) {
+					t.Errorf("the text lacks %q:\n%s", want, m.Text)
+				}
+			}
+			for _, want := range append(c.says, "Ada &amp; Co &lt;b&gt;", `href="`+account.URL) {
+				if !strings.Contains(m.HTML, want) {
+					t.Errorf("the HTML lacks %q:\n%s", want, m.HTML)
+				}
+			}
+			if strings.Contains(m.HTML, "<b>") || !strings.Contains(m.Subject, account.Name) || !strings.Contains(m.Subject, account.Product) {
+				t.Errorf("subject %q, HTML %s", m.Subject, m.HTML)
+			}
+			if strings.Contains(m.Text, "  ") || strings.Contains(m.HTML, "<p></p>") {
+				t.Errorf("an empty paragraph:\n%s%s", m.Text, m.HTML)
+			}
+		})
+	}
+}

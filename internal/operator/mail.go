@@ -1,0 +1,28 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/mail"
+)
+
+// testMail says what the mail server said: it is the operator's own.
+func (s server) testMail(ctx context.Context, _ toksta.Actor, r client.TestMailRequest) (struct{}, error) {
+	if s.Mail == nil {
+		return struct{}{}, &toksta.Error{
+			Code: toksta.CodeConflict, Message: "No mail is sent: no mail server is configured.",
+			Hint: "set mail.server and mail.from, then restart the server",
+		}
+	}
+	m := mail.Test(s.Product)
+	m.To = r.To
+	if err := s.Mail.Send(ctx, m); err != nil {
+		return struct{}{}, &toksta.Error{
+			Code: toksta.CodeUpstreamError, Message: "The message was not sent: " + err.Error() + ".",
+			Hint: "correct the section mail of the configuration, then restart the server",
+		}
+	}
+	return struct{}{}, nil
+}
