@@ -21,6 +21,7 @@ const (
 	PrefixMember  = "mem_"
 	PrefixRequest = "req_"
 	PrefixNode    = "node_"
+	PrefixEvent   = "evt_"
 )
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -40,6 +40,8 @@ type Store interface {
 	Sessions
 	Nodes
 	Usage
+	Outbox
+	Events
 	// Ping reports whether the database answers now.
 	Ping(ctx context.Context) error
 	Close() error

@@ -42,6 +42,8 @@ var copied = []struct{ table, order string }{
 	{"secrets", "digest"},
 	{"usage", "account_id, hour, key_id, family, cost_key, reason, epoch"},
 	{"last_uses", "key_id"},
+	{"events", "id"},
+	{"deliveries", "event_id, channel"},
 }
 
 // copying begins the name of a cluster that a copy is on its way into.

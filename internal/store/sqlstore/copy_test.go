@@ -142,6 +142,10 @@ func filled(t *testing.T, path string) toksta.Change {
 	if err != nil {
 		t.Fatal(err)
 	}
+	event := store.Event{ID: "evt_a", Kind: toksta.EventCreditsLow, AccountID: account, At: now, Data: []byte(`{"left":"→"}`), Token: "once"}
+	if _, err := s.RaiseEvent(t.Context(), event, []string{"billing"}); err != nil {
+		t.Fatal(err)
+	}
 	return change
 }
 
@@ -149,6 +153,7 @@ func filled(t *testing.T, path string) toksta.Change {
 type everything struct {
 	Accounts []toksta.Account
 	Grants   map[toksta.Digest]toksta.Grant
+	Events   []store.Event
 }
 
 func (e *everything) PutAccount(a toksta.Account) { e.Accounts = append(e.Accounts, a) }
@@ -167,6 +172,9 @@ func same(t *testing.T, one, other string) {
 		defer s.Close()
 		all.Grants = map[toksta.Digest]toksta.Grant{}
 		if _, err := s.Snapshot(t.Context(), &all); err != nil {
+			t.Fatal(err)
+		}
+		if all.Events, err = s.ListEvents(t.Context(), store.EventQuery{}); err != nil {
 			t.Fatal(err)
 		}
 		if changes, err = s.ListChanges(t.Context(), store.ChangeQuery{}); err != nil {

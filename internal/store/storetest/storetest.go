@@ -55,6 +55,12 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"usage selection", usageSelection},
 		{"last uses", lastUses},
 		{"credit use", creditUse},
+		{"one event of an occurrence", raiseOnce},
+		{"claims keep off others", claims},
+		{"late settlement", lateSettlement},
+		{"lists of events", listEvents},
+		{"replay", replay},
+		{"prune events", pruneEvents},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
