@@ -42,3 +42,19 @@ type Charge struct {
 	Overage       int64
 	OverageMicros int64 // micro-dollars for Overage
 }
+
+// Included returns the credits that were paid from the included ones.
+func (c Charge) Included() int64 { return c.Credits - c.Purchased - c.Overage }
+
+// Plus returns both charges as one.
+func (c Charge) Plus(o Charge) Charge {
+	return Charge{
+		Credits: c.Credits + o.Credits, Purchased: c.Purchased + o.Purchased,
+		Overage: c.Overage + o.Overage, OverageMicros: c.OverageMicros + o.OverageMicros,
+	}
+}
+
+// Minus returns what is left of c without o.
+func (c Charge) Minus(o Charge) Charge {
+	return c.Plus(Charge{-o.Credits, -o.Purchased, -o.Overage, -o.OverageMicros})
+}

@@ -14,14 +14,19 @@ type KeyID string
 // MemberID names a person of one account: "mem_" and a ULID.
 type MemberID string
 
+// ReservationID names credits set aside for one job: "res_" and a ULID.
+type ReservationID string
+
 // The prefixes of every identifier that leaves this system.
 const (
-	PrefixAccount = "acct_"
-	PrefixKey     = "key_"
-	PrefixMember  = "mem_"
-	PrefixRequest = "req_"
-	PrefixNode    = "node_"
-	PrefixEvent   = "evt_"
+	PrefixAccount     = "acct_"
+	PrefixKey         = "key_"
+	PrefixMember      = "mem_"
+	PrefixRequest     = "req_"
+	PrefixNode        = "node_"
+	PrefixReservation = "res_"
+	PrefixCreditEntry = "cre_"
+	PrefixEvent       = "evt_"
 )
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -42,6 +42,8 @@ type Store interface {
 	Usage
 	Outbox
 	Events
+	Credits
+	CreditRecords
 	// Ping reports whether the database answers now.
 	Ping(ctx context.Context) error
 	Close() error
@@ -54,6 +56,7 @@ type Reader interface {
 	Keys
 	Members
 	Audit
+	Balances
 }
 
 // Accounts reads accounts.
@@ -125,6 +128,7 @@ type Mutation struct {
 	Keys        []toksta.Key
 	Members     []toksta.Member
 	Invitations []Invitation
+	Credits     []CreditEntry // ID, Number and At are the store's to set
 }
 
 // Invitation lets one person sign up where sign-up is by invitation.
@@ -241,8 +245,8 @@ type Usage interface {
 	// LastUses returns the newest use of each key of the account.
 	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
 	// CreditUse streams, for each account with any use of credits, what was
-	// charged since its cycle's start and the purchased credits ever used.
-	// cycle gives an account's start, never before since; called once per
+	// charged since its cycle's start, the purchased credits ever used, and
+	// what open reservations hold, all as of one moment. cycle gives an account's start, never before since; called once per
 	// account.
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
 }
@@ -297,6 +301,9 @@ type UsageRow = UsageTotal
 type CreditUse struct {
 	Cycle         toksta.Charge // in the current cycle
 	PurchasedEver int64
+	// Held is set aside by open reservations: included credits and overage by
+	// those made in the current cycle, purchased ones by all.
+	Held toksta.Charge
 }
 
 // Page selects part of a list: up to Limit rows with ids above After.

@@ -24,7 +24,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		if err := tx.QueryRowContext(ctx, tick).Scan(&change.Seq, &at); err != nil {
 			return fmt.Errorf("take the next change number: %w", err)
 		}
-		m, err := decide(ctx, reader{tx})
+		m, err := decide(ctx, s.inside(tx))
 		if err != nil {
 			return err
 		}
@@ -61,6 +61,9 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m 
 		return err
 	}
 	if err := invitationRows().exec(ctx, tx, m.Invitations); err != nil {
+		return err
+	}
+	if _, err := s.writeEntries(ctx, tx, m.Credits); err != nil {
 		return err
 	}
 	return s.writeKeys(ctx, tx, change.Seq, m.Keys)

@@ -44,6 +44,9 @@ var copied = []struct{ table, order string }{
 	{"last_uses", "key_id"},
 	{"events", "id"},
 	{"deliveries", "event_id, channel"},
+	{"credit_accounts", "account_id"},
+	{"reservations", "id"},
+	{"credit_entries", "id"},
 }
 
 // copying begins the name of a cluster that a copy is on its way into.

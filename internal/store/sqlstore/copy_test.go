@@ -146,6 +146,15 @@ func filled(t *testing.T, path string) toksta.Change {
 	if _, err := s.RaiseEvent(t.Context(), event, []string{"billing"}); err != nil {
 		t.Fatal(err)
 	}
+	_, err = s.CommitCredits(t.Context(), store.CreditQuery{Account: account}, func(c store.CreditState) (store.CreditMutation, error) {
+		return store.CreditMutation{
+			Entries:      []store.CreditEntry{{AccountID: account, Kind: store.CreditReserve, ReservationID: "res_a", IdempotencyKey: "job 1"}},
+			Reservations: []store.Reservation{{ID: "res_a", Slot: total.UsageSlot, State: store.ReservationOpen, ExpiresAt: c.Now}},
+		}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return change
 }
 

@@ -83,11 +83,12 @@ func postgresDialect() dialect {
 }
 
 // postgresPrelude makes starting nodes wait for one another, and makes the
-// type that the schema is written in.
+// types that the schema is written in.
 func postgresPrelude() []string {
 	return []string{
 		`SELECT pg_advisory_lock(80107530)`,
 		`DO $$ BEGIN CREATE DOMAIN idtext AS text COLLATE "C"; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+		`DO $$ BEGIN CREATE DOMAIN jsontext AS json; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
 	}
 }
 

@@ -11,7 +11,11 @@ import (
 )
 
 // reader implements [store.Reader] on a pool or inside a transaction.
-type reader struct{ q querier }
+type reader struct {
+	q     querier
+	clock string // expression: the time
+	locks bool   // it is part of a change: what it decides on must stay
+}
 
 var _ store.Reader = reader{}
 

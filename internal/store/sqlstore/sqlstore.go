@@ -69,12 +69,15 @@ func open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.reader = reader{s.reads}
+	s.reader = reader{q: s.reads, clock: s.now}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
+
+// inside returns the reader of a change.
+func (s *Store) inside(tx *sql.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")

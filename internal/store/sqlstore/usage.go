@@ -96,10 +96,12 @@ func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.Usag
 	if err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
-	return collect(rows, func(rows *sql.Rows) (u store.UsageRow, err error) {
-		return u, rows.Scan(&u.AccountID, &u.KeyID, &u.Family, &u.CostKey, &u.Reason, &u.Hour,
-			&u.Calls, &u.Charge.Credits, &u.Charge.Purchased, &u.Charge.Overage, &u.Charge.OverageMicros)
-	})
+	return collect(rows, scanUsage)
+}
+
+func scanUsage(rows *sql.Rows) (u store.UsageRow, err error) {
+	return u, rows.Scan(&u.AccountID, &u.KeyID, &u.Family, &u.CostKey, &u.Reason, &u.Hour,
+		&u.Calls, &u.Charge.Credits, &u.Charge.Purchased, &u.Charge.Overage, &u.Charge.OverageMicros)
 }
 
 // firstHour is the first Unix hour that starts at t or later.
@@ -123,53 +125,4 @@ func (s *Store) LastUses(ctx context.Context, account toksta.AccountID) (map[tok
 		byKey[u.KeyID] = u
 	}
 	return byKey, err
-}
-
-// CreditUse implements [store.Usage]. Rows come by account, so one sum is held
-// at a time, however many accounts there are. Of hours before since only those
-// with purchased credits are read, through an index of their own: how long
-// usage has been kept does not matter.
-func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
-	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, hour, `+charges+` FROM usage
-		WHERE credits > 0 AND hour >= $1 GROUP BY account_id, hour
-		UNION ALL SELECT account_id, hour, `+charges+` FROM usage
-		WHERE purchased > 0 AND hour < $1 GROUP BY account_id, hour ORDER BY 1, 2`, firstHour(since))
-	if err != nil {
-		return fmt.Errorf("read credit use: %w", err)
-	}
-	defer rows.Close()
-	var (
-		account toksta.AccountID
-		start   int64
-		use     store.CreditUse
-	)
-	for rows.Next() {
-		var id toksta.AccountID
-		var hour int64
-		var c toksta.Charge
-		if err := rows.Scan(&id, &hour, &c.Credits, &c.Purchased, &c.Overage, &c.OverageMicros); err != nil {
-			return fmt.Errorf("read credit use: %w", err)
-		}
-		if id != account {
-			if account != "" {
-				each(account, use)
-			}
-			account, start, use = id, firstHour(cycle(id)), store.CreditUse{}
-		}
-		use.PurchasedEver += c.Purchased
-		if hour >= start {
-			use.Cycle = add(use.Cycle, c)
-		}
-	}
-	if account != "" && rows.Err() == nil {
-		each(account, use)
-	}
-	return rows.Err()
-}
-
-func add(a, b toksta.Charge) toksta.Charge {
-	return toksta.Charge{
-		Credits: a.Credits + b.Credits, Purchased: a.Purchased + b.Purchased,
-		Overage: a.Overage + b.Overage, OverageMicros: a.OverageMicros + b.OverageMicros,
-	}
 }

@@ -61,6 +61,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"lists of events", listEvents},
 		{"replay", replay},
 		{"prune events", pruneEvents},
+		{"credit use of reservations", creditUseHeld},
+		{"credits are decided in turn", creditsDecideInTurn},
+		{"credits state", creditsState},
+		{"credits round trip", creditsRoundTrip},
+		{"credits in a change", creditsInChange},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

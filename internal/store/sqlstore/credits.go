@@ -1,0 +1,236 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// CommitCredits implements [store.Credits]. The lock of the account's credit
+// row is all that orders decisions: a change of the account's plan or status
+// does not wait for it.
+func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide store.DecideCredits) (written []store.CreditEntry, err error) {
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		state, err := s.inside(tx).CreditState(ctx, q)
+		if err != nil {
+			return err
+		}
+		m, err := decide(state)
+		if err != nil {
+			return err
+		}
+		if err := reservationRows().exec(ctx, tx, m.Reservations); err != nil {
+			return err
+		}
+		if err := s.chargeRows().exec(ctx, tx, m.Usage); err != nil {
+			return err
+		}
+		written, err = s.writeEntries(ctx, tx, m.Entries)
+		return err
+	})
+	return written, err
+}
+
+// lockCredits takes the lock of an account's credit row, counts added more
+// entries, and returns how many there are then, by which time.
+func (r reader) lockCredits(ctx context.Context, account toksta.AccountID, added int) (entries int64, at time.Time, err error) {
+	lock := `INSERT INTO credit_accounts (account_id, entries) SELECT id, CAST($2 AS BIGINT) FROM accounts WHERE id = $1
+		ON CONFLICT (account_id) DO UPDATE SET entries = credit_accounts.entries + excluded.entries
+		RETURNING entries, ` + r.clock
+	err = r.q.QueryRowContext(ctx, lock, account, added).Scan(&entries, timeColumn{&at})
+	return entries, at, found(err, "the account's credits")
+}
+
+// writeEntries numbers and dates entries and adds them.
+func (s *Store) writeEntries(ctx context.Context, tx *sql.Tx, entries []store.CreditEntry) ([]store.CreditEntry, error) {
+	const insert = `INSERT INTO credit_entries (` + entryColumns + `) VALUES `
+	written := make([]store.CreditEntry, 0, len(entries))
+	for _, e := range entries {
+		number, at, err := s.inside(tx).lockCredits(ctx, e.AccountID, 1)
+		if err != nil {
+			return nil, err
+		}
+		e.ID, e.Number, e.At = toksta.NewID(toksta.PrefixCreditEntry, at), number, at
+		values := []any{
+			e.ID, e.AccountID, e.Number, millis(e.At), e.Kind,
+			e.Delta.Credits, e.Delta.Purchased, e.Delta.Overage, e.Delta.OverageMicros,
+			e.ReservationID, e.Reason, e.Actor,
+			sql.NullString{String: e.IdempotencyKey, Valid: e.IdempotencyKey != ""},
+			e.Request,
+		}
+		if _, err := tx.ExecContext(ctx, insert+tuples(1, len(values)), values...); err != nil {
+			return nil, fmt.Errorf("write a credit entry: %w", err)
+		}
+		written = append(written, e)
+	}
+	return written, nil
+}
+
+// chargeRows adds differences to the usage of settled reservations. The
+// account's lock keeps two transactions from adding at once.
+func (s *Store) chargeRows() upsert[store.UsageTotal] {
+	rows := s.totalRows(store.EpochReservations)
+	rows.chunk = 1 // rows of one decision may share a slot
+	rows.set = added("calls", "credits", "purchased", "overage", "overage_micros")
+	return rows
+}
+
+// added sums, of each total, the stored and the given.
+func added(columns ...string) string {
+	set := make([]string, len(columns))
+	for i, c := range columns {
+		set[i] = fmt.Sprintf("%[1]s = usage.%[1]s + excluded.%[1]s", c)
+	}
+	return strings.Join(set, ", ")
+}
+
+// reservationRows writes reservations; what was set aside stays as it was.
+func reservationRows() upsert[store.Reservation] {
+	return upsert[store.Reservation]{
+		table: "reservations",
+		key:   []string{"id"},
+		columns: []string{
+			"id", "account_id", "key_id", "family", "cost_key", "hour",
+			"credits", "purchased", "overage", "overage_micros",
+			"charged_credits", "charged_purchased", "charged_overage", "charged_overage_micros",
+			"state", "created_at", "expires_at",
+		},
+		set: `charged_credits = excluded.charged_credits, charged_purchased = excluded.charged_purchased,
+			charged_overage = excluded.charged_overage, charged_overage_micros = excluded.charged_overage_micros,
+			state = excluded.state`,
+		args: func(r store.Reservation) ([]any, error) {
+			return []any{
+				r.ID, r.Slot.AccountID, r.Slot.KeyID, r.Slot.Family, r.Slot.CostKey, r.Slot.Hour,
+				r.Split.Credits, r.Split.Purchased, r.Split.Overage, r.Split.OverageMicros,
+				r.Charged.Credits, r.Charged.Purchased, r.Charged.Overage, r.Charged.OverageMicros,
+				r.State, millis(r.CreatedAt), millis(r.ExpiresAt),
+			}, nil
+		},
+	}
+}
+
+// OverdueAccounts implements [store.Credits].
+func (s *Store) OverdueAccounts(ctx context.Context, limit int) ([]toksta.AccountID, error) {
+	overdue := `SELECT DISTINCT account_id FROM reservations WHERE state = 'open' AND expires_at <= ` + s.now + ` LIMIT $1`
+	rows, err := s.reads.QueryContext(ctx, overdue, limit)
+	if err != nil {
+		return nil, fmt.Errorf("find overdue reservations: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (id toksta.AccountID, err error) { return id, rows.Scan(&id) })
+}
+
+// CreditState implements [store.Balances]. The lock comes first: what is read
+// after it is what the last decision left.
+func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state store.CreditState, err error) {
+	if state.Now, err = r.enter(ctx, q.Account); err != nil {
+		return state, err
+	}
+	if state.Account, err = r.Account(ctx, q.Account); err != nil {
+		return state, err
+	}
+	if state.Use, err = r.creditUse(ctx, state.Account, state.Now); err != nil {
+		return state, err
+	}
+	state.Overdue, err = r.reservations(ctx, `WHERE account_id = $1 AND state = 'open' AND expires_at <= $2 ORDER BY id`,
+		q.Account, millis(state.Now))
+	if err != nil {
+		return state, err
+	}
+	reservation, err := r.reservations(ctx, `WHERE id = $1 AND account_id = $2`, q.Reservation, q.Account)
+	if state.Reservation, err = optional(reservation, err); err != nil {
+		return state, err
+	}
+	earlier, err := r.entries(ctx, `WHERE account_id = $1 AND idempotency_key = $2`, q.Account, q.IdempotencyKey)
+	state.Earlier, err = optional(earlier, err)
+	return state, err
+}
+
+// enter returns the database's time, once the account's credits are locked if
+// this reader is part of a change.
+func (r reader) enter(ctx context.Context, account toksta.AccountID) (now time.Time, err error) {
+	if r.locks {
+		_, now, err = r.lockCredits(ctx, account, 0)
+		return now, err
+	}
+	err = r.q.QueryRowContext(ctx, `SELECT `+r.clock).Scan(timeColumn{&now})
+	return now, found(err, "the time")
+}
+
+// optional is one for a row that need not be there.
+func optional[T any](found []T, err error) (*T, error) {
+	row, err := one(found, err)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	default:
+		return &row, nil
+	}
+}
+
+// entryColumns are what entries reads and writeEntries writes, in their order.
+const entryColumns = `id, account_id, number, at, kind, credits, purchased, overage, overage_micros,
+	reservation_id, reason, actor, idempotency_key, request`
+
+func (r reader) entries(ctx context.Context, where string, args ...any) ([]store.CreditEntry, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT `+entryColumns+` FROM credit_entries `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read credit entries: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (e store.CreditEntry, err error) {
+		var key sql.NullString
+		err = rows.Scan(&e.ID, &e.AccountID, &e.Number, timeColumn{&e.At}, &e.Kind,
+			&e.Delta.Credits, &e.Delta.Purchased, &e.Delta.Overage, &e.Delta.OverageMicros,
+			&e.ReservationID, &e.Reason, &e.Actor, &key, &e.Request)
+		e.IdempotencyKey = key.String
+		return e, err
+	})
+}
+
+func (r reader) reservations(ctx context.Context, where string, args ...any) ([]store.Reservation, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT id, account_id, key_id, family, cost_key, hour,
+		credits, purchased, overage, overage_micros,
+		charged_credits, charged_purchased, charged_overage, charged_overage_micros,
+		state, created_at, expires_at FROM reservations `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read reservations: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (v store.Reservation, err error) {
+		return v, rows.Scan(&v.ID, &v.Slot.AccountID, &v.Slot.KeyID, &v.Slot.Family, &v.Slot.CostKey, &v.Slot.Hour,
+			&v.Split.Credits, &v.Split.Purchased, &v.Split.Overage, &v.Split.OverageMicros,
+			&v.Charged.Credits, &v.Charged.Purchased, &v.Charged.Overage, &v.Charged.OverageMicros,
+			&v.State, timeColumn{&v.CreatedAt}, timeColumn{&v.ExpiresAt})
+	})
+}
+
+// ListCreditEntries implements [store.CreditRecords].
+func (r reader) ListCreditEntries(ctx context.Context, q store.EntryQuery) ([]store.CreditEntry, error) {
+	var c conditions
+	c.and("account_id =", q.Account)
+	if q.Reservation != "" {
+		c.and("reservation_id =", q.Reservation)
+	}
+	if q.Before > 0 {
+		c.and("number <", q.Before)
+	}
+	c.text.WriteString(" ORDER BY number DESC LIMIT " + c.bind(limit(q.Limit)))
+	return r.entries(ctx, c.text.String(), c.args...)
+}
+
+// ListReservations implements [store.CreditRecords].
+func (r reader) ListReservations(ctx context.Context, q store.ReservationQuery) ([]store.Reservation, error) {
+	var c conditions
+	c.and("id >", q.Page.After)
+	if q.Account != "" {
+		c.and("account_id =", q.Account)
+	}
+	c.text.WriteString(" AND state = 'open' ORDER BY id LIMIT " + c.bind(limit(q.Page.Limit)))
+	return r.reservations(ctx, c.text.String(), c.args...)
+}

@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// creditRows selects what every balance starts from, by account and hour:
+// charges from hour $1 on, of those before it the purchased credits, and what
+// open reservations hold. One statement sees one moment, so a reservation that
+// is being settled is either held or charged. Of hours before $1 only those
+// with purchased credits are read, through an index of their own: how long
+// usage has been kept does not matter. The filters are of all rows and of
+// reservations.
+func creditRows(all, open string) string {
+	return `SELECT account_id, hour, 0, ` + charges + ` FROM usage
+			WHERE credits > 0 AND hour >= $1` + all + ` GROUP BY account_id, hour
+		UNION ALL SELECT account_id, hour, 0, ` + charges + ` FROM usage
+			WHERE purchased > 0 AND hour < $1` + all + ` GROUP BY account_id, hour
+		UNION ALL SELECT account_id, hour, 1, ` + charges + ` FROM reservations
+			WHERE state = 'open'` + all + open + ` GROUP BY account_id, hour
+		ORDER BY 1, 2`
+}
+
+// creditRow is one row of creditRows.
+type creditRow struct {
+	account toksta.AccountID
+	hour    int64
+	held    bool
+	charge  toksta.Charge
+}
+
+func scanCreditRow(rows *sql.Rows) (r creditRow, err error) {
+	err = rows.Scan(&r.account, &r.hour, &r.held,
+		&r.charge.Credits, &r.charge.Purchased, &r.charge.Overage, &r.charge.OverageMicros)
+	if err != nil {
+		return r, fmt.Errorf("read credit use: %w", err)
+	}
+	return r, nil
+}
+
+// addTo sums the row into an account's use, whose cycle begins at an hour.
+func (r creditRow) addTo(use *store.CreditUse, start int64) {
+	// Purchased credits count whenever they were taken.
+	charge := toksta.Charge{Credits: r.charge.Purchased, Purchased: r.charge.Purchased}
+	if r.hour >= start {
+		charge = r.charge
+	}
+	switch {
+	case r.held:
+		use.Held = use.Held.Plus(charge)
+	default:
+		use.PurchasedEver += charge.Purchased
+		if r.hour >= start {
+			use.Cycle = use.Cycle.Plus(charge)
+		}
+	}
+}
+
+// CreditUse implements [store.Usage]. Rows come by account, so one sum is held
+// at a time, however many accounts there are.
+func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
+	rows, err := s.reads.QueryContext(ctx, creditRows("", ""), firstHour(since))
+	if err != nil {
+		return fmt.Errorf("read credit use: %w", err)
+	}
+	defer rows.Close()
+	var (
+		account toksta.AccountID
+		start   int64
+		use     store.CreditUse
+	)
+	for rows.Next() {
+		row, err := scanCreditRow(rows)
+		if err != nil {
+			return err
+		}
+		if row.account != account {
+			if account != "" {
+				each(account, use)
+			}
+			account, start, use = row.account, firstHour(cycle(row.account)), store.CreditUse{}
+		}
+		row.addTo(&use, start)
+	}
+	if account != "" && rows.Err() == nil {
+		each(account, use)
+	}
+	return rows.Err()
+}
+
+// creditUse is CreditUse of one account at now, without what is overdue.
+func (r reader) creditUse(ctx context.Context, a toksta.Account, now time.Time) (use store.CreditUse, err error) {
+	cycle, _ := toksta.Cycle(a.CycleAnchor, now)
+	start := firstHour(cycle)
+	rows, err := r.q.QueryContext(ctx, creditRows(` AND account_id = $2`, ` AND expires_at > $3`), start, a.ID, millis(now))
+	if err != nil {
+		return use, fmt.Errorf("read credit use: %w", err)
+	}
+	found, err := collect(rows, scanCreditRow)
+	for _, row := range found {
+		row.addTo(&use, start)
+	}
+	return use, err
+}
