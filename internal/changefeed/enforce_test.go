@@ -124,7 +124,7 @@ func TestCutOffNodeIsWaitedOut(t *testing.T) {
 		if b.admits(k) {
 			t.Error("a cut-off node admits a key whose revoke has returned")
 		}
-		if bound := sitOut(DefaultLease) + lastLook; r.Took > bound {
+		if bound := sitOut(DefaultLease) + lastPause; r.Took > bound {
 			t.Errorf("the revoke took %v, more than %v", r.Took, bound)
 		}
 		way.cut.Store(false)

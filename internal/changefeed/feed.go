@@ -74,6 +74,7 @@ type Feed struct {
 
 	mu   sync.Mutex // serialises following
 	node store.Node // Epoch "" while not registered
+	told int64      // number that the store knows this node has applied
 	tomb *tombstones
 
 	revived []toksta.KeyID // revoked once, live in the store

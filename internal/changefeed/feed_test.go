@@ -101,7 +101,7 @@ func (n node) admits(k toksta.Key) bool {
 // faulty is a node's own way to the store, with faults between.
 type faulty struct {
 	Store
-	cut   atomic.Bool                // renewals fail
+	cut   atomic.Bool                // nothing of the node's own gets through
 	late  atomic.Pointer[chan error] // renewals are carried out, their answer waits
 	first func()                     // runs before the next commit
 }
@@ -115,6 +115,20 @@ func (s *faulty) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) 
 		err = errors.Join(err, <-*late)
 	}
 	return seq, err
+}
+
+func (s *faulty) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+	if s.cut.Load() {
+		return 0, errors.New("no route to the store")
+	}
+	return s.Store.Follow(ctx, n, sink)
+}
+
+func (s *faulty) Ack(ctx context.Context, n store.Node) error {
+	if s.cut.Load() {
+		return errors.New("no route to the store")
+	}
+	return s.Store.Ack(ctx, n)
 }
 
 func (s *faulty) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Change, error) {

@@ -42,14 +42,17 @@ func (f *Feed) Run(ctx context.Context) error {
 	}()
 	beat := time.NewTicker(f.life / beats)
 	defer beat.Stop()
+	step := f.renew
 	for ctx.Err() == nil && !errors.Is(err, errLost) {
-		if err = f.keepUp(ctx); err != nil && ctx.Err() == nil {
-			f.log.LogAttrs(ctx, slog.LevelWarn, "the node could not renew its lease", slog.Any("error", err))
+		if err = f.keepUp(ctx, step); err != nil && ctx.Err() == nil {
+			f.log.LogAttrs(ctx, slog.LevelWarn, "the node could not keep up with the store", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
 		case <-beat.C:
+			step = f.renew
 		case <-f.woken:
+			step = f.follow
 		}
 	}
 	cancel()
@@ -75,36 +78,36 @@ func (f *Feed) listen(ctx context.Context) {
 	}
 }
 
-// keepUp registers when the node is not a member, and renews; after news it
-// renews once more at once, which tells those who wait that it knows.
-func (f *Feed) keepUp(ctx context.Context) error {
+// keepUp takes a step, after registering and by a renewal when the node is no
+// member, and tells those who wait what it knows now.
+func (f *Feed) keepUp(ctx context.Context, step func(context.Context) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.node.Epoch == "" {
 		if err := f.register(ctx); err != nil {
 			return err
 		}
+		step = f.renew
 	}
-	news, err := f.follow(ctx)
-	if err != nil || !news {
+	if err := step(ctx); err != nil {
 		return err
 	}
-	if _, err := f.follow(ctx); err != nil {
+	if err := f.tell(ctx); err != nil {
 		return err
 	}
 	return f.revokeAgain(ctx)
 }
 
-// catchUp renews on the path of a mutation, unless the node has applied seq
-// already (0: never enough) or is no member. Mutations at once share a
-// renewal. It returns the node as it is then.
+// catchUp follows on the path of a mutation, unless the node has applied seq
+// already (0: never enough) or is no member. It returns the node as it is
+// then.
 func (f *Feed) catchUp(ctx context.Context, seq int64) (store.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.node.Epoch == "" || seq != 0 && f.node.Applied >= seq {
 		return f.node, nil
 	}
-	_, err := f.follow(ctx)
+	err := f.follow(ctx)
 	return f.node, err
 }
 
@@ -128,7 +131,7 @@ func (f *Feed) register(ctx context.Context) error {
 	if err := f.store.Register(ctx, n); err != nil {
 		return fmt.Errorf("register the node: %w", err)
 	}
-	f.node = n
+	f.node, f.told = n, seq
 	f.applied.Store(seq)
 	return nil
 }
@@ -142,21 +145,63 @@ func (f *Feed) load(ctx context.Context) (seq int64, err error) {
 	return seq, errors.Join(err, sink.err)
 }
 
-// follow renews once: it applies what is new, then publishes the lease that
-// began before the request was sent. The caller holds mu. It reports whether
-// there was news that the store has not been told of yet.
-func (f *Feed) follow(ctx context.Context) (news bool, err error) {
-	from := f.clock.At(time.Now())
+// renew applies what is new, then publishes the lease that began before the
+// request was sent. The caller holds mu.
+func (f *Feed) renew(ctx context.Context) error {
+	from, told := f.clock.At(time.Now()), f.node.Applied
+	if err := f.read(ctx, f.store.Renew); err != nil {
+		return fmt.Errorf("renew the lease: %w", err)
+	}
+	f.told = told
+	f.lease.Store(newLease(from, f.life))
+	f.once.Do(func() { close(f.ready) })
+	return nil
+}
+
+// follow applies what is new and leaves the lease as it is. Knowing more than
+// the lease vouches for is always right. The caller holds mu.
+func (f *Feed) follow(ctx context.Context) error {
+	if err := f.read(ctx, f.store.Follow); err != nil {
+		return fmt.Errorf("follow the changes: %w", err)
+	}
+	return nil
+}
+
+// read takes what from brings into the index.
+func (f *Feed) read(ctx context.Context, from func(context.Context, store.Node, store.DeltaSink) (int64, error)) error {
 	keys, _ := f.index.Len()
-	n := f.node
-	n.Keys = int64(keys)
+	f.node.Keys = int64(keys)
 	ctx, sink := f.watch(ctx)
 	defer sink.stop()
-	seq, err := f.store.Renew(ctx, n, sink)
+	seq, err := from(ctx, f.node, sink)
 	f.revived = append(f.revived, sink.revived...)
-	if err == nil && seq < n.Applied {
-		err = fmt.Errorf("the store went back from change %d to %d: %w", n.Applied, seq, store.ErrFenced)
+	if err == nil && seq < f.node.Applied {
+		err = fmt.Errorf("the store went back from change %d to %d: %w", f.node.Applied, seq, store.ErrFenced)
 	}
+	if err = errors.Join(f.fenced(ctx, err), sink.err); err != nil {
+		return err
+	}
+	f.node.Applied = seq
+	f.applied.Store(seq)
+	return nil
+}
+
+// tell says what this node has applied, when the store does not know: those
+// who wait for it need not wait for the next beat. The caller holds mu.
+func (f *Feed) tell(ctx context.Context) error {
+	if f.told >= f.node.Applied {
+		return nil
+	}
+	if err := f.fenced(ctx, f.store.Ack(ctx, f.node)); err != nil {
+		return fmt.Errorf("tell what the node knows: %w", err)
+	}
+	f.told = f.node.Applied
+	return nil
+}
+
+// fenced drops the lease and the membership when err says that the node has
+// lost them, and returns err.
+func (f *Feed) fenced(ctx context.Context, err error) error {
 	if errors.Is(err, store.ErrFenced) {
 		f.lease.Store(nil)
 		// Its row may still be there, of another incarnation. If it stays, the
@@ -165,14 +210,7 @@ func (f *Feed) follow(ctx context.Context) (news bool, err error) {
 		f.node.Epoch = ""
 		f.nudge() // to come back as somebody new at once
 	}
-	if err = errors.Join(err, sink.err); err != nil {
-		return false, fmt.Errorf("renew the lease: %w", err)
-	}
-	f.node.Applied = seq
-	f.applied.Store(seq)
-	f.lease.Store(newLease(from, f.life))
-	f.once.Do(func() { close(f.ready) })
-	return seq > n.Applied, nil
+	return err
 }
 
 // leave stops admitting, then removes the node's row, so that nobody waits

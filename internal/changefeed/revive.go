@@ -26,14 +26,13 @@ func (f *Feed) revokeAgain(ctx context.Context) error {
 	}
 	slices.Sort(f.revived)
 	f.revived = slices.Compact(f.revived)
-	change, err := f.store.Commit(ctx, restorer, f.stillDead(f.revived))
+	change, err := f.commit(ctx, restorer, f.stillDead(f.revived))
 	if err != nil {
 		return fmt.Errorf("revoke again what an older database brought back: %w", err)
 	}
 	f.log.LogAttrs(ctx, slog.LevelError, "secrets that were revoked came back with an older database and were revoked again",
 		slog.Int("keys", len(f.revived)), slog.Int64("change", change.Seq))
 	f.revived = nil
-	_ = f.store.Wake(ctx) // losing it costs a beat
 	return nil
 }
 

@@ -12,10 +12,13 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// How often the others' progress is read while somebody waits for it.
+// How often the others' progress is read while somebody waits for it. The first
+// looks follow one another at once: the way to the store and back is pause
+// enough, and no timer is that fine. Then the pauses grow.
 const (
-	firstLook = 2 * time.Millisecond
-	lastLook  = 50 * time.Millisecond
+	eagerLooks = 16
+	firstPause = time.Millisecond
+	lastPause  = 50 * time.Millisecond
 )
 
 // unknowable is a number that no node reports: its lease is waited out.
@@ -37,8 +40,8 @@ func newWait(f *Feed, c toksta.Change) *wait {
 }
 
 // enforce lists the nodes, which must come after the commit: one that joins
-// later loads the change. This node follows at once, the others are woken and
-// waited for.
+// later loads the change. The others were woken with the commit; this node
+// follows at once.
 func (w *wait) enforce(ctx context.Context) error {
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
@@ -47,26 +50,31 @@ func (w *wait) enforce(ctx context.Context) error {
 	w.listed = time.Now()
 	w.follow(ctx)
 	w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)
-	if len(w.open) > 0 {
-		w.feed.nudge() // tells the others what this node has just read
-		// Losing a wake costs a beat.
-		_ = w.feed.store.Wake(ctx)
-	}
 	if w.self.Epoch != "" {
 		w.open = append(w.open, w.self)
 	}
-	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+	for looks := 1; ; looks++ {
 		w.settle(ctx, nodes)
 		if len(w.open) == 0 {
 			w.receipt.Took = time.Since(w.start)
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if looks > eagerLooks {
+			if err := w.pause(ctx); err != nil {
+				return err
+			}
 		}
 		nodes = w.look(ctx)
+	}
+}
+
+// pause waits until it is time for the next look.
+func (w *wait) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(min(max(time.Since(w.listed)/2, firstPause), lastPause)):
+		return nil
 	}
 }
 
@@ -82,14 +90,12 @@ func (w *wait) look(ctx context.Context) []store.Node {
 	return nodes
 }
 
-// follow brings this node up to the change and settles its number: after a
-// renewal, all that was written before is covered by what was applied.
+// follow brings this node up to the change and settles its number: after it
+// has read, all that was written before is covered by what was applied.
 func (w *wait) follow(ctx context.Context) {
 	self, err := w.feed.catchUp(ctx, w.seq)
 	w.self = self
-	if err != nil {
-		w.feed.nudge()
-	}
+	w.feed.nudge() // tells the others, or tries again
 	switch {
 	case w.seq != 0:
 	case err == nil && self.Epoch != "":

@@ -64,7 +64,7 @@ var controls = []control{
 	},
 	{
 		rule:   "nodes are told and not waited for",
-		edits:  []edit{{"internal/changefeed/wait.go", "_ = w.feed.store.Wake(ctx)", "return w.feed.store.Wake(ctx)"}},
+		edits:  []edit{{"internal/changefeed/wait.go", "w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)", "w.open = slices.DeleteFunc(slices.Clone(nodes), func(store.Node) bool { return true })"}},
 		faults: []string{"slow link", "cut both ways"}, breaks: rig.LateAdmission,
 	},
 	{

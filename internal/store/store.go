@@ -105,7 +105,7 @@ type Mutator interface {
 	// next sequence number. An error of decide, returned as it is, or an
 	// empty Kind (nothing to do, zero Change) writes nothing. decide may run
 	// more than once when the database asks for a retry and must have no
-	// effects of its own.
+	// effects of its own. With the commit the listeners of Bell are woken.
 	Commit(ctx context.Context, by toksta.Actor, decide Decide) (toksta.Change, error)
 }
 
@@ -182,6 +182,9 @@ type Nodes interface {
 	// ListNodes returns every row, whatever any clock says: a node is there
 	// until it leaves or is fenced.
 	ListNodes(ctx context.Context) ([]Node, error)
+	// Ack records n.Applied, and nothing of a lease. It may be lost with the
+	// database's last moments. No row for (n.ID, n.Epoch): ErrFenced.
+	Ack(ctx context.Context, n Node) error
 	// Leave removes the node's row at a clean stop, after it has stopped
 	// admitting.
 	Leave(ctx context.Context, n Node) error
@@ -201,14 +204,16 @@ type Deltas interface {
 	// and returns the sequence number that the node has applied once sink
 	// has taken them all. No row for (n.ID, n.Epoch): ErrFenced.
 	Renew(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
+	// Follow streams and returns the same as Renew, and writes nothing. Rows
+	// may be newer than the returned number. No row: ErrFenced.
+	Follow(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
 }
 
 // Bell tells nodes that there is something to read. It may lose rings and has
 // no authority.
 type Bell interface {
-	// Wake rings for all nodes.
-	Wake(ctx context.Context) error
-	// Listen calls woken for each ring, until ctx ends.
+	// Listen calls woken after each commit, until ctx ends. Commits that
+	// follow closely may ring once.
 	Listen(ctx context.Context, woken func()) error
 }
 

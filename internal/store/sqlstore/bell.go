@@ -15,9 +15,9 @@ func newLocalBell() *localBell {
 	return &localBell{listeners: make(map[chan struct{}]struct{})}
 }
 
-// Wake rings for every listener. Rings that come faster than they are heard
+// rang rings for every listener. Rings that come faster than they are heard
 // merge.
-func (b *localBell) Wake(context.Context) error {
+func (b *localBell) rang() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for ring := range b.listeners {
@@ -26,10 +26,9 @@ func (b *localBell) Wake(context.Context) error {
 		default:
 		}
 	}
-	return nil
 }
 
-// Listen calls woken after each Wake until ctx ends, then returns its error.
+// Listen calls woken after each ring until ctx ends, then returns its error.
 func (b *localBell) Listen(ctx context.Context, woken func()) error {
 	ring := make(chan struct{}, 1)
 	b.mu.Lock()

@@ -20,8 +20,9 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 	change := toksta.Change{Actor: by}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
 		var at int64
-		tick := `UPDATE clock SET seq = seq + 1 RETURNING seq, ` + s.now
-		if err := tx.QueryRowContext(ctx, tick).Scan(&change.Seq, &at); err != nil {
+		var ring string
+		tick := `UPDATE clock SET seq = seq + 1 RETURNING seq, ` + s.now + `, ` + s.ring
+		if err := tx.QueryRowContext(ctx, tick).Scan(&change.Seq, &at, &ring); err != nil {
 			return fmt.Errorf("take the next change number: %w", err)
 		}
 		m, err := decide(ctx, s.inside(tx))
@@ -41,6 +42,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 	case err != nil:
 		return toksta.Change{}, err
 	default:
+		s.rang()
 		return change, nil
 	}
 }

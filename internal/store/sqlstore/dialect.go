@@ -12,6 +12,7 @@ type dialect struct {
 	now    string            // expression: Unix milliseconds by the database's clock
 	chunk  int               // rows that one statement writes at best
 	check  string            // query: reads all pages and answers "ok" or the damage; "" for none
+	ring   string            // expression: wakes the listeners of other processes when the transaction commits
 	origin string            // expression: what changes when the database goes back in time, or its server changes
 	fault  func(error) fault // what kind of failure an error is
 }
@@ -28,6 +29,7 @@ const (
 // bell carries "there is something to read" between nodes. It may lose rings
 // and has no authority.
 type bell interface {
-	Wake(ctx context.Context) error
+	// rang tells listeners of a commit that its transaction did not tell them.
+	rang()
 	Listen(ctx context.Context, woken func()) error
 }

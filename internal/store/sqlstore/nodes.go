@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,6 +62,45 @@ func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (
 	return seq, err
 }
 
+// Follow implements [store.Deltas]. The number is read first: what the rows
+// show beyond it comes once more with the next number. Each statement sees a
+// moment of its own, and the rows of one key, which must change together, are
+// one statement's.
+func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
+	conn, err := s.reads.Conn(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Close()
+	var accounts sql.NullInt64
+	read := `SELECT seq, (SELECT max(seq) FROM accounts) FROM clock WHERE EXISTS (SELECT 1 FROM nodes WHERE id = $1 AND epoch = $2 AND ` + s.current() + `)`
+	switch err := conn.QueryRowContext(ctx, read, n.ID, n.Epoch).Scan(&seq, &accounts); {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, store.ErrFenced
+	case err != nil:
+		return 0, fmt.Errorf("read the clock: %w", err)
+	case seq <= n.Applied:
+		return seq, nil
+	case accounts.Int64 <= n.Applied:
+		return seq, grantDelta(ctx, conn, n.Applied, sink)
+	default:
+		return seq, delta(ctx, conn, n.Applied, sink)
+	}
+}
+
+// current is true of a node's row of this incarnation of the database: another
+// belongs to a node that served a history which is gone.
+func (s *Store) current() string {
+	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
+}
+
+// Ack implements [store.Nodes].
+func (s *Store) Ack(ctx context.Context, n store.Node) error {
+	result, err := s.acks.ExecContext(ctx, `UPDATE nodes SET applied = $3, keys = $4
+		WHERE id = $1 AND epoch = $2 AND `+s.current(), n.ID, n.Epoch, n.Applied, n.Keys)
+	return matched(result, err, "say what the node knows")
+}
+
 // readClock returns the number of the last change that tx sees.
 func readClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
 	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
@@ -69,19 +109,22 @@ func readClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
 	return seq, nil
 }
 
-// touch renews the node's row. A row from another incarnation of the database
-// does not match: its node served a history that is gone.
+// touch renews the node's row.
 func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
 	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
-		WHERE id = $1 AND epoch = $2
-		AND incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
+		WHERE id = $1 AND epoch = $2 AND ` + s.current()
 	result, err := tx.ExecContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
+	return matched(result, err, "renew node")
+}
+
+// matched returns ErrFenced for an update of a node that found no row.
+func matched(result sql.Result, err error, doing string) error {
 	if err != nil {
-		return fmt.Errorf("renew node: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	switch rows, err := result.RowsAffected(); {
 	case err != nil:
-		return fmt.Errorf("renew node: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	case rows == 0:
 		return store.ErrFenced
 	default:

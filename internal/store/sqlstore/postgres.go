@@ -43,14 +43,19 @@ func openPostgres(url string) (*Store, error) {
 		}
 	}
 	writer, reads := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
+	// What an ack says was true when it was sent, whether or not it lasts.
+	hasty := config.Copy()
+	hasty.RuntimeParams["synchronous_commit"] = "off"
+	acks := stdlib.OpenDB(*hasty)
+	acks.SetMaxOpenConns(1)
 	writer.SetMaxOpenConns(postgresWriters)
 	writer.SetMaxIdleConns(postgresWriters)
 	reads.SetMaxOpenConns(postgresReaders)
 	reads.SetMaxIdleConns(postgresReaders)
 	return &Store{
-		writer: writer, reads: reads, dialect: postgresDialect(),
-		bell: &postgresBell{db: reads, config: config}, prelude: postgresPrelude(), confirm: postgresConfirm,
-		release: func() error { return nil },
+		writer: writer, reads: reads, acks: acks, dialect: postgresDialect(),
+		bell: &postgresBell{config: config}, prelude: postgresPrelude(), confirm: postgresConfirm,
+		release: acks.Close,
 	}, nil
 }
 
@@ -76,6 +81,7 @@ func postgresDialect() dialect {
 	return dialect{
 		origin: postgresOrigin,
 		goose:  goose.DialectPostgres,
+		ring:   `CAST(pg_notify('` + channel + `', '') AS TEXT)`,
 		now:    `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		chunk:  100,
 		fault:  postgresFault,
@@ -128,19 +134,11 @@ func postgresConfirm(conn *sql.Conn) error {
 	return nil
 }
 
-// postgresBell rings through NOTIFY.
-type postgresBell struct {
-	db     *sql.DB
-	config *pgx.ConnConfig
-}
+// postgresBell hears what changes notify of as they commit.
+type postgresBell struct{ config *pgx.ConnConfig }
 
-// Wake notifies every listener of the database.
-func (b *postgresBell) Wake(ctx context.Context) error {
-	if _, err := b.db.ExecContext(ctx, `NOTIFY `+channel); err != nil {
-		return fmt.Errorf("wake nodes: %w", err)
-	}
-	return nil
-}
+// rang has nothing to do: the server delivers with the commit.
+func (b *postgresBell) rang() {}
 
 // Listen calls woken once it listens, since something may have come before,
 // and then for each notification, until ctx ends or the connection fails.

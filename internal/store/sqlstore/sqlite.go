@@ -62,7 +62,7 @@ func connectSQLite(path string) (*Store, error) {
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
 	return &Store{
-		writer: writer, reads: reads, dialect: sqliteDialect(), bell: newLocalBell(),
+		writer: writer, reads: reads, acks: writer, dialect: sqliteDialect(), bell: newLocalBell(),
 		confirm: func(*sql.Conn) error { return nil },
 	}, nil
 }
@@ -105,6 +105,7 @@ func sqliteDialect() dialect {
 	return dialect{
 		origin: `''`, // a restored file is met at start, when a node loads everything
 		goose:  goose.DialectSQLite3,
+		ring:   `''`,
 		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
 		chunk:  1, // more would make SQLite keep a journal to undo half a statement
 		check:  `PRAGMA quick_check(1)`,

@@ -139,6 +139,51 @@ func deltaRaces(t *suite) {
 	is(t, n.Applied, a.Seq+50)
 }
 
+// follows: a wake brings the same rows as a beat, else a revocation takes until
+// the next one; and writes nothing, else it would keep a node listed whose
+// lease nobody renews.
+func follows(t *suite) {
+	n := t.register("a")
+	a := t.account("acct_a")
+	k := t.put(key(a.ID, "key_a"))
+	follow := func(want ...string) {
+		t.Helper()
+		var got sink
+		seq, err := t.s.Follow(t.Context(), n, &got)
+		t.ok(err)
+		is(t, got.order, want)
+		n.Applied = seq
+	}
+	before := t.nodes()
+	follow("acct_a", "acct_a/key_a#1")
+	is(t, n.Applied, k.Seq)
+	follow()
+	k.RevokedAt = now
+	k = t.put(k)
+	follow("acct_a/key_a#1")
+	is(t, n.Applied, k.Seq)
+	is(t, t.nodes(), before)
+
+	t.ok(t.s.Leave(t.Context(), n))
+	_, err := t.s.Follow(t.Context(), n, new(sink))
+	is(t, errors.Is(err, store.ErrFenced), true)
+}
+
+// acks: what a node has applied must be seen at once, and must not count as a
+// renewal, which would save a node from being fenced whose lease is over.
+func acks(t *suite) {
+	n := t.register("a")
+	listed := t.nodes()[0]
+	n.Applied, n.Keys = 7, 3
+	t.ok(t.s.Ack(t.Context(), n))
+	want := listed
+	want.Applied, want.Keys = 7, 3
+	is(t, t.nodes(), []store.Node{want})
+	t.ok(t.s.Fence(t.Context(), listed))
+	is(t, t.nodes(), nil)
+	is(t, errors.Is(t.s.Ack(t.Context(), n), store.ErrFenced), true)
+}
+
 // fenced: a node whose row is gone was waited out: if its renewal went
 // through, it would admit on the state from before.
 func fenced(t *suite) {
@@ -222,11 +267,12 @@ func wake(t *suite) {
 			t.Errorf("Listen ended with %v", err)
 		}
 	}()
+	t.account("acct_a")
 	// A ring before the listener is ready may be lost: ring until one is heard.
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for heard := false; !heard; {
-		t.ok(t.s.Wake(t.Context()))
+		t.put(key("acct_a", "key_a"))
 		select {
 		case <-woken:
 			heard = true

@@ -51,6 +51,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"fence spares who came back", fenceSpares},
 		{"nodes", nodes},
 		{"wake", wake},
+		{"follows", follows},
+		{"acks", acks},
 		{"usage totals", usageTotals},
 		{"usage selection", usageSelection},
 		{"last uses", lastUses},
