@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -56,22 +54,19 @@ func ours(ctx context.Context, c Config) (k *cluster, err error) {
 		return nil, fmt.Errorf("open the folder: %w", err)
 	}
 	// Everything is released in the opposite order of its making.
-	database, err := newPostgres(filepath.Join(folder, "database"))
+	database, err := newDatabase(folder)
 	if err != nil {
 		return nil, err
 	}
-	if err := database.start(); err != nil {
-		return nil, err
-	}
-	k.closed = append(k.closed, func() { database.stop(syscall.SIGINT) })
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	k.closed = append(k.closed, upstream.Close)
-	k.plan = plan{config: c, folder: folder, database: database, upstream: upstream.URL}
+	k.closed = append(k.closed, database.close)
+	k.plan = plan{config: c, folder: folder, database: database, backEnd: newBackEnd(), noNetworks: tryNetwork()}
+	k.closed = append(k.closed, func() { k.backEnd.server.Close() })
 	for i := range c.Nodes {
 		n, err := newNode(k.plan, fmt.Sprint("node-", i), fmt.Sprint("node-", i))
 		if err != nil {
 			return nil, err
 		}
+		k.closed = append(k.closed, n.close)
 		k.nodes = append(k.nodes, n)
 		k.start(ctx, n)
 	}
@@ -113,6 +108,7 @@ func (k *cluster) startTwin(ctx context.Context, n *node) (stop func(), err erro
 		twin.link.listener.Close()
 		twin.link.reset()
 		on.Wait()
+		twin.close()
 	}, nil
 }
 

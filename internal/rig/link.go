@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,8 +43,8 @@ func (v *valve) pass() {
 // link is a node's only way to the database: a TCP proxy that can fail.
 type link struct {
 	listener net.Listener
-	target   atomic.Pointer[string] // host:port of the database
-	up, down valve                  // to the database, and from it
+	target   func() string // host:port of the database now
+	up, down valve         // to the database, and from it
 	last     atomic.Pointer[last]
 
 	mu    sync.Mutex
@@ -71,19 +72,22 @@ func (s *session) rest() {
 	}
 }
 
-// newLink binds an address. Nothing passes before serve.
-func newLink(target string) (*link, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// newLink binds an address of host. Nothing passes before serve.
+func newLink(host string, target func() string) (*link, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("listen for a node's connections to the database: %w", err)
 	}
-	k := &link{listener: l, conns: map[net.Conn]bool{}}
-	k.target.Store(&target)
-	return k, nil
+	return &link{listener: l, target: target, conns: map[net.Conn]bool{}}, nil
 }
 
 // address is what the node takes for the database.
 func (l *link) address() string { return l.listener.Addr().String() }
+
+// port is that of address.
+func (l *link) port() string {
+	return strconv.Itoa(l.listener.Addr().(*net.TCPAddr).Port)
+}
 
 // serve passes connections on until ctx ends.
 func (l *link) serve(ctx context.Context) {
@@ -107,7 +111,7 @@ func (l *link) serve(ctx context.Context) {
 // for packets that are lost.
 func (l *link) join(node net.Conn) {
 	defer node.Close()
-	database, err := net.DialTimeout("tcp", *l.target.Load(), time.Second)
+	database, err := net.DialTimeout("tcp", l.target(), time.Second)
 	if err != nil {
 		return
 	}

@@ -25,9 +25,10 @@ type nemesis struct {
 
 // card is one kind of fault. A card of the database gets no node.
 type card struct {
-	kind string
-	all  bool
-	play func(*nemesis, context.Context, hit)
+	kind    string
+	all     bool
+	network bool // the node needs one of its own
+	play    func(*nemesis, context.Context, hit)
 }
 
 // hit is what a card falls on, and a number between 0 and 1 for its length.
@@ -47,12 +48,19 @@ var deck = []card{
 	{kind: "cut both ways", play: cutWays(true, true)},
 	{kind: "cut to the database", play: cutWays(true, false)},
 	{kind: "cut from the database", play: cutWays(false, true)},
+	dropping("packets lost both ways", true, toDatabase, fromDatabase),
+	dropping("packets lost to the database", true, toDatabase),
+	dropping("packets lost from the database", true, fromDatabase),
+	dropping("customers lost both ways", false, toNode, fromNode),
+	dropping("customers lost to the node", false, toNode),
+	dropping("customers lost from the node", false, fromNode),
 	{kind: "late answer", play: (*nemesis).lateAnswer},
 	{kind: "slow link", play: (*nemesis).slow},
 	{kind: "reset connections", play: (*nemesis).reset},
 	{kind: "terminate backends", all: true, play: (*nemesis).terminate},
 	{kind: "database restart", all: true, play: restartBy(syscall.SIGINT)},
 	{kind: "database crash", all: true, play: restartBy(syscall.SIGQUIT)},
+	{kind: "fail-over", all: true, play: (*nemesis).failOver},
 }
 
 // Faults names every kind of fault, in the order of the report.
@@ -64,12 +72,13 @@ func Faults() []string {
 	return names
 }
 
-// cards returns the chosen kinds, or all.
-func cards(chosen []string) []card {
-	if len(chosen) == 0 {
-		return deck
-	}
-	return slices.DeleteFunc(slices.Clone(deck), func(c card) bool { return !slices.Contains(chosen, c.kind) })
+// cards returns the kinds that the run asks for, or all, but for those that
+// this machine cannot make.
+func (k *cluster) cards() []card {
+	chosen := k.config.Faults
+	return slices.DeleteFunc(slices.Clone(deck), func(c card) bool {
+		return c.network && k.noNetworks != nil || len(chosen) > 0 && !slices.Contains(chosen, c.kind)
+	})
 }
 
 // patient is how many times the span a run may take to prove something.
@@ -81,7 +90,7 @@ func (n *nemesis) run(ctx context.Context) {
 	n.broken = make(chan struct{}, max(1, len(n.cluster.nodes)-1))
 	var on sync.WaitGroup
 	defer on.Wait()
-	hand := cards(n.config.Faults)
+	hand := n.cluster.cards()
 	for dealt := 0; ctx.Err() == nil && (n.history.now() < n.config.Span || dealt < len(hand) || n.untested()); dealt++ {
 		if dealt%len(hand) == 0 {
 			hand = slices.Clone(hand)
@@ -259,7 +268,7 @@ func (n *nemesis) twin(ctx context.Context, at hit) {
 // terminate makes the database end every node's session.
 func (n *nemesis) terminate(ctx context.Context, at hit) {
 	n.lasting(fault{kind: "terminate backends", node: allNodes}, func() {
-		_ = n.cluster.database.exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		_, _ = n.cluster.database.primary.Load().exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 	})
 }
@@ -270,9 +279,10 @@ func restartBy(sig syscall.Signal) func(*nemesis, context.Context, hit) {
 	return func(n *nemesis, ctx context.Context, at hit) {
 		kind := map[syscall.Signal]string{syscall.SIGINT: "database restart", syscall.SIGQUIT: "database crash"}[sig]
 		n.lasting(fault{kind: kind, node: allNodes}, func() {
-			n.cluster.database.stop(sig)
+			server := n.cluster.database.primary.Load()
+			server.stop(sig)
 			rest(ctx, n.leases(at.luck))
-			if err := n.cluster.database.start(); err != nil {
+			if err := server.start(); err != nil {
 				n.cluster.fail(errors.Join(errors.New("the database did not come back"), err))
 			}
 		})

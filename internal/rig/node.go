@@ -18,13 +18,14 @@ import (
 // node is one process of the program under test, started again whenever it
 // ends.
 type node struct {
-	name   string
-	url    string // of the public listener
-	api    *client.Client
-	link   *link // nil: the operator's own cluster
-	env    []string
-	binary string
-	log    string // file
+	name    string
+	url     string // of the public listener
+	api     *client.Client
+	link    *link    // nil: the operator's own cluster
+	network *network // nil: this machine's
+	env     []string
+	binary  string
+	log     string // file
 
 	faulty  sync.Mutex  // held by the one fault that is on
 	spared  atomic.Bool // owners leave it alone
@@ -32,15 +33,21 @@ type node struct {
 	mu      sync.Mutex
 	process *os.Process
 	ended   chan struct{} // closed when process has
+	starts  int
 }
 
 // plan is what the nodes of a cluster have in common.
 type plan struct {
 	config   Config
 	folder   string
-	database *postgres
-	upstream string
+	database *database
+	backEnd  backEnd
+
+	noNetworks error // why nodes have no networks of their own; nil: they have
 }
+
+// insidePort is where a node listens that has a network of its own.
+const insidePort = "8080"
 
 // newNode makes a node with a folder, a port and a link of its own; nothing
 // runs yet. A twin has the name of another node and nothing else of it.
@@ -49,27 +56,62 @@ func newNode(p plan, name, folder string) (*node, error) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return nil, fmt.Errorf("make a node's folder: %w", err)
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	l, err := newLink(p.database.address())
-	if err != nil {
-		return nil, err
-	}
-	address := net.JoinHostPort("127.0.0.1", port)
 	n := &node{
-		name: name, url: "http://" + address, link: l, binary: p.config.Binary,
+		name: name, binary: p.config.Binary,
 		api: client.New(filepath.Join(data, "toksta.sock")), log: filepath.Join(data, "log"),
 	}
 	n.api.Operator = "rig"
+	host, address, err := n.place(p)
+	if err != nil {
+		return nil, err
+	}
+	n.url = "http://" + address
+	if n.link, err = newLink(host, p.database.address); err != nil {
+		return nil, err
+	}
+	upstream, err := p.backEnd.listen(host)
+	if err != nil {
+		return nil, err
+	}
 	n.env = []string{
 		"TOKSTA_DATA=" + data, "TOKSTA_LISTEN_PUBLIC=" + address, "TOKSTA_NODE_NAME=" + name,
-		"TOKSTA_NODE_LEASE=" + p.config.Lease.String(), "TOKSTA_STORE_URL=" + p.database.url(l.address()),
-		"TOKSTA_UPSTREAMS_BACKEND_URL=" + p.upstream, "TOKSTA_KEYS_MAX_LIVE=1000",
-		"TOKSTA_METER_FLUSH_INTERVAL=1s", "TOKSTA_LOGS_LEVEL=warn",
+		"TOKSTA_NODE_LEASE=" + p.config.Lease.String(), "TOKSTA_STORE_URL=" + databaseURL(n.link.address()),
+		"TOKSTA_UPSTREAMS_BACKEND_URL=" + upstream, "TOKSTA_KEYS_MAX_LIVE=1000",
+		"TOKSTA_METER_FLUSH_INTERVAL=1s", "TOKSTA_LOGS_LEVEL=warn", "TOKSTA_SESSIONS_INSECURE_COOKIES=true",
 	}
 	return n, nil
+}
+
+// place finds where the node meets the rig and where it listens: in a network
+// of its own if there can be one.
+func (n *node) place(p plan) (host, address string, err error) {
+	if p.noNetworks == nil {
+		if n.network, err = newNetwork(); err != nil {
+			return "", "", err
+		}
+		return n.network.host.String(), net.JoinHostPort(n.network.node.String(), insidePort), nil
+	}
+	port, err := freePort()
+	return "127.0.0.1", net.JoinHostPort("127.0.0.1", port), err
+}
+
+// command starts the program where the node lives.
+func (n *node) command() *exec.Cmd {
+	c := exec.Command(n.binary, "serve")
+	if n.network != nil {
+		c = exec.Command("nsenter", "-t", n.network.pid(), "-n", n.binary, "serve")
+	}
+	c.Env, c.Dir = append(c.Environ(), n.env...), filepath.Dir(n.log)
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return c
+}
+
+// close gives back what newNode took. The process has ended.
+func (n *node) close() {
+	n.link.listener.Close()
+	if n.network != nil {
+		n.network.close()
+	}
 }
 
 // run keeps the process up until ctx ends, however often it is killed or
@@ -81,10 +123,8 @@ func (n *node) run(ctx context.Context) error {
 	}
 	defer log.Close()
 	for ctx.Err() == nil {
-		c := exec.Command(n.binary, "serve")
-		c.Env, c.Stderr = append(c.Environ(), n.env...), log
-		c.Dir = filepath.Dir(n.log)
-		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		c := n.command()
+		c.Stderr = log
 		n.down.Lock()
 		err := c.Start()
 		n.down.Unlock()
@@ -94,6 +134,7 @@ func (n *node) run(ctx context.Context) error {
 		ended := make(chan struct{})
 		n.mu.Lock()
 		n.process, n.ended = c.Process, ended
+		n.starts++
 		n.mu.Unlock()
 		stop := context.AfterFunc(ctx, n.end)
 		_ = c.Wait()

@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoPostgres says that PostgreSQL's server is not installed here.
@@ -31,8 +32,8 @@ type postgres struct {
 	drained           chan struct{}
 }
 
-// newPostgres makes an empty server in folder, which must not exist yet. As
-// root it belongs to the user postgres, since PostgreSQL refuses root.
+// newPostgres makes a place for a server in folder, which must not exist yet.
+// As root it belongs to the user postgres, since PostgreSQL refuses root.
 func newPostgres(folder string) (*postgres, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
@@ -43,14 +44,16 @@ func newPostgres(folder string) (*postgres, error) {
 		return nil, err
 	}
 	p := &postgres{bin: filepath.Dir(slices.Max(found)), folder: folder, port: port}
-	if err := p.own(); err != nil {
-		return nil, err
-	}
+	return p, p.own()
+}
+
+// initialize makes an empty server.
+func (p *postgres) initialize() error {
 	initdb := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	return p, nil
+	return nil
 }
 
 // own makes the folder and gives it to the user that the server runs as. The
@@ -89,7 +92,7 @@ func (p *postgres) command(name string, args ...string) *exec.Cmd {
 // start runs the server until stop, and returns once it takes connections.
 func (p *postgres) start() error {
 	c := p.command("postgres", "-D", p.data(), "-k", p.folder, "-p", p.port,
-		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300")
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300", "-c", "dynamic_shared_memory_type=mmap")
 	log, err := c.StderrPipe()
 	if err != nil {
 		return fmt.Errorf("read PostgreSQL's log: %w", err)
@@ -101,7 +104,7 @@ func (p *postgres) start() error {
 	var said strings.Builder
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		said.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), "ready to accept connections") {
+		if strings.Contains(lines.Text(), "ready to accept") {
 			go func() {
 				defer close(p.drained)
 				_, _ = io.Copy(io.Discard, log)
@@ -112,36 +115,59 @@ func (p *postgres) start() error {
 	return fmt.Errorf("PostgreSQL did not start: %w\n%s", c.Wait(), said.String())
 }
 
-// stop ends the server: SIGINT as an operator does, SIGQUIT as a crash does.
+// stop ends the server: SIGINT as an operator does, SIGQUIT as a crash does,
+// SIGKILL as a machine that loses power does. It returns when the last of the
+// server's processes is gone.
 func (p *postgres) stop(by syscall.Signal) {
 	if p.process == nil {
 		return
 	}
+	id := p.lock()
 	_ = p.process.Process.Signal(by)
 	<-p.drained
 	_ = p.process.Wait()
+	if by == syscall.SIGKILL {
+		_, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	}
 	p.process = nil
+}
+
+// lock is the piece of shared memory by which the server knows that it runs
+// once. It outlives the server when that is killed.
+func (p *postgres) lock() int {
+	own, _ := os.ReadFile(filepath.Join(p.data(), "postmaster.pid"))
+	lines := strings.Split(string(own), "\n")
+	if len(lines) < 7 {
+		return -1
+	}
+	var key, id int
+	if n, _ := fmt.Sscan(lines[6], &key, &id); n != 2 {
+		return -1
+	}
+	return id
 }
 
 // address is where the server listens, on this machine alone.
 func (p *postgres) address() string { return net.JoinHostPort("127.0.0.1", p.port) }
 
-// url is the database as seen through address.
-func (p *postgres) url(address string) string {
+// databaseURL is the database as seen through address.
+func databaseURL(address string) string {
 	return "postgres://postgres@" + address + "/postgres?sslmode=disable"
 }
 
-// exec runs one statement on a connection of its own.
-func (p *postgres) exec(ctx context.Context, statement string) error {
-	conn, err := pgx.Connect(ctx, p.url(p.address()))
+// exec runs one statement on a connection of its own and returns how many rows
+// it read or wrote.
+func (p *postgres) exec(ctx context.Context, statement string) (rows int64, err error) {
+	conn, err := pgx.Connect(ctx, databaseURL(p.address()))
 	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
+		return 0, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, statement); err != nil {
-		return fmt.Errorf("run %q: %w", statement, err)
+	tag, err := conn.Exec(ctx, statement)
+	if err != nil {
+		return 0, fmt.Errorf("run %q: %w", statement, err)
 	}
-	return nil
+	return tag.RowsAffected(), nil
 }
 
 // freePort returns a port that nobody listens on now, below those that the

@@ -21,6 +21,8 @@ type Report struct {
 	Tests      int            // uses sent within 100 ms after a narrowing call had returned
 	Faults     map[string]int // by kind
 	Missing    []string       // kinds of fault that never happened
+	Untried    string         // why some kinds could not be made here; empty: all could
+	Starts     int            // of processes, twins apart
 	Quiet      Latency        // narrowing calls while nothing was wrong anywhere
 	Disturbed  Latency        // the others
 	Violations []Violation
@@ -48,7 +50,8 @@ func (r Report) Broken(promise string) int {
 }
 
 // report counts the history and checks it.
-func (h *history) report(c Config, more []Violation) Report {
+func (h *history) report(k *cluster, more []Violation) Report {
+	c := k.config
 	r := Report{
 		Seed: c.Seed, Span: h.now(), Uses: len(h.uses),
 		Answers: map[int]int{}, Calls: map[string]int{}, Faults: map[string]int{},
@@ -77,11 +80,17 @@ func (h *history) report(c Config, more []Violation) Report {
 	for _, f := range h.faults {
 		r.Faults[f.kind]++
 	}
+	for _, n := range k.nodes {
+		r.Starts += n.starts
+	}
 	if len(c.Members) == 0 {
-		for _, k := range cards(c.Faults) {
-			if r.Faults[k.kind] == 0 {
-				r.Missing = append(r.Missing, k.kind)
+		for _, card := range k.cards() {
+			if r.Faults[card.kind] == 0 {
+				r.Missing = append(r.Missing, card.kind)
 			}
+		}
+		if k.noNetworks != nil {
+			r.Untried = "faults in the kernel's network: " + k.noNetworks.Error()
 		}
 	}
 	r.Vacuous = r.vacuous(c)
@@ -140,6 +149,10 @@ func (r Report) Print(to io.Writer) error {
 	counts(line, "answer", r.Answers)
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
+	line("starts of a process", r.Starts)
+	if r.Untried != "" {
+		line("NOT TRIED", r.Untried)
+	}
 	line("violations", len(r.Violations))
 	for _, v := range r.Violations[:min(shown, len(r.Violations))] {
 		line("", fmt.Sprintf("%v: %s (%s)", v.At.Round(time.Millisecond), v.Promise, v.Detail))

@@ -76,7 +76,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return h.report(c, gaps), nil
+	return h.report(k, gaps), nil
 }
 
 // assemble is the cluster that the configuration asks for.
