@@ -20,6 +20,8 @@ const (
 	SlowNarrowing   = "a narrowing call outlasted a lease"
 	StrangeAnswer   = "an answer that nothing explains"
 	SequenceMissing = "a gap in the audit trail"
+	Miscounted      = "usage says something else than the customers"
+	StayedAway      = "a node did not come back"
 )
 
 // Violation is one promise broken once.
@@ -70,7 +72,7 @@ func (u use) judge() Violation {
 		closed = closed || mayClosed
 	}
 	switch {
-	case u.admitted(), u.status == 0, u.status == http.StatusServiceUnavailable:
+	case u.status >= 200 && u.status < 300, u.status == 0, u.status == http.StatusServiceUnavailable:
 	case u.status != http.StatusUnauthorized && u.status != http.StatusForbidden && u.status != http.StatusPaymentRequired:
 		return Violation{StrangeAnswer, u.call, fmt.Sprintf("node %d, status %d", u.node, u.status)}
 	case !closed:

@@ -66,8 +66,8 @@ func (d *database) failOver(ctx context.Context, while time.Duration) error {
 	}
 	rest(ctx, while)
 	old.stop(syscall.SIGKILL)
-	if _, err := heir.exec(ctx, `SELECT pg_promote()`); err != nil {
-		return err
+	if out, err := heir.command("pg_ctl", "promote", "-D", heir.data()).CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_ctl promote: %w\n%s", err, out)
 	}
 	d.primary.Store(heir)
 	return os.RemoveAll(old.folder)

@@ -47,6 +47,7 @@ func (g *gate) could(s span) (open, closed bool) {
 // secret is a key's secret and all that must be open for a use of it.
 type secret struct {
 	text  string
+	key   *key
 	gates []*gate
 }
 
@@ -56,6 +57,7 @@ type use struct {
 	secret *secret
 	node   int
 	status int
+	tries  int // times that it may have been sent
 }
 
 // call is one call of the operator API.
@@ -74,6 +76,7 @@ type fault struct {
 	kind string
 	node int
 	cut  bool // the node could not renew its lease meanwhile
+	deaf bool // its customers could get no answer meanwhile
 }
 
 // allNodes stands for a fault of the database, which every node feels.

@@ -88,11 +88,49 @@ func TestJudge(t *testing.T) {
 		{span{80, 90}, 204, ""},            // or not
 		{span{41, 49}, 502, LateAdmission}, // the back end was asked
 		{span{21, 29}, 500, StrangeAnswer},
+		{span{21, 29}, 502, StrangeAnswer}, // though it was there to be asked
 		{span{21, 29}, 429, StrangeAnswer},
 	} {
 		u := use{span: c.span, secret: &secret{gates: []*gate{g}}, status: c.status}
 		if got := u.judge().Promise; got != c.want {
 			t.Errorf("%d in %v: %q, want %q", c.status, c.span, got, c.want)
 		}
+	}
+}
+
+// Guarantee: a call that was answered and not counted, or counted and not made,
+// is seen, for each key and hour by itself; what customers cannot know is not
+// held against the product.
+func TestCompareCounts(t *testing.T) {
+	t.Parallel()
+	hour := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	h := &history{began: hour.Add(-time.Second)}
+	k := &secret{key: &key{id: "key_a"}}
+	ten := slot{"key_a", hour.Unix() / 3600}
+	nine := slot{"key_a", ten.hour - 1}
+	at := func(from, to time.Duration, status, node int) use {
+		return use{span{from, to}, k, node, status, 1}
+	}
+	h.uses = []use{
+		at(100*time.Millisecond, 200*time.Millisecond, 204, 0),
+		at(900*time.Millisecond, 1100*time.Millisecond, 204, 0), // in either hour
+		at(1200*time.Millisecond, 1300*time.Millisecond, 204, 0),
+		at(1200*time.Millisecond, 1300*time.Millisecond, 204, 3), // a twin's
+		at(1200*time.Millisecond, 1300*time.Millisecond, 401, 0),
+		at(1300*time.Millisecond, 1600*time.Millisecond, 0, 0),
+	}
+	want := h.bounds(3, 2*time.Second)
+	for _, c := range []struct {
+		nine, ten int64
+		bad       int
+	}{
+		{1, 1, 0}, {2, 1, 0}, {2, 5, 0}, {0, 1, 1}, {3, 1, 1}, {1, 0, 1}, {1, 6, 1}, {0, 0, 2},
+	} {
+		if got := compare(want, map[slot]int64{nine: c.nine, ten: c.ten}); len(got) != c.bad {
+			t.Errorf("%d and %d counted: %v, want %d", c.nine, c.ten, got, c.bad)
+		}
+	}
+	if got := compare(want, map[slot]int64{nine: 1, ten: 1, {"key_b", ten.hour}: 1}); len(got) != 1 {
+		t.Errorf("a key that nobody used: %v", got)
 	}
 }

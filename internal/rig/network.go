@@ -100,7 +100,7 @@ func dropping(kind string, database bool, flows ...flow) card {
 				n.cluster.fail(err)
 			}
 		}
-		n.lasting(fault{kind: kind, node: at.node, cut: database}, func() { rest(ctx, n.leases(1.2+at.luck)) })
+		n.lasting(fault{kind: kind, node: at.node, cut: database, deaf: !database}, func() { rest(ctx, n.leases(1.2+at.luck)) })
 		if err := run(filter + "-F"); err != nil {
 			n.cluster.fail(err)
 		}

@@ -173,7 +173,7 @@ func (o *owner) create(ctx context.Context) error {
 
 // newSecret is a secret of k that nobody has seen yet.
 func (o *owner) newSecret(k *key) *secret {
-	return &secret{gates: []*gate{{name: "secret"}, k.limits, o.terms["plan"], o.terms["status"], o.terms["switch"]}}
+	return &secret{key: k, gates: []*gate{{name: "secret"}, k.limits, o.terms["plan"], o.terms["status"], o.terms["switch"]}}
 }
 
 // rotate closes the old secret and opens the new one in one call. Without an

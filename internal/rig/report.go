@@ -93,7 +93,9 @@ func (h *history) report(k *cluster, more []Violation) Report {
 			r.Untried = "faults in the kernel's network: " + k.noNetworks.Error()
 		}
 	}
-	r.Vacuous = r.vacuous(c)
+	if r.Vacuous = r.vacuous(c); r.Vacuous == "" {
+		r.Vacuous = h.unfelt()
+	}
 	return r
 }
 
@@ -116,6 +118,18 @@ func (r Report) vacuous(c Config) string {
 	for kind := range narrowing {
 		if r.Calls[kind] == 0 && r.Narrowing > 50*len(narrowing) {
 			return "nobody made the call " + kind
+		}
+	}
+	return ""
+}
+
+// unfelt names a fault that let through what it should not have.
+func (h *history) unfelt() string {
+	for _, f := range h.faults {
+		if f.deaf && slices.ContainsFunc(h.uses, func(u use) bool {
+			return u.node == f.node && u.status != 0 && f.call < u.call && u.done < f.done
+		}) {
+			return "answers came through during " + f.kind
 		}
 	}
 	return ""

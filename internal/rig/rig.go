@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,11 +73,27 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err := context.Cause(ctx); err != nil {
 		return Report{}, fmt.Errorf("the run with seed %d: %w", c.Seed, err)
 	}
+	found, err := h.aftermath(ctx, k)
+	if err != nil {
+		return Report{}, fmt.Errorf("the run with seed %d: %w", c.Seed, err)
+	}
+	return h.report(k, found), nil
+}
+
+// aftermath is what shows when all is whole again: nodes that stay away, gaps
+// in the audit trail, counts that are wrong.
+func (h *history) aftermath(ctx context.Context, k *cluster) (found []Violation, err error) {
+	for _, n := range k.nodes {
+		if !n.await(ctx) {
+			found = append(found, Violation{StayedAway, h.now(), n.name})
+		}
+	}
 	gaps, err := sequenceGaps(ctx, k.nodes)
 	if err != nil {
-		return Report{}, err
+		return nil, err
 	}
-	return h.report(k, gaps), nil
+	miscounts, err := h.miscounts(ctx, k)
+	return slices.Concat(found, gaps, miscounts), err
 }
 
 // assemble is the cluster that the configuration asks for.
@@ -129,9 +146,6 @@ func drive(ctx context.Context, k *cluster, h *history) error {
 
 // sequenceGaps reads the audit trail, which must count up without a hole.
 func sequenceGaps(ctx context.Context, nodes []*node) (gaps []Violation, err error) {
-	for _, n := range nodes {
-		n.await(ctx)
-	}
 	next := int64(0)
 	for page := (client.AuditRequest{Limit: 1000}); ; {
 		answer, err := nodes[0].api.Audit(ctx, page)

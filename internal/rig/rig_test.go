@@ -25,7 +25,9 @@ func TestSoakCluster(t *testing.T) {
 	postgres(t)
 	c := short(build(t))
 	c.MinTests = 20
-	c.Faults = []string{"pause L", "kill", "cut both ways", "late answer", "terminate backends"}
+	c.Faults = []string{
+		"pause L", "kill", "cut both ways", "packets lost both ways", "customers lost from the node", "late answer", "terminate backends",
+	}
 	if span := soak(t); span > 0 {
 		program := c.Binary
 		c = rig.Defaults()
@@ -33,6 +35,24 @@ func TestSoakCluster(t *testing.T) {
 	}
 	// Speed is not judged on a machine that runs other tests as well.
 	c.Slack = time.Minute
+	kept(t, c)
+}
+
+// Guarantee: when the database fails over to a synchronous standby in the
+// middle of changes, nothing that was acknowledged is lost, nothing that was
+// taken away is admitted, and every node comes back without a restart.
+func TestFailOver(t *testing.T) {
+	postgres(t)
+	c := short(build(t))
+	c.MinTests, c.Faults, c.Slack = 20, []string{"fail-over"}, time.Minute
+	if r := kept(t, c); r.Starts != c.Nodes {
+		t.Errorf("%d nodes were started %d times", c.Nodes, r.Starts)
+	}
+}
+
+// kept is a run in which every promise must be kept.
+func kept(t *testing.T, c rig.Config) rig.Report {
+	t.Helper()
 	r, err := rig.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +65,10 @@ func TestSoakCluster(t *testing.T) {
 	if !r.OK() {
 		t.Error("the run does not show that the promise is kept")
 	}
+	if r.Untried != "" {
+		t.Run("networks", func(t *testing.T) { missing(t, "NOT TRIED: "+r.Untried) })
+	}
+	return r
 }
 
 // soak is how long a soak was asked for, 0 when none was.
@@ -68,8 +92,15 @@ func postgres(t *testing.T) {
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) > 0 {
 		return
 	}
+	missing(t, rig.ErrNoPostgres.Error())
+}
+
+// missing skips a test for want of something, or fails it when nothing may be
+// missing.
+func missing(t *testing.T, what string) {
+	t.Helper()
 	if os.Getenv("TOKSTA_TEST_REQUIRE") == "1" {
-		t.Fatal(rig.ErrNoPostgres)
+		t.Fatal(what)
 	}
-	t.Skip(rig.ErrNoPostgres)
+	t.Skip(what)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync"
 	"time"
@@ -159,7 +160,7 @@ func (u *customer) run(ctx context.Context) {
 		}
 		one := use{secret: s, node: u.node}
 		one.call = u.history.now()
-		one.status = u.send(s.text)
+		one.status, one.tries = u.send(s.text)
 		one.done = u.history.now()
 		sent = append(sent, one)
 		if one.status == 0 { // a node that is down must not eat the permits
@@ -171,20 +172,23 @@ func (u *customer) run(ctx context.Context) {
 	}
 }
 
-// send makes one request and returns the answer's status, 0 without one.
-func (u *customer) send(text string) int {
-	r, err := http.NewRequest(http.MethodGet, u.url, nil)
+// send makes one request and returns the answer's status, 0 without one, and
+// how often it may have gone out: net/http repeats it when a connection ends
+// that was used before.
+func (u *customer) send(text string) (status, tries int) {
+	trace := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { tries++ }})
+	r, err := http.NewRequestWithContext(trace, http.MethodGet, u.url, nil)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	r.Header.Set("Authorization", "Bearer "+text)
 	answer, err := u.http.Do(r)
 	if err != nil {
-		return 0
+		return 0, tries
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, answer.Body)
-	return answer.StatusCode
+	return answer.StatusCode, tries
 }
 
 // newHTTP is a client with one connection that it keeps.
