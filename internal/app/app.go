@@ -17,6 +17,7 @@ import (
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/changefeed"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/creditfeed"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
@@ -47,6 +48,7 @@ type App struct {
 	index  *index.Index
 	feed   *changefeed.Feed
 	book   *credits.Book
+	funds  *creditfeed.Feed
 	meter  *meter.Meter
 	engine *verify.Engine
 	mail   *mail.Sender // nil: no mail is sent
@@ -94,6 +96,9 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.book = credits.New()
+	a.funds = creditfeed.New(creditfeed.Config{
+		Book: a.book, Meter: a.meter, Store: a.store, Anchor: a.anchor, Every: c.Meter.FlushInterval, Log: a.log,
+	})
 	a.engine = verify.New(verify.Deps{
 		Lease: a.feed, Index: a.index, Limiter: ratelimit.New(), Book: a.book, Meter: a.meter,
 	})
@@ -105,7 +110,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
-	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Balance: a.balance}
+	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance}
 	if m := c.Mail; m.Server != "" {
 		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
 		if err != nil {
@@ -122,6 +127,14 @@ func (a *App) balance(s *toksta.Standing, now time.Time) usage.Balance {
 		Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
 		Remaining: b.Remaining(), ResetsAt: b.ResetsAt,
 	}
+}
+
+// refresh exchanges what this node and the others counted, for a report.
+func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
+	if err := a.meter.Flush(ctx); err != nil {
+		return err
+	}
+	return a.funds.Refresh(ctx, s)
 }
 
 // listen binds every listener that the configuration names.
@@ -180,6 +193,7 @@ func (a *App) Run(ctx context.Context) error {
 	under, behind := errgroup.WithContext(background)
 	under.Go(func() error { return a.feed.Run(behind) })
 	under.Go(func() error { return a.meter.Run(behind) })
+	under.Go(func() error { return a.funds.Run(behind) })
 	under.Go(func() error { return a.SignIn.Run(behind) })
 
 	served := a.serve(ctx, behind)
@@ -197,7 +211,7 @@ func (a *App) serve(ctx, behind context.Context) error {
 	case <-behind.Done():
 		return nil
 	}
-	if err := a.loadCredits(ctx); err != nil {
+	if err := a.funds.Load(ctx); err != nil {
 		return err
 	}
 	settle()
@@ -210,26 +224,6 @@ func (a *App) serve(ctx, behind context.Context) error {
 		a.log.Info("listening", "listener", l.name, "address", l.net.Addr().String())
 	}
 	return group.Wait()
-}
-
-// loadCredits brings the book to where the totals are: those in the store,
-// once it has what a killed process left in its journal.
-func (a *App) loadCredits(ctx context.Context) error {
-	if err := a.meter.Flush(ctx); err != nil {
-		return fmt.Errorf("bring the last process's totals into the store: %w", err)
-	}
-	now := time.Now()
-	cycle := func(id toksta.AccountID) time.Time {
-		start, _ := toksta.Cycle(a.anchor(id), now)
-		return start
-	}
-	err := a.store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
-		a.book.Load(id, use.Cycle, cycle(id), use.PurchasedEver)
-	})
-	if err != nil {
-		return fmt.Errorf("load the balances: %w", err)
-	}
-	return nil
 }
 
 // anchor is the day an account's cycles start on.

@@ -87,7 +87,7 @@ func TestInternalError(t *testing.T) {
 	n := start(t)
 	api := operatorOf(n)
 	key := newKey(t, api, account(t, api, "Unlucky"), "Unlucky").Secret
-	n.app.Usage.Flush = func(context.Context) error { return errors.New("the disk is on fire") }
+	n.app.Usage.Refresh = func(context.Context, *toksta.Standing) error { return errors.New("the disk is on fire") }
 	row := refused{call: "GET /v1/account/usage", secret: key, status: 500, code: "INTERNAL_ERROR", message: "Internal error."}
 	got := row.send(t, n.url)
 	row.check(t, got)

@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"internal/accounts":   {".", "internal/store"},
 	"internal/signin":     {".", "internal/store"},
 	"internal/changefeed": {".", "internal/index", "internal/store"},
+	"internal/creditfeed": {".", "internal/credits", "internal/store"},
 
 	// What was used: written, then read.
 	"internal/meter": {".", "internal/store"},

@@ -10,6 +10,7 @@ package credits
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -20,12 +21,15 @@ import (
 // plan and entitlements in it.
 type Book struct {
 	seed   maphash.Seed
+	reach  atomic.Uint64 // see Watch
 	shards [64]shard
 }
 
 type shard struct {
 	mu       sync.Mutex
 	accounts map[toksta.AccountID]*ledger
+	watched  *ledger // a list
+	round    uint64  // counts what Take emptied
 }
 
 // Balance is an account's credits now.
@@ -52,19 +56,9 @@ func New() *Book {
 	b := &Book{seed: maphash.MakeSeed()}
 	for i := range b.shards {
 		b.shards[i].accounts = make(map[toksta.AccountID]*ledger)
+		b.shards[i].round = 1
 	}
 	return b
-}
-
-// Load sets what an account had used before this process: in the cycle that
-// began at start, and of its purchased credits ever. It is for a start, before
-// the first Hold.
-func (b *Book) Load(id toksta.AccountID, cycle toksta.Charge, start time.Time, purchasedEver int64) {
-	s := b.shard(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.ledger(id)
-	l.cycle, l.start, l.purchasedEver = cycle, start.Unix(), purchasedEver
 }
 
 // Hold sets credits aside for a call, or reports that they cannot be paid.
@@ -78,7 +72,9 @@ func (b *Book) Hold(st *toksta.Standing, credits int64, now time.Time) bool {
 	defer s.mu.Unlock()
 	l := s.ledger(st.Account.ID)
 	l.turn(st, now)
-	if credits < 0 || credits > l.funds(st).total()-l.held {
+	f := l.funds(st)
+	b.mark(s, l, spending{st, f, credits})
+	if credits < 0 || credits > f.total()-l.held {
 		return false
 	}
 	l.held += credits
@@ -88,10 +84,11 @@ func (b *Book) Hold(st *toksta.Standing, credits int64, now time.Time) bool {
 // Settle releases what was held for a call and charges what it cost, which
 // may be less or more. What was held is there to be charged; beyond it a call
 // takes no more than is left and held by no other, so no balance goes below
-// zero. The returned charge is what was taken.
-func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) toksta.Charge {
+// zero. It returns what was taken, and when it is to be counted: now, or when
+// the cycle began that it was taken from, where the clock says earlier.
+func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) (toksta.Charge, time.Time) {
 	if held == 0 && charged == 0 {
-		return toksta.Charge{}
+		return toksta.Charge{}, now
 	}
 	s := b.shard(st.Account.ID)
 	s.mu.Lock()
@@ -102,12 +99,14 @@ func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) t
 	f := l.funds(st)
 	most := max(f.total()-l.held, min(held, f.total()))
 	c := f.split(min(max(charged, 0), most), st.Plan.OverageMicros)
-	l.cycle.Credits += c.Credits
-	l.cycle.Purchased += c.Purchased
-	l.cycle.Overage += c.Overage
-	l.cycle.OverageMicros += c.OverageMicros
-	l.purchasedEver += c.Purchased
-	return c
+	if c.Credits > 0 {
+		l.charge(c)
+		b.mark(s, l, spending{st, f, c.Credits})
+	}
+	if now.Unix() < l.start {
+		now = time.Unix(l.start, 0)
+	}
+	return c, now
 }
 
 // Balance returns the account's credits now.
@@ -143,7 +142,7 @@ func (b *Book) shard(id toksta.AccountID) *shard {
 func (s *shard) ledger(id toksta.AccountID) *ledger {
 	l := s.accounts[id]
 	if l == nil {
-		l = &ledger{}
+		l = &ledger{id: id}
 		s.accounts[id] = l
 	}
 	return l

@@ -24,6 +24,12 @@ func standing(included, purchased, rate, limit int64) *toksta.Standing {
 	}
 }
 
+// settle charges today.
+func settle(b *Book, s *toksta.Standing, held, charged int64) toksta.Charge {
+	c, _ := b.Settle(s, held, charged, today)
+	return c
+}
+
 // Guarantee: a customer pays in the promised order: included credits, then
 // purchased ones, then overage up to the cap; then the call is refused.
 func TestOrderOfPayment(t *testing.T) {
@@ -48,7 +54,7 @@ func TestOrderOfPayment(t *testing.T) {
 			t.Fatalf("step %d: held %v, want %v", i, held, step.held)
 		}
 		if held {
-			if diff := cmp.Diff(step.want, b.Settle(s, step.credits, step.credits, today)); diff != "" {
+			if diff := cmp.Diff(step.want, settle(b, s, step.credits, step.credits)); diff != "" {
 				t.Errorf("step %d (-want +got):\n%s", i, diff)
 			}
 		}
@@ -72,14 +78,14 @@ func TestConcurrentHolds(t *testing.T) {
 		wg.Go(func() {
 			if b.Hold(s, 1, today) {
 				cost := int64(i % 2) // half of the calls fail and cost nothing
-				paid.Add(b.Settle(s, 1, cost, today).Credits)
+				paid.Add(settle(b, s, 1, cost).Credits)
 			}
 		})
 	}
 	wg.Wait()
 	for range 200 {
 		if b.Hold(s, 1, today) {
-			paid.Add(b.Settle(s, 1, 1, today).Credits)
+			paid.Add(settle(b, s, 1, 1).Credits)
 		}
 	}
 	if n := paid.Load(); n != 50 {
@@ -98,10 +104,10 @@ func TestCostBeyondTheHold(t *testing.T) {
 	if !b.Hold(s, 2, today) || !b.Hold(s, 5, today) {
 		t.Fatal("not held")
 	}
-	if got := b.Settle(s, 2, 9, today).Credits; got != 5 {
+	if got := settle(b, s, 2, 9).Credits; got != 5 {
 		t.Errorf("%d credits were taken, want 5: two held and three free", got)
 	}
-	if got := b.Settle(s, 5, 5, today).Credits; got != 5 {
+	if got := settle(b, s, 5, 5).Credits; got != 5 {
 		t.Errorf("%d of the other call's 5 held credits were left", got)
 	}
 }
@@ -169,7 +175,7 @@ func TestLoad(t *testing.T) {
 	start, _ := toksta.Cycle(s.Account.CycleAnchor, today)
 	for now, remaining := range map[time.Time]int64{today: 9, today.AddDate(0, 1, 0): 16} {
 		b := New()
-		b.Load("acct_1", toksta.Charge{Credits: 8, Purchased: 1}, start, 4)
+		b.Learn(Spender{"acct_1", start}, toksta.Charge{Credits: 8, Purchased: 1}, 4)
 		if got := b.Balance(s, now).Remaining(); got != remaining {
 			t.Errorf("at %s %d credits remain, want %d", now, got, remaining)
 		}
@@ -253,7 +259,7 @@ func TestSumsAddUp(t *testing.T) {
 					start, cycle = at, toksta.Charge{}
 				}
 				charged := rapid.Int64Range(0, 12).Draw(t, "charged")
-				c := b.Settle(h.s, h.credits, charged, now)
+				c, _ := b.Settle(h.s, h.credits, charged, now)
 				if c.Credits > charged || c.Purchased < 0 || c.Overage < 0 || c.Purchased+c.Overage > c.Credits || c.OverageMicros != c.Overage*h.s.Plan.OverageMicros {
 					t.Fatalf("charge %+v for %d", c, charged)
 				}

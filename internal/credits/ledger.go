@@ -11,24 +11,66 @@ import (
 type ledger struct {
 	start, end    int64 // the cycle, Unix seconds; [start, end)
 	anchor        int64 // that end was computed from
+	midnight      int64 // when the day ends that today is the charge of
+	due           int64 // when either of the two is over
 	cycle         toksta.Charge
 	purchasedEver int64
 	held          int64
+
+	// What this process charged, as part of the above.
+	own, today   toksta.Charge
+	ownPurchased int64
+
+	id    toksta.AccountID
+	watch watch
+	round uint64  // of the shard, when the rest was last asked about
+	next  *ledger // in the shard's list of those that are watched
 }
+
+// day in seconds.
+const day = 24 * 60 * 60
 
 // turn begins a new cycle when now is in one. A clock that steps back, and an
 // anchor that is moved to an earlier start, leave the cycle as it is: neither
-// gives included credits twice.
+// gives included credits twice. Nor does one that is moved to today: what was
+// charged today stays charged.
 func (l *ledger) turn(st *toksta.Standing, now time.Time) {
-	anchor := st.Account.CycleAnchor.Unix()
-	if now.Unix() < l.end && anchor == l.anchor {
+	anchor, at := st.Account.CycleAnchor.Unix(), now.Unix()
+	if at < l.due && anchor == l.anchor {
 		return
+	}
+	if at >= l.midnight {
+		l.today, l.midnight = toksta.Charge{}, at-at%day+day
 	}
 	start, end := toksta.Cycle(st.Account.CycleAnchor, now)
 	if start.Unix() > l.start {
-		l.start, l.cycle = start.Unix(), toksta.Charge{}
+		l.start, l.own = start.Unix(), toksta.Charge{}
+		if l.start == l.midnight-day {
+			l.own = l.today
+		}
+		l.cycle, l.round = l.own, 0
 	}
 	l.end, l.anchor = end.Unix(), anchor
+	l.due = min(l.midnight, l.end)
+}
+
+// charge adds what this process charged.
+func (l *ledger) charge(c toksta.Charge) {
+	l.cycle, l.own, l.today = l.cycle.Plus(c), l.own.Plus(c), l.today.Plus(c)
+	l.purchasedEver += c.Purchased
+	l.ownPurchased += c.Purchased
+}
+
+// learn puts what everybody else charged beside it. Charges of another cycle
+// than the ledger's are left out.
+func (l *ledger) learn(start int64, round uint64, cycle toksta.Charge, purchasedEver int64) {
+	if l.start == 0 {
+		l.start = start
+	}
+	if l.start == start {
+		l.cycle, l.round = l.own.Plus(cycle), round
+	}
+	l.purchasedEver = l.ownPurchased + purchasedEver
 }
 
 func (l *ledger) includedUsed() int64 {
@@ -69,4 +111,16 @@ func (f funds) split(credits, rate int64) toksta.Charge {
 	c.Overage = rest - c.Purchased
 	c.OverageMicros = c.Overage * rate
 	return c
+}
+
+// next is what is left in the part that is spent now: up to the next edge.
+func (f funds) next() int64 {
+	switch {
+	case f.included > 0:
+		return f.included
+	case f.purchased > 0:
+		return f.purchased
+	default:
+		return f.overage
+	}
 }

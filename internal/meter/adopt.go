@@ -31,7 +31,7 @@ func (m *Meter) create() (*segment, error) {
 		return nil, err
 	}
 	defer d.Close()
-	s, err := createSegment(m.config.Dir, m.config.allocate)
+	s, err := createSegment(m.config.Dir, m.nextEpoch(), m.config.allocate)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +40,9 @@ func (m *Meter) create() (*segment, error) {
 	}
 	return s, nil
 }
+
+// nextEpoch is the process's own epoch for one more segment.
+func (m *Meter) nextEpoch() string { return fmt.Sprintf("%s%08x", m.owner, m.made.Add(1)) }
 
 // adopt takes over every segment whose owner is dead. The kernel drops a dead
 // process's locks, so a file that can be locked has no owner. An error is one of

@@ -144,6 +144,34 @@ func (m *Meter) Flush(ctx context.Context) error {
 	return nil
 }
 
+// FlushOf brings the sink up to date with what was counted for these accounts
+// before the call, and leaves the rest to the next Flush.
+func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool) error {
+	m.flushing.Lock()
+	defer m.flushing.Unlock()
+	for _, s := range m.segments() {
+		taken := s.takeOf(accounts)
+		for numbers := range slices.Chunk(taken, batchSize) {
+			if err := m.config.Sink.Flush(ctx, m.batch(s, numbers)); err != nil {
+				s.restore(taken)
+				return fmt.Errorf("flush usage: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// takeOf is take for the records of some accounts.
+func (s *segment) takeOf(accounts map[toksta.AccountID]bool) []uint32 {
+	return slices.DeleteFunc(s.take(perSegment), func(n uint32) bool {
+		if accounts[toksta.AccountID(s.records[n].account())] {
+			return false
+		}
+		s.touch(n)
+		return true
+	})
+}
+
 // flushSegment hands over what changed, and deletes the segment when nothing
 // can change any more.
 func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
@@ -156,9 +184,7 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 			break
 		}
 		if err := m.config.Sink.Flush(ctx, m.batch(s, numbers)); err != nil {
-			for _, n := range numbers {
-				s.touch(n)
-			}
+			s.restore(numbers)
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -66,6 +67,8 @@ type Event struct {
 // the directory's.
 type Meter struct {
 	config Config
+	owner  string        // what this process's epochs begin with
+	made   atomic.Uint32 // epochs
 	seed   maphash.Seed
 	commit commit
 	shards [shards]shard
@@ -104,7 +107,7 @@ func Open(c Config) (*Meter, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the meter's directory: %w", err)
 	}
-	m := &Meter{config: c, seed: maphash.MakeSeed()}
+	m := &Meter{config: c, owner: newOwner(), seed: maphash.MakeSeed()}
 	m.commit.done.L = &m.commit.mu
 	for i := range m.shards {
 		m.shards[i].grow()
@@ -119,6 +122,10 @@ func Open(c Config) (*Meter, error) {
 	}
 	return m, nil
 }
+
+// Owner is what every epoch of this process begins with, and no other's. Totals
+// of journals that it adopted are in the epochs of those who counted them.
+func (m *Meter) Owner() string { return m.owner }
 
 // Count adds e to its slot. Once it has returned nil the event is in the
 // usage that the store will show, whatever happens to the process. On an error

@@ -40,7 +40,7 @@ type header struct {
 	version    uint32
 	recordSize uint32
 	records    uint64
-	epoch      [32]byte // 128 random bits in hex
+	epoch      [32]byte // in hex: 96 random bits of the process, then a number
 	check      uint32   // CRC-32 of everything before it
 }
 
@@ -77,13 +77,17 @@ func fallocate(f *os.File, size int64) error {
 	return unix.Fallocate(int(f.Fd()), 0, 0, size)
 }
 
-// createSegment makes a file under a fresh random epoch. It is locked, allocated
+// newOwner returns what the epochs of one process begin with.
+func newOwner() string {
+	var id [12]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
+// createSegment makes a file under a fresh epoch. It is locked, allocated
 // and has its header before it has its name: whatever bears the name is whole.
 // After a failure nothing is left of it. The caller holds the directory's lock.
-func createSegment(dir string, reserve allocate) (_ *segment, err error) {
-	var id [16]byte
-	rand.Read(id[:])
-	epoch := hex.EncodeToString(id[:])
+func createSegment(dir, epoch string, reserve allocate) (_ *segment, err error) {
 	path := filepath.Join(dir, epoch+suffixNew)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -182,6 +186,13 @@ func (s *segment) take(limit int) []uint32 {
 		}
 	}
 	return out
+}
+
+// restore marks again what was taken and not flushed.
+func (s *segment) restore(numbers []uint32) {
+	for _, n := range numbers {
+		s.touch(n)
+	}
 }
 
 // sync puts the segment on the disk. A segment closed meanwhile had all its

@@ -44,6 +44,7 @@ type Store interface {
 	Events
 	Credits
 	CreditRecords
+	Charges
 	// Ping reports whether the database answers now.
 	Ping(ctx context.Context) error
 	Close() error

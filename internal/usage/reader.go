@@ -42,9 +42,10 @@ type Balance struct {
 type Reader struct {
 	Store   Store
 	Catalog *toksta.Catalog
-	// Flush brings this node's totals into the store. What other nodes
-	// counted arrives with their own flush, within a second.
-	Flush   func(ctx context.Context) error
+	// Refresh brings this node's totals into the store, and into the balance
+	// what other nodes charged. What those counted arrives with their own
+	// flush, within their interval.
+	Refresh func(ctx context.Context, s *toksta.Standing) error
 	Balance func(s *toksta.Standing, now time.Time) Balance
 	Now     func() time.Time // nil: time.Now
 }
@@ -103,7 +104,7 @@ func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.
 			return nil, unknown("key", err)
 		}
 	}
-	if err := r.Flush(ctx); err != nil {
+	if err := r.Refresh(ctx, l.standing); err != nil {
 		return nil, fmt.Errorf("bring usage up to date: %w", err)
 	}
 	l.rows, err = r.Store.ListUsage(ctx, store.UsageQuery{

@@ -100,8 +100,9 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	refresh := func(ctx context.Context, _ *toksta.Standing) error { return m.Flush(ctx) }
 	return &world{t, db, m, &usage.Reader{
-		Store: db, Catalog: catalog(), Flush: m.Flush, Now: today,
+		Store: db, Catalog: catalog(), Refresh: refresh, Now: today,
 		Balance: func(*toksta.Standing, time.Time) usage.Balance {
 			return usage.Balance{Included: 1000, IncludedUsed: 4, Purchased: 50, Remaining: 1046, ResetsAt: today().AddDate(0, 1, 0)}
 		},
@@ -234,7 +235,7 @@ func TestKeyMadeMeanwhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const late toksta.KeyID = "key_6late"
-	w.reader.Flush = func(ctx context.Context) error {
+	w.reader.Refresh = func(ctx context.Context, _ *toksta.Standing) error {
 		_, err := w.store.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
 			return store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{{
 				ID: late, AccountID: ours, Name: "Late", CreatedAt: today(),
@@ -259,7 +260,7 @@ func TestFlushFailureIsReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	away := errors.New("away")
-	w.reader.Flush = func(context.Context) error { return away }
+	w.reader.Refresh = func(context.Context, *toksta.Standing) error { return away }
 	if _, err := w.reader.Month(t.Context(), ours, ""); !errors.Is(err, away) {
 		t.Errorf("Month answered %v", err)
 	}

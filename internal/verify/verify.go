@@ -108,11 +108,11 @@ func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta
 	if d.Refused() || d.Hold == 0 && credits == 0 {
 		return toksta.Charge{}
 	}
-	charge := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)
+	charge, at := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)
 	d.Hold = 0
 	if charge.Credits > 0 {
 		event := newEvent(d, &c)
-		event.Charge = charge
+		event.Charge, event.Now = charge, at
 		// The call went into the same slot, so this fails only when the hour
 		// turned and the disk filled up meanwhile, or the meter closed. The
 		// answer is on its way by then: its credits are missing from the usage.

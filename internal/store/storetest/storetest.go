@@ -68,6 +68,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"credits state", creditsState},
 		{"credits round trip", creditsRoundTrip},
 		{"credits in a change", creditsInChange},
+		{"charges by others", chargesBy},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
