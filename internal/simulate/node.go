@@ -32,9 +32,12 @@ type node struct {
 	ends    time.Duration // of the lease, in true time
 	lacks   []*change     // returned revocations that this node does not know
 
-	woken, looping bool
-	following      lock
-	committing     lock // one change of this process is in flight at a time
+	told int64 // number that its row shows
+
+	due, woken bool // to renew, to look for news
+	looping    bool
+	following  lock
+	committing lock // one change of this process is in flight at a time
 }
 
 // start makes a new process at a place in the cluster.
@@ -48,6 +51,7 @@ func (n *node) beat() {
 	if n.dead {
 		return
 	}
+	n.due = true
 	n.nudge()
 	n.run.after(time.Duration(float64(n.run.Lease/beats)*n.rate), n.beat)
 }
@@ -57,9 +61,14 @@ func (n *node) nudge() {
 	if n.woken = true; n.looping || n.dead {
 		return
 	}
-	n.looping, n.woken = true, false
+	n.looping = true
+	step := n.follow
+	if n.due {
+		step = n.renew
+	}
+	n.due, n.woken = false, false
 	n.following.acquire(func() {
-		n.keepUp(func() {
+		n.keepUp(step, func() {
 			n.looping = false
 			n.following.release()
 			if n.woken {
@@ -69,19 +78,19 @@ func (n *node) nudge() {
 	})
 }
 
-// keepUp registers when necessary and renews; after news it renews again,
-// which tells those who wait that this node knows.
-func (n *node) keepUp(then func()) {
+// keepUp takes the step, or registers when necessary, and tells those who wait
+// what this node knows then.
+func (n *node) keepUp(step func(func(ok bool)), then func()) {
 	if n.row == nil {
 		n.register(then)
 		return
 	}
-	n.follow(func(news bool) {
-		if news {
-			n.follow(func(bool) { then() })
+	step(func(ok bool) {
+		if !ok || n.told >= n.applied {
+			then()
 			return
 		}
-		then()
+		n.tell(then)
 	})
 }
 
@@ -97,8 +106,8 @@ func (n *node) register(then func()) {
 					then()
 					return
 				}
-				n.row = joined
-				n.keepUp(then)
+				n.row, n.told = joined, joined.applied
+				n.keepUp(n.renew, then)
 			},
 		})
 	}
@@ -108,12 +117,12 @@ func (n *node) register(then func()) {
 	})
 }
 
-// follow renews once: what is new is applied, then the lease is published
-// that began before the request was sent.
-func (n *node) follow(then func(news bool)) {
+// renew applies what is new, then publishes the lease that began before the
+// request was sent.
+func (n *node) renew(then func(ok bool)) {
 	r := n.run
 	if pause := n.stopped - r.now; pause > 0 {
-		r.after(pause, func() { n.follow(then) })
+		r.after(pause, func() { n.renew(then) })
 		return
 	}
 	sent, told, own := r.now, n.applied, n.row
@@ -134,12 +143,47 @@ func (n *node) follow(then func(news bool)) {
 			then(false)
 		default:
 			n.apply(news, func() {
-				n.publish(sent, news)
-				then(len(news) > 0)
+				n.told = told
+				n.publish(sent)
+				then(true)
 			})
 		}
 	}
 	r.db.begin(t)
+}
+
+// follow applies what is new and leaves the lease as it is. It reads the
+// number, then the rows, and writes nothing.
+func (n *node) follow(then func(ok bool)) {
+	r, own := n.run, n.row
+	r.after(n.stall()+r.draw(r.Machine.Trip)/2, func() {
+		if own.gone {
+			n.reply(func() {
+				n.fenced()
+				then(false)
+			})
+			return
+		}
+		news := r.db.since(n.applied)
+		rows := time.Duration(0)
+		if len(news) > 0 {
+			rows = r.draw(r.Machine.Trip) + time.Duration(rowsOf(news))*r.Machine.Row
+		}
+		r.after(rows, func() { n.reply(func() { n.apply(news, func() { then(true) }) }) })
+	})
+}
+
+// tell says what this node knows, by a write that nobody waits to see on disk.
+func (n *node) tell(then func()) {
+	r, own, applied := n.run, n.row, n.applied
+	r.after(n.stall()+r.draw(r.Machine.Trip)/2, func() {
+		r.count(func(u *Use) { u.Writes++ })
+		own.applied = applied
+		n.reply(func() {
+			n.told = applied
+			then()
+		})
+	})
 }
 
 // fenced makes the node come back at once, as somebody new.
@@ -148,11 +192,19 @@ func (n *node) fenced() {
 	n.nudge()
 }
 
-// apply takes in what a renewal read.
+// apply takes in what was read.
 func (n *node) apply(news []*change, then func()) {
 	r, rows := n.run, rowsOf(news)
 	r.count(func(u *Use) { u.Bytes += rows * keyBytes })
-	r.after(time.Duration(rows)*r.Machine.Row, then)
+	r.after(time.Duration(rows)*r.Machine.Row, func() {
+		for _, c := range news {
+			n.applied = max(n.applied, c.seq)
+			if c.revoke {
+				n.got[c] = true
+			}
+		}
+		then()
+	})
 }
 
 func rowsOf(news []*change) (rows int) {
@@ -163,14 +215,8 @@ func rowsOf(news []*change) (rows int) {
 }
 
 // publish makes the node admit on what it now knows.
-func (n *node) publish(sent time.Duration, news []*change) {
+func (n *node) publish(sent time.Duration) {
 	r, began := n.run, sent
-	for _, c := range news {
-		n.applied = max(n.applied, c.seq)
-		if c.revoke {
-			n.got[c] = true
-		}
-	}
 	if r.Rules.LeaseFromAnswer {
 		sent = r.now
 	}

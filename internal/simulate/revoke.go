@@ -7,8 +7,9 @@ import (
 
 // How often the others' progress is read while somebody waits for it.
 const (
-	firstLook = 2 * time.Millisecond
-	lastLook  = 50 * time.Millisecond
+	eagerLooks = 16
+	firstPause = time.Millisecond
+	lastPause  = 50 * time.Millisecond
 )
 
 // call is one mutation on its way to every node.
@@ -51,7 +52,10 @@ func (r *run) write(c *call) {
 				c.seq = r.db.highest() + 1
 			}
 		},
-		commit: func() { r.db.append(c.change) },
+		commit: func() {
+			r.db.append(c.change)
+			r.ring()
+		},
 		done: func(ok bool) {
 			c.by.committing.release()
 			if c.written = r.now; ok && c.listed == 0 {
@@ -84,7 +88,7 @@ func (r *run) catchUp(c *call) {
 	rest := func(bool) {
 		c.self = c.by.row
 		c.by.following.release()
-		r.wake(c)
+		r.wait(c)
 	}
 	c.by.following.acquire(func() {
 		if c.by.row == nil || c.by.applied >= c.seq {
@@ -95,39 +99,30 @@ func (r *run) catchUp(c *call) {
 	})
 }
 
-// wake rings for the others, if there are any, and waits for everybody.
-func (r *run) wake(c *call) {
+// wait waits for everybody.
+func (r *run) wait(c *call) {
 	rows := c.open
-	others := slices.DeleteFunc(slices.Clone(rows), func(w sight) bool { return w.of == c.self })
-	c.open = others
+	c.open = slices.DeleteFunc(slices.Clone(rows), func(w sight) bool { return w.of == c.self })
 	if c.self != nil {
 		c.open = append(c.open, sight{of: c.self})
 	}
-	if c.by.applied < c.seq || len(others) > 0 {
-		c.by.nudge()
-	}
-	if len(others) == 0 {
-		r.settle(c, rows, firstLook)
-		return
-	}
-	r.ring(c.by, func() { r.settle(c, rows, firstLook) })
+	c.by.nudge()
+	r.settle(c, rows, 1)
 }
 
-// ring is NOTIFY: it reaches every node that is connected at that moment.
-func (r *run) ring(by *node, then func()) {
-	r.after(by.stall()+r.draw(r.Machine.Trip)/2, func() {
-		for _, n := range r.nodes {
-			if n != by && !n.dead {
-				n.reply(n.nudge)
-			}
+// ring is the notification that comes with a commit: it reaches every node
+// that is connected at that moment.
+func (r *run) ring() {
+	for _, n := range r.nodes {
+		if !n.dead {
+			n.reply(n.nudge)
 		}
-		by.reply(then)
-	})
+	}
 }
 
 // settle closes every process that has applied the change or whose lease is
 // over, and looks again while any is left.
-func (r *run) settle(c *call, rows []sight, pause time.Duration) {
+func (r *run) settle(c *call, rows []sight, looks int) {
 	told := map[*row]int64{}
 	for _, w := range rows {
 		told[w.of] = w.applied
@@ -150,8 +145,12 @@ func (r *run) settle(c *call, rows []sight, pause time.Duration) {
 			r.returned(c)
 			return
 		}
+		var pause time.Duration
+		if looks > eagerLooks {
+			pause = min(max((r.now-c.listed)/2, firstPause), lastPause)
+		}
 		r.after(pause, func() {
-			r.ask(c, func(rows []sight) { r.settle(c, rows, min(2*pause, lastLook)) })
+			r.ask(c, func(rows []sight) { r.settle(c, rows, looks+1) })
 		})
 	})
 }

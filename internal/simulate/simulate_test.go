@@ -88,10 +88,13 @@ func TestEachRuleIsNeeded(t *testing.T) {
 // every other change for as long as it is gone.
 func TestSilentTransactionsMustEnd(t *testing.T) {
 	t.Parallel()
-	worst := func(idle time.Duration) time.Duration {
+	worst := func(idle time.Duration) (most time.Duration) {
 		c := pauses(Defaults())
 		c.Machine.Idle = idle
-		return Run(c).Quantile(1)
+		for c.Seed = range uint64(8) {
+			most = max(most, Run(c).Quantile(1))
+		}
+		return most
 	}
 	ended, held := worst(time.Second), worst(0)
 	t.Logf("longest revocation: %s with the time-out, %s without", ended, held)

@@ -38,6 +38,7 @@ func choices(c Config) []variant {
 	killed.Nodes, killed.Faults = 10, Faults{Kill: 10 * time.Minute, Lasts: 10 * time.Second}
 
 	ended := pauses(c)
+	ended.Span *= 4 // few pauses meet a change
 	held := ended
 	held.Machine.Idle = 0
 	return []variant{
