@@ -45,6 +45,8 @@ type Store interface {
 	Credits
 	CreditRecords
 	Charges
+	Exports
+	ExportState
 	// Ping reports whether the database answers now.
 	Ping(ctx context.Context) error
 	Close() error

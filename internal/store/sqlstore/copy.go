@@ -47,6 +47,8 @@ var copied = []struct{ table, order string }{
 	{"credit_accounts", "account_id"},
 	{"reservations", "id"},
 	{"credit_entries", "id"},
+	{"usage_exports", "id"},
+	{"export_state", "one"},
 }
 
 // copying begins the name of a cluster that a copy is on its way into.

@@ -77,7 +77,7 @@ func (s *Store) writeEntries(ctx context.Context, tx *sql.Tx, entries []store.Cr
 func (s *Store) chargeRows() upsert[store.UsageTotal] {
 	rows := s.totalRows(store.EpochReservations)
 	rows.chunk = 1 // rows of one decision may share a slot
-	rows.set = added("calls", "credits", "purchased", "overage", "overage_micros")
+	rows.set = added("calls", "credits", "purchased", "overage", "overage_micros") + ", exported = 0"
 	return rows
 }
 

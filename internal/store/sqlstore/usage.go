@@ -38,7 +38,7 @@ func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 			"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch",
 			"calls", "credits", "purchased", "overage", "overage_micros",
 		},
-		set: greatest("calls", "credits", "purchased", "overage", "overage_micros"),
+		set: greatest("calls", "credits", "purchased", "overage", "overage_micros") + ", exported = 0",
 		args: func(t store.UsageTotal) ([]any, error) {
 			return []any{
 				t.AccountID, t.Hour, t.KeyID, t.Family, t.CostKey, t.Reason, epoch,

@@ -20,62 +20,72 @@ import (
 
 // Run runs the suite. open returns a new, empty store that ends with t.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	tests := []struct {
-		name string
-		test func(*suite)
-	}{
-		{"commit numbers have no gap", commitNumbers},
-		{"commit decides one at a time", commitCap},
-		{"commit token", commitToken},
-		{"commit failure writes nothing", commitFailure},
-		{"commit nothing", commitNothing},
-		{"commit round trip", commitRoundTrip},
-		{"many rows", manyRows},
-		{"digest of another key", takenDigest},
-		{"accounts", accounts},
-		{"keys", keys},
-		{"key of another account", foreignKey},
-		{"ids keep their case", caseOfIDs},
-		{"live keys", liveKeys},
-		{"members", members},
-		{"invitations", invitations},
-		{"audit", audit},
-		{"audit of many keys", auditOfMany},
-		{"sessions", sessions},
-		{"delta", deltaRows},
-		{"delta of a rotated key", deltaRotate},
-		{"delta shares limits", deltaShares},
-		{"delta under commits", deltaRaces},
-		{"snapshot", snapshot},
-		{"fenced", fenced},
-		{"fence spares who came back", fenceSpares},
-		{"nodes", nodes},
-		{"wake", wake},
-		{"follows", follows},
-		{"acks", acks},
-		{"usage totals", usageTotals},
-		{"usage selection", usageSelection},
-		{"last uses", lastUses},
-		{"credit use", creditUse},
-		{"one event of an occurrence", raiseOnce},
-		{"claims keep off others", claims},
-		{"late settlement", lateSettlement},
-		{"lists of events", listEvents},
-		{"replay", replay},
-		{"prune events", pruneEvents},
-		{"credit use of reservations", creditUseHeld},
-		{"credits are decided in turn", creditsDecideInTurn},
-		{"credits state", creditsState},
-		{"credits round trip", creditsRoundTrip},
-		{"credits in a change", creditsInChange},
-		{"charges by others", chargesBy},
-	}
-	for _, tt := range tests {
+	for _, tt := range conformance {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tt.test(&suite{T: t, s: open(t)})
 		})
 	}
+}
+
+// demand is one thing that every store has to do.
+type demand struct {
+	name string
+	test func(*suite)
+}
+
+// conformance is what the product relies on.
+var conformance = []demand{
+	{"commit numbers have no gap", commitNumbers},
+	{"commit decides one at a time", commitCap},
+	{"commit token", commitToken},
+	{"commit failure writes nothing", commitFailure},
+	{"commit nothing", commitNothing},
+	{"commit round trip", commitRoundTrip},
+	{"many rows", manyRows},
+	{"digest of another key", takenDigest},
+	{"accounts", accounts},
+	{"keys", keys},
+	{"key of another account", foreignKey},
+	{"ids keep their case", caseOfIDs},
+	{"live keys", liveKeys},
+	{"members", members},
+	{"invitations", invitations},
+	{"audit", audit},
+	{"audit of many keys", auditOfMany},
+	{"sessions", sessions},
+	{"delta", deltaRows},
+	{"delta of a rotated key", deltaRotate},
+	{"delta shares limits", deltaShares},
+	{"delta under commits", deltaRaces},
+	{"snapshot", snapshot},
+	{"fenced", fenced},
+	{"fence spares who came back", fenceSpares},
+	{"nodes", nodes},
+	{"wake", wake},
+	{"follows", follows},
+	{"acks", acks},
+	{"usage totals", usageTotals},
+	{"usage selection", usageSelection},
+	{"last uses", lastUses},
+	{"credit use", creditUse},
+	{"one event of an occurrence", raiseOnce},
+	{"claims keep off others", claims},
+	{"late settlement", lateSettlement},
+	{"lists of events", listEvents},
+	{"replay", replay},
+	{"prune events", pruneEvents},
+	{"credit use of reservations", creditUseHeld},
+	{"credits are decided in turn", creditsDecideInTurn},
+	{"credits state", creditsState},
+	{"credits round trip", creditsRoundTrip},
+	{"credits in a change", creditsInChange},
+	{"charges by others", chargesBy},
+	{"export once", exportOnce},
+	{"export of late growth", exportLate},
+	{"export of a refund", exportRefund},
+	{"export by two nodes", exportTogether},
+	{"export status", exportStatus},
 }
 
 // suite is one test with its own store.

@@ -1,0 +1,223 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+)
+
+// unexported are rows with something to export, of hours before $1. The text
+// begins as the partial index has it, or the database would not use that.
+const unexported = `exported = 0 AND reason = '' AND epoch <> 'day'
+	AND hour >= (SELECT from_hour FROM export_state) AND hour < $1`
+
+// StageUsage implements [store.Exports]. Its statements see one moment, so what
+// becomes an event is what is noted; of two nodes with the same rows, or of a
+// node and a late flush, one tries again.
+func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (rows int, err error) {
+	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
+		grown, err := grownRows(ctx, tx, firstHour(before), limit)
+		rows = len(grown)
+		if err != nil || rows == 0 {
+			return err
+		}
+		if err := s.eventRows().exec(ctx, tx, events(grown)); err != nil {
+			return err
+		}
+		return noteStaged(ctx, tx, grown)
+	})
+	return rows, err
+}
+
+// grownRow is a row of usage and what events were made of it.
+type grownRow struct {
+	store.UsageTotal
+	epoch   string
+	exports int64            // events so far
+	said    store.UsageTotal // their sum
+}
+
+func grownRows(ctx context.Context, tx *sql.Tx, before int64, limit int) ([]grownRow, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT account_id, hour, key_id, family, cost_key, epoch,
+			calls, credits, purchased, overage, overage_micros, COALESCE(exports, 0), COALESCE(exported_calls, 0),
+			COALESCE(exported_credits, 0), COALESCE(exported_purchased, 0), COALESCE(exported_overage, 0), COALESCE(exported_overage_micros, 0)
+		FROM usage WHERE `+unexported+` ORDER BY hour LIMIT $2`, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("look for usage to export: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (r grownRow, err error) {
+		return r, rows.Scan(&r.AccountID, &r.Hour, &r.KeyID, &r.Family, &r.CostKey, &r.epoch,
+			&r.Calls, &r.Charge.Credits, &r.Charge.Purchased, &r.Charge.Overage, &r.Charge.OverageMicros, &r.exports, &r.said.Calls,
+			&r.said.Charge.Credits, &r.said.Charge.Purchased, &r.said.Charge.Overage, &r.said.Charge.OverageMicros)
+	})
+}
+
+// events are the differences; a row that only repeats itself makes none.
+func events(grown []grownRow) []store.UsageEvent {
+	var out []store.UsageEvent
+	for _, r := range grown {
+		if r.differs() {
+			out = append(out, r.event())
+		}
+	}
+	return out
+}
+
+func (r grownRow) differs() bool { return r.Calls != r.said.Calls || r.Charge != r.said.Charge }
+
+func (r grownRow) event() store.UsageEvent {
+	e := store.UsageEvent{ID: r.eventID(), UsageTotal: r.UsageTotal}
+	e.Calls -= r.said.Calls
+	e.Charge = r.Charge.Minus(r.said.Charge)
+	return e
+}
+
+// eventID names the next event of a row. A total can come back to what it was,
+// so it is the number of the event that tells two of them apart.
+func (r grownRow) eventID() string {
+	var b []byte
+	for _, part := range []string{string(r.AccountID), string(r.KeyID), string(r.Family), r.CostKey, r.epoch} {
+		b = append(binary.BigEndian.AppendUint64(b, uint64(len(part))), part...)
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Hour))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.exports))
+	sum := sha256.Sum256(b)
+	return "use_" + hex.EncodeToString(sum[:16])
+}
+
+func (s *Store) eventRows() upsert[store.UsageEvent] {
+	return upsert[store.UsageEvent]{
+		table: "usage_exports", chunk: s.chunk, key: []string{"id"},
+		columns: []string{
+			"id", "account_id", "hour", "key_id", "family", "cost_key",
+			"calls", "credits", "purchased", "overage", "overage_micros",
+		},
+		args: func(e store.UsageEvent) ([]any, error) {
+			return []any{
+				e.ID, e.AccountID, e.Hour, e.KeyID, e.Family, e.CostKey,
+				e.Calls, e.Charge.Credits, e.Charge.Purchased, e.Charge.Overage, e.Charge.OverageMicros,
+			}, nil
+		},
+	}
+}
+
+// noteStaged writes down that the rows are staged as they are. Nobody can have
+// changed one since it was read: the transaction would fail and start again.
+func noteStaged(ctx context.Context, tx *sql.Tx, grown []grownRow) error {
+	note, err := tx.PrepareContext(ctx, `UPDATE usage SET exported = 1, exports = $7,
+			exported_calls = calls, exported_credits = credits, exported_purchased = purchased,
+			exported_overage = overage, exported_overage_micros = overage_micros
+		WHERE account_id = $1 AND hour = $2 AND key_id = $3 AND family = $4 AND cost_key = $5 AND reason = '' AND epoch = $6`)
+	if err != nil {
+		return fmt.Errorf("note what is exported: %w", err)
+	}
+	defer note.Close()
+	for _, r := range grown {
+		if r.differs() {
+			r.exports++
+		}
+		if _, err := note.ExecContext(ctx, r.AccountID, r.Hour, r.KeyID, r.Family, r.CostKey, r.epoch, r.exports); err != nil {
+			return fmt.Errorf("note what is exported: %w", err)
+		}
+	}
+	return nil
+}
+
+// StagedUsage implements [store.Exports].
+func (s *Store) StagedUsage(ctx context.Context, limit int) ([]store.UsageEvent, error) {
+	rows, err := s.reads.QueryContext(ctx, `SELECT id, account_id, hour, key_id, family, cost_key,
+			calls, credits, purchased, overage, overage_micros
+		FROM usage_exports ORDER BY hour, id LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read usage to export: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (e store.UsageEvent, err error) {
+		return e, rows.Scan(&e.ID, &e.AccountID, &e.Hour, &e.KeyID, &e.Family, &e.CostKey,
+			&e.Calls, &e.Charge.Credits, &e.Charge.Purchased, &e.Charge.Overage, &e.Charge.OverageMicros)
+	})
+}
+
+// DeliveredUsage implements [store.Exports]. What two nodes delivered is counted
+// once.
+func (s *Store) DeliveredUsage(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM usage_exports WHERE id IN `+tuples(1, len(ids)), args...)
+		if err != nil {
+			return fmt.Errorf("forget delivered usage: %w", err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return fmt.Errorf("forget delivered usage: %w", err)
+		}
+		return s.noteExport(ctx, tx, `delivered = export_state.delivered + $1, delivered_at = `+s.now+`, failure = ''`, n)
+	})
+}
+
+// SetExport implements [store.ExportState].
+func (s *Store) SetExport(ctx context.Context, from *time.Time) error {
+	var hour sql.NullInt64
+	if from != nil {
+		hour = sql.NullInt64{Int64: firstHour(*from), Valid: true}
+	}
+	return s.inTx(ctx, func(tx *sql.Tx) error { return s.noteExport(ctx, tx, `from_hour = $1`, hour) })
+}
+
+// FailExport implements [store.ExportState].
+func (s *Store) FailExport(ctx context.Context, why string) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		return s.noteExport(ctx, tx, `failure = $1, failed_at = `+s.now, why)
+	})
+}
+
+// noteExport sets fields of the state's only row, which the first one makes.
+func (s *Store) noteExport(ctx context.Context, tx *sql.Tx, set string, arg any) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO export_state (one) VALUES (1) ON CONFLICT (one) DO NOTHING`); err != nil {
+		return fmt.Errorf("note the export: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE export_state SET `+set, arg); err != nil {
+		return fmt.Errorf("note the export: %w", err)
+	}
+	return nil
+}
+
+// ExportStatus implements [store.ExportState].
+func (s *Store) ExportStatus(ctx context.Context, before time.Time) (out store.ExportStatus, err error) {
+	hour := firstHour(before)
+	var from sql.NullInt64
+	err = s.reads.QueryRowContext(ctx, `SELECT from_hour, delivered, delivered_at, failed_at, failure FROM export_state`).
+		Scan(&from, &out.Delivered, timeColumn{&out.DeliveredAt}, timeColumn{&out.FailedAt}, &out.Failure)
+	if errors.Is(err, sql.ErrNoRows) {
+		return out, nil
+	}
+	if err != nil {
+		return out, fmt.Errorf("read the export's state: %w", err)
+	}
+	if out.On = from.Valid; !out.On {
+		return out, nil
+	}
+	var oldest int64
+	err = s.reads.QueryRowContext(ctx, `SELECT CAST(sum(n) AS BIGINT), min(oldest) FROM (
+			SELECT count(*) AS n, COALESCE(min(hour), $2) AS oldest FROM usage WHERE `+unexported+`
+			UNION ALL SELECT count(*), COALESCE(min(hour), $2) FROM usage_exports) AS waiting`, hour, int64(math.MaxInt64)).
+		Scan(&out.Waiting, &oldest)
+	if err != nil {
+		return out, fmt.Errorf("read what is to be exported: %w", err)
+	}
+	out.Through = time.Unix(min(oldest, hour)*3600, 0).UTC()
+	return out, nil
+}
