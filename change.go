@@ -32,6 +32,8 @@ const (
 	PlanSet             ChangeKind = "account.plan_set"
 	StatusSet           ChangeKind = "account.status_set"
 	EntitlementSet      ChangeKind = "account.entitlement_set"
+	CreditsPurchased    ChangeKind = "account.credits_purchased"
+	CreditsAdjusted     ChangeKind = "account.credits_adjusted"
 	MemberCreated       ChangeKind = "member.created"
 	MemberPasswordSet   ChangeKind = "member.password_set"
 	MemberDisabled      ChangeKind = "member.disabled"

@@ -53,7 +53,9 @@ const (
 	ReasonLeaseExpired Reason = "lease_expired" // this node cannot vouch for keys now
 	ReasonNotCounted   Reason = "not_counted"   // this node cannot record the call
 
-	ReasonRepeated Reason = "request_repeated" // of a change: its token was used before, nothing was done now
+	ReasonRepeated             Reason = "request_repeated"       // of a change: its token was used before, nothing was done now
+	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused" // for another request, nothing was done now
+	ReasonReservationClosed    Reason = "reservation_closed"     // settled, refunded or expired
 )
 
 // NotEntitled is the reason of a route whose family the plan does not reach:

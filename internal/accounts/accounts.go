@@ -153,9 +153,13 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID
 		if err != nil {
 			return store.Mutation{}, store.Missing("account", err)
 		}
+		before := a
 		m, err := alter(&a)
 		out.Account = a
 		if err != nil || len(m.Detail) == 0 {
+			return store.Mutation{}, err
+		}
+		if m.Credits, err = correction(ctx, r, edited{before, a, by}); err != nil {
 			return store.Mutation{}, err
 		}
 		m.AccountID, m.Accounts = id, []toksta.Account{a}

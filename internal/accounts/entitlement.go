@@ -166,8 +166,8 @@ func perMinuteText(e toksta.Entitlements) string {
 	return strconv.Itoa(e.PerMinute)
 }
 
-// setPurchased takes what was ever bought, not what is left: what was used is
-// known to the meter alone, and a total that only grows cannot race with it.
+// setPurchased takes what was ever bought, not what is left: a total cannot race
+// with what calls use meanwhile.
 func setPurchased(e *toksta.Entitlements, value string) error {
 	if value == Default {
 		value = "0"

@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/keys":       {".", "internal/store"},
 	"internal/accounts":   {".", "internal/store"},
 	"internal/signin":     {".", "internal/store"},
+	"internal/ledger":     {".", "internal/store", "internal/credits"},
 	"internal/changefeed": {".", "internal/index", "internal/store"},
 	"internal/creditfeed": {".", "internal/credits", "internal/store"},
 
@@ -80,6 +81,7 @@ var never = map[string][]string{
 	"internal/keys":           {"net/http", "database/sql"},
 	"internal/accounts":       {"net/http", "database/sql"},
 	"internal/signin":         {"net/http", "database/sql"},
+	"internal/ledger":         {"net/http", "database/sql"},
 	"internal/store":          {"net/http", "database/sql"},
 	"internal/store/sqlstore": {"net/http"},
 	"internal/index":          {"net/http", "database/sql", "os"},

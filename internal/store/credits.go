@@ -64,10 +64,15 @@ type CreditState struct {
 	Earlier     *CreditEntry  // with the idempotency key asked for; nil: none
 }
 
-// Purchased returns the purchased credits that are neither used nor held.
-// Calls decided at once on several nodes can have used more than there were.
+// Purchased returns the purchased credits that are neither used nor held, not
+// even by what is overdue. Calls decided at once on several nodes can have used
+// more than there were.
 func (s CreditState) Purchased() int64 {
-	return max(s.Account.Entitlements.PurchasedCredits-s.Use.PurchasedEver-s.Use.Held.Purchased, 0)
+	left := s.Account.Entitlements.PurchasedCredits - s.Use.PurchasedEver - s.Use.Held.Purchased
+	for _, r := range s.Overdue {
+		left -= r.Split.Purchased
+	}
+	return max(left, 0)
 }
 
 // CreditMutation is what one decision writes.

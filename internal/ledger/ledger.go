@@ -1,0 +1,122 @@
+// Package ledger keeps the books of credits: what was bought and adjusted, and
+// what is set aside for jobs whose price is known only when they end.
+//
+// It stands on the mutation path, between the operator API and the store.
+// Nodes decide ordinary calls in memory, each by itself; what is reserved here
+// is decided once for all nodes, in a transaction that holds the account's
+// credit row, so the last credit is reserved once. Every movement is an entry
+// that nothing changes afterwards, and every balance can be computed again
+// from the entries: Verify does.
+//
+// The package never calls upstream, never changes a call's charge and never
+// decides who may call.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// How long a reservation holds what nobody settles.
+const (
+	DefaultLifetime = 24 * time.Hour
+	MaxLifetime     = 30 * 24 * time.Hour
+)
+
+// The most credits of one request, or ever bought by one account: far above
+// any use, far below overflow when multiplied by a price.
+const maxCredits = 1_000_000_000_000
+
+// Store is the part of the database that the books are in.
+type Store interface {
+	store.Keys
+	store.Balances
+	store.Credits
+	store.CreditRecords
+}
+
+// Service keeps the books. All fields are required. Its methods are safe for
+// concurrent use, over any number of nodes.
+type Service struct {
+	Log     store.Log // purchases change the account, which nodes follow
+	Store   Store
+	Catalog *toksta.Catalog
+	// Flush brings what this node has charged for calls into the store, so
+	// that a reservation is decided on it.
+	Flush func(context.Context) error
+}
+
+// sweepEvery is how often forgotten reservations are looked for.
+const sweepEvery = time.Minute
+
+// Run gives back what forgotten reservations hold, until ctx ends. Any number
+// of nodes may run it. A database that is away is asked again next time.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		_, _ = s.Expire(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Expire ends every reservation whose time is over and returns how many those
+// were. Any other decision about an account does the same for it first.
+func (s *Service) Expire(ctx context.Context) (expired int, err error) {
+	const batch = 100
+	for {
+		accounts, err := s.Store.OverdueAccounts(ctx, batch)
+		if err != nil {
+			return expired, err
+		}
+		for _, id := range accounts {
+			entries, err := s.Store.CommitCredits(ctx, store.CreditQuery{Account: id}, expireOverdue)
+			if err != nil {
+				return expired, fmt.Errorf("expire reservations of %s: %w", id, err)
+			}
+			expired += len(entries)
+		}
+		if len(accounts) < batch {
+			return expired, nil
+		}
+	}
+}
+
+// ListEntries returns a page of an account's entries, newest first.
+func (s *Service) ListEntries(ctx context.Context, q store.EntryQuery) ([]store.CreditEntry, error) {
+	return s.Store.ListCreditEntries(ctx, q)
+}
+
+// ListReservations returns a page of open reservations, oldest first.
+func (s *Service) ListReservations(ctx context.Context, q store.ReservationQuery) ([]store.Reservation, error) {
+	return s.Store.ListReservations(ctx, q)
+}
+
+// errReused answers a key that was used for another request: nothing was done.
+func errReused() error {
+	return &toksta.Error{
+		Code: toksta.CodeConflict, Reason: toksta.ReasonIdempotencyKeyReused,
+		Message: "This idempotency key was used for another request of the account. Use a new one for each request.",
+		Details: map[string]any{"field": "idempotency_key"},
+	}
+}
+
+// validate joins what is wrong, so that a caller sees every fault at once.
+func validate(faults ...error) error { return errors.Join(faults...) }
+
+// amount checks a number of credits from least to the most.
+func amount(credits, least int64) error {
+	if credits < least || credits > maxCredits {
+		return toksta.Invalid("credits", fmt.Sprintf("Give a number of credits from %d to %d.", least, int64(maxCredits)))
+	}
+	return nil
+}
