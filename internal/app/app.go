@@ -21,6 +21,7 @@ import (
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
@@ -36,6 +37,7 @@ type App struct {
 	Accounts *accounts.Service
 	Keys     *keys.Service
 	SignIn   *signin.Service
+	Ledger   *ledger.Service
 	Usage    *usage.Reader
 
 	config  config.Config
@@ -111,6 +113,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance}
+	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush}
 	if m := c.Mail; m.Server != "" {
 		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
 		if err != nil {
@@ -195,6 +198,7 @@ func (a *App) Run(ctx context.Context) error {
 	under.Go(func() error { return a.meter.Run(behind) })
 	under.Go(func() error { return a.funds.Run(behind) })
 	under.Go(func() error { return a.SignIn.Run(behind) })
+	under.Go(func() error { return a.Ledger.Run(behind) })
 
 	served := a.serve(ctx, behind)
 	stop()

@@ -18,6 +18,7 @@ import (
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
@@ -30,6 +31,7 @@ type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
 	Members  *signin.Service
+	Ledger   *ledger.Service
 	Usage    *usage.Reader
 	Cluster  Cluster
 	Catalog  *toksta.Catalog
@@ -92,6 +94,15 @@ func New(c Config) http.Handler {
 	handle(mux, "keys/import", s.importKeys)
 
 	handle(mux, "mail/test", s.testMail)
+	handle(mux, "credits/reserve", s.reserveCredits)
+	handle(mux, "credits/settle", s.settleCredits)
+	handle(mux, "credits/refund", s.refundCredits)
+	handle(mux, "credits/top-up", s.topUpCredits)
+	handle(mux, "credits/adjust", s.adjustCredits)
+	handle(mux, "credits/entries", s.creditEntries)
+	handle(mux, "credits/reservations", s.reservations)
+	handle(mux, "credits/verify", s.verifyCredits)
+
 	handle(mux, "audit", s.audit)
 	handle(mux, "usage", s.usage)
 	handle(mux, "nodes", s.nodes)

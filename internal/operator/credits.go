@@ -1,0 +1,145 @@
+package operator
+
+import (
+	"context"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/ledger"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// reserveCredits is for a back end that learns a job's price at its end. A
+// number of seconds that no duration holds is refused, not wrapped.
+func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.ReserveRequest) (client.ReservationAnswer, error) {
+	seconds := max(min(r.ExpiresIn, int64(ledger.MaxLifetime/time.Second)+1), -1)
+	return reservationAnswer(s.Ledger.Reserve(ctx, by, ledger.ReserveRequest{
+		Account: r.Account, Key: r.Key, Family: r.Family, CostKey: r.CostKey, Credits: r.Credits,
+		Lifetime: time.Duration(seconds) * time.Second, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey,
+	}))
+}
+
+// settleCredits ends a reservation with what the job cost.
+func (s server) settleCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
+	return reservationAnswer(s.Ledger.Settle(ctx, by, closeRequest(r)))
+}
+
+// refundCredits gives back what is held or was charged.
+func (s server) refundCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
+	return reservationAnswer(s.Ledger.Refund(ctx, by, closeRequest(r)))
+}
+
+func closeRequest(r client.CloseRequest) ledger.CloseRequest {
+	return ledger.CloseRequest{
+		Account: r.Account, Reservation: r.Reservation, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey,
+	}
+}
+
+func reservationAnswer(o ledger.Outcome, err error) (client.ReservationAnswer, error) {
+	if err != nil {
+		return client.ReservationAnswer{}, err
+	}
+	return client.ReservationAnswer{Reservation: reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
+}
+
+// topUpCredits returns when every node knows of the purchase.
+func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
+	return purchaseAnswer(s.Ledger.TopUp(ctx, by, purchaseRequest(r)))
+}
+
+// adjustCredits returns when no node spends what was taken away.
+func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
+	return purchaseAnswer(s.Ledger.Adjust(ctx, by, purchaseRequest(r)))
+}
+
+func purchaseRequest(r client.PurchaseRequest) ledger.PurchaseRequest {
+	return ledger.PurchaseRequest{Account: r.Account, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey}
+}
+
+func purchaseAnswer(p ledger.Purchase, err error) (client.PurchaseAnswer, error) {
+	if err != nil {
+		return client.PurchaseAnswer{}, err
+	}
+	return client.PurchaseAnswer{
+		Entry: creditEntry(p.Entry), Purchased: p.Purchased, Left: p.Left, Receipt: client.NewReceipt(p.Receipt),
+	}, nil
+}
+
+// creditEntries reads the ledger of one account backwards.
+func (s server) creditEntries(ctx context.Context, _ toksta.Actor, r client.CreditEntriesRequest) (client.CreditEntryPage, error) {
+	shown, asked, err := pageOf(r.Limit)
+	if err != nil {
+		return client.CreditEntryPage{}, err
+	}
+	if _, err := s.Accounts.Get(ctx, r.Account); err != nil {
+		return client.CreditEntryPage{}, err
+	}
+	rows, err := s.Ledger.ListEntries(ctx, store.EntryQuery{Account: r.Account, Reservation: r.Reservation, Before: r.Before, Limit: asked})
+	if err != nil {
+		return client.CreditEntryPage{}, err
+	}
+	page := client.CreditEntryPage{Entries: []client.CreditEntry{}}
+	for _, e := range rows[:min(len(rows), shown)] {
+		page.Entries = append(page.Entries, creditEntry(e))
+	}
+	if len(rows) > shown {
+		page.Next = rows[shown-1].Number
+	}
+	return page, nil
+}
+
+// reservations lists what is still open.
+func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.ReservationsRequest) (client.ReservationPage, error) {
+	shown, asked, err := pageOf(r.Limit)
+	if err != nil {
+		return client.ReservationPage{}, err
+	}
+	rows, err := s.Ledger.ListReservations(ctx, store.ReservationQuery{Account: r.Account, Page: store.Page{After: r.After, Limit: asked}})
+	if err != nil {
+		return client.ReservationPage{}, err
+	}
+	page := client.ReservationPage{Reservations: []client.Reservation{}}
+	for _, row := range rows[:min(len(rows), shown)] {
+		page.Reservations = append(page.Reservations, reservation(row))
+	}
+	if len(rows) > shown {
+		page.Next = rows[shown-1].ID
+	}
+	return page, nil
+}
+
+// verifyCredits reads all books; differences are an answer, not a failure.
+func (s server) verifyCredits(ctx context.Context, _ toksta.Actor, _ struct{}) (client.CreditsVerification, error) {
+	v, err := s.Ledger.Verify(ctx)
+	if err != nil {
+		return client.CreditsVerification{}, err
+	}
+	return client.CreditsVerification{
+		Accounts: v.Accounts, Entries: v.Entries, Reservations: v.Reservations,
+		Differences: differences(v.Differences), Overspent: differences(v.Overspent),
+	}, nil
+}
+
+func differences(found []ledger.Difference) []client.CreditsDifference {
+	out := []client.CreditsDifference{}
+	for _, d := range found {
+		out = append(out, client.CreditsDifference{AccountID: d.Account, Text: d.Text})
+	}
+	return out
+}
+
+func reservation(r store.Reservation) client.Reservation {
+	return client.Reservation{
+		ID: r.ID, AccountID: r.Slot.AccountID, KeyID: r.Slot.KeyID, Family: r.Slot.Family, CostKey: r.Slot.CostKey,
+		State: string(r.State), Reserved: client.NewCredits(r.Split), Charged: client.NewCredits(r.Charged),
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+	}
+}
+
+func creditEntry(e store.CreditEntry) client.CreditEntry {
+	return client.CreditEntry{
+		ID: e.ID, AccountID: e.AccountID, Number: e.Number, At: e.At, Kind: string(e.Kind), Credits: client.NewCredits(e.Delta),
+		ReservationID: e.ReservationID, Reason: e.Reason, Actor: e.Actor, IdempotencyKey: e.IdempotencyKey,
+	}
+}
