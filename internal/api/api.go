@@ -38,6 +38,9 @@ type Config struct {
 type Check struct {
 	Name  string
 	Probe func(ctx context.Context) error
+	// Without says how a node that goes on serving does without the thing; "":
+	// it does not.
+	Without string
 }
 
 // API holds the handlers and the documents they answer with, written once at

@@ -239,13 +239,18 @@ func TestUsage(t *testing.T) {
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	bad := false
-	check := Check{"store", func(context.Context) error {
+	probe := func(context.Context) error {
 		if bad {
 			return errors.New("hush")
 		}
 		return nil
-	}}
-	s := serve(t, &reports{}, check, Check{"lease", func(context.Context) error { return nil }})
+	}
+	s := serve(t, &reports{}, Check{Name: "store", Probe: probe}, Check{Name: "lease", Probe: func(context.Context) error { return nil }})
+	spared := serve(t, &reports{}, Check{Name: "redis", Probe: probe, Without: "away"})
+	bad = true
+	if _, res, body := call(t, spared, "GET /ready", ""); res.StatusCode != 200 || string(body) != `{"status":"ready","environment":"test","checks":{"redis":"away"}}` {
+		t.Errorf("without what it can spare: %d %s", res.StatusCode, body)
+	}
 	for _, c := range []struct {
 		bad          bool
 		target, want string

@@ -26,7 +26,8 @@ type readiness struct {
 	Checks      map[string]string `json:"checks"`
 }
 
-// ready says whether this node should get traffic: 503 when any check fails.
+// ready says whether this node should get traffic: 503 when a check fails of
+// what the node cannot do without.
 // Checks run one after another; each gets what is left of the time.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
@@ -35,7 +36,11 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	for _, c := range a.config.Checks {
 		state.Checks[c.Name] = "ok"
-		if c.Probe(ctx) != nil {
+		switch {
+		case c.Probe(ctx) == nil:
+		case c.Without != "":
+			state.Checks[c.Name] = c.Without
+		default:
 			state.Checks[c.Name] = "failed"
 			state.Status, status = "not_ready", http.StatusServiceUnavailable
 			w.Header().Set("Retry-After", "1")

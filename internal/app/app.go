@@ -25,6 +25,7 @@ import (
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
+	"github.com/toksta/toksta/internal/sharedrate"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -53,7 +54,8 @@ type App struct {
 	funds  *creditfeed.Feed
 	meter  *meter.Meter
 	engine *verify.Engine
-	mail   *mail.Sender // nil: no mail is sent
+	shared *sharedrate.Limiter // nil: this node counts rate limits by itself
+	mail   *mail.Sender        // nil: no mail is sent
 
 	listeners []*listener
 }
@@ -102,7 +104,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Book: a.book, Meter: a.meter, Store: a.store, Anchor: a.anchor, Every: c.Meter.FlushInterval, Log: a.log,
 	})
 	a.engine = verify.New(verify.Deps{
-		Lease: a.feed, Index: a.index, Limiter: ratelimit.New(), Book: a.book, Meter: a.meter,
+		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Book: a.book, Meter: a.meter,
 	})
 
 	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
@@ -121,6 +123,16 @@ func (a *App) build(ctx context.Context) (err error) {
 		}
 	}
 	return a.listen()
+}
+
+// limiter counts rate limits with the other nodes when there is a Redis.
+func (a *App) limiter() verify.Limiter {
+	r := a.config.RateLimit
+	if r.Redis == "" {
+		return ratelimit.New()
+	}
+	a.shared = sharedrate.New(sharedrate.Config{URL: r.Redis, Timeout: r.RedisTimeout, Log: a.log})
+	return a.shared
 }
 
 // balance is the book's page on an account in the words of the reports.
@@ -248,6 +260,9 @@ func (a *App) Close() error {
 	}
 	if a.meter != nil {
 		errs = append(errs, a.meter.Close())
+	}
+	if a.shared != nil {
+		errs = append(errs, a.shared.Close())
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

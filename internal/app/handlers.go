@@ -106,7 +106,7 @@ func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error
 // checks are what a ready node needs: a lease, and so an index that is whole,
 // and the store for the pages and the operator.
 func (a *App) checks() []api.Check {
-	return []api.Check{
+	checks := []api.Check{
 		{Name: "lease", Probe: func(context.Context) error {
 			if a.feed.Status().LeaseLeft <= 0 {
 				return errors.New("the lease is over")
@@ -115,6 +115,10 @@ func (a *App) checks() []api.Check {
 		}},
 		{Name: "store", Probe: a.store.Ping},
 	}
+	if a.shared != nil {
+		checks = append(checks, api.Check{Name: "redis", Probe: a.shared.Ping, Without: "away: this node counts rate limits by itself"})
+	}
+	return checks
 }
 
 // pages builds the account pages. They know clients by the same address that

@@ -31,6 +31,7 @@ func (a *App) probes() []operator.Probe {
 			keys, accounts := a.index.Len()
 			return fmt.Sprintf("%d secrets of %d accounts", keys, accounts), nil
 		}},
+		a.redisProbe(),
 		a.mailProbe(),
 		{Name: "journal", Fix: "free space in the data directory: calls that cannot be counted are refused", Run: a.space},
 	}
@@ -52,6 +53,22 @@ func (a *App) mailProbe() operator.Probe {
 	}
 	if a.mail != nil {
 		p.Run = timed("the server takes mail, asked in", a.mail.Check)
+	}
+	return p
+}
+
+// redisProbe: without Redis calls go on, but more of them than customers pay for
+// may be admitted.
+func (a *App) redisProbe() operator.Probe {
+	p := operator.Probe{Name: "rate limits", Fix: "start Redis, or correct rate_limit.redis; until then each node admits up to the whole limit"}
+	p.Run = func(context.Context) (string, error) {
+		return "counted by each node: rate_limit.redis is empty", nil
+	}
+	if a.shared != nil {
+		p.Run = func(ctx context.Context) (string, error) {
+			text, err := timed("Redis answers in", a.shared.Ping)(ctx)
+			return fmt.Sprintf("%s; %d calls were counted without it", text, a.shared.Without()), err
+		}
 	}
 	return p
 }

@@ -29,9 +29,14 @@ var rooms = map[string][]string{
 	// The request path: none of it can reach the database.
 	"internal/index":     {"."},
 	"internal/ratelimit": {"."},
-	"internal/credits":   {"."},
-	"internal/verify":    {".", "httpauth", "internal/index", "internal/ratelimit", "internal/credits", "internal/meter"},
-	"internal/gateway":   {".", "httpauth", "internal/route", "internal/telemetry"},
+	// Redis, and nothing but counts in it.
+	"internal/sharedrate": {".", "internal/ratelimit"},
+	"internal/credits":    {"."},
+	"internal/verify":     {".", "httpauth", "internal/index", "internal/ratelimit", "internal/credits", "internal/meter"},
+	"internal/gateway":    {".", "httpauth", "internal/route", "internal/telemetry"},
+
+	// Starts a Redis of its own for tests of any package.
+	"internal/sharedrate/redistest": {},
 
 	// The mutation path.
 	"internal/keys":       {".", "internal/store"},
@@ -86,6 +91,7 @@ var never = map[string][]string{
 	"internal/store/sqlstore": {"net/http"},
 	"internal/index":          {"net/http", "database/sql", "os"},
 	"internal/ratelimit":      {"net/http", "database/sql", "os"},
+	"internal/sharedrate":     {"net/http", "database/sql", "os"},
 	"internal/credits":        {"net/http", "database/sql", "os"},
 	"internal/verify":         {"net/http", "database/sql", "os"},
 	"internal/gateway":        {"database/sql"},

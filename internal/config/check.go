@@ -80,6 +80,7 @@ func (c *checker) check() {
 	c.checkPeople()
 	c.checkMail()
 	c.checkKeys()
+	c.checkRateLimit()
 	c.checkStatuses()
 	c.checkFamilies()
 	c.checkPlans()
@@ -159,6 +160,7 @@ func (c *checker) checkDurations() {
 		{"gateway.read_header_timeout", c.cfg.Gateway.ReadHeaderTimeout, time.Second, 10 * time.Minute},
 		{"gateway.idle_timeout", c.cfg.Gateway.IdleTimeout, time.Second, time.Hour},
 		{"gateway.shutdown_grace", c.cfg.Gateway.ShutdownGrace, time.Second, time.Hour},
+		{"rate_limit.redis_timeout", c.cfg.RateLimit.RedisTimeout, time.Millisecond, 5 * time.Second},
 		{"signup.invitation_lifetime", c.cfg.Signup.InvitationLifetime, time.Minute, 8760 * time.Hour},
 		{"sessions.lifetime", c.cfg.Sessions.Lifetime, time.Minute, 8760 * time.Hour},
 		{"sessions.idle", c.cfg.Sessions.Idle, time.Minute, 8760 * time.Hour},
@@ -219,7 +221,19 @@ func (c *checker) checkKeys() {
 	c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`).MatchString(c.cfg.Keys.Prefix), "keys.prefix",
 		"The prefix is empty or malformed; leak scanners and people know keys by it.", "2 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
 	c.must(c.cfg.Keys.MaxLive > 0, "keys.max_live", "No account could have a key.", "choose a number above 0")
-	c.must(c.cfg.RateLimit.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0; there is no unlimited.", "choose the calls a minute of an ordinary account, such as 60")
+}
+
+// checkRateLimit: a limit always holds, and Redis is no back door to a password.
+func (c *checker) checkRateLimit() {
+	r := c.cfg.RateLimit
+	c.must(r.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0; there is no unlimited.", "choose the calls a minute of an ordinary account, such as 60")
+	if r.Redis == "" {
+		return
+	}
+	c.must(isURL(r.Redis, "redis", "rediss", "valkey", "valkeys"), "rate_limit.redis", "This is not the address of a Redis.", "write redis://host:6379, or rediss:// for TLS")
+	if c.written("rate_limit.redis", r.RedisFile) && Redact(r.Redis) != r.Redis {
+		c.fault("rate_limit.redis", "The password of Redis stands in the configuration file.", "put the URL in a file named by rate_limit.redis_file, or in TOKSTA_RATE_LIMIT_REDIS")
+	}
 }
 
 // isLoopback reports whether an address is reached from this machine alone. No

@@ -127,9 +127,13 @@ type Keys struct {
 	MaxLive int    `yaml:"max_live"` // of an account, at once
 }
 
-// RateLimit is the limit where neither plan nor account states one.
+// RateLimit is how fast an account may call.
 type RateLimit struct {
-	PerMinute int `yaml:"per_minute"` // calls of an account
+	PerMinute        int           `yaml:"per_minute"`        // calls of an account where neither its plan nor itself states a limit
+	Redis            string        `yaml:"redis"`             // where nodes count together; "": each by itself
+	RedisFile        string        `yaml:"redis_file"`        // file that holds the URL, for one with a password
+	RedisTimeout     time.Duration `yaml:"redis_timeout"`     // what a call waits for it at most
+	StructuredFields bool          `yaml:"structured_fields"` // answers carry RateLimit and RateLimit-Policy too
 }
 
 // Family is a group of endpoints.

@@ -168,6 +168,7 @@ func (c *checker) readSecrets() {
 		value      *string
 	}{
 		{"store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL},
+		{"rate_limit.redis", c.cfg.RateLimit.RedisFile, &c.cfg.RateLimit.Redis},
 		{"mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password},
 	} {
 		if s.file == "" {

@@ -12,6 +12,7 @@ import (
 // passwords redacted.
 func (c Config) Print() ([]byte, error) {
 	c.Store.URL = Redact(c.Store.URL)
+	c.RateLimit.Redis = Redact(c.RateLimit.Redis)
 	if c.Mail.Password != "" {
 		c.Mail.Password = redacted
 	}

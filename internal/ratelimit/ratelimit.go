@@ -47,37 +47,91 @@ func New() *Limiter {
 	return l
 }
 
+// Tally is how many calls of one minute the windows of a call have given.
+type Tally struct {
+	Minute       int64 // since 1970
+	Account, Key int
+}
+
+// State is what t leaves of w: the window with fewer calls left, and of equals
+// the one with the lower limit.
+func (w Window) State(t Tally) toksta.RateState {
+	state := left(w.AccountLimit, t.Account)
+	if w.KeyLimit > 0 {
+		if k := left(w.KeyLimit, t.Key); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
+			state = k
+		}
+	}
+	state.Reset = (t.Minute + 1) * 60
+	return state
+}
+
+func left(limit, taken int) toksta.RateState {
+	limit = max(limit, 0)
+	return toksta.RateState{Limit: limit, Remaining: max(limit-taken, 0)}
+}
+
 // Take takes one call from the window of the account and, when the key has
 // one, of the key: from both or from none. The state is that of the window
 // with fewer calls left, or of the one that refused.
 func (l *Limiter) Take(w Window, now time.Time) (toksta.RateState, bool) {
-	account, key := string(w.Account), string(w.Key)
-	s := &l.shards[maphash.String(l.seed, account)%uint64(len(l.shards))]
+	s := l.shard(w.Account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.turn(now.Unix() / 60)
-
-	state := s.state(account, w.AccountLimit)
-	if w.KeyLimit > 0 {
-		if k := s.state(key, w.KeyLimit); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
-			state = k
-		}
-	}
+	state := w.State(s.tally(w))
 	if state.Remaining == 0 {
 		return state, false
 	}
-	s.calls[account]++
+	s.calls[string(w.Account)]++
 	if w.KeyLimit > 0 {
-		s.calls[key]++
+		s.calls[string(w.Key)]++
 	}
 	state.Remaining--
 	return state, true
 }
 
-// state returns what is left of a window before the call.
-func (s *shard) state(id string, limit int) toksta.RateState {
-	limit = max(limit, 0)
-	return toksta.RateState{Limit: limit, Remaining: max(limit-s.calls[id], 0), Reset: (s.minute + 1) * 60}
+// Tally returns how many calls the windows of w have given, and takes none.
+func (l *Limiter) Tally(w Window, now time.Time) Tally {
+	s := l.shard(w.Account)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn(now.Unix() / 60)
+	return s.tally(w)
+}
+
+// Learn raises the windows of w to t, which counts calls that were taken
+// elsewhere too. It lowers none, and forgets what a past minute tells.
+func (l *Limiter) Learn(w Window, t Tally) {
+	s := l.shard(w.Account)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.Minute != s.minute {
+		return
+	}
+	s.raise(string(w.Account), t.Account)
+	if w.KeyLimit > 0 {
+		s.raise(string(w.Key), t.Key)
+	}
+}
+
+// shard is where the windows of an account and of its keys are.
+func (l *Limiter) shard(account toksta.AccountID) *shard {
+	return &l.shards[maphash.String(l.seed, string(account))%uint64(len(l.shards))]
+}
+
+func (s *shard) tally(w Window) Tally {
+	t := Tally{Minute: s.minute, Account: s.calls[string(w.Account)]}
+	if w.KeyLimit > 0 {
+		t.Key = s.calls[string(w.Key)]
+	}
+	return t
+}
+
+func (s *shard) raise(id string, calls int) {
+	if calls > s.calls[id] {
+		s.calls[id] = calls
+	}
 }
 
 // turn empties the windows at a later minute. A call that was stamped just

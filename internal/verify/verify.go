@@ -3,10 +3,10 @@
 // the count.
 //
 // It stands between httpauth, which knows headers, and the station that
-// answers. It waits for no network and, unless the meter is strict, for no disk
-// but when a journal is full; it takes no lock but those of one account's window,
-// balance and count, allocates nothing for a slot that exists, and never sees a
-// secret.
+// answers. It waits for no network unless the limiter is a shared one and, unless
+// the meter is strict, for no disk but when a journal is full; it takes no lock
+// but those of one account's window, balance and count, allocates nothing for a
+// slot that exists, and never sees a secret.
 package verify
 
 import (
@@ -31,11 +31,16 @@ type Meter interface {
 	Count(meter.Event) error
 }
 
+// Limiter takes a call from its windows and returns what is left, or refuses it.
+type Limiter interface {
+	Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool)
+}
+
 // Deps are the stations of the path. All are required.
 type Deps struct {
 	Lease   Lease
 	Index   *index.Index
-	Limiter *ratelimit.Limiter
+	Limiter Limiter
 	Book    *credits.Book
 	Meter   Meter
 }

@@ -1,0 +1,105 @@
+package sharedrate
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/toksta/toksta/internal/ratelimit"
+)
+
+// Bounds of the connections to Redis. Idle ones are closed before a firewall
+// forgets them, which would look like a failure.
+const (
+	maxConns = 64
+	maxIdle  = 30 * time.Second
+)
+
+// server is the Redis.
+type server struct {
+	pool *redis.Pool
+	take *redis.Script
+}
+
+// newServer connects as calls need it. Each step of connecting is bounded, for a
+// machine that hangs accepts connections and answers nothing.
+func newServer(c Config, fresh func(time.Time) bool) server {
+	return server{take: redis.NewScript(-1, script), pool: &redis.Pool{
+		MaxActive: maxConns, MaxIdle: maxConns, IdleTimeout: maxIdle, Wait: true,
+		DialContext: func(ctx context.Context) (redis.Conn, error) {
+			return redis.DialURLContext(ctx, c.URL, redis.DialConnectTimeout(c.Timeout), redis.DialTLSHandshakeTimeout(c.Timeout),
+				redis.DialReadTimeout(c.Timeout), redis.DialWriteTimeout(c.Timeout))
+		},
+		TestOnBorrow: func(_ redis.Conn, used time.Time) error {
+			if !fresh(used) {
+				return errors.New("older than the last failure")
+			}
+			return nil
+		},
+	}}
+}
+
+// script takes one call from every window of KEYS or from none, in one step
+// that nothing else in Redis can interrupt. ARGV has the limit of each window and
+// what the node knows to be taken: a Redis that lost its data learns it again.
+const script = `
+local taken, room = {}, true
+for i, window in ipairs(KEYS) do
+	local limit, known = tonumber(ARGV[2*i-1]), tonumber(ARGV[2*i])
+	taken[i] = math.max(tonumber(redis.call('GET', window) or 0), known)
+	room = room and taken[i] < limit
+end
+if room then
+	for i, window in ipairs(KEYS) do
+		taken[i] = taken[i] + 1
+		redis.call('SET', window, taken[i], 'EX', 120)
+	end
+end
+return {room and 1 or 0, unpack(taken)}`
+
+// count runs the script on the windows of w: in one round trip, but for the
+// first call to a Redis that does not know the script. The tally is of after the
+// call.
+func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.Tally) (ratelimit.Tally, bool, error) {
+	conn, err := s.pool.GetContext(ctx)
+	if err != nil {
+		return known, false, err
+	}
+	defer conn.Close()
+	account := name(w, known.Minute)
+	args := []any{1, account, w.AccountLimit, known.Account}
+	if w.KeyLimit > 0 {
+		args = []any{2, account, account + ":" + string(w.Key), w.AccountLimit, known.Account, w.KeyLimit, known.Key}
+	}
+	reply, err := redis.Ints(s.take.DoContext(ctx, conn, args...))
+	if err != nil {
+		return known, false, err
+	}
+	if len(reply) != 1+args[0].(int) {
+		return known, false, errors.New("the answer to the script has another form")
+	}
+	taken := ratelimit.Tally{Minute: known.Minute, Account: reply[1]}
+	if w.KeyLimit > 0 {
+		taken.Key = reply[2]
+	}
+	return taken, reply[0] == 1, nil
+}
+
+// name is the account's window of a minute. The braces put the windows of an
+// account and its keys on one node of a cluster.
+func name(w ratelimit.Window, minute int64) string {
+	return "toksta:rate:{" + string(w.Account) + "}:" + strconv.FormatInt(minute, 10)
+}
+
+func (s server) ping(ctx context.Context) error {
+	conn, err := s.pool.GetContext(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = redis.DoContext(conn, ctx, "PING")
+	return err
+}
