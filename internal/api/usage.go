@@ -11,7 +11,7 @@ import (
 )
 
 // Usage reports an account's month, "YYYY-MM"; "" is the current one. A month
-// that is malformed or in the future is a VALIDATION_ERROR.
+// that is malformed, in the future or no longer kept is a VALIDATION_ERROR.
 type Usage interface {
 	Month(ctx context.Context, account toksta.AccountID, month string) (usage.Report, error)
 }

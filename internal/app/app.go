@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -114,8 +115,8 @@ func (a *App) build(ctx context.Context) (err error) {
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
-	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance}
 	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush}
+	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance, Kept: usage.Retention(c.Usage)}
 	if m := c.Mail; m.Server != "" {
 		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
 		if err != nil {
@@ -150,6 +151,11 @@ func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
 		return err
 	}
 	return a.funds.Refresh(ctx, s)
+}
+
+// keeper makes old usage smaller, by one node at a time.
+func (a *App) keeper() *usage.Keeper {
+	return &usage.Keeper{Store: a.store, Retention: a.Usage.Kept, Holder: rand.Text(), Log: a.log}
 }
 
 // listen binds every listener that the configuration names.
@@ -211,6 +217,7 @@ func (a *App) Run(ctx context.Context) error {
 	under.Go(func() error { return a.funds.Run(behind) })
 	under.Go(func() error { return a.SignIn.Run(behind) })
 	under.Go(func() error { return a.Ledger.Run(behind) })
+	under.Go(func() error { return a.keeper().Run(behind) })
 
 	served := a.serve(ctx, behind)
 	stop()

@@ -76,6 +76,7 @@ func (c *checker) sorted() Faults {
 func (c *checker) check() {
 	c.checkPlace()
 	c.checkDurations()
+	c.checkUsage()
 	c.checkGateway()
 	c.checkPeople()
 	c.checkMail()
@@ -169,6 +170,15 @@ func (c *checker) checkDurations() {
 		c.must(s.value >= s.min && s.value <= s.max, s.path, "The duration "+s.value.String()+" is out of range.",
 			"choose one from "+s.min.String()+" to "+s.max.String()+", with its unit")
 	}
+}
+
+// checkUsage: balances count this billing cycle, which can begin 31 days ago, and
+// settled reservations can change for as long.
+func (c *checker) checkUsage() {
+	c.must(c.cfg.Usage.HourlyDays >= 32 && c.cfg.Usage.HourlyDays <= 36_500, "usage.hourly_days",
+		"Hours must be kept for longer than a billing cycle.", "choose 32 days or more, such as 62")
+	c.must(c.cfg.Usage.KeepMonths >= 2 && c.cfg.Usage.KeepMonths <= 1_200, "usage.keep_months",
+		"Customers could not compare their last bill.", "choose 2 months or more, such as 25")
 }
 
 // checkGateway: a trusted network is one whose every host may name any client.

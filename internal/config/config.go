@@ -21,6 +21,7 @@ type Config struct {
 	Node           Node                            `yaml:"node"`
 	Logs           Logs                            `yaml:"logs"`
 	Meter          Meter                           `yaml:"meter"`
+	Usage          Usage                           `yaml:"usage"`
 	Gateway        Gateway                         `yaml:"gateway"`
 	TrustedProxies []netip.Prefix                  `yaml:"trusted_proxies"` // peers whose X-Forwarded-* count; empty: nobody
 	Signup         Signup                          `yaml:"signup"`
@@ -74,6 +75,13 @@ type Meter struct {
 	Dir           string        `yaml:"dir"`            // journal; default <data>/meter
 	Strict        bool          `yaml:"strict"`         // wait for the disk before each answer
 	FlushInterval time.Duration `yaml:"flush_interval"` // between writes of totals to the database
+}
+
+// Usage is for how long the numbers of reports are kept. Days and months are
+// UTC's and whole.
+type Usage struct {
+	HourlyDays int `yaml:"hourly_days"` // before today; what is older is kept by day
+	KeepMonths int `yaml:"keep_months"` // before this one; what is older is deleted
 }
 
 // Gateway bounds requests and connections.

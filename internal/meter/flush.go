@@ -191,6 +191,11 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	if !last {
 		return nil
 	}
+	// Before the file goes: a process that is killed in between leaves it to
+	// the next one, whose flush is then known for the repeat that it is.
+	if err := m.config.Sink.Flush(ctx, store.UsageBatch{Epoch: s.epoch, Close: true}); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	m.all = slices.DeleteFunc(m.all, func(o *segment) bool { return o == s })
 	m.mu.Unlock()

@@ -37,7 +37,8 @@ func call(at time.Time) Event {
 var errAway = errors.New("the store is away")
 
 // ledger is a store in memory that merges as the real one must: each total is
-// the greatest of what it has and what it is given.
+// the greatest of what it has and what it is given, and of a closed epoch
+// nothing is new.
 type ledger struct {
 	mu      sync.Mutex
 	away    bool
@@ -45,6 +46,7 @@ type ledger struct {
 	flushes int
 	epochs  map[string]map[store.UsageSlot]store.UsageTotal
 	uses    map[toksta.KeyID]store.LastUse
+	closed  map[string]bool
 }
 
 func (l *ledger) Flush(_ context.Context, b store.UsageBatch) error {
@@ -56,7 +58,12 @@ func (l *ledger) Flush(_ context.Context, b store.UsageBatch) error {
 	l.flushes++
 	if l.epochs == nil {
 		l.epochs, l.uses = map[string]map[store.UsageSlot]store.UsageTotal{}, map[toksta.KeyID]store.LastUse{}
+		l.closed = map[string]bool{}
 	}
+	if l.closed[b.Epoch] {
+		b.Totals = nil
+	}
+	l.closed[b.Epoch] = l.closed[b.Epoch] || b.Close
 	if l.epochs[b.Epoch] == nil {
 		l.epochs[b.Epoch] = map[store.UsageSlot]store.UsageTotal{}
 	}

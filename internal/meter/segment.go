@@ -15,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/toksta/toksta/internal/store"
 )
 
 // A segment is 8 MiB: small enough to begin a new one every hour, large enough
@@ -79,7 +81,7 @@ func fallocate(f *os.File, size int64) error {
 
 // newOwner returns what the epochs of one process begin with.
 func newOwner() string {
-	var id [12]byte
+	var id [store.EpochOwner / 2]byte
 	rand.Read(id[:])
 	return hex.EncodeToString(id[:])
 }

@@ -47,6 +47,8 @@ type Store interface {
 	Charges
 	Exports
 	ExportState
+	Retention
+	Claims
 	// Ping reports whether the database answers now.
 	Ping(ctx context.Context) error
 	Close() error
@@ -246,7 +248,8 @@ type DeltaSink interface {
 type Usage interface {
 	// Flush records running totals, each as the greatest of what is kept
 	// and what is given: repeats and reorders change nothing (they are
-	// totals of an epoch, never differences).
+	// totals of an epoch, never differences). Those of an epoch that was
+	// closed before are repeats and change nothing either.
 	Flush(ctx context.Context, b UsageBatch) error
 	// ListUsage sums totals over epochs.
 	ListUsage(ctx context.Context, q UsageQuery) ([]UsageRow, error)
@@ -257,6 +260,36 @@ type Usage interface {
 	// what open reservations hold, all as of one moment. cycle gives an account's start, never before since; called once per
 	// account.
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
+}
+
+// Retention makes old usage smaller. Each call is one transaction of about
+// limit rows and returns how many it took away, 0 when nothing is left to do.
+// What ListUsage sums for whole days stays the same, and so does what
+// CreditUse returns.
+type Retention interface {
+	// RollUp adds hours before a time up into days. Rows of an epoch that is
+	// not closed stay, however old they are, and so do those that an export
+	// that is on has yet to stage.
+	RollUp(ctx context.Context, before time.Time, limit int) (rows int64, err error)
+	// Drop deletes rolled-up days before a time, all but what CreditUse must
+	// know of them.
+	Drop(ctx context.Context, before time.Time, limit int) (rows int64, err error)
+}
+
+// Claims hands work that is to be done once for all nodes to one of them.
+type Claims interface {
+	// Claim takes or prolongs a claim unless another holder's is not over,
+	// and returns the database's time then; the zero time: another has it.
+	// The holder may have been paused since, so the work must be safe to be
+	// done twice at once: a claim only saves trouble.
+	Claim(ctx context.Context, c Claim) (at time.Time, err error)
+}
+
+// Claim is some work of all nodes that one of them wants to do.
+type Claim struct {
+	Name   string        // of the work
+	Holder string        // a process: its epoch
+	For    time.Duration // by the database's clock
 }
 
 // UsageSlot is what one total counts.
@@ -276,11 +309,18 @@ type UsageTotal struct {
 	Charge toksta.Charge
 }
 
+// EpochOwner is how many characters of an epoch tell the process. What is made
+// of totals stays apart by them, for who leaves out one process's.
+const EpochOwner = 24
+
 // UsageBatch is one flush of one epoch.
 type UsageBatch struct {
 	Epoch    string
 	Totals   []UsageTotal
 	LastUses []LastUse
+	// Close says that with this batch the store has all totals of the epoch:
+	// whatever comes later is a repeat. Only closed epochs are rolled up.
+	Close bool
 }
 
 // LastUse is the newest use of a key that an epoch saw.

@@ -66,7 +66,7 @@ type Key struct {
 }
 
 // Month reports an account's month, "YYYY-MM"; "" is the current one, UTC. A
-// month that is malformed or in the future is a VALIDATION_ERROR.
+// month that is malformed, in the future or no longer kept is a VALIDATION_ERROR.
 func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month string) (Report, error) {
 	l, err := r.load(ctx, account, "", month)
 	if err != nil {

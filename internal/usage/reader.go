@@ -4,8 +4,9 @@
 //
 // It stands behind the meter, on the reading side: it brings this node's
 // totals into the store, reads sums of totals by day, and adds them up in one
-// place, so no two views can differ. It never writes, never decides, and never
-// reads another account than the one it is asked for.
+// place, so no two views can differ. Its Keeper makes what is old smaller, which
+// changes no number that a view shows. The package never counts, never decides,
+// and never reads another account than the one it is asked for.
 package usage
 
 import (
@@ -47,6 +48,7 @@ type Reader struct {
 	// flush, within their interval.
 	Refresh func(ctx context.Context, s *toksta.Standing) error
 	Balance func(s *toksta.Standing, now time.Time) Balance
+	Kept    Retention
 	Now     func() time.Time // nil: time.Now
 }
 
@@ -59,8 +61,8 @@ func (p period) String() string { return p.from.Format(monthLayout) }
 const monthLayout = "2006-01"
 
 // parseMonth reads "YYYY-MM"; "" is the month that holds now. A future month
-// does not exist yet.
-func parseMonth(month string, now time.Time) (period, error) {
+// does not exist yet, and one that is not kept would be answered with zeros.
+func (r Retention) parseMonth(month string, now time.Time) (period, error) {
 	now = now.UTC()
 	if month == "" {
 		month = now.Format(monthLayout)
@@ -71,6 +73,8 @@ func parseMonth(month string, now time.Time) (period, error) {
 		return period{}, toksta.Invalid("month", "Give month as YYYY-MM.")
 	case from.After(now):
 		return period{}, toksta.Invalid("month", "The month has not begun.")
+	case from.Before(r.FirstMonth(now)):
+		return period{}, toksta.Invalid("month", "The month is not kept any more; the oldest is "+r.FirstMonth(now).Format(monthLayout)+".")
 	}
 	return period{from, from.AddDate(0, 1, 0)}, nil
 }
@@ -91,7 +95,7 @@ type ledger struct {
 func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*ledger, error) {
 	l := &ledger{now: r.now()}
 	var err error
-	if l.period, err = parseMonth(month, l.now); err != nil {
+	if l.period, err = r.Kept.parseMonth(month, l.now); err != nil {
 		return nil, err
 	}
 	a, err := r.Store.Account(ctx, account)

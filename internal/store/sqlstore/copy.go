@@ -41,6 +41,7 @@ var copied = []struct{ table, order string }{
 	{"keys", "id"},
 	{"secrets", "digest"},
 	{"usage", "account_id, hour, key_id, family, cost_key, reason, epoch"},
+	{"usage_epochs", "epoch"},
 	{"last_uses", "key_id"},
 	{"events", "id"},
 	{"deliveries", "event_id, channel"},

@@ -16,7 +16,7 @@ import (
 
 // unexported are rows with something to export, of hours before $1. The text
 // begins as the partial index has it, or the database would not use that.
-const unexported = `exported = 0 AND reason = '' AND epoch <> 'day'
+const unexported = `exported = 0 AND reason = '' AND span = 1
 	AND hour >= (SELECT from_hour FROM export_state) AND hour < $1`
 
 // StageUsage implements [store.Exports]. Its statements see one moment, so what

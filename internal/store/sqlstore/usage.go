@@ -20,11 +20,34 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 		return strings.Compare(string(a.KeyID), string(b.KeyID))
 	})
 	return s.inTx(ctx, func(tx *sql.Tx) error {
-		if err := s.totalRows(b.Epoch).exec(ctx, tx, b.Totals); err != nil {
+		closed, err := lockEpoch(ctx, tx, b.Epoch)
+		if err != nil {
 			return err
+		}
+		if !closed {
+			if err := s.totalRows(b.Epoch).exec(ctx, tx, b.Totals); err != nil {
+				return err
+			}
+		}
+		if b.Close && !closed {
+			if _, err := tx.ExecContext(ctx, `UPDATE usage_epochs SET closed = 1 WHERE epoch = $1`, b.Epoch); err != nil {
+				return fmt.Errorf("close the epoch: %w", err)
+			}
 		}
 		return s.lastUseRows().exec(ctx, tx, uses)
 	})
+}
+
+// lockEpoch reports whether the epoch is closed, and keeps it as it is until tx
+// ends: a flush that was given up by its sender and runs all the same comes
+// wholly before the closing one, or finds the epoch closed.
+func lockEpoch(ctx context.Context, tx *sql.Tx, epoch string) (closed bool, err error) {
+	err = tx.QueryRowContext(ctx, `INSERT INTO usage_epochs (epoch, closed) VALUES ($1, 0)
+		ON CONFLICT (epoch) DO UPDATE SET closed = usage_epochs.closed RETURNING closed = 1`, epoch).Scan(&closed)
+	if err != nil {
+		return false, fmt.Errorf("lock the epoch: %w", err)
+	}
+	return closed, nil
 }
 
 // totalRows writes totals of one epoch. Two epochs never share a row, so nodes

@@ -9,7 +9,7 @@ ALTER TABLE usage ADD COLUMN exported_credits BIGINT;
 ALTER TABLE usage ADD COLUMN exported_purchased BIGINT;
 ALTER TABLE usage ADD COLUMN exported_overage BIGINT;
 ALTER TABLE usage ADD COLUMN exported_overage_micros BIGINT;
-CREATE INDEX usage_unexported ON usage (hour) WHERE exported = 0 AND reason = '' AND epoch <> 'day';
+CREATE INDEX usage_unexported ON usage (hour) WHERE exported = 0 AND reason = '' AND span = 1;
 
 -- Events on their way: a row goes when it is known to be delivered.
 CREATE TABLE usage_exports (
