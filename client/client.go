@@ -51,19 +51,9 @@ func New(address string) *Client {
 // call posts one request and decodes its answer.
 func call[Answer any](ctx context.Context, c *Client, endpoint string, request any) (Answer, error) {
 	var answer Answer
-	body, err := json.Marshal(request)
+	resp, err := c.post(ctx, endpoint, request)
 	if err != nil {
-		return answer, fmt.Errorf("encode the request to %s: %w", endpoint, err)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+PathPrefix+endpoint, bytes.NewReader(body))
-	if err != nil {
-		return answer, fmt.Errorf("make the request to %s: %w", endpoint, err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(HeaderOperator, c.Operator)
-	resp, err := c.http.Do(r)
-	if err != nil {
-		return answer, fmt.Errorf("call %s: %w", endpoint, err)
+		return answer, err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -71,6 +61,25 @@ func call[Answer any](ctx context.Context, c *Client, endpoint string, request a
 		return answer, fmt.Errorf("read the answer of %s: %w", endpoint, err)
 	}
 	return answer, decode(data, resp.StatusCode, &answer)
+}
+
+// post sends one request; the caller closes the answer's body.
+func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.Response, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request to %s: %w", endpoint, err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+PathPrefix+endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make the request to %s: %w", endpoint, err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(HeaderOperator, c.Operator)
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", endpoint, err)
+	}
+	return resp, nil
 }
 
 // envelope is what every answer comes in.

@@ -23,6 +23,9 @@ func (c *cli) config() *cobra.Command {
 				if cfg.Mail.Server == "" {
 					c.say("Mail is off, since mail.server is empty: customers get no notices.")
 				}
+				if cfg.Export.URL == "" {
+					c.say("The export of usage is off, since export.url is empty.")
+				}
 				return nil
 			},
 		},

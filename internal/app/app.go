@@ -20,6 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/creditfeed"
 	"github.com/toksta/toksta/internal/credits"
+	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/ledger"
@@ -57,6 +58,7 @@ type App struct {
 	engine *verify.Engine
 	shared *sharedrate.Limiter // nil: this node counts rate limits by itself
 	mail   *mail.Sender        // nil: no mail is sent
+	export *export.Exporter    // nil: nothing is exported
 
 	listeners []*listener
 }
@@ -117,11 +119,8 @@ func (a *App) build(ctx context.Context) (err error) {
 	})
 	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush}
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance, Kept: usage.Retention(c.Usage)}
-	if m := c.Mail; m.Server != "" {
-		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
-		if err != nil {
-			return err
-		}
+	if err := a.outside(ctx); err != nil {
+		return err
 	}
 	return a.listen()
 }
@@ -216,6 +215,9 @@ func (a *App) Run(ctx context.Context) error {
 	under.Go(func() error { return a.meter.Run(behind) })
 	under.Go(func() error { return a.funds.Run(behind) })
 	under.Go(func() error { return a.SignIn.Run(behind) })
+	if a.export != nil {
+		under.Go(func() error { return a.export.Run(behind) })
+	}
 	under.Go(func() error { return a.Ledger.Run(behind) })
 	under.Go(func() error { return a.keeper().Run(behind) })
 

@@ -19,6 +19,9 @@ func (a *App) operator() http.Handler {
 	if a.mail != nil {
 		c.Mail = a.mail
 	}
+	if a.export != nil {
+		c.Export = a.export
+	}
 	return operator.New(c)
 }
 

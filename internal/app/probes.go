@@ -33,6 +33,7 @@ func (a *App) probes() []operator.Probe {
 		}},
 		a.redisProbe(),
 		a.mailProbe(),
+		a.exportProbe(),
 		{Name: "journal", Fix: "free space in the data directory: calls that cannot be counted are refused", Run: a.space},
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.config.Upstreams)) {
@@ -42,19 +43,6 @@ func (a *App) probes() []operator.Probe {
 		})
 	}
 	return probes
-}
-
-// mailProbe holds a conversation without a message. Without a server there is
-// nothing to try, and what would be told by mail is not.
-func (a *App) mailProbe() operator.Probe {
-	p := operator.Probe{Name: "mail", Fix: "correct the section mail of the configuration"}
-	p.Run = func(context.Context) (string, error) {
-		return "off: mail.server is empty, so customers get no notices", nil
-	}
-	if a.mail != nil {
-		p.Run = timed("the server takes mail, asked in", a.mail.Check)
-	}
-	return p
 }
 
 // redisProbe: without Redis calls go on, but more of them than customers pay for

@@ -49,6 +49,8 @@ var rooms = map[string][]string{
 	// What was used: written, then read.
 	"internal/meter": {".", "internal/store"},
 	"internal/usage": {".", "internal/store"},
+	// Told to whatever bills for it.
+	"internal/export": {".", "internal/store"},
 
 	"internal/store":           {"."},
 	"internal/store/sqlstore":  {".", "internal/store"},

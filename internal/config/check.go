@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // checker gathers faults while the configuration is read and checked.
@@ -80,6 +81,7 @@ func (c *checker) check() {
 	c.checkGateway()
 	c.checkPeople()
 	c.checkMail()
+	c.checkExport()
 	c.checkKeys()
 	c.checkRateLimit()
 	c.checkStatuses()
@@ -165,6 +167,8 @@ func (c *checker) checkDurations() {
 		{"signup.invitation_lifetime", c.cfg.Signup.InvitationLifetime, time.Minute, 8760 * time.Hour},
 		{"sessions.lifetime", c.cfg.Sessions.Lifetime, time.Minute, 8760 * time.Hour},
 		{"sessions.idle", c.cfg.Sessions.Idle, time.Minute, 8760 * time.Hour},
+		{"export.interval", c.cfg.Export.Interval, time.Second, 24 * time.Hour},
+		{"export.settle", c.cfg.Export.Settle, 0, 7 * 24 * time.Hour},
 		{"sessions.recent", c.cfg.Sessions.Recent, time.Second, 24 * time.Hour},
 	} {
 		c.must(s.value >= s.min && s.value <= s.max, s.path, "The duration "+s.value.String()+" is out of range.",
@@ -224,6 +228,25 @@ func (c *checker) checkMail() {
 	c.must(err == nil, "mail.from", "This is not an address to send from.", "write keys@example.com, or Acme API <keys@example.com>")
 	c.must((m.User == "") == (m.Password == ""), "mail.user", "A user and a password belong together; one of them is missing.", "set both, or neither")
 	c.must(m.TLS != "none" || isLoopback(m.Server) && m.User == "", "mail.tls", "Messages, or a password, would go over the network unprotected.", "starttls or tls; none is for a server on this machine without signing in")
+}
+
+// checkExport: the credential of a billing engine can write bills.
+func (c *checker) checkExport() {
+	e := c.cfg.Export
+	c.must(e.Authorization == "" || !c.written("export.authorization", e.AuthorizationFile), "export.authorization",
+		"The credential of the receiver stands in the configuration file.", "put it in a file named by export.authorization_file, or in TOKSTA_EXPORT_AUTHORIZATION")
+	c.must(!strings.ContainsFunc(e.Authorization, unicode.IsControl), "export.authorization", "The credential is more than one line.", "write the value of the header alone, such as Bearer abc")
+	if e.URL != "" {
+		c.must(isURL(e.URL, "http", "https"), "export.url", "This is not an http or https URL.", "write it as https://billing.example.com/api/v1/events")
+		c.must(isBase(e.URL), "export.url", "The URL says more than where the receiver is.", "leave scheme, host and path; a credential belongs in export.authorization_file")
+		c.must(e.Authorization == "" || isURL(e.URL, "https") || isLocal(e.URL), "export.url", "The credential would go over the network in the open.", "use https")
+	}
+	source, err := url.Parse(e.Source)
+	c.must(err == nil && source.String() != "", "export.source", "This is no URI.", "name where events come from, such as https://api.example.com")
+	c.must(regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:-]*$`).MatchString(e.Type), "export.type", "The type is empty or malformed.", "letters, digits and . _ / : -, such as toksta.usage")
+	_, err = time.Parse(time.DateOnly, e.From)
+	c.must(err == nil || e.From == "", "export.from", "This is not a day.", "write it as 2026-05-01, or leave it empty")
+	c.must(e.Batch >= 1 && e.Batch <= 1000, "export.batch", "The number of events in a request is out of range.", "choose one from 1 to 1000")
 }
 
 // checkKeys: a key without a prefix is found by no scanner of leaks.

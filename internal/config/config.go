@@ -28,6 +28,7 @@ type Config struct {
 	Sessions       Sessions                        `yaml:"sessions"`
 	Branding       Branding                        `yaml:"branding"`
 	Mail           Mail                            `yaml:"mail"`
+	Export         Export                          `yaml:"export"`
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
 	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit" or the reason of the refusal
@@ -127,6 +128,28 @@ type Mail struct {
 	Password     string `yaml:"password"`      // from the environment or PasswordFile alone
 	PasswordFile string `yaml:"password_file"` // file that holds it
 	From         string `yaml:"from"`          // an address, with or without a name before it
+}
+
+// Export is where usage goes for billing. Without a URL it goes nowhere.
+type Export struct {
+	URL               string        `yaml:"url"`                // of the receiver; "": nothing is exported
+	Authorization     string        `yaml:"authorization"`      // header, from the environment or AuthorizationFile alone
+	AuthorizationFile string        `yaml:"authorization_file"` // file that holds it
+	Type              string        `yaml:"type"`               // of each event
+	Source            string        `yaml:"source"`             // of each event; default public_url
+	From              string        `yaml:"from"`               // day, UTC, of the first hour that is sent; "": all that is kept
+	Interval          time.Duration `yaml:"interval"`           // between two looks for something to send
+	Settle            time.Duration `yaml:"settle"`             // after the end of an hour: for nodes to bring what they counted
+	Batch             int           `yaml:"batch"`              // events of one request
+}
+
+// Since is From as a time.
+func (e Export) Since() time.Time {
+	since, err := time.Parse(time.DateOnly, e.From)
+	if err != nil {
+		return time.Unix(0, 0) // check has found no other text than ""
+	}
+	return since
 }
 
 // Keys is what an API key looks like and how many an account may hold.

@@ -170,6 +170,7 @@ func (c *checker) readSecrets() {
 		{"store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL},
 		{"rate_limit.redis", c.cfg.RateLimit.RedisFile, &c.cfg.RateLimit.Redis},
 		{"mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password},
+		{"export.authorization", c.cfg.Export.AuthorizationFile, &c.cfg.Export.Authorization},
 	} {
 		if s.file == "" {
 			continue
@@ -200,6 +201,7 @@ func (c *checker) complete() {
 	}
 	fill(&cfg.Listen.Private, filepath.Join(cfg.Data, "toksta.sock"))
 	fill(&cfg.Store.URL, "sqlite:"+filepath.Join(cfg.Data, "toksta.db"))
+	fill(&cfg.Export.Source, cfg.PublicURL)
 	fill(&cfg.Meter.Dir, filepath.Join(cfg.Data, "meter"))
 	if cfg.Node.Name == "" {
 		host, err := os.Hostname()

@@ -136,6 +136,13 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"mail.user":              "mail: {server: 'smtp.example.com:587', from: a@example.com, user: u}",
 		"mail.tls":               "mail: {server: 'smtp.example.com:25', from: a@example.com, tls: none}",
 		"mail.tl":                "mail: {tls: maybe}",
+		"export.authorization":   "export: {url: 'https://b.example', authorization: Bearer hunter2}",
+		"export.url":             "export: {url: billing}",
+		"export.ur":              "export: {url: 'https://b.example/?token=hunter2'}",
+		"export.type":            "export: {type: ''}",
+		"export.from":            "export: {from: yesterday}",
+		"export.batch":           "export: {batch: 0}",
+		"export.settle":          "export: {settle: -1m}",
 		"branding.hue":           "branding: {hue: 20}",
 		"plans[0].entitled[0]":   "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], entitled: [beta]}]",
 		"signup.invitation_life": "signup: {invitation_lifetime: 1s}",
@@ -149,6 +156,23 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 				t.Errorf("%s was accepted: %v", text, err)
 			}
 		})
+	}
+}
+
+// A credential that can write bills never crosses the network in the open, and
+// the address of a receiver hides none.
+func TestExportCredential(t *testing.T) {
+	t.Parallel()
+	for url, sound := range map[string]bool{
+		"https://billing.example.com/events": true, "http://localhost:8888/events": true, "http://billing.example.com/events": false,
+	} {
+		_, err := loadText(t, "export: {url: '"+url+"'}", "TOKSTA_EXPORT_AUTHORIZATION=Bearer hunter2")
+		if (err == nil) != sound || err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	if _, err := loadText(t, "export: {url: 'http://billing.example.com/events'}"); err != nil {
+		t.Errorf("without a credential: %v", err)
 	}
 }
 
@@ -213,6 +237,7 @@ func TestPrint(t *testing.T) {
 		"TOKSTA_STORE_URL=postgres://u:hunter2@h/d?sslpassword=hunter3",
 		"TOKSTA_MAIL_SERVER=smtp.example.com:465", "TOKSTA_MAIL_TLS=tls", "TOKSTA_MAIL_FROM=Acme <a@example.com>",
 		"TOKSTA_MAIL_USER=u", "TOKSTA_MAIL_PASSWORD=hunter4",
+		"TOKSTA_EXPORT_URL=https://billing.example.com", "TOKSTA_EXPORT_AUTHORIZATION=Bearer hunter5",
 	})
 	if err != nil {
 		t.Fatal(err)

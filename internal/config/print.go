@@ -13,8 +13,10 @@ import (
 func (c Config) Print() ([]byte, error) {
 	c.Store.URL = Redact(c.Store.URL)
 	c.RateLimit.Redis = Redact(c.RateLimit.Redis)
-	if c.Mail.Password != "" {
-		c.Mail.Password = redacted
+	for _, secret := range []*string{&c.Mail.Password, &c.Export.Authorization} {
+		if *secret != "" {
+			*secret = redacted
+		}
 	}
 	c.Upstreams = maps.Clone(c.Upstreams)
 	for name, u := range c.Upstreams {

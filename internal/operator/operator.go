@@ -25,8 +25,8 @@ import (
 	"github.com/toksta/toksta/internal/usage"
 )
 
-// Config is what the API is made of. All fields but Data, Mail
-// and Probes are required.
+// Config is what the API is made of. All fields but Data, Mail,
+// Export and Probes are required.
 type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
@@ -37,6 +37,7 @@ type Config struct {
 	Catalog  *toksta.Catalog
 
 	Mail       Mailer        // nil: no mail is sent
+	Export     Exporter      // nil: nothing is exported
 	Product    string        // as customers know it
 	PagesURL   string        // where an invitation is accepted
 	Invitation time.Duration // how long one is good for
@@ -105,6 +106,8 @@ func New(c Config) http.Handler {
 
 	handle(mux, "audit", s.audit)
 	handle(mux, "usage", s.usage)
+	handle(mux, "export/status", s.exportStatus)
+	mux.HandleFunc(client.PathPrefix+"usage/table", s.usageTable)
 	handle(mux, "nodes", s.nodes)
 	handle(mux, "health", s.health)
 

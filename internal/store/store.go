@@ -253,6 +253,10 @@ type Usage interface {
 	Flush(ctx context.Context, b UsageBatch) error
 	// ListUsage sums totals over epochs.
 	ListUsage(ctx context.Context, q UsageQuery) ([]UsageRow, error)
+	// EachUsage is ListUsage for any number of rows: it hands them over one
+	// by one, in the order of account, hour, key, family, cost key and
+	// reason. An empty account means all.
+	EachUsage(ctx context.Context, q UsageQuery, each func(UsageRow) error) error
 	// LastUses returns the newest use of each key of the account.
 	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
 	// CreditUse streams, for each account with any use of credits, what was

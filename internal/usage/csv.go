@@ -35,13 +35,9 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"day", "key_id", "key_name", "family", "cost_key", "outcome", "calls", "credits", "overage_usd"})
 	for _, row := range l.rows {
-		outcome := outcomeAdmitted
-		if row.Reason != "" {
-			outcome = string(row.Reason)
-		}
 		_ = out.Write([]string{
 			time.Unix(row.Hour*3600, 0).UTC().Format(time.DateOnly),
-			string(row.KeyID), inert(names[row.KeyID]), string(row.Family), row.CostKey, outcome,
+			string(row.KeyID), inert(names[row.KeyID]), string(row.Family), row.CostKey, outcome(row.Reason),
 			strconv.FormatInt(row.Calls, 10), strconv.FormatInt(row.Charge.Credits, 10),
 			Dollars(row.Charge.OverageMicros).String(),
 		})

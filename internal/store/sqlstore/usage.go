@@ -102,12 +102,44 @@ const charges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT),
 // ListUsage implements [store.Usage]. The primary key leads with account and
 // hour, so a report reads its own rows only.
 func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.UsageRow, error) {
+	var c conditions
+	c.and("account_id =", q.Account)
+	rows, err := s.sums(ctx, &c, q)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanUsage)
+}
+
+// EachUsage implements [store.Usage].
+func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(store.UsageRow) error) error {
+	var c conditions
+	if q.Account != "" {
+		c.and("account_id =", q.Account)
+	}
+	rows, err := s.sums(ctx, &c, q)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row, err := scanUsage(rows)
+		if err != nil {
+			return fmt.Errorf("read usage: %w", err)
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// sums reads what q selects of the accounts that c does.
+func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*sql.Rows, error) {
 	bucket := `hour`
 	if q.GroupDay {
 		bucket = `hour - hour % 24`
 	}
-	var c conditions
-	c.and("account_id =", q.Account)
 	c.and("hour >=", firstHour(q.From))
 	c.and("hour <", firstHour(q.To))
 	if q.Key != "" {
@@ -115,11 +147,11 @@ func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.Usag
 	}
 	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, key_id, family, cost_key, reason, `+bucket+`,
 		CAST(sum(calls) AS BIGINT), `+charges+` FROM usage`+c.text.String()+`
-		GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 6, 2, 3, 4, 5`, c.args...)
+		GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 6, 2, 3, 4, 5`, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
-	return collect(rows, scanUsage)
+	return rows, nil
 }
 
 func scanUsage(rows *sql.Rows) (u store.UsageRow, err error) {

@@ -67,6 +67,7 @@ var conformance = []demand{
 	{"acks", acks},
 	{"usage totals", usageTotals},
 	{"usage selection", usageSelection},
+	{"usage of all accounts", eachUsage},
 	{"last uses", lastUses},
 	{"credit use", creditUse},
 	{"one event of an occurrence", raiseOnce},

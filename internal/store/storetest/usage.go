@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -118,4 +119,27 @@ func creditUse(t *suite) {
 		"acct_b": {Cycle: total(slot("", 0), 8).Charge, PurchasedEver: 8},
 	})
 	is(t, asked, map[toksta.AccountID]int{"": 1, "acct_a": 1, "acct_b": 1})
+}
+
+// eachUsage: a bill over all accounts has every row once, and the one of a single
+// account has nobody else's.
+func eachUsage(t *suite) {
+	foreign := slot("key_x", 1)
+	foreign.AccountID = "acct_b"
+	t.flush("e1", total(slot("key_b", 1), 1), total(slot("key_a", 2), 2), total(foreign, 4), total(slot("key_a", 26), 8))
+	t.flush("e2", total(slot("key_a", 2), 16), total(slot("key_b", 3), 32))
+	each := func(q store.UsageQuery) (rows []store.UsageRow) {
+		t.Helper()
+		t.ok(t.s.EachUsage(t.Context(), q, func(r store.UsageRow) error { rows = append(rows, r); return nil }))
+		return rows
+	}
+	day := now.Truncate(24 * time.Hour)
+	q := store.UsageQuery{From: day, To: day.Add(24 * time.Hour)}
+	is(t, each(q), []store.UsageRow{total(slot("key_b", 1), 1), total(slot("key_a", 2), 18), total(slot("key_b", 3), 32), total(foreign, 4)})
+	q.Account, q.GroupDay = "acct_a", true
+	is(t, each(q), []store.UsageRow{total(slot("key_a", 0), 18), total(slot("key_b", 0), 33)})
+	stop := errors.New("stop")
+	if err := t.s.EachUsage(t.Context(), q, func(store.UsageRow) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("each failed, and EachUsage says %v", err)
+	}
 }

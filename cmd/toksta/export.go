@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+)
+
+// export groups how usage leaves for billing.
+func (c *cli) export() *cobra.Command {
+	return noun("export", "Hand usage over for billing", c.exportStatus(), c.exportCSV())
+}
+
+// exportStatus prints how far the running export is.
+func (c *cli) exportStatus() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show how far the export of usage is, and what is in its way", Args: exact(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				s, err := api.ExportStatus(ctx)
+				if err != nil {
+					return err
+				}
+				t := table{header: []string{"state", "through", "waiting", "delivered", "last", "failure"}}
+				n := func(i int64) string { return strconv.FormatInt(i, 10) }
+				switch {
+				case !s.On:
+					t.add("off", "", "", n(s.Delivered), stamp(s.DeliveredAt), "")
+				case s.Failure != "":
+					t.add("failing", stamp(s.Through), n(s.Waiting), n(s.Delivered), stamp(s.DeliveredAt), s.Failure+" ("+stamp(s.FailedAt)+")")
+				default:
+					t.add("on", stamp(s.Through), n(s.Waiting), n(s.Delivered), stamp(s.DeliveredAt), "")
+				}
+				return c.show(s, t)
+			})
+		},
+	}
+}
+
+// exportCSV writes CSV whatever -o says: there is no end to hold it back for.
+func (c *cli) exportCSV() *cobra.Command {
+	var from, to, account, by string
+	cmd := &cobra.Command{
+		Use: "csv", Short: "Write the usage of all accounts as CSV", Args: exact(),
+		Example: "  toksta export csv --from 2026-05-01 --to 2026-06-01 --by day > may.csv",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := client.UsageTableRequest{Account: toksta.AccountID(account), Daily: by == "day"}
+			if by != "day" && by != "hour" {
+				return usageError{fmt.Errorf("--by %q is neither hour nor day", by), cmd.CommandPath()}
+			}
+			var err error
+			if r.From, err = since(from); err == nil {
+				r.To, err = since(to)
+			}
+			if err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error { return api.UsageTable(ctx, r, c.out) })
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "first `day`, or an RFC 3339 time")
+	cmd.Flags().StringVar(&to, "to", "", "the `day`, or time, before which it ends")
+	cmd.Flags().StringVar(&account, "account", "", "of this account alone")
+	cmd.Flags().StringVar(&by, "by", "hour", "one row for each `hour` or day")
+	for _, name := range []string{"from", "to"} {
+		_ = cmd.MarkFlagRequired(name)
+	}
+	_ = cmd.RegisterFlagCompletionFunc("account", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		return c.completeAccounts(cmd, nil, typed)
+	})
+	return cmd
+}
+
+// since reads a day, UTC, or a time.
+func since(text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is neither a day such as 2026-05-01 nor an RFC 3339 time", text)
+}

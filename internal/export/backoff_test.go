@@ -1,0 +1,33 @@
+package export
+
+import (
+	"testing"
+	"time"
+)
+
+// Guarantee: a receiver that is away is neither given up nor hammered.
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	last := time.Duration(0)
+	for failures := 1; failures < 200; failures++ {
+		d := backoff(failures)
+		if d < last || d < firstPause || d > lastPause {
+			t.Fatalf("after %d failures %v, before it %v", failures, d, last)
+		}
+		last = d
+	}
+	if backoff(1) != firstPause || backoff(2) != 2*firstPause || last != lastPause {
+		t.Errorf("%v, %v … %v", backoff(1), backoff(2), last)
+	}
+}
+
+// Guarantee: an hour goes out when it is over and has settled, not before.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	hour := time.Date(2026, 5, 14, 10, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Duration]time.Duration{0: -time.Hour, 14*time.Minute + 59*time.Second: -time.Hour, 15 * time.Minute: 0, 74 * time.Minute: 0, 75 * time.Minute: time.Hour} {
+		if got := Closed(hour.Add(at), 15*time.Minute); !got.Equal(hour.Add(want)) {
+			t.Errorf("at %v: %v", hour.Add(at), got)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package export
+
+import (
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// cloudEvent is an event in the JSON format of CloudEvents 1.0.
+type cloudEvent struct {
+	SpecVersion     string           `json:"specversion"`
+	ID              string           `json:"id"`
+	Source          string           `json:"source"`
+	Type            string           `json:"type"`
+	Subject         toksta.AccountID `json:"subject"`
+	Time            time.Time        `json:"time"` // the hour's start, so it is in the month that it counts for
+	DataContentType string           `json:"datacontenttype"`
+	Data            data             `json:"data"`
+}
+
+// data is what is to be added to what is known of the hour.
+type data struct {
+	KeyID     toksta.KeyID  `json:"key_id"`
+	Family    toksta.Family `json:"family"`
+	CostKey   string        `json:"cost_key"`
+	Calls     int64         `json:"calls"`
+	Credits   int64         `json:"credits"`   // in all
+	Purchased int64         `json:"purchased"` // of them, bought ahead
+	Overage   int64         `json:"overage"`   // of them, beyond included and purchased ones
+	// OverageMicros is their price in millionths of a dollar: a receiver that
+	// reads numbers as floats adds it up exactly.
+	OverageMicros int64 `json:"overage_micros"`
+}
+
+// cloudEvents says events in the words of the receiver.
+func (e *Exporter) cloudEvents(events []store.UsageEvent) []cloudEvent {
+	out := make([]cloudEvent, len(events))
+	for i, u := range events {
+		out[i] = cloudEvent{
+			SpecVersion: "1.0", ID: u.ID, Source: e.Source, Type: e.Type, Subject: u.AccountID,
+			Time: time.Unix(u.Hour*3600, 0).UTC(), DataContentType: "application/json",
+			Data: data{
+				KeyID: u.KeyID, Family: u.Family, CostKey: u.CostKey, Calls: u.Calls,
+				Credits: u.Charge.Credits, Purchased: u.Charge.Purchased,
+				Overage: u.Charge.Overage, OverageMicros: u.Charge.OverageMicros,
+			},
+		}
+	}
+	return out
+}

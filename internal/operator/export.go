@@ -1,0 +1,58 @@
+package operator
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/usage"
+)
+
+// Exporter tells how far the export of usage is.
+type Exporter interface {
+	Status(ctx context.Context) (store.ExportStatus, error)
+}
+
+// exportStatus is the same from every node, whichever exports.
+func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (client.ExportStatus, error) {
+	if s.Export == nil {
+		return client.ExportStatus{}, nil
+	}
+	status, err := s.Export.Status(ctx)
+	if err != nil {
+		return client.ExportStatus{}, err
+	}
+	return client.ExportStatus(status), nil
+}
+
+// usageTable is not JSON: it can be larger than anybody wants to hold.
+func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
+	record := telemetry.RecordFrom(r.Context())
+	record.Operation = "usage/table"
+	write, err := serve(w, r, s.tableWriter)
+	if err != nil {
+		record.Fail(err)
+		httpauth.WriteError(w, r, forOperator(err))
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	if err := write(w); err != nil {
+		record.Fail(err)
+		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+	}
+}
+
+// tableWriter refuses what is wrong before the first byte.
+func (s server) tableWriter(ctx context.Context, _ toksta.Actor, r client.UsageTableRequest) (func(io.Writer) error, error) {
+	q := usage.TableQuery{Account: r.Account, From: r.From, To: r.To, Daily: r.Daily}
+	if err := s.Usage.CheckTable(ctx, q); err != nil {
+		return nil, err
+	}
+	return func(w io.Writer) error { return s.Usage.Table(ctx, w, q) }, nil
+}

@@ -1,0 +1,92 @@
+package usage_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/usage"
+)
+
+// Guarantee: what a vendor bills from the table of all accounts is what each
+// customer sees of their month, by hour as by day.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.busy()
+	report, err := w.reader.Month(t.Context(), ours, "2026-05")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := usage.TableQuery{From: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
+	for _, q.Daily = range []bool{false, true} {
+		if err := w.reader.CheckTable(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := w.reader.Table(t.Context(), &text, q); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(&text).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls, credits, refused := map[string]int64{}, map[string]int64{}, int64(0)
+		for _, row := range rows[1:] {
+			n, c := number(t, row[6]), number(t, row[7])
+			if credits[row[0]] += c; row[5] == "admitted" {
+				calls[row[0]] += n
+			} else {
+				refused += n
+			}
+		}
+		if calls[string(ours)] != report.TotalCalls || credits[string(ours)] != report.TotalCredits || refused == 0 || calls[string(theirs)] == 0 {
+			t.Errorf("daily %v: calls %v, credits %v, refused %d; the report has %d and %d", q.Daily, calls, credits, refused, report.TotalCalls, report.TotalCredits)
+		}
+	}
+	full := errors.New("the disk is full")
+	if err := w.reader.Table(t.Context(), failing{full}, q); !errors.Is(err, full) {
+		t.Errorf("a table that could not be written: %v", err)
+	}
+}
+
+func number(t *testing.T, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// failing takes nothing.
+type failing struct{ error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.error }
+
+// Guarantee: a range that would cut an hour, or a day, in two is refused rather
+// than billed in part.
+func TestCheckTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	for _, q := range []usage.TableQuery{
+		{From: day, To: day},
+		{From: day.Add(time.Hour), To: day},
+		{To: day},
+		{From: day},
+		{From: day.Add(time.Minute), To: day.Add(2 * time.Hour)},
+		{From: day, To: day.Add(time.Hour), Daily: true},
+	} {
+		if err := w.reader.CheckTable(t.Context(), q); toksta.ErrorCode(err) != toksta.CodeValidation {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if err := w.reader.CheckTable(t.Context(), usage.TableQuery{From: day, To: day.Add(time.Hour), Account: "acct_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
+		t.Errorf("an unknown account: %v", err)
+	}
+}
