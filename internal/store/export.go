@@ -12,7 +12,8 @@ import (
 type Exports interface {
 	// StageUsage makes events of what hours before a time have more, or less,
 	// than was staged of them, of about limit rows in one transaction. It
-	// returns how many rows it looked at, 0 when all is staged.
+	// returns how many rows it looked at, 0 when all is staged. After an error,
+	// such as for others at the same rows, nothing was staged: try again.
 	StageUsage(ctx context.Context, before time.Time, limit int) (rows int, err error)
 	// StagedUsage returns up to limit events, those of the oldest hours first.
 	// They are the same, however often they are read.
