@@ -66,17 +66,16 @@ func checkEntries(b store.CreditBook) (out []string) {
 	return out
 }
 
-// checkPurchased adds up what was bought, and then what is left of it: no
-// bucket was ever taken from that had nothing.
+// checkPurchased adds up what was bought, and what was there at every moment
+// to reserve from.
 func checkPurchased(b store.CreditBook) (out []string) {
-	var bought int64
+	var bought, left int64
 	for _, e := range b.Entries {
-		switch e.Kind {
-		case store.CreditPurchase, store.CreditAdjustment:
-			bought += e.Delta.Purchased
+		if left += e.Delta.Purchased; left < 0 {
+			out = append(out, fmt.Sprintf("after entry %s there are %d purchased credits", e.ID, left))
 		}
-		if bought < 0 {
-			out = append(out, fmt.Sprintf("entry %s takes away more purchased credits than were bought", e.ID))
+		if e.Kind == store.CreditPurchase || e.Kind == store.CreditAdjustment {
+			bought += e.Delta.Purchased
 		}
 	}
 	if bought != b.Purchased {

@@ -1,0 +1,412 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/ledger"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// oracle is an account as the contract has it, kept in the plainest way: a
+// credit at a time.
+type oracle struct {
+	now     time.Time
+	cap     int64
+	bought  int64
+	jobs    []*store.Reservation
+	charges []store.UsageTotal // of ordinary calls
+}
+
+// sums adds up what is charged and held of the cycle that holds now.
+func (o *oracle) sums() (use store.CreditUse) {
+	cycle, _ := toksta.Cycle(time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), o.now)
+	put := func(sum *toksta.Charge, hour int64, c toksta.Charge) {
+		if hour < cycle.Unix()/3600 {
+			c = toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
+		}
+		*sum = sum.Plus(c)
+	}
+	var charged toksta.Charge
+	for _, r := range o.jobs {
+		put(&charged, r.Slot.Hour, r.Charged)
+		if r.State == store.ReservationOpen && r.ExpiresAt.After(o.now) {
+			put(&use.Held, r.Slot.Hour, r.Split)
+		}
+	}
+	for _, c := range o.charges {
+		put(&charged, c.Hour, c.Charge)
+	}
+	use.PurchasedEver = charged.Purchased
+	for _, r := range o.jobs {
+		if r.Slot.Hour < cycle.Unix()/3600 {
+			charged = charged.Minus(toksta.Charge{Credits: r.Charged.Purchased, Purchased: r.Charged.Purchased})
+		}
+	}
+	for _, c := range o.charges {
+		if c.Hour < cycle.Unix()/3600 {
+			charged = charged.Minus(toksta.Charge{Credits: c.Charge.Purchased, Purchased: c.Charge.Purchased})
+		}
+	}
+	use.Cycle = charged
+	return use
+}
+
+// pay takes n credits in the order of payment, or not enough.
+func (o *oracle) pay(n int64) (c toksta.Charge, enough bool) {
+	use := o.sums()
+	for range n {
+		used := use.Cycle.Plus(use.Held).Plus(c)
+		switch {
+		case used.Included() < 10:
+		case use.PurchasedEver+use.Held.Purchased+c.Purchased < o.bought:
+			c.Purchased++
+		case used.OverageMicros+100 <= o.cap:
+			c.Overage, c.OverageMicros = c.Overage+1, c.OverageMicros+100
+		default:
+			return c, false
+		}
+		c.Credits++
+	}
+	return c, true
+}
+
+// wrote says that a decision was written: what is overdue has expired.
+func (o *oracle) wrote() {
+	for _, r := range o.jobs {
+		if r.State == store.ReservationOpen && !r.ExpiresAt.After(o.now) {
+			r.State = store.ReservationExpired
+		}
+	}
+}
+
+// anyOrder: whatever is done in whatever order, on whichever node, over turns
+// of the cycle and with a clock that goes back, every balance is what the
+// contract says, credit by credit, and the books prove it.
+func anyOrder(t *testing.T, open opener) {
+	b := open(t, 3)
+	rapid.Check(t, func(t *rapid.T) {
+		o := &oracle{now: start, cap: 500, bought: 5}
+		b.now(start)
+		id := b.account(t, "SCALE", toksta.Entitlements{OverageCapMicros: o.cap})
+		w := &walk{books: b, oracle: o, id: id}
+		w.bought(t, 5)
+		t.Repeat(map[string]func(*rapid.T){
+			"": w.compare, "reserve": w.reserve, "settle": w.settle, "refund": w.refund, "expire": w.expire,
+			"reset": w.wait, "clock back": w.back, "top up": w.topUp, "adjust": w.adjust, "call": w.call, "repeat": w.repeat,
+		})
+	})
+	b.sound(t)
+}
+
+// walk is one try: the books and the oracle side by side.
+type walk struct {
+	*books
+	*oracle
+	id      toksta.AccountID
+	repeats []func(t *rapid.T) // every request so far, to be made again
+}
+
+func (w *walk) any(t *rapid.T) *ledger.Service {
+	return w.node(rapid.IntRange(0, len(w.nodes)-1).Draw(t, "node"))
+}
+
+func (w *walk) job(t *rapid.T) *store.Reservation {
+	if len(w.jobs) == 0 {
+		t.Skip("no jobs")
+	}
+	return w.jobs[rapid.IntRange(0, len(w.jobs)-1).Draw(t, "job")]
+}
+
+func (w *walk) compare(t *rapid.T) {
+	state, err := w.stores[0].CreditState(context.Background(), store.CreditQuery{Account: w.id})
+	ok(t, err)
+	if diff := cmp.Diff(w.sums(), state.Use); diff != "" {
+		t.Fatalf("-oracle +books\n%s", diff)
+	}
+	if state.Account.Entitlements.PurchasedCredits != w.oracle.bought {
+		t.Fatalf("%d bought, want %d", state.Account.Entitlements.PurchasedCredits, w.oracle.bought)
+	}
+}
+
+func (w *walk) reserve(t *rapid.T) {
+	r := w.reserving(w.id, rapid.Int64Range(1, 14).Draw(t, "credits"))
+	r.Lifetime = time.Duration(rapid.IntRange(1, 60).Draw(t, "hours")) * time.Hour
+	split, enough := w.pay(r.Credits)
+	out, err := w.any(t).Reserve(context.Background(), operator, r)
+	if !enough {
+		if toksta.ErrorCode(err) != toksta.CodeInsufficientCredits {
+			t.Fatalf("%d credits of too few: %v", r.Credits, err)
+		}
+		return
+	}
+	ok(t, err)
+	if diff := cmp.Diff(split, out.Reservation.Split); diff != "" {
+		t.Fatalf("-oracle +split\n%s", diff)
+	}
+	w.wrote()
+	job := out.Reservation
+	w.jobs = append(w.jobs, &job)
+	w.again(out, func(t *rapid.T) (ledger.Outcome, error) { return w.any(t).Reserve(context.Background(), operator, r) })
+}
+
+// again notes a request that was carried out.
+func (w *walk) again(first ledger.Outcome, request func(*rapid.T) (ledger.Outcome, error)) {
+	w.repeats = append(w.repeats, func(t *rapid.T) {
+		out, err := request(t)
+		ok(t, err)
+		if diff := cmp.Diff(first, out); diff != "" {
+			t.Fatalf("-first +repeat\n%s", diff)
+		}
+	})
+}
+
+func (w *walk) settle(t *rapid.T) {
+	job := w.job(t)
+	r := w.closing(*job, rapid.Int64Range(0, job.Split.Credits).Draw(t, "credits"))
+	settle := func(t *rapid.T) (ledger.Outcome, error) { return w.any(t).Settle(context.Background(), operator, r) }
+	out, err := settle(t)
+	if job.State != store.ReservationOpen || !job.ExpiresAt.After(w.oracle.now) {
+		w.late(t, err)
+		return
+	}
+	ok(t, err)
+	job.State, job.Charged = store.ReservationSettled, firstOf(job.Split, r.Credits)
+	w.closed(t, job, out)
+	w.again(out, settle)
+}
+
+func (w *walk) refund(t *rapid.T) {
+	job := w.job(t)
+	r := w.closing(*job, rapid.Int64Range(0, job.Charged.Credits).Draw(t, "credits"))
+	refund := func(t *rapid.T) (ledger.Outcome, error) { return w.any(t).Refund(context.Background(), operator, r) }
+	out, err := refund(t)
+	switch {
+	case job.State == store.ReservationOpen && job.ExpiresAt.After(w.oracle.now):
+		job.State = store.ReservationRefunded
+	case job.State == store.ReservationSettled && job.Charged.Credits > 0:
+		back := r.Credits
+		if back == 0 {
+			back = job.Charged.Credits
+		}
+		if job.Charged = firstOf(job.Charged, job.Charged.Credits-back); job.Charged.Credits == 0 {
+			job.State = store.ReservationRefunded
+		}
+	default:
+		w.late(t, err)
+		return
+	}
+	ok(t, err)
+	w.closed(t, job, out)
+	w.again(out, refund)
+}
+
+// firstOf keeps the first n credits in the order of payment, one at a time.
+func firstOf(c toksta.Charge, n int64) (kept toksta.Charge) {
+	for range n {
+		kept.Credits++
+		switch {
+		case kept.Included() <= c.Included():
+		case kept.Purchased < c.Purchased:
+			kept.Purchased++
+		default:
+			kept.Overage, kept.OverageMicros = kept.Overage+1, kept.OverageMicros+100
+		}
+	}
+	return kept
+}
+
+func (w *walk) late(t *rapid.T, err error) {
+	if !errors.Is(err, &toksta.Error{Code: toksta.CodeConflict, Reason: toksta.ReasonReservationClosed}) {
+		t.Fatalf("a step of a closed reservation: %v", err)
+	}
+}
+
+func (w *walk) closed(t *rapid.T, job *store.Reservation, out ledger.Outcome) {
+	w.wrote()
+	if diff := cmp.Diff(*job, out.Reservation); diff != "" {
+		t.Fatalf("-oracle +reservation\n%s", diff)
+	}
+}
+
+func (w *walk) expire(t *rapid.T) {
+	_, err := w.any(t).Expire(context.Background())
+	ok(t, err)
+	w.wrote()
+}
+
+func (w *walk) wait(t *rapid.T) {
+	w.move(time.Duration(rapid.IntRange(1, 400).Draw(t, "hours")) * time.Hour)
+}
+
+func (w *walk) back(*rapid.T) { w.move(-time.Hour) }
+
+func (w *walk) move(d time.Duration) {
+	w.oracle.now = w.oracle.now.Add(d)
+	w.books.now(w.oracle.now)
+}
+
+func (w *walk) topUp(t *rapid.T) { w.bought(t, rapid.Int64Range(1, 9).Draw(t, "credits")) }
+
+func (w *walk) bought(t *rapid.T, n int64) {
+	r := ledger.PurchaseRequest{Account: w.id, Credits: n, IdempotencyKey: fmt.Sprint("order ", w.number.Add(1))}
+	first, err := w.node(0).TopUp(context.Background(), operator, r)
+	ok(t, err)
+	if w.repeats != nil {
+		w.oracle.bought += n
+	}
+	w.repeats = append(w.repeats, func(t *rapid.T) {
+		again, err := w.any(t).TopUp(context.Background(), operator, r)
+		ok(t, err)
+		if diff := cmp.Diff(first, again, cmpopts.IgnoreFields(first, "Purchased", "Left")); diff != "" {
+			t.Fatalf("-first +repeat\n%s", diff)
+		}
+	})
+}
+
+func (w *walk) adjust(t *rapid.T) {
+	n := rapid.Int64Range(1, 9).Draw(t, "credits")
+	r := ledger.PurchaseRequest{Account: w.id, Credits: -n, Reason: "returned", IdempotencyKey: fmt.Sprint("order ", w.number.Add(1))}
+	use, overdue := w.sums(), int64(0)
+	for _, job := range w.jobs {
+		if job.State == store.ReservationOpen && !job.ExpiresAt.After(w.oracle.now) {
+			overdue += job.Split.Purchased
+		}
+	}
+	_, err := w.any(t).Adjust(context.Background(), operator, r)
+	if n > w.oracle.bought-use.PurchasedEver-use.Held.Purchased-overdue {
+		if toksta.ErrorCode(err) != toksta.CodeValidation {
+			t.Fatalf("%d credits were taken away: %v", n, err)
+		}
+		return
+	}
+	ok(t, err)
+	w.oracle.bought -= n
+}
+
+// call is an ordinary one, as a node's meter brings it.
+func (w *walk) call(t *rapid.T) {
+	c, enough := w.pay(rapid.Int64Range(1, 4).Draw(t, "credits"))
+	if !enough {
+		t.Skip("refused with 402")
+	}
+	total := store.UsageTotal{Calls: 1, Charge: c, UsageSlot: store.UsageSlot{
+		AccountID: w.id, Family: "data", CostKey: fmt.Sprint("call ", w.number.Add(1)), Hour: w.oracle.now.Unix() / 3600,
+	}}
+	ok(t, w.stores[0].Flush(context.Background(), store.UsageBatch{Epoch: "node", Totals: []store.UsageTotal{total}}))
+	w.charges = append(w.charges, total)
+}
+
+func (w *walk) repeat(t *rapid.T) {
+	w.repeats[rapid.IntRange(0, len(w.repeats)-1).Draw(t, "request")](t)
+}
+
+// allAtOnce: with every node at work on one account at the same time, each
+// entry finds enough in every bucket, each idempotency key is used once, and
+// the books are sound.
+func allAtOnce(t *testing.T, open opener) {
+	b := open(t, 4)
+	id := b.account(t, "SCALE", toksta.Entitlements{OverageCapMicros: 500})
+	var mu sync.Mutex
+	var jobs []store.Reservation
+	at := start
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 1))
+			for range 60 {
+				mu.Lock()
+				var job store.Reservation
+				if len(jobs) > 0 {
+					job = jobs[random.IntN(len(jobs))]
+				}
+				mu.Unlock()
+				node, key := b.node(i), fmt.Sprint("key ", random.IntN(200))
+				closing := ledger.CloseRequest{Account: id, Reservation: job.ID, Credits: random.Int64N(4), IdempotencyKey: key}
+				var out ledger.Outcome
+				var err error
+				switch random.IntN(12) {
+				case 0:
+					_, err = node.TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 3, IdempotencyKey: key})
+				case 1:
+					_, err = node.Adjust(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: -2, Reason: "back", IdempotencyKey: key})
+				case 2:
+					_, err = node.Expire(t.Context())
+				case 3:
+					mu.Lock()
+					at = at.Add(time.Duration(random.IntN(30)-2) * time.Hour)
+					b.now(at)
+					mu.Unlock()
+				case 4, 5, 6:
+					out, err = node.Settle(t.Context(), operator, closing)
+				case 7, 8:
+					out, err = node.Refund(t.Context(), operator, closing)
+				default:
+					r := b.reserving(id, 1+random.Int64N(6))
+					r.IdempotencyKey, r.Lifetime = key, time.Duration(1+random.IntN(40))*time.Hour
+					out, err = node.Reserve(t.Context(), operator, r)
+				}
+				if code := toksta.ErrorCode(err); code == toksta.CodeInternal {
+					t.Error(err)
+				}
+				if err == nil && out.Entry.Kind == store.CreditReserve {
+					mu.Lock()
+					jobs = append(jobs, out.Reservation)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.sound(t)
+	b.everEnough(t, id)
+}
+
+// everEnough follows the entries: after each, no bucket of any cycle is below
+// zero.
+func (b *books) everEnough(t *testing.T, id toksta.AccountID) {
+	t.Helper()
+	var book store.CreditBook
+	ok(t, b.stores[0].CreditBooks(t.Context(), func(found store.CreditBook) {
+		if found.AccountID == id {
+			book = found
+		}
+	}))
+	cycle := map[toksta.ReservationID]time.Time{}
+	for _, r := range book.Reservations {
+		cycle[r.ID], _ = toksta.Cycle(time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), time.Unix(r.Slot.Hour*3600, 0))
+	}
+	keys, kinds := map[string]bool{}, map[store.CreditKind]int{}
+	spent, left := map[time.Time]toksta.Charge{}, int64(0)
+	for _, e := range book.Entries {
+		kinds[e.Kind]++
+		if e.IdempotencyKey != "" && keys[e.IdempotencyKey] {
+			t.Errorf("the key %q was used twice", e.IdempotencyKey)
+		}
+		keys[e.IdempotencyKey] = true
+		left += e.Delta.Purchased
+		if e.ReservationID == "" {
+			continue
+		}
+		c := spent[cycle[e.ReservationID]].Minus(e.Delta)
+		spent[cycle[e.ReservationID]] = c
+		if left < 0 || c.Included() < 0 || c.Included() > 10 || c.Overage < 0 || c.OverageMicros > 500 {
+			t.Errorf("after entry %d: %d purchased left, %+v taken of the cycle %s", e.Number, left, c, cycle[e.ReservationID])
+		}
+	}
+	for _, kind := range []store.CreditKind{store.CreditPurchase, store.CreditReserve, store.CreditSettle, store.CreditRefund, store.CreditExpire} {
+		if kinds[kind] == 0 {
+			t.Errorf("no entry of kind %s: nothing was tested", kind)
+		}
+	}
+}
