@@ -95,7 +95,7 @@ func (f *Feed) Load(ctx context.Context) error {
 		return start
 	}
 	err := f.config.Store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
-		f.config.Book.Learn(credits.Spender{ID: id, Start: cycle(id)}, use.Cycle, use.PurchasedEver)
+		f.config.Book.Learn(credits.Spender{ID: id, Start: cycle(id)}, credits.Use(use))
 	})
 	if err != nil {
 		return fmt.Errorf("load the balances: %w", err)

@@ -38,7 +38,7 @@ type Balance struct {
 	IncludedUsed     int64
 	Purchased        int64 // left
 	PurchasedUsed    int64 // ever
-	Held             int64 // set aside for calls under way, not yet charged
+	Held             int64 // set aside for calls and jobs under way, not yet charged
 	Overage          int64 // credits beyond both, this cycle
 	OverageMicros    int64
 	OverageCapMicros int64     // 0: no cap
@@ -123,10 +123,10 @@ func (b *Book) Balance(st *toksta.Standing, now time.Time) Balance {
 	}
 	return Balance{
 		Included:         st.Plan.IncludedCredits,
-		IncludedUsed:     l.includedUsed(),
-		Purchased:        l.funds(st).purchased,
+		IncludedUsed:     l.cycle.Included(),
+		Purchased:        max(st.Account.Entitlements.PurchasedCredits-l.purchasedEver, 0),
 		PurchasedUsed:    l.purchasedEver,
-		Held:             l.held,
+		Held:             l.held + l.reserved.Credits - l.reserved.Overage,
 		Overage:          l.cycle.Overage,
 		OverageMicros:    l.cycle.OverageMicros,
 		OverageCapMicros: st.Account.Entitlements.OverageCapMicros,

@@ -175,7 +175,7 @@ func TestLoad(t *testing.T) {
 	start, _ := toksta.Cycle(s.Account.CycleAnchor, today)
 	for now, remaining := range map[time.Time]int64{today: 9, today.AddDate(0, 1, 0): 16} {
 		b := New()
-		b.Learn(Spender{"acct_1", start}, toksta.Charge{Credits: 8, Purchased: 1}, 4)
+		b.Learn(Spender{"acct_1", start}, Use{Cycle: toksta.Charge{Credits: 8, Purchased: 1}, PurchasedEver: 4})
 		if got := b.Balance(s, now).Remaining(); got != remaining {
 			t.Errorf("at %s %d credits remain, want %d", now, got, remaining)
 		}

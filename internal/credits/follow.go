@@ -59,15 +59,22 @@ func (s *shard) take(all bool, out []Spender) []Spender {
 	return out
 }
 
-// Learn sets what others charged an account, earlier processes of this node
-// included: in the cycle that began at start, and of its purchased credits
-// ever. It replaces what was learned before. A cycle that is over by now is
-// left out.
-func (b *Book) Learn(by Spender, cycle toksta.Charge, purchasedEver int64) {
+// Use is what others than this process charged an account, earlier processes of
+// this node included: in a cycle, and of its purchased credits ever. Before the
+// cycle everybody is another. Held is set aside for jobs.
+type Use struct {
+	Cycle         toksta.Charge
+	PurchasedEver int64
+	Held          toksta.Charge
+}
+
+// Learn replaces what was learned of an account before. When the account is in
+// another cycle by now it changes nothing; the next call makes it urgent.
+func (b *Book) Learn(by Spender, u Use) {
 	s := b.shard(by.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ledger(by.ID).learn(by.Start.Unix(), s.round, cycle, purchasedEver)
+	s.ledger(by.ID).learn(by.Start.Unix(), u)
 }
 
 // Spender returns the account with its cycle at now.

@@ -9,21 +9,21 @@ import (
 
 // ledger is what one account used. Its shard's lock guards it.
 type ledger struct {
+	id            toksta.AccountID
 	start, end    int64 // the cycle, Unix seconds; [start, end)
 	anchor        int64 // that end was computed from
 	midnight      int64 // when the day ends that today is the charge of
 	due           int64 // when either of the two is over
 	cycle         toksta.Charge
 	purchasedEver int64
-	held          int64
+	held          int64         // for calls
+	reserved      toksta.Charge // for jobs
 
-	// What this process charged, as part of the above.
-	own, today   toksta.Charge
-	ownPurchased int64
+	// What this process charged in the cycle, and today: part of the above.
+	own, today toksta.Charge
 
-	id    toksta.AccountID
 	watch watch
-	round uint64  // of the shard, when the rest was last asked about
+	round uint64  // of the shard, when it was last asked what others charged
 	next  *ledger // in the shard's list of those that are watched
 }
 
@@ -44,55 +44,59 @@ func (l *ledger) turn(st *toksta.Standing, now time.Time) {
 	}
 	start, end := toksta.Cycle(st.Account.CycleAnchor, now)
 	if start.Unix() > l.start {
-		l.start, l.own = start.Unix(), toksta.Charge{}
-		if l.start == l.midnight-day {
-			l.own = l.today
-		}
-		l.cycle, l.round = l.own, 0
+		l.begin(start.Unix())
 	}
 	l.end, l.anchor = end.Unix(), anchor
 	l.due = min(l.midnight, l.end)
+}
+
+// begin turns to a cycle of which nobody has said yet what others charged.
+func (l *ledger) begin(start int64) {
+	l.start, l.own = start, toksta.Charge{}
+	if start == l.midnight-day {
+		l.own = l.today
+	}
+	l.cycle, l.round = l.own, 0
+	l.reserved = toksta.Charge{Credits: l.reserved.Purchased, Purchased: l.reserved.Purchased}
 }
 
 // charge adds what this process charged.
 func (l *ledger) charge(c toksta.Charge) {
 	l.cycle, l.own, l.today = l.cycle.Plus(c), l.own.Plus(c), l.today.Plus(c)
 	l.purchasedEver += c.Purchased
-	l.ownPurchased += c.Purchased
 }
 
-// learn puts what everybody else charged beside it. Charges of another cycle
-// than the ledger's are left out.
-func (l *ledger) learn(start int64, round uint64, cycle toksta.Charge, purchasedEver int64) {
+// learn puts what others charged in the cycle that began at start beside what
+// this process did. It says nothing about any other cycle.
+func (l *ledger) learn(start int64, u Use) {
 	if l.start == 0 {
 		l.start = start
 	}
-	if l.start == start {
-		l.cycle, l.round = l.own.Plus(cycle), round
+	if l.start != start {
+		return
 	}
-	l.purchasedEver = l.ownPurchased + purchasedEver
-}
-
-func (l *ledger) includedUsed() int64 {
-	return l.cycle.Credits - l.cycle.Purchased - l.cycle.Overage
+	l.cycle = l.own.Plus(u.Cycle)
+	l.purchasedEver = l.own.Purchased + u.PurchasedEver
+	l.reserved = u.Held
 }
 
 // funds is what an account can still spend, in the order it is spent. No part
 // is below zero.
 type funds struct{ included, purchased, overage int64 }
 
-// funds ignores what is held.
+// funds ignores what is held for calls, which may be paid from any part.
 func (l *ledger) funds(st *toksta.Standing) funds {
+	used := l.cycle.Plus(l.reserved)
 	f := funds{
-		included:  max(st.Plan.IncludedCredits-l.includedUsed(), 0),
-		purchased: max(st.Account.Entitlements.PurchasedCredits-l.purchasedEver, 0),
+		included:  max(st.Plan.IncludedCredits-used.Included(), 0),
+		purchased: max(st.Account.Entitlements.PurchasedCredits-l.purchasedEver-l.reserved.Purchased, 0),
 	}
 	if rate := st.Plan.OverageMicros; rate > 0 {
 		limit := st.Account.Entitlements.OverageCapMicros
 		if limit <= 0 {
 			limit = math.MaxInt64
 		}
-		f.overage = max(limit-l.cycle.OverageMicros, 0) / rate
+		f.overage = max(limit-used.OverageMicros, 0) / rate
 	}
 	return f
 }

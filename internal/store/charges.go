@@ -10,9 +10,11 @@ import (
 // Charges reads what accounts were charged, for nodes that spend the same
 // credits side by side.
 type Charges interface {
-	// ChargesBy sums each span over the epochs that do not begin with except
-	// (not ""), in the order of the spans. It reads those accounts' hours alone.
-	ChargesBy(ctx context.Context, except string, spans []ChargeSpan) ([]CreditUse, error)
+	// ChargesBy sums each span, all as of one moment for each account, in the
+	// order of the spans. It leaves out what epochs that begin with except
+	// (not "") charged from the cycle's start on. It reads those accounts'
+	// hours alone.
+	ChargesBy(ctx context.Context, except string, spans []ChargeSpan) ([]Charged, error)
 }
 
 // ChargeSpan selects hours of one account, [From, To). Of those before Cycle
@@ -20,4 +22,12 @@ type Charges interface {
 type ChargeSpan struct {
 	Account         toksta.AccountID
 	Cycle, From, To time.Time
+}
+
+// Charged is what was charged in a span, and is held now, whatever the span.
+type Charged struct {
+	CreditUse
+	// Entries is the length of the account's ledger. While it stays the same,
+	// no reservation was settled or refunded, in whichever hour.
+	Entries int64
 }

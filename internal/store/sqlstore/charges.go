@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math"
 	"slices"
@@ -12,91 +11,97 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// ChargesBy implements [store.Charges]. Hours before the cycle are read apart,
-// through the index of those with purchased credits.
-func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.CreditUse, error) {
-	out := make([]store.CreditUse, len(spans))
-	var current, before []hours
-	for i, span := range spans {
-		from, cycle, to := firstHour(span.From), firstHour(span.Cycle), int64(math.MaxInt64)
-		if !span.To.IsZero() {
-			to = firstHour(span.To)
+// ChargesBy implements [store.Charges]. A chunk is one statement, so a
+// reservation that is being settled is either held or charged.
+func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
+	out := make([]store.Charged, 0, len(spans))
+	for part := range slices.Chunk(spans, lookups) {
+		charged, err := s.chargesBy(ctx, except, part)
+		if err != nil {
+			return nil, fmt.Errorf("read charges: %w", err)
 		}
-		if at := max(from, cycle); at < to {
-			current = append(current, hours{i, span.Account, at, to})
-		}
-		if to := min(cycle, to); from < to {
-			before = append(before, hours{i, span.Account, from, to})
-		}
-	}
-	err := s.eachCharge(ctx, chargeSum{except: except}, current, func(i int, c toksta.Charge) {
-		out[i] = store.CreditUse{Cycle: c, PurchasedEver: c.Purchased}
-	})
-	if err == nil {
-		err = s.eachCharge(ctx, chargeSum{except, ` AND purchased > 0`}, before, func(i int, c toksta.Charge) {
-			out[i].PurchasedEver += c.Purchased
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read charges: %w", err)
+		out = append(out, charged...)
 	}
 	return out, nil
 }
 
-// hours are those of an account in [from, to), asked about at a position.
-type hours struct {
-	at       int
-	account  toksta.AccountID
-	from, to int64
-}
-
-// chargeSum selects what is summed: epochs that do not begin with except, and
-// a further condition.
-type chargeSum struct{ except, and string }
-
-// eachCharge sums the hours of each position that has any charge.
-func (s *Store) eachCharge(ctx context.Context, q chargeSum, asked []hours, each func(int, toksta.Charge)) error {
-	for part := range slices.Chunk(asked, lookups) {
-		rows, err := s.reads.QueryContext(ctx, q.text(len(part)), q.args(part)...)
-		if err != nil {
-			return err
+func (s *Store) chargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
+	args := []any{except, len(except)}
+	for i, span := range spans {
+		start, from, to := firstHour(span.Cycle), firstHour(span.From), int64(math.MaxInt64)
+		if !span.To.IsZero() {
+			to = firstHour(span.To)
 		}
-		_, err = collect(rows, func(rows *sql.Rows) (c toksta.Charge, err error) {
-			var at int
-			if err := rows.Scan(&at, &c.Credits, &c.Purchased, &c.Overage, &c.OverageMicros); err != nil {
-				return c, err
-			}
-			each(at, c)
-			return c, nil
-		})
-		if err != nil {
-			return err
-		}
+		args = append(args, i, span.Account, start, from, min(max(start, from), to), to)
 	}
-	return nil
+	rows, err := s.reads.QueryContext(ctx, chargesOf(len(spans)), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := make([]store.Charged, len(spans))
+	for rows.Next() {
+		var at, entries int64
+		var part chargePart
+		var c toksta.Charge
+		if err := rows.Scan(&at, &part, &entries, &c.Credits, &c.Purchased, &c.Overage, &c.OverageMicros); err != nil {
+			return nil, err
+		}
+		part.addTo(&out[at].CreditUse, c)
+		out[at].Entries += entries
+	}
+	return out, rows.Err()
 }
 
-// text joins the asked hours with the primary key, which leads with them.
-func (q chargeSum) text(n int) string {
+// chargePart is what a row of chargesOf is about.
+type chargePart int
+
+const (
+	inCycle chargePart = iota
+	beforeCycle
+	heldInCycle
+	heldBefore
+	ledgerLength
+)
+
+func (p chargePart) addTo(use *store.CreditUse, c toksta.Charge) {
+	// Purchased credits count whenever they were taken.
+	purchased := toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
+	switch p {
+	case inCycle:
+		use.Cycle = c
+		use.PurchasedEver += c.Purchased
+	case beforeCycle:
+		use.PurchasedEver += c.Purchased
+	case heldInCycle:
+		use.Held = use.Held.Plus(c)
+	case heldBefore:
+		use.Held = use.Held.Plus(purchased)
+	}
+}
+
+// chargesOf joins n asked spans with the primary key of usage, which leads with
+// account and hour, and before the cycle with the index of purchased credits.
+// mid divides the span where the cycle starts.
+func chargesOf(n int) string {
 	var b strings.Builder
-	b.WriteString(`WITH asked (at, account, first, last) AS (VALUES `)
+	b.WriteString(`WITH asked (at, account, start, first, mid, last) AS (VALUES `)
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		p := 4*i + 3
-		fmt.Fprintf(&b, `(CAST($%d AS BIGINT), CAST($%d AS IDTEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))`, p, p+1, p+2, p+3)
+		p := 6*i + 3
+		fmt.Fprintf(&b, `(CAST($%d AS BIGINT), CAST($%d AS IDTEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))`,
+			p, p+1, p+2, p+3, p+4, p+5)
 	}
-	b.WriteString(`) SELECT at, ` + charges + ` FROM asked CROSS JOIN usage
-		WHERE account_id = account AND hour >= first AND hour < last
-		AND substr(epoch, 1, CAST($2 AS INTEGER)) <> $1` + q.and + ` GROUP BY at`)
+	b.WriteString(`)
+		SELECT at, 0, 0, ` + charges + ` FROM asked CROSS JOIN usage
+			WHERE account_id = account AND hour >= mid AND hour < last
+			AND substr(epoch, 1, CAST($2 AS INTEGER)) <> $1 GROUP BY at
+		UNION ALL SELECT at, 1, 0, ` + charges + ` FROM asked CROSS JOIN usage
+			WHERE account_id = account AND hour >= first AND hour < mid AND purchased > 0 GROUP BY at
+		UNION ALL SELECT at, CASE WHEN hour >= start THEN 2 ELSE 3 END, 0, ` + charges + ` FROM asked CROSS JOIN reservations
+			WHERE account_id = account AND state = 'open' GROUP BY 1, 2
+		UNION ALL SELECT at, 4, entries, 0, 0, 0, 0 FROM asked CROSS JOIN credit_accounts WHERE account_id = account`)
 	return b.String()
-}
-
-func (q chargeSum) args(asked []hours) []any {
-	args := []any{q.except, len(q.except)}
-	for _, h := range asked {
-		args = append(args, h.at, h.account, h.from, h.to)
-	}
-	return args
 }

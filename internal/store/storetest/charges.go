@@ -11,39 +11,35 @@ import (
 // whichever process, would refuse a customer who has credits; one that misses
 // some gives them away. So would one account's hours in another's sum.
 func chargesBy(t *suite) {
-	foreign := slot("key_x", 24)
-	foreign.AccountID = "acct_b"
-	refused := slot("key_a", 25)
-	refused.Reason = toksta.ReasonInsufficientCredits
-	t.flush("own1", total(slot("key_a", 24), 1000))
+	foreign, refused := slot("key_x", 24), slot("key_a", 25)
+	foreign.AccountID, refused.Reason = "acct_b", toksta.ReasonInsufficientCredits
+	t.flush("own1", total(slot("key_a", 24), 1000), total(slot("key_a", 2), 128))
 	t.flush("own2", total(slot("key_a", 25), 1000))
 	t.flush("ow", total(slot("key_a", 23), 1), total(slot("key_a", 24), 2), total(foreign, 64))
 	t.flush("other", total(slot("key_b", 24), 4), total(slot("key_a", 26), 8), total(slot("key_a", 1), 16))
 	t.flush("other", total(slot("key_a", 27), 32), store.UsageTotal{UsageSlot: refused, Calls: 7})
 
-	hour := func(n int64) time.Time { return time.Unix((midnight+n)*3600, 0) }
-	sum := func(cycle, ever int64) store.CreditUse {
-		return store.CreditUse{Cycle: total(slot("", 0), cycle).Charge, PurchasedEver: ever}
+	span := func(cycle, from, to int64) store.ChargeSpan {
+		return store.ChargeSpan{Account: "acct_a", Cycle: atHour(cycle), From: atHour(from), To: atHour(to)}
+	}
+	used := func(cycle, ever int64) store.Charged {
+		return store.Charged{CreditUse: store.CreditUse{Cycle: total(slot("", 0), cycle).Charge, PurchasedEver: ever}}
 	}
 	spans := []store.ChargeSpan{
-		{Account: "acct_a", Cycle: hour(24)},
-		{Account: "acct_b", Cycle: hour(24)},
-		{Account: "acct_none", Cycle: hour(24)},
-		{Account: "acct_a", Cycle: hour(24), To: hour(26)},
-		{Account: "acct_a", Cycle: hour(24), From: hour(26)},
-		{Account: "acct_a", Cycle: hour(26), From: hour(24), To: hour(27)},
-		{Account: "acct_a", Cycle: hour(48), From: hour(2), To: hour(24)},
-		{Account: "acct_a", Cycle: hour(24), From: hour(27), To: hour(27)},
+		{Account: "acct_a", Cycle: atHour(24)},
+		{Account: "acct_b", Cycle: atHour(24)},
+		{Account: "acct_none", Cycle: atHour(24)},
+		{Account: "acct_a", Cycle: atHour(24), To: atHour(26)},
+		{Account: "acct_a", Cycle: atHour(24), From: atHour(26)},
+		span(26, 24, 27), span(48, 3, 24), span(24, 27, 27), span(20, 23, 25),
 	}
-	want := []store.CreditUse{
-		sum(2+4+8+32, 1+2+4+8+32+16),
-		sum(64, 64),
+	want := []store.Charged{
+		used(2+4+8+32, 1+2+4+8+32+16+128),
+		used(64, 64),
 		{},
-		sum(2+4, 1+2+4+16),
-		sum(8+32, 8+32),
-		sum(8, 2+4+8),
-		{PurchasedEver: 1},
-		{},
+		used(2+4, 1+2+4+16+128),
+		used(8+32, 8+32),
+		used(8, 8+2+4+2000), used(0, 1), {}, used(1+2+4, 1+2+4),
 	}
 	got, err := t.s.ChargesBy(t.Context(), "own", spans)
 	t.ok(err)
@@ -55,7 +51,42 @@ func chargesBy(t *suite) {
 	}
 	got, err = t.s.ChargesBy(t.Context(), "own", many)
 	t.ok(err)
-	for _, use := range got {
-		is(t, use, want[0])
+	for _, charged := range got {
+		is(t, charged, want[0])
 	}
+}
+
+func atHour(n int64) time.Time { return time.Unix((midnight+n)*3600, 0) }
+
+// chargesHeld: while a job runs, its credits must be spent by no call; once it
+// is settled they are charged and not held as well, and a node that remembers
+// past hours must see that those have changed.
+func chargesHeld(t *suite) {
+	t.account("acct_a")
+	t.reserve(reservation("res_old", slot("", 1)))
+	now := reservation("res_now", slot("", 25))
+	t.reserve(now)
+	spans := []store.ChargeSpan{{Account: "acct_a", Cycle: atHour(24)}, {Account: "acct_a", Cycle: atHour(24), From: atHour(30)}}
+	old := toksta.Charge{Credits: 4, Purchased: 4}
+	charged := func() []store.Charged {
+		t.Helper()
+		got, err := t.s.ChargesBy(t.Context(), "own", spans)
+		t.ok(err)
+		return got
+	}
+	held := store.Charged{CreditUse: store.CreditUse{Held: now.Split.Plus(old)}, Entries: 2}
+	is(t, charged(), []store.Charged{held, held})
+
+	now.State, now.Charged = store.ReservationSettled, toksta.Charge{Credits: 7, Purchased: 2}
+	t.commitCredits(store.CreditQuery{Account: "acct_a"}, func(store.CreditState) (store.CreditMutation, error) {
+		return store.CreditMutation{
+			Reservations: []store.Reservation{now},
+			Entries:      []store.CreditEntry{{AccountID: "acct_a", Kind: store.CreditSettle, ReservationID: now.ID}},
+			Usage:        []store.UsageTotal{{UsageSlot: now.Slot, Calls: 1, Charge: now.Charged}},
+		}, nil
+	})
+	is(t, charged(), []store.Charged{
+		{CreditUse: store.CreditUse{Cycle: now.Charged, PurchasedEver: 2, Held: old}, Entries: 3},
+		{CreditUse: store.CreditUse{Held: old}, Entries: 3},
+	})
 }

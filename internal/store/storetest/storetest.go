@@ -82,6 +82,7 @@ var conformance = []demand{
 	{"credits round trip", creditsRoundTrip},
 	{"credits in a change", creditsInChange},
 	{"charges by others", chargesBy},
+	{"charges of reservations", chargesHeld},
 	{"roll-up", rollUp},
 	{"roll-up of whatever comes", rollUpProperty},
 	{"roll-up races", rollUpRaces},
