@@ -39,7 +39,9 @@ func chargesBy(t *suite) {
 		{},
 		used(2+4, 1+2+4+16+128),
 		used(8+32, 8+32),
-		used(8, 8+2+4+2000), used(0, 1), {}, used(1+2+4, 1+2+4),
+		used(8, 8+2+4+2000), used(0, 1),
+		{},
+		used(1+2+4, 1+2+4),
 	}
 	got, err := t.s.ChargesBy(t.Context(), "own", spans)
 	t.ok(err)
