@@ -278,6 +278,27 @@ func TestAddingCreditsOnce(t *testing.T) {
 	}
 }
 
+// What was ever bought is what the ledger says, and cannot be set below what is
+// used: a customer's paid calls would become unpaid ones.
+func TestPurchasedCreditsHaveEntries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	set := func(value string) error {
+		_, err := w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: "purchased_credits", Value: value})
+		return err
+	}
+	used := store.UsageTotal{UsageSlot: store.UsageSlot{AccountID: id}, Charge: toksta.Charge{Credits: 60, Purchased: 60}}
+	if err := errors.Join(set("100"), w.store.Flush(t.Context(), store.UsageBatch{Epoch: "e", Totals: []store.UsageTotal{used}}), set("70")); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, set("59"), toksta.CodeValidation, "Only 10 of the 70")
+	entries, err := w.store.ListCreditEntries(t.Context(), store.EntryQuery{Account: id})
+	if err != nil || len(entries) != 2 || entries[1].Delta.Purchased != 100 || entries[0].Delta.Purchased != -30 || entries[0].Actor != "ops" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
 // Money typed is money kept, to the micro-dollar, and shown as it was meant.
 func TestDollarsRoundTrip(t *testing.T) {
 	t.Parallel()
