@@ -21,7 +21,7 @@ type upsert[T any] struct {
 	args    func(T) ([]any, error)
 }
 
-// exec writes all rows: whole chunks by one prepared statement, then the rest.
+// exec writes all rows: whole chunks, then the rest.
 func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
 	chunk := max(u.chunk, 1)
 	whole := len(rows) - len(rows)%chunk
@@ -36,14 +36,26 @@ func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
 	return nil
 }
 
-// execChunks writes rows, which are less than a chunk or a multiple of it.
+// execChunks writes rows, which are less than a chunk or a multiple of it. Many
+// chunks share a prepared statement; a single one is spared the two round trips
+// of preparing and closing it.
 func (u upsert[T]) execChunks(ctx context.Context, tx *sql.Tx, rows []T) error {
 	size := min(len(rows), max(u.chunk, 1))
-	statement, err := tx.PrepareContext(ctx, u.statement(size))
-	if err != nil {
+	write := func(args []any) error {
+		_, err := tx.ExecContext(ctx, u.statement(size), args...)
 		return err
 	}
-	defer statement.Close()
+	if len(rows) > size {
+		statement, err := tx.PrepareContext(ctx, u.statement(size))
+		if err != nil {
+			return err
+		}
+		defer statement.Close()
+		write = func(args []any) error {
+			_, err := statement.ExecContext(ctx, args...)
+			return err
+		}
+	}
 	args := make([]any, 0, size*len(u.columns))
 	for part := range slices.Chunk(rows, size) {
 		args = args[:0]
@@ -54,7 +66,7 @@ func (u upsert[T]) execChunks(ctx context.Context, tx *sql.Tx, rows []T) error {
 			}
 			args = append(args, values...)
 		}
-		if _, err := statement.ExecContext(ctx, args...); err != nil {
+		if err := write(args); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,221 @@
+package app_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// The bars of a node that joins a cluster with a million keys.
+const (
+	longestJoin = 20 * time.Second
+	slowestP99  = 2.0 // of the other nodes while one joins, of theirs before
+)
+
+// Guarantee: a node that joins a cluster under load answers no call before it
+// holds every key and knows every revocation: a live key is never 401, and one
+// that is revoked meanwhile is never admitted once the revoke has returned.
+//
+// TOKSTA_MILLION=1 does it with a million keys and holds the bars on time.
+func TestJoinUnderLoad(t *testing.T) {
+	keys, full := 20_000, os.Getenv("TOKSTA_MILLION") == "1"
+	if full {
+		keys = 1_000_000
+	}
+	database := pgtest.Start(t).NewDatabase(t)
+	fill(t, database, keys)
+	var cluster []*program
+	for i := range 3 {
+		p := build(t)
+		p.env = append(p.env, "TOKSTA_STORE_URL="+database, "TOKSTA_NODE_NAME=n"+strconv.Itoa(i))
+		cluster = append(cluster, p)
+	}
+	first, second, joining := cluster[0], cluster[1], cluster[2]
+	first.up()
+	second.up()
+	address := freeAddress(t)
+	joining.env = append(joining.env, "TOKSTA_LISTEN_PUBLIC="+address)
+
+	load := &steady{urls: []string{first.url, second.url}, secret: oldSecret(keys / 2)}
+	quiet := load.during(t, func() { <-time.After(5 * time.Second) })
+	probe := &prober{url: "http://" + address, keys: keys}
+	var took time.Duration
+	busy := load.during(t, func() {
+		stop := probe.run(t, first)
+		took = joining.up()
+		stop()
+	})
+	probe.judge(t)
+	ratio := float64(busy) / float64(quiet)
+	t.Logf("%d keys: ready after %v; %d probes, %d keys revoked meanwhile; p99 of the others %v before, %v during (%.2f)",
+		keys, took.Round(time.Millisecond), probe.asked.Load(), probe.revoked, quiet, busy, ratio)
+	if full && (took > longestJoin || ratio > slowestP99) {
+		t.Errorf("a bar is missed: %v, ratio %v", longestJoin, slowestP99)
+	}
+}
+
+// fill writes accounts with a hundred keys each, straight into the store.
+func fill(t *testing.T, url string, keys int) {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now := time.Now()
+	for from := 0; from < keys; from += 10_000 {
+		m := store.Mutation{Kind: toksta.KeysImported}
+		for i := from; i < min(from+10_000, keys); i++ {
+			if i%100 == 0 {
+				m.Accounts = append(m.Accounts, toksta.Account{
+					ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: "Customer", Plan: "API_ENTERPRISE",
+					Status: toksta.StatusActive, CreatedAt: now, Entitlements: toksta.Entitlements{PerMinute: 1_000_000},
+				})
+			}
+			m.Keys = append(m.Keys, toksta.Key{
+				ID: keyID(i), AccountID: m.Accounts[len(m.Accounts)-1].ID, Name: "imported", CreatedAt: now,
+				Generations: []toksta.Generation{{Number: 1, Digest: sha256.Sum256([]byte(oldSecret(i))), CreatedAt: now}},
+			})
+		}
+		_, err := db.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorSystem}, func(context.Context, store.Reader) (store.Mutation, error) {
+			return m, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func keyID(i int) toksta.KeyID { return toksta.KeyID(fmt.Sprintf("key_%026d", i)) }
+
+// freeAddress is one that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// steady is calls to the nodes that are there, at a fixed rate.
+type steady struct {
+	urls   []string
+	secret string
+}
+
+// during returns the p99 of the calls that were sent while do ran, each timed
+// from when it was due.
+func (l *steady) during(t *testing.T, do func()) time.Duration {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var (
+		calls sync.WaitGroup
+		mu    sync.Mutex
+		took  []time.Duration
+	)
+	calls.Go(func() {
+		due := time.NewTicker(5 * time.Millisecond)
+		defer due.Stop()
+		for i := 0; ctx.Err() == nil; i++ {
+			began := <-due.C
+			calls.Go(func() {
+				got := send(t, l.urls[i%len(l.urls)], "GET /v1/campaigns", l.secret).status
+				mu.Lock()
+				defer mu.Unlock()
+				if took = append(took, time.Since(began)); got != http.StatusForbidden {
+					t.Errorf("a call to a running node answers %d", got)
+				}
+			})
+		}
+	})
+	do()
+	stop()
+	calls.Wait()
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+// prober asks a node that is not there yet, while keys are revoked elsewhere.
+type prober struct {
+	url     string
+	keys    int
+	revoked int // keys 0 to here, once their revoke has returned
+
+	asked, unknown, late atomic.Int64
+}
+
+// run goes on until the returned function is called.
+func (p *prober) run(t *testing.T, by *program) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		for ctx.Err() == nil {
+			_, err := by.api.RevokeKey(t.Context(), client.KeyRef{Key: keyID(p.revoked)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if got := p.ask(oldSecret(p.revoked)); got/100 == 2 {
+				p.late.Add(1)
+			}
+			p.revoked++
+		}
+	})
+	running.Go(func() {
+		for i := 1; ctx.Err() == nil; i++ {
+			p.asked.Add(1)
+			if p.ask(oldSecret(p.keys-1-i%(p.keys/2))) == http.StatusUnauthorized {
+				p.unknown.Add(1)
+			}
+		}
+	})
+	return func() { cancel(); running.Wait() }
+}
+
+// ask sends one call and returns how it was answered, 0 when nobody did in
+// time: the address is taken before the node answers.
+func (p *prober) ask(secret string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/v1/creators/7", nil)
+	if err != nil {
+		return 0
+	}
+	r.Header.Set("Authorization", "Bearer "+secret)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
+func (p *prober) judge(t *testing.T) {
+	t.Helper()
+	if n := p.unknown.Load(); n > 0 {
+		t.Errorf("%d live keys were refused as unknown", n)
+	}
+	if n := p.late.Load(); n > 0 {
+		t.Errorf("%d keys were admitted after their revoke had returned", n)
+	}
+	if p.revoked == 0 || p.asked.Load() == 0 {
+		t.Errorf("nothing was tried: %d revokes, %d probes", p.revoked, p.asked.Load())
+	}
+}
