@@ -39,6 +39,21 @@ var controls = []control{
 		faults: []string{"cut both ways"}, breaks: rig.LeaseOutlived,
 	},
 	{
+		rule: "the clock stands still with the process",
+		edits: []edit{
+			{
+				"internal/changefeed/lease.go", "return Moment{Steady: now.Sub(c.base), Wall: now.UnixNano()}",
+				"_ = now\n\tticking.Do(func() {\n\t\tgo func() {\n\t\t\tfor range time.Tick(5 * time.Millisecond) {\n\t\t\t\tticked.Add(int64(5 * time.Millisecond))\n\t\t\t}\n\t\t}()\n\t})\n" +
+					"\treturn Moment{Steady: time.Duration(ticked.Load()), Wall: ticked.Load()}",
+			},
+			{
+				"internal/changefeed/lease.go", "import \"time\"",
+				"import (\n\t\"sync\"\n\t\"sync/atomic\"\n\t\"time\"\n)\n\nvar (\n\tticking sync.Once\n\tticked  atomic.Int64\n)",
+			},
+		},
+		faults: []string{"pause 3L"}, breaks: rig.LateAdmission,
+	},
+	{
 		rule: "the nodes are listed before the commit",
 		edits: []edit{
 			{

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -146,6 +148,19 @@ func (n *node) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unexplained is how a node's log shows an answer that the rig cannot explain.
+var unexplained = regexp.MustCompile(`"method":"GET".*"status":50[0-24-9]`)
+
+// failures are the log's records of such answers.
+func (n *node) failures() (found []string) {
+	for line := range strings.Lines(n.said()) {
+		if unexplained.MatchString(line) {
+			found = append(found, n.name+": "+strings.TrimSpace(line))
+		}
+	}
+	return found
 }
 
 // signal sends sig to the process, if there is one.

@@ -25,6 +25,8 @@ type Report struct {
 	Starts     int            // of processes, twins apart
 	Quiet      Latency        // narrowing calls while nothing was wrong anywhere
 	Disturbed  Latency        // the others
+	Bounded    Latency        // of those, the ones through a node with which nothing was wrong: Config.Slack is for them
+	Failures   []string       // what nodes logged of answers that nothing explains
 	Violations []Violation
 	Vacuous    string // why the run proves nothing; empty: it does
 }
@@ -63,7 +65,7 @@ func (h *history) report(k *cluster, more []Violation) Report {
 			r.Tests++
 		}
 	}
-	var quiet, disturbed []time.Duration
+	var quiet, disturbed, bounded []time.Duration
 	for _, call := range h.calls {
 		switch {
 		case call.err != nil:
@@ -72,16 +74,20 @@ func (h *history) report(k *cluster, more []Violation) Report {
 			quiet = append(quiet, call.done-call.call)
 		case call.narrow:
 			disturbed = append(disturbed, call.done-call.call)
+			if h.quiet(call) {
+				bounded = append(bounded, call.done-call.call)
+			}
 		}
 		r.Calls[call.kind]++
 	}
 	r.Narrowing = len(quiet) + len(disturbed)
-	r.Quiet, r.Disturbed = latency(quiet), latency(disturbed)
+	r.Quiet, r.Disturbed, r.Bounded = latency(quiet), latency(disturbed), latency(bounded)
 	for _, f := range h.faults {
 		r.Faults[f.kind]++
 	}
 	for _, n := range k.nodes {
 		r.Starts += n.starts
+		r.Failures = append(r.Failures, n.failures()...)
 	}
 	if len(c.Members) == 0 {
 		for _, card := range k.cards() {
@@ -160,6 +166,7 @@ func (r Report) Print(to io.Writer) error {
 	line("uses within 100 ms after one", r.Tests)
 	line("narrowing, all whole", r.Quiet)
 	line("narrowing, under faults", r.Disturbed)
+	line("  of others alone", r.Bounded)
 	counts(line, "answer", r.Answers)
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
@@ -170,6 +177,9 @@ func (r Report) Print(to io.Writer) error {
 	line("violations", len(r.Violations))
 	for _, v := range r.Violations[:min(shown, len(r.Violations))] {
 		line("", fmt.Sprintf("%v: %s (%s)", v.At.Round(time.Millisecond), v.Promise, v.Detail))
+	}
+	for _, f := range r.Failures[:min(shown, len(r.Failures))] {
+		line("", f)
 	}
 	switch {
 	case len(r.Violations) > 0:

@@ -45,7 +45,7 @@ type Member struct {
 // Defaults is a run of a minute against three nodes.
 func Defaults() Config {
 	return Config{
-		Nodes: 3, Seed: rand.Uint64(), Span: time.Minute, Lease: time.Second, Slack: 5 * time.Second,
+		Nodes: 3, Seed: rand.Uint64(), Span: time.Minute, Lease: time.Second, Slack: 2 * time.Second,
 		Uses: 2300, Owners: 24, Pause: 200 * time.Millisecond, Calm: 10 * time.Second, Every: 3 * time.Second,
 		Path: "/v1/creators/7", MinTests: 100,
 	}

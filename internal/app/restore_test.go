@@ -1,0 +1,151 @@
+package app_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// restored are secrets around a backup: those that ended after it was made.
+type restored struct {
+	live, revoked, rotated, together string
+}
+
+// backUp makes keys and a backup, by the command line, and then ends three of
+// them. It returns a file of the ids that the operations page says to note.
+func (p *program) backUp(backup string) (r restored, dead string) {
+	p.t.Helper()
+	owner := account(p.t, p.api, "Lasting")
+	live, revoked := newKey(p.t, p.api, owner, "live"), newKey(p.t, p.api, owner, "revoked")
+	rotated, together := newKey(p.t, p.api, owner, "rotated"), newKey(p.t, p.api, owner, "together")
+	earlier := newKey(p.t, p.api, owner, "rotated before the backup")
+	renewed, err := p.api.RotateKey(p.t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: earlier.Key.ID}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.sh(backup)
+	p.sh(`toksta audit --limit 1 -o csv | tail -n 1 | cut -d, -f1 > "$TOKSTA_DATA/last"`)
+	p.sh(`toksta keys revoke ` + string(revoked.Key.ID) + ` --yes`)
+	p.sh(`toksta keys rotate ` + string(rotated.Key.ID) + ` --yes`)
+	if _, err := p.api.RevokeKeys(p.t.Context(), client.RevokeManyRequest{Keys: []toksta.KeyID{together.Key.ID}}); err != nil {
+		p.t.Fatal(err)
+	}
+	dead = filepath.Join(filepath.Dir(p.socket), "dead")
+	p.sh(`toksta keys list --revoked -o csv | grep ',revoked,' | cut -d, -f1 > ` + dead)
+	p.sh(`toksta audit --limit 0 -o csv | awk -F, -v last="$(cat "$TOKSTA_DATA/last")" '$1 > last && $3 == "key.rotated"' |
+		grep -o 'key_[0-9A-Z]*' >> ` + dead)
+	return restored{live.Secret + " " + renewed.Secret, revoked.Secret, rotated.Secret, together.Secret}, dead
+}
+
+// sh runs a line of the operations page, with the program as toksta.
+func (p *program) sh(line string) {
+	p.t.Helper()
+	c := exec.Command("bash", "-euo", "pipefail", "-c", "toksta() { "+p.path+` "$@"; }; `+line)
+	c.Env = p.env
+	if out, err := c.CombinedOutput(); err != nil {
+		p.t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// admits wants every live secret to be admitted, and the ended ones as said.
+func (p *program) admits(r restored, ended int) {
+	p.t.Helper()
+	for _, secret := range strings.Fields(r.live) {
+		if got := status(p.url, secret); got != 200 {
+			p.t.Errorf("a live key answers %d", got)
+		}
+	}
+	for name, secret := range map[string]string{"revoked": r.revoked, "rotated": r.rotated, "revoked together": r.together} {
+		if got := status(p.url, secret); got != ended {
+			p.t.Errorf("what was %s after the backup answers %d, want %d", name, got, ended)
+		}
+	}
+}
+
+// on makes the program a node of the database at url.
+func (p *program) on(url string) *program {
+	p.env = append(p.env, "TOKSTA_STORE_URL="+url, "TOKSTA_NODE_NAME="+filepath.Base(filepath.Dir(p.socket)), "TOKSTA_NODE_LEASE=1s")
+	return p
+}
+
+// Guarantee: a backup that is older than a revocation does not bring the key
+// back, on SQLite: neither beside the node's own tombstones nor, by the step
+// that the operations page gives, without them.
+func TestRestoreOnSQLite(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("sqlite3"); err != nil {
+		if os.Getenv(pgtest.Require) == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	p := build(t)
+	p.up()
+	r, dead := p.backUp(`sqlite3 "$TOKSTA_DATA/toksta.db" ".backup $TOKSTA_DATA/backup.db"`)
+	restore := `cd "$TOKSTA_DATA"; rm -f toksta.db-wal toksta.db-shm; cp backup.db toksta.db`
+	p.stop()
+	p.sh(restore)
+	p.up()
+	p.admits(r, 401)
+	p.sh(`toksta audit -o csv | grep -q ',keys.revoked,system restore,'`)
+	p.stop()
+	p.sh(restore + `; rm tombstones`)
+	p.up()
+	p.admits(r, 200)
+	p.sh(`toksta keys revoke-many --ids ` + dead + ` --yes`)
+	p.admits(r, 401)
+}
+
+// Guarantee: a backup that is older than a revocation does not bring the key
+// back, on PostgreSQL: not on a node that saw it, nor on any other once such a
+// node is up, nor, by the step that the operations page gives, where none is.
+func TestRestoreOnPostgres(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Start(t).NewDatabase(t)
+	dump := filepath.Join(t.TempDir(), "toksta.dump")
+	first, second, fresh := build(t).on(url), build(t).on(url), build(t).on(url)
+	first.up()
+	second.up()
+	r, dead := first.backUp(`pg_dump -Fc -d "$TOKSTA_STORE_URL" -f ` + dump)
+	restore := `pg_restore --clean --if-exists --single-transaction -d "$TOKSTA_STORE_URL" ` + dump
+	first.stop()
+	second.stop()
+	first.sh(restore)
+
+	fresh.up() // against the operations page: no tombstones first
+	fresh.admits(r, 200)
+	second.up()
+	second.admits(r, 401)
+	eventually(t, "the others learn of it", func() bool { return status(fresh.url, r.together) == 401 })
+	fresh.admits(r, 401)
+	first.up()
+	first.admits(r, 401)
+
+	// And through a node that runs on.
+	first.stop()
+	fresh.kill()
+	first.sh(restore)
+	late := time.AfterFunc(20*time.Second, func() { _ = second.process.Process.Kill() })
+	if err := second.process.Wait(); err == nil || !late.Stop() {
+		t.Errorf("a node ran on with changes that its database has lost: %v", err)
+	}
+	second.process = nil
+	for _, p := range []*program{first, second, fresh} {
+		if err := os.Remove(filepath.Join(filepath.Dir(p.socket), "tombstones")); err != nil {
+			t.Fatal(err)
+		}
+		p.up()
+	}
+	first.admits(r, 200)
+	first.sh(`toksta keys revoke-many --ids ` + dead + ` --yes`)
+	for _, p := range []*program{first, second, fresh} {
+		p.admits(r, 401)
+	}
+}
