@@ -82,6 +82,8 @@ func (c *checker) check() {
 	c.checkPeople()
 	c.checkMail()
 	c.checkExport()
+	c.checkEvents()
+	c.checkWebhooks()
 	c.checkKeys()
 	c.checkRateLimit()
 	c.checkStatuses()

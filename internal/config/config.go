@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -29,6 +30,8 @@ type Config struct {
 	Branding       Branding                        `yaml:"branding"`
 	Mail           Mail                            `yaml:"mail"`
 	Export         Export                          `yaml:"export"`
+	Events         Events                          `yaml:"events"`
+	Webhooks       map[string]Webhook              `yaml:"webhooks"` // by the name that the operator knows
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
 	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit" or the reason of the refusal
@@ -150,6 +153,34 @@ func (e Export) Since() time.Time {
 		return time.Unix(0, 0) // check has found no other text than ""
 	}
 	return since
+}
+
+// Events is what happens to an account that is worth telling. 0 of any of them
+// tells nothing of it.
+type Events struct {
+	LowBalance   int   `yaml:"low_balance"`   // percent of the plan's included credits
+	LowPurchased int64 `yaml:"low_purchased"` // credits, where the plan includes none
+	LimitHits    int64 `yaml:"limit_hits"`    // calls refused by the rate limit within an hour
+}
+
+// Webhook is an address of the vendor's that events are sent to.
+type Webhook struct {
+	URL        string             `yaml:"url"`         // https, or http to this machine
+	Secret     string             `yaml:"secret"`      // whsec_…, several of them to change one; from the environment or SecretFile alone
+	SecretFile string             `yaml:"secret_file"` // file that holds it
+	Events     []toksta.EventKind `yaml:"events,flow"` // empty: all
+	Insecure   bool               `yaml:"insecure"`    // explicit consent to plain HTTP beyond this machine
+}
+
+// Secrets returns what to sign with, which check has found to be well-formed.
+func (w Webhook) Secrets() []toksta.SigningSecret {
+	var out []toksta.SigningSecret
+	for text := range strings.FieldsSeq(w.Secret) {
+		if s, err := toksta.ParseSigningSecret(text); err == nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Keys is what an API key looks like and how many an account may hold.

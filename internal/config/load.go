@@ -160,31 +160,33 @@ func plain(message string) string {
 	return fmt.Sprintf("This is %s where %s belongs.", found, wanted)
 }
 
-// readSecrets replaces settings by the content of the files that hold them. The
-// content is in no fault.
+// readSecrets replaces settings by the content of the files that hold them.
 func (c *checker) readSecrets() {
-	for _, s := range []struct {
-		path, file string
-		value      *string
-	}{
-		{"store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL},
-		{"rate_limit.redis", c.cfg.RateLimit.RedisFile, &c.cfg.RateLimit.Redis},
-		{"mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password},
-		{"export.authorization", c.cfg.Export.AuthorizationFile, &c.cfg.Export.Authorization},
-	} {
-		if s.file == "" {
-			continue
-		}
-		data, err := os.ReadFile(s.file)
-		if err != nil {
-			c.fault(s.path+"_file", "The file cannot be read: "+err.Error()+".", "create it, readable for this process alone")
-			continue
-		}
-		if *s.value != "" {
-			c.fault(s.path+"_file", "Both "+s.path+" and "+s.path+"_file are set.", "remove one of the two")
-		}
-		*s.value = strings.TrimSpace(string(data))
+	c.readSecret("store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL)
+	c.readSecret("rate_limit.redis", c.cfg.RateLimit.RedisFile, &c.cfg.RateLimit.Redis)
+	c.readSecret("mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password)
+	c.readSecret("export.authorization", c.cfg.Export.AuthorizationFile, &c.cfg.Export.Authorization)
+	for name, w := range c.cfg.Webhooks {
+		c.readSecret("webhooks."+name+".secret", w.SecretFile, &w.Secret)
+		c.cfg.Webhooks[name] = w
 	}
+}
+
+// readSecret sets value, which path names, to the content of a file, unless
+// file is "". The content is in no fault.
+func (c *checker) readSecret(path, file string, value *string) {
+	if file == "" {
+		return
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		c.fault(path+"_file", "The file cannot be read: "+err.Error()+".", "create it, readable for this process alone")
+		return
+	}
+	if *value != "" {
+		c.fault(path+"_file", "Both "+path+" and "+path+"_file are set.", "remove one of the two")
+	}
+	*value = strings.TrimSpace(string(data))
 }
 
 // complete fills in what depends on other settings, so that nobody after it

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,6 +144,17 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"export.from":            "export: {from: yesterday}",
 		"export.batch":           "export: {batch: 0}",
 		"export.settle":          "export: {settle: -1m}",
+		"events.low_balance":     "events: {low_balance: 101}",
+		"events.low_purchased":   "events: {low_purchased: -1}",
+		"events.limit_hits":      "events: {limit_hits: -1}",
+		"webhooks.mail":          "webhooks: {mail: {url: 'https://b.example'}}",
+		"webhooks.b.url":         "webhooks: {b: {url: 'http://b.example'}}",
+		"webhooks.b.ur":          "webhooks: {b: {url: 'https://u:p@b.example'}}",
+		"webhooks.b.u":           "webhooks: {b: {url: 'b.example'}}",
+		"webhooks.b.events[1]":   "webhooks: {b: {url: 'https://b.example', events: [credits.low, credits.gone]}}",
+		"webhooks.b.secret":      "webhooks: {b: {url: 'https://b.example', secret: " + signing + "}}",
+		"webhooks.b.secre":       "webhooks: {b: {url: 'https://b.example'}}",
+		"webhooks.b.secret_file": "webhooks: {b: {url: 'https://b.example', secret_file: /nowhere}}",
 		"branding.hue":           "branding: {hue: 20}",
 		"plans[0].entitled[0]":   "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], entitled: [beta]}]",
 		"signup.invitation_life": "signup: {invitation_lifetime: 1s}",
@@ -227,6 +239,48 @@ func TestEnvironment(t *testing.T) {
 	if cfg.Data != "/from/env" || cfg.Node.Lease != 7*time.Second || !cfg.Meter.Strict || cfg.Gateway.MaxBody != 1<<20 ||
 		cfg.Upstreams["backend"].URL != "http://other:1" || cfg.Keys.MaxLive != 3 || cfg.Listen.Private != "/from/env/toksta.sock" {
 		t.Errorf("a variable was not taken: %+v", cfg)
+	}
+}
+
+// signing is a secret that webhooks can be signed with.
+const signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// A vendor can change the secret that webhooks are signed with while receivers
+// know the old one or the new one; and neither is shown, rightly written or not.
+func TestWebhookSecrets(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := "webhooks: {billing: {url: 'https://b.example/x', secret_file: " + file + "}, crm: {url: 'http://127.0.0.1:1'}}"
+	const other = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+	write(signing + "\n" + other + "\n")
+	cfg, err := loadText(t, text, "TOKSTA_WEBHOOKS_CRM_SECRET="+other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := len(cfg.Webhooks["billing"].Secrets()), len(cfg.Webhooks["crm"].Secrets()); a != 2 || b != 1 {
+		t.Errorf("%d and %d secrets were read, want 2 and 1", a, b)
+	}
+	printed, err := cfg.Print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(signing + " whsec_hushhush " + other[6:])
+	_, err = loadText(t, text, "TOKSTA_WEBHOOKS_CRM_SECRET=hushhush")
+	if err == nil || !strings.Contains(err.Error(), "Secret 2 of 3") || !strings.Contains(err.Error(), "Secret 1 of 1") {
+		t.Errorf("broken secrets: %v", err)
+	}
+	for _, shown := range []string{string(printed), fmt.Sprint(err)} {
+		for _, secret := range []string{signing[6:], other[6:], "hush"} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("a secret is shown:\n%s", shown)
+			}
+		}
 	}
 }
 

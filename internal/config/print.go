@@ -23,6 +23,14 @@ func (c Config) Print() ([]byte, error) {
 		u.URL = Redact(u.URL)
 		c.Upstreams[name] = u
 	}
+	c.Webhooks = maps.Clone(c.Webhooks)
+	for name, w := range c.Webhooks {
+		w.URL = Redact(w.URL)
+		if w.Secret != "" {
+			w.Secret = redacted
+		}
+		c.Webhooks[name] = w
+	}
 	return yaml.Dump(c, yaml.WithQuotePreference(yaml.QuoteDouble))
 }
 
