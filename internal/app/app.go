@@ -20,6 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/creditfeed"
 	"github.com/toksta/toksta/internal/credits"
+	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
@@ -59,6 +60,8 @@ type App struct {
 	shared *sharedrate.Limiter // nil: this node counts rate limits by itself
 	mail   *mail.Sender        // nil: no mail is sent
 	export *export.Exporter    // nil: nothing is exported
+	events *events.Service
+	watch  *events.Watch
 
 	listeners []*listener
 }
@@ -96,15 +99,20 @@ func (a *App) build(ctx context.Context) (err error) {
 		Store: a.store, Index: a.index, Node: c.Node.Name, Version: a.version, Lease: c.Node.Lease,
 		Tombstones: a.path("tombstones"), Log: a.log,
 	})
+	if err := a.outside(ctx); err != nil {
+		return err
+	}
+	a.book = credits.New()
+	a.buildEvents()
 	a.meter, err = meter.Open(meter.Config{
-		Dir: c.Meter.Dir, Sink: a.store, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict, Log: a.log,
+		Dir: c.Meter.Dir, Sink: watched{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict, Log: a.log,
 	})
 	if err != nil {
 		return err
 	}
-	a.book = credits.New()
 	a.funds = creditfeed.New(creditfeed.Config{
 		Book: a.book, Meter: a.meter, Store: a.store, Anchor: a.anchor, Every: c.Meter.FlushInterval, Log: a.log,
+		After: func(_ context.Context, accounts []toksta.AccountID) { a.watch.Look(accounts...) },
 	})
 	a.engine = verify.New(verify.Deps{
 		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Book: a.book, Meter: a.meter,
@@ -119,9 +127,6 @@ func (a *App) build(ctx context.Context) (err error) {
 	})
 	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush}
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance, Kept: usage.Retention(c.Usage)}
-	if err := a.outside(ctx); err != nil {
-		return err
-	}
 	return a.listen()
 }
 
@@ -220,6 +225,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	under.Go(func() error { return a.Ledger.Run(behind) })
 	under.Go(func() error { return a.keeper().Run(behind) })
+	under.Go(func() error { return a.watch.Run(behind) })
+	under.Go(func() error { return a.events.Run(behind) })
 
 	served := a.serve(ctx, behind)
 	stop()

@@ -52,6 +52,9 @@ var rooms = map[string][]string{
 	// Told to whatever bills for it.
 	"internal/export": {".", "internal/store"},
 
+	// What happens to accounts, told to the vendor and the customer.
+	"internal/events": {".", "client", "internal/credits", "internal/store"},
+
 	"internal/store":           {"."},
 	"internal/store/sqlstore":  {".", "internal/store"},
 	"internal/store/storetest": {".", "internal/store"},

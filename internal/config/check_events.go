@@ -17,15 +17,16 @@ func (c *checker) checkEvents() {
 	c.must(e.LimitHits >= 0, "events.limit_hits", "Calls cannot be refused less than never.", "choose a number of calls, or 0 to tell nothing")
 }
 
-// mailChannel is the name that mails to customers are delivered under.
-const mailChannel = "mail"
+// MailChannel is the name that mails to customers are delivered under; no
+// webhook has it.
+const MailChannel = "mail"
 
 // checkWebhooks: events name customers and what they use, and whoever receives
 // them acts on them; so they are signed, and go protected.
 func (c *checker) checkWebhooks() {
 	for name, w := range c.cfg.Webhooks {
 		path := "webhooks." + name
-		c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString(name) && name != mailChannel, path, "The webhook's name is malformed, or mail, which is taken.", "1 to 32 lower-case letters, digits and _, starting with a letter")
+		c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString(name) && name != MailChannel, path, "The webhook's name is malformed, or mail, which is taken.", "1 to 32 lower-case letters, digits and _, starting with a letter")
 		c.must(isURL(w.URL, "http", "https"), path+".url", "This is not an http or https URL.", "write it as https://billing.example.com/toksta")
 		c.must(isBase(w.URL), path+".url", "The URL holds a user, a query or a fragment.", "leave scheme, host and path: the signature says who sends")
 		c.must(!strings.HasPrefix(w.URL, "http:") || isLocal(w.URL) || w.Insecure, path+".url", "What customers use would go over the network unprotected.", "write the https address, or consent with insecure: true")

@@ -21,6 +21,7 @@ type Credits struct {
 	Remaining int64
 	Included  int64 // of a cycle; 0: the plan includes none
 	ResetsAt  time.Time
+	Overage   bool // calls beyond the credits go on, at the plan's rate
 }
 
 // Limit is how often an account was refused for its rate.
@@ -43,13 +44,17 @@ func LowBalance(a Account, c Credits) Message {
 	}.message()
 }
 
-// CreditsExhausted tells that calls of an account are refused for want of
-// credits.
+// CreditsExhausted tells that an account has no credits for its calls, and
+// whether those are refused now or charged for.
 func CreditsExhausted(a Account, c Credits) Message {
+	what := fmt.Sprintf("Calls that cost more than the %s that are left are refused with status 402.", number(c.Remaining))
+	if c.Overage {
+		what = "Calls go on, and are charged as overage at the plan's rate."
+	}
 	return letter{
 		Subject: fmt.Sprintf("%s: no credits left for %s", a.Product, a.Name),
 		Paragraphs: []string{
-			fmt.Sprintf("The account %s has used its credits. Calls that cost more than the %s that are left are refused with status 402.", a.Name, number(c.Remaining)),
+			fmt.Sprintf("The account %s has used its credits. %s", a.Name, what),
 			"Calls that cost nothing go on.",
 			c.reset(),
 		},

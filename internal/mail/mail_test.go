@@ -230,6 +230,7 @@ func TestNotices(t *testing.T) {
 		says    []string
 	}{
 		"low balance": {mail.LowBalance(account, balance), []string{"1,234,567", "5,000", "2026-12-01 00:00 UTC"}},
+		"overage":     {mail.CreditsExhausted(account, mail.Credits{Overage: true}), []string{"go on", "overage"}},
 		"exhausted":   {mail.CreditsExhausted(account, mail.Credits{Remaining: -2500}), []string{"-2,500", "402"}},
 		"limit":       {mail.LimitHit(account, limit), []string{"60 calls a minute", "4,321", "2026-11-24 09:30 UTC", "429"}},
 	} {

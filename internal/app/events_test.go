@@ -1,0 +1,147 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/mail/mailtest"
+)
+
+// signing is what the vendor of these tests shares with the server.
+const signing = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+
+// vendor is a back office that keeps the webhooks it could verify.
+type vendor struct {
+	url string
+	mu  sync.Mutex
+	got []client.Webhook
+}
+
+func newVendor(t *testing.T) *vendor {
+	v := &vendor{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		webhook, err := client.VerifyWebhook(r.Header, body, time.Now(), signing)
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.got = append(v.got, webhook)
+	}))
+	t.Cleanup(server.Close)
+	v.url = server.URL
+	return v
+}
+
+// heard returns the kinds of what arrived, in order.
+func (v *vendor) heard() (kinds []toksta.EventKind) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, w := range v.got {
+		kinds = append(kinds, w.Kind)
+	}
+	return kinds
+}
+
+// tells makes a configuration that tells the vendor, and soon.
+func (v *vendor) tells(c *config.Config) {
+	c.Webhooks = map[string]config.Webhook{"billing": {URL: v.url, Secret: signing}}
+	c.Events = config.Events{LowBalance: 10, LowPurchased: 10, LimitHits: 30}
+	c.Meter.FlushInterval = 100 * time.Millisecond
+}
+
+// waitsFor waits until exactly these have arrived.
+func (v *vendor) waitsFor(t *testing.T, want ...toksta.EventKind) {
+	t.Helper()
+	eventually(t, "the vendor does not hear of it", func() bool { return len(v.heard()) >= len(want) })
+	if diff := cmp.Diff(want, v.heard()); diff != "" {
+		t.Fatalf("(-want +heard)\n%s", diff)
+	}
+}
+
+// Guarantee: while a customer spends the last credits on a whole node, the
+// vendor hears that they are low, then that they are gone, then that a limit is
+// hit often, each exactly once and signed; the customer reads the same by mail;
+// and the secret is in no log.
+func TestVendorIsTold(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	post := mailtest.Start(t, mailtest.Options{})
+	n := start(t, v.tells, func(c *config.Config) {
+		c.Mail = config.Mail{Server: post.Addr, TLS: "none", From: "Acme <keys@acme.example>"}
+	})
+	api := operatorOf(n)
+	owner := account(t, api, "Spender")
+	ref := client.AccountRef{Account: owner}
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := api.AddMember(t.Context(), client.AddMemberRequest{
+		AccountRef: ref, Email: "ada@customer.example", Name: "Ada", Password: "a long sentence that nobody guesses",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entitle(t, api, owner, "purchased_credits=+30")
+	key := newKey(t, api, owner, "last credits").Secret
+	spend := func(calls, status int) {
+		t.Helper()
+		for range calls {
+			if got := send(t, n.url, "POST /v1/creators/search", key); got.status != status {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+		}
+	}
+	spend(19, http.StatusOK)
+	spend(1, http.StatusOK)
+	v.waitsFor(t, toksta.EventCreditsLow)
+	spend(10, http.StatusOK)
+	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted)
+	spend(5, http.StatusPaymentRequired)
+
+	entitle(t, api, owner, "rate_limit_per_minute=1")
+	for range 35 {
+		send(t, n.url, "GET /v1/creators/7", key)
+	}
+	all := []toksta.EventKind{toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventRateLimitHit}
+	v.waitsFor(t, all...)
+	var low client.CreditsData
+	if err := json.Unmarshal(v.got[0].Data, &low); err != nil || low.AccountID != owner || low.Remaining != 10 || low.Beyond != "refused" {
+		t.Errorf("%+v, %v", low, err)
+	}
+	eventually(t, "the customer gets no mail", func() bool { return len(post.Mails()) >= 3 })
+	for i, m := range post.Mails() {
+		if m.To != "ada@customer.example" || i > 2 {
+			t.Errorf("mail %d: %+v", i, m)
+		}
+	}
+	more := account(t, api, "Later") // its flushes come after whatever would be told twice
+	other := newKey(t, api, more, "k").Secret
+	send(t, n.url, "POST /v1/creators/search", other)
+	eventually(t, "no flush", func() bool {
+		var used struct {
+			Total int64 `json:"total_calls"`
+		}
+		usageOf(t, api, more, &used)
+		return used.Total > 0
+	})
+	v.waitsFor(t, all...)
+	if bytes.Contains(n.logs.Bytes(), []byte(signing[6:])) || strings.Contains(string(n.logs.Bytes()), "v1,") {
+		t.Error("the secret, or a signature, is in the log")
+	}
+}
