@@ -9,11 +9,13 @@ type Principal struct {
 	Scopes    []Family // the key's scopes; for an unscoped key the families of its account
 }
 
-// RateState is the account's window as the answer's headers show it.
+// RateState is a call's window as the answer's headers show it: the account's,
+// or the key's own where fewer calls are left in that.
 type RateState struct {
 	Limit     int   // calls a minute; 0: no window was consulted
 	Remaining int   // calls left in this window
 	Reset     int64 // Unix seconds, end of the window
+	Key       bool  // the window is the key's own
 }
 
 // Decision is the verdict on one call. Principal is set as soon as the key is

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ const (
 	HeaderRateLimit     = "X-Ratelimit-Limit"
 	HeaderRateRemaining = "X-Ratelimit-Remaining"
 	HeaderRateReset     = "X-Ratelimit-Reset"
+	HeaderRateState     = "Ratelimit"
+	HeaderRatePolicy    = "Ratelimit-Policy"
 	HeaderCreditCost    = "X-Toksta-Credit-Cost"
 )
 
@@ -28,6 +31,8 @@ const (
 const (
 	headerExpose = "Access-Control-Expose-Headers"
 	exposed      = "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Toksta-Credit-Cost, WWW-Authenticate"
+
+	exposedStructured = exposed + ", RateLimit, RateLimit-Policy"
 )
 
 // maxID is the longest identifier taken over from a caller, in characters.
@@ -43,6 +48,7 @@ type Exchange struct {
 	Realm       string // of the challenge
 	Now         time.Time
 	Rate        toksta.RateState
+	Structured  bool  // the answer states the rate as RateLimit and RateLimit-Policy too
 	Billable    bool  // the answer names its cost
 	Cost        int64 // credits charged
 	Close       bool  // the connection must not be used again
@@ -127,6 +133,9 @@ func (x *Exchange) Stamp(h http.Header) {
 		h.Set(HeaderRateLimit, strconv.Itoa(x.Rate.Limit))
 		h.Set(HeaderRateRemaining, strconv.Itoa(max(0, x.Rate.Remaining)))
 		h.Set(HeaderRateReset, strconv.FormatInt(x.Rate.Reset, 10))
+		if x.Structured {
+			x.stampStructured(h)
+		}
 	}
 	if x.Billable {
 		h.Set(HeaderCreditCost, strconv.FormatInt(x.Cost, 10))
@@ -134,10 +143,23 @@ func (x *Exchange) Stamp(h http.Header) {
 	if x.Close {
 		h.Set("Connection", "close")
 	}
-	for _, v := range h[headerExpose] {
-		if v == exposed {
-			return
-		}
+	names := exposed
+	if x.Structured {
+		names = exposedStructured
 	}
-	h.Add(headerExpose, exposed)
+	if !slices.Contains(h[headerExpose], names) {
+		h.Add(headerExpose, names)
+	}
+}
+
+// stampStructured states the rate as draft-ietf-httpapi-ratelimit-headers-11
+// has it: the policy, named for whose window it is, and what is left of it for
+// how many seconds.
+func (x *Exchange) stampStructured(h http.Header) {
+	policy := `"account"`
+	if x.Rate.Key {
+		policy = `"key"`
+	}
+	h.Set(HeaderRatePolicy, policy+";q="+strconv.Itoa(x.Rate.Limit)+";w=60")
+	h.Set(HeaderRateState, policy+";r="+strconv.Itoa(max(0, x.Rate.Remaining))+";t="+retryAfter(x))
 }

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -9,6 +10,57 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/sharedrate/redistest"
 )
+
+// Guarantee: a client that reads the structured fields learns the same as one
+// that reads the contract's own headers, admitted or refused, in the syntax of
+// the draft; and nobody meets them unless the vendor wants it.
+func TestStructuredRateFields(t *testing.T) {
+	t.Parallel()
+	on := start(t, func(c *config.Config) { c.RateLimit.StructuredFields = true })
+	off := start(t)
+	for name, c := range map[string]struct {
+		node  *node
+		limit int // of the key
+		want  string
+	}{
+		"account": {on, 0, `"account"`},
+		"key":     {on, 2, `"key"`},
+		"off":     {off, 0, ""},
+	} {
+		api := operatorOf(c.node)
+		owner := account(t, api, name)
+		entitle(t, api, owner, "rate_limit_per_minute=3")
+		key, err := api.CreateKey(t.Context(), client.CreateKeyRequest{Account: owner, Name: name, PerMinute: c.limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := send(t, c.node.url, "GET /v1/account/usage", key.Secret)
+		for _, got := range []answer{first, exhaust(t, c.node, "GET /v1/account/usage", key.Secret)} {
+			got.checkRateFields(t, c.want)
+		}
+	}
+}
+
+// checkRateFields compares the structured fields with the others; policy is
+// the name of the window, "" for no such fields.
+func (a answer) checkRateFields(t *testing.T, policy string) {
+	t.Helper()
+	h := a.header
+	exposed := strings.Contains(h.Get("Access-Control-Expose-Headers"), ", RateLimit, RateLimit-Policy")
+	if policy == "" {
+		if h.Values("RateLimit") != nil || h.Values("RateLimit-Policy") != nil || exposed {
+			t.Errorf("%d %v", a.status, h)
+		}
+		return
+	}
+	quota := policy + ";q=" + h.Get("X-RateLimit-Limit") + ";w=60"
+	state, left, _ := strings.Cut(h.Get("RateLimit"), ";t=")
+	seconds, err := strconv.Atoi(left)
+	if h.Get("RateLimit-Policy") != quota || state != policy+";r="+h.Get("X-RateLimit-Remaining") ||
+		err != nil || seconds < 1 || seconds > 60 || !exposed || a.status == 429 && h.Get("Retry-After") != left {
+		t.Errorf("%d %v", a.status, h)
+	}
+}
 
 // Guarantee: a vendor whose Redis dies serves on. No caller meets an error, no
 // window begins anew, the balancer keeps the node, and the operator is told.

@@ -70,7 +70,7 @@ func fromUpstream(name string) bool {
 		return true
 	}
 	switch string(f.text[:f.size]) {
-	case "x-request-id", "x-trace-id":
+	case "x-request-id", "x-trace-id", "ratelimit", "ratelimit-policy":
 		return true
 	}
 	return false

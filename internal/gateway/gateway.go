@@ -45,6 +45,7 @@ type Config struct {
 	Settler        httpauth.Settler
 	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For counts
 	Realm          string
+	RateFields     bool             // answers carry RateLimit and RateLimit-Policy beside X-RateLimit-*
 	MaxBody        int64            // bytes of a request's body; 0: DefaultMaxBody
 	MaxHeader      int              // bytes of a request's header; 0: DefaultMaxHeader
 	Now            func() time.Time // nil: time.Now
@@ -134,7 +135,7 @@ func (c Config) proxies() proxies { return proxies(c.TrustedProxies) }
 // 403, 429, 402, then the route's own answer.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, r := httpauth.Begin(r, g.config.Realm, g.config.Now())
-	x.Close = mustClose(r)
+	x.Close, x.Structured = mustClose(r), g.config.RateFields
 	rec := telemetry.RecordFrom(r.Context())
 	rt, err := g.route(r)
 	if err != nil {

@@ -190,7 +190,7 @@ func TestForwardedProto(t *testing.T) {
 func TestUpstreamFieldsStripped(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
-		for _, name := range []string{"X-Request-Id", "X-Trace-Id", "X-RateLimit-Limit", "X-Ratelimit-Policy", "X-Toksta-Plan", "X_Toksta_Credit_Cost", "X_Request_Id"} {
+		for _, name := range []string{"X-Request-Id", "X-Trace-Id", "X-RateLimit-Limit", "X-Ratelimit-Policy", "Ratelimit", "RateLimit_Policy", "X-Toksta-Plan", "X_Toksta_Credit_Cost", "X_Request_Id"} {
 			w.Header()[name] = []string{"theirs"}
 		}
 		w.Header().Set("X-Kept", "yes")

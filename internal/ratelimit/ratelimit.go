@@ -59,7 +59,7 @@ func (w Window) State(t Tally) toksta.RateState {
 	state := left(w.AccountLimit, t.Account)
 	if w.KeyLimit > 0 {
 		if k := left(w.KeyLimit, t.Key); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
-			state = k
+			state, state.Key = k, true
 		}
 	}
 	state.Reset = (t.Minute + 1) * 60

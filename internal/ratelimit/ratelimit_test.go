@@ -65,13 +65,13 @@ func TestTwoWindows(t *testing.T) {
 		want         toksta.RateState
 	}{
 		{5, 0, toksta.RateState{Limit: 5, Remaining: 4, Reset: end}},
-		{5, 2, toksta.RateState{Limit: 2, Remaining: 1, Reset: end}},
-		{5, 2, toksta.RateState{Limit: 2, Remaining: 0, Reset: end}},
-		{5, 2, toksta.RateState{Limit: -2, Remaining: 0, Reset: end}},
+		{5, 2, toksta.RateState{Limit: 2, Remaining: 1, Reset: end, Key: true}},
+		{5, 2, toksta.RateState{Limit: 2, Remaining: 0, Reset: end, Key: true}},
+		{5, 2, toksta.RateState{Limit: -2, Remaining: 0, Reset: end, Key: true}},
 		{5, 9, toksta.RateState{Limit: 5, Remaining: 1, Reset: end}}, // the refusal took nothing
 		{5, 9, toksta.RateState{Limit: 5, Remaining: 0, Reset: end}},
 		{5, 9, toksta.RateState{Limit: -5, Remaining: 0, Reset: end}},
-		{6, 5, toksta.RateState{Limit: 5, Remaining: 0, Reset: end}}, // a raised limit counts at once; the tighter of equals
+		{6, 5, toksta.RateState{Limit: 5, Remaining: 0, Reset: end, Key: true}}, // a raised limit counts at once; the tighter of equals
 		{3, 0, toksta.RateState{Limit: -3, Remaining: 0, Reset: end}},
 		{0, 0, toksta.RateState{Limit: 0, Remaining: 0, Reset: end}},
 	} {

@@ -159,8 +159,8 @@ func TestRateLimit(t *testing.T) {
 		code toksta.Code
 	}{
 		{"live", toksta.RateState{Limit: 5, Remaining: 4, Reset: end}, ""},
-		{"slow", toksta.RateState{Limit: 1, Remaining: 0, Reset: end}, ""},
-		{"slow", toksta.RateState{Limit: 1, Remaining: 0, Reset: end}, toksta.CodeRateLimited},
+		{"slow", toksta.RateState{Limit: 1, Remaining: 0, Reset: end, Key: true}, ""},
+		{"slow", toksta.RateState{Limit: 1, Remaining: 0, Reset: end, Key: true}, toksta.CodeRateLimited},
 		{"live", toksta.RateState{Limit: 5, Remaining: 2, Reset: end}, ""},
 		{"live", toksta.RateState{Limit: 5, Remaining: 1, Reset: end}, ""},
 		{"live", toksta.RateState{Limit: 5, Remaining: 0, Reset: end}, ""},
