@@ -44,7 +44,7 @@ func TestTake(t *testing.T) {
 		{930, true, true},
 		{1, false, true},   // the last ones
 		{100, false, true}, // refused with some left
-		{18, false, true},  // none left after it
+		{17, false, true},  // none left after it
 		{1, false, false},  // refused: nothing can be overspent
 		{0, true, true},
 	} {
