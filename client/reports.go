@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -41,12 +40,6 @@ type Actor struct {
 type AuditPage struct {
 	Changes []Change `json:"changes"`
 	Next    int64    `json:"next,omitempty"`
-}
-
-// UsageRequest asks for an account's month, "2026-01"; "" is the current one.
-type UsageRequest struct {
-	AccountRef
-	Month string `json:"month,omitempty"`
 }
 
 // Node is a process that changes wait for.
@@ -92,12 +85,6 @@ type Health struct {
 // Audit returns a page of the audit trail.
 func (c *Client) Audit(ctx context.Context, r AuditRequest) (AuditPage, error) {
 	return call[AuditPage](ctx, c, "audit", r)
-}
-
-// Usage returns the document that the account's own GET /v1/account/usage
-// answers with.
-func (c *Client) Usage(ctx context.Context, r UsageRequest) (json.RawMessage, error) {
-	return call[json.RawMessage](ctx, c, "usage", r)
 }
 
 // Nodes lists the processes that changes wait for.

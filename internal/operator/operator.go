@@ -108,6 +108,7 @@ func New(c Config) http.Handler {
 	handle(mux, "usage", s.usage)
 	handle(mux, "export/status", s.exportStatus)
 	mux.HandleFunc(client.PathPrefix+"usage/table", s.usageTable)
+	handle(mux, "usage/by", s.usageBy)
 	handle(mux, "nodes", s.nodes)
 	handle(mux, "health", s.health)
 

@@ -7,7 +7,6 @@ import (
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/usage"
 )
 
 // audit reads the change log backwards.
@@ -31,11 +30,6 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 		page.Next = rows[shown-1].Seq
 	}
 	return page, nil
-}
-
-// usage is the very report that the account's own keys get.
-func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest) (usage.Report, error) {
-	return s.Usage.Month(ctx, r.Account, r.Month)
 }
 
 // nodes reads who holds a lease by the database's clock.

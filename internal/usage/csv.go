@@ -27,11 +27,7 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 	if err != nil {
 		return err
 	}
-	// The present ones: a renamed key keeps its history.
-	names := make(map[toksta.KeyID]string, len(keys))
-	for _, k := range keys {
-		names[k.ID] = k.Name
-	}
+	names := keyNames(keys)
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"day", "key_id", "key_name", "family", "cost_key", "outcome", "calls", "credits", "overage_usd"})
 	for _, row := range l.rows {

@@ -79,13 +79,13 @@ func (r Retention) parseMonth(month string, now time.Time) (period, error) {
 	return period{from, from.AddDate(0, 1, 0)}, nil
 }
 
-// ledger is what every view of an account's month is made from. Views only sum
+// ledger is what every view of an account's time is made from. Views only sum
 // and sort it.
 type ledger struct {
 	period   period
 	now      time.Time
 	standing *toksta.Standing
-	rows     []store.UsageRow // by day
+	rows     []store.UsageRow // by day, or by hour
 }
 
 // load reads the month; key "" means all keys of the account. An account or
@@ -93,28 +93,30 @@ type ledger struct {
 // of this node come first into the store, so a call that was answered before is
 // in the numbers; when they cannot, there are no numbers rather than old ones.
 func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*ledger, error) {
-	l := &ledger{now: r.now()}
-	var err error
-	if l.period, err = r.Kept.parseMonth(month, l.now); err != nil {
+	p, err := r.Kept.parseMonth(month, r.now())
+	if err != nil {
 		return nil, err
 	}
-	a, err := r.Store.Account(ctx, account)
+	return r.read(ctx, store.UsageQuery{Account: account, Key: key, From: p.from, To: p.to, GroupDay: true})
+}
+
+// read is load for any hours.
+func (r *Reader) read(ctx context.Context, q store.UsageQuery) (*ledger, error) {
+	l := &ledger{now: r.now(), period: period{q.From, q.To}}
+	a, err := r.Store.Account(ctx, q.Account)
 	if err != nil {
 		return nil, unknown("account", err)
 	}
 	l.standing = r.Catalog.Standing(a)
-	if key != "" {
-		if _, err := r.Store.Key(ctx, account, key); err != nil {
+	if q.Key != "" {
+		if _, err := r.Store.Key(ctx, q.Account, q.Key); err != nil {
 			return nil, unknown("key", err)
 		}
 	}
 	if err := r.Refresh(ctx, l.standing); err != nil {
 		return nil, fmt.Errorf("bring usage up to date: %w", err)
 	}
-	l.rows, err = r.Store.ListUsage(ctx, store.UsageQuery{
-		Account: account, Key: key, From: l.period.from, To: l.period.to, GroupDay: true,
-	})
-	if err != nil {
+	if l.rows, err = r.Store.ListUsage(ctx, q); err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
 	slices.SortFunc(l.rows, func(x, y store.UsageRow) int {

@@ -1,0 +1,32 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/usage"
+)
+
+// usage is the very report that the account's own keys get.
+func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest) (usage.Report, error) {
+	return s.Usage.Month(ctx, r.Account, r.Month)
+}
+
+// usageBy is the same numbers from one side.
+func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByRequest) (client.UsageTable, error) {
+	t, err := s.Usage.By(ctx, usage.SideQuery{Account: r.Account, By: usage.Side(r.By), Month: r.Month, From: r.From, To: r.To})
+	if err != nil {
+		return client.UsageTable{}, err
+	}
+	out := client.UsageTable{By: r.By, From: t.From, To: t.To, Rows: []client.UsageRow{}, Total: usageSum(t.Total)}
+	for _, row := range t.Rows {
+		out.Rows = append(out.Rows, client.UsageRow{Of: row.Of, Name: row.Name, UsageSum: usageSum(row.Sum)})
+	}
+	return out, nil
+}
+
+func usageSum(s usage.Sum) client.UsageSum {
+	return client.UsageSum{Calls: s.Admitted, Refused: s.Refused, Credits: s.Credits, Overage: json.Number(s.Overage.String())}
+}
