@@ -51,7 +51,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "look", Title: "Look"})
 	for group, commands := range map[string][]*cobra.Command{
 		"server": {c.serve(), c.demo(), c.demoUpstream(), c.config()},
-		"manage": {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.export()},
+		"manage": {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
 		"look":   {c.audit(), c.usage(), c.nodes(), c.doctor(), c.version()},
 	} {
 		for _, command := range commands {

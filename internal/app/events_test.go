@@ -27,6 +27,7 @@ type vendor struct {
 	url string
 	mu  sync.Mutex
 	got []client.Webhook
+	bye bool // answers 410
 }
 
 func newVendor(t *testing.T) *vendor {
@@ -41,11 +42,21 @@ func newVendor(t *testing.T) *vendor {
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
+		if v.bye {
+			w.WriteHeader(http.StatusGone)
+			return
+		}
 		v.got = append(v.got, webhook)
 	}))
 	t.Cleanup(server.Close)
 	v.url = server.URL
 	return v
+}
+
+func (v *vendor) refuses(bye bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.bye = bye
 }
 
 // heard returns the kinds of what arrived, in order.
@@ -143,5 +154,55 @@ func TestVendorIsTold(t *testing.T) {
 	v.waitsFor(t, all...)
 	if bytes.Contains(n.logs.Bytes(), []byte(signing[6:])) || strings.Contains(string(n.logs.Bytes()), "v1,") {
 		t.Error("the secret, or a signature, is in the log")
+	}
+}
+
+// Guarantee: what a receiver would not take is found by the operator and comes
+// again under its own id, and the wiring can be tried without a customer.
+func TestOperatorReplays(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	n := start(t, v.tells)
+	api := operatorOf(n)
+	tried, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"})
+	if err != nil || !strings.HasPrefix(tried.Outcome, "answered 200") {
+		t.Fatalf("%+v, %v", tried, err)
+	}
+	v.refuses(true)
+	if _, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"}); toksta.ErrorCode(err) != toksta.CodeUpstreamError {
+		t.Errorf("a receiver that is gone: %v", err)
+	}
+	owner := account(t, api, "Spender")
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: client.AccountRef{Account: owner}, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	entitle(t, api, owner, "purchased_credits=+1")
+	send(t, n.url, "POST /v1/creators/search", newKey(t, api, owner, "k").Secret)
+	var dead client.EventPage
+	eventually(t, "no dead letter", func() bool {
+		dead, err = api.ListEvents(t.Context(), client.ListEventsRequest{State: "dead", Channel: "billing"})
+		return err == nil && len(dead.Events) == 1
+	})
+	letter := dead.Events[0]
+	if d := letter.Deliveries[0]; letter.AccountID != owner || letter.Kind != toksta.EventCreditsExhausted || d.Outcome != "answered 410 Gone: the receiver is gone" {
+		t.Errorf("%+v", letter)
+	}
+	v.refuses(false)
+	if _, err := api.ReplayEvents(t.Context(), client.ReplayRequest{}); toksta.ErrorCode(err) != toksta.CodeValidation {
+		t.Errorf("a replay of nothing in particular: %v", err)
+	}
+	if again, err := api.ReplayEvents(t.Context(), client.ReplayRequest{Dead: true}); err != nil || again.Due != 1 {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	v.waitsFor(t, toksta.EventTest, toksta.EventCreditsExhausted)
+	if v.got[1].ID != letter.ID {
+		t.Errorf("replayed as %s, raised as %s", v.got[1].ID, letter.ID)
+	}
+	eventually(t, "it is not marked as delivered", func() bool {
+		shown, err := api.Event(t.Context(), client.EventRef{Event: letter.ID})
+		return err == nil && shown.Deliveries[0].State == "delivered"
+	})
+	if _, err := api.Event(t.Context(), client.EventRef{Event: "evt_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
+		t.Errorf("an event that is none: %v", err)
 	}
 }

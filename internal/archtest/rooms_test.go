@@ -65,7 +65,7 @@ var rooms = map[string][]string{
 	// They may say store's words (a page, a query, a repeated request) to the
 	// services, and can hold no database: sqlstore and index have no door here.
 	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/telemetry"},
-	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/telemetry"},
+	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/telemetry"},
 	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},

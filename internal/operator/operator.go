@@ -17,6 +17,7 @@ import (
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/mail"
@@ -33,6 +34,7 @@ type Config struct {
 	Members  *signin.Service
 	Ledger   *ledger.Service
 	Usage    *usage.Reader
+	Events   *events.Service
 	Cluster  Cluster
 	Catalog  *toksta.Catalog
 
@@ -103,6 +105,11 @@ func New(c Config) http.Handler {
 	handle(mux, "credits/entries", s.creditEntries)
 	handle(mux, "credits/reservations", s.reservations)
 	handle(mux, "credits/verify", s.verifyCredits)
+
+	handle(mux, "events/list", s.listEvents)
+	handle(mux, "events/show", s.showEvent)
+	handle(mux, "events/replay", s.replayEvents)
+	handle(mux, "events/test", s.testEvent)
 
 	handle(mux, "audit", s.audit)
 	handle(mux, "usage", s.usage)

@@ -1,0 +1,76 @@
+package operator
+
+import (
+	"context"
+	"slices"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// listEvents shows what was told, or could not be.
+func (s server) listEvents(ctx context.Context, _ toksta.Actor, r client.ListEventsRequest) (client.EventPage, error) {
+	shown, asked, err := pageOf(r.Limit)
+	if err != nil {
+		return client.EventPage{}, err
+	}
+	state := store.DeliveryState(r.State)
+	if !slices.Contains([]store.DeliveryState{"", store.DeliveryPending, store.DeliveryDelivered, store.DeliveryDead}, state) {
+		return client.EventPage{}, toksta.Invalid("state", "pending, delivered or dead.")
+	}
+	if r.Channel != "" && state == "" {
+		return client.EventPage{}, toksta.Invalid("channel", "Say which state of its deliveries, too.")
+	}
+	rows, err := s.Events.List(ctx, store.EventQuery{
+		Account: r.Account, State: state, Channel: r.Channel, Before: r.Before, Limit: asked,
+	})
+	if err != nil {
+		return client.EventPage{}, err
+	}
+	page := client.EventPage{Events: []client.Event{}}
+	for _, e := range rows[:min(len(rows), shown)] {
+		page.Events = append(page.Events, event(e))
+	}
+	if len(rows) > shown {
+		page.Next = rows[shown-1].ID
+	}
+	return page, nil
+}
+
+func (s server) showEvent(ctx context.Context, _ toksta.Actor, r client.EventRef) (client.Event, error) {
+	e, err := s.Events.Get(ctx, r.Event)
+	if err != nil {
+		return client.Event{}, err
+	}
+	return event(e), nil
+}
+
+// replayEvents never takes an empty request for all there is.
+func (s server) replayEvents(ctx context.Context, _ toksta.Actor, r client.ReplayRequest) (client.ReplayAnswer, error) {
+	if (r.Event == "") != r.Dead {
+		return client.ReplayAnswer{}, toksta.Invalid("event", "Name one event, or ask for all dead letters, not both.")
+	}
+	due, err := s.Events.Replay(ctx, r.Event, r.Channel)
+	return client.ReplayAnswer{Due: due}, err
+}
+
+func (s server) testEvent(ctx context.Context, _ toksta.Actor, r client.TestEventRequest) (client.TestEventAnswer, error) {
+	outcome, err := s.Events.Test(ctx, r.Channel)
+	return client.TestEventAnswer{Outcome: outcome}, err
+}
+
+// event is an event as the wire has it.
+func event(e store.Event) client.Event {
+	out := client.Event{ID: e.ID, Kind: e.Kind, At: e.At, AccountID: e.AccountID, Data: e.Data, Deliveries: []client.Delivery{}}
+	for _, d := range e.Deliveries {
+		shown := client.Delivery{
+			Channel: d.Channel, State: string(d.State), Attempts: d.Attempts, TriedAt: d.TriedAt, Outcome: d.Outcome,
+		}
+		if d.State == store.DeliveryPending {
+			shown.NextAt = d.NextAt
+		}
+		out.Deliveries = append(out.Deliveries, shown)
+	}
+	return out
+}
