@@ -46,6 +46,7 @@ type link struct {
 	target   func() string // host:port of the database now
 	up, down valve         // to the database, and from it
 	last     atomic.Pointer[last]
+	lurking  atomic.Bool // for the next renewal
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -63,6 +64,8 @@ type session struct {
 	link  *link
 	stuck atomic.Pointer[chan struct{}] // the closing that held its answer back
 	spent atomic.Pointer[last]          // under which its transaction has ended
+
+	renewing bool // up to its end, in what goes to the database
 }
 
 // rest stands still when only others may go on.
@@ -152,6 +155,9 @@ func (s *session) pump(to, from net.Conn, v *valve) {
 			if v == &s.link.down && v.shut.Load() != nil {
 				s.stuck.Store(v.shut.Load())
 			}
+			if v == &s.link.up {
+				s.watch(chunk[:n])
+			}
 			v.pass()
 			s.rest()
 			if bytes.Contains(chunk[:n], []byte("COMMIT\x00")) { // the database's word for the end
@@ -167,6 +173,21 @@ func (s *session) pump(to, from net.Conn, v *valve) {
 		}
 	}
 }
+
+// watch tells a renewal from all else that goes to the database.
+func (s *session) watch(sent []byte) {
+	s.renewing = s.renewing || bytes.Contains(sent, []byte("begin isolation level repeatable read\x00"))
+	if !s.renewing || !bytes.Contains(sent, []byte("commit\x00")) {
+		return
+	}
+	s.renewing = false
+	if s.link.lurking.CompareAndSwap(true, false) {
+		s.link.down.close()
+	}
+}
+
+// lurk holds answers back from the end of the next renewal on.
+func (l *link) lurk() { l.lurking.Store(true) }
 
 // finish lets go the answers that were held back, each session's to the end of
 // its transaction and no further.
@@ -184,6 +205,7 @@ func (l *link) cut(valves ...*valve) {
 
 // heal undoes every fault of the link.
 func (l *link) heal() {
+	l.lurking.Store(false)
 	if last := l.last.Swap(nil); last != nil {
 		close(last.over)
 	}

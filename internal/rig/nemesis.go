@@ -189,8 +189,8 @@ func cutWays(up, down bool) func(*nemesis, context.Context, hit) {
 	}
 }
 
-// lateAnswer holds answers back for nearly a lease, lets the transactions under
-// way come to their end and cuts the node off: a lease that counts from an
+// lateAnswer holds the answer to a renewal back for nearly a lease, lets it
+// through and cuts the node off: a lease that counts from an
 // answer would outlive what others waited for. Owners leave the node alone, or
 // one of its changes would keep the others' from being made.
 func (n *nemesis) lateAnswer(ctx context.Context, at hit) {
@@ -200,7 +200,10 @@ func (n *nemesis) lateAnswer(ctx context.Context, at hit) {
 	defer n.cluster.nodes[at.node].spared.Store(false)
 	rest(ctx, n.leases(0.1))
 	n.lasting(fault{kind: "late answer", node: at.node}, func() {
-		l.down.close()
+		l.lurk()
+		for until := n.history.now() + n.leases(1); l.down.shut.Load() == nil && n.history.now() < until; {
+			rest(ctx, 5*time.Millisecond)
+		}
 		rest(ctx, n.leases(0.85))
 		l.finish()
 		rest(ctx, n.leases(1.5))
