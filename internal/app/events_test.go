@@ -121,15 +121,18 @@ func TestVendorIsTold(t *testing.T) {
 	spend(19, http.StatusOK)
 	spend(1, http.StatusOK)
 	v.waitsFor(t, toksta.EventCreditsLow)
-	spend(10, http.StatusOK)
+	spend(5, http.StatusOK)
+	lastCredit(t, n) // once this is heard, the five have been looked at
 	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted)
+	spend(5, http.StatusOK)
+	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted)
 	spend(5, http.StatusPaymentRequired)
 
 	entitle(t, api, owner, "rate_limit_per_minute=1")
 	for range 35 {
 		send(t, n.url, "GET /v1/creators/7", key)
 	}
-	all := []toksta.EventKind{toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventRateLimitHit}
+	all := []toksta.EventKind{toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted, toksta.EventRateLimitHit}
 	v.waitsFor(t, all...)
 	var low client.CreditsData
 	if err := json.Unmarshal(v.got[0].Data, &low); err != nil || low.AccountID != owner || low.Remaining != 10 || low.Beyond != "refused" {
@@ -172,12 +175,7 @@ func TestOperatorReplays(t *testing.T) {
 	if _, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"}); toksta.ErrorCode(err) != toksta.CodeUpstreamError {
 		t.Errorf("a receiver that is gone: %v", err)
 	}
-	owner := account(t, api, "Spender")
-	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: client.AccountRef{Account: owner}, Plan: "API_PAYG"}); err != nil {
-		t.Fatal(err)
-	}
-	entitle(t, api, owner, "purchased_credits=+1")
-	send(t, n.url, "POST /v1/creators/search", newKey(t, api, owner, "k").Secret)
+	owner := lastCredit(t, n)
 	var dead client.EventPage
 	eventually(t, "no dead letter", func() bool {
 		dead, err = api.ListEvents(t.Context(), client.ListEventsRequest{State: "dead", Channel: "billing"})
@@ -205,4 +203,17 @@ func TestOperatorReplays(t *testing.T) {
 	if _, err := api.Event(t.Context(), client.EventRef{Event: "evt_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
 		t.Errorf("an event that is none: %v", err)
 	}
+}
+
+// lastCredit makes an account that spends the only credit it has.
+func lastCredit(t *testing.T, n *node) toksta.AccountID {
+	t.Helper()
+	api := operatorOf(n)
+	owner := account(t, api, "Last credit")
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: client.AccountRef{Account: owner}, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	entitle(t, api, owner, "purchased_credits=+1")
+	send(t, n.url, "POST /v1/creators/search", newKey(t, api, owner, "k").Secret)
+	return owner
 }
