@@ -37,7 +37,7 @@ deps: ## Install what the tests use beside Go: databases, a browser
 .PHONY: bench
 bench: ## Measure the request path, and a node with a million keys
 	go test -run '^$$' -bench . -benchmem $(PKG)
-	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionKeys$$' -v ./internal/app
+	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^Test(MillionKeys|JoinUnderLoad)$$' -v ./internal/app
 
 .PHONY: soak
 soak: deps ## Kill and restart under load for SOAK (10m), then check every promise

@@ -30,7 +30,9 @@ var unlogged = map[string]string{
 	"accounts/list": "reads", "accounts/show": "reads", "keys/list": "reads", "keys/show": "reads",
 	"events/list": "reads", "events/show": "reads", "events/replay": "messages to the vendor", "events/test": "a message to the vendor",
 	"mail/test": "a message to a person", "usage/table": "reads", "export/status": "reads",
-	"audit": "reads", "usage": "reads", "nodes": "reads", "health": "reads",
+	"credits/reserve": "exact in the store", "credits/settle": "exact in the store", "credits/refund": "exact in the store",
+	"credits/entries": "reads", "credits/reservations": "reads", "credits/verify": "reads",
+	"audit": "reads", "usage": "reads", "usage/by": "reads", "nodes": "reads", "health": "reads",
 	"POST /signin": "a browser's session", "POST /signout": "a browser's session",
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 }
@@ -297,6 +299,16 @@ func (v *visit) changes() []change {
 		{"POST /account/keys/{id}/revoke", func() error { return v.post(v.page(2, "revoke"), "name", "key 2") }},
 		{"keys/revoke-many", func() error {
 			_, err := v.api.RevokeKeys(ctx, client.RevokeManyRequest{Keys: v.keys[3:5]})
+			return err
+		}},
+		{"credits/top-up", func() error {
+			_, err := v.api.TopUpCredits(ctx, client.PurchaseRequest{AccountRef: v.ref(), Credits: 100, IdempotencyKey: "bought"})
+			return err
+		}},
+		{"credits/adjust", func() error {
+			_, err := v.api.AdjustCredits(ctx, client.PurchaseRequest{
+				AccountRef: v.ref(), Credits: -10, Reason: "a test", IdempotencyKey: "given back",
+			})
 			return err
 		}},
 		{"accounts/set-entitlement", func() error {
