@@ -2,8 +2,8 @@ package meter
 
 import "sync"
 
-// commit is a group commit: whoever finds no write to the disk under way makes
-// the next one, for all who came while the last one ran.
+// commit is a group commit: whoever finds no run under way makes the next one,
+// for all who came while the last one ran.
 // It needs no goroutine of its own, and a lone caller waits for one write only.
 type commit struct {
 	mu      sync.Mutex
@@ -15,17 +15,17 @@ type commit struct {
 }
 
 // wait returns once a run of sync that began after the call has ended, with
-// that run's error or a later one's. A run under way does not count: it may have
-// passed the caller's page already.
-func (c *commit) wait(sync func() error) error {
+// that run's error or a later one's, and whether it was this caller's. A run
+// under way does not count: it may have passed the caller's page already.
+func (c *commit) wait(sync func() error) (mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for mine := c.started + 1; c.ended < mine; {
+	for due := c.started + 1; c.ended < due; {
 		if c.running {
 			c.done.Wait()
 			continue
 		}
-		c.running = true
+		c.running, mine = true, true
 		c.started++
 		c.mu.Unlock()
 		err := sync()
@@ -33,5 +33,5 @@ func (c *commit) wait(sync func() error) error {
 		c.running, c.ended, c.err = false, c.started, err
 		c.done.Broadcast()
 	}
-	return c.err
+	return mine, c.err
 }

@@ -250,6 +250,11 @@ func TestAnyHistory(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(rt, "minutes")) * time.Minute)
 			},
 			"turn": func(*rapid.T) { _ = m.turn() },
+			"half full": func(*rapid.T) {
+				m.current.next = max(m.current.next, perSegment/2)
+				_ = m.prepare()
+			},
+			"full": func(*rapid.T) { m.current.next = perSegment },
 			"restart": func(rt *rapid.T) {
 				if rapid.IntRange(0, 3).Draw(rt, "rarely") > 0 {
 					return // making files is what takes this test's time

@@ -31,10 +31,11 @@ func (m *Meter) Run(ctx context.Context) error {
 	flush := task{"flush usage to the store", m.config.FlushEvery, func(ctx context.Context) error {
 		return errors.Join(m.turn(), m.Flush(ctx))
 	}}
+	prepare := task{"prepare the next journal", m.config.FlushEvery, func(context.Context) error { return m.prepare() }}
 	// A process that was still ending when this one started leaves its files
 	// now, and so does a neighbour that never comes back.
 	adopt := task{"look for journals left behind", adoptEvery, func(context.Context) error { return m.adopt() }}
-	for _, t := range []task{disk, flush, adopt} {
+	for _, t := range []task{disk, flush, prepare, adopt} {
 		loops.Go(func() { m.repeat(ctx, t) })
 	}
 	loops.Wait()
@@ -76,9 +77,9 @@ func (m *Meter) repeat(ctx context.Context, t task) {
 // turn begins a new segment with a new hour, so that those of past hours can
 // go once they are flushed. While no new one can be made the old one serves.
 func (m *Meter) turn() error {
-	now := m.config.Now().Unix() / 3600
+	now := m.config.Now()
 	m.mu.Lock()
-	due := m.current != nil && m.current.next > 0 && m.hour != now
+	due := m.current != nil && m.current.next > 0 && m.hour != now.Unix()/3600
 	m.mu.Unlock()
 	if !due {
 		return nil
@@ -87,10 +88,26 @@ func (m *Meter) turn() error {
 	if err != nil {
 		return fmt.Errorf("begin the hour's journal: %w", err)
 	}
-	m.seal(func() {
-		m.current, m.hour = next, now
-		m.all = append(m.all, next)
-	})
+	m.seal(func() { m.begin(next, now) })
+	return nil
+}
+
+// prepare makes the next segment when half of the current one is used, so that
+// no call waits for a file to be made unless new slots outrun Run.
+func (m *Meter) prepare() error {
+	m.mu.Lock()
+	due := m.spare == nil && (m.current == nil || m.current.next >= perSegment/2)
+	m.mu.Unlock()
+	if !due {
+		return nil
+	}
+	next, err := m.create()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.spare = next
 	return nil
 }
 
@@ -133,7 +150,19 @@ func (m *Meter) segments() []*segment {
 }
 
 // Flush brings the sink up to date with everything counted before the call.
+// Callers at the same time share one flush; one that failed for another caller,
+// whose time may have been over, is tried again.
 func (m *Meter) Flush(ctx context.Context) error {
+	for {
+		mine, err := m.flushes.wait(func() error { return m.flush(ctx) })
+		if mine || err == nil {
+			return err
+		}
+	}
+}
+
+// flush is Flush for one caller.
+func (m *Meter) flush(ctx context.Context) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
 	for _, s := range m.segments() {
@@ -270,6 +299,10 @@ func (m *Meter) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	errs := []error{m.Flush(ctx)}
+	if m.spare != nil {
+		errs = append(errs, os.Remove(m.spare.path), m.spare.close())
+		m.spare = nil
+	}
 	for _, s := range m.segments() {
 		errs = append(errs, s.sync(), s.close())
 	}

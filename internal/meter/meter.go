@@ -70,17 +70,19 @@ type Meter struct {
 	owner  string        // what this process's epochs begin with
 	made   atomic.Uint32 // epochs
 	seed   maphash.Seed
-	commit commit
+	commit commit // writes to the disk, when strict
 	shards [shards]shard
 
 	mu      sync.Mutex // the rest; taken after a shard's lock, never before
 	current *segment   // takes new slots; nil before the first
+	spare   *segment   // follows current; nil until prepared
 	hour    int64      // when current began
 	all     []*segment // in use, oldest first
 	closed  bool
 	full    error     // why the last segment could not be made
 	retry   time.Time // when to try again
 
+	flushes  commit     // callers of Flush, merged
 	flushing sync.Mutex // one flush at a time
 }
 
@@ -108,7 +110,7 @@ func Open(c Config) (*Meter, error) {
 		return nil, fmt.Errorf("make the meter's directory: %w", err)
 	}
 	m := &Meter{config: c, owner: newOwner(), seed: maphash.MakeSeed()}
-	m.commit.done.L = &m.commit.mu
+	m.commit.done.L, m.flushes.done.L = &m.commit.mu, &m.flushes.mu
 	for i := range m.shards {
 		m.shards[i].grow()
 	}
@@ -136,7 +138,8 @@ func (m *Meter) Count(e Event) error {
 	if err := m.count(&e); err != nil || !m.config.Strict {
 		return err
 	}
-	return m.commit.wait(m.sync)
+	_, err := m.commit.wait(m.sync)
+	return err
 }
 
 // count is Count up to the page cache. The unlock is deferred: a fault in here
@@ -174,14 +177,20 @@ func (m *Meter) cell(s *shard, e *Event, hour, hash uint32) (*cell, error) {
 	return c, nil
 }
 
-// extend makes the next segment, under the meter's lock. After a failure it
-// tries again in a second, not for every call: a full disk is met by many calls
-// at once, and each is to be refused quickly.
+// extend goes on to the next segment, under the meter's lock, and makes it when
+// none is prepared. After a failure it tries again in a second, not for every
+// call: a full disk is met by many calls at once, and each is to be refused
+// quickly.
 func (m *Meter) extend() error {
 	if m.closed {
 		return ErrClosed
 	}
 	now := m.config.Now()
+	if m.spare != nil {
+		m.begin(m.spare, now)
+		m.spare = nil
+		return nil
+	}
 	if m.full != nil && now.Before(m.retry) {
 		return m.full
 	}
@@ -190,8 +199,13 @@ func (m *Meter) extend() error {
 		m.full, m.retry = fmt.Errorf("meter: no room to count: %w", err), now.Add(time.Second)
 		return m.full
 	}
+	m.begin(s, now)
+	return nil
+}
+
+// begin lets new slots go to s. The caller holds mu.
+func (m *Meter) begin(s *segment, now time.Time) {
 	m.full = nil
 	m.current, m.hour = s, now.Unix()/3600
 	m.all = append(m.all, s)
-	return nil
 }

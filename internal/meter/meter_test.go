@@ -137,7 +137,10 @@ func crash(m *Meter) {
 		_ = s.close()
 	}
 	m.mu.Lock()
-	m.all = nil
+	if m.spare != nil {
+		_ = m.spare.close()
+	}
+	m.all, m.spare = nil, nil
 	m.mu.Unlock()
 }
 
