@@ -2,11 +2,13 @@ package app_test
 
 import (
 	"encoding/csv"
+	"encoding/json"
+	"fmt"
 	"html"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/cookiejar"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -19,202 +21,320 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// tally is what an account's month came to.
-type tally struct {
-	Admitted, Credits int64
-	Overage           string // dollars
-	Refused           map[string]int64
+// month is what GET /v1/account/usage says, as far as it counts.
+type month struct {
+	Calls      int64       `json:"total_calls"`
+	Credits    int64       `json:"total_credits_charged"`
+	Overage    json.Number `json:"total_overage_usd"`
+	Operations map[string]struct {
+		Calls   int64       `json:"calls"`
+		Credits int64       `json:"credits_charged"`
+		Overage json.Number `json:"overage_amount_usd"`
+	} `json:"operations"`
+	Keys []struct {
+		ID      toksta.KeyID `json:"id"`
+		Calls   int64        `json:"calls"`
+		Credits int64        `json:"credits"`
+	} `json:"keys"`
+	Refused map[string]int64 `json:"refused"`
 }
+
+// sides are what the calls may be broken down by, as the operator calls them.
+// All of them were made in an hour, or in two.
+func (t *traffic) sides() map[string]func(outcome) string {
+	return map[string]func(outcome) string{
+		"key":       func(o outcome) string { return string(o.key) },
+		"family":    func(o outcome) string { return o.family },
+		"operation": func(o outcome) string { return o.operation },
+		"reason":    outcome.word,
+		"day":       nil,
+		"hour":      nil,
+	}
+}
+
+// word is the reason, as breakdowns write it.
+func (o outcome) word() string {
+	if o.reason == "" {
+		return "admitted"
+	}
+	return o.reason
+}
+
+// whole is everything together.
+func whole(outcome) string { return "" }
 
 // Guarantee: whoever looks at an account's month sees the same numbers, and
-// they are those of the answers that were given: the customer through the API,
-// on the page, in the download; the vendor through the operator API.
+// they are those of the calls that were made, whatever became of them: the
+// customer through the API, on the page and in the download, the vendor through
+// the operator API and the command line.
 func TestNumbersAgree(t *testing.T) {
 	t.Parallel()
-	n := start(t)
-	api := operatorOf(n)
-	owner := account(t, api, "Counted")
-	want, key := traffic(t, n, owner)
+	p := build(t)
+	backend, waiting := moody(t)
+	p.env = append(p.env, "TOKSTA_UPSTREAMS_BACKEND_URL="+backend)
+	p.up()
+	owner := account(t, p.api, "Counted")
+	sent := &traffic{
+		T: t, api: p.api, url: p.url, ref: client.AccountRef{Account: owner},
+		sums: map[outcome]sum{}, names: map[toksta.KeyID]string{},
+	}
+	sent.must(p.api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: sent.ref, Plan: "API_BUILD"}))
+	live := sent.everyOutcome(waiting)
 
-	var data, document map[string]any
-	send(t, n.url, "GET /v1/account/usage", key).data(t, &data)
-	want.Admitted++ // the question itself
-	usageOf(t, api, owner, &document)
-	if diff := cmp.Diff(data, document); diff != "" {
-		t.Errorf("operator's document (-customer's +operator's)\n%s", diff)
+	var asked, told, printed month
+	send(t, p.url, usageCall.call, live.Secret).data(t, &asked)
+	sent.count(live.Key.ID, usageCall, "", 0) // the question itself
+	sent.document("GET /v1/account/usage", asked)
+	usageOf(t, p.api, owner, &told)
+	sent.document("operator's usage", told)
+	p.cli(&printed, "usage", string(owner))
+	sent.document("toksta usage", printed)
+	for by, side := range sent.sides() {
+		table, err := p.api.UsageBy(t.Context(), client.UsageByRequest{AccountRef: sent.ref, By: by})
+		sent.must(table, err)
+		sent.table("operator's usage by "+by, table, side)
+		table = client.UsageTable{}
+		p.cli(&table, "usage", string(owner), "--by", by)
+		sent.table("toksta usage --by "+by, table, side)
 	}
-	compare := func(where string, got tally) {
-		t.Helper()
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-answered +reported)\n%s", where, diff)
-		}
-	}
-	compare("usage", fromDocument(data))
-
-	days, err := n.app.Usage.Days(t.Context(), owner, "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := tally{Refused: map[string]int64{}}
-	var overage float64
-	for _, d := range days.Days {
-		sum.Admitted += d.Admitted
-		sum.Credits += d.Credits
-		overage += float64(d.Overage) / 1e6
-		for reason, calls := range d.Reasons {
-			sum.Refused[string(reason)] += calls
-		}
-	}
-	sum.Overage = strconv.FormatFloat(overage, 'f', 2, 64)
-	compare("days", sum)
-
-	browser := signIn(t, api, n.url, owner)
-	compare("download", fromCSV(t, get(t, browser, n.url+"/account/usage.csv")))
-	compare("page", fromPage(t, get(t, browser, n.url+"/account"), want))
+	browser := signIn(t, p.api, p.url, owner)
+	sent.download(get(t, browser, p.url+"/account/usage.csv"))
+	sent.page(get(t, browser, p.url+"/account"))
+	sent.days(get(t, browser, p.url+"/account?view=table"))
+	p.stop()
 }
 
-// traffic makes calls with every outcome that a known key can have and returns
-// what the answers add up to, with a key that still works.
-func traffic(t *testing.T, n *node, owner toksta.AccountID) (tally, string) {
-	api := operatorOf(n)
-	must := func(_ any, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+// same compares what a view shows with what was sent.
+func (t *traffic) same(where string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-sent +shown)\n%s", where, diff)
 	}
-	create := func(k client.CreateKeyRequest) client.SecretAnswer {
-		k.Account, k.Name = owner, "Some key"
-		made, err := api.CreateKey(t.Context(), k)
-		must(made, err)
-		return made
-	}
-	total := tally{Refused: map[string]int64{}}
-	call := func(times int, call, key string) {
-		for range times {
-			got := send(t, n.url, call, key)
-			reason := got.reason(t)
-			if reason == "" {
-				total.Admitted++
-				cost, _ := strconv.ParseInt(got.header.Get("X-Toksta-Credit-Cost"), 10, 64)
-				total.Credits += cost
-				continue
-			}
-			total.Refused[reason]++
-		}
-	}
-	ref := client.AccountRef{Account: owner}
-	must(api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_BUILD"}))
-	live, revoked := create(client.CreateKeyRequest{}), create(client.CreateKeyRequest{})
-	scoped := create(client.CreateKeyRequest{Scopes: []toksta.Family{"account"}})
-	slow := create(client.CreateKeyRequest{PerMinute: 1})
-	elsewhere := create(client.CreateKeyRequest{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
-	must(api.RevokeKey(t.Context(), client.KeyRef{Key: revoked.Key.ID}))
-
-	match, free := "POST /v1/creators/audience-match", "GET /v1/creators/7"
-	call(104, match, live.Secret) // 1,040 of 1,000 included credits: 40 at $0.025
-	total.Overage = "1.00"
-	call(7, free, live.Secret)
-	call(3, free, scoped.Secret)
-	call(2, "GET /v1/campaigns", live.Secret)
-	call(4, free, revoked.Secret)
-	call(5, free, slow.Secret)
-	call(1, free, elsewhere.Secret)
-	must(api.SetStatus(t.Context(), client.SetStatusRequest{AccountRef: ref, Status: "past_due"}))
-	call(2, free, live.Secret)
-	must(api.SetStatus(t.Context(), client.SetStatusRequest{AccountRef: ref, Status: "active"}))
-	entitle(t, api, owner, "overage_cap_usd=1.00")
-	call(3, match, live.Secret)
-	for _, reason := range []string{
-		"scope_insufficient", "workspace_not_entitled", "key_revoked", "rate_limited",
-		"address_not_allowed", "billing_past_due", "insufficient_credits",
-	} {
-		if total.Refused[reason] == 0 {
-			t.Errorf("no call was refused for %s: %v", reason, total.Refused)
-		}
-	}
-	return total, live.Secret
 }
 
-// reason is why a call was refused, "" when it was not.
-func (a answer) reason(t *testing.T) string {
-	if a.status < 400 {
-		return ""
+// document checks a usage document: operations without those that cost nothing,
+// and without calls that were refused.
+func (t *traffic) document(where string, got month) {
+	t.Helper()
+	total := t.by(whole)[""]
+	t.same(where, total, sum{got.Calls, total.Refused, got.Credits, micros(t.T, string(got.Overage))})
+	operations, keys := map[string]sum{}, map[string]sum{}
+	for name, o := range got.Operations {
+		operations[name] = sum{Calls: o.Calls, Credits: o.Credits, Micros: micros(t.T, string(o.Overage))}
 	}
-	if a.status == http.StatusUnauthorized {
-		return string(toksta.ReasonKeyRevoked) // the only kind of dead key sent here
+	t.same(where+", operations", t.operations(), operations)
+	for _, k := range got.Keys {
+		keys[string(k.ID)] = sum{Calls: k.Calls, Credits: k.Credits}
 	}
-	reason, _ := a.told(t).Error.Details["reason"].(string)
-	return reason
+	want := t.by(t.sides()["key"])
+	for id, s := range want {
+		want[id] = sum{Calls: s.Calls, Credits: s.Credits}
+	}
+	t.same(where+", keys", want, keys)
+	t.same(where+", refused", t.reasons(), got.Refused)
 }
 
-func fromDocument(data map[string]any) tally {
-	got := tally{Refused: map[string]int64{}}
-	got.Admitted, got.Credits = int64(data["total_calls"].(float64)), int64(data["total_credits_charged"].(float64))
-	got.Overage = strconv.FormatFloat(data["total_overage_usd"].(float64), 'f', 2, 64)
-	for reason, calls := range data["refused"].(map[string]any) {
-		got.Refused[reason] = int64(calls.(float64))
+// operations are those with a price, and those that were charged for all the
+// same, without their refused calls.
+func (t *traffic) operations() map[string]sum {
+	admitted := t.by(func(o outcome) string {
+		if o.reason != "" {
+			return ""
+		}
+		return o.operation
+	})
+	delete(admitted, "")
+	for name, s := range admitted {
+		if s.Credits == 0 && name != content.costKey {
+			delete(admitted, name)
+		}
 	}
-	return got
+	return admitted
 }
 
-func fromCSV(t *testing.T, text string) tally {
+// reasons are refused calls by reason.
+func (t *traffic) reasons() map[string]int64 {
+	out := map[string]int64{}
+	for o, s := range t.sums {
+		if o.reason != "" {
+			out[o.reason] += s.Refused
+		}
+	}
+	return out
+}
+
+// table checks a breakdown: its rows, unless they are times, and that they add up.
+func (t *traffic) table(where string, got client.UsageTable, side func(outcome) string) {
+	t.Helper()
+	read := func(s client.UsageSum) sum {
+		return sum{s.Calls, s.Refused, s.Credits, micros(t.T, string(s.Overage))}
+	}
+	rows, total := map[string]sum{}, sum{}
+	for _, row := range got.Rows {
+		s := read(row.UsageSum)
+		rows[row.Of] = s
+		total = sum{total.Calls + s.Calls, total.Refused + s.Refused, total.Credits + s.Credits, total.Micros + s.Micros}
+	}
+	t.same(where+", total", t.by(whole)[""], read(got.Total))
+	t.same(where+", sum of rows", t.by(whole)[""], total)
+	if side != nil {
+		t.same(where, t.by(side), rows)
+	}
+}
+
+// download checks the CSV, row by row apart from the day.
+func (t *traffic) download(text string) {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, overage := tally{Refused: map[string]int64{}}, 0.0
+	t.must(rows, err)
+	got := map[outcome]sum{}
 	for _, row := range rows[1:] {
-		outcome := row[5]
-		calls, _ := strconv.ParseInt(row[6], 10, 64)
-		credits, _ := strconv.ParseInt(row[7], 10, 64)
-		usd, _ := strconv.ParseFloat(row[8], 64)
-		got.Credits += credits
-		overage += usd
-		if outcome == "admitted" {
-			got.Admitted += calls
-		} else {
-			got.Refused[outcome] += calls
+		o := outcome{toksta.KeyID(row[1]), row[3], row[4], row[5]}
+		calls, credits := count(t.T, row[6]), count(t.T, row[7])
+		s := sum{0, calls, credits, micros(t.T, row[8])}
+		if o.reason == "admitted" {
+			o.reason, s.Calls, s.Refused = "", calls, 0
 		}
+		had := got[o]
+		got[o] = sum{had.Calls + s.Calls, had.Refused + s.Refused, had.Credits + s.Credits, had.Micros + s.Micros}
+		t.same("download, name of "+row[1], t.names[o.key], row[2])
 	}
-	got.Overage = strconv.FormatFloat(overage, 'f', 2, 64)
-	return got
+	t.same("download", t.sums, got)
 }
 
-// fromPage reads the figures beside their labels; the refusals by reason, of
-// which some have words of their own on the page, are want's when their sum is.
-func fromPage(t *testing.T, page string, want tally) tally {
+// said are the page's words for refusals that callers are not told of.
+func said(reason string) string {
+	switch reason {
+	case "key_revoked":
+		return "401 · revoked secret sent"
+	case "key_expired":
+		return "401 · expired key sent"
+	case "rate_limited":
+		return "429 · rate_limited"
+	case "insufficient_credits":
+		return "402 · insufficient_credits"
+	default:
+		return "403 · " + reason
+	}
+}
+
+// page checks the figures on top and every breakdown of the section #usage.
+func (t *traffic) page(text string) {
 	t.Helper()
-	_, page, found := strings.Cut(page, `id="usage"`)
-	if !found {
+	total := t.by(whole)[""]
+	t.same("page", map[string]string{
+		"Calls admitted": fmt.Sprint(total.Calls), "Credits charged": strconv.FormatInt(total.Credits, 10),
+		"Overage": "$" + dollars(total.Micros), "Refused": strconv.FormatInt(total.Refused, 10),
+	}, figures(section(t.T, text)))
+
+	want := map[string]map[string]string{"By key": {}, "By endpoint family": {}, "Credits, by operation": {}, "Refused, by reason": {}}
+	for id, s := range t.by(t.sides()["key"]) {
+		if label := t.names[toksta.KeyID(id)]; s.Calls > 0 && label == "Revoked" {
+			want["By key"][label+" revoked"] = fmt.Sprint(s.Calls)
+		} else if s.Calls > 0 {
+			want["By key"][label] = fmt.Sprint(s.Calls)
+		}
+	}
+	for family, s := range t.by(t.sides()["family"]) {
+		if s.Calls > 0 {
+			want["By endpoint family"][family] = fmt.Sprint(s.Calls)
+		}
+	}
+	for name, s := range t.operations() {
+		noun := "calls"
+		if s.Calls == 1 {
+			noun = "call"
+		}
+		want["Credits, by operation"][fmt.Sprintf("%s %d %s", name, s.Calls, noun)] = fmt.Sprint(s.Credits)
+	}
+	for reason, calls := range t.reasons() {
+		want["Refused, by reason"][said(reason)] = fmt.Sprint(calls)
+	}
+	t.same("page's breakdowns", want, shares(section(t.T, text)))
+}
+
+// days checks the page's table, whose rows add up to the month.
+func (t *traffic) days(text string) {
+	t.Helper()
+	var got sum
+	rows := regexp.MustCompile(`(?s)<tr><th scope="row">.*?</tr>`).FindAllString(section(t.T, text), -1)
+	for _, row := range rows {
+		cells := regexp.MustCompile(`<td>([^<]*)</td>`).FindAllStringSubmatch(row, -1)
+		n := func(i int) int64 { return count(t.T, cells[i][1]) }
+		got.Calls, got.Refused, got.Credits = got.Calls+n(0), got.Refused+n(1), got.Credits+n(2)
+		got.Micros += micros(t.T, strings.TrimPrefix(cells[3][1], "$"))
+	}
+	t.same("page's days", t.by(whole)[""], got)
+}
+
+// section is the part of the page that tells of usage.
+func section(t *testing.T, page string) string {
+	t.Helper()
+	_, text, found := strings.Cut(page, `id="usage"`)
+	text, _, closed := strings.Cut(text, "</section>")
+	if !found || !closed {
 		t.Fatal("the page has no section #usage")
 	}
-	text := html.UnescapeString(regexp.MustCompile(`(?s)<svg.*?</svg>|<[^>]*>`).ReplaceAllString(page, " "))
-	text = strings.Join(strings.Fields(text), " ")
-	figure := func(label string) string {
-		m := regexp.MustCompile(regexp.QuoteMeta(label) + ` \$?([0-9][0-9,.]*)`).FindStringSubmatch(text)
-		if m == nil {
-			t.Fatalf("the page has no figure for %q: %.2000s", label, text)
-		}
-		return strings.ReplaceAll(m[1], ",", "")
-	}
-	number := func(label string) int64 { n, _ := strconv.ParseInt(figure(label), 10, 64); return n }
-	got := tally{Admitted: number("Calls admitted"), Credits: number("Credits charged"), Overage: figure("Overage"), Refused: map[string]int64{}}
-	for reason, calls := range want.Refused {
-		if got.Refused[reason] = calls; reason != "key_revoked" {
-			got.Refused[reason] = number(reason)
-		}
-	}
-	var sum int64
-	for _, calls := range want.Refused {
-		sum += calls
-	}
-	if refused := number("Refused"); refused != sum {
-		t.Errorf("the page says %d refused, want %d", refused, sum)
-	}
-	return got
+	return text
 }
+
+// words are the text of some HTML.
+func words(text string) string {
+	return strings.Join(strings.Fields(html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(text, ""))), " ")
+}
+
+// plain is a figure without the commas between its thousands.
+func plain(text string) string { return strings.ReplaceAll(words(text), ",", "") }
+
+// figures are the page's numbers by their labels.
+func figures(text string) map[string]string {
+	out := map[string]string{}
+	for _, m := range regexp.MustCompile(`<dt>(.*?)</dt><dd>(.*?)</dd>`).FindAllStringSubmatch(text, -1) {
+		out[words(m[1])] = plain(m[2])
+	}
+	return out
+}
+
+// shares are the page's breakdowns: by title, the numbers by their labels.
+func shares(text string) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for _, block := range strings.Split(text, `<div class="shares">`)[1:] {
+		title, list, _ := strings.Cut(block, "</h3>")
+		rows := map[string]string{}
+		for _, m := range regexp.MustCompile(`(?s)<li><p><span>(.*?)</span><span>([^<]*)</span></p>`).FindAllStringSubmatch(list, -1) {
+			rows[words(m[1])] = plain(m[2])
+		}
+		out[words(title)] = rows
+	}
+	return out
+}
+
+// count reads a whole number.
+func count(t *testing.T, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(plain(text), 10, 64)
+	if err != nil {
+		t.Error(err)
+	}
+	return n
+}
+
+// micros reads dollars exactly.
+func micros(t *testing.T, text string) int64 {
+	t.Helper()
+	money, ok := new(big.Rat).SetString(text)
+	if ok {
+		money.Mul(money, big.NewRat(1_000_000, 1))
+	}
+	if !ok || !money.IsInt() {
+		t.Errorf("%q is no number of micro-dollars", text)
+		return 0
+	}
+	return money.Num().Int64()
+}
+
+// dollars writes them as the page does.
+func dollars(micros int64) string { return big.NewRat(micros, 1_000_000).FloatString(2) }
 
 // signIn returns a browser in which a member of the account is signed in.
 func signIn(t *testing.T, api *client.Client, base string, owner toksta.AccountID) *http.Client {

@@ -40,6 +40,8 @@ type Breakdown struct {
 	Days     []Day       // every day of the month so far, first to last
 	Keys     []KeySum    // with calls, most admitted first
 	Families []FamilySum // with calls, most admitted first
+
+	Operations map[string]Operation // those of the Report
 }
 
 // Day is one day, UTC.
@@ -69,7 +71,9 @@ func (r *Reader) Days(ctx context.Context, account toksta.AccountID, key toksta.
 	if err != nil {
 		return Breakdown{}, err
 	}
-	return l.breakdown(), nil
+	b := l.breakdown()
+	b.Operations = l.operations(r.billable())
+	return b, nil
 }
 
 // total is the whole month.

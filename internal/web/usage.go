@@ -20,9 +20,6 @@ const (
 	keyChart     = 126
 )
 
-// monthsOffered is how many months back the page lets one choose.
-const monthsOffered = 12
-
 // usageSection is the section #usage of one month, "" for the current one.
 func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*view.Usage, error) {
 	b := l.month
@@ -57,18 +54,31 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 		}
 		u.ByFamily = append(u.ByFamily, view.Share{Label: string(f.Family), Count: f.Admitted})
 	}
+	u.ByOperation = operations(b.Operations)
 	return u, nil
 }
 
-// months are the choices of the select: from this month back to the account's
-// first, and the one shown.
+// operations are those that cost credits, dearest first.
+func operations(spent map[string]usage.Operation) []view.Share {
+	var out []view.Share
+	for name, o := range spent {
+		out = append(out, view.Share{Label: name, Note: view.Count(o.Calls, "call"), Count: o.Credits})
+	}
+	slices.SortFunc(out, func(a, b view.Share) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Label, b.Label))
+	})
+	return out
+}
+
+// months are the choices of the select, newest first: all that are kept since
+// the account's first, and the one shown.
 func (p *Pages) months(created time.Time, shown string) []view.Option {
 	now := p.Now().UTC()
+	oldest := p.Usage.Kept.FirstMonth(now)
 	var out []view.Option
-	for i := range monthsOffered {
-		first := time.Date(now.Year(), now.Month()-time.Month(i), 1, 0, 0, 0, 0, time.UTC)
+	for first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC); !first.Before(oldest); first = first.AddDate(0, -1, 0) {
 		value := first.Format("2006-01")
-		if i > 0 && first.AddDate(0, 1, 0).Before(created) && value != shown {
+		if len(out) > 0 && !first.AddDate(0, 1, 0).After(created) && value != shown {
 			continue
 		}
 		out = append(out, view.Option{Value: value, Text: first.Format("January 2006"), Selected: value == shown})

@@ -136,6 +136,12 @@ func storyUsage() *view.Usage {
 			{Label: "Staging smoke test", Note: "revoked", Count: 449},
 		},
 		ByFamily: []view.Share{{Label: "data", Count: 27453}, {Label: "job", Count: 16606}, {Label: "account", Count: 580}},
+		ByOperation: []view.Share{
+			{Label: "audience_match", Note: "161 calls", Count: 1610},
+			{Label: "creator_discovery_search_per_100", Note: "942 calls", Count: 942},
+			{Label: "content_match", Note: "200 calls", Count: 600},
+			{Label: "creator_search", Note: "260 calls", Count: 260},
+		},
 		ByReason: []view.Share{
 			{Label: "429", Code: "rate_limited", Count: 496},
 			{Label: "401 · revoked key sent", Count: 86},

@@ -8,9 +8,10 @@ type Usage struct {
 	// Numbers are the four figures on top.
 	Numbers []Fact
 	Chart   Chart
-	// ByKey, ByFamily and ByReason are the three breakdowns, largest first.
-	ByKey, ByFamily, ByReason []Share
-	CSV                       string
+	// The breakdowns, largest first: admitted calls by key and by family, credits
+	// by operation, refused calls by reason.
+	ByKey, ByFamily, ByOperation, ByReason []Share
+	CSV                                    string
 }
 
 // Option is a choice of a select.
