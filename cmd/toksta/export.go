@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,8 +54,8 @@ func (c *cli) exportCSV() *cobra.Command {
 				return usageError{fmt.Errorf("--by %q is neither hour nor day", by), cmd.CommandPath()}
 			}
 			var err error
-			if r.From, err = since(from); err == nil {
-				r.To, err = since(to)
+			if r.From, err = past(from); err == nil {
+				r.To, err = past(to)
 			}
 			if err != nil {
 				return usageError{err, cmd.CommandPath()}
@@ -75,14 +74,4 @@ func (c *cli) exportCSV() *cobra.Command {
 		return c.completeAccounts(cmd, nil, typed)
 	})
 	return cmd
-}
-
-// since reads a day, UTC, or a time.
-func since(text string) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is neither a day such as 2026-05-01 nor an RFC 3339 time", text)
 }

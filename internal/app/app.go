@@ -125,7 +125,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
-	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush}
+	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Logger: a.log}
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance, Kept: usage.Retention(c.Usage)}
 	return a.listen()
 }
@@ -243,7 +243,10 @@ func (a *App) serve(ctx, behind context.Context) error {
 	case <-behind.Done():
 		return nil
 	}
-	if err := a.funds.Load(ctx); err != nil {
+	switch err := a.funds.Load(ctx); {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	settle()

@@ -6,7 +6,7 @@
 // for each channel; Run delivers. An event arrives at least once, under an id
 // that every attempt repeats, or it ends as a dead letter that can be replayed.
 // Nothing here is called by a request, and no request waits for it. The
-// package never writes a secret, or what a receiver answered, anywhere.
+// package never writes a secret, or the body of a webhook's answer, anywhere.
 package events
 
 import (

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -53,6 +54,7 @@ func guarantees(t *testing.T, parallel bool, open opener) {
 		{"repeated requests", repeatedRequests},
 		{"where credits go", whereCreditsGo},
 		{"forgotten", forgotten},
+		{"one is faulty", oneIsFaulty},
 		{"cycle turns", cycleTurns},
 		{"purchases", purchases},
 		{"requests", requests},
@@ -136,7 +138,7 @@ func (b *books) open(tb testing.TB, url string) {
 	})
 	b.stores = append(b.stores, s)
 	b.nodes = append(b.nodes, &ledger.Service{
-		Log: straight{s}, Store: s, Flush: func(context.Context) error { return nil },
+		Log: straight{s}, Store: s, Flush: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 		Catalog: &toksta.Catalog{
 			Families: []toksta.FamilyInfo{{Name: "data"}},
 			Plans: []toksta.Plan{

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -48,19 +49,22 @@ type Service struct {
 	Catalog *toksta.Catalog
 	// Flush brings what this node has charged for calls into the store, so
 	// that a reservation is decided on it.
-	Flush func(context.Context) error
+	Flush  func(context.Context) error
+	Logger *slog.Logger
 }
 
 // sweepEvery is how often forgotten reservations are looked for.
 const sweepEvery = time.Minute
 
 // Run gives back what forgotten reservations hold, until ctx ends. Any number
-// of nodes may run it. A database that is away is asked again next time.
+// of nodes may run it. A failure is logged and tried again next time.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		_, _ = s.Expire(ctx)
+		if _, err := s.Expire(ctx); err != nil && ctx.Err() == nil {
+			s.Logger.Error("cannot expire reservations; what they hold cannot be spent meanwhile", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -70,7 +74,8 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Expire ends every reservation whose time is over and returns how many those
-// were. Any other decision about an account does the same for it first.
+// were. Any other decision about an account does the same for it first. An
+// account that cannot be done does not hold up the rest of its batch.
 func (s *Service) Expire(ctx context.Context) (expired int, err error) {
 	const batch = 100
 	for {
@@ -78,15 +83,16 @@ func (s *Service) Expire(ctx context.Context) (expired int, err error) {
 		if err != nil {
 			return expired, err
 		}
+		var failed []error
 		for _, id := range accounts {
 			entries, err := s.Store.CommitCredits(ctx, store.CreditQuery{Account: id}, expireOverdue)
 			if err != nil {
-				return expired, fmt.Errorf("expire reservations of %s: %w", id, err)
+				failed = append(failed, fmt.Errorf("expire reservations of %s: %w", id, err))
 			}
 			expired += len(entries)
 		}
-		if len(accounts) < batch {
-			return expired, nil
+		if len(failed) > 0 || len(accounts) < batch {
+			return expired, errors.Join(failed...)
 		}
 	}
 }

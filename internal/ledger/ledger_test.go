@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -319,4 +321,35 @@ func requests(t *testing.T, open opener) {
 	if open, err := b.node(0).ListReservations(t.Context(), store.ReservationQuery{}); err != nil || len(open) > 0 {
 		t.Errorf("%v, %v", open, err)
 	}
+}
+
+// faulty cannot decide about the first account that it is asked for.
+type faulty struct {
+	ledger.Store
+	asked int
+}
+
+func (f *faulty) CommitCredits(ctx context.Context, q store.CreditQuery, d store.DecideCredits) ([]store.CreditEntry, error) {
+	if f.asked++; f.asked == 1 {
+		return nil, errors.New("damaged")
+	}
+	return f.Store.CommitCredits(ctx, q, d)
+}
+
+// One account that cannot be decided about does not keep what others have
+// forgotten from coming back to them, and is named.
+func oneIsFaulty(t *testing.T, open opener) {
+	b := open(t, 1)
+	for range 2 {
+		_, err := b.node(0).Reserve(t.Context(), operator, b.reserving(b.account(t, "BUILD", toksta.Entitlements{}), 10))
+		ok(t, err)
+	}
+	b.now(start.Add(ledger.DefaultLifetime))
+	node := *b.node(0)
+	node.Store = &faulty{Store: node.Store}
+	n, err := node.Expire(t.Context())
+	if n != 1 || err == nil || !strings.Contains(err.Error(), "acct_") {
+		t.Errorf("%d expired, %v", n, err)
+	}
+	b.sound(t)
 }

@@ -12,7 +12,6 @@ package usage
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -105,12 +104,12 @@ func (r *Reader) read(ctx context.Context, q store.UsageQuery) (*ledger, error) 
 	l := &ledger{now: r.now(), period: period{q.From, q.To}}
 	a, err := r.Store.Account(ctx, q.Account)
 	if err != nil {
-		return nil, unknown("account", err)
+		return nil, store.Missing("account", err)
 	}
 	l.standing = r.Catalog.Standing(a)
 	if q.Key != "" {
 		if _, err := r.Store.Key(ctx, q.Account, q.Key); err != nil {
-			return nil, unknown("key", err)
+			return nil, store.Missing("key", err)
 		}
 	}
 	if err := r.Refresh(ctx, l.standing); err != nil {
@@ -144,14 +143,6 @@ func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.K
 		}
 		q.Page.After = string(keys[page-1].ID)
 	}
-}
-
-// unknown turns the store's word for a missing row into the caller's.
-func unknown(what string, err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return toksta.NotFound(what)
-	}
-	return fmt.Errorf("read the %s: %w", what, err)
 }
 
 func (r *Reader) now() time.Time {

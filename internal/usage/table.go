@@ -37,10 +37,8 @@ func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	if q.Account == "" {
 		return nil
 	}
-	if _, err := r.Store.Account(ctx, q.Account); err != nil {
-		return unknown("account", err)
-	}
-	return nil
+	_, err := r.Store.Account(ctx, q.Account)
+	return store.Missing("account", err)
 }
 
 // Table writes usage of many accounts as CSV, one row for each account, hour or
