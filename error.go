@@ -53,6 +53,9 @@ const (
 	ReasonLeaseExpired Reason = "lease_expired" // this node cannot vouch for keys now
 	ReasonNotCounted   Reason = "not_counted"   // this node cannot record the call
 
+	ReasonStoreUnavailable Reason = "store_unavailable" // the database cannot be reached, nothing was changed
+	ReasonOutcomeUnknown   Reason = "outcome_unknown"   // a change was perhaps made: the database was lost at its commit
+
 	ReasonRepeated             Reason = "request_repeated"       // of a change: its token was used before, nothing was done now
 	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused" // for another request, nothing was done now
 	ReasonReservationClosed    Reason = "reservation_closed"     // settled, refunded or expired

@@ -23,6 +23,21 @@ var (
 	// ErrTaken means that a written digest or e-mail address belongs to
 	// another row; nothing was written.
 	ErrTaken = errors.New("store: already in use")
+	// ErrUnavailable means that the database cannot be reached now; nothing
+	// was written. It is fit for callers as it is.
+	ErrUnavailable = &toksta.Error{
+		Code: toksta.CodeUnavailable, Reason: toksta.ReasonStoreUnavailable,
+		Message: "This cannot be answered at the moment, and nothing was changed. Try again in a few seconds.",
+		Hint:    "the database cannot be reached: see that it runs, then try again; the server's log says why",
+	}
+	// ErrUncertain means that the database was lost before it confirmed a
+	// commit. It is fit for callers as it is.
+	ErrUncertain = &toksta.Error{
+		Code: toksta.CodeUnavailable, Reason: toksta.ReasonOutcomeUnknown,
+		Message: "It is not known whether this was done: the answer was lost while it was written. " +
+			"Repeat the request with the same idempotency key or token, which does it once; without one, look before you repeat it.",
+		Hint: "see that the database runs; toksta audit shows whether the change was made",
+	}
 )
 
 // RepeatedError is returned by Commit when its mutation's token was used

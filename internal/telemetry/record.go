@@ -62,12 +62,14 @@ func RecordFrom(ctx context.Context) *Record {
 }
 
 // Fail notes the error that the request is answered with. The text of an
-// internal one is kept for operators; a caller's own is said by code and reason,
-// since its message may repeat what the caller sent.
+// internal one, and the cause of an outage, are kept for operators; a caller's
+// own is said by code and reason, since its message may repeat what the caller
+// sent.
 func (rec *Record) Fail(err error) {
 	rec.Code = toksta.ErrorCode(err)
 	rec.Reason = reason(err)
-	if rec.Code == toksta.CodeInternal {
+	_, plain := err.(*toksta.Error)
+	if rec.Code == toksta.CodeInternal || rec.Code == toksta.CodeUnavailable && !plain {
 		rec.Err = err
 	}
 }

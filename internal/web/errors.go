@@ -3,12 +3,17 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/web/view"
 )
+
+// retrySeconds is when a page that could not be read is asked for again.
+const retrySeconds = 8
 
 // fail answers with the error page. What a person may not see goes to the
 // request's record only.
@@ -19,14 +24,19 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 		Sheet: p.sheet(), Status: httpauth.Status(code), RequestID: httpauth.ExchangeFrom(r.Context()).RequestID,
 		Primary: view.Link{Text: "Go to the account", URL: "/account"},
 	}
-	switch known, _ := errors.AsType[*toksta.Error](err); {
+	known, _ := errors.AsType[*toksta.Error](err)
+	if code == toksta.CodeUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
+	}
+	switch {
 	case code == toksta.CodeNotFound:
 		e.Title, e.Text = "There is nothing here", "The address is wrong, or what it named belongs to another account. No key has changed."
-	case code == toksta.CodeUnavailable:
-		e.Title, e.Text = "This node cannot vouch for keys right now", "It lost touch with the store, so it admits nothing until it has caught up. No key has changed."
-		e.RetrySeconds = 8
+	case errors.Is(err, store.ErrUnavailable):
+		e.Title, e.Text = "The account cannot be reached right now", "This page could not be read or changed, and nothing was changed. It tries again by itself."
+		e.RetrySeconds = retrySeconds
 		e.Primary = view.Link{Text: "Try again", URL: "/account"}
-		w.Header().Set("Retry-After", "8")
+	case code == toksta.CodeUnavailable:
+		e.Title, e.Text = "The change may have been made", "It was written, or begun, but not confirmed to us. Open the account to see whether it was made before you repeat it."
 	case known != nil && code != toksta.CodeInternal:
 		e.Title, e.Text = "That did not work", known.Message+" No key has changed."
 	default:

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/toksta/toksta/internal/store"
 )
 
 // Connections of one process. Commits queue for the clock row anyway: a few
@@ -42,11 +44,11 @@ func openPostgres(url string) (*Store, error) {
 			config.RuntimeParams[name] = value
 		}
 	}
-	writer, reads := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
+	writer, reads := postgresPool(config), postgresPool(config)
 	// What an ack says was true when it was sent, whether or not it lasts.
 	hasty := config.Copy()
 	hasty.RuntimeParams["synchronous_commit"] = "off"
-	acks := stdlib.OpenDB(*hasty)
+	acks := postgresPool(hasty)
 	acks.SetMaxOpenConns(1)
 	writer.SetMaxOpenConns(postgresWriters)
 	writer.SetMaxIdleConns(postgresWriters)
@@ -58,6 +60,8 @@ func openPostgres(url string) (*Store, error) {
 		release: acks.Close,
 	}, nil
 }
+
+func postgresPool(c *pgx.ConnConfig) *sql.DB { return sql.OpenDB(reaching{stdlib.GetConnector(*c)}) }
 
 // postgresTimeouts end what a process leaves behind that stops in the middle
 // of a change: the clock row's lock is everybody's. What the URL sets goes
@@ -121,7 +125,7 @@ func postgresFault(err error) fault {
 func postgresConfirm(conn *sql.Conn) error {
 	var warning any
 	err := conn.Raw(func(driver any) error {
-		warning = driver.(*stdlib.Conn).Conn().PgConn().CustomData()[unconfirmed]
+		warning = driver.(reached).Conn.Conn().PgConn().CustomData()[unconfirmed]
 		return nil
 	})
 	if err != nil {
@@ -129,7 +133,7 @@ func postgresConfirm(conn *sql.Conn) error {
 	}
 	if warning != nil {
 		discard(conn)
-		return fmt.Errorf("the commit was not confirmed, its outcome is uncertain: %v", warning)
+		return &lost{store.ErrUncertain, fmt.Errorf("the commit was not confirmed: %v", warning)}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"testing"
 	"time"
 
@@ -121,6 +122,9 @@ func interrupt(t *testing.T, server *pgtest.Server, at interruption, settings st
 		case err := <-done:
 			if err == nil {
 				t.Fatal("it did not come by that table: nothing is tested")
+			}
+			if settings == "" && !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("a caller is told of a fault, not of an outage: %v", err)
 			}
 			failed = true
 		case <-time.After(20 * time.Millisecond): // a look costs a connection

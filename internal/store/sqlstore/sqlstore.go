@@ -72,6 +72,9 @@ func open(ctx context.Context, url string) (*Store, error) {
 	}
 	s.reader = reader{q: s.reads, clock: s.now}
 	if err := s.prepare(ctx); err != nil {
+		if errors.Is(err, store.ErrUnavailable) {
+			err = errors.New(err.Error()) // whoever opens it reads the cause, not what callers are told
+		}
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -137,8 +137,8 @@ func sheetStories() []story {
 			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Go to API keys", URL: "/account#api-keys"},
 		}},
 		{"error-503", "error", view.Error{
-			Sheet: storySheet, Status: 503, Title: "This node cannot vouch for keys right now",
-			Text:      "It lost touch with the store, so it admits nothing until it has caught up. Other nodes go on serving, and no key has changed.",
+			Sheet: storySheet, Status: 503, Title: "The account cannot be reached right now",
+			Text:      "This page could not be read or changed, and nothing was changed. It tries again by itself.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", RetrySeconds: 8, Primary: view.Link{Text: "Try again", URL: ""},
 		}},
 	}

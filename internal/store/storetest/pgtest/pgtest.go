@@ -30,6 +30,8 @@ const Require = "TOKSTA_TEST_REQUIRE"
 // Server is a running server. It ends with the test that started it.
 type Server struct {
 	folder    string
+	command   exec.Cmd // to start from; never started itself
+	stop      func()
 	databases atomic.Int64
 }
 
@@ -55,12 +57,14 @@ func Start(tb testing.TB) *Server {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		tb.Fatalf("initdb: %v\n%s", err, out)
 	}
-	run(tb, &exec.Cmd{
+	s := &Server{folder: folder, command: exec.Cmd{
 		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: attr,
 		Args: []string{filepath.Join(bin, "postgres"), "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=", "-c", "max_connections=200"},
 		Env:  append(os.Environ(), "LC_MESSAGES=C"),
-	})
-	return &Server{folder: folder}
+	}}
+	s.Resume(tb)
+	tb.Cleanup(func() { s.Stop() })
+	return s
 }
 
 // binaries finds the newest installed server.
@@ -105,10 +109,20 @@ func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	}
 }
 
-// run starts the server, waits until it says that it is ready, and stops it
-// with the test.
-func run(tb testing.TB, postgres *exec.Cmd) {
+// Stop ends the server as an operator would, whoever is connected. A second
+// Stop does nothing. It is not safe beside Resume.
+func (s *Server) Stop() {
+	s.stop()
+	s.stop = func() {}
+}
+
+// Resume starts the server on what the last one left, and waits until it says
+// that it is ready.
+func (s *Server) Resume(tb testing.TB) {
 	tb.Helper()
+	postgres := &exec.Cmd{
+		Path: s.command.Path, Dir: s.command.Dir, SysProcAttr: s.command.SysProcAttr, Args: s.command.Args, Env: s.command.Env,
+	}
 	log, err := postgres.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -117,11 +131,11 @@ func run(tb testing.TB, postgres *exec.Cmd) {
 		tb.Fatal(err)
 	}
 	drained := make(chan struct{})
-	tb.Cleanup(func() {
+	s.stop = func() {
 		_ = postgres.Process.Signal(syscall.SIGINT) // fast shutdown
 		<-drained
 		_ = postgres.Wait()
-	})
+	}
 	var said strings.Builder
 	lines := bufio.NewScanner(log)
 	ready := false

@@ -1,0 +1,112 @@
+package app_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// Guarantee: whoever asks while the database is away hears that it will be
+// back and that nothing was changed, not of a fault of ours, from every door
+// that reads or changes; and all is well once it is back.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.NewDatabase(t)
+	n := start(t, func(c *config.Config) { c.Store.URL = url })
+	api := operatorOf(n)
+	owner := account(t, api, "Patient")
+	secret := newKey(t, api, owner, "live").Secret
+	browser := signIn(t, api, n.url, owner)
+
+	server.Stop()
+	doors := map[string]func() error{
+		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.PageRequest{}); return err },
+		"change": func() error { return rename(t, api, owner, "Hasty") },
+		"top up": func() error { return topUp(t, api, owner) },
+		"usage": func() error {
+			_, err := api.Usage(t.Context(), client.UsageRequest{AccountRef: client.AccountRef{Account: owner}})
+			return err
+		},
+	}
+	for range 2 { // on the connections that broke, then without any
+		for name, call := range doors {
+			if err := call(); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	res, err := browser.Get(n.url + "/account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" ||
+		!strings.Contains(string(page), "nothing was changed") {
+		t.Errorf("the page answers %s, %v\n%s", res.Status, err, page)
+	}
+	got := send(t, n.url, "GET /v1/account/usage", secret)
+	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+		t.Errorf("a customer's usage answers %d %v", got.status, got.header)
+	}
+	if !strings.Contains(string(n.logs.Bytes()), "dial") {
+		t.Error("the log does not say why")
+	}
+
+	server.Resume(t)
+	eventually(t, "no change goes through once the database is back", func() bool { return rename(t, api, owner, "Patient") == nil })
+}
+
+// Guarantee: a change whose commit the database did not live to confirm is
+// not reported as undone; repeating it under its key does it once.
+func TestDatabaseLostAtCommit(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.NewDatabase(t)
+	n := start(t, func(c *config.Config) { c.Store.URL = url })
+	api := operatorOf(n)
+	owner := account(t, api, "Unsure")
+
+	// The commit reaches this disk and then waits for a standby in vain.
+	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
+	const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ILIKE 'commit%'`
+	outcome := make(chan error, 1)
+	go func() { outcome <- topUp(t, api, owner) }()
+	eventually(t, "the commit waits for nothing", func() bool { return server.Exec(t, "postgres", waiting) > 0 })
+	server.Stop()
+	if err := <-outcome; !errors.Is(err, store.ErrUncertain) {
+		t.Errorf("the change whose outcome is unknown: %v", err)
+	}
+
+	server.Resume(t)
+	server.Exec(t, "postgres", `ALTER SYSTEM RESET synchronous_standby_names`)
+	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
+	eventually(t, "the repeat does not go through", func() bool { return topUp(t, api, owner) == nil })
+	page, err := api.CreditEntries(t.Context(), client.CreditEntriesRequest{AccountRef: client.AccountRef{Account: owner}})
+	if err != nil || len(page.Entries) != 1 {
+		t.Errorf("after the repeat: %+v, %v", page.Entries, err)
+	}
+}
+
+func rename(t *testing.T, api *client.Client, owner toksta.AccountID, name string) error {
+	_, err := api.RenameAccount(t.Context(), client.RenameAccountRequest{AccountRef: client.AccountRef{Account: owner}, Name: name})
+	return err
+}
+
+// topUp is the same purchase each time.
+func topUp(t *testing.T, api *client.Client, owner toksta.AccountID) error {
+	_, err := api.TopUpCredits(t.Context(), client.PurchaseRequest{
+		AccountRef: client.AccountRef{Account: owner}, Credits: 100, Reason: "order 1", IdempotencyKey: "order-1",
+	})
+	return err
+}
