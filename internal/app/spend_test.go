@@ -62,10 +62,10 @@ func TestCreditsOverNodes(t *testing.T) {
 	}
 }
 
-// match is a call, and cost its price.
+// paid is a call, and cost its price.
 const (
-	match = "POST /v1/creators/content-match"
-	cost  = 3
+	paid = "POST /v1/creators/content-match"
+	cost = 3
 )
 
 // spender is an account without included credits that is used on three nodes.
@@ -129,7 +129,7 @@ func (s *spender) refusedEverywhere() {
 	s.t.Helper()
 	for _, n := range s.nodes {
 		eventually(s.t, "calls are admitted though no credit is left", func() bool {
-			got := send(s.t, n.url, match, s.key)
+			got := send(s.t, n.url, paid, s.key)
 			s.left.Add(-charged(got.header))
 			return got.status == http.StatusPaymentRequired
 		})
@@ -151,7 +151,7 @@ func (s *spender) spend(tries int, beside func()) spent {
 	s.t.Helper()
 	pace := time.NewTicker(5 * time.Millisecond)
 	defer pace.Stop()
-	b := burst{nodes: s.nodes, call: match, tries: tries}
+	b := burst{nodes: s.nodes, call: paid, tries: tries}
 	b.key = func(int) string { return s.key }
 	b.before = func(i int) {
 		if <-pace.C; i%5 == 0 {
