@@ -2,11 +2,11 @@ package ledger_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -105,11 +105,17 @@ func setSQLite(at time.Time) { sqliteTime().Store(at.UnixMilli()) }
 // openPostgres puts a clock of the test's own before the server's.
 func openPostgres(tb testing.TB, server *pgtest.Server, nodes int) *books {
 	address := server.NewDatabase(tb)
-	u, err := url.Parse(address)
+	db, err := sql.Open("pgx", address)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	exec := func(statement string) { server.Exec(tb, u.Path[1:], statement) }
+	tb.Cleanup(func() { _ = db.Close() })
+	db.SetMaxIdleConns(1)
+	exec := func(statement string) {
+		if _, err := db.ExecContext(context.WithoutCancel(tb.Context()), statement); err != nil {
+			tb.Error(err)
+		}
+	}
 	exec(`CREATE SCHEMA test`)
 	exec(`CREATE TABLE test.now (at TIMESTAMPTZ)`)
 	exec(`INSERT INTO test.now VALUES (now())`)
