@@ -89,6 +89,16 @@ func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountAnsw
 	return client.AccountAnswer{Account: s.account(c.Account), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
+// known refuses to list what belongs to an account that does not exist: an empty
+// list would be believed. "" stands for all accounts.
+func (s server) known(ctx context.Context, id toksta.AccountID) error {
+	if id == "" {
+		return nil
+	}
+	_, err := s.Accounts.Get(ctx, id)
+	return err
+}
+
 // invite shows a new code, once; it is stored by its digest.
 func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteAnswer, error) {
 	invited, err := s.Accounts.Invite(ctx, by, accounts.InviteRequest{Account: r.Account, Email: r.Email, Valid: s.Invitation})

@@ -95,6 +95,9 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 	if err != nil {
 		return client.ReservationPage{}, err
 	}
+	if err := s.known(ctx, r.Account); err != nil {
+		return client.ReservationPage{}, err
+	}
 	rows, err := s.Ledger.ListReservations(ctx, store.ReservationQuery{Account: r.Account, Page: store.Page{After: r.After, Limit: asked}})
 	if err != nil {
 		return client.ReservationPage{}, err

@@ -22,6 +22,9 @@ func (s server) listEvents(ctx context.Context, _ toksta.Actor, r client.ListEve
 	if r.Channel != "" && state == "" {
 		return client.EventPage{}, toksta.Invalid("channel", "Say which state of its deliveries, too.")
 	}
+	if err := s.known(ctx, r.Account); err != nil {
+		return client.EventPage{}, err
+	}
 	rows, err := s.Events.List(ctx, store.EventQuery{
 		Account: r.Account, State: state, Channel: r.Channel, Before: r.Before, Limit: asked,
 	})

@@ -23,6 +23,9 @@ func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysR
 	if err != nil {
 		return client.KeyPage{}, err
 	}
+	if err := s.known(ctx, r.Account); err != nil {
+		return client.KeyPage{}, err
+	}
 	rows, err := s.Keys.List(ctx, store.KeyQuery{
 		Account: r.Account, Revoked: r.Revoked, Page: store.Page{After: string(r.After), Limit: asked},
 	})
