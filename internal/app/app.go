@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,6 +65,7 @@ type App struct {
 	watch  *events.Watch
 
 	listeners []*listener
+	close     func() error // once
 }
 
 // Options are what the program brings besides its configuration.
@@ -77,6 +79,7 @@ type Options struct {
 // The caller runs the App or closes it.
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	a := &App{config: c, version: o.Version, log: o.Log, catalog: c.Catalog()}
+	a.close = sync.OnceValue(a.release)
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -269,8 +272,11 @@ func (a *App) anchor(id toksta.AccountID) time.Time {
 	return time.Time{}
 }
 
-// Close releases what New opened; Run does it by itself.
-func (a *App) Close() error {
+// Close releases what New opened; Run does it by itself. Again it does nothing,
+// and returns what it returned at first.
+func (a *App) Close() error { return a.close() }
+
+func (a *App) release() error {
 	var errs []error
 	for _, l := range a.listeners {
 		if err := l.net.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
