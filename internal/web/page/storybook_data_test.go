@@ -183,7 +183,15 @@ func storyFree() view.Account {
 		Action: view.Link{Text: "Choose a plan", URL: "/plans"},
 	}
 	a.Subscription.Plan, a.Subscription.Badge = "Free", view.Badge{Tone: view.ToneOff, Text: "No API access"}
+	a.Subscription.Facts, a.Subscription.Price = []view.Fact{{Label: "Billing", Value: "Monthly"}}, "No monthly fee"
 	a.Credits.Included = 30
+	a.Keys.Strip = []view.Fact{
+		{Label: "Included credits", Value: "30", Note: "a month"},
+		{Label: "Rate limit", Value: "0", Note: "calls a minute"},
+		{Label: "Overage", Value: "Off", Note: "calls stop at 0 credits"},
+		{Label: "Endpoints", Value: "None"},
+		{Label: "Workspace endpoints", Value: "Off", Note: "not in Free"},
+	}
 	a.Keys.Blocked = "Not available on the Free plan."
 	return a
 }
