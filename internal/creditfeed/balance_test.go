@@ -135,6 +135,31 @@ func restart(t *testing.T, url string) {
 	c.same(89)
 }
 
+// recall: what a killed process saw last is looked at again by the next one,
+// though nobody uses the account any more; otherwise its owner is told late, or
+// never, that its credits are gone.
+func recall(t *testing.T, url string) {
+	c := newCluster(t, url, 1, toksta.Plan{IncludedCredits: 10, PerMinute: 60})
+	n := c.nodes[0]
+	n.call(1)
+	told := make(chan []toksta.AccountID, 100)
+	n.hook = func(_ context.Context, ids []toksta.AccountID) { told <- ids }
+	n.restart()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- n.feed.Run(ctx) }()
+	select {
+	case ids := <-told:
+		if !slices.Equal(ids, []toksta.AccountID{c.st.Account.ID}) {
+			t.Errorf("after a restart the hook is told of %v", ids)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("after a restart the hook is told of nothing")
+	}
+	cancel()
+	c.ok(<-done)
+}
+
 // pastHours: charges that a node brings back from hours ago are found, and the
 // hours of a whole cycle are not read with every look.
 func pastHours(t *testing.T, url string) {

@@ -152,7 +152,7 @@ func TestCluster(t *testing.T) {
 	server := pgtest.Start(t)
 	for name, test := range map[string]func(*testing.T, string){
 		"overspending": overspending, "cycles": cycles, "one account": oneAccount, "purchased": purchased,
-		"past hours": pastHours, "reservations": reservations, "restart": restart,
+		"past hours": pastHours, "reservations": reservations, "restart": restart, "recall": recall,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,6 +25,10 @@ import (
 // Soon is how often accounts near an edge are asked about.
 const Soon = 250 * time.Millisecond
 
+// recalled is how many of the accounts that Load met After is called with in
+// a turn, so that a node with very many of them starts gently.
+const recalled = 500
+
 // patience bounds a round: a store that hangs must not keep the next one, with
 // a store that answers, from being tried.
 const patience = 5 * time.Second
@@ -53,7 +57,9 @@ type Config struct {
 	Every time.Duration
 	// After is called at the end of a round with the accounts that spent or
 	// tried to since they were last in one; their balances are the cluster's.
-	// The next round waits for it.
+	// The next round waits for it. In the first rounds it is called with the
+	// accounts that Load met as well: what the last process saw last, it may
+	// not have lived to act on.
 	After func(ctx context.Context, accounts []toksta.AccountID)
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: nothing is logged
@@ -62,6 +68,7 @@ type Config struct {
 // Feed brings charges back and forth. Its methods are safe for concurrent use.
 type Feed struct {
 	config Config
+	met    []toksta.AccountID // by Load, and not recalled yet; Run's own
 
 	mu   sync.Mutex        // one reader at a time: an older answer never replaces a newer
 	late []credits.Spender // of the round before
@@ -96,6 +103,7 @@ func (f *Feed) Load(ctx context.Context) error {
 	}
 	err := f.config.Store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
 		f.config.Book.Learn(credits.Spender{ID: id, Start: cycle(id)}, credits.Use(use))
+		f.met = append(f.met, id)
 	})
 	if err != nil {
 		return fmt.Errorf("load the balances: %w", err)
@@ -126,6 +134,15 @@ func (f *Feed) Run(ctx context.Context) error {
 			f.config.Log.Info("can follow what other nodes charge again")
 		}
 		failing = err != nil
+		f.recall(ctx)
+	}
+}
+
+// recall hands some of the accounts on that Load met.
+func (f *Feed) recall(ctx context.Context) {
+	if n := min(len(f.met), recalled); n > 0 {
+		f.config.After(ctx, f.met[:n])
+		f.met = f.met[n:]
 	}
 }
 

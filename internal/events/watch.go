@@ -114,8 +114,8 @@ func (w *Watch) rouse() {
 const again = 10 * time.Second
 
 // Run looks at accounts that were noted until ctx ends. What could not be
-// raised is tried again; what was noted last may go unnoticed when the process
-// ends, until the account is noted anew.
+// raised is tried again; of what was noted last when the process ends,
+// balances are noted anew by the next one, limits with their next hit.
 func (w *Watch) Run(ctx context.Context) error {
 	tick := time.NewTicker(again)
 	defer tick.Stop()
