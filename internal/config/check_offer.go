@@ -42,6 +42,10 @@ func (c *checker) checkFamilies() {
 	c.must(seen[toksta.FamilyAccount] || len(c.cfg.Families) == 0, "families", `The family "account" is missing; usage is answered under it.`, "add {name: account}")
 }
 
+// maxIncluded is far above any use, and far below overflow when multiplied by a
+// price or a percentage.
+const maxIncluded = 1_000_000_000_000
+
 // checkPlans: each plan says whether it opens the API; no answer is a default.
 func (c *checker) checkPlans() {
 	seen := map[toksta.PlanID]bool{}
@@ -56,7 +60,7 @@ func (c *checker) checkPlans() {
 		c.must(p.Source == "dedicated_api" || p.Source == "saas", path+".source", "There is no such plan source.", "dedicated_api or saas")
 		c.must(slices.Contains([]toksta.APIAccess{toksta.APIAlways, toksta.APIEntitled, toksta.APINever}, p.API), path+".api", "It is not said how the plan opens the API.", "always, entitled or never")
 		c.must(len(p.Families) > 0, path+".families", "The plan reaches no family.", "list what it reaches, such as [data, job, account]")
-		c.must(p.IncludedCredits >= 0, path+".included_credits", "Credits cannot be negative.", "0 or more")
+		c.must(p.IncludedCredits >= 0 && p.IncludedCredits <= maxIncluded, path+".included_credits", "The number of credits is out of range.", fmt.Sprintf("0 to %d", int64(maxIncluded)))
 		c.must(p.PerMinute >= 0, path+".per_minute", "A limit cannot be negative.", "0 takes rate_limit.per_minute")
 		c.checkPlanFamilies(path+".families", p.Families)
 		c.checkPlanFamilies(path+".entitled", p.Entitled)

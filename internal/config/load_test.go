@@ -104,6 +104,7 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"statuses":               "statuses: {}",
 		"statuses.*":             "statuses: {active: admit, '*': admit}",
 		"plans[0].families":      "plans: [{id: FREE, name: Free, source: saas, api: never, families: []}]",
+		"plans[0].included_cred": "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], included_credits: 1000000000001}]",
 		"plans[0].api":           "plans: [{id: FREE, name: Free, source: saas, families: [data]}]",
 		"routes[0].family":       "routes: [{method: GET, path: /v1/x, operation: x, upstream: backend}]",
 		"routes[0].upstream":     "routes: [{method: GET, path: /v1/x, operation: x, family: data}]",
