@@ -129,7 +129,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
 	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Logger: a.log}
-	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.balance, Kept: usage.Retention(c.Usage)}
+	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.book.Balance, Kept: usage.Retention(c.Usage)}
 	return a.listen()
 }
 
@@ -141,15 +141,6 @@ func (a *App) limiter() verify.Limiter {
 	}
 	a.shared = sharedrate.New(sharedrate.Config{URL: r.Redis, Timeout: r.RedisTimeout, Log: a.log})
 	return a.shared
-}
-
-// balance is the book's page on an account in the words of the reports.
-func (a *App) balance(s *toksta.Standing, now time.Time) usage.Balance {
-	b := a.book.Balance(s, now)
-	return usage.Balance{
-		Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
-		Remaining: b.Remaining(), ResetsAt: b.ResetsAt,
-	}
 }
 
 // refresh exchanges what this node and the others counted, for a report.

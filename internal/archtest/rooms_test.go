@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 
 	// What was used: written, then read.
 	"internal/meter": {".", "internal/store"},
-	"internal/usage": {".", "internal/store"},
+	"internal/usage": {".", "internal/credits", "internal/store"},
 	// Told to whatever bills for it.
 	"internal/export": {".", "internal/store"},
 

@@ -101,7 +101,7 @@ func (r *Reader) report(l *ledger) Report {
 		},
 		Credits: Credits{
 			Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
-			Remaining: b.Remaining, ResetsAt: b.ResetsAt.UTC(),
+			Remaining: b.Remaining(), ResetsAt: b.ResetsAt.UTC(),
 		},
 		Refused: total.Reasons,
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 )
 
@@ -25,16 +26,6 @@ type Store interface {
 	store.Accounts
 	store.Keys
 	store.Usage
-}
-
-// Balance is an account's credits now, as the node that answers knows them. The
-// store has what was charged in the end; only the book knows what is left.
-type Balance struct {
-	Included     int64 // per cycle
-	IncludedUsed int64
-	Purchased    int64 // left
-	Remaining    int64 // of both
-	ResetsAt     time.Time
 }
 
 // Reader reads reports. All fields but Now are required; it is safe for
@@ -46,7 +37,9 @@ type Reader struct {
 	// what other nodes charged. What those counted arrives with their own
 	// flush, within their interval.
 	Refresh func(ctx context.Context, s *toksta.Standing) error
-	Balance func(s *toksta.Standing, now time.Time) Balance
+	// Balance is the account's credits now, as this node knows them: the store
+	// has what was charged in the end, only the book knows what is left.
+	Balance func(s *toksta.Standing, now time.Time) credits.Balance
 	Kept    Retention
 	Now     func() time.Time // nil: time.Now
 }

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -103,8 +104,8 @@ func newWorld(t *testing.T) *world {
 	refresh := func(ctx context.Context, _ *toksta.Standing) error { return m.Flush(ctx) }
 	return &world{t, db, m, &usage.Reader{
 		Store: db, Catalog: catalog(), Refresh: refresh, Now: today, Kept: usage.Retention{HourlyDays: 62, KeepMonths: 25},
-		Balance: func(*toksta.Standing, time.Time) usage.Balance {
-			return usage.Balance{Included: 1000, IncludedUsed: 4, Purchased: 50, Remaining: 1046, ResetsAt: today().AddDate(0, 1, 0)}
+		Balance: func(*toksta.Standing, time.Time) credits.Balance {
+			return credits.Balance{Included: 1000, IncludedUsed: 4, Purchased: 50, ResetsAt: today().AddDate(0, 1, 0)}
 		},
 	}}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -36,7 +37,7 @@ func TestBannerWithoutBillingPage(t *testing.T) {
 // shop, and no price where the plan sells none.
 func TestCreditPrice(t *testing.T) {
 	t.Parallel()
-	balance := func(*toksta.Standing, time.Time) usage.Balance { return usage.Balance{} }
+	balance := func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} }
 	p := &Pages{Config: Config{Usage: &usage.Reader{Balance: balance}, Brand: Brand{CreditsURL: "https://shop.example"}, Now: time.Now}}
 	for micros, want := range map[int64]string{50_000: "Buy credits at $0.05", 0: "Buy credits"} {
 		s := &toksta.Standing{Plan: toksta.Plan{CreditMicros: micros}}
