@@ -117,21 +117,26 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	return c
 }
 
+// newestRevoked is how many revoked keys the list shows at first.
+const newestRevoked = 20
+
 // keys is the section #api-keys.
-func (p *Pages) keys(l keyList, revoked bool) view.Keys {
+func (p *Pages) keys(l keyList, revoked view.Revoked) view.Keys {
 	out := view.Keys{Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
+	most := map[view.Revoked]int{view.RevokedNewest: newestRevoked, view.RevokedAll: len(l.keys)}[revoked]
 	for _, k := range l.keys {
-		ended := k.State(l.now) != toksta.KeyLive
-		if !ended {
+		switch k.State(l.now) {
+		case toksta.KeyLive:
 			out.Live++
-		}
-		if ended && !k.RevokedAt.IsZero() {
-			out.Revoked++
-			if !revoked {
+		case toksta.KeyRevoked:
+			if out.Revoked++; out.Revoked > most {
 				continue
 			}
 		}
 		out.Rows = append(out.Rows, p.row(l, k))
+	}
+	if most > 0 {
+		out.Older = max(out.Revoked-most, 0)
 	}
 	out.Blocked = p.blocked(l.standing, out.Live)
 	return out

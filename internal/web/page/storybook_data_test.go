@@ -153,8 +153,9 @@ func storyUsage() *view.Usage {
 
 func storyTable() view.Account {
 	a := storyAccount()
-	a.State = view.State{Table: true, Revoked: true}
+	a.State = view.State{Table: true, Revoked: view.RevokedNewest}
 	a.Keys.Rows = append(a.Keys.Rows, storyRevoked())
+	a.Keys.Revoked, a.Keys.Older = 8, 7
 	return a
 }
 

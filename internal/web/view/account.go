@@ -55,9 +55,10 @@ type Keys struct {
 	// Strip are the five entitlements that the keys stand under.
 	Strip []Fact
 	Rows  []Key
-	// Revoked counts the keys behind the toggle; Rows holds them when it is on.
-	Revoked     int
-	Live, Limit int
+	// Revoked counts the keys behind the toggle; Rows holds them when it is on,
+	// all but the Older ones.
+	Revoked, Older int
+	Live, Limit    int
 	// APIBase is the address of the API, for the curl line.
 	APIBase string
 }
@@ -102,5 +103,15 @@ type State struct {
 	// Month is YYYY-MM, empty for the current one.
 	Month          string
 	Table, AllDays bool
-	Revoked        bool
+	Revoked        Revoked
 }
+
+// Revoked is which revoked keys the list shows, as the address has it; "" is
+// none.
+type Revoked string
+
+// An account that rotates by new keys may have thousands of old ones.
+const (
+	RevokedNewest Revoked = "1"
+	RevokedAll    Revoked = "all"
+)

@@ -3,7 +3,7 @@ package view
 import "net/url"
 
 // With returns the account page's address with one thing of s changed: set is
-// "table", "chart", "all", "few", "revoked" or "live"; anchor is the section.
+// "table", "chart", "all", "few", "revoked", "all-revoked" or "live"; anchor is the section.
 func (s State) With(set, anchor string) string {
 	switch set {
 	case "table":
@@ -15,9 +15,11 @@ func (s State) With(set, anchor string) string {
 	case "few":
 		s.AllDays = false
 	case "revoked":
-		s.Revoked = true
+		s.Revoked = RevokedNewest
+	case "all-revoked":
+		s.Revoked = RevokedAll
 	case "live":
-		s.Revoked = false
+		s.Revoked = ""
 	}
 	u := url.URL{Path: "/account", RawQuery: s.query().Encode(), Fragment: anchor}
 	return u.String()
@@ -34,8 +36,8 @@ func (s State) query() url.Values {
 	if s.AllDays {
 		q.Set("days", "all")
 	}
-	if s.Revoked {
-		q.Set("revoked", "1")
+	if s.Revoked != "" {
+		q.Set("revoked", string(s.Revoked))
 	}
 	return q
 }
@@ -43,10 +45,13 @@ func (s State) query() url.Values {
 // ReadState reads what With wrote; unknown values are ignored. The month is
 // not checked.
 func ReadState(q url.Values) State {
-	return State{
+	s := State{
 		Month:   q.Get("month"),
 		Table:   q.Get("view") == "table",
 		AllDays: q.Get("days") == "all",
-		Revoked: q.Get("revoked") == "1",
 	}
+	if r := Revoked(q.Get("revoked")); r == RevokedNewest || r == RevokedAll {
+		s.Revoked = r
+	}
+	return s
 }

@@ -39,7 +39,7 @@ func TestWords(t *testing.T) {
 }
 
 func TestStateKeepsTheRest(t *testing.T) {
-	s := State{Month: "2026-05", Revoked: true}
+	s := State{Month: "2026-05", Revoked: RevokedAll}
 	u, err := url.Parse(s.With("table", "usage"))
 	if err != nil {
 		t.Fatal(err)
