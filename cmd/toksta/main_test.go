@@ -14,7 +14,7 @@ import (
 
 // The scripts run this test binary as the program.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"toksta": main})
+	testscript.Main(m, map[string]func(){"toksta": main, "receiver": receiver})
 }
 
 // What the README and the help promise of the command line holds for the real

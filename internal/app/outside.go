@@ -8,6 +8,7 @@ import (
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/operator"
+	"github.com/toksta/toksta/internal/store"
 )
 
 // outside makes what tells things to others, as far as it is configured.
@@ -54,6 +55,32 @@ func (a *App) exportProbe() operator.Probe {
 			err = fmt.Errorf("%s, at %s; waiting: %d", s.Failure, s.FailedAt.Format(time.RFC3339), s.Waiting)
 		}
 		return fmt.Sprintf("delivered through %s, waiting: %d", s.Through.Format(time.RFC3339), s.Waiting), err
+	}
+	return p
+}
+
+// eventsProbe fails for a week when an event could not be told.
+func (a *App) eventsProbe() operator.Probe {
+	const most = 100
+	p := operator.Probe{Name: "events", Fix: "toksta events list --state dead; once the receiver takes them, toksta events replay --dead"}
+	p.Run = func(ctx context.Context) (string, error) {
+		dead, err := a.events.List(ctx, store.EventQuery{State: store.DeliveryDead, Limit: most})
+		if err != nil {
+			return "", err
+		}
+		var given []string
+		for _, e := range dead {
+			for _, d := range e.Deliveries {
+				if d.State == store.DeliveryDead && time.Since(d.TriedAt) < 7*24*time.Hour {
+					given = append(given, d.Channel+" "+d.Outcome)
+				}
+			}
+		}
+		text := fmt.Sprintf("webhooks: %d, no event was given up in a week", len(a.config.Webhooks))
+		if len(given) > 0 {
+			text, err = "", fmt.Errorf("%d given up in a week, the newest: %s", len(given), given[0])
+		}
+		return text, err
 	}
 	return p
 }

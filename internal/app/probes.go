@@ -34,6 +34,7 @@ func (a *App) probes() []operator.Probe {
 		a.redisProbe(),
 		a.mailProbe(),
 		a.exportProbe(),
+		a.eventsProbe(),
 		{Name: "journal", Fix: "free space in the data directory: calls that cannot be counted are refused", Run: a.space},
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.config.Upstreams)) {
