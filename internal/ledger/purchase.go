@@ -69,7 +69,7 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fau
 	}
 	state, err := s.Store.CreditState(ctx, p.query())
 	if err != nil {
-		return Purchase{}, err
+		return Purchase{}, fmt.Errorf("%w: read what was bought: %w", store.ErrUncertain, err) // it was written
 	}
 	return Purchase{*state.Earlier, state.Account.Entitlements.PurchasedCredits, state.Purchased(), receipt}, nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -31,7 +30,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case code == toksta.CodeNotFound:
 		e.Title, e.Text = "There is nothing here", "The address is wrong, or what it named belongs to another account. No key has changed."
-	case errors.Is(err, store.ErrUnavailable):
+	case known != nil && known.Reason == toksta.ReasonStoreUnavailable: // and nothing before it says that a change was written
 		e.Title, e.Text = "The account cannot be reached right now", "This page could not be read or changed, and nothing was changed. It tries again by itself."
 		e.RetrySeconds = retrySeconds
 		e.Primary = view.Link{Text: "Try again", URL: "/account"}

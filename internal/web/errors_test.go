@@ -1,0 +1,33 @@
+package web
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Guarantee: whoever rotated a key as the database went away is not told that
+// nothing was changed when the change was written: the old secret is dead.
+func TestOutageAfterChange(t *testing.T) {
+	t.Parallel()
+	p, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const unchanged = "nothing was changed"
+	written := &toksta.Error{Code: toksta.CodeUnavailable, Message: "The change was written, but not confirmed."}
+	for want, err := range map[bool]error{
+		true:  fmt.Errorf("read the account: %w", store.ErrUnavailable),
+		false: fmt.Errorf("%w: list the nodes: %w", written, store.ErrUnavailable),
+	} {
+		answer := httptest.NewRecorder()
+		p.fail(answer, httptest.NewRequest("POST", "/account/keys", nil), err)
+		if got := strings.Contains(answer.Body.String(), unchanged); got != want || answer.Code != 503 {
+			t.Errorf("%v: status %d, says that %s: %v", err, answer.Code, unchanged, got)
+		}
+	}
+}
