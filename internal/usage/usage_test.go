@@ -294,29 +294,6 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// Guarantee: calls in the first and last hour of a month belong to it and to
-// no other, also where a node's clock is ahead of this one's.
-func TestMonthBoundaries(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	for at, n := range map[string]int64{
-		"2026-03-31T23:59:59Z": 1, "2026-04-01T00:00:00Z": 2, "2026-04-30T23:59:59Z": 4,
-		"2026-05-01T00:00:00Z": 8, "2026-05-31T23:00:00Z": 16, "2026-06-01T00:00:00Z": 32,
-	} {
-		now, err := time.Parse(time.RFC3339, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.used(live, "getCreator", "", meter.Event{Calls: n, Now: now})
-	}
-	for month, want := range map[string]int64{"2026-03": 1, "2026-04": 6, "2026-05": 24} {
-		b, err := w.reader.Days(t.Context(), ours, "", month)
-		if err != nil || b.Total.Admitted != want {
-			t.Errorf("%s: %d calls, want %d (%v)", month, b.Total.Admitted, want, err)
-		}
-	}
-}
-
 // Guarantee: a name that a customer chose is no formula in the vendor's
 // spreadsheet.
 func TestCSV(t *testing.T) {
