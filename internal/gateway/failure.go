@@ -15,10 +15,16 @@ import (
 )
 
 // fail answers for an upstream that did not. What the client did wrong is its
-// own error, and a client that has gone away is nobody's: its connection is cut
-// rather than answered, should it be there after all.
+// own error, and paid if the upstream may have acted on what came before: a body
+// that says all and never ends must not make the call free. A client that has
+// gone away is nobody's: its connection is cut rather than answered, should it
+// be there after all.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
-	if fault := bodyFault(r); fault != nil {
+	b, _ := r.Context().Value(bodyKey{}).(*body)
+	if fault := b.refusal(); fault != nil {
+		if b.begun.Load() {
+			abandon(r)
+		}
 		httpauth.ExchangeFrom(r.Context()).Close = true
 		refuse(w, r, fault)
 		return
@@ -26,9 +32,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	rec := telemetry.RecordFrom(r.Context())
 	if r.Context().Err() != nil {
 		rec.Outcome = telemetry.ClientGone
-		if p := httpauth.PassageFrom(r.Context()); p != nil {
-			p.Abandon()
-		}
+		abandon(r)
 		panic(http.ErrAbortHandler)
 	}
 	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached."}
@@ -39,16 +43,27 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	rec.Err = err
 }
 
+// abandon settles a call whose client broke it off.
+func abandon(r *http.Request) {
+	if p := httpauth.PassageFrom(r.Context()); p != nil {
+		p.Abandon()
+	}
+}
+
 // body is a request's body that remembers how reading it failed, since the
 // transport reports its own failures and the client's alike.
 type body struct {
 	io.ReadCloser
+	begun atomic.Bool // some of it was read, so the upstream may have it
 	fault atomic.Pointer[error]
 }
 
 // Read notes any error but the end.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.begun.Store(true)
+	}
 	if err != nil && err != io.EOF {
 		b.fault.CompareAndSwap(nil, &err)
 	}
@@ -80,9 +95,8 @@ func limitBody(limit int64, next http.Handler) http.Handler {
 	})
 }
 
-// bodyFault is the client's own failure to send the request, nil without one.
-func bodyFault(r *http.Request) error {
-	b, _ := r.Context().Value(bodyKey{}).(*body)
+// refusal is the client's own failure to send the request, nil without one.
+func (b *body) refusal() error {
 	if b == nil {
 		return nil
 	}

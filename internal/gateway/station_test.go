@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -211,7 +212,7 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// Work for a client that has gone away stops, costs nothing and is no fault of
+// Work for a client that has gone away stops, is paid and is no fault of
 // the upstream's.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
@@ -234,6 +235,34 @@ func TestClientGone(t *testing.T) {
 	}
 	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] == 0 {
 		t.Errorf("settled %v: hanging up made the call free", settled)
+	}
+}
+
+// A body that says all and never ends costs what the call does: the upstream
+// can have acted on it, so calls would be free for whoever breaks them off.
+func TestBodyBrokenOff(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{})
+	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadFull(r.Body, make([]byte, 5))
+		arrived <- struct{}{}
+		_, _ = io.Copy(io.Discard, r.Body)
+	}, nil)
+	begun := request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked") + "5\r\nhello\r\n"
+	for name, broken := range map[string]func(net.Conn){
+		"hangs up":  func(c net.Conn) { _ = c.Close() },
+		"nonsense":  func(c net.Conn) { _, _ = io.WriteString(c, "zz\r\n") },
+		"too large": func(c net.Conn) { _, _ = io.WriteString(c, "41\r\n"+strings.Repeat(" ", 65)+"\r\n") },
+	} {
+		conn := b.dial()
+		_, _ = io.WriteString(conn, begun)
+		wait(t, "body at the upstream", arrived)
+		broken(conn)
+		b.record(t)
+		if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 1 {
+			t.Errorf("%s: settled %v, want the price", name, settled)
+		}
+		_ = conn.Close()
 	}
 }
 
