@@ -17,7 +17,8 @@ import (
 // A batch is one transaction of the store: large enough to be cheap, small
 // enough that a backlog of hours does not hold the store's lock.
 const (
-	batchSize  = 4096 // totals handed to the sink at once, about
+	batchSize  = 4096             // totals handed to the sink at once, about
+	sinkTime   = 15 * time.Second // for one batch: all who flush wait for the one who does
 	closeGrace = 5 * time.Second
 	adoptEvery = time.Minute
 )
@@ -181,7 +182,7 @@ func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool)
 	for _, s := range m.segments() {
 		taken := s.takeOf(accounts)
 		for numbers := range slices.Chunk(taken, batchSize) {
-			if err := m.config.Sink.Flush(ctx, m.batch(s, numbers)); err != nil {
+			if err := m.deliver(ctx, m.batch(s, numbers)); err != nil {
 				s.restore(taken)
 				return fmt.Errorf("flush usage: %w", err)
 			}
@@ -201,6 +202,14 @@ func (s *segment) takeOf(accounts map[toksta.AccountID]bool) []uint32 {
 	})
 }
 
+// deliver hands the sink one batch. A sink that hangs is given up, even where
+// the caller has no end: the next try may find it well.
+func (m *Meter) deliver(ctx context.Context, b store.UsageBatch) error {
+	ctx, cancel := context.WithTimeout(ctx, sinkTime)
+	defer cancel()
+	return m.config.Sink.Flush(ctx, b)
+}
+
 // flushSegment hands over what changed, and deletes the segment when nothing
 // can change any more.
 func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
@@ -212,7 +221,7 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 		if len(numbers) == 0 {
 			break
 		}
-		if err := m.config.Sink.Flush(ctx, m.batch(s, numbers)); err != nil {
+		if err := m.deliver(ctx, m.batch(s, numbers)); err != nil {
 			s.restore(numbers)
 			return err
 		}
@@ -222,7 +231,7 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	}
 	// Before the file goes: a process that is killed in between leaves it to
 	// the next one, whose flush is then known for the repeat that it is.
-	if err := m.config.Sink.Flush(ctx, store.UsageBatch{Epoch: s.epoch, Close: true}); err != nil {
+	if err := m.deliver(ctx, store.UsageBatch{Epoch: s.epoch, Close: true}); err != nil {
 		return err
 	}
 	m.mu.Lock()

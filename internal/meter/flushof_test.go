@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -61,4 +62,40 @@ func TestFlushOf(t *testing.T) {
 			t.Errorf("epoch %s is not of %s", epoch, m.Owner())
 		}
 	}
+}
+
+// stuck is a sink whose first flush is never answered, like a database behind
+// a network that drops every packet.
+type stuck struct {
+	asked int
+	got   chan struct{}
+}
+
+func (s *stuck) Flush(ctx context.Context, _ store.UsageBatch) error {
+	if s.asked++; s.asked == 1 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	close(s.got)
+	return nil
+}
+
+// Guarantee: a flush that hangs is given up, so that usage reports and what
+// other nodes are told of charges go on once the store is back.
+func TestSinkThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &stuck{got: make(chan struct{})}
+		m := open(t, Config{Sink: sink})
+		count(t, m, call(noon()))
+		go func() { _ = m.Flush(context.Background()) }()
+		synctest.Wait()
+		if err := m.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-sink.got:
+		default:
+			t.Error("nothing was flushed")
+		}
+	})
 }
