@@ -41,7 +41,7 @@ bench: ## Measure the request path, and a node with a million keys
 
 .PHONY: soak
 soak: deps ## Kill and restart under load for SOAK (10m), then check every promise
-	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -p 1 -run '^TestSoak' -v ./internal/app ./internal/rig
+	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -p 1 -run '^TestSoak' -v ./internal/app ./internal/rig ./internal/meter
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck

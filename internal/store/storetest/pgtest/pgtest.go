@@ -31,7 +31,8 @@ const Require = "TOKSTA_TEST_REQUIRE"
 type Server struct {
 	folder    string
 	command   exec.Cmd // to start from; never started itself
-	stop      func()
+	process   *exec.Cmd
+	drained   chan struct{} // closed when the last of its processes is gone
 	databases atomic.Int64
 }
 
@@ -59,8 +60,12 @@ func Start(tb testing.TB) *Server {
 	}
 	s := &Server{folder: folder, command: exec.Cmd{
 		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: attr,
-		Args: []string{filepath.Join(bin, "postgres"), "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=", "-c", "max_connections=200"},
-		Env:  append(os.Environ(), "LC_MESSAGES=C"),
+		// Recovery by syncfs: to open each of a thousand files takes seconds.
+		Args: []string{
+			filepath.Join(bin, "postgres"), "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=",
+			"-c", "max_connections=200", "-c", "recovery_init_sync_method=syncfs",
+		},
+		Env: append(os.Environ(), "LC_MESSAGES=C"),
 	}}
 	s.Resume(tb)
 	tb.Cleanup(func() { s.Stop() })
@@ -112,8 +117,40 @@ func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 // Stop ends the server as an operator would, whoever is connected. A second
 // Stop does nothing. It is not safe beside Resume.
 func (s *Server) Stop() {
-	s.stop()
-	s.stop = func() {}
+	if s.process != nil {
+		_ = s.process.Process.Signal(syscall.SIGINT) // fast shutdown
+		s.wait()
+	}
+}
+
+// Kill ends every process of a running server in the middle of whatever it
+// does, and returns when all are gone: Resume finds what a crash leaves. It is
+// not safe beside Resume.
+func (s *Server) Kill(tb testing.TB) {
+	tb.Helper()
+	id := s.process.Process.Pid
+	// Stopped, it makes no more processes and lets none of their ids go.
+	if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
+		tb.Fatal(err)
+	}
+	// Each has a group of its own.
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", id))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, child := range strings.Fields(string(children)) {
+		n, _ := strconv.Atoi(child)
+		_ = syscall.Kill(n, syscall.SIGKILL)
+	}
+	_ = s.process.Process.Kill()
+	s.wait()
+}
+
+// wait returns when nothing of the server has its memory any more.
+func (s *Server) wait() {
+	<-s.drained
+	_ = s.process.Wait()
+	s.process = nil
 }
 
 // Resume starts the server on what the last one left, and waits until it says
@@ -131,11 +168,7 @@ func (s *Server) Resume(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	drained := make(chan struct{})
-	s.stop = func() {
-		_ = postgres.Process.Signal(syscall.SIGINT) // fast shutdown
-		<-drained
-		_ = postgres.Wait()
-	}
+	s.process, s.drained = postgres, drained
 	var said strings.Builder
 	lines := bufio.NewScanner(log)
 	ready := false
