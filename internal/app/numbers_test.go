@@ -89,6 +89,7 @@ func TestNumbersAgree(t *testing.T) {
 	sent.document("operator's usage", told)
 	p.cli(&printed, "usage", string(owner))
 	sent.document("toksta usage", printed)
+	sent.sheet(string(p.output("usage", string(owner), "--output=csv")))
 	for by, side := range sent.sides() {
 		table, err := p.api.UsageBy(t.Context(), client.UsageByRequest{AccountRef: sent.ref, By: by})
 		sent.must(table, err)
@@ -180,6 +181,29 @@ func (t *traffic) table(where string, got client.UsageTable, side func(outcome) 
 	if side != nil {
 		t.same(where, t.by(side), rows)
 	}
+}
+
+// sheet checks the rows that the command line makes of the document.
+func (t *traffic) sheet(text string) {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	t.must(rows, err)
+	want, got := t.operations(), map[string]sum{}
+	for reason, calls := range t.reasons() {
+		want["refused: "+reason] = sum{Refused: calls}
+	}
+	total := t.by(whole)[""]
+	total.Refused = 0
+	want["all, free ones too"] = total
+	for _, row := range rows[1:] {
+		calls := count(t.T, row[2])
+		if strings.HasPrefix(row[1], "refused: ") {
+			got[row[1]] = sum{Refused: calls}
+			continue
+		}
+		got[row[1]] = sum{Calls: calls, Credits: count(t.T, row[3]), Micros: micros(t.T, row[4])}
+	}
+	t.same("toksta usage, as a table", want, got)
 }
 
 // download checks the CSV, row by row apart from the day.

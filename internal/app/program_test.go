@@ -112,7 +112,16 @@ func (p *program) end(by syscall.Signal) error {
 // cli runs a command of the program and decodes the JSON that it prints.
 func (p *program) cli(answer any, args ...string) {
 	p.t.Helper()
-	cmd := exec.Command(p.path, append(args, "--output=json")...)
+	out := p.output(append(args, "--output=json")...)
+	if err := json.Unmarshal(out, answer); err != nil {
+		p.t.Fatalf("toksta %s printed %q: %v", strings.Join(args, " "), out, err)
+	}
+}
+
+// output runs a command of the program and returns what it prints.
+func (p *program) output(args ...string) []byte {
+	p.t.Helper()
+	cmd := exec.Command(p.path, args...)
 	cmd.Env = p.env
 	var errors strings.Builder
 	cmd.Stderr = &errors
@@ -120,9 +129,7 @@ func (p *program) cli(answer any, args ...string) {
 	if err != nil {
 		p.t.Fatalf("toksta %s: %v\n%s%s", strings.Join(args, " "), err, out, errors.String())
 	}
-	if err := json.Unmarshal(out, answer); err != nil {
-		p.t.Fatalf("toksta %s printed %q: %v", strings.Join(args, " "), out, err)
-	}
+	return out
 }
 
 // account makes an account whose keys nothing but themselves holds back.
