@@ -104,16 +104,16 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, within := errgroup.WithContext(ctx)
+	api := client.New(cfg.Listen.Private)
+	api.Operator = "demo"
 	for _, u := range cfg.Upstreams {
-		group.Go(func() error { return serveUpstream(within, u.Address()) })
+		group.Go(func() error { return serveUpstream(within, u.Address(), demo.ReservingUpstream(api)) })
 	}
 	group.Go(func() error {
 		defer stop()
 		return node.Run(within)
 	})
 	group.Go(func() error {
-		api := client.New(cfg.Listen.Private)
-		api.Operator = "demo"
 		err := demo.Seed(within, demo.Visit{API: api, Data: cfg.Data, Log: filepath.Join(cfg.Data, demoLogName), URL: cfg.PublicURL, Out: c.out})
 		if within.Err() != nil {
 			return nil // stopped before it was ready
@@ -130,7 +130,7 @@ func (c *cli) demoUpstream() *cobra.Command {
 		Use: "demo-upstream", Short: "Serve a made-up back end alone", Args: exact(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.say("A made-up back end answers on http://%s.", address)
-			return serveUpstream(cmd.Context(), address)
+			return serveUpstream(cmd.Context(), address, demo.Upstream())
 		},
 	}
 	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:8081", "`address` to listen on")
@@ -139,12 +139,12 @@ func (c *cli) demoUpstream() *cobra.Command {
 
 // serveUpstream answers as the demo's back end until ctx ends. It owes nobody a
 // graceful end: what it answers is made up.
-func serveUpstream(ctx context.Context, address string) error {
+func serveUpstream(ctx context.Context, address string, backend http.Handler) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen for the demo's back end: %w", err)
 	}
-	server := &http.Server{Handler: demo.Upstream(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: backend, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the demo's back end: %w", err)

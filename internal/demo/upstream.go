@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/client"
 )
 
 // maxProfiles is the most profiles of one answer.
@@ -22,6 +25,8 @@ type question struct {
 	JobIDs        []string `json:"job_ids"`
 	DetailLevel   string   `json:"detail_level"`   // repeated, otherwise ignored
 	AnalysisDepth string   `json:"analysis_depth"` // the same
+	Mode          string   `json:"mode"`           // of an analysis
+	MaxCandidates int64    `json:"max_candidates_to_analyze"`
 }
 
 // topic is what the question is about, never empty.
@@ -48,6 +53,15 @@ func (q question) creators() []string {
 // answer makes the data of one operation. It keeps nothing between two calls, so
 // it needs no lock and a restart forgets nothing.
 type answer func(q question, r *http.Request) (status int, data map[string]any)
+
+// ReservingUpstream is Upstream with jobs whose price is known at their end:
+// they are paid by reservations through the operator API.
+func ReservingUpstream(api *client.Client) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /v1/creators/thought-leaders", analyses{api, 3 * time.Second})
+	mux.Handle("/", Upstream())
+	return mux
+}
 
 // Upstream answers every back-end route of the shipped configuration. Each
 // answer's meta repeats the identity that the gateway stated, to learn from.
@@ -81,9 +95,7 @@ func Upstream() http.Handler {
 		mux.HandleFunc(pattern, fn.serve)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		write(w, r, http.StatusNotFound, map[string]any{"success": false, "error": map[string]string{
-			"code": "NOT_FOUND", "message": "The demo back end has no such operation.",
-		}})
+		fail(w, r, http.StatusNotFound, &toksta.Error{Code: toksta.CodeNotFound, Message: "The demo back end has no such operation."})
 	})
 	return mux
 }
@@ -91,32 +103,52 @@ func Upstream() http.Handler {
 // maxQuestion bounds a request's body, in bytes.
 const maxQuestion = 1 << 20
 
-// serve reads the question, leniently as back ends are, and writes the answer.
+// serve writes the answer to a question.
 func (fn answer) serve(w http.ResponseWriter, r *http.Request) {
-	var q question
+	if q, ok := ask(w, r); ok {
+		status, data := fn(q, r)
+		write(w, r, status, data)
+	}
+}
+
+// ask reads the question, leniently as back ends are, or answers that it is
+// none.
+func ask(w http.ResponseWriter, r *http.Request) (q question, ok bool) {
 	if r.Method == http.MethodPost {
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion)).Decode(&q)
 		if err != nil && err != io.EOF {
-			write(w, r, http.StatusBadRequest, map[string]any{"success": false, "error": map[string]string{
-				"code": "VALIDATION_ERROR", "message": "The body is not a JSON object of this operation.",
-			}})
-			return
+			fail(w, r, http.StatusBadRequest, &toksta.Error{
+				Code: toksta.CodeValidation, Message: "The body is not a JSON object of this operation.",
+			})
+			return q, false
 		}
 	}
-	status, data := fn(q, r)
-	write(w, r, status, map[string]any{"success": true, "data": data})
+	return q, true
 }
 
-// write adds meta: the request's id and who the gateway says is calling.
-func write(w http.ResponseWriter, r *http.Request, status int, body map[string]any) {
-	body["meta"] = map[string]any{
+// fail answers with an error in the API's envelope.
+func fail(w http.ResponseWriter, r *http.Request, status int, e *toksta.Error) {
+	body := object{"code": e.Code, "message": e.Message}
+	if len(e.Details) > 0 {
+		body["details"] = e.Details
+	}
+	send(w, status, object{"success": false, "error": body, "meta": object{"request_id": r.Header.Get("X-Request-Id")}})
+}
+
+// write answers with data, to which it adds the request's id and who the
+// gateway says is calling.
+func write(w http.ResponseWriter, r *http.Request, status int, data object) {
+	send(w, status, object{"success": true, "data": data, "meta": object{
 		"request_id": r.Header.Get("X-Request-Id"),
 		"caller": map[string]string{
 			"account_id": r.Header.Get("X-Toksta-Account-Id"), "key_id": r.Header.Get("X-Toksta-Key-Id"),
 			"plan": r.Header.Get("X-Toksta-Plan"), "scopes": r.Header.Get("X-Toksta-Scopes"),
 		},
 		"answered_at": time.Now().UTC().Format(time.RFC3339),
-	}
+	}})
+}
+
+func send(w http.ResponseWriter, status int, body object) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)

@@ -1,10 +1,13 @@
 package ledger_test
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
 	"testing"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
@@ -25,4 +28,46 @@ func BenchmarkReserveAndSettle(b *testing.B) {
 		run(b, one)
 	})
 	b.Run("PostgreSQL", func(b *testing.B) { run(b, openPostgres(b, pgtest.Start(b), 1)) })
+}
+
+// BenchmarkVerify proves the books of 10,000 accounts with 20 entries each.
+func BenchmarkVerify(b *testing.B) {
+	const accounts, entries = 10_000, 20
+	run := func(b *testing.B, books *books) {
+		for from := 0; from < accounts; from += 500 {
+			buy(b, books.stores[0], from, entries)
+		}
+		for b.Loop() {
+			v, err := books.node(0).Verify(b.Context())
+			ok(b, err)
+			if v.Accounts != accounts || v.Entries != accounts*entries || len(v.Differences) > 0 {
+				b.Fatalf("%+v", v)
+			}
+		}
+	}
+	b.Run("SQLite", func(b *testing.B) {
+		one := &books{now: setSQLite}
+		one.open(b, filepath.Join(b.TempDir(), "toksta.db"))
+		one.now(start)
+		run(b, one)
+	})
+	b.Run("PostgreSQL", func(b *testing.B) { run(b, openPostgres(b, pgtest.Start(b), 1)) })
+}
+
+// buy makes the next 500 accounts, which have bought one credit at a time.
+func buy(b *testing.B, s store.Store, from, times int) {
+	m := store.Mutation{Kind: toksta.KeysImported}
+	for i := from; i < from+500; i++ {
+		a := toksta.Account{ID: toksta.AccountID(fmt.Sprintf("acct_%026d", i)), Name: "Buyer", Plan: "SCALE", Status: toksta.StatusActive, CreatedAt: start}
+		a.Entitlements.PurchasedCredits = int64(times)
+		m.Accounts = append(m.Accounts, a)
+		for n := range times {
+			m.Credits = append(m.Credits, store.CreditEntry{
+				AccountID: a.ID, Kind: store.CreditPurchase, Delta: toksta.Charge{Credits: 1, Purchased: 1},
+				IdempotencyKey: fmt.Sprintf("order %d", n), Request: "one", Actor: "bench",
+			})
+		}
+	}
+	_, err := s.Commit(b.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil })
+	ok(b, err)
 }
