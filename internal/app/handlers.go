@@ -104,8 +104,8 @@ func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error
 	return out, nil
 }
 
-// checks are what a ready node needs: a lease, and so an index that is whole,
-// and the store for the pages and the operator.
+// checks are what a ready node needs, a lease and so an index that is whole,
+// and what it can do without for a while.
 func (a *App) checks() []api.Check {
 	checks := []api.Check{
 		{Name: "lease", Probe: func(context.Context) error {
@@ -114,7 +114,7 @@ func (a *App) checks() []api.Check {
 			}
 			return nil
 		}},
-		{Name: "store", Probe: a.store.Ping},
+		{Name: "store", Probe: a.store.Ping, Without: "away: no changes and no pages; calls are decided until the lease ends"},
 	}
 	if a.shared != nil {
 		checks = append(checks, api.Check{Name: "redis", Probe: a.shared.Ping, Without: "away: this node counts rate limits by itself"})

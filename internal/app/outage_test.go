@@ -28,6 +28,8 @@ func TestDatabaseAway(t *testing.T) {
 	browser := signIn(t, api, n.url, owner)
 
 	server.Stop()
+	stillDecides(t, n, secret)
+	onlyBlamesTheOutage(t, api)
 	doors := map[string]func() error{
 		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.PageRequest{}); return err },
 		"change": func() error { return rename(t, api, owner, "Hasty") },
@@ -64,6 +66,33 @@ func TestDatabaseAway(t *testing.T) {
 
 	server.Resume(t)
 	eventually(t, "no change goes through once the database is back", func() bool { return rename(t, api, owner, "Patient") == nil })
+}
+
+// stillDecides fails unless a balancer that asks /ready keeps the node while
+// its lease lasts, as the calls do that it admits.
+func stillDecides(t *testing.T, n *node, secret string) {
+	t.Helper()
+	if got := send(t, n.url, "GET /ready", ""); got.status != http.StatusOK || !strings.Contains(string(got.body), "away") {
+		t.Errorf("/ready answers %d %s", got.status, got.body)
+	}
+	if got := send(t, n.url, "GET /v1/creators/7", secret); got.status != http.StatusOK {
+		t.Errorf("a call under the lease answers %d", got.status)
+	}
+}
+
+// onlyBlamesTheOutage: an operator who is told to restore a backup of a
+// database that merely does not answer loses what it holds.
+func onlyBlamesTheOutage(t *testing.T, api *client.Client) {
+	t.Helper()
+	health, err := api.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range health.Checks {
+		if failed := c.Level == client.LevelFail; failed != (c.Name == "store" || c.Name == "nodes") {
+			t.Errorf("%s: %s, %s", c.Name, c.Level, c.Detail)
+		}
+	}
 }
 
 // Guarantee: a change whose commit the database did not live to confirm is

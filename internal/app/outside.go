@@ -56,6 +56,7 @@ func (a *App) exportProbe() operator.Probe {
 		}
 		return fmt.Sprintf("delivered through %s, waiting: %d", s.Through.Format(time.RFC3339), s.Waiting), err
 	}
+	p.Run = ofStore(p.Run)
 	return p
 }
 
@@ -82,5 +83,6 @@ func (a *App) eventsProbe() operator.Probe {
 		}
 		return text, err
 	}
+	p.Run = ofStore(p.Run)
 	return p
 }

@@ -42,11 +42,14 @@ func (f *Feed) Run(ctx context.Context) error {
 	}()
 	beat := time.NewTicker(f.life / beats)
 	defer beat.Stop()
-	step := f.renew
+	step, behind := f.renew, false
 	for ctx.Err() == nil && !errors.Is(err, errLost) {
 		if err = f.keepUp(ctx, step); err != nil && ctx.Err() == nil {
 			f.log.LogAttrs(ctx, slog.LevelWarn, "the node could not keep up with the store", slog.Any("error", err))
+		} else if behind {
+			f.log.LogAttrs(ctx, slog.LevelInfo, "the node keeps up with the store again")
 		}
+		behind = err != nil
 		select {
 		case <-ctx.Done():
 		case <-beat.C:
