@@ -204,7 +204,7 @@ func (a *App) Addr(name string) string {
 
 // Run follows the change log, flushes usage and answers requests until ctx
 // ends, then stops in the order in which nothing is lost: requests in flight
-// are finished, the last totals are flushed, the node leaves, the store is
+// are finished, the node leaves, the last totals are flushed, the store is
 // closed.
 func (a *App) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))

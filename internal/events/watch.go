@@ -47,7 +47,7 @@ type Watch struct {
 	mu    sync.Mutex
 	noted map[toksta.AccountID]*signs
 
-	told map[subject]string // tokens that are in the store; Run's own
+	told map[subject]string // tokens that are in the store, the last of each; Run's own
 }
 
 // signs are why an account is to be looked at.

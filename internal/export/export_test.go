@@ -245,9 +245,17 @@ func (v *vendor) billed() {
 func TestBillIsUsage(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
+	newVendor(t, parent).close()
+	empty, err := os.ReadFile(filepath.Join(parent, "toksta.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(parent, "")
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "toksta.db"), empty, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		v := newVendor(t, dir)

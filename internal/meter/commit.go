@@ -3,8 +3,8 @@ package meter
 import "sync"
 
 // commit is a group commit: whoever finds no run under way makes the next one,
-// for all who came while the last one ran.
-// It needs no goroutine of its own, and a lone caller waits for one write only.
+// for all who came while the last one ran. It needs no goroutine of its own,
+// and a lone caller waits for one run only.
 type commit struct {
 	mu      sync.Mutex
 	done    sync.Cond // a run has ended; on mu
@@ -16,7 +16,7 @@ type commit struct {
 
 // wait returns once a run of sync that began after the call has ended, with
 // that run's error or a later one's, and whether it was this caller's. A run
-// under way does not count: it may have passed the caller's page already.
+// under way does not count: it may have passed what the caller counted.
 func (c *commit) wait(sync func() error) (mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
