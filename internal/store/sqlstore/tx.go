@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 )
@@ -36,9 +38,20 @@ func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*s
 			return nil
 		case s.fault(err) == faultTaken:
 			return fmt.Errorf("%w: %w", store.ErrTaken, err)
-		case s.fault(err) != faultRetry || attempt == attempts || ctx.Err() != nil:
+		case s.fault(err) != faultRetry || attempt == attempts || !again(ctx, attempt):
 			return err
 		}
+	}
+}
+
+// again waits before the next attempt, longer each time and never alike: those
+// who rolled one another back would meet again. It reports whether ctx goes on.
+func again(ctx context.Context, attempt int) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(rand.N(time.Millisecond << (2 * attempt))):
+		return true
 	}
 }
 
