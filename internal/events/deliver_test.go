@@ -236,7 +236,9 @@ func TestWhatReceiversAnswer(t *testing.T) {
 				fmt.Fprint(w, strings.Repeat("hush ", 10_000))
 			}
 		}, store.DeliveryDelivered, "answered 200 OK in ", 0},
-		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, store.DeliveryPending, "EOF", pauses[0]},
+		"no HTTP":   {says("hush\r\n\r\n"), store.DeliveryPending, "the answer is no HTTP", pauses[0]},
+		"no header": {says("HTTP/1.1 200 OK\r\nhush\r\n\r\n"), store.DeliveryPending, "the answer is no HTTP", pauses[0]},
+		"hangs up":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, store.DeliveryPending, "EOF", pauses[0]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -260,6 +262,17 @@ func TestWhatReceiversAnswer(t *testing.T) {
 			t.Error("a redirect was followed")
 		}
 	})
+}
+
+// says answers with bytes of its own.
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_, _ = conn.Write([]byte(text))
+			_ = conn.Close()
+		}
+	}
 }
 
 func after(field string) http.HandlerFunc {

@@ -118,7 +118,8 @@ func (w *Webhook) retryAfter(field string) time.Duration {
 }
 
 // plain is a failure to get an answer, without the method and address that
-// net/http puts before it.
+// net/http puts before it, and without what the receiver said instead of an
+// answer: that may be our own signature.
 func plain(err error) error {
 	wrapped, ok := errors.AsType[*url.Error](err)
 	switch {
@@ -126,6 +127,8 @@ func plain(err error) error {
 		return err
 	case wrapped.Timeout():
 		return errors.New("no answer in time")
+	case strings.Contains(wrapped.Err.Error(), `"`) || strings.Contains(wrapped.Err.Error(), "malformed"):
+		return errors.New("the answer is no HTTP")
 	default:
 		return wrapped.Err
 	}

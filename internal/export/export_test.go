@@ -393,7 +393,13 @@ func TestFailureIsSaid(t *testing.T) {
 	defer redirect.Close()
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	for url, want := range map[string]string{redirect.URL: "307", gone.URL + "/hunter2": "refused"} {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		_, _ = conn.Write([]byte("Bearer hunter2\r\n\r\n"))
+		_ = conn.Close()
+	}))
+	defer echo.Close()
+	for url, want := range map[string]string{redirect.URL: "307", gone.URL + "/hunter2": "refused", echo.URL: "no HTTP"} {
 		e := v.exporter(forgetful{v.store, false})
 		e.URL = url
 		if err := e.Export(t.Context()); err == nil {

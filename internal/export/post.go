@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -48,6 +49,10 @@ func (e *Exporter) post(ctx context.Context, events []store.UsageEvent) error {
 	if err != nil {
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // without the address
+		}
+		// What net/http quotes may be our own credential, sent back.
+		if strings.Contains(err.Error(), `"`) || strings.Contains(err.Error(), "malformed") {
+			err = errors.New("its answer is no HTTP")
 		}
 		return fmt.Errorf("reach the receiver of usage: %w", err)
 	}
