@@ -19,7 +19,8 @@ const maxBody = 8 << 20
 
 // decode reads the one JSON object of r into request. Whatever a lenient
 // decoder would have to guess at is refused: another media type, an unknown
-// field, a name given twice, data after the object.
+// field, a name given twice, data after the object. So is U+0000, which one
+// database takes and the other does not.
 func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return badRequest("Send the request as JSON with Content-Type: application/json.")
@@ -76,6 +77,9 @@ func noDuplicates(data []byte) error {
 		token, err := d.Token()
 		if err != nil {
 			return badRequest("The request's body is not one JSON object.")
+		}
+		if text, ok := token.(string); ok && strings.Contains(text, "\x00") {
+			return badRequest("The request holds the character U+0000, which no database keeps.")
 		}
 		if first && token != json.Delim('{') {
 			return badRequest("The request's body is not a JSON object.")

@@ -33,6 +33,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"duplicate in another case": {`{"name":"a","Name":"b"}`, toksta.CodeBadRequest, "twice"},
 		"duplicate deeper":          {`{"scopes":[{"a":1,"b":[{}],"a":2}]}`, toksta.CodeBadRequest, "twice"},
 		"duplicate by escape":       {`{"name":"a","n\u0061me":"b"}`, toksta.CodeBadRequest, "twice"},
+		"a zero character":          {`{"name":"a\u0000b"}`, toksta.CodeBadRequest, "U+0000"},
 		"unknown field":             {`{"name":"a","admin":true}`, toksta.CodeValidation, "no such field"},
 		"wrong type":                {`{"name":7}`, toksta.CodeValidation, "does not fit"},
 		"data after":                {`{"name":"a"} {}`, toksta.CodeBadRequest, "after"},

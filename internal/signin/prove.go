@@ -19,7 +19,7 @@ import (
 func (s *Service) prove(ctx context.Context, from Origin, email string, password toksta.Hidden) (toksta.Member, error) {
 	now := s.now()
 	email = strings.TrimSpace(email)
-	email = email[:min(len(email), maxEmail)]
+	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // a character may have been cut in two
 	address, network := strings.ToLower(email), networkOf(from.Address)
 	// The network first: an attempt that it stops does not slow the address's
 	// owner down.

@@ -10,7 +10,7 @@ import (
 	"github.com/toksta/toksta/internal/web/page"
 )
 
-// A form that is too long or cut off changes nothing and is the sender's
+// A form that is too long, cut off or no text changes nothing and is the sender's
 // error: as a failure of ours it would fill the log for free.
 func TestFormsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
@@ -23,6 +23,8 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 		want int
 	}{
 		"too long": {httptest.NewRequest("POST", "/signin", strings.NewReader("email="+strings.Repeat("a", maxForm))), http.StatusRequestEntityTooLarge},
+		"zero":     {httptest.NewRequest("POST", "/signin", strings.NewReader("email=a%00b")), http.StatusBadRequest},
+		"no text":  {httptest.NewRequest("POST", "/signin", strings.NewReader("email=%ff")), http.StatusBadRequest},
 		"cut off":  {httptest.NewRequest("POST", "/signin", iotest.ErrReader(http.ErrBodyReadAfterClose)), http.StatusBadRequest},
 	} {
 		c.body.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/accounts"
@@ -133,12 +135,24 @@ func (p *Pages) parsed(next http.Handler) http.Handler {
 			p.fail(w, r, &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The form is longer than any of ours."})
 			return
 		}
-		if err != nil {
+		if err != nil || !legible(r.Form) {
 			p.fail(w, r, &toksta.Error{Code: toksta.CodeBadRequest, Message: "The form could not be read."})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// legible reports whether all values are text that every database takes.
+func legible(form url.Values) bool {
+	for _, values := range form {
+		for _, v := range values {
+			if !utf8.ValidString(v) || strings.Contains(v, "\x00") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // named notes which page was asked for in the request's record.
