@@ -101,6 +101,7 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	url := server.NewDatabase(t)
+	database, _, _ := strings.Cut(strings.TrimPrefix(url, "postgres:///"), "?")
 	n := start(t, func(c *config.Config) { c.Store.URL = url })
 	api := operatorOf(n)
 	owner := account(t, api, "Unsure")
@@ -108,10 +109,12 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	// The commit reaches this disk and then waits for a standby in vain.
 	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
-	const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ILIKE 'commit%'`
+	const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
+	eventually(t, "no renewal waits for the standby", func() bool { return server.Exec(t, "postgres", waiting) > 0 })
+	const change = ` AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'clock'::regclass AND mode = 'RowExclusiveLock')`
 	outcome := make(chan error, 1)
 	go func() { outcome <- topUp(t, api, owner) }()
-	eventually(t, "the commit waits for nothing", func() bool { return server.Exec(t, "postgres", waiting) > 0 })
+	eventually(t, "the commit waits for nothing", func() bool { return server.Exec(t, database, waiting+change) > 0 })
 	server.Stop()
 	if err := <-outcome; !errors.Is(err, store.ErrUncertain) {
 		t.Errorf("the change whose outcome is unknown: %v", err)
