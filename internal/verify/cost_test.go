@@ -23,6 +23,11 @@ func metered(tb testing.TB) (*Engine, Deps) {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = m.Close() })
+	return funded(m)
+}
+
+// funded is an engine whose accounts have room for any number of calls.
+func funded(m Meter) (*Engine, Deps) {
 	deps := newDeps(leased(true), m)
 	deps.Index.PutAccount(toksta.Account{ID: "acct_1", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40, PurchasedCredits: 1 << 40}})
 	deps.Index.PutAccount(toksta.Account{ID: "acct_poor", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40}})
