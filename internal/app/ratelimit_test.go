@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
@@ -67,7 +68,10 @@ func (a answer) checkRateFields(t *testing.T, policy string) {
 func TestRedisLost(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	n := start(t, func(c *config.Config) { c.RateLimit.Redis = redis.URL() })
+	n := start(t, func(c *config.Config) {
+		// So long that a busy machine does not look like a Redis that is away.
+		c.RateLimit.Redis, c.RateLimit.RedisTimeout = redis.URL(), 20*time.Second
+	})
 	api := operatorOf(n)
 	owner := account(t, api, "Shared")
 	entitle(t, api, owner, "rate_limit_per_minute=3")
