@@ -15,7 +15,7 @@ import (
 const (
 	leastKills   = 3  // of each kind
 	processKills = 60 // in a soak
-	killCalls    = 50 // answered for each kill at least, or it struck nothing
+	killCalls    = 20 // answered for each kill at least, or it struck nothing
 	settleEvery  = 3  // kills
 	spans        = 12 // of a soak, one for each of 8 kinds; starts and the 60 kills take the rest
 )
@@ -44,9 +44,9 @@ func kinds() []kind {
 // and adoptions.
 //
 // TOKSTA_SOAK, a duration, is about how long it goes on with every kind; it then
-// kills the process 60 times on each database, however long that takes. It is not parallel: a
-// child inherits the locks of a test beside it for the moment between fork and
-// exec.
+// kills the process 60 times on each database, however long that takes. It is
+// not parallel: a child inherits the locks of a test beside it for the moment
+// between fork and exec.
 func TestSoakKills(t *testing.T) {
 	var span time.Duration
 	if long := os.Getenv("TOKSTA_SOAK"); long != "" {
