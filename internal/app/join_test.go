@@ -52,7 +52,11 @@ func TestJoinUnderLoad(t *testing.T) {
 	joining.env = append(joining.env, "TOKSTA_LISTEN_PUBLIC="+address)
 
 	load := &steady{urls: []string{first.url, second.url}, secret: oldSecret(keys / 2)}
-	quiet := load.during(t, func() { <-time.After(5 * time.Second) })
+	calm := time.Second
+	if full {
+		calm = 10 * time.Second
+	}
+	quiet := load.during(t, func() { <-time.After(calm) })
 	probe := &prober{url: "http://" + address, keys: keys}
 	var took time.Duration
 	busy := load.during(t, func() {

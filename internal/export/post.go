@@ -21,9 +21,13 @@ const requestTimeout = 30 * time.Second
 // contentType is the batched mode of CloudEvents over HTTP.
 const contentType = "application/cloudevents-batch+json"
 
-// client follows no redirects: the credential is for the one receiver.
+// client follows no redirects and takes no proxy from the environment: the
+// credential is for the one receiver.
 func client() *http.Client {
+	direct := http.DefaultTransport.(*http.Transport).Clone()
+	direct.Proxy = nil
 	return &http.Client{
+		Transport:     direct,
 		Timeout:       requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

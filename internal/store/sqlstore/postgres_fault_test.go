@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +44,44 @@ func TestPostgresFaults(t *testing.T) {
 			t.Errorf("in another time zone: %v, %v", changes, err)
 		}
 	})
+}
+
+// cutting ends every other connection of the database at the first row.
+type cutting struct {
+	everything
+	cut func()
+}
+
+func (c *cutting) PutAccount(a toksta.Account) {
+	if len(c.Accounts) == 0 {
+		c.cut()
+	}
+	c.everything.PutAccount(a)
+}
+
+// A node that loses the database in the middle of a snapshot must know it as
+// an outage, not as a fault of its own.
+func TestPostgresLostWhileReading(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.NewDatabase(t)
+	s := openPostgres(t, url)
+	m := store.Mutation{Kind: toksta.AccountCreated}
+	for i := range 30_000 {
+		m.Accounts = append(m.Accounts, toksta.Account{
+			ID: toksta.AccountID(fmt.Sprintf("acct_%026d", i)), Name: strings.Repeat("long ", 50),
+		})
+	}
+	commit(t, s, m)
+	sink := &cutting{cut: func() {
+		server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+database(t, url)+`'`)
+	}}
+	if _, err := s.Snapshot(t.Context(), sink); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("after %d accounts: %v", len(sink.Accounts), err)
+	}
+	if len(sink.Accounts) == 0 || len(sink.Accounts) == len(m.Accounts) {
+		t.Errorf("%d accounts were read: nothing broke off", len(sink.Accounts))
+	}
 }
 
 // interruption is an operation and the table at which it is stopped.

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"io"
 
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -55,7 +57,10 @@ func (c reached) ExecContext(ctx context.Context, query string, args []driver.Na
 
 func (c reached) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := c.Conn.QueryContext(ctx, query, args)
-	return rows, c.judge(ctx, err)
+	if err != nil {
+		return nil, c.judge(ctx, err)
+	}
+	return reading{rows.(*stdlib.Rows), c, ctx}, nil
 }
 
 func (c reached) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -87,6 +92,21 @@ func (c committing) Commit() error {
 		return err
 	}
 	return &lost{store.ErrUncertain, err}
+}
+
+// reading is a result on its way, which may break off in the middle.
+type reading struct {
+	*stdlib.Rows
+	conn reached
+	ctx  context.Context // of the query
+}
+
+func (r reading) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	return r.conn.judge(r.ctx, err)
 }
 
 // prepared is a statement that is executed many times.
