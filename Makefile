@@ -35,9 +35,10 @@ deps: ## Install what the tests use beside Go: databases, a browser
 	@scripts/test-deps
 
 .PHONY: bench
-bench: ## Measure the request path, and a node with a million keys
+bench: ## Measure the request path, a node with a million keys, an hour of theirs
 	go test -run '^$$' -bench . -benchmem $(PKG)
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^Test(MillionKeys|JoinUnderLoad)$$' -v ./internal/app
+	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionActiveKeys$$' -v ./internal/meter
 
 .PHONY: soak
 soak: deps ## Kill and restart under load for SOAK (10m), then check every promise

@@ -62,31 +62,9 @@ func BenchmarkStrict(b *testing.B) {
 	})
 }
 
-// BenchmarkMillionKeys states what an hour with a million active keys costs.
-func BenchmarkMillionKeys(b *testing.B) {
-	const keys = 1_000_000
-	events := make([]Event, keys)
-	for i := range events {
-		events[i] = call(noon())
-		events[i].KeyID = numberedKey(i)
-	}
-	for b.Loop() {
-		dir := b.TempDir()
-		before := heap()
-		m := open(b, Config{Dir: dir, Sink: &ledger{away: true}})
-		start := time.Now()
-		count(b, m, events...)
-		b.ReportMetric(float64(time.Since(start).Nanoseconds())/keys, "ns/new-slot")
-		start = time.Now()
-		count(b, m, events...)
-		b.ReportMetric(float64(time.Since(start).Nanoseconds())/keys, "ns/known-slot")
-		b.ReportMetric(float64(heap()-before)/1e6, "heap-MB")
-		b.ReportMetric(float64(len(journals(b, dir, "*"))*segmentSize)/1e6, "file-MB")
-		crash(m)
-	}
-}
-
+// heap is what is reachable. What pools hold goes with the second collection.
 func heap() uint64 {
+	runtime.GC()
 	runtime.GC()
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
