@@ -128,7 +128,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
-	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Logger: a.log}
+	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Moved: a.moved, Logger: a.log}
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.book.Balance, Kept: usage.Retention(c.Usage)}
 	return a.listen()
 }
@@ -149,6 +149,14 @@ func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
 		return err
 	}
 	return a.funds.Refresh(ctx, s)
+}
+
+// moved has the balance of an account looked at soon, though no call of it came
+// here: what a job reserved may have been the last of it.
+func (a *App) moved(id toksta.AccountID) {
+	if s := a.index.Standing(id); s != nil {
+		a.book.Return(a.book.Spender(s, time.Now()))
+	}
 }
 
 // keeper makes old usage smaller, by one node at a time.

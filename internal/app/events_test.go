@@ -160,6 +160,31 @@ func TestVendorIsTold(t *testing.T) {
 	}
 }
 
+// Guarantee: an account that pays for jobs only, by reservation, is not let run
+// out unannounced.
+func TestVendorIsToldOfJobs(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	n := start(t, v.tells)
+	api := operatorOf(n)
+	owner := account(t, api, "Jobs")
+	ref := client.AccountRef{Account: owner}
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	entitle(t, api, owner, "purchased_credits=+30")
+	job := client.ReserveRequest{AccountRef: ref, Family: "data", CostKey: "match", Credits: 25, IdempotencyKey: "job 1"}
+	held, err := api.ReserveCredits(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := client.CloseRequest{AccountRef: ref, Reservation: held.Reservation.ID, Credits: 25, IdempotencyKey: "job 1 done"}
+	if _, err := api.SettleCredits(t.Context(), done); err != nil {
+		t.Fatal(err)
+	}
+	v.waitsFor(t, toksta.EventCreditsLow)
+}
+
 // Guarantee: what a receiver would not take is found by the operator and comes
 // again under its own id, and the wiring can be tried without a customer.
 func TestOperatorReplays(t *testing.T) {

@@ -41,7 +41,7 @@ type Store interface {
 	store.CreditRecords
 }
 
-// Service keeps the books. All fields are required. Its methods are safe for
+// Service keeps the books. All fields but Moved are required. Its methods are safe for
 // concurrent use, over any number of nodes.
 type Service struct {
 	Log     store.Log // purchases change the account, which nodes follow
@@ -50,6 +50,7 @@ type Service struct {
 	// Flush brings what this node has charged for calls into the store, so
 	// that a reservation is decided on it.
 	Flush  func(context.Context) error
+	Moved  func(toksta.AccountID) // told after each step of a reservation; nil: nobody
 	Logger *slog.Logger
 }
 

@@ -245,6 +245,9 @@ func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, store.Missing("account", err)
 	}
+	if s.Moved != nil {
+		s.Moved(op.query.Account)
+	}
 	return Outcome{step.after, written[len(written)-1]}, nil
 }
 
