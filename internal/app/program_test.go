@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,7 +24,8 @@ import (
 // that can be killed and started again.
 type program struct {
 	t       *testing.T
-	path    string // of the binary
+	path    string   // of the binary
+	through []string // command that runs it in its place; none: it is run itself
 	env     []string
 	socket  string
 	api     *client.Client
@@ -57,7 +59,8 @@ func build(t *testing.T) *program {
 func (p *program) up() time.Duration {
 	p.t.Helper()
 	began := time.Now()
-	p.process = exec.Command(p.path, "serve")
+	command := append(slices.Clone(p.through), p.path, "serve")
+	p.process = exec.Command(command[0], command[1:]...)
 	p.process.Env = p.env
 	logs, err := p.process.StderrPipe()
 	if err != nil {
