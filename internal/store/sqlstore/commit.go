@@ -95,7 +95,7 @@ func insertChange(ctx context.Context, tx *sql.Tx, c *toksta.Change, token strin
 	}
 	const insert = `INSERT INTO changes (` + changeColumns + `, token)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
-	_, err = tx.ExecContext(ctx, insert, c.Seq, millis(c.At), c.Kind,
+	_, err = tx.ExecContext(later(ctx), insert, c.Seq, millis(c.At), c.Kind,
 		c.Actor.Kind, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent,
 		c.AccountID, c.KeyID, c.MemberID, detail, sql.NullString{String: token, Valid: token != ""})
 	if err != nil {

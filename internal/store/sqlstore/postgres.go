@@ -125,7 +125,7 @@ func postgresFault(err error) fault {
 func postgresConfirm(conn *sql.Conn) error {
 	var warning any
 	err := conn.Raw(func(driver any) error {
-		warning = driver.(reached).Conn.Conn().PgConn().CustomData()[unconfirmed]
+		warning = driver.(*reached).Conn.Conn().PgConn().CustomData()[unconfirmed]
 		return nil
 	})
 	if err != nil {

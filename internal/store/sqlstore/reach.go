@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/toksta/toksta"
@@ -33,7 +34,7 @@ func (r reaching) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := r.Connector.Connect(ctx)
 	switch {
 	case err == nil:
-		return reached{conn.(*stdlib.Conn)}, nil
+		return &reached{Conn: conn.(*stdlib.Conn)}, nil
 	case ctx.Err() != nil:
 		return nil, err
 	default:
@@ -43,19 +44,67 @@ func (r reaching) Connect(ctx context.Context) (driver.Conn, error) {
 
 // reached is a connection. An error after which it is closed, though nobody
 // here closed it, is that of a lost database.
-type reached struct{ *stdlib.Conn }
-
-func (c reached) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	tx, err := c.Conn.BeginTx(ctx, opts)
-	return committing{tx, c}, c.judge(ctx, err)
+type reached struct {
+	*stdlib.Conn
+	waiting *pgx.Batch // statements of the open transaction that are not sent yet; nil: none
 }
 
-func (c reached) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+func (c *reached) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.waiting = nil
+	tx, err := c.Conn.BeginTx(ctx, opts)
+	return committing{tx, c, ctx}, c.judge(ctx, err)
+}
+
+// asked marks a context as that of a statement whose result nobody asks for.
+type asked struct{}
+
+// later marks ctx: a statement of a transaction that is executed with it may
+// wait until the next one without the mark is sent, or the commit is, so that
+// many share one way to the database and back. Its errors come with that one.
+// SQLite, which is no way off, executes it at once.
+func later(ctx context.Context) context.Context { return context.WithValue(ctx, asked{}, false) }
+
+// waits keeps a statement for later, and reports whether it may wait.
+func (c *reached) waits(ctx context.Context, query string, args []driver.NamedValue) bool {
+	if ctx.Value(asked{}) == nil || c.Conn.Conn().PgConn().TxStatus() != 'T' {
+		return false
+	}
+	if c.waiting == nil {
+		c.waiting = new(pgx.Batch)
+	}
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a.Value
+	}
+	c.waiting.Queue(query, values...)
+	return true
+}
+
+// send carries out what waits.
+func (c *reached) send(ctx context.Context) error {
+	batch := c.waiting
+	if batch == nil {
+		return nil
+	}
+	c.waiting = nil
+	return c.judge(ctx, c.Conn.Conn().SendBatch(ctx, batch).Close())
+}
+
+func (c *reached) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.waits(ctx, query, args) {
+		return driver.ResultNoRows, nil
+	}
+	if err := c.send(ctx); err != nil {
+		return nil, err
+	}
 	result, err := c.Conn.ExecContext(ctx, query, args)
 	return result, c.judge(ctx, err)
 }
 
-func (c reached) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (c *reached) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.send(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := c.Conn.QueryContext(ctx, query, args)
 	if err != nil {
 		return nil, c.judge(ctx, err)
@@ -63,15 +112,18 @@ func (c reached) QueryContext(ctx context.Context, query string, args []driver.N
 	return reading{rows.(*stdlib.Rows), c, ctx}, nil
 }
 
-func (c reached) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+func (c *reached) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if err := c.send(ctx); err != nil {
+		return nil, err
+	}
 	statement, err := c.Conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, c.judge(ctx, err)
 	}
-	return prepared{statement.(*stdlib.Stmt), c}, nil
+	return prepared{statement.(*stdlib.Stmt), c, query}, nil
 }
 
-func (c reached) judge(ctx context.Context, err error) error {
+func (c *reached) judge(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil || !c.Conn.Conn().IsClosed() {
 		return err
 	}
@@ -82,22 +134,45 @@ func (c reached) judge(ctx context.Context, err error) error {
 // have been carried out.
 type committing struct {
 	driver.Tx
-	conn reached
+	conn *reached
+	ctx  context.Context // of the transaction
 }
 
-// Commit fails with [store.ErrUncertain] when the answer was lost.
+// Commit sends what waits together with the commit, which the server does not
+// carry out when one of them fails. It fails with [store.ErrUncertain] when
+// the answer was lost.
 func (c committing) Commit() error {
-	err := c.Tx.Commit()
+	err := c.commit()
 	if err == nil || !c.conn.Conn.Conn().IsClosed() {
 		return err
 	}
 	return &lost{store.ErrUncertain, err}
 }
 
+func (c committing) commit() error {
+	batch := c.conn.waiting
+	if batch == nil {
+		return c.Tx.Commit()
+	}
+	c.conn.waiting = nil
+	batch.Queue("commit")
+	err := c.conn.Conn.Conn().SendBatch(c.ctx, batch).Close()
+	if err != nil {
+		err = errors.Join(err, c.Tx.Rollback())
+	}
+	return err
+}
+
+// Rollback forgets what waits.
+func (c committing) Rollback() error {
+	c.conn.waiting = nil
+	return c.Tx.Rollback()
+}
+
 // reading is a result on its way, which may break off in the middle.
 type reading struct {
 	*stdlib.Rows
-	conn reached
+	conn *reached
 	ctx  context.Context // of the query
 }
 
@@ -112,10 +187,17 @@ func (r reading) Next(dest []driver.Value) error {
 // prepared is a statement that is executed many times.
 type prepared struct {
 	*stdlib.Stmt
-	conn reached
+	conn  *reached
+	query string
 }
 
 func (p prepared) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if p.conn.waits(ctx, p.query, args) {
+		return driver.ResultNoRows, nil
+	}
+	if err := p.conn.send(ctx); err != nil {
+		return nil, err
+	}
 	result, err := p.Stmt.ExecContext(ctx, args)
 	return result, p.conn.judge(ctx, err)
 }

@@ -21,10 +21,12 @@ type upsert[T any] struct {
 	args    func(T) ([]any, error)
 }
 
-// exec writes all rows: whole chunks, then the rest.
+// exec writes all rows: whole chunks, then the rest. On PostgreSQL they may
+// wait to be sent with what tx does next, and so may their errors.
 func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
 	chunk := max(u.chunk, 1)
 	whole := len(rows) - len(rows)%chunk
+	ctx = later(ctx)
 	for _, part := range [][]T{rows[:whole], rows[whole:]} {
 		if len(part) == 0 {
 			continue
