@@ -1,0 +1,173 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// asked marks a context as that of a statement whose result nobody asks for.
+type asked struct{}
+
+// later marks ctx: a statement of a transaction that is executed with it may
+// wait to be sent with the next one that is not, or with the commit. Its error
+// comes with that one then. SQLite, which is no way off, executes it at once.
+func later(ctx context.Context) context.Context { return context.WithValue(ctx, asked{}, false) }
+
+// pipeline is the open transaction of a connection and what has not been sent
+// of it yet, so that many statements share one way to the database and back.
+// The first is the one that begins it.
+type pipeline struct {
+	open bool
+	rest *pgx.Batch // nil: nothing waits
+}
+
+// begin opens a transaction without a word to the database.
+func (p *pipeline) begin(opts driver.TxOptions) error {
+	text := "begin"
+	switch sql.IsolationLevel(opts.Isolation) {
+	case sql.LevelDefault:
+	case sql.LevelRepeatableRead:
+		text += " isolation level repeatable read"
+	default:
+		return fmt.Errorf("isolation level %d is not used here", opts.Isolation)
+	}
+	if opts.ReadOnly {
+		text += " read only"
+	}
+	*p = pipeline{open: true}
+	p.add(text, nil)
+	return nil
+}
+
+// waits keeps a statement for later, and reports whether it may wait.
+func (p *pipeline) waits(ctx context.Context, query string, args []driver.NamedValue) bool {
+	if !p.open || ctx.Value(asked{}) == nil {
+		return false
+	}
+	p.add(query, args)
+	return true
+}
+
+func (p *pipeline) add(query string, args []driver.NamedValue) *pgx.QueuedQuery {
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a.Value
+	}
+	if p.rest == nil {
+		p.rest = new(pgx.Batch)
+	}
+	return p.rest.Queue(query, values...)
+}
+
+func (p *pipeline) send(ctx context.Context, conn *pgx.Conn) pgx.BatchResults {
+	batch := p.rest
+	p.rest = nil
+	return conn.SendBatch(ctx, batch)
+}
+
+// flush sends what waits.
+func (p *pipeline) flush(ctx context.Context, conn *pgx.Conn) error {
+	if p.rest == nil {
+		return nil
+	}
+	return p.send(ctx, conn).Close()
+}
+
+// exec sends a statement behind what waits.
+func (p *pipeline) exec(ctx context.Context, conn *pgx.Conn, query string, args []driver.NamedValue) (done pgconn.CommandTag, err error) {
+	p.add(query, args).Exec(func(tag pgconn.CommandTag) error {
+		done = tag
+		return nil
+	})
+	return done, p.flush(ctx, conn)
+}
+
+// query sends a query behind what waits.
+func (p *pipeline) query(ctx context.Context, conn *pgx.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
+	p.add(query, args)
+	before := p.rest.Len() - 1
+	results := p.send(ctx, conn)
+	for range before {
+		if _, err := results.Exec(); err != nil {
+			return nil, errors.Join(err, results.Close())
+		}
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return nil, errors.Join(err, results.Close())
+	}
+	return &lastRows{rows, results}, nil
+}
+
+// commit sends the commit behind what waits: the server carries it out when all
+// of that went well, and only then.
+func (p *pipeline) commit(ctx context.Context, conn *pgx.Conn) error {
+	p.open = false
+	if p.rest != nil && conn.PgConn().TxStatus() == 'I' && p.rest.Len() == 1 {
+		p.rest = nil // begun, and nothing else
+		return nil
+	}
+	done, err := p.exec(ctx, conn, "commit", nil)
+	if err == nil && done.String() != "COMMIT" {
+		err = pgx.ErrTxCommitRollback
+	}
+	if err != nil && !conn.IsClosed() {
+		err = errors.Join(err, p.rollback(ctx, conn))
+	}
+	return err
+}
+
+// rollback drops what waits, and undoes what was sent.
+func (p *pipeline) rollback(ctx context.Context, conn *pgx.Conn) error {
+	*p = pipeline{}
+	if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
+		return nil
+	}
+	_, err := conn.Exec(ctx, "rollback")
+	return err
+}
+
+// lastRows are what the last statement of a batch returns.
+type lastRows struct {
+	rows    pgx.Rows
+	results pgx.BatchResults
+}
+
+func (r *lastRows) Columns() []string {
+	var names []string
+	for _, f := range r.rows.FieldDescriptions() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func (r *lastRows) Close() error {
+	r.rows.Close()
+	return r.results.Close()
+}
+
+func (r *lastRows) Next(dest []driver.Value) error {
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	values, err := r.rows.Values()
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		if dest[i], err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
+			return fmt.Errorf("read column %d: %w", i, err)
+		}
+	}
+	return nil
+}
