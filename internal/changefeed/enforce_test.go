@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
 )
@@ -197,7 +196,7 @@ func TestDatabaseClockJumps(t *testing.T) {
 // renewal.
 func pretend(t *testing.T, path string, jump time.Duration) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)") // a node may be writing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +220,7 @@ func TestNodeThatComesBackIsNotFenced(t *testing.T) {
 		}
 		go func() {
 			<-time.After(DefaultLease / 2)
-			if _, err := s.Renew(t.Context(), mute, index.New(&toksta.Catalog{})); err != nil {
+			if _, err := s.Renew(t.Context(), mute); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -260,6 +259,55 @@ func TestLeaseRunsFromTheRequest(t *testing.T) {
 		confirmedBy(t, r, []string{"a"}, []string{"b"})
 		if b.admits(k) {
 			t.Error("a renewal sent before the revoke admits after it")
+		}
+	})
+}
+
+// Guarantee I1 for a node that renews and does not get to read what was written
+// before that: a renewal is good for a lease only once its number is applied.
+func TestRenewalWithoutItsChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		way := &faulty{Store: s}
+		b := startNode(t, Config{Store: way, Node: "b"})
+		defer b.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+		way.blind.Store(true)
+		r := mustCommit(t, a, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a"}, []string{"b"})
+		if b.admits(k) || b.Valid(time.Now()) {
+			t.Error("a renewal vouches for changes that the node does not know")
+		}
+		way.blind.Store(false)
+		<-time.After(DefaultLease / beats)
+		synctest.Wait()
+		if !b.Valid(time.Now()) || b.admits(k) {
+			t.Error("a node that reads again should vouch for keys, and refuse the revoked one")
+		}
+	})
+}
+
+// A change costs each node one read: the bell that comes to who has read
+// already, as the caller's own node has, says so by its number.
+func TestOneReadForAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &faulty{Store: openStore(t)}
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		synctest.Wait()
+		before := s.follows.Load()
+		for i := range 10 {
+			mustCommit(t, a, create(newKey(time.Now(), fmt.Sprint("k", i))))
+			synctest.Wait()
+		}
+		if got := s.follows.Load() - before; got != 10 {
+			t.Errorf("%d reads for 10 changes", got)
+		}
+		if nodes, err := a.Nodes(t.Context()); err != nil || nodes[0].Applied != 10 {
+			t.Errorf("the store knows %v of this node, %v", nodes, err)
 		}
 	})
 }

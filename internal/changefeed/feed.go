@@ -6,12 +6,12 @@
 // node vouch for keys now?), and in the middle of the mutation path, where it
 // is the [store.Log] that keys, accounts and signin write through. It never
 // decides anything about a key, and nothing that wakes it carries authority:
-// what counts is what a renewal read from the store.
+// what counts is what was read from the store.
 //
 // The argument, in three sentences. A node admits only under a lease that
-// started before its last renewal was sent and was published after that
-// renewal's changes were applied. A renewal ordered after a change carries
-// the change, so its lease knows of it; one ordered before was sent before
+// started before its last renewal was sent and was published after all changes
+// up to that renewal's number were applied. A renewal ordered after a change has
+// its number or a later one, so its lease knows of it; one ordered before was sent before
 // the commit returned, so its lease ends within one lease of that moment.
 // Commit waits for the first or sits out the second.
 package changefeed
@@ -67,7 +67,8 @@ type Feed struct {
 
 	lease   atomic.Pointer[lease] // nil: none
 	applied atomic.Int64
-	woken   chan struct{}
+	heard   atomic.Int64  // the last change, as far as anybody has told
+	woken   chan struct{} // there may be something to apply, or to tell
 	turn    chan struct{} // held by the one commit that this process has in flight
 	ready   chan struct{}
 	once    sync.Once // closes ready
@@ -134,10 +135,16 @@ func (f *Feed) Nodes(ctx context.Context) ([]store.Node, error) {
 	return f.store.ListNodes(ctx)
 }
 
-// nudge makes Run look now instead of at the next beat.
-func (f *Feed) nudge() {
+// hear takes a number that a change is said to have: Run applies it at once
+// instead of at the next beat, and tells of it. It has no authority.
+func (f *Feed) hear(seq int64) {
+	for heard := f.heard.Load(); seq > heard && !f.heard.CompareAndSwap(heard, seq); heard = f.heard.Load() {
+	}
 	select {
 	case f.woken <- struct{}{}:
 	default:
 	}
 }
+
+// hearMore is hear of a change that may follow what was applied.
+func (f *Feed) hearMore() { f.hear(f.applied.Load() + 1) }

@@ -101,16 +101,18 @@ func (n node) admits(k toksta.Key) bool {
 // faulty is a node's own way to the store, with faults between.
 type faulty struct {
 	Store
-	cut   atomic.Bool                // nothing of the node's own gets through
-	late  atomic.Pointer[chan error] // renewals are carried out, their answer waits
-	first func()                     // runs before the next commit
+	cut     atomic.Bool                // nothing of the node's own gets through
+	blind   atomic.Bool                // it can write, and what it reads is old
+	late    atomic.Pointer[chan error] // renewals are carried out, their answer waits
+	first   func()                     // runs before the next commit
+	follows atomic.Int64
 }
 
-func (s *faulty) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+func (s *faulty) Renew(ctx context.Context, n store.Node) (int64, error) {
 	if s.cut.Load() {
 		return 0, errors.New("no route to the store")
 	}
-	seq, err := s.Store.Renew(ctx, n, sink)
+	seq, err := s.Store.Renew(ctx, n)
 	if late := s.late.Swap(nil); late != nil {
 		err = errors.Join(err, <-*late)
 	}
@@ -118,8 +120,12 @@ func (s *faulty) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) 
 }
 
 func (s *faulty) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
-	if s.cut.Load() {
+	s.follows.Add(1)
+	switch {
+	case s.cut.Load():
 		return 0, errors.New("no route to the store")
+	case s.blind.Load():
+		return n.Applied, nil
 	}
 	return s.Store.Follow(ctx, n, sink)
 }

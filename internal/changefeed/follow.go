@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -55,7 +56,7 @@ func (f *Feed) Run(ctx context.Context) error {
 		case <-beat.C:
 			step = f.renew
 		case <-f.woken:
-			step = f.follow
+			step = f.followHeard
 		}
 	}
 	cancel()
@@ -67,11 +68,11 @@ func (f *Feed) Run(ctx context.Context) error {
 	return left
 }
 
-// listen turns the store's wakes into nudges until ctx ends. Losing the
+// listen hears of changes until ctx ends. Losing the
 // connection costs time, not truth: the beat goes on.
 func (f *Feed) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := f.store.Listen(ctx, f.nudge); err != nil && ctx.Err() == nil {
+		if err := f.store.Listen(ctx, f.ring); err != nil && ctx.Err() == nil {
 			f.log.LogAttrs(ctx, slog.LevelWarn, "the node cannot hear of changes and polls", slog.Any("error", err))
 		}
 		select {
@@ -79,6 +80,15 @@ func (f *Feed) listen(ctx context.Context) {
 		case <-time.After(f.life / beats):
 		}
 	}
+}
+
+// ring hears of a change whose number the bell may not know.
+func (f *Feed) ring(seq int64) {
+	if seq == 0 {
+		f.hearMore()
+		return
+	}
+	f.hear(seq)
 }
 
 // keepUp takes a step, after registering and by a renewal when the node is no
@@ -139,54 +149,88 @@ func (f *Feed) register(ctx context.Context) error {
 	return nil
 }
 
-// load brings the index to one moment of the store and returns its number.
+// load brings the index to one moment of the store and returns its number. A
+// process that is new among others that serve takes its time: they may share
+// processors and database with it. After a fail-over nobody serves, and all
+// load at once.
 func (f *Feed) load(ctx context.Context) (seq int64, err error) {
+	others, err := f.store.ListNodes(ctx)
+	if err != nil {
+		return 0, err
+	}
 	ctx, sink := f.watch(ctx)
 	defer sink.stop()
+	sink.gentle = f.applied.Load() == 0 && slices.ContainsFunc(others, func(n store.Node) bool { return !n.Stale(time.Now()) })
 	seq, err = f.store.Snapshot(ctx, sink)
 	f.revived = append(f.revived, sink.revived...)
 	return seq, errors.Join(err, sink.err)
 }
 
-// renew applies what is new, then publishes the lease that began before the
-// request was sent. The caller holds mu.
+// renew renews the node's row, applies what came before that, and then
+// publishes the lease, which began before the request was sent. The caller
+// holds mu.
 func (f *Feed) renew(ctx context.Context) error {
-	from, told := f.clock.At(time.Now()), f.node.Applied
-	if err := f.read(ctx, f.store.Renew); err != nil {
-		return fmt.Errorf("renew the lease: %w", err)
+	from := f.clock.At(time.Now())
+	seq, err := f.beat(ctx)
+	if err == nil && seq > f.node.Applied {
+		err = f.follow(ctx)
 	}
-	f.told = told
+	switch {
+	case err != nil:
+		return fmt.Errorf("renew the lease: %w", err)
+	case seq > f.node.Applied:
+		return fmt.Errorf("renew the lease: change %d is written, and not to be read", seq)
+	}
 	f.lease.Store(newLease(from, f.life))
 	f.once.Do(func() { close(f.ready) })
 	return nil
 }
 
+// beat renews the node's row and returns the number of the last change then.
+func (f *Feed) beat(ctx context.Context) (seq int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, f.life)
+	defer cancel()
+	keys, _ := f.index.Len()
+	f.node.Keys = int64(keys)
+	seq, err = f.store.Renew(ctx, f.node)
+	if err := f.fenced(ctx, f.ahead(seq, err)); err != nil {
+		return 0, err
+	}
+	f.told = f.node.Applied
+	return seq, nil
+}
+
+// followHeard follows unless all that was heard of is applied. The caller
+// holds mu.
+func (f *Feed) followHeard(ctx context.Context) error {
+	if f.node.Applied >= f.heard.Load() {
+		return nil
+	}
+	return f.follow(ctx)
+}
+
 // follow applies what is new and leaves the lease as it is. Knowing more than
 // the lease vouches for is always right. The caller holds mu.
 func (f *Feed) follow(ctx context.Context) error {
-	if err := f.read(ctx, f.store.Follow); err != nil {
-		return fmt.Errorf("follow the changes: %w", err)
-	}
-	return nil
-}
-
-// read takes what from brings into the index.
-func (f *Feed) read(ctx context.Context, from func(context.Context, store.Node, store.DeltaSink) (int64, error)) error {
-	keys, _ := f.index.Len()
-	f.node.Keys = int64(keys)
 	ctx, sink := f.watch(ctx)
 	defer sink.stop()
-	seq, err := from(ctx, f.node, sink)
+	seq, err := f.store.Follow(ctx, f.node, sink)
 	f.revived = append(f.revived, sink.revived...)
-	if err == nil && seq < f.node.Applied {
-		err = fmt.Errorf("the store went back from change %d to %d: %w", f.node.Applied, seq, store.ErrFenced)
-	}
-	if err = errors.Join(f.fenced(ctx, err), sink.err); err != nil {
-		return err
+	if err = errors.Join(f.fenced(ctx, f.ahead(seq, err)), sink.err); err != nil {
+		return fmt.Errorf("follow the changes: %w", err)
 	}
 	f.node.Applied = seq
 	f.applied.Store(seq)
 	return nil
+}
+
+// ahead makes an error of a number, read without one, that is less than what
+// the node has applied: the store has lost changes.
+func (f *Feed) ahead(seq int64, err error) error {
+	if err == nil && seq < f.node.Applied {
+		return fmt.Errorf("the store went back from change %d to %d: %w", f.node.Applied, seq, store.ErrFenced)
+	}
+	return err
 }
 
 // tell says what this node has applied, when the store does not know: those
@@ -211,7 +255,7 @@ func (f *Feed) fenced(ctx context.Context, err error) error {
 		// next change waits for it once.
 		_ = f.store.Leave(ctx, f.node)
 		f.node.Epoch = ""
-		f.nudge() // to come back as somebody new at once
+		f.hearMore() // to come back as somebody new at once
 	}
 	return err
 }

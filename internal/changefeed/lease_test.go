@@ -143,12 +143,12 @@ type hanging struct {
 	hang atomic.Bool
 }
 
-func (s *hanging) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+func (s *hanging) Renew(ctx context.Context, n store.Node) (int64, error) {
 	if s.hang.Load() {
 		<-ctx.Done()
 		return 0, context.Cause(ctx)
 	}
-	return s.Store.Renew(ctx, n, sink)
+	return s.Store.Renew(ctx, n)
 }
 
 // A clean stop leaves nobody to wait for, and nothing admitting behind it.

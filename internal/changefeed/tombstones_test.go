@@ -191,6 +191,6 @@ func (s *switched) Snapshot(ctx context.Context, sink store.DeltaSink) (int64, e
 	return s.store().Snapshot(ctx, sink)
 }
 
-func (s *switched) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
-	return s.store().Renew(ctx, n, sink)
+func (s *switched) Renew(ctx context.Context, n store.Node) (int64, error) {
+	return s.store().Renew(ctx, n)
 }

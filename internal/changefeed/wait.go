@@ -8,15 +8,19 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 )
 
-// How often the others' progress is read while somebody waits for it. The first
-// looks follow one another at once: the way to the store and back is pause
-// enough, and no timer is that fine. Then the pauses grow.
+// How often the others' progress is read while somebody waits for it: first
+// after naps that are shorter than any timer's, then after pauses that grow. To
+// look without a pause would take the processor from those who are waited for,
+// where they and the database run on the same machine.
 const (
-	eagerLooks = 16
+	naps       = 16
+	nap        = 150 * time.Microsecond
 	firstPause = time.Millisecond
 	lastPause  = 50 * time.Millisecond
 )
@@ -40,36 +44,39 @@ func newWait(f *Feed, c toksta.Change) *wait {
 }
 
 // enforce lists the nodes, which must come after the commit: one that joins
-// later loads the change. The others were woken with the commit; this node
-// follows at once.
+// later loads the change. The others were woken with the commit, so that they
+// follow while this node does, and the list is a first look at them.
 func (w *wait) enforce(ctx context.Context) error {
+	w.follow(ctx)
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
 	}
 	w.listed = time.Now()
-	w.follow(ctx)
 	w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)
 	if w.self.Epoch != "" {
 		w.open = append(w.open, w.self)
 	}
-	for looks := 1; ; looks++ {
+	for looks := 0; ; looks++ {
 		w.settle(ctx, nodes)
 		if len(w.open) == 0 {
 			w.receipt.Took = time.Since(w.start)
 			return nil
 		}
-		if looks > eagerLooks {
-			if err := w.pause(ctx); err != nil {
-				return err
-			}
+		if err := w.pause(ctx, looks); err != nil {
+			return err
 		}
 		nodes = w.look(ctx)
 	}
 }
 
 // pause waits until it is time for the next look.
-func (w *wait) pause(ctx context.Context) error {
+func (w *wait) pause(ctx context.Context, looks int) error {
+	if looks < naps {
+		short := unix.NsecToTimespec(nap.Nanoseconds())
+		_ = unix.Nanosleep(&short, nil)
+		return ctx.Err()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -91,18 +98,21 @@ func (w *wait) look(ctx context.Context) []store.Node {
 }
 
 // follow brings this node up to the change and settles its number: after it
-// has read, all that was written before is covered by what was applied.
+// has read, all that was written before is covered by what was applied. Run is
+// left to tell the others, or to try again.
 func (w *wait) follow(ctx context.Context) {
 	self, err := w.feed.catchUp(ctx, w.seq)
 	w.self = self
-	w.feed.nudge() // tells the others, or tries again
 	switch {
 	case w.seq != 0:
 	case err == nil && self.Epoch != "":
 		w.seq = self.Applied
 	default:
 		w.seq = unknowable
+		w.feed.hearMore()
+		return
 	}
+	w.feed.hear(w.seq)
 }
 
 // settle closes every node that has applied the change or whose lease is over.

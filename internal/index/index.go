@@ -30,6 +30,13 @@ type Index struct {
 
 	mu     sync.Mutex // writers
 	shared terms
+	last   owner // of the last grant: a snapshot mostly goes on with it
+}
+
+// owner is an account and its ref.
+type owner struct {
+	id  toksta.AccountID
+	ref uint32 // 0: none yet
 }
 
 // entry is one secret, in 56 bytes with a single pointer. All but its term is
@@ -98,20 +105,22 @@ func (x *Index) PutAccount(a toksta.Account) {
 func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Grant) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	owner := x.accounts.ensure(account)
+	if x.last.ref == 0 || x.last.id != account {
+		x.last = owner{account, x.accounts.ensure(account)}
+	}
 	at, old := x.find(&d, x.digests.Load())
 	if old != nil && old.term.Load().revoked {
 		g.Revoked = true
 	}
 	t := x.shared.of(g)
-	if old != nil && old.account == owner && old.generation == g.Generation && x.texts.at(old.id) == string(g.KeyID) {
+	if old != nil && old.account == x.last.ref && old.generation == g.Generation && x.texts.at(old.id) == string(g.KeyID) {
 		old.term.Store(t)
 		return
 	}
 	// The entry is whole before a slot refers to it. An entry that it replaces
 	// is left to the readers that still hold it; hardly any key ever moves.
 	ref, e := x.entries.add()
-	e.digest, e.account, e.generation, e.id = d, owner, g.Generation, x.texts.add(string(g.KeyID))
+	e.digest, e.account, e.generation, e.id = d, x.last.ref, g.Generation, x.texts.add(string(g.KeyID))
 	e.term.Store(t)
 	if old != nil {
 		x.digests.Load().slots[at].Store(ref)

@@ -42,17 +42,17 @@ type sight struct {
 type tx struct {
 	by     *node
 	clock  bool          // takes the clock row's lock
-	trips  int           // round trips after the first statement, COMMIT's among them
+	trips  int           // round trips after the first, the commit's among them
 	work   time.Duration // of the database
 	reads  func()        // as of the first statement; nil: nothing
 	commit func()        // writes; runs at the commit
 	done   func(ok bool) // the answer has come
 }
 
-// begin sends t: BEGIN, then its first statement.
+// begin sends t with its first statement.
 func (d *database) begin(t *tx) {
 	r := d.run
-	r.after(t.by.stall()+r.draw(r.Machine.Trip)+r.draw(r.Machine.Trip)/2, func() {
+	r.after(t.by.stall()+r.draw(r.Machine.Trip)/2, func() {
 		first := func() {
 			if t.reads != nil {
 				t.reads()

@@ -32,7 +32,8 @@ type node struct {
 	ends    time.Duration // of the lease, in true time
 	lacks   []*change     // returned revocations that this node does not know
 
-	told int64 // number that its row shows
+	told  int64 // number that its row shows
+	heard int64 // number of the newest change that it was told of
 
 	due, woken bool // to renew, to look for news
 	looping    bool
@@ -56,13 +57,20 @@ func (n *node) beat() {
 	n.run.after(time.Duration(float64(n.run.Lease/beats)*n.rate), n.beat)
 }
 
-// nudge makes the loop look now instead of at the next beat.
+// hear makes the loop apply a change, and tell of it, now instead of at the
+// next beat.
+func (n *node) hear(seq int64) {
+	n.heard = max(n.heard, seq)
+	n.nudge()
+}
+
+// nudge makes the loop look.
 func (n *node) nudge() {
 	if n.woken = true; n.looping || n.dead {
 		return
 	}
 	n.looping = true
-	step := n.follow
+	step := n.followHeard
 	if n.due {
 		step = n.renew
 	}
@@ -117,8 +125,8 @@ func (n *node) register(then func()) {
 	})
 }
 
-// renew applies what is new, then publishes the lease that began before the
-// request was sent.
+// renew renews the row, applies what came before that, then publishes the lease
+// that began before the request was sent.
 func (n *node) renew(then func(ok bool)) {
 	r := n.run
 	if pause := n.stopped - r.now; pause > 0 {
@@ -126,34 +134,48 @@ func (n *node) renew(then func(ok bool)) {
 		return
 	}
 	sent, told, own := r.now, n.applied, n.row
-	var news []*change
+	var seq int64
 	var counts bool
-	t := &tx{by: n, trips: 4}
-	t.reads = func() {
-		news = r.db.since(told)
-		t.work = time.Duration(rowsOf(news)) * r.Machine.Row
-	}
+	t := &tx{by: n}
+	t.reads = func() { seq = r.db.highest() }
 	t.commit = func() { own.applied, own.beats, counts = told, own.beats+1, !own.gone }
 	t.done = func(ok bool) {
+		publish := func(ok bool) {
+			if ok {
+				n.publish(sent)
+			}
+			then(ok)
+		}
 		switch {
 		case !ok:
 			then(false)
 		case !counts:
 			n.fenced()
 			then(false)
+		case n.applied < seq:
+			n.told = told
+			n.follow(publish)
 		default:
-			n.apply(news, func() {
-				n.told = told
-				n.publish(sent)
-				then(true)
-			})
+			n.told = told
+			publish(true)
 		}
 	}
 	r.db.begin(t)
 }
 
-// follow applies what is new and leaves the lease as it is. It reads the
-// number, then the rows, and writes nothing.
+// followHeard follows unless all that the node was told of is applied.
+func (n *node) followHeard(then func(ok bool)) {
+	if n.applied >= n.heard {
+		then(true)
+		return
+	}
+	n.follow(then)
+}
+
+// usualRows is how many keys come with the number, in one round trip.
+const usualRows = 16
+
+// follow applies what is new and leaves the lease as it is. It writes nothing.
 func (n *node) follow(then func(ok bool)) {
 	r, own := n.run, n.row
 	r.after(n.stall()+r.draw(r.Machine.Trip)/2, func() {
@@ -165,11 +187,11 @@ func (n *node) follow(then func(ok bool)) {
 			return
 		}
 		news := r.db.since(n.applied)
-		rows := time.Duration(0)
-		if len(news) > 0 {
-			rows = r.draw(r.Machine.Trip) + time.Duration(rowsOf(news))*r.Machine.Row
+		work := time.Duration(rowsOf(news)) * r.Machine.Row
+		if rowsOf(news) >= usualRows {
+			work += r.draw(r.Machine.Trip)
 		}
-		r.after(rows, func() { n.reply(func() { n.apply(news, func() { then(true) }) }) })
+		r.after(work, func() { n.reply(func() { n.apply(news, func() { then(true) }) }) })
 	})
 }
 

@@ -7,7 +7,8 @@ import (
 
 // How often the others' progress is read while somebody waits for it.
 const (
-	eagerLooks = 16
+	naps       = 16
+	nap        = 150 * time.Microsecond
 	firstPause = time.Millisecond
 	lastPause  = 50 * time.Millisecond
 )
@@ -39,14 +40,15 @@ func (r *run) change(rows int, revoke bool) {
 	write()
 }
 
-// write commits, then lists who must be waited for.
+// write commits: the clock row, what is decided on, then the rows together with
+// the commit.
 func (r *run) write(c *call) {
 	if r.Rules.SerialNumbers {
 		r.db.numbers++
 		c.seq = r.db.numbers
 	}
 	r.db.begin(&tx{
-		by: c.by, clock: !r.Rules.SerialNumbers, trips: 6, work: time.Duration(c.rows) * r.Machine.Row,
+		by: c.by, clock: !r.Rules.SerialNumbers, trips: 2, work: time.Duration(c.rows) * r.Machine.Row,
 		reads: func() {
 			if c.seq == 0 {
 				c.seq = r.db.highest() + 1
@@ -54,13 +56,11 @@ func (r *run) write(c *call) {
 		},
 		commit: func() {
 			r.db.append(c.change)
-			r.ring()
+			r.ring(c.seq)
 		},
 		done: func(ok bool) {
 			c.by.committing.release()
-			if c.written = r.now; ok && c.listed == 0 {
-				r.list(c, func() { r.catchUp(c) })
-			} else if ok {
+			if c.written = r.now; ok {
 				r.catchUp(c)
 			}
 		},
@@ -88,7 +88,12 @@ func (r *run) catchUp(c *call) {
 	rest := func(bool) {
 		c.self = c.by.row
 		c.by.following.release()
-		r.wait(c)
+		c.by.hear(c.seq)
+		if c.listed > 0 {
+			r.wait(c)
+			return
+		}
+		r.list(c, func() { r.wait(c) })
 	}
 	c.by.following.acquire(func() {
 		if c.by.row == nil || c.by.applied >= c.seq {
@@ -106,16 +111,15 @@ func (r *run) wait(c *call) {
 	if c.self != nil {
 		c.open = append(c.open, sight{of: c.self})
 	}
-	c.by.nudge()
-	r.settle(c, rows, 1)
+	r.settle(c, rows, 0)
 }
 
 // ring is the notification that comes with a commit: it reaches every node
 // that is connected at that moment.
-func (r *run) ring() {
+func (r *run) ring(seq int64) {
 	for _, n := range r.nodes {
 		if !n.dead {
-			n.reply(n.nudge)
+			n.reply(func() { n.hear(seq) })
 		}
 	}
 }
@@ -145,8 +149,8 @@ func (r *run) settle(c *call, rows []sight, looks int) {
 			r.returned(c)
 			return
 		}
-		var pause time.Duration
-		if looks > eagerLooks {
+		pause := nap
+		if looks >= naps {
 			pause = min(max((r.now-c.listed)/2, firstPause), lastPause)
 		}
 		r.after(pause, func() {

@@ -197,14 +197,12 @@ type SessionSet struct {
 type Nodes interface {
 	Bell
 	Deltas
+	Signs
 	// Register writes a new row for n, of a fresh epoch.
 	Register(ctx context.Context, n Node) error
 	// ListNodes returns every row, whatever any clock says: a node is there
 	// until it leaves or is fenced.
 	ListNodes(ctx context.Context) ([]Node, error)
-	// Ack records n.Applied, and nothing of a lease. It may be lost with the
-	// database's last moments. No row for (n.ID, n.Epoch): ErrFenced.
-	Ack(ctx context.Context, n Node) error
 	// Leave removes the node's row at a clean stop, after it has stopped
 	// admitting.
 	Leave(ctx context.Context, n Node) error
@@ -213,28 +211,38 @@ type Nodes interface {
 	Fence(ctx context.Context, n Node) error
 }
 
-// Deltas is what a node fills and keeps its index with.
+// Signs are what a node says of itself. No row for (n.ID, n.Epoch), or one of
+// another incarnation: ErrFenced.
+type Signs interface {
+	// Renew renews the node's row, recording n.Applied, and returns the
+	// number of the last change that came before. It is a commit like any
+	// change's: where those wait for a standby, so does this.
+	Renew(ctx context.Context, n Node) (seq int64, err error)
+	// Ack records n.Applied, and nothing of a lease. It may be lost with the
+	// database's last moments.
+	Ack(ctx context.Context, n Node) error
+}
+
+// Deltas is what a node fills and keeps its index with. Both methods return
+// the number of a change that, with all before it, is in what sink was given.
+// What came later may be in it as well, and comes again with the next call.
 type Deltas interface {
-	// Snapshot streams everything into sink as of one moment and returns
-	// that moment's sequence number. It needs no registration.
+	// Snapshot streams everything into sink, accounts first. It needs no
+	// registration.
 	Snapshot(ctx context.Context, sink DeltaSink) (seq int64, err error)
-	// Renew is one write transaction: it renews the node's row, recording
-	// n.Applied, then streams every account and grant touched after
-	// n.Applied into sink (accounts before grants, newest state of each)
-	// and returns the sequence number that the node has applied once sink
-	// has taken them all. No row for (n.ID, n.Epoch): ErrFenced.
-	Renew(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
-	// Follow streams and returns the same as Renew, and writes nothing. Rows
-	// may be newer than the returned number. No row: ErrFenced.
+	// Follow streams the newest state of every account and grant touched
+	// after n.Applied into sink, and writes nothing. No row for (n.ID,
+	// n.Epoch): ErrFenced.
 	Follow(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
 }
 
 // Bell tells nodes that there is something to read. It may lose rings and has
 // no authority.
 type Bell interface {
-	// Listen calls woken after each commit, until ctx ends. Commits that
-	// follow closely may ring once.
-	Listen(ctx context.Context, woken func()) error
+	// Listen calls woken after each commit with the number of its change, 0
+	// where that is not known, until ctx ends. Commits that follow closely
+	// may ring once.
+	Listen(ctx context.Context, woken func(seq int64)) error
 }
 
 // Node is one process that admits traffic.
@@ -250,7 +258,7 @@ type Node struct {
 }
 
 // Stale reports, for people, whether n has not renewed for a lease, as now and
-// the database's clock have it. No decision rests on it.
+// the database's clock have it. Nothing but the pace of a join rests on it.
 func (n Node) Stale(now time.Time) bool { return now.Sub(n.SeenAt) > n.Lease }
 
 // DeltaSink takes the rows of a delta. The index implements it.
@@ -279,36 +287,6 @@ type Usage interface {
 	// what open reservations hold, all as of one moment. cycle gives an account's start, never before since; called once per
 	// account.
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
-}
-
-// Retention makes old usage smaller. Each call is one transaction of about
-// limit rows and returns how many it took away, 0 when nothing is left to do.
-// What ListUsage sums for whole days stays the same, and so does what
-// CreditUse returns.
-type Retention interface {
-	// RollUp adds hours before a time up into days. Rows of an epoch that is
-	// not closed stay, however old they are, and so do those that an export
-	// that is on has yet to stage.
-	RollUp(ctx context.Context, before time.Time, limit int) (rows int64, err error)
-	// Drop deletes rolled-up days before a time, all but what CreditUse must
-	// know of them.
-	Drop(ctx context.Context, before time.Time, limit int) (rows int64, err error)
-}
-
-// Claims hands work that is to be done once for all nodes to one of them.
-type Claims interface {
-	// Claim takes or prolongs a claim unless another holder's is not over,
-	// and returns the database's time then; the zero time: another has it.
-	// The holder may have been paused since, so the work must be safe to be
-	// done twice at once: a claim only saves trouble.
-	Claim(ctx context.Context, c Claim) (at time.Time, err error)
-}
-
-// Claim is some work of all nodes that one of them wants to do.
-type Claim struct {
-	Name   string        // of the work
-	Holder string        // a process: its epoch
-	For    time.Duration // by the database's clock
 }
 
 // UsageSlot is what one total counts.

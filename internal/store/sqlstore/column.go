@@ -42,8 +42,12 @@ func (c timeColumn) Scan(src any) error {
 // digestColumn scans a stored digest without keeping the driver's bytes.
 type digestColumn struct{ *toksta.Digest }
 
-// Scan refuses any length but a digest's.
+// Scan refuses any length but a digest's. A NULL, as an outer join makes,
+// changes nothing.
 func (c digestColumn) Scan(src any) error {
+	if src == nil {
+		return nil
+	}
 	b, ok := src.([]byte)
 	if !ok || len(b) != len(c.Digest) {
 		return fmt.Errorf("not a digest: %T", src)

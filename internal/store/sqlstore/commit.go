@@ -42,7 +42,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 	case err != nil:
 		return toksta.Change{}, err
 	default:
-		s.rang()
+		s.rang(change.Seq)
 		return change, nil
 	}
 }

@@ -11,8 +11,9 @@ type dialect struct {
 	goose  goose.Dialect
 	now    string            // expression: Unix milliseconds by the database's clock
 	chunk  int               // rows that one statement writes at best
+	page   int               // rows of a table that a node is read at a time
 	check  string            // query: reads all pages and answers "ok" or the damage; "" for none
-	ring   string            // expression: wakes the listeners of other processes when the transaction commits
+	ring   string            // expression, where seq is a change's number: wakes other processes' listeners as it commits
 	origin string            // expression: what changes when the database goes back in time, or its server changes
 	fault  func(error) fault // what kind of failure an error is
 }
@@ -30,6 +31,6 @@ const (
 // and has no authority.
 type bell interface {
 	// rang tells listeners of a commit that its transaction did not tell them.
-	rang()
-	Listen(ctx context.Context, woken func()) error
+	rang(seq int64)
+	Listen(ctx context.Context, woken func(seq int64)) error
 }

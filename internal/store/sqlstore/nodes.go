@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -31,60 +30,31 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 	})
 }
 
-// Snapshot implements [store.Deltas], by a read that holds up nobody.
-func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {
-	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return 0, fmt.Errorf("begin snapshot: %w", err)
-	}
-	defer tx.Rollback()
-	if seq, err = readClock(ctx, tx); err != nil {
-		return 0, err
-	}
-	return seq, delta(ctx, tx, 0, sink)
-}
-
-// Renew implements [store.Deltas]. Clock, accounts and grants are read as of
-// one moment, so a renewal falls wholly before or after each change: after,
-// and it carries the change; before, and its lease, which counts from earlier
-// still, ends within one lease of the change's commit. It takes no lock that a
-// change waits for: a node that stops in the middle holds up nobody.
-func (s *Store) Renew(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
-	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
-		if seq, err = readClock(ctx, tx); err != nil {
-			return err
-		}
-		if err := s.touch(ctx, tx, n); err != nil {
-			return err
-		}
-		return delta(ctx, tx, n.Applied, sink)
-	})
-	return seq, err
-}
-
-// Follow implements [store.Deltas]. The number is read first: what the rows
-// show beyond it comes once more with the next number. Each statement sees a
-// moment of its own, and the rows of one key, which must change together, are
-// one statement's.
-func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
-	conn, err := s.reads.Conn(ctx)
+// Renew implements [store.Signs]. It is one statement, and so falls wholly
+// before or after each change: after, and its number takes the node to the
+// change before it takes its lease; before, and that lease, which counts from
+// earlier still, ends within one lease of the change's commit. It takes no lock
+// that a change waits for: a node that stops in the middle holds up nobody.
+func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) {
+	conn, err := s.writer.Conn(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("connect to the database: %w", err)
 	}
 	defer conn.Close()
-	var accounts sql.NullInt64
-	read := `SELECT seq, (SELECT max(seq) FROM accounts) FROM clock WHERE EXISTS (SELECT 1 FROM nodes WHERE id = $1 AND epoch = $2 AND ` + s.current() + `)`
-	switch err := conn.QueryRowContext(ctx, read, n.ID, n.Epoch).Scan(&seq, &accounts); {
-	case errors.Is(err, sql.ErrNoRows):
-		return 0, store.ErrFenced
+	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
+		WHERE id = $1 AND epoch = $2 AND ` + s.current() + ` RETURNING (SELECT seq FROM clock)`
+	rows, err := conn.QueryContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
+	if err != nil {
+		return 0, fmt.Errorf("renew the node's row: %w", err)
+	}
+	renewed, err := collect(rows, func(rows *sql.Rows) (seq int64, err error) { return seq, rows.Scan(&seq) })
+	switch {
 	case err != nil:
-		return 0, fmt.Errorf("read the clock: %w", err)
-	case seq <= n.Applied:
-		return seq, nil
-	case accounts.Int64 <= n.Applied:
-		return seq, grantDelta(ctx, conn, n.Applied, sink)
+		return 0, fmt.Errorf("renew the node's row: %w", err)
+	case len(renewed) == 0:
+		return 0, store.ErrFenced
 	default:
-		return seq, delta(ctx, conn, n.Applied, sink)
+		return renewed[0], s.confirm(conn)
 	}
 }
 
@@ -94,42 +64,23 @@ func (s *Store) current() string {
 	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 }
 
-// Ack implements [store.Nodes].
+// Ack implements [store.Signs].
 func (s *Store) Ack(ctx context.Context, n store.Node) error {
-	result, err := s.acks.ExecContext(ctx, `UPDATE nodes SET applied = $3, keys = $4
-		WHERE id = $1 AND epoch = $2 AND `+s.current(), n.ID, n.Epoch, n.Applied, n.Keys)
-	return matched(result, err, "say what the node knows")
-}
-
-// readClock returns the number of the last change that tx sees.
-func readClock(ctx context.Context, tx *sql.Tx) (seq int64, err error) {
-	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
-		return 0, fmt.Errorf("read the clock: %w", err)
-	}
-	return seq, nil
-}
-
-// touch renews the node's row.
-func (s *Store) touch(ctx context.Context, tx *sql.Tx, n store.Node) error {
-	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
-		WHERE id = $1 AND epoch = $2 AND ` + s.current()
-	result, err := tx.ExecContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
-	return matched(result, err, "renew node")
-}
-
-// matched returns ErrFenced for an update of a node that found no row.
-func matched(result sql.Result, err error, doing string) error {
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	switch rows, err := result.RowsAffected(); {
-	case err != nil:
-		return fmt.Errorf("%s: %w", doing, err)
-	case rows == 0:
-		return store.ErrFenced
-	default:
-		return nil
-	}
+	ack := `UPDATE nodes SET applied = $3, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.current()
+	return tryTwice(func() error {
+		result, err := s.acks.ExecContext(ctx, ack, n.ID, n.Epoch, n.Applied, n.Keys)
+		if err != nil {
+			return fmt.Errorf("say what the node knows: %w", err)
+		}
+		switch rows, err := result.RowsAffected(); {
+		case err != nil:
+			return fmt.Errorf("say what the node knows: %w", err)
+		case rows == 0:
+			return store.ErrFenced
+		default:
+			return nil
+		}
+	})
 }
 
 // ListNodes implements [store.Nodes].

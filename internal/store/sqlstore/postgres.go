@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -45,23 +46,45 @@ func openPostgres(url string) (*Store, error) {
 		}
 	}
 	writer, reads := postgresPool(config), postgresPool(config)
-	// What an ack says was true when it was sent, whether or not it lasts.
-	hasty := config.Copy()
-	hasty.RuntimeParams["synchronous_commit"] = "off"
-	acks := postgresPool(hasty)
-	acks.SetMaxOpenConns(1)
+	feed := postgresPool(feedConfig(config), stdlib.OptionShouldPing(neverPing))
 	writer.SetMaxOpenConns(postgresWriters)
 	writer.SetMaxIdleConns(postgresWriters)
 	reads.SetMaxOpenConns(postgresReaders)
 	reads.SetMaxIdleConns(postgresReaders)
+	feed.SetMaxOpenConns(1)
 	return &Store{
-		writer: writer, reads: reads, acks: acks, dialect: postgresDialect(),
+		writer: writer, reads: reads, feed: feed, acks: feed, dialect: postgresDialect(),
 		bell: &postgresBell{config: config}, prelude: postgresPrelude(), confirm: postgresConfirm,
-		release: acks.Close,
+		release: feed.Close,
 	}, nil
 }
 
-func postgresPool(c *pgx.ConnConfig) *sql.DB { return sql.OpenDB(reaching{stdlib.GetConnector(*c)}) }
+// feedConfig is that of the one connection which a node follows and acks on.
+// Its few statements are planned once, and for the few rows that they are made
+// for, whatever statistics say or lack: a plan that reads a whole table would
+// come at every change, on every node. An ack was true when it was sent,
+// whether or not it lasts, so it waits for no disk.
+func feedConfig(c *pgx.ConnConfig) *pgx.ConnConfig {
+	c = c.Copy()
+	for name, value := range map[string]string{
+		"synchronous_commit": "off",
+		"plan_cache_mode":    "force_generic_plan",
+		"enable_hashjoin":    "off",
+		"enable_mergejoin":   "off",
+		"jit":                "off",
+	} {
+		c.RuntimeParams[name] = value
+	}
+	return c
+}
+
+func postgresPool(c *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *sql.DB {
+	return sql.OpenDB(reaching{stdlib.GetConnector(*c, options...)})
+}
+
+// neverPing spares a change the way to the database and back that finds out
+// whether an idle connection still lives: who reads and acks tries again.
+func neverPing(context.Context, stdlib.ShouldPingParams) bool { return false }
 
 // postgresTimeouts end what a process leaves behind that stops in the middle
 // of a change: the clock row's lock is everybody's. What the URL sets goes
@@ -85,9 +108,10 @@ func postgresDialect() dialect {
 	return dialect{
 		origin: postgresOrigin,
 		goose:  goose.DialectPostgres,
-		ring:   `CAST(pg_notify('` + channel + `', '') AS TEXT)`,
+		ring:   `CAST(pg_notify('` + channel + `', CAST(seq AS TEXT)) AS TEXT)`,
 		now:    `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		chunk:  100,
+		page:   256, // more would keep a processor from others for milliseconds
 		fault:  postgresFault,
 	}
 }
@@ -142,11 +166,11 @@ func postgresConfirm(conn *sql.Conn) error {
 type postgresBell struct{ config *pgx.ConnConfig }
 
 // rang has nothing to do: the server delivers with the commit.
-func (b *postgresBell) rang() {}
+func (b *postgresBell) rang(int64) {}
 
 // Listen calls woken once it listens, since something may have come before,
 // and then for each notification, until ctx ends or the connection fails.
-func (b *postgresBell) Listen(ctx context.Context, woken func()) error {
+func (b *postgresBell) Listen(ctx context.Context, woken func(seq int64)) error {
 	conn, err := pgx.ConnectConfig(ctx, b.config)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -155,9 +179,12 @@ func (b *postgresBell) Listen(ctx context.Context, woken func()) error {
 	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	for woken(); ; woken() {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
+	for woken(0); ; {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
+		seq, _ := strconv.ParseInt(n.Payload, 10, 64) // an older node says none
+		woken(seq)
 	}
 }

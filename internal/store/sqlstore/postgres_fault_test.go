@@ -46,14 +46,16 @@ func TestPostgresFaults(t *testing.T) {
 	})
 }
 
-// cutting ends every other connection of the database at the first row.
+// cutting ends every other connection of the database whenever it is given the
+// first row.
 type cutting struct {
 	everything
-	cut func()
+	first toksta.AccountID
+	cut   func()
 }
 
 func (c *cutting) PutAccount(a toksta.Account) {
-	if len(c.Accounts) == 0 {
+	if a.ID == c.first {
 		c.cut()
 	}
 	c.everything.PutAccount(a)
@@ -73,7 +75,7 @@ func TestPostgresLostWhileReading(t *testing.T) {
 		})
 	}
 	commit(t, s, m)
-	sink := &cutting{cut: func() {
+	sink := &cutting{first: m.Accounts[0].ID, cut: func() {
 		server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+database(t, url)+`'`)
 	}}
 	if _, err := s.Snapshot(t.Context(), sink); !errors.Is(err, store.ErrUnavailable) {
@@ -99,9 +101,14 @@ func interruptions() (all []interruption) {
 	}
 	add("commit", commitEverything, "secrets", "keys", "clock", "changes", "accounts", "members", "invitations")
 	add("renew", func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
-		_, err := s.Renew(ctx, node, &everything{Grants: map[toksta.Digest]toksta.Grant{}})
+		_, err := s.Renew(ctx, node)
 		return err
-	}, "nodes", "keys")
+	}, "nodes", "clock")
+	add("follow", func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
+		_, err := s.Follow(ctx, node, &everything{Grants: map[toksta.Digest]toksta.Grant{}})
+		return err
+	}, "nodes", "keys", "secrets")
+	add("ack", func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error { return s.Ack(ctx, node) }, "nodes")
 	add("register", func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
 		n := node
 		n.Epoch = "2"

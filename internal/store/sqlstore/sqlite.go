@@ -62,7 +62,7 @@ func connectSQLite(path string) (*Store, error) {
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
 	return &Store{
-		writer: writer, reads: reads, acks: writer, dialect: sqliteDialect(), bell: newLocalBell(),
+		writer: writer, reads: reads, feed: reads, acks: writer, dialect: sqliteDialect(), bell: newLocalBell(),
 		confirm: func(*sql.Conn) error { return nil },
 	}, nil
 }
@@ -108,6 +108,7 @@ func sqliteDialect() dialect {
 		ring:   `''`,
 		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
 		chunk:  1, // more would make SQLite keep a journal to undo half a statement
+		page:   8192,
 		check:  `PRAGMA quick_check(1)`,
 		fault:  sqliteFault,
 	}

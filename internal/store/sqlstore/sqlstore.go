@@ -31,7 +31,8 @@ type Store struct {
 	reader         // on the read pool
 	writer *sql.DB // on SQLite one connection; everything that writes
 	reads  *sql.DB
-	acks   *sql.DB // one connection; its commits need not reach the disk
+	feed   *sql.DB // what a node fills and keeps its index with
+	acks   *sql.DB // commits need not reach the disk
 	dialect
 	bell
 	prelude []string              // runs before migrations, repeatable; holds other starters off

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,40 +35,49 @@ func (t *suite) register(id string) store.Node {
 	return n
 }
 
-// renew follows from n.Applied and moves it on.
-func (t *suite) renew(n *store.Node) *sink {
+// follow follows from n.Applied and moves it on. The order is nobody's concern
+// and sorted.
+func (t *suite) follow(n *store.Node) *sink {
 	t.Helper()
 	var s sink
-	seq, err := t.s.Renew(t.Context(), *n, &s)
+	seq, err := t.s.Follow(t.Context(), *n, &s)
 	t.ok(err)
 	n.Applied = seq
+	slices.Sort(s.order)
 	return &s
 }
 
-// deltaRows: a row that is missed is a revocation that is not enforced; an
-// account that comes after its grants would refuse a good key.
+// renew renews and returns the number that the node is told of.
+func (t *suite) renew(n store.Node) int64 {
+	t.Helper()
+	seq, err := t.s.Renew(t.Context(), n)
+	t.ok(err)
+	return seq
+}
+
+// deltaRows: a row that is missed is a revocation that is not enforced.
 func deltaRows(t *suite) {
 	n := t.register("a")
-	is(t, t.renew(&n).order, nil)
+	is(t, t.follow(&n).order, nil)
 	is(t, n.Applied, int64(0))
 	a := t.account("acct_a")
 	k := t.put(key(a.ID, "key_a"))
 	b := t.account("acct_b")
-	is(t, t.renew(&n).order, []string{"acct_a", "acct_b", "acct_a/key_a#1"})
+	is(t, t.follow(&n).order, []string{"acct_a", "acct_a/key_a#1", "acct_b"})
 	is(t, n.Applied, b.Seq)
-	is(t, t.renew(&n).order, nil)
+	is(t, t.follow(&n).order, nil)
 
 	k.RevokedAt = now
 	t.put(k)
 	b.Plan = "FREE"
 	last := t.commit(store.Mutation{Kind: toksta.PlanSet, Accounts: []toksta.Account{b}})
-	got := t.renew(&n)
-	is(t, got.order, []string{"acct_b", "acct_a/key_a#1"})
+	got := t.follow(&n)
+	is(t, got.order, []string{"acct_a/key_a#1", "acct_b"})
 	is(t, got.grants[digest("key_a")].Revoked, true)
 	is(t, n.Applied, last.Seq)
 
 	late := t.register("late")
-	is(t, t.renew(&late).order, []string{"acct_a", "acct_b", "acct_a/key_a#1"})
+	is(t, t.follow(&late).order, []string{"acct_a", "acct_a/key_a#1", "acct_b"})
 }
 
 // deltaRotate: a node that does not hear of the old generation would go on
@@ -77,11 +87,11 @@ func deltaRotate(t *suite) {
 	k := key(t.account("acct_a").ID, "key_a")
 	k.ExpiresAt = now
 	k = t.put(k)
-	t.renew(&n)
+	t.follow(&n)
 	k.Generations[0].RevokedAt = now
 	k.Generations = append(k.Generations, toksta.Generation{Digest: digest("second"), Number: 2, CreatedAt: now})
 	t.put(k)
-	is(t, t.renew(&n).grants, map[toksta.Digest]toksta.Grant{
+	is(t, t.follow(&n).grants, map[toksta.Digest]toksta.Grant{
 		digest("key_a"):  {KeyID: k.ID, ExpiresAt: now.Unix(), Generation: 1, Revoked: true},
 		digest("second"): {KeyID: k.ID, ExpiresAt: now.Unix(), Generation: 2},
 	})
@@ -99,7 +109,7 @@ func deltaShares(t *suite) {
 		t.put(k)
 	}
 	n := t.register("a")
-	got := t.renew(&n).grants
+	got := t.follow(&n).grants
 	first := got[digest("key_a")].Limits
 	is(t, *first, toksta.Limits{Scopes: []toksta.Family{"data"}, PerMinute: 3})
 	is(t, first == got[digest("key_b")].Limits, true)
@@ -123,10 +133,7 @@ func deltaRaces(t *suite) {
 	}
 	seen := make(map[toksta.Digest]bool)
 	follow := func() {
-		for d := range t.renew(&n).grants {
-			if seen[d] {
-				t.Fatalf("%v came twice", d)
-			}
+		for d := range t.follow(&n).grants {
 			seen[d] = true
 		}
 	}
@@ -139,34 +146,60 @@ func deltaRaces(t *suite) {
 	is(t, n.Applied, a.Seq+50)
 }
 
-// follows: a wake brings the same rows as a beat, else a revocation takes until
-// the next one; and writes nothing, else it would keep a node listed whose
-// lease nobody renews.
+// deltaPages: what does not fit one statement comes all the same, whatever is
+// left over for the last, and each key with all its generations.
+func deltaPages(t *suite) {
+	n := t.register("a")
+	for _, many := range []int{15, 16, 17, 255, 256, 257, 600, 9000} {
+		m := store.Mutation{Kind: toksta.KeysImported}
+		want := []string{}
+		for i := range many {
+			a := toksta.Account{ID: toksta.AccountID(fmt.Sprintf("acct_%d_%d", many, i)), Name: "Acme"}
+			k := key(a.ID, fmt.Sprintf("key_%d_%d", many, i))
+			k.Generations = append(k.Generations, toksta.Generation{Digest: digest("second of " + string(k.ID)), Number: 2, CreatedAt: now})
+			m.Accounts, m.Keys = append(m.Accounts, a), append(m.Keys, k)
+			want = append(want, string(a.ID), fmt.Sprintf("%s/%s#1", a.ID, k.ID), fmt.Sprintf("%s/%s#2", a.ID, k.ID))
+		}
+		last := t.commit(m)
+		slices.Sort(want)
+		got := t.follow(&n).order
+		is(t, slices.Compact(got), want)
+		is(t, n.Applied, last.Seq)
+	}
+	all := len(t.follow(&store.Node{ID: n.ID, Epoch: n.Epoch}).grants)
+	var whole sink
+	_, err := t.s.Snapshot(t.Context(), &whole)
+	t.ok(err)
+	is(t, len(whole.grants), all)
+	is(t, len(whole.order), all+all/2)
+}
+
+// follows: it writes nothing, else it would keep a node listed whose lease
+// nobody renews; and a node without a row must learn that it is none.
 func follows(t *suite) {
 	n := t.register("a")
 	a := t.account("acct_a")
 	k := t.put(key(a.ID, "key_a"))
-	follow := func(want ...string) {
-		t.Helper()
-		var got sink
-		seq, err := t.s.Follow(t.Context(), n, &got)
-		t.ok(err)
-		is(t, got.order, want)
-		n.Applied = seq
-	}
 	before := t.nodes()
-	follow("acct_a", "acct_a/key_a#1")
-	is(t, n.Applied, k.Seq)
-	follow()
-	k.RevokedAt = now
-	k = t.put(k)
-	follow("acct_a/key_a#1")
+	is(t, t.follow(&n).order, []string{"acct_a", "acct_a/key_a#1"})
 	is(t, n.Applied, k.Seq)
 	is(t, t.nodes(), before)
 
 	t.ok(t.s.Leave(t.Context(), n))
 	_, err := t.s.Follow(t.Context(), n, new(sink))
 	is(t, errors.Is(err, store.ErrFenced), true)
+}
+
+// renews: a lease that starts before the number that it vouches for was read
+// would admit what that change took away.
+func renews(t *suite) {
+	n := t.register("a")
+	is(t, t.renew(n), int64(0))
+	a := t.account("acct_a")
+	is(t, t.renew(n), a.Seq)
+	k := t.put(key(a.ID, "key_a"))
+	is(t, t.renew(n), k.Seq)
+	is(t, t.nodes()[0].Beats, int64(3))
 }
 
 // acks: what a node has applied must be seen at once, and must not count as a
@@ -190,10 +223,10 @@ func fenced(t *suite) {
 	n := t.register("a")
 	impostor := n
 	impostor.Epoch = "other"
-	_, err := t.s.Renew(t.Context(), impostor, new(sink))
+	_, err := t.s.Renew(t.Context(), impostor)
 	is(t, errors.Is(err, store.ErrFenced), true)
 	t.ok(t.s.Leave(t.Context(), n))
-	_, err = t.s.Renew(t.Context(), n, new(sink))
+	_, err = t.s.Renew(t.Context(), n)
 	is(t, errors.Is(err, store.ErrFenced), true)
 }
 
@@ -202,14 +235,14 @@ func fenced(t *suite) {
 func fenceSpares(t *suite) {
 	n := t.register("a")
 	listed := t.nodes()
-	t.renew(&n)
+	t.renew(n)
 	t.ok(t.s.Fence(t.Context(), listed[0]))
 	is(t, len(t.nodes()), 1)
-	t.renew(&n)
+	t.renew(n)
 
 	t.ok(t.s.Fence(t.Context(), t.nodes()[0]))
 	is(t, t.nodes(), nil)
-	_, err := t.s.Renew(t.Context(), n, new(sink))
+	_, err := t.s.Renew(t.Context(), n)
 	is(t, errors.Is(err, store.ErrFenced), true)
 	t.ok(t.s.Fence(t.Context(), listed[0]))
 }
@@ -232,7 +265,7 @@ func nodes(t *suite) {
 	t.ok(t.s.Register(t.Context(), again))
 	c := t.account("acct_a")
 	n.Applied, n.Keys, n.Version, n.Lease = c.Seq, 7, "v2", 2*time.Minute
-	t.renew(&n)
+	t.renew(n)
 	n.Beats = 1
 	listed := t.nodes()
 	for i := range listed {
@@ -254,16 +287,17 @@ func snapshot(t *suite) {
 	is(t, got.order, []string{"acct_a", "acct_a/key_a#1"})
 	n := t.register("a")
 	n.Applied = seq
-	is(t, t.renew(&n).order, nil)
+	is(t, t.follow(&n).order, nil)
 }
 
-// wake: without it a revocation takes a whole heartbeat to be confirmed.
+// wake: without it a revocation takes a whole heartbeat to be confirmed. With a
+// number that is too low, too.
 func wake(t *suite) {
 	ctx, stop := context.WithCancel(t.Context())
-	woken, ended := make(chan struct{}, 100), make(chan struct{})
+	woken, ended := make(chan int64, 100), make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := t.s.Listen(ctx, func() { woken <- struct{}{} }); !errors.Is(err, context.Canceled) {
+		if err := t.s.Listen(ctx, func(seq int64) { woken <- seq }); !errors.Is(err, context.Canceled) {
 			t.Errorf("Listen ended with %v", err)
 		}
 	}()
@@ -271,11 +305,12 @@ func wake(t *suite) {
 	// A ring before the listener is ready may be lost: ring until one is heard.
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
+	var last int64
 	for heard := false; !heard; {
-		t.put(key("acct_a", "key_a"))
+		last = t.put(key("acct_a", "key_a")).Seq
 		select {
-		case <-woken:
-			heard = true
+		case seq := <-woken:
+			heard = 1 < seq && seq <= last // 0 is no number, 1 the account's
 		case <-tick.C:
 		}
 	}

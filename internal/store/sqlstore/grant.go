@@ -1,0 +1,77 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/toksta/toksta"
+)
+
+// What grantRow.key and grantRow.secret scan, of a key k and its generation s. An
+// outer join that found no key gives an empty id.
+const (
+	keyColumns = `COALESCE(k.seq, 0), COALESCE(k.account_id, ''), COALESCE(k.id, ''), COALESCE(k.limits, ''),
+		COALESCE(k.expires_at, 0), COALESCE(k.revoked_at, 0)`
+	secretColumns = `s.digest, COALESCE(s.number, 0), COALESCE(s.revoked_at, 0)`
+)
+
+// grantRow is one generation of a key as nodes read it.
+type grantRow struct {
+	seq                             int64
+	account, id, limits             string
+	expires, revoked, secretRevoked int64
+	digest                          toksta.Digest
+	number                          int32
+}
+
+func (r *grantRow) key() []any {
+	return []any{&r.seq, &r.account, &r.id, &r.limits, &r.expires, &r.revoked}
+}
+
+func (r *grantRow) secret() []any {
+	return []any{digestColumn{&r.digest}, &r.number, &r.secretRevoked}
+}
+
+// sharing lets equal rows of a delta share memory: a million keys mostly have
+// few different limits, and a node keeps what it is given.
+type sharing struct {
+	account toksta.AccountID // of the last row
+	key     toksta.KeyID
+	limits  map[string]*toksta.Limits // by their stored text
+}
+
+// grant hands out strings that rows of the same account or key share; the
+// scanned ones would each be a copy.
+func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
+	if string(s.account) != r.account {
+		s.account = toksta.AccountID(r.account)
+	}
+	if string(s.key) != r.id {
+		s.key = toksta.KeyID(r.id)
+	}
+	limits, err := s.limit(r.limits)
+	return toksta.Grant{
+		KeyID: s.key, Limits: limits, ExpiresAt: r.expires / 1000, Generation: r.number,
+		Revoked: r.revoked != 0 || r.secretRevoked != 0,
+	}, err
+}
+
+// limit decodes each different text once.
+func (s *sharing) limit(text string) (*toksta.Limits, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if l, ok := s.limits[text]; ok {
+		return l, nil
+	}
+	var decoded limitsJSON
+	if err := json.Unmarshal([]byte(text), &decoded); err != nil {
+		return nil, fmt.Errorf("read limits: %w", err)
+	}
+	l := toksta.Limits(decoded)
+	if s.limits == nil {
+		s.limits = make(map[string]*toksta.Limits)
+	}
+	s.limits[text] = &l
+	return &l, nil
+}
