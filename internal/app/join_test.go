@@ -49,8 +49,6 @@ func TestJoinUnderLoad(t *testing.T) {
 	first.up()
 	second.up()
 	address := freeAddress(t)
-	// The others have their own processors, which here they must share.
-	joining.through = []string{"nice", "-n", "19"}
 	joining.env = append(joining.env, "TOKSTA_LISTEN_PUBLIC="+address)
 
 	load := &steady{urls: []string{first.url, second.url}, secret: oldSecret(keys / 2)}
@@ -58,8 +56,13 @@ func TestJoinUnderLoad(t *testing.T) {
 	if full {
 		calm = 10 * time.Second
 	}
-	quiet := load.during(t, func() { <-time.After(calm) })
+	// The same is asked of the others before and while the third node joins.
 	probe := &prober{url: "http://" + address, keys: keys}
+	quiet := load.during(t, func() {
+		stop := probe.run(t, first)
+		<-time.After(calm)
+		stop()
+	})
 	var took time.Duration
 	busy := load.during(t, func() {
 		stop := probe.run(t, first)
@@ -195,11 +198,11 @@ func (p *prober) run(t *testing.T, by *program) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-// paced counts on every few milliseconds until ctx ends: whoever asks a closed
-// door without a pause takes the processor from those that are measured.
+// paced counts on ten times a second until ctx ends: whoever asks a closed door
+// without a pause takes the processor from those that are measured.
 func paced(ctx context.Context) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for i := 0; ctx.Err() == nil && yield(i); i++ {
 			<-tick.C
