@@ -2,7 +2,10 @@ package changefeed
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -18,8 +22,41 @@ import (
 
 // BenchmarkRevoke is what a revoke over three nodes on PostgreSQL costs its
 // caller, beside what it is made of, in turns: a write that reaches the disk,
-// and a NOTIFY that is answered by a NOTIFY.
+// and a NOTIFY that is answered by a NOTIFY. The disk of this machine may be
+// faster than a way to the database and back, so there is a slower one as well.
 func BenchmarkRevoke(b *testing.B) {
+	b.Run("disk=own", func(b *testing.B) { benchmarkRevoke(b, newDisk(b)) })
+	b.Run("disk=slow", func(b *testing.B) {
+		b.Setenv("LD_PRELOAD", slowDisk(b))
+		write := newDisk(b)
+		benchmarkRevoke(b, func() {
+			slow := unix.NsecToTimespec(int64(min(800e3*math.Pow(1-rand.Float64(), -0.45), 20e6)))
+			_ = unix.Nanosleep(&slow, nil)
+			write()
+		})
+	})
+}
+
+// slowDisk builds what makes a server's disk slow.
+func slowDisk(b *testing.B) string {
+	b.Helper()
+	folder, err := os.MkdirTemp("", "toksta-slowdisk-") // for the server's own user to read
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(folder) })
+	library := filepath.Join(folder, "slowdisk.so")
+	out, err := exec.Command("gcc", "-O2", "-shared", "-fPIC", "-o", library, "testdata/slowdisk.c", "-lm", "-ldl").CombinedOutput()
+	if err == nil {
+		err = os.Chmod(folder, 0o755)
+	}
+	if err != nil {
+		b.Skipf("no slow disk without a C compiler (apt-get install -y gcc libc6-dev): %v\n%s", err, out)
+	}
+	return library
+}
+
+func benchmarkRevoke(b *testing.B, disk func()) {
 	database := pgtest.Start(b).NewDatabase(b)
 	var nodes []node
 	for _, name := range []string{"a", "b", "c"} {
@@ -28,7 +65,7 @@ func BenchmarkRevoke(b *testing.B) {
 		defer n.stop()
 		nodes = append(nodes, n)
 	}
-	disk, bell := newDisk(b), newEcho(b, database)
+	bell := newEcho(b, database)
 	var revokes, waits, syncs, rings []time.Duration
 	for i := 0; b.Loop(); i++ {
 		k := newKey(time.Now(), fmt.Sprint("key ", i))
