@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -96,12 +97,14 @@ func (p *pipeline) query(ctx context.Context, conn *pgx.Conn, query string, args
 	results := p.send(ctx, conn)
 	for range before {
 		if _, err := results.Exec(); err != nil {
-			return nil, errors.Join(err, results.Close())
+			_ = results.Close() // fails with the same error
+			return nil, err
 		}
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return nil, errors.Join(err, results.Close())
+		_ = results.Close()
+		return nil, err
 	}
 	return &lastRows{rows, results}, nil
 }
@@ -124,13 +127,23 @@ func (p *pipeline) commit(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// rollback drops what waits, and undoes what was sent.
+// rollbackTime bounds a rollback: then the connection is closed, which the
+// server takes for one.
+const rollbackTime = time.Second
+
+// rollback drops what waits, and undoes what was sent, also for a caller who
+// has gone: the transaction may hold what everybody waits for.
 func (p *pipeline) rollback(ctx context.Context, conn *pgx.Conn) error {
 	*p = pipeline{}
 	if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+	defer cancel()
 	_, err := conn.Exec(ctx, "rollback")
+	if err != nil {
+		err = errors.Join(err, conn.Close(ctx))
+	}
 	return err
 }
 

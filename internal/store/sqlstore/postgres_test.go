@@ -27,6 +27,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("unconfirmed commit", func(t *testing.T) { postgresUnconfirmed(t, server) })
 	t.Run("start together", func(t *testing.T) { postgresStartTogether(t, server) })
 	t.Run("retry", func(t *testing.T) { postgresRetry(t, server) })
+	t.Run("caller gone", func(t *testing.T) { postgresCallerGone(t, server) })
 	t.Run("idle connection", func(t *testing.T) { postgresIdle(t, server) })
 	t.Run("another server", func(t *testing.T) { postgresOrigin(t, server) })
 	t.Run("suite", func(t *testing.T) {
@@ -137,6 +138,32 @@ func postgresRetry(t *testing.T, server *pgtest.Server) {
 		case faults > 1 && (!errors.Is(err, deadlock) || tries > 10):
 			t.Errorf("a lasting fault: %v after %d tries", err, tries)
 		}
+	}
+}
+
+// postgresCallerGone: a caller who hangs up between two statements of a change
+// must not leave the clock row's lock behind, for which every other change
+// waits.
+func postgresCallerGone(t *testing.T, server *pgtest.Server) {
+	url := server.NewDatabase(t)
+	s := openPostgres(t, url+"&idle_in_transaction_session_timeout=0")
+	for range 50 { // who notices first, the change or the pool, is a race
+		ctx, hangUp := context.WithCancel(t.Context())
+		_, err := s.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+			hangUp()
+			return store.Mutation{}, errors.New("gone")
+		})
+		if err == nil {
+			t.Fatal("the change of a caller who is gone was made")
+		}
+	}
+	other, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	c, err := openPostgres(t, url).Commit(other, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.KeyRevokedChange}, nil
+	})
+	if err != nil || c.Seq != 1 {
+		t.Errorf("the next change: %d, %v", c.Seq, err)
 	}
 }
 
