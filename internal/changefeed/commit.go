@@ -21,7 +21,11 @@ var _ store.Log = (*Feed)(nil)
 // When ctx ends or the store fails during the wait, the error is UNAVAILABLE
 // and says that the change was written.
 func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
+	applied := f.applied.Load()
 	change, err := f.commit(ctx, by, decide)
+	if err == nil && change.Seq != 0 && change.Seq <= applied {
+		f.lostHistory(ctx)
+	}
 	repeated, again := errors.AsType[*store.RepeatedError](err)
 	switch {
 	case again:
@@ -51,4 +55,14 @@ func (f *Feed) commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 		return toksta.Change{}, fmt.Errorf("wait for this process's turn to commit: %w", ctx.Err())
 	}
 	return f.store.Commit(ctx, by, decide)
+}
+
+// lostHistory ends the lease, and then the process, of a node that has applied
+// another change under the number of one that is made only now: a database that
+// went back gives numbers out again, and this node would take it for known.
+func (f *Feed) lostHistory(ctx context.Context) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = true
+	_ = f.fenced(ctx, store.ErrFenced)
 }

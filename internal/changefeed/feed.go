@@ -79,6 +79,7 @@ type Feed struct {
 	tomb *tombstones
 
 	revived []toksta.KeyID // revoked once, live in the store
+	lost    bool           // the store has certainly lost what this node applied
 }
 
 // New returns a feed that does nothing until Run.
@@ -146,5 +147,5 @@ func (f *Feed) hear(seq int64) {
 	}
 }
 
-// hearMore is hear of a change that may follow what was applied.
-func (f *Feed) hearMore() { f.hear(f.applied.Load() + 1) }
+// hearMore is hear of a change whose number nobody has told.
+func (f *Feed) hearMore() { f.hear(unknowable) }

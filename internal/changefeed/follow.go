@@ -133,7 +133,7 @@ func (f *Feed) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the keys: %w", err)
 	}
-	if seq < f.applied.Load() {
+	if f.lost || seq < f.applied.Load() {
 		return errLost
 	}
 	if err := f.revokeAgain(ctx); err != nil {
@@ -212,6 +212,7 @@ func (f *Feed) followHeard(ctx context.Context) error {
 // follow applies what is new and leaves the lease as it is. Knowing more than
 // the lease vouches for is always right. The caller holds mu.
 func (f *Feed) follow(ctx context.Context) error {
+	f.heard.CompareAndSwap(unknowable, 0) // whatever it is, this reads it
 	ctx, sink := f.watch(ctx)
 	defer sink.stop()
 	seq, err := f.store.Follow(ctx, f.node, sink)

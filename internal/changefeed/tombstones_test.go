@@ -173,6 +173,40 @@ func TestLostChangesEndTheProcess(t *testing.T) {
 	})
 }
 
+// A database that went back gives numbers out again. A revoke under a number that
+// this node applied as another change has not reached its index, and the node
+// must not vouch for keys when the call returns.
+func TestNumberGivenOutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, older := openStore(t), openStore(t)
+		k := newKey(time.Now(), "k")
+		for _, s := range []store.Store{first, older} {
+			if _, err := s.Commit(t.Context(), operator, create(k)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		way := &switched{Store: first, other: older}
+		x := index.New(&toksta.Catalog{})
+		n := node{New(Config{Store: way, Index: x, Node: "a"}), x, nil}
+		done := make(chan error, 1)
+		go func() { done <- n.Run(t.Context()) }()
+		<-n.Ready()
+		mustCommit(t, n, create(newKey(time.Now(), "lost")))
+		synctest.Wait()
+		if !n.admits(k) {
+			t.Fatal("the key is refused before: nothing is tested")
+		}
+		way.now.Store(true)
+		mustCommit(t, n, revoke(k, time.Now()))
+		if n.admits(k) {
+			t.Error("a key is admitted after its revoke")
+		}
+		if err := <-done; !errors.Is(err, errLost) {
+			t.Errorf("Run ended with %v", err)
+		}
+	})
+}
+
 // switched is a store that becomes another one.
 type switched struct {
 	Store
@@ -189,6 +223,10 @@ func (s *switched) store() Store {
 
 func (s *switched) Snapshot(ctx context.Context, sink store.DeltaSink) (int64, error) {
 	return s.store().Snapshot(ctx, sink)
+}
+
+func (s *switched) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Change, error) {
+	return s.store().Commit(ctx, by, d)
 }
 
 func (s *switched) Renew(ctx context.Context, n store.Node) (int64, error) {

@@ -25,7 +25,8 @@ const (
 	lastPause  = 50 * time.Millisecond
 )
 
-// unknowable is a number that no node reports: its lease is waited out.
+// unknowable is the number of a change that has a number which nobody knows: no
+// node reports it, so leases are waited out, and none has applied it.
 const unknowable = math.MaxInt64
 
 // wait is one change on its way to every node.

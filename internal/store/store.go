@@ -225,14 +225,14 @@ type Signs interface {
 
 // Deltas is what a node fills and keeps its index with. Both methods return
 // the number of a change that, with all before it, is in what sink was given.
-// What came later may be in it as well, and comes again with the next call.
 type Deltas interface {
-	// Snapshot streams everything into sink, accounts first. It needs no
-	// registration.
+	// Snapshot streams everything into sink as of one moment, accounts first.
+	// It needs no registration.
 	Snapshot(ctx context.Context, sink DeltaSink) (seq int64, err error)
 	// Follow streams the newest state of every account and grant touched
-	// after n.Applied into sink, and writes nothing. No row for (n.ID,
-	// n.Epoch): ErrFenced.
+	// after n.Applied into sink, and writes nothing. What came after the
+	// number may be in it as well, and comes again with the next call. No row
+	// for (n.ID, n.Epoch), or one of another incarnation: ErrFenced.
 	Follow(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
 }
 

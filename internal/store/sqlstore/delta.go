@@ -14,7 +14,7 @@ import (
 func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
 	err = s.onFeed(ctx, func(conn *sql.Conn) error {
 		keys := keyWalk{walk: s.walkChanges(n.Applied), sink: sink}
-		now, err := look(ctx, conn, n, &keys)
+		now, err := s.look(ctx, conn, n, &keys)
 		if err != nil {
 			return err
 		}
@@ -33,22 +33,24 @@ func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) 
 	return seq, err
 }
 
-// Snapshot implements [store.Deltas], page by page: no transaction is open for
-// as long as it takes. The number is read first, so what changes meanwhile
-// comes again.
+// Snapshot implements [store.Deltas], page by page, all of one moment: what is
+// in a node's index must never be newer than the number it knows of, or it would
+// not notice a database that has lost it.
 func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {
-	err = s.onFeed(ctx, func(conn *sql.Conn) error {
-		if err := conn.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
-			return fmt.Errorf("read the clock: %w", err)
-		}
-		accounts := s.walkAll()
-		if err := accounts.accounts(ctx, conn, sink); err != nil {
-			return err
-		}
-		keys := keyWalk{walk: s.walkAll(), sink: sink}
-		return keys.all(ctx, conn)
-	})
-	return seq, err
+	tx, err := s.feed.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return 0, fmt.Errorf("begin a snapshot: %w", err)
+	}
+	defer tx.Rollback()
+	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
+		return 0, fmt.Errorf("read the clock: %w", err)
+	}
+	accounts := s.walkAll()
+	if err := accounts.accounts(ctx, tx, sink); err != nil {
+		return 0, err
+	}
+	keys := keyWalk{walk: s.walkAll(), sink: sink}
+	return seq, keys.all(ctx, tx)
 }
 
 // onFeed reads on one connection, so that number and rows are of one server,
@@ -81,10 +83,10 @@ type latest struct {
 }
 
 // look reads what there is to follow and, in the same moment, the first keys.
-// A node without a row is fenced. Whether the row is of this incarnation is
-// left to the ack and the renewal, without which the rows vouch for nothing.
-func look(ctx context.Context, q querier, n store.Node, keys *keyWalk) (now latest, err error) {
-	query, args := keys.look()
+// A node without a row, or with one of another incarnation, is fenced, and given
+// no rows: its own calls believe what it has applied.
+func (s *Store) look(ctx context.Context, q querier, n store.Node, keys *keyWalk) (now latest, err error) {
+	query, args := keys.look(s.current())
 	rows, err := q.QueryContext(ctx, query, append(args, n.ID, n.Epoch)...)
 	if err != nil {
 		return now, fmt.Errorf("look for changes: %w", err)

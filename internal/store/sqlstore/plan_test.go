@@ -29,7 +29,7 @@ func TestFollowReadsNoWholeTable(t *testing.T) {
 		server.Exec(t, "test1", fill)
 	}
 	all, changes, usual := keyWalk{walk: s.walkAll()}, keyWalk{walk: s.walkChanges(20_003)}, keyWalk{walk: s.walkChanges(20_003)}
-	look, lookArgs := usual.look()
+	look, lookArgs := usual.look(s.current())
 	next, nextArgs := changes.next()
 	page, pageArgs := all.page("keys", s.page)
 	accounts, accountArgs := changes.page("accounts", s.page)

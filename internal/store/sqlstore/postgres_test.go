@@ -216,6 +216,9 @@ func postgresOrigin(t *testing.T, server *pgtest.Server) {
 	if err := renew(); !errors.Is(err, store.ErrFenced) {
 		t.Fatalf("a renewal on another server: %v", err)
 	}
+	if _, err := s.Follow(t.Context(), n, new(everything)); !errors.Is(err, store.ErrFenced) {
+		t.Fatalf("rows of another server's history: %v", err)
+	}
 	if err := s.Ack(t.Context(), n); !errors.Is(err, store.ErrFenced) {
 		t.Fatalf("an ack on another server: %v", err)
 	}

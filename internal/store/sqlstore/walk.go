@@ -15,9 +15,8 @@ import (
 // plans without knowing how little has changed, would read whole tables for it.
 const usualRows = 16
 
-// walk goes through a table page by page, each a statement and a moment of its
-// own. What changes meanwhile gets a later number: by changes it is met once
-// more, by ids it is left to who follows from before the walk.
+// walk goes through a table page by page, each a statement. What changes
+// between them gets a later number: by changes it is met once more.
 type walk struct {
 	limit   int   // rows of a page
 	changes bool  // goes by changes, else by ids
@@ -88,13 +87,13 @@ type keyWalk struct {
 	shared sharing
 }
 
-// look is the query of what there is to follow, and of the first keys. Two more
-// arguments are the node's id and epoch.
-func (w *keyWalk) look() (query string, args []any) {
+// look is the query of what there is to follow, and of the first keys, for a
+// node whose row is current. Two more arguments are its id and epoch.
+func (w *keyWalk) look(current string) (query string, args []any) {
 	page, args := w.page("keys", usualRows)
 	return `SELECT now.seq, now.accounts, now.member, ` + keyColumns + `, ` + secretColumns + `
 		FROM (SELECT (SELECT seq FROM clock) AS seq, (SELECT COALESCE(max(seq), 0) FROM accounts) AS accounts,
-			EXISTS (SELECT 1 FROM nodes WHERE id = $3 AND epoch = $4) AS member) now
+			EXISTS (SELECT 1 FROM nodes WHERE id = $3 AND epoch = $4 AND ` + current + `) AS member) now
 		LEFT JOIN (` + page + `) k ON now.member
 		LEFT JOIN secrets s ON s.key_id = k.id ORDER BY k.seq, k.id`, args
 }
@@ -154,8 +153,7 @@ func (w *keyWalk) grant(r *grantRow) error {
 }
 
 // all streams everything. Two ranges that are read in order, of keys and of
-// their generations, take the database half the time of a join. What comes
-// between the two belongs to a later change.
+// their generations, take the database half the time of a join.
 func (w *keyWalk) all(ctx context.Context, q querier) error {
 	page := make([]grantRow, 0, w.limit)
 	for w.rows = w.limit; w.rows == w.limit; {
