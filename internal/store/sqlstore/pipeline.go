@@ -47,9 +47,13 @@ func (p *pipeline) begin(opts driver.TxOptions) error {
 	return nil
 }
 
+// mostWaiting is how many statements wait at most: who writes very many rows must
+// not leave the server without a word for so long that it ends the transaction.
+const mostWaiting = 64
+
 // waits keeps a statement for later, and reports whether it may wait.
 func (p *pipeline) waits(ctx context.Context, query string, args []driver.NamedValue) bool {
-	if !p.open || ctx.Value(asked{}) == nil {
+	if !p.open || ctx.Value(asked{}) == nil || p.rest != nil && p.rest.Len() >= mostWaiting {
 		return false
 	}
 	p.add(query, args)

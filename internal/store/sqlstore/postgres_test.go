@@ -28,6 +28,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("start together", func(t *testing.T) { postgresStartTogether(t, server) })
 	t.Run("retry", func(t *testing.T) { postgresRetry(t, server) })
 	t.Run("caller gone", func(t *testing.T) { postgresCallerGone(t, server) })
+	t.Run("many rows", func(t *testing.T) { postgresManyRows(t, server) })
 	t.Run("idle connection", func(t *testing.T) { postgresIdle(t, server) })
 	t.Run("another server", func(t *testing.T) { postgresOrigin(t, server) })
 	t.Run("suite", func(t *testing.T) {
@@ -165,6 +166,17 @@ func postgresCallerGone(t *testing.T, server *pgtest.Server) {
 	if err != nil || c.Seq != 1 {
 		t.Errorf("the next change: %d, %v", c.Seq, err)
 	}
+}
+
+// postgresManyRows: a large import must not be silent for so long, while it makes
+// its rows ready, that the server takes it for dead and ends it.
+func postgresManyRows(t *testing.T, server *pgtest.Server) {
+	s := openPostgres(t, server.NewDatabase(t)+"&idle_in_transaction_session_timeout=150")
+	m := store.Mutation{Kind: toksta.AccountCreated}
+	for i := range 80_000 {
+		m.Accounts = append(m.Accounts, toksta.Account{ID: toksta.AccountID(fmt.Sprint("acct_", i)), Name: "Acme"})
+	}
+	commit(t, s, m)
 }
 
 // postgresIdle: a node whose idle connections were cut, by a restart of the
