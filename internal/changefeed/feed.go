@@ -11,9 +11,9 @@
 // The argument, in three sentences. A node admits only under a lease that
 // started before its last renewal was sent and was published after all changes
 // up to that renewal's number were applied. A renewal ordered after a change has
-// its number or a later one, so its lease knows of it; one ordered before was sent before
-// the commit returned, so its lease ends within one lease of that moment.
-// Commit waits for the first or sits out the second.
+// its number or a later one, so its lease knows of it; one ordered before was
+// sent before the commit returned, so its lease ends within one lease of that
+// moment. Commit waits for the first or sits out the second.
 package changefeed
 
 import (

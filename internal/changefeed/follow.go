@@ -68,8 +68,8 @@ func (f *Feed) Run(ctx context.Context) error {
 	return left
 }
 
-// listen hears of changes until ctx ends. Losing the
-// connection costs time, not truth: the beat goes on.
+// listen hears of changes until ctx ends. Losing the connection costs time, not
+// truth: the beat goes on.
 func (f *Feed) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := f.store.Listen(ctx, f.ring); err != nil && ctx.Err() == nil {

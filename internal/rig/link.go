@@ -46,7 +46,8 @@ type link struct {
 	target   func() string // host:port of the database now
 	up, down valve         // to the database, and from it
 	last     atomic.Pointer[last]
-	lurking  atomic.Bool // for the next renewal
+	lurking  atomic.Bool            // for the next renewal
+	renewal  atomic.Pointer[[]byte] // by which name the node's driver sends it
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -64,8 +65,6 @@ type session struct {
 	link  *link
 	stuck atomic.Pointer[chan struct{}] // the closing that held its answer back
 	spent atomic.Pointer[last]          // under which its transaction has ended
-
-	renewing bool // up to its end, in what goes to the database
 }
 
 // rest stands still when only others may go on.
@@ -160,7 +159,7 @@ func (s *session) pump(to, from net.Conn, v *valve) {
 			}
 			v.pass()
 			s.rest()
-			if bytes.Contains(chunk[:n], []byte("COMMIT\x00")) { // the database's word for the end
+			if ended(chunk[:n]) {
 				s.spent.Store(s.link.last.Load())
 			}
 			_, failed := to.Write(chunk[:n])
@@ -174,19 +173,33 @@ func (s *session) pump(to, from net.Conn, v *valve) {
 	}
 }
 
-// watch tells a renewal from all else that goes to the database.
+// ended tells the database's word for the end of a transaction, which may be the
+// one statement of a renewal.
+func ended(answer []byte) bool {
+	return bytes.Contains(answer, []byte("COMMIT\x00")) || bytes.Contains(answer, []byte("UPDATE 1\x00"))
+}
+
+// watch tells a renewal from all else that goes to the database: its text goes
+// there once for each connection, under a name that stands for it from then on.
 func (s *session) watch(sent []byte) {
-	s.renewing = s.renewing || bytes.Contains(sent, []byte("begin isolation level repeatable read\x00"))
-	if !s.renewing || !bytes.Contains(sent, []byte("commit\x00")) {
+	if head, _, prepared := bytes.Cut(sent, []byte("beats = beats + 1")); prepared {
+		if at := bytes.LastIndex(head, []byte("stmtcache_")); at >= 0 {
+			name, _, _ := bytes.Cut(head[at:], []byte{0})
+			name = bytes.Clone(name)
+			s.link.renewal.Store(&name)
+		}
 		return
 	}
-	s.renewing = false
+	name := s.link.renewal.Load()
+	if name == nil || !bytes.Contains(sent, *name) {
+		return
+	}
 	if s.link.lurking.CompareAndSwap(true, false) {
 		s.link.down.close()
 	}
 }
 
-// lurk holds answers back from the end of the next renewal on.
+// lurk holds answers back from the next renewal on.
 func (l *link) lurk() { l.lurking.Store(true) }
 
 // finish lets go the answers that were held back, each session's to the end of

@@ -190,20 +190,22 @@ func cutWays(up, down bool) func(*nemesis, context.Context, hit) {
 }
 
 // lateAnswer holds the answer to a renewal back for nearly a lease, lets it
-// through and cuts the node off: a lease that counts from an
-// answer would outlive what others waited for. Owners leave the node alone, or
-// one of its changes would keep the others' from being made.
+// through and cuts the node off: a lease that counts from an answer would outlive
+// what others waited for. Owners leave the node alone, or one of its changes
+// would keep the others' from being made.
 func (n *nemesis) lateAnswer(ctx context.Context, at hit) {
 	l := n.cluster.nodes[at.node].link
 	defer l.heal()
 	n.cluster.nodes[at.node].spared.Store(true)
 	defer n.cluster.nodes[at.node].spared.Store(false)
 	rest(ctx, n.leases(0.1))
-	n.lasting(fault{kind: "late answer", node: at.node}, func() {
-		l.lurk()
-		for until := n.history.now() + n.leases(1); l.down.shut.Load() == nil && n.history.now() < until; {
-			rest(ctx, 5*time.Millisecond)
+	l.lurk()
+	for until := n.history.now() + n.leases(1); l.down.shut.Load() == nil; rest(ctx, 5*time.Millisecond) {
+		if n.history.now() > until {
+			return // no renewal came, so nothing was broken
 		}
+	}
+	n.lasting(fault{kind: "late answer", node: at.node}, func() {
 		rest(ctx, n.leases(0.85))
 		l.finish()
 		rest(ctx, n.leases(1.5))
