@@ -134,14 +134,30 @@ func (h *history) slow(c Config) (out []Violation) {
 	return out
 }
 
-// backward finds processes whose applied sequence went back.
+// The faults after which the database may lack its last moments.
+const (
+	databaseCrash = "database crash"
+	failOver      = "fail-over"
+)
+
+// backward finds processes whose applied sequence went back. A database that
+// came back without its last moments may have lost an ack, which waits for no
+// disk.
 func (h *history) backward() (out []Violation) {
-	last := map[string]int64{}
+	last := map[string]glimpse{}
 	for _, g := range h.seen {
-		if g.applied < last[g.epoch] {
-			out = append(out, Violation{WentBack, 0, fmt.Sprintf("epoch %s: %d after %d", g.epoch, g.applied, last[g.epoch])})
+		before := last[g.epoch]
+		if g.applied < before.applied && !h.forgot(before.at, g.at) {
+			out = append(out, Violation{WentBack, g.at, fmt.Sprintf("epoch %s: %d after %d", g.epoch, g.applied, before.applied)})
 		}
-		last[g.epoch] = g.applied
+		last[g.epoch] = g
 	}
 	return out
+}
+
+// forgot reports whether the database lost its memory between two moments.
+func (h *history) forgot(from, to time.Duration) bool {
+	return slices.ContainsFunc(h.faults, func(f fault) bool {
+		return (f.kind == databaseCrash || f.kind == failOver) && f.call < to && from < f.done+recovery
+	})
 }

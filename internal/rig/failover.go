@@ -105,7 +105,7 @@ const failOverWithin = time.Minute
 func (n *nemesis) failOver(ctx context.Context, at hit) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failOverWithin)
 	defer cancel()
-	n.lasting(fault{kind: "fail-over", node: allNodes}, func() {
+	n.lasting(fault{kind: failOver, node: allNodes}, func() {
 		if err := n.cluster.database.failOver(ctx, n.leases(0.2+at.luck)); err != nil {
 			n.cluster.fail(fmt.Errorf("fail over: %w", err))
 		}

@@ -84,6 +84,7 @@ const allNodes = -1
 
 // glimpse is a node's row as the operator API showed it.
 type glimpse struct {
+	at      time.Duration // when it had been read
 	epoch   string
 	applied int64
 }

@@ -98,6 +98,29 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Guarantee: a process that forgets what it had applied is seen; a database that
+// crashed and lost an ack is none.
+func TestBackward(t *testing.T) {
+	t.Parallel()
+	crash := fault{span: span{10 * time.Second, 11 * time.Second}, kind: databaseCrash, node: allNodes}
+	for _, c := range []struct {
+		from, to time.Duration
+		faults   []fault
+		bad      int
+	}{
+		{9 * time.Second, 12 * time.Second, nil, 1},
+		{9 * time.Second, 12 * time.Second, []fault{crash}, 0},
+		{8 * time.Second, 9 * time.Second, []fault{crash}, 1},
+		{15 * time.Second, 16 * time.Second, []fault{crash}, 1},
+		{9 * time.Second, 12 * time.Second, []fault{{span: crash.span, kind: "kill"}}, 1},
+	} {
+		h := &history{faults: c.faults, seen: []glimpse{{c.from, "n 1", 5}, {c.to, "n 2", 1}, {c.to, "n 1", 4}}}
+		if got := h.backward(); len(got) != c.bad {
+			t.Errorf("from %v to %v beside %v: %v", c.from, c.to, c.faults, got)
+		}
+	}
+}
+
 // Guarantee: a call that was answered and not counted, or counted and not made,
 // is seen, for each key and hour by itself; what customers cannot know is not
 // held against the product.

@@ -59,8 +59,8 @@ var deck = []card{
 	{kind: "reset connections", play: (*nemesis).reset},
 	{kind: "terminate backends", all: true, play: (*nemesis).terminate},
 	{kind: "database restart", all: true, play: restartBy(syscall.SIGINT)},
-	{kind: "database crash", all: true, play: restartBy(syscall.SIGQUIT)},
-	{kind: "fail-over", all: true, play: (*nemesis).failOver},
+	{kind: databaseCrash, all: true, play: restartBy(syscall.SIGQUIT)},
+	{kind: failOver, all: true, play: (*nemesis).failOver},
 }
 
 // Faults names every kind of fault, in the order of the report.
@@ -282,7 +282,7 @@ func (n *nemesis) terminate(ctx context.Context, at hit) {
 // that does not, and starts it again within a lease.
 func restartBy(sig syscall.Signal) func(*nemesis, context.Context, hit) {
 	return func(n *nemesis, ctx context.Context, at hit) {
-		kind := map[syscall.Signal]string{syscall.SIGINT: "database restart", syscall.SIGQUIT: "database crash"}[sig]
+		kind := map[syscall.Signal]string{syscall.SIGINT: "database restart", syscall.SIGQUIT: databaseCrash}[sig]
 		n.lasting(fault{kind: kind, node: allNodes}, func() {
 			server := n.cluster.database.primary.Load()
 			server.stop(sig)

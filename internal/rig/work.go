@@ -113,7 +113,7 @@ func (h *history) watch(ctx context.Context, nodes []*node) {
 			continue
 		}
 		for _, n := range list.Nodes {
-			h.addGlimpse(glimpse{fmt.Sprint(n.Name, " ", n.Epoch), n.Applied})
+			h.addGlimpse(glimpse{h.now(), fmt.Sprint(n.Name, " ", n.Epoch), n.Applied})
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) 
 		return 0, fmt.Errorf("connect to the database: %w", err)
 	}
 	defer conn.Close()
-	renew := `UPDATE nodes SET version = $3, applied = $4, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
+	renew := `UPDATE nodes SET version = $3, applied = CASE WHEN applied > $4 THEN applied ELSE $4 END, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
 		WHERE id = $1 AND epoch = $2 AND ` + s.current() + ` RETURNING (SELECT seq FROM clock)`
 	rows, err := conn.QueryContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
 	if err != nil {
@@ -64,9 +64,10 @@ func (s *Store) current() string {
 	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 }
 
-// Ack implements [store.Signs].
+// Ack implements [store.Signs]. A process never forgets what it has applied: a
+// smaller number is an older word, which was held up on its way.
 func (s *Store) Ack(ctx context.Context, n store.Node) error {
-	ack := `UPDATE nodes SET applied = $3, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.current()
+	ack := `UPDATE nodes SET applied = CASE WHEN applied > $3 THEN applied ELSE $3 END, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.current()
 	return tryTwice(func() error {
 		result, err := s.acks.ExecContext(ctx, ack, n.ID, n.Epoch, n.Applied, n.Keys)
 		if err != nil {

@@ -212,6 +212,9 @@ func acks(t *suite) {
 	want := listed
 	want.Applied, want.Keys = 7, 3
 	is(t, t.nodes(), []store.Node{want})
+	n.Applied = 6 // held up on its way
+	t.ok(t.s.Ack(t.Context(), n))
+	is(t, t.nodes(), []store.Node{want})
 	t.ok(t.s.Fence(t.Context(), listed))
 	is(t, t.nodes(), nil)
 	is(t, errors.Is(t.s.Ack(t.Context(), n), store.ErrFenced), true)
