@@ -69,7 +69,7 @@ var controls = []control{
 	},
 	{
 		rule:   "numbers do not follow the order of commits",
-		edits:  []edit{{"internal/store/sqlstore/commit.go", "tx.QueryRowContext(ctx, tick)", "s.writer.QueryRowContext(ctx, tick)"}},
+		edits:  []edit{{"internal/store/sqlstore/commit.go", "tx.QueryContext(later(ctx), `UPDATE clock", "s.writer.QueryContext(ctx, `UPDATE clock"}},
 		faults: []string{"slow link"}, breaks: rig.LateAdmission,
 	},
 	{

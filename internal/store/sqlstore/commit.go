@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
@@ -14,17 +15,17 @@ import (
 var errUnchanged = errors.New("nothing to change")
 
 // Commit implements [store.Mutator]. The clock row is locked before decide
-// reads anything: numbers follow the order of commits, and have no gaps since
-// a rollback takes the number back.
+// reads anything, though with the same way to the database as the first of that:
+// numbers follow the order of commits, and have no gaps since a rollback takes
+// the number back.
 func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
 	change := toksta.Change{Actor: by}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		var at int64
-		var ring string
-		tick := `UPDATE clock SET seq = seq + 1 RETURNING seq, ` + s.now + `, ` + s.ring
-		if err := tx.QueryRowContext(ctx, tick).Scan(&change.Seq, &at, &ring); err != nil {
+		tick, err := tx.QueryContext(later(ctx), `UPDATE clock SET seq = seq + 1 RETURNING seq, `+s.now+`, `+s.ring)
+		if err != nil {
 			return fmt.Errorf("take the next change number: %w", err)
 		}
+		defer tick.Close()
 		m, err := decide(ctx, s.inside(tx))
 		if err != nil {
 			return err
@@ -32,7 +33,10 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		if m.Kind == "" {
 			return errUnchanged
 		}
-		change.At, change.Kind, change.Detail = fromMillis(at), m.Kind, m.Detail
+		if change.Seq, change.At, err = ticked(tick); err != nil {
+			return fmt.Errorf("take the next change number: %w", err)
+		}
+		change.Kind, change.Detail = m.Kind, m.Detail
 		change.AccountID, change.KeyID, change.MemberID = m.AccountID, m.KeyID, m.MemberID
 		return s.write(ctx, tx, &change, &m)
 	})
@@ -45,6 +49,18 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		s.rang(change.Seq)
 		return change, nil
 	}
+}
+
+// ticked reads what the clock's row says of a change.
+func ticked(tick *sql.Rows) (seq int64, at time.Time, err error) {
+	var ring string
+	read, err := collect(tick, func(rows *sql.Rows) (any, error) {
+		return nil, rows.Scan(&seq, timeColumn{&at}, &ring)
+	})
+	if err == nil && len(read) != 1 {
+		err = fmt.Errorf("the clock has %d rows", len(read))
+	}
+	return seq, at, err
 }
 
 // write carries out m as change, unless its token was used before. Rows come

@@ -6,20 +6,20 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// asked marks a context as that of a statement whose result nobody asks for.
-type asked struct{}
+// patient marks a context as that of a statement whose result nobody waits for.
+type patient struct{}
 
-// later marks ctx: a statement of a transaction that is executed with it may
-// wait to be sent with the next one that is not, or with the commit. Its error
-// comes with that one then. SQLite, which is no way off, executes it at once.
-func later(ctx context.Context) context.Context { return context.WithValue(ctx, asked{}, false) }
+// later marks ctx: a statement of a transaction that is made with it may wait to
+// be sent with the next one that is not, or with the commit. Its error comes with
+// that one then; rows of a query are there when they are read, which sends it at
+// the latest. SQLite, which is no way off, carries it out at once.
+func later(ctx context.Context) context.Context { return context.WithValue(ctx, patient{}, true) }
 
 // pipeline is the open transaction of a connection and what has not been sent
 // of it yet, so that many statements share one way to the database and back.
@@ -51,15 +51,12 @@ func (p *pipeline) begin(opts driver.TxOptions) error {
 // not leave the server without a word for so long that it ends the transaction.
 const mostWaiting = 64
 
-// waits keeps a statement for later, and reports whether it may wait.
-func (p *pipeline) waits(ctx context.Context, query string, args []driver.NamedValue) bool {
-	if !p.open || ctx.Value(asked{}) == nil || p.rest != nil && p.rest.Len() >= mostWaiting {
-		return false
-	}
-	p.add(query, args)
-	return true
+// mayWait reports whether a statement may be kept for later.
+func (p *pipeline) mayWait(ctx context.Context) bool {
+	return p.open && ctx.Value(patient{}) != nil && (p.rest == nil || p.rest.Len() < mostWaiting)
 }
 
+// add keeps a statement for later.
 func (p *pipeline) add(query string, args []driver.NamedValue) *pgx.QueuedQuery {
 	values := make([]any, len(args))
 	for i, a := range args {
@@ -97,10 +94,10 @@ func (p *pipeline) exec(ctx context.Context, conn *pgx.Conn, query string, args 
 // query sends a query behind what waits.
 func (p *pipeline) query(ctx context.Context, conn *pgx.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
 	p.add(query, args)
-	before := p.rest.Len() - 1
+	waited := p.rest.QueuedQueries[:p.rest.Len()-1]
 	results := p.send(ctx, conn)
-	for range before {
-		if _, err := results.Exec(); err != nil {
+	for _, q := range waited {
+		if err := result(q, results); err != nil {
 			_ = results.Close() // fails with the same error
 			return nil, err
 		}
@@ -111,6 +108,15 @@ func (p *pipeline) query(ctx context.Context, conn *pgx.Conn, query string, args
 		return nil, err
 	}
 	return &lastRows{rows, results}, nil
+}
+
+// result takes the next of the results, which is that of q.
+func result(q *pgx.QueuedQuery, results pgx.BatchResults) error {
+	if q.Fn != nil {
+		return q.Fn(results)
+	}
+	_, err := results.Exec()
+	return err
 }
 
 // commit sends the commit behind what waits: the server carries it out when all
@@ -149,42 +155,4 @@ func (p *pipeline) rollback(ctx context.Context, conn *pgx.Conn) error {
 		err = errors.Join(err, conn.Close(ctx))
 	}
 	return err
-}
-
-// lastRows are what the last statement of a batch returns.
-type lastRows struct {
-	rows    pgx.Rows
-	results pgx.BatchResults
-}
-
-func (r *lastRows) Columns() []string {
-	var names []string
-	for _, f := range r.rows.FieldDescriptions() {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
-func (r *lastRows) Close() error {
-	r.rows.Close()
-	return r.results.Close()
-}
-
-func (r *lastRows) Next(dest []driver.Value) error {
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
-			return err
-		}
-		return io.EOF
-	}
-	values, err := r.rows.Values()
-	if err != nil {
-		return err
-	}
-	for i, v := range values {
-		if dest[i], err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
-			return fmt.Errorf("read column %d: %w", i, err)
-		}
-	}
-	return nil
 }

@@ -79,7 +79,18 @@ func feedConfig(c *pgx.ConnConfig) *pgx.ConnConfig {
 }
 
 func postgresPool(c *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *sql.DB {
+	options = append(options, stdlib.OptionAfterConnect(askSystem))
 	return sql.OpenDB(reaching{stdlib.GetConnector(*c, options...)})
+}
+
+// askSystem has a connection note which server it leads to. That stays, and to
+// ask for it each time would have the server read a file.
+func askSystem(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('toksta.system', CAST(system_identifier AS TEXT), false) FROM pg_control_system()`)
+	if err != nil {
+		return fmt.Errorf("ask which server this is: %w", err)
+	}
+	return nil
 }
 
 // neverPing spares a change the way to the database and back that finds out
@@ -99,10 +110,10 @@ func postgresTimeouts() map[string]string {
 	}
 }
 
-// postgresOrigin names the server and its timeline, which a fail-over and a
-// restore to a point in time both move on. Anybody may ask for it.
-const postgresOrigin = `(SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())
-	|| '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
+// postgresOrigin names the server, as [askSystem] noted it, and its timeline,
+// which a fail-over and a restore to a point in time both move on. A standby
+// that takes over keeps its connections: the timeline is asked for each time.
+const postgresOrigin = `current_setting('toksta.system') || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
 
 func postgresDialect() dialect {
 	return dialect{

@@ -59,7 +59,8 @@ func (c *reached) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 }
 
 func (c *reached) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.tx.waits(ctx, query, args) {
+	if c.tx.mayWait(ctx) {
+		c.tx.add(query, args)
 		return driver.ResultNoRows, nil
 	}
 	if c.tx.rest == nil {
@@ -71,9 +72,12 @@ func (c *reached) ExecContext(ctx context.Context, query string, args []driver.N
 }
 
 func (c *reached) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	if c.tx.rest == nil {
+	switch {
+	case c.tx.mayWait(ctx):
+		rows = c.tx.later(ctx, c.pgx(), query, args)
+	case c.tx.rest == nil:
 		rows, err = c.Conn.QueryContext(ctx, query, args)
-	} else {
+	default:
 		rows, err = c.tx.query(ctx, c.pgx(), query, args)
 	}
 	if err != nil {
