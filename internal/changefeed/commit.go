@@ -30,6 +30,9 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 	switch {
 	case again:
 		change = repeated.Change
+	case errors.Is(err, store.ErrUncertain):
+		f.hearMore() // it may have been made, and need not ring here
+		return toksta.Receipt{}, err
 	case err != nil:
 		return toksta.Receipt{}, err
 	}

@@ -312,6 +312,72 @@ func TestOneReadForAChange(t *testing.T) {
 	})
 }
 
+// deaf is a store that does not ring.
+type deaf struct{ faulty }
+
+func (s *deaf) Listen(ctx context.Context, _ func(int64)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A node's own changes need not ring there. It tells of them when their callers
+// have gone, and before that when those wait for somebody else: others may be
+// waiting for this node.
+func TestTellsOfItsOwnChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: &deaf{faulty{Store: s}}, Node: "a"})
+		defer a.stop()
+		told := func() int64 {
+			t.Helper()
+			nodes, err := s.ListNodes(t.Context())
+			if err != nil || nodes[0].ID != "a" {
+				t.Fatal(nodes, err)
+			}
+			return nodes[0].Applied
+		}
+		k := newKey(time.Now(), "k")
+		first := mustCommit(t, a, create(k)).Change.Seq
+		synctest.Wait()
+		if got := told(); got != first {
+			t.Errorf("a tells of change %d after %d has returned", got, first)
+		}
+		way := &faulty{Store: s}
+		b := startNode(t, Config{Store: way, Node: "b"})
+		defer b.stop()
+		way.cut.Store(true)
+		returned := make(chan toksta.Receipt)
+		go func() { returned <- mustCommit(t, a, revoke(k, time.Now())) }()
+		<-time.After(DefaultLease / (2 * beats))
+		synctest.Wait()
+		if got := told(); got != first+1 {
+			t.Errorf("a tells of change %d while %d waits for b", got, first+1)
+		}
+		confirmedBy(t, <-returned, []string{"a"}, []string{"b"})
+	})
+}
+
+// A change whose outcome was lost may have been made. This node must learn of
+// that as soon as the others do.
+func TestFollowsWhatMayHaveBeenMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &deaf{faulty{Store: openStore(t)}}
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+		synctest.Wait()
+		s.lost.Store(true)
+		if _, err := a.Commit(t.Context(), operator, revoke(k, time.Now())); !errors.Is(err, store.ErrUncertain) {
+			t.Fatalf("the outcome is known: %v", err)
+		}
+		synctest.Wait()
+		if a.admits(k) {
+			t.Error("a admits the key that was revoked")
+		}
+	})
+}
+
 // Guarantee I1 across a restart: what a new process of the same name has
 // applied says nothing of the old one, which may be paused, not dead.
 func TestNewProcessDoesNotAnswerForTheOld(t *testing.T) {

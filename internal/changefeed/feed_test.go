@@ -105,6 +105,7 @@ type faulty struct {
 	blind   atomic.Bool                // it can write, and what it reads is old
 	late    atomic.Pointer[chan error] // renewals are carried out, their answer waits
 	first   func()                     // runs before the next commit
+	lost    atomic.Bool                // commits are carried out, their answer is lost
 	follows atomic.Int64
 }
 
@@ -142,7 +143,11 @@ func (s *faulty) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (t
 		s.first = nil
 		first()
 	}
-	return s.Store.Commit(ctx, by, d)
+	change, err := s.Store.Commit(ctx, by, d)
+	if s.lost.Load() && err == nil {
+		return toksta.Change{}, store.ErrUncertain
+	}
+	return change, err
 }
 
 // BenchmarkCommit is the cost of an enforced change on one node.

@@ -46,9 +46,13 @@ func newWait(f *Feed, c toksta.Change) *wait {
 
 // enforce lists the nodes, which must come after the commit: one that joins
 // later loads the change. The others were woken with the commit, so that they
-// follow while this node does, and the list is a first look at them.
+// follow while this node does, and the list is a first look at them. This node
+// tells of itself when they are through, or take long: that it knows is known
+// here, and to tell it would take processor and database from those who are
+// waited for.
 func (w *wait) enforce(ctx context.Context) error {
 	w.follow(ctx)
+	defer func() { w.feed.hear(w.seq) }()
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
@@ -78,6 +82,7 @@ func (w *wait) pause(ctx context.Context, looks int) error {
 		_ = unix.Nanosleep(&short, nil)
 		return ctx.Err()
 	}
+	w.feed.hear(w.seq)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -99,21 +104,21 @@ func (w *wait) look(ctx context.Context) []store.Node {
 }
 
 // follow brings this node up to the change and settles its number: after it
-// has read, all that was written before is covered by what was applied. Run is
-// left to tell the others, or to try again.
+// has read, all that was written before is covered by what was applied. If it
+// cannot, Run is left to try again.
 func (w *wait) follow(ctx context.Context) {
 	self, err := w.feed.catchUp(ctx, w.seq)
 	w.self = self
+	if err != nil {
+		w.feed.hearMore()
+	}
 	switch {
 	case w.seq != 0:
 	case err == nil && self.Epoch != "":
 		w.seq = self.Applied
 	default:
 		w.seq = unknowable
-		w.feed.hearMore()
-		return
 	}
-	w.feed.hear(w.seq)
 }
 
 // settle closes every node that has applied the change or whose lease is over.

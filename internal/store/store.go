@@ -241,7 +241,8 @@ type Deltas interface {
 type Bell interface {
 	// Listen calls woken after each commit with the number of its change, 0
 	// where that is not known, until ctx ends. Commits that follow closely
-	// may ring once.
+	// may ring once, and one that was made through this very store, whose
+	// caller knows of it, need not ring.
 	Listen(ctx context.Context, woken func(seq int64)) error
 }
 

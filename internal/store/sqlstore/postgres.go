@@ -2,10 +2,12 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -52,9 +54,10 @@ func openPostgres(url string) (*Store, error) {
 	reads.SetMaxOpenConns(postgresReaders)
 	reads.SetMaxIdleConns(postgresReaders)
 	feed.SetMaxOpenConns(1)
+	name := rand.Text()
 	return &Store{
-		writer: writer, reads: reads, feed: feed, acks: feed, dialect: postgresDialect(),
-		bell: &postgresBell{config: config}, prelude: postgresPrelude(), confirm: postgresConfirm,
+		writer: writer, reads: reads, feed: feed, acks: feed, dialect: postgresDialect(name),
+		bell: &postgresBell{config: config, name: name}, prelude: postgresPrelude(), confirm: postgresConfirm,
 		release: feed.Close,
 	}, nil
 }
@@ -115,11 +118,12 @@ func postgresTimeouts() map[string]string {
 // that takes over keeps its connections: the timeline is asked for each time.
 const postgresOrigin = `current_setting('toksta.system') || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
 
-func postgresDialect() dialect {
+// postgresDialect is that of a store which rings under a name.
+func postgresDialect(name string) dialect {
 	return dialect{
 		origin: postgresOrigin,
 		goose:  goose.DialectPostgres,
-		ring:   `CAST(pg_notify('` + channel + `', CAST(seq AS TEXT)) AS TEXT)`,
+		ring:   `CAST(pg_notify('` + channel + `', CAST(seq AS TEXT) || ' ` + name + `') AS TEXT)`,
 		now:    `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		chunk:  100,
 		page:   256, // more would keep a processor from others for milliseconds
@@ -173,14 +177,19 @@ func postgresConfirm(conn *sql.Conn) error {
 	return nil
 }
 
-// postgresBell hears what changes notify of as they commit.
-type postgresBell struct{ config *pgx.ConnConfig }
+// postgresBell hears what changes notify of as they commit: their number, and the
+// name of the store that they were made through.
+type postgresBell struct {
+	config *pgx.ConnConfig
+	name   string
+}
 
 // rang has nothing to do: the server delivers with the commit.
 func (b *postgresBell) rang(int64) {}
 
 // Listen calls woken once it listens, since something may have come before,
-// and then for each notification, until ctx ends or the connection fails.
+// and then for each notification that is another's, until ctx ends or the
+// connection fails.
 func (b *postgresBell) Listen(ctx context.Context, woken func(seq int64)) error {
 	conn, err := pgx.ConnectConfig(ctx, b.config)
 	if err != nil {
@@ -195,7 +204,11 @@ func (b *postgresBell) Listen(ctx context.Context, woken func(seq int64)) error 
 		if err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
-		seq, _ := strconv.ParseInt(n.Payload, 10, 64) // an older node says none
+		number, by, _ := strings.Cut(n.Payload, " ") // an older node says less
+		if by == b.name {
+			continue
+		}
+		seq, _ := strconv.ParseInt(number, 10, 64)
 		woken(seq)
 	}
 }

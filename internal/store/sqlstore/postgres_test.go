@@ -30,9 +30,13 @@ func TestPostgres(t *testing.T) {
 	t.Run("caller gone", func(t *testing.T) { postgresCallerGone(t, server) })
 	t.Run("many rows", func(t *testing.T) { postgresManyRows(t, server) })
 	t.Run("idle connection", func(t *testing.T) { postgresIdle(t, server) })
+	t.Run("own rings", func(t *testing.T) { postgresOwnRings(t, server) })
 	t.Run("another server", func(t *testing.T) { postgresOrigin(t, server) })
 	t.Run("suite", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) store.Store { return openPostgres(t, server.NewDatabase(t)) })
+		storetest.Run(t, func(t *testing.T) storetest.Database {
+			url := server.NewDatabase(t)
+			return func(t *testing.T) store.Store { return openPostgres(t, url) }
+		})
 	})
 }
 
@@ -118,6 +122,29 @@ func postgresStartTogether(t *testing.T, server *pgtest.Server) {
 			t.Error(err)
 		}
 	}
+}
+
+// postgresOwnRings: whoever made a change knows of it. A ring on top would take
+// database and processor from those who are waited for.
+func postgresOwnRings(t *testing.T, server *pgtest.Server) {
+	url := server.NewDatabase(t)
+	s, other := openPostgres(t, url), openPostgres(t, url)
+	ctx, stop := context.WithCancel(t.Context())
+	rings, ended := make(chan int64, 10), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = s.Listen(ctx, func(seq int64) { rings <- seq })
+	}()
+	if ring := <-rings; ring != 0 {
+		t.Errorf("the ring for what may have come before has number %d", ring)
+	}
+	newAccount(t, s)
+	newAccount(t, other)
+	if ring := <-rings; ring != 2 { // notifications come in the order of commits
+		t.Errorf("the first ring is of change %d", ring)
+	}
+	stop()
+	<-ended
 }
 
 // postgresRetry: a mutation that the database rolls back for another's sake

@@ -17,7 +17,10 @@ import (
 // TestSQLite: everything above the store relies on the suite's guarantees.
 func TestSQLite(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return openSQLite(t) })
+	storetest.Run(t, func(t *testing.T) storetest.Database {
+		s := openSQLite(t)
+		return func(*testing.T) store.Store { return s }
+	})
 }
 
 // TestSQLiteFiles: other users of the machine must not read password hashes

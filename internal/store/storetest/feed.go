@@ -296,11 +296,12 @@ func snapshot(t *suite) {
 // wake: without it a revocation takes a whole heartbeat to be confirmed. With a
 // number that is too low, too.
 func wake(t *suite) {
+	listener := t.open(t.T)
 	ctx, stop := context.WithCancel(t.Context())
 	woken, ended := make(chan int64, 100), make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := t.s.Listen(ctx, func(seq int64) { woken <- seq }); !errors.Is(err, context.Canceled) {
+		if err := listener.Listen(ctx, func(seq int64) { woken <- seq }); !errors.Is(err, context.Canceled) {
 			t.Errorf("Listen ended with %v", err)
 		}
 	}()

@@ -18,12 +18,18 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Run runs the suite. open returns a new, empty store that ends with t.
-func Run(t *testing.T, open func(t *testing.T) store.Store) {
+// Database opens one database, new and empty at first, as often as it is
+// called. Stores end with their test. Where only one process can have it open,
+// they may be one.
+type Database func(t *testing.T) store.Store
+
+// Run runs the suite, on a database for each of its demands.
+func Run(t *testing.T, database func(t *testing.T) Database) {
 	for _, tt := range conformance {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tt.test(&suite{T: t, s: open(t)})
+			open := database(t)
+			tt.test(&suite{T: t, s: open(t), open: open})
 		})
 	}
 }
@@ -101,7 +107,8 @@ var conformance = []demand{
 // suite is one test with its own store.
 type suite struct {
 	*testing.T
-	s store.Store
+	s    store.Store
+	open Database // opens that of s once more
 }
 
 // now is a time that survives being stored in milliseconds.
