@@ -122,16 +122,32 @@ func (h *history) quiet(c call) bool {
 	})
 }
 
-// slow finds narrowing calls that took more than the longest wait. What is
-// wrong with other nodes is no excuse.
+// longestPause is that of a node which waits for others, before it looks again.
+const longestPause = 50 * time.Millisecond
+
+// slow finds narrowing calls that took more than the longest wait and, for
+// their commits and looks, what a slow one took before anything was broken. What
+// is wrong with other nodes is no excuse.
 func (h *history) slow(c Config) (out []Violation) {
-	bound := c.Lease*101/99 + c.Slack
+	bound := c.Lease*101/99 + longestPause + c.Slack + h.whole().P99
 	for _, call := range h.calls {
 		if took := call.done - call.call; call.narrow && call.err == nil && took > bound && h.quiet(call) {
 			out = append(out, Violation{SlowNarrowing, call.call, fmt.Sprintf("%s on node %d: %v", call.kind, call.node, took)})
 		}
 	}
 	return out
+}
+
+// whole is what narrowing calls took while nothing was broken. Where somebody
+// else breaks things, that is not known.
+func (h *history) whole() Latency {
+	var took []time.Duration
+	for _, call := range h.calls {
+		if len(h.faults) > 0 && call.narrow && call.err == nil && h.calm(call.span) {
+			took = append(took, call.done-call.call)
+		}
+	}
+	return latency(took)
 }
 
 // The faults after which the database may lack its last moments.

@@ -121,6 +121,36 @@ func TestBackward(t *testing.T) {
 	}
 }
 
+// Guarantee: a call that waits for more than it must is seen, as slow as this
+// machine is; one through a broken node is not held against the product.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	c := Config{Lease: 990 * time.Millisecond, Slack: 2 * time.Second}
+	const calm, most = 300 * time.Millisecond, 1010*time.Millisecond + longestPause + 2*time.Second
+	pause := fault{span: span{10 * time.Second, 12 * time.Second}, kind: "pause L", node: 2}
+	for _, tt := range []struct {
+		node   int
+		took   time.Duration
+		faults []fault
+		bad    int
+	}{
+		{0, most + calm, []fault{pause}, 0},
+		{0, most + calm + 1, []fault{pause}, 1},
+		{2, time.Minute, []fault{pause}, 0},
+		{0, most, nil, 0},
+		{0, most + 1, nil, 1}, // what was whole is not known
+	} {
+		h := &history{faults: tt.faults, calls: []call{
+			{span: span{time.Second, time.Second + calm}, narrow: true},
+			{span: span{11 * time.Second, 11*time.Second + tt.took}, node: tt.node, narrow: true},
+			{span: span{time.Second, time.Minute}}, // widens
+		}}
+		if got := h.slow(c); len(got) != tt.bad {
+			t.Errorf("%v on node %d beside %v: %v", tt.took, tt.node, tt.faults, got)
+		}
+	}
+}
+
 // Guarantee: a call that was answered and not counted, or counted and not made,
 // is seen, for each key and hour by itself; what customers cannot know is not
 // held against the product.

@@ -40,15 +40,15 @@ func (r *run) change(rows int, revoke bool) {
 	write()
 }
 
-// write commits: the clock row, what is decided on, then the rows together with
-// the commit.
+// write commits: the clock row and what is decided on, then the rows together
+// with the commit.
 func (r *run) write(c *call) {
 	if r.Rules.SerialNumbers {
 		r.db.numbers++
 		c.seq = r.db.numbers
 	}
 	r.db.begin(&tx{
-		by: c.by, clock: !r.Rules.SerialNumbers, trips: 2, work: time.Duration(c.rows) * r.Machine.Row,
+		by: c.by, clock: !r.Rules.SerialNumbers, trips: 1, work: time.Duration(c.rows) * r.Machine.Row,
 		reads: func() {
 			if c.seq == 0 {
 				c.seq = r.db.highest() + 1
@@ -56,7 +56,7 @@ func (r *run) write(c *call) {
 		},
 		commit: func() {
 			r.db.append(c.change)
-			r.ring(c.seq)
+			r.ring(c)
 		},
 		done: func(ok bool) {
 			c.by.committing.release()
@@ -88,7 +88,6 @@ func (r *run) catchUp(c *call) {
 	rest := func(bool) {
 		c.self = c.by.row
 		c.by.following.release()
-		c.by.hear(c.seq)
 		if c.listed > 0 {
 			r.wait(c)
 			return
@@ -114,12 +113,12 @@ func (r *run) wait(c *call) {
 	r.settle(c, rows, 0)
 }
 
-// ring is the notification that comes with a commit: it reaches every node
-// that is connected at that moment.
-func (r *run) ring(seq int64) {
+// ring is the notification that comes with a commit: it reaches every other
+// node that is connected at that moment.
+func (r *run) ring(c *call) {
 	for _, n := range r.nodes {
-		if !n.dead {
-			n.reply(func() { n.hear(seq) })
+		if !n.dead && n != c.by {
+			n.reply(func() { n.hear(c.seq) })
 		}
 	}
 }
@@ -146,11 +145,13 @@ func (r *run) settle(c *call, rows []sight, looks int) {
 	})
 	r.fence(c, silent, func() {
 		if len(c.open) == 0 {
+			c.by.hear(c.seq)
 			r.returned(c)
 			return
 		}
 		pause := nap
 		if looks >= naps {
+			c.by.hear(c.seq)
 			pause = min(max((r.now-c.listed)/2, firstPause), lastPause)
 		}
 		r.after(pause, func() {

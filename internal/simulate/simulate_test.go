@@ -113,7 +113,8 @@ func TestDeadNodesAreWaitedForOnce(t *testing.T) {
 	r := Run(c)
 	slow := int(r.Slow() * float64(len(r.Latency)))
 	t.Logf("%d of %d revocations slow, %d kills, %d rows removed", slow, len(r.Latency), r.Broken, r.Fenced)
-	if r.Broken < 4 || r.Fenced < r.Broken-1 || r.Fenced > r.Broken {
+	// Who dies while loading has no row to remove.
+	if r.Broken < 4 || r.Fenced < r.Broken-2 || r.Fenced > r.Broken {
 		t.Errorf("%d kills, %d rows removed", r.Broken, r.Fenced)
 	}
 	if lasts := int(2 * c.Lease.Seconds()); slow < r.Broken || slow > lasts*r.Broken {

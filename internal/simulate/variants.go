@@ -89,7 +89,7 @@ func storm(c Config) Config {
 	c.Load = Load{Revokes: 5, Imports: 5, ImportRows: 500}
 	c.Faults = Faults{Cut: 10 * time.Second, Pause: time.Minute, Kill: time.Minute, Lasts: 3 * time.Second}
 	c.Machine.Keys, c.Machine.Idle = 1000, time.Second
-	c.Machine.Trip = Latency{P50: 6 * time.Millisecond, P99: 60 * time.Millisecond}
+	c.Machine.Trip = Latency{P50: 10 * time.Millisecond, P99: 80 * time.Millisecond}
 	c.Machine.Flush = Latency{P50: 5 * time.Millisecond, P99: 50 * time.Millisecond}
 	return c
 }
