@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -354,6 +355,42 @@ func TestTellsOfItsOwnChanges(t *testing.T) {
 			t.Errorf("a tells of change %d while %d waits for b", got, first+1)
 		}
 		confirmedBy(t, <-returned, []string{"a"}, []string{"b"})
+	})
+}
+
+// mute is a store that takes no ack.
+type mute struct {
+	deaf
+	acks atomic.Int64
+}
+
+func (s *mute) Ack(context.Context, store.Node) error {
+	s.acks.Add(1)
+	return errors.New("not now")
+}
+
+// Who waits long for others must not ask its own node to tell of itself with
+// every look: each time that fails is a line in the log, and load on a database
+// that is in trouble.
+func TestTellsOnceWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		own := &mute{deaf: deaf{faulty{Store: s}}}
+		a := startNode(t, Config{Store: own, Node: "a"})
+		defer a.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+		way := &faulty{Store: s}
+		b := startNode(t, Config{Store: way, Node: "b"})
+		defer b.stop()
+		way.cut.Store(true)
+		<-time.After(DefaultLease)
+		own.acks.Store(0)
+		confirmedBy(t, mustCommit(t, a, revoke(k, time.Now())), []string{"a"}, []string{"b"})
+		synctest.Wait()
+		if got := own.acks.Load(); got < 1 || got > 2 { // after the naps, and perhaps at the end
+			t.Errorf("%d acks were tried in one wait", got)
+		}
 	})
 }
 
