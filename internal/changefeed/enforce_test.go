@@ -394,8 +394,8 @@ func TestTellsOnceWhileItWaits(t *testing.T) {
 	})
 }
 
-// A change whose outcome was lost may have been made. This node must learn of
-// that as soon as the others do.
+// A change whose outcome was lost may have been made. This node must not wait
+// for the next beat to look.
 func TestFollowsWhatMayHaveBeenMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &deaf{faulty{Store: openStore(t)}}

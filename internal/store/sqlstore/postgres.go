@@ -115,8 +115,9 @@ func postgresTimeouts() map[string]string {
 
 // postgresOrigin names the server, as [askSystem] noted it, and its timeline,
 // which a fail-over and a restore to a point in time both move on. A standby
-// that takes over keeps its connections: the timeline is asked for each time.
-const postgresOrigin = `current_setting('toksta.system') || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
+// that takes over keeps its connections: the timeline is asked for each time. If
+// somebody has reset the connection's settings it is NULL, and of no database.
+const postgresOrigin = `NULLIF(current_setting('toksta.system'), '') || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
 
 // postgresDialect is that of a store which rings under a name.
 func postgresDialect(name string) dialect {
