@@ -31,7 +31,7 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 	case again:
 		change = repeated.Change
 	case errors.Is(err, store.ErrUncertain):
-		f.hearMore() // it may have been made, and need not ring here; the next beat finds what comes later
+		f.hearMore() // it may have been made before it could ring here; later, and it rings
 		return toksta.Receipt{}, err
 	case err != nil:
 		return toksta.Receipt{}, err

@@ -33,6 +33,7 @@ func (f *Feed) revokeAgain(ctx context.Context) error {
 	f.log.LogAttrs(ctx, slog.LevelError, "secrets that were revoked came back with an older database and were revoked again",
 		slog.Int("keys", len(f.revived)), slog.Int64("change", change.Seq))
 	f.revived = nil
+	f.hear(change.Seq)
 	return nil
 }
 

@@ -44,6 +44,9 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 	case errors.Is(err, errUnchanged):
 		return toksta.Change{}, nil
 	case err != nil:
+		if errors.Is(err, store.ErrUncertain) {
+			s.rang(0)
+		}
 		return toksta.Change{}, err
 	default:
 		s.rang(change.Seq)

@@ -30,7 +30,8 @@ const (
 // bell carries "there is something to read" between nodes. It may lose rings
 // and has no authority.
 type bell interface {
-	// rang tells listeners of a commit that its transaction did not tell them.
+	// rang tells listeners of a commit that its transaction did not tell them;
+	// 0: of one that may have been made, or may be made yet.
 	rang(seq int64)
 	Listen(ctx context.Context, woken func(seq int64)) error
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -91,7 +92,7 @@ func postgresPool(c *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *sql.DB {
 func askSystem(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `SELECT set_config('toksta.system', CAST(system_identifier AS TEXT), false) FROM pg_control_system()`)
 	if err != nil {
-		return fmt.Errorf("ask which server this is: %w", err)
+		return errors.Join(fmt.Errorf("ask which server this is: %w", err), conn.Close(ctx))
 	}
 	return nil
 }
@@ -115,9 +116,10 @@ func postgresTimeouts() map[string]string {
 
 // postgresOrigin names the server, as [askSystem] noted it, and its timeline,
 // which a fail-over and a restore to a point in time both move on. A standby
-// that takes over keeps its connections: the timeline is asked for each time. If
-// somebody has reset the connection's settings it is NULL, and of no database.
-const postgresOrigin = `NULLIF(current_setting('toksta.system'), '') || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
+// that takes over keeps its connections: the timeline is asked for each time. A
+// pooler may have reset the connection's settings: then the server is asked.
+const postgresOrigin = `COALESCE(NULLIF(current_setting('toksta.system', true), ''),
+	(SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
 
 // postgresDialect is that of a store which rings under a name.
 func postgresDialect(name string) dialect {
@@ -183,10 +185,16 @@ func postgresConfirm(conn *sql.Conn) error {
 type postgresBell struct {
 	config *pgx.ConnConfig
 	name   string
+	doubt  atomic.Bool // a commit may have been made that nobody here knows of
 }
 
-// rang has nothing to do: the server delivers with the commit.
-func (b *postgresBell) rang(int64) {}
+// rang has nothing to deliver: the server does, with the commit. Once there was
+// one without a number, rings of this store's own are let through.
+func (b *postgresBell) rang(seq int64) {
+	if seq == 0 {
+		b.doubt.Store(true)
+	}
+}
 
 // Listen calls woken once it listens, since something may have come before,
 // and then for each notification that is another's, until ctx ends or the
@@ -206,7 +214,7 @@ func (b *postgresBell) Listen(ctx context.Context, woken func(seq int64)) error 
 			return fmt.Errorf("listen: %w", err)
 		}
 		number, by, _ := strings.Cut(n.Payload, " ") // an older node says less
-		if by == b.name {
+		if by == b.name && !b.doubt.Load() {
 			continue
 		}
 		seq, _ := strconv.ParseInt(number, 10, 64)

@@ -177,7 +177,8 @@ func postgresCallerGone(t *testing.T, server *pgtest.Server) {
 	s := openPostgres(t, url+"&idle_in_transaction_session_timeout=0")
 	for range 50 { // who notices first, the change or the pool, is a race
 		ctx, hangUp := context.WithCancel(t.Context())
-		_, err := s.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+		_, err := s.Commit(ctx, toksta.Actor{}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+			_, _ = r.Account(ctx, "acct_x") // which takes the lock
 			hangUp()
 			return store.Mutation{}, errors.New("gone")
 		})

@@ -23,8 +23,9 @@ func together(n int, fn func(i int)) {
 func commitNumbers(t *suite) {
 	refused := errors.New("refused")
 	together(60, func(i int) {
-		_, err := t.s.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+		_, err := t.s.Commit(t.Context(), operator, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 			if i%3 == 0 {
+				_, _ = r.Account(ctx, "acct_x") // which takes the number
 				return store.Mutation{}, refused
 			}
 			a := account(numbered("acct_", i))
