@@ -83,14 +83,15 @@ func feedConfig(c *pgx.ConnConfig) *pgx.ConnConfig {
 }
 
 func postgresPool(c *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *sql.DB {
-	options = append(options, stdlib.OptionAfterConnect(askSystem))
+	options = append(options, stdlib.OptionAfterConnect(noteOrigin))
 	return sql.OpenDB(reaching{stdlib.GetConnector(*c, options...)})
 }
 
-// askSystem has a connection note which server it leads to. That stays, and to
-// ask for it each time would have the server read a file.
-func askSystem(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `SELECT set_config('toksta.system', CAST(system_identifier AS TEXT), false) FROM pg_control_system()`)
+// noteOrigin has a connection note the origin of what it leads to: a server goes
+// to another timeline before it takes writes, and never while it does. On a
+// standby, which may come to take them, nothing is noted.
+func noteOrigin(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('toksta.origin', CASE WHEN pg_is_in_recovery() THEN '' ELSE `+askOrigin+` END, false)`)
 	if err != nil {
 		return errors.Join(fmt.Errorf("ask which server this is: %w", err), conn.Close(ctx))
 	}
@@ -114,12 +115,13 @@ func postgresTimeouts() map[string]string {
 	}
 }
 
-// postgresOrigin names the server, as [askSystem] noted it, and its timeline,
-// which a fail-over and a restore to a point in time both move on. A standby
-// that takes over keeps its connections: the timeline is asked for each time. A
-// pooler may have reset the connection's settings: then the server is asked.
-const postgresOrigin = `COALESCE(NULLIF(current_setting('toksta.system', true), ''),
-	(SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
+// askOrigin names the server and its timeline, which a fail-over and a restore to
+// a point in time both move on. The server reads a file for it.
+const askOrigin = `CAST((pg_control_system()).system_identifier AS TEXT) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
+
+// postgresOrigin is what [noteOrigin] noted. A connection to a standby that took
+// over has no note, nor has one that a pooler has reset: they ask each time.
+const postgresOrigin = `COALESCE(NULLIF(current_setting('toksta.origin', true), ''), ` + askOrigin + `)`
 
 // postgresDialect is that of a store which rings under a name.
 func postgresDialect(name string) dialect {

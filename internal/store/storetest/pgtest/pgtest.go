@@ -41,6 +41,27 @@ type Server struct {
 // root it runs the server as the user postgres, since PostgreSQL refuses root.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
+	s := newServer(tb)
+	// A linguistic default order, so that an order by bytes is not luck.
+	s.make(tb, "initdb", "-D", s.data(), "-U", "postgres", "-A", "trust",
+		"-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync")
+	s.Resume(tb)
+	return s
+}
+
+// Standby runs a server that follows s and answers reads, until it is promoted
+// with pg_promote().
+func (s *Server) Standby(tb testing.TB) *Server {
+	tb.Helper()
+	heir := newServer(tb)
+	heir.make(tb, "pg_basebackup", "-h", s.folder, "-U", "postgres", "-D", heir.data(), "-R", "-c", "fast", "--no-sync")
+	heir.Resume(tb)
+	return heir
+}
+
+// newServer is a server without data.
+func newServer(tb testing.TB) *Server {
+	tb.Helper()
 	bin := binaries(tb)
 	// Not TempDir: the server's own user must be able to walk to it.
 	folder, err := os.MkdirTemp("", "toksta-pg-")
@@ -48,28 +69,29 @@ func Start(tb testing.TB) *Server {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(folder) })
-	attr := owner(tb, folder)
-
-	// A linguistic default order, so that an order by bytes is not luck.
-	data := filepath.Join(folder, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
-		"-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = attr, folder
-	if out, err := initdb.CombinedOutput(); err != nil {
-		tb.Fatalf("initdb: %v\n%s", err, out)
-	}
 	s := &Server{folder: folder, command: exec.Cmd{
-		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: attr,
+		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: owner(tb, folder),
 		// Recovery by syncfs: to open each of a thousand files takes seconds.
 		Args: []string{
-			filepath.Join(bin, "postgres"), "-D", data, "-k", folder, "-p", "5432", "-c", "listen_addresses=",
+			filepath.Join(bin, "postgres"), "-D", filepath.Join(folder, "data"), "-k", folder, "-p", "5432", "-c", "listen_addresses=",
 			"-c", "max_connections=200", "-c", "recovery_init_sync_method=syncfs",
 		},
 		Env: append(os.Environ(), "LC_MESSAGES=C"),
 	}}
-	s.Resume(tb)
 	tb.Cleanup(func() { s.Stop() })
 	return s
+}
+
+func (s *Server) data() string { return filepath.Join(s.folder, "data") }
+
+// make runs the program that makes the server's data.
+func (s *Server) make(tb testing.TB, program string, args ...string) {
+	tb.Helper()
+	cmd := exec.Command(filepath.Join(filepath.Dir(s.command.Path), program), args...)
+	cmd.SysProcAttr, cmd.Dir = s.command.SysProcAttr, s.folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("%s: %v\n%s", program, err, out)
+	}
 }
 
 // binaries finds the newest installed server.
@@ -174,7 +196,7 @@ func (s *Server) Resume(tb testing.TB) {
 	ready := false
 	for !ready && lines.Scan() {
 		said.WriteString(lines.Text() + "\n")
-		ready = strings.Contains(lines.Text(), "ready to accept connections")
+		ready = strings.Contains(lines.Text(), "ready to accept ") // connections, or a standby's read-only ones
 	}
 	go func() {
 		defer close(drained)
@@ -190,7 +212,7 @@ func (s *Server) NewDatabase(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test%d", s.databases.Add(1))
 	s.Exec(tb, "postgres", "CREATE DATABASE "+name)
-	return s.url(name)
+	return s.URL(name)
 }
 
 // Exec runs one statement as the superuser, on a connection of its own, and
@@ -198,7 +220,7 @@ func (s *Server) NewDatabase(tb testing.TB) string {
 func (s *Server) Exec(tb testing.TB, database, statement string) int64 {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
-	conn, err := pgx.Connect(ctx, s.url(database))
+	conn, err := pgx.Connect(ctx, s.URL(database))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -210,7 +232,8 @@ func (s *Server) Exec(tb testing.TB, database, statement string) int64 {
 	return tag.RowsAffected()
 }
 
-func (s *Server) url(database string) string {
+// URL is that of a database.
+func (s *Server) URL(database string) string {
 	q := url.Values{"host": {s.folder}, "port": {"5432"}, "user": {"postgres"}}
 	return "postgres:///" + database + "?" + q.Encode()
 }

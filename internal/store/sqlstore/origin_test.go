@@ -1,0 +1,50 @@
+package sqlstore
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// A connection never takes a server for another, or for the same one before a
+// fail-over: what it noted would have nodes vouch for a history that is gone.
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	standby := server.Standby(t)
+	connect := func(server *pgtest.Server) (tell func(expression string) string) {
+		conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close(t.Context()) })
+		if err := noteOrigin(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+		return func(expression string) (text string) {
+			if err := conn.QueryRow(t.Context(), "SELECT "+expression).Scan(&text); err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+	}
+	const note = `current_setting('toksta.origin', true)`
+	primary, kept := connect(server), connect(standby)
+	asked := primary(askOrigin)
+	if noted, origin := primary(note), primary(postgresOrigin); noted != asked || origin != asked {
+		t.Errorf("noted %q, taken for %q, is %q", noted, origin, asked)
+	}
+	primary(`set_config('toksta.origin', '', false)`)
+	if origin := primary(postgresOrigin); origin != asked {
+		t.Errorf("after a reset taken for %q, is %q", origin, asked)
+	}
+	if noted := kept(note); noted != "" {
+		t.Errorf("a connection to a standby noted %q", noted)
+	}
+	kept(`CAST(pg_promote() AS TEXT)`)
+	if origin := kept(postgresOrigin); origin != kept(askOrigin) || origin == asked {
+		t.Errorf("a standby took over from %q and is taken for %q", asked, origin)
+	}
+}
