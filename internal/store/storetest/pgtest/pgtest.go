@@ -69,15 +69,16 @@ func newServer(tb testing.TB) *Server {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(folder) })
-	s := &Server{folder: folder, command: exec.Cmd{
+	s := &Server{folder: folder}
+	s.command = exec.Cmd{
 		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: owner(tb, folder),
 		// Recovery by syncfs: to open each of a thousand files takes seconds.
 		Args: []string{
-			filepath.Join(bin, "postgres"), "-D", filepath.Join(folder, "data"), "-k", folder, "-p", "5432", "-c", "listen_addresses=",
+			filepath.Join(bin, "postgres"), "-D", s.data(), "-k", folder, "-p", "5432", "-c", "listen_addresses=",
 			"-c", "max_connections=200", "-c", "recovery_init_sync_method=syncfs",
 		},
 		Env: append(os.Environ(), "LC_MESSAGES=C"),
-	}}
+	}
 	tb.Cleanup(func() { s.Stop() })
 	return s
 }
