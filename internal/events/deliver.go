@@ -14,7 +14,7 @@ const (
 	batch      = 8                // attempts of one channel under way at once, on one node
 	carryTime  = 45 * time.Second // for one attempt
 	claimTime  = time.Minute      // above carryTime: a claim that ends belongs to a node that died
-	settleTime = 5 * time.Second  // for the store to take an outcome, even while stopping
+	settleTime = 5 * time.Second  // for the store to take a claim or an outcome, even while stopping
 	keep       = 90 * 24 * time.Hour
 )
 
@@ -56,12 +56,15 @@ func (s *Service) serve(ctx context.Context, c Channel) {
 }
 
 // round makes one attempt of each delivery that it can claim, all at once, and
-// returns their number.
+// returns their number. A claim is not interrupted: made and not known, it would
+// hold its deliveries for as long as that of a node that died.
 func (s *Service) round(ctx context.Context, c Channel) (int, error) {
 	now := s.config.Now()
-	claimed, err := s.config.Store.ClaimDeliveries(ctx, store.DeliveryClaim{
+	claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	claimed, err := s.config.Store.ClaimDeliveries(claiming, store.DeliveryClaim{
 		Channel: c.Name, Now: now, Until: now.Add(claimTime), Limit: batch,
 	})
+	cancel()
 	if err != nil {
 		return 0, err
 	}

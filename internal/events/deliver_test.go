@@ -364,6 +364,39 @@ func TestStopInTheMiddle(t *testing.T) {
 	}
 }
 
+// stopping is a store whose node is told to stop at the moment of a claim's commit.
+type stopping struct {
+	Store
+	stop context.CancelFunc
+}
+
+func (s stopping) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) ([]store.Claimed, error) {
+	claimed, err := s.Store.ClaimDeliveries(ctx, c)
+	if s.stop(); ctx.Err() != nil {
+		return nil, ctx.Err() // as a driver does that was not waiting any more
+	}
+	return claimed, err
+}
+
+// Guarantee: a node that is stopped while it claims leaves nothing claimed.
+func TestStopDuringClaim(t *testing.T) {
+	t.Parallel()
+	s, c, r := openStore(t), newClock(), receive(t)
+	ctx, stop := context.WithCancel(t.Context())
+	n := newStation(t, stopping{s, stop}, c, r.URL)
+	id := n.raise(t, "one")
+	if err := n.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	if d := n.delivery(t, id); d.Outcome != "interrupted: the node stopped" {
+		t.Errorf("delivery %+v", d)
+	}
+	newStation(t, s, c, r.URL).deliver(t)
+	if d := n.delivery(t, id); d.State != store.DeliveryDelivered {
+		t.Errorf("what was claimed is not due at once: %+v", d)
+	}
+}
+
 // Guarantee: an endpoint gets the kinds that it was configured for and no
 // others, and a channel that hangs does not hold up another.
 func TestChannels(t *testing.T) {
