@@ -40,7 +40,7 @@ func ReadProcess() Process {
 	return p
 }
 
-// setting is one scalar of the configuration with its two names.
+// setting is one scalar or list of the configuration with its two names.
 type setting struct {
 	path     string // "listen.tls.cert"
 	variable string // "TOKSTA_LISTEN_TLS_CERT"
@@ -48,13 +48,11 @@ type setting struct {
 	store    func() // writes value back where it is a copy: an element of a map
 }
 
-// settings lists every scalar outside lists, which is what a variable can set.
+// settings lists every scalar outside lists, which is what a variable can set,
+// and every list, which none can.
 func settings(v reflect.Value, path string, store func()) []setting {
 	switch {
-	case isScalar(v):
-		name := variablePrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(path))
-		return []setting{{path, name, v, store}}
-	case v.Kind() == reflect.Struct:
+	case v.Kind() == reflect.Struct && !isScalar(v):
 		var out []setting
 		for _, f := range fieldsOf(v.Type()) {
 			out = append(out, settings(v.Field(f.index), join(path, f.name), store)...)
@@ -69,8 +67,10 @@ func settings(v reflect.Value, path string, store func()) []setting {
 			out = append(out, settings(element, join(path, key.String()), back)...)
 		}
 		return out
+	default:
+		name := variablePrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(path))
+		return []setting{{path, name, v, store}}
 	}
-	return nil
 }
 
 // isScalar reports whether one text can set v, which must be addressable.
@@ -89,8 +89,8 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// overlayEnvironment sets scalars from their variables. A variable that names
-// a section but no setting of it is a fault, as an unknown field is.
+// overlayEnvironment sets scalars from their variables. A variable that names a
+// list, or a section and no setting of it, is a fault, as an unknown field is.
 func (c *checker) overlayEnvironment(environ []string) {
 	known := map[string]setting{}
 	sections := map[string]bool{}
@@ -104,6 +104,10 @@ func (c *checker) overlayEnvironment(environ []string) {
 		name, value, _ := strings.Cut(entry, "=")
 		if s, ok := known[name]; ok {
 			c.variables[s.path] = name
+			if !isScalar(s.value) {
+				c.fault(s.path, "A variable holds a single value, and this setting does not.", "set "+s.path+" in the file, and unset the variable")
+				continue
+			}
 			if err := setScalar(s.value, value); err != nil {
 				c.fault(s.path, fmt.Sprintf("%q does not fit: %v.", value, err), "correct the variable or unset it")
 				continue
@@ -112,7 +116,7 @@ func (c *checker) overlayEnvironment(environ []string) {
 			continue
 		}
 		for section := range sections {
-			if strings.HasPrefix(name, section) {
+			if strings.HasPrefix(name+"_", section) {
 				f := Fault{File: environment, Field: name, Problem: "There is no such setting.", Fix: "unset it"}
 				if near := nearest(name, slices.Collect(maps.Keys(known))); near != "" {
 					f.Fix = "did you mean " + near + "?"
