@@ -18,6 +18,7 @@ import (
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/demo"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
 // program is the real binary with a data directory of its own, in a process
@@ -133,6 +134,18 @@ func (p *program) output(args ...string) []byte {
 		p.t.Fatalf("toksta %s: %v\n%s%s", strings.Join(args, " "), err, out, errors.String())
 	}
 	return out
+}
+
+// installed skips a test for want of a program, or fails it where none may be
+// skipped.
+func installed(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if os.Getenv(pgtest.Require) == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
 }
 
 // account makes an account whose keys nothing but themselves holds back.

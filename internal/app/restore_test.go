@@ -80,12 +80,7 @@ func (p *program) on(url string) *program {
 // that the operations page gives, without them.
 func TestRestoreOnSQLite(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("sqlite3"); err != nil {
-		if os.Getenv(pgtest.Require) == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	installed(t, "sqlite3")
 	p := build(t)
 	p.up()
 	r, dead := p.backUp(`sqlite3 "$TOKSTA_DATA/toksta.db" ".backup $TOKSTA_DATA/backup.db"`)
