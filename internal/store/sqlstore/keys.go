@@ -171,12 +171,14 @@ func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 }
 
 // secretRows conflicts on a key's generation: a digest that belongs to
-// another key is not taken over but fails the transaction.
+// another key is not taken over but fails the transaction. Most changes of a key
+// leave its generations as they are.
 func (s *Store) secretRows() upsert[secretRow] {
 	return upsert[secretRow]{
 		table:   "secrets",
 		key:     []string{"key_id", "number"},
 		chunk:   s.chunk,
+		lazy:    true,
 		columns: []string{"digest", "key_id", "number", "first", "last", "created_at", "revoked_at"},
 		args: func(r secretRow) ([]any, error) {
 			return []any{

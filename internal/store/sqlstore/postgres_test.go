@@ -29,6 +29,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("retry", func(t *testing.T) { postgresRetry(t, server) })
 	t.Run("caller gone", func(t *testing.T) { postgresCallerGone(t, server) })
 	t.Run("many rows", func(t *testing.T) { postgresManyRows(t, server) })
+	t.Run("same rows", func(t *testing.T) { postgresSameRows(t, server) })
 	t.Run("idle connection", func(t *testing.T) { postgresIdle(t, server) })
 	t.Run("own rings", func(t *testing.T) { postgresOwnRings(t, server) })
 	t.Run("another server", func(t *testing.T) { postgresOrigin(t, server) })
@@ -222,6 +223,28 @@ func postgresManyRows(t *testing.T, server *pgtest.Server) {
 		m.Accounts = append(m.Accounts, toksta.Account{ID: toksta.AccountID(fmt.Sprint("acct_", i)), Name: "Acme"})
 	}
 	commit(t, s, m)
+}
+
+// postgresSameRows: a change of a key writes none of its generations anew but
+// those that it changes.
+func postgresSameRows(t *testing.T, server *pgtest.Server) {
+	url := server.NewDatabase(t)
+	s := openPostgres(t, url)
+	now := time.Now()
+	k := toksta.Key{ID: "key_1", AccountID: newAccount(t, s), Name: "old", CreatedAt: now, Generations: []toksta.Generation{
+		{Number: 1, Digest: toksta.Digest{1}, CreatedAt: now}, {Number: 2, Digest: toksta.Digest{2}, CreatedAt: now},
+	}}
+	commit(t, s, store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{k}})
+	k.Name, k.Generations[0].RevokedAt = "new", now
+	commit(t, s, store.Mutation{Kind: toksta.KeyRotated, Keys: []toksta.Key{k}})
+	for row, want := range map[string]int64{
+		`number = 1 AND revoked_at > 0 AND ctid = '(0,3)'`: 1, // written anew, behind the two
+		`number = 2 AND revoked_at = 0 AND ctid = '(0,2)'`: 1,
+	} {
+		if got := server.Exec(t, database(t, url), `SELECT 1 FROM secrets WHERE `+row); got != want {
+			t.Errorf("%d rows where %s, want %d", got, row, want)
+		}
+	}
 }
 
 // postgresIdle: a node whose idle connections were cut, by a restart of the

@@ -17,6 +17,7 @@ type upsert[T any] struct {
 	key     []string
 	once    []string // written by the insert alone
 	set     string   // what a conflict updates; "" replaces all but key and once
+	lazy    bool     // leaves a row alone that is the same already; no column may be null
 	chunk   int      // rows of one statement; 0: 1
 	args    func(T) ([]any, error)
 }
@@ -86,13 +87,17 @@ func (u upsert[T]) statement(rows int) string {
 		b.WriteString(u.set)
 		return b.String()
 	}
-	var set []string
+	var set, was, is []string
 	for _, c := range u.columns {
 		if !slices.Contains(u.key, c) && !slices.Contains(u.once, c) {
 			set = append(set, c+" = excluded."+c)
+			was, is = append(was, u.table+"."+c), append(is, "excluded."+c)
 		}
 	}
 	b.WriteString(strings.Join(set, ", "))
+	if u.lazy {
+		b.WriteString(" WHERE (" + strings.Join(was, ", ") + ") <> (" + strings.Join(is, ", ") + ")")
+	}
 	return b.String()
 }
 
