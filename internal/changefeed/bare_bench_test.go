@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sys/unix"
 )
 
 // bareNode makes a node's ways to the database and does nothing else: no lease,
@@ -133,7 +132,6 @@ func (n *bareNode) revoke(ctx context.Context, key, others int) error {
 		if acked >= others {
 			return nil
 		}
-		short := unix.NsecToTimespec(nap.Nanoseconds())
-		_ = unix.Nanosleep(&short, nil)
+		doze(nap)
 	}
 }

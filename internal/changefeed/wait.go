@@ -8,17 +8,17 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 )
 
-// How often the others' progress is read while somebody waits for it: first
-// after naps that are shorter than any timer's, then after pauses that grow. To
-// look without a pause would take the processor from those who are waited for,
-// where they and the database run on the same machine.
+// How often the others' progress is read while somebody waits for it: first when
+// they may well be through, as [pace] has it, then at once a few times, after naps
+// that are shorter than any timer's, and after pauses that grow. To look all the
+// time would take the processor from those who are waited for, where they and the
+// database run on the same machine.
 const (
+	glances    = 2
 	naps       = 16
 	nap        = 150 * time.Microsecond
 	firstPause = time.Millisecond
@@ -53,6 +53,7 @@ func newWait(f *Feed, c toksta.Change) *wait {
 func (w *wait) enforce(ctx context.Context) error {
 	w.follow(ctx)
 	defer func() { w.feed.hear(w.seq) }()
+	w.feed.pace.await(w.start)
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
@@ -64,6 +65,9 @@ func (w *wait) enforce(ctx context.Context) error {
 	}
 	for looks := 0; ; looks++ {
 		w.settle(ctx, nodes)
+		if looks == 0 {
+			w.feed.pace.learn(len(w.open) == 0)
+		}
 		if len(w.open) == 0 {
 			w.receipt.Took = time.Since(w.start)
 			return nil
@@ -78,8 +82,9 @@ func (w *wait) enforce(ctx context.Context) error {
 // pause waits until it is time for the next look.
 func (w *wait) pause(ctx context.Context, looks int) error {
 	if looks < naps {
-		short := unix.NsecToTimespec(nap.Nanoseconds())
-		_ = unix.Nanosleep(&short, nil)
+		if looks >= glances {
+			doze(nap)
+		}
 		return ctx.Err()
 	}
 	if looks == naps {
