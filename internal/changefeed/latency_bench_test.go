@@ -9,38 +9,40 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sys/unix"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
-	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
 // BenchmarkRevoke is what a revoke on PostgreSQL costs its caller, beside what
 // it is made of, in turns: a write that reaches the disk, and a NOTIFY that is
-// answered by a NOTIFY. Nodes, database and caller share the processors of this
-// machine: what a node costs there shows in their number, and what must be paid
-// whoever does the work shows in bare nodes. The machine's disk may be faster than
-// a way to the database and back, so there is a slower one as well.
+// answered by a NOTIFY. Nodes, caller and database are on this machine, where they
+// share all processors, or the database has one and the others have the rest, as
+// if it had a machine of its own. What a node costs there shows in their number,
+// and what must be paid whoever does the work shows in bare nodes. The machine's
+// disk may be faster than a way to the database and back, so there is a slower one
+// as well.
 func BenchmarkRevoke(b *testing.B) {
-	for nodes := 1; nodes <= 3; nodes++ {
-		b.Run(fmt.Sprintf("disk=own/nodes=%d", nodes), func(b *testing.B) { benchmarkRevoke(b, nodes, newDisk(b)) })
-	}
-	b.Run("disk=slow/nodes=3", func(b *testing.B) {
-		b.Setenv("LD_PRELOAD", slowDisk(b))
-		write := newDisk(b)
-		benchmarkRevoke(b, 3, func() {
-			slow := unix.NsecToTimespec(int64(min(800e3*math.Pow(1-rand.Float64(), -0.45), 20e6)))
-			_ = unix.Nanosleep(&slow, nil)
-			write()
+	for _, apart := range []bool{true, false} {
+		b.Run("processors="+map[bool]string{true: "apart", false: "shared"}[apart], func(b *testing.B) {
+			for nodes := 1; nodes <= 3; nodes++ {
+				b.Run(fmt.Sprintf("disk=own/nodes=%d", nodes), func(b *testing.B) {
+					benchmarkRevoke(b, split(b, apart), nodes, func() {})
+				})
+			}
+			b.Run("disk=slow/nodes=3", func(b *testing.B) {
+				b.Setenv("LD_PRELOAD", slowDisk(b))
+				benchmarkRevoke(b, split(b, apart), 3, func() {
+					doze(time.Duration(min(800e3*math.Pow(1-rand.Float64(), -0.45), 20e6)))
+				})
+			})
 		})
-	})
+	}
 }
 
 // slowDisk builds what makes a server's disk slow.
@@ -62,8 +64,8 @@ func slowDisk(b *testing.B) string {
 	return library
 }
 
-func benchmarkRevoke(b *testing.B, count int, disk func()) {
-	server := pgtest.Start(b)
+func benchmarkRevoke(b *testing.B, on processors, count int, slow func()) {
+	server, disk := on.server(b), on.disk(b, slow)
 	database, bare := server.NewDatabase(b), newBare(b, server.NewDatabase(b), count)
 	nodes := make([]node, count)
 	for i := range nodes {
@@ -73,11 +75,11 @@ func benchmarkRevoke(b *testing.B, count int, disk func()) {
 	bell := newEcho(b, database)
 	var revokes, waits, syncs, rings, bares []time.Duration
 	for i := 0; b.Loop(); i++ {
+		bares = append(bares, bare()) // first: its acks are on their way to the disk for a while
 		k := newKey(time.Now(), fmt.Sprint("key ", i))
 		one, other := nodes[i%count], nodes[(i+1)%count]
 		atRest(b, one, mustCommit(b, one, create(k)).Change.Seq)
-		syncs = append(syncs, timed(disk))
-		rings, bares = append(rings, bell()), append(bares, bare())
+		rings, syncs = append(rings, bell()), append(syncs, disk())
 		start := time.Now()
 		r := mustCommit(b, other, revokeRead(k, start))
 		revokes, waits = append(revokes, time.Since(start)), append(waits, r.Took)
@@ -140,33 +142,6 @@ func openPostgres(b *testing.B, url string) store.Store {
 	}
 	b.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-// newDisk returns a write of one block that has reached the disk, at a place
-// that exists, as a commit's does.
-func newDisk(b *testing.B) func() {
-	b.Helper()
-	const block = 8 << 10
-	file, err := os.Create(filepath.Join(b.TempDir(), "wal"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = file.Close() })
-	written := make([]byte, 1<<20)
-	if _, err := file.Write(written); err != nil {
-		b.Fatal(err)
-	}
-	turn := int64(0)
-	return func() {
-		turn++
-		written[turn%block]++
-		if _, err := file.WriteAt(written[:block], turn%128*block); err != nil {
-			b.Fatal(err)
-		}
-		if err := syscall.Fdatasync(int(file.Fd())); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // newEcho returns how long a NOTIFY takes that another connection hears and
