@@ -93,13 +93,10 @@ func join(path, name string) string {
 // list, or a section and no setting of it, is a fault, as an unknown field is.
 func (c *checker) overlayEnvironment(environ []string) {
 	known := map[string]setting{}
-	sections := map[string]bool{}
 	for _, s := range settings(reflect.ValueOf(c.cfg).Elem(), "", func() {}) {
 		known[s.variable] = s
-		if section, _, nested := strings.Cut(s.path, "."); nested {
-			sections[variablePrefix+strings.ToUpper(section)+"_"] = true
-		}
 	}
+	fields := fieldsOf(reflect.TypeFor[Config]())
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if s, ok := known[name]; ok {
@@ -115,13 +112,14 @@ func (c *checker) overlayEnvironment(environ []string) {
 			s.store()
 			continue
 		}
-		for section := range sections {
-			if strings.HasPrefix(name+"_", section) {
+		for _, field := range fields {
+			if strings.HasPrefix(name+"_", variablePrefix+strings.ToUpper(field.name)+"_") {
 				f := Fault{File: environment, Field: name, Problem: "There is no such setting.", Fix: "unset it"}
 				if near := nearest(name, slices.Collect(maps.Keys(known))); near != "" {
 					f.Fix = "did you mean " + near + "?"
 				}
 				c.faults = append(c.faults, f)
+				break
 			}
 		}
 	}
