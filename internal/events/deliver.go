@@ -56,15 +56,16 @@ func (s *Service) serve(ctx context.Context, c Channel) {
 }
 
 // round makes one attempt of each delivery that it can claim, all at once, and
-// returns their number. A claim is not interrupted: made and not known, it would
-// hold its deliveries for as long as that of a node that died.
+// returns their number. A claim goes on for a while after ctx ends: made and not
+// known, it would hold its deliveries for as long as that of a node that died.
 func (s *Service) round(ctx context.Context, c Channel) (int, error) {
 	now := s.config.Now()
-	claiming, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	claiming, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(settleTime, cancel) })()
 	claimed, err := s.config.Store.ClaimDeliveries(claiming, store.DeliveryClaim{
 		Channel: c.Name, Now: now, Until: now.Add(claimTime), Limit: batch,
 	})
-	cancel()
 	if err != nil {
 		return 0, err
 	}
