@@ -17,7 +17,7 @@ type upsert[T any] struct {
 	key     []string
 	once    []string // written by the insert alone
 	set     string   // what a conflict updates; "" replaces all but key and once
-	lazy    bool     // leaves a row alone that is the same already; no column may be null
+	lazy    bool     // without set: leaves a row alone that is the same already
 	chunk   int      // rows of one statement; 0: 1
 	args    func(T) ([]any, error)
 }
@@ -96,7 +96,7 @@ func (u upsert[T]) statement(rows int) string {
 	}
 	b.WriteString(strings.Join(set, ", "))
 	if u.lazy {
-		b.WriteString(" WHERE (" + strings.Join(was, ", ") + ") <> (" + strings.Join(is, ", ") + ")")
+		b.WriteString(" WHERE (" + strings.Join(was, ", ") + ") IS DISTINCT FROM (" + strings.Join(is, ", ") + ")")
 	}
 	return b.String()
 }
