@@ -15,11 +15,12 @@ import (
 type bareNode struct {
 	id                      int
 	writer, feed, read, ear *pgx.Conn
+	pace                    pace
 }
 
 // newBare returns a revoke over so many bare nodes, each in turn: the least that
 // two ways for a change, a notification, a read, an ack and a look at the acks
-// take where everything shares the processors of this machine.
+// take on this machine.
 func newBare(b *testing.B, url string, count int) func() time.Duration {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
@@ -67,7 +68,8 @@ func newBare(b *testing.B, url string, count int) func() time.Duration {
 		for range nodes {
 			<-ended
 		}
-		for _, n := range nodes {
+		for i := range nodes {
+			n := &nodes[i]
 			for _, conn := range []*pgx.Conn{n.writer, n.feed, n.read, n.ear} {
 				_ = conn.Close(context.WithoutCancel(ctx))
 			}
@@ -124,14 +126,20 @@ func (n *bareNode) revoke(ctx context.Context, key, others int) error {
 	if err := n.writer.SendBatch(ctx, &then).Close(); err != nil {
 		return err
 	}
-	for {
+	n.pace.await(ctx, time.Now())
+	for looks := 0; ; looks++ {
 		var acked int
 		if err := n.read.QueryRow(ctx, `SELECT count(*) FROM nodes WHERE applied >= $1`, seq).Scan(&acked); err != nil {
 			return err
 		}
+		if looks == 0 {
+			n.pace.learn(acked >= others)
+		}
 		if acked >= others {
 			return nil
 		}
-		doze(nap)
+		if looks >= glances {
+			doze(nap)
+		}
 	}
 }

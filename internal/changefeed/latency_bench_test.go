@@ -28,8 +28,9 @@ import (
 // disk may be faster than a way to the database and back, so there is a slower one
 // as well.
 func BenchmarkRevoke(b *testing.B) {
-	for _, apart := range []bool{true, false} {
-		b.Run("processors="+map[bool]string{true: "apart", false: "shared"}[apart], func(b *testing.B) {
+	for _, processors := range []string{"apart", "shared"} {
+		apart := processors == "apart"
+		b.Run("processors="+processors, func(b *testing.B) {
 			for nodes := 1; nodes <= 3; nodes++ {
 				b.Run(fmt.Sprintf("disk=own/nodes=%d", nodes), func(b *testing.B) {
 					benchmarkRevoke(b, split(b, apart), nodes, func() {})

@@ -1,6 +1,7 @@
 package changefeed
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -8,21 +9,29 @@ import (
 )
 
 // pace is how long after a commit this node first looks whether the others are
-// through: soon enough that not quite half of them would be, as far as earlier
-// waits tell. A look that comes too early is one more, and takes database and
-// processor from those who are waited for; a late one is time that the caller
-// waits for nothing. Alone, and at first, a node looks at once.
+// through: so early that in about four waits of ten all of them are, as far as
+// earlier waits tell. A look that comes too early is one more, and takes database
+// and processor from those who are waited for; a late one is time that the caller
+// waits for nothing. At first, and soon when nobody else is there, it is at once.
 type pace struct{ nanoseconds atomic.Int64 }
 
 // slowest bounds what the others' slowness costs a caller when they are quick
 // again.
 const slowest = 5 * time.Millisecond
 
-// await returns when it is time to look at what was committed at start.
-func (p *pace) await(start time.Time) {
-	if left := time.Duration(p.nanoseconds.Load()) - time.Since(start); left > 0 {
-		doze(left)
+// await returns when it is time to look at what was committed at start, or ctx
+// ends.
+func (p *pace) await(ctx context.Context, start time.Time) {
+	const late = time.Millisecond // as timers may be
+	left := func() time.Duration { return time.Duration(p.nanoseconds.Load()) - time.Since(start) }
+	if rest := left(); rest > late {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rest - late):
+		}
 	}
+	doze(left())
 }
 
 // learn takes what the first look of a wait has seen. What two waits at once
@@ -37,9 +46,12 @@ func (p *pace) learn(through bool) {
 	p.nanoseconds.Store(int64(now))
 }
 
-// doze sleeps for less time than timers are made for, or a signal cuts it short.
-// It keeps a thread.
+// doze sleeps more exactly than a timer can, though a signal may cut it short. It
+// holds its thread, and for a while the processor.
 func doze(d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	short := unix.NsecToTimespec(d.Nanoseconds())
 	_ = unix.Nanosleep(&short, nil)
 }

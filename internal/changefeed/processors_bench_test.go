@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -30,22 +31,19 @@ func split(b *testing.B, apart bool) processors {
 	if all.Count() < 2 {
 		b.Skip("a processor for the database alone needs a second one")
 	}
-	var last int
-	for found := 0; found < all.Count(); last++ {
-		if all.IsSet(last) {
-			found++
-		}
+	last := 8*int(unsafe.Sizeof(all)) - 1
+	for !all.IsSet(last) {
+		last--
 	}
 	p := processors{nodes: all}
-	p.database.Set(last - 1)
-	p.nodes.Clear(last - 1)
+	p.database.Set(last)
+	p.nodes.Clear(last)
 	confine(b, p.nodes)
 	b.Cleanup(func() { confine(b, all) })
 	return p
 }
 
-// confine moves every thread of this process, and those that they make, as if
-// there were no other processors.
+// confine moves every thread of this process, and those that they make.
 func confine(b *testing.B, to unix.CPUSet) {
 	b.Helper()
 	for moved := true; moved; {
@@ -62,7 +60,6 @@ func confine(b *testing.B, to unix.CPUSet) {
 			}
 		}
 	}
-	runtime.GOMAXPROCS(to.Count())
 }
 
 // here has this goroutine alone run on other processors until the end that it
@@ -86,9 +83,9 @@ func (p processors) server(b *testing.B) *pgtest.Server {
 	return pgtest.Start(b)
 }
 
-// disk returns how long a write of one block takes to reach the disk, at a place
-// that exists and from where the database does it, as a commit's does. It comes
-// after slow.
+// disk returns how long slow takes and after it a write of one block that reaches
+// the disk, at a place that exists and from where the database does it, as a
+// commit's does.
 func (p processors) disk(b *testing.B, slow func()) func() time.Duration {
 	b.Helper()
 	const block = 8 << 10

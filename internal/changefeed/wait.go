@@ -53,7 +53,7 @@ func newWait(f *Feed, c toksta.Change) *wait {
 func (w *wait) enforce(ctx context.Context) error {
 	w.follow(ctx)
 	defer func() { w.feed.hear(w.seq) }()
-	w.feed.pace.await(w.start)
+	w.feed.pace.await(ctx, w.start)
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
