@@ -31,7 +31,7 @@ func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	installed(t, "nginx")
 	server := pgtest.Start(t)
-	url, held := server.NewDatabase(t), make(chan *program)
+	url, held := server.NewDatabase(t), make(chan *program, 9)
 	trusting := filepath.Join(t.TempDir(), "toksta.yaml")
 	if err := os.WriteFile(trusting, []byte("trusted_proxies: [127.0.0.1/32]\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestBehindNginx(t *testing.T) {
 	for range 3 {
 		node := build(t).on(url)
 		back := newBackEnd(t, func() { held <- node })
-		node.env = append(node.env, "TOKSTA_CONFIG="+trusting, "TOKSTA_UPSTREAMS_BACKEND_URL="+back.URL)
+		node.env = append(node.env, "TOKSTA_NODE_LEASE=4s", "TOKSTA_CONFIG="+trusting, "TOKSTA_UPSTREAMS_BACKEND_URL="+back.URL)
 		node.up()
 		nodes, backs = append(nodes, node), append(backs, back)
 	}
@@ -55,8 +55,8 @@ func TestBehindNginx(t *testing.T) {
 		front.wants(http.StatusOK, "GET /v1/creators/7", doomed.Secret)
 	}
 	for i, b := range backs {
-		if caller := b.heard(); caller != "127.0.0.1" {
-			t.Errorf("node %d tells its back end of a caller at %q", i, caller)
+		if caller := b.heard(); caller != from {
+			t.Errorf("node %d tells its back end of a caller at %q, not %s", i, caller, from)
 		}
 	}
 	if page := front.wants(http.StatusOK, "GET /account", ""); !strings.Contains(string(page.body), "Sign in") {
@@ -82,6 +82,9 @@ func TestBehindNginx(t *testing.T) {
 	}
 	if got := <-broken; got.status != http.StatusBadGateway || !got.says(toksta.CodeUpstreamError, "may have been done") {
 		t.Errorf("the call that broke off: %d %s", got.status, got.body)
+	}
+	if len(held) != 0 {
+		t.Error("it was asked of another node as well")
 	}
 	for range 3 * len(nodes) {
 		front.wants(http.StatusOK, "GET /v1/creators/7", kept.Secret)
@@ -192,14 +195,24 @@ func startNginx(t *testing.T, nodes []*program) front {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
+		<-ended
 		if t.Failed() {
 			t.Logf("nginx says:\n%s", said.Bytes())
 		}
 	})
 	eventually(t, "nginx does not listen", func() bool {
+		select {
+		case <-ended:
+			t.Fatalf("nginx ended:\n%s", said.Bytes())
+		default:
+		}
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
@@ -208,6 +221,9 @@ func startNginx(t *testing.T, nodes []*program) front {
 	})
 	return front{t, "https://" + address, trusting}
 }
+
+// from is the address of nginx's callers, which is not its own.
+const from = "127.0.0.2"
 
 // leaveCertificate writes one for 127.0.0.1 to dir, with its key, and returns a
 // client that trusts it.
@@ -226,7 +242,10 @@ func leaveCertificate(t *testing.T, dir string) *http.Client {
 			t.Fatal(err)
 		}
 	}
-	return s.Client()
+	c := s.Client()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c.Transport.(*http.Transport).DialContext = dialer.DialContext
+	return c
 }
 
 // send makes the call "METHOD target", from an address that it claims.
