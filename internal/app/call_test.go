@@ -35,16 +35,21 @@ func send(t *testing.T, url, call, secret string) answer {
 
 func do(t *testing.T, r *http.Request) answer {
 	t.Helper()
-	res, err := http.DefaultClient.Do(r)
+	got, err := exchange(http.DefaultClient, r)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return got
+}
+
+func exchange(c *http.Client, r *http.Request) (answer, error) {
+	res, err := c.Do(r)
+	if err != nil {
+		return answer{request: r}, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{res.StatusCode, res.Header, body, r}
+	return answer{res.StatusCode, res.Header, body, r}, err
 }
 
 // data decodes the data of a successful answer.

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -80,7 +79,7 @@ func TestBehindNginx(t *testing.T) {
 	case got := <-broken:
 		t.Fatalf("the call did not stay: %d %s", got.status, got.body)
 	}
-	if got := <-broken; got.status != http.StatusBadGateway || !got.says(toksta.CodeUpstreamError, "may have been done") {
+	if got := <-broken; got.status != http.StatusBadGateway || got.told(t).Error.Code != toksta.CodeUpstreamError {
 		t.Errorf("the call that broke off: %d %s", got.status, got.body)
 	}
 	if len(held) != 0 {
@@ -93,28 +92,19 @@ func TestBehindNginx(t *testing.T) {
 	server.Stop()
 	eventually(t, "nginx never has nobody left to ask", func() bool {
 		got := front.send("GET /v1/creators/7", kept.Secret)
-		if got.status != http.StatusOK && (got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "") {
+		if got.status == http.StatusOK {
+			return false
+		}
+		e := got.told(t).Error
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || e.Code != toksta.CodeUnavailable {
 			t.Fatalf("without a database: %d %v %s", got.status, got.header, got.body)
 		}
-		return got.says(toksta.CodeUnavailable, "The service is away")
+		return strings.HasPrefix(e.Message, "The service is away") // which no node says
 	})
 	server.Resume(t)
 	eventually(t, "nobody is admitted once the database is back", func() bool {
 		return front.send("GET /v1/creators/7", kept.Secret).status == http.StatusOK
 	})
-}
-
-// says reports whether an answer is an error with that code and words.
-func (a answer) says(code toksta.Code, words string) bool {
-	var body struct {
-		Success bool
-		Error   struct {
-			Code    toksta.Code
-			Message string
-		}
-		Meta map[string]any
-	}
-	return json.Unmarshal(a.body, &body) == nil && body.Error.Code == code && strings.Contains(body.Error.Message, words) && body.Meta != nil
 }
 
 // backEnd is that of one node. It notes who is said to call, and keeps a POST
@@ -259,17 +249,11 @@ func (f front) send(call, secret string) answer {
 	if secret != "" {
 		r.Header.Set("Authorization", "Bearer "+secret)
 	}
-	res, err := f.client.Do(r)
-	if err != nil {
-		f.t.Errorf("%s: %v", call, err)
-		return answer{request: r}
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	got, err := exchange(f.client, r)
 	if err != nil {
 		f.t.Errorf("%s: %v", call, err)
 	}
-	return answer{res.StatusCode, res.Header, body, r}
+	return got
 }
 
 // wants makes a call that is to be answered with a status.
