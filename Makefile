@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# The compiler is the patched one, also where the installed Go is older or ignores
+# go.mod's toolchain line. The Go command fetches it from the module proxy.
+export GOTOOLCHAIN := go1.27.3
 export CGO_ENABLED ?= 0
 export PATH := $(CURDIR)/test/browser/node_modules/.bin:$(PATH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -137,9 +138,10 @@ func version() string {
 // compares the two.
 func (c *cli) version() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: exact(),
+		Use: "version", Short: "Print the version, and the Go release it was built with", Args: exact(),
 		RunE: func(*cobra.Command, []string) error {
-			return c.show(map[string]string{"name": "toksta", "version": version()}, table{rows: [][]string{{version()}}})
+			return c.show(map[string]string{"name": "toksta", "version": version(), "go": runtime.Version()},
+				table{rows: [][]string{{version(), runtime.Version()}}})
 		},
 	}
 }

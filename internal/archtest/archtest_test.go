@@ -28,7 +28,6 @@ var rules = []struct {
 	{"speaking names", speakingNames},
 	{"package comments", packageComments},
 	{"exported docs", exportedDocs},
-	{"comment share", commentShare},
 	{"loose ends", looseEnds},
 	{"no sleep", noSleep},
 	{"doors", importRules},

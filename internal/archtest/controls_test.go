@@ -112,11 +112,6 @@ var controls = []control{
 		keeps:  one("internal/keys/a.go", "package keys\nconst Max = 1 // keys of an account\n"),
 	},
 	{
-		rule: "comment share", name: "too little", where: "module",
-		breaks: one("internal/keys/a.go", "package keys\n"+strings.Repeat("var a int\n", 9)+"// y\n//go:embed z\n"),
-		keeps:  one("internal/keys/a.go", "package keys\n"+strings.Repeat("var a int\n// y\nvar b int\n/* z\n*/\nvar c int\nvar d int\nvar e int\nvar f int\nvar g int\nvar h int\nvar i int\nvar j int\nvar k int\n", 3)),
-	},
-	{
 		rule: "loose ends", name: "in a comment", where: "internal/keys/a.go:2",
 		breaks: one("internal/keys/a.go", "package keys\n// TO"+"DO later\n"),
 		keeps:  one("internal/keys/a.go", "package keys\n// done\n"),

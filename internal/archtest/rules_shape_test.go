@@ -154,68 +154,6 @@ func selectors(f *file, pkg string, names ...string) (out []ast.Node) {
 	return out
 }
 
-// The share of comment lines in code lines, over the whole tree.
-const (
-	leastComments = 0.20
-	mostComments  = 0.30
-)
-
-// commentShare holds the balance: contracts and reasons, no narration. A line
-// counts as a comment when it holds one, behind code too (a field's contract
-// stands there); directives count as nothing.
-func commentShare(t *tree) []finding {
-	var all lineCount
-	var report []string
-	for room, files := range t.rooms() {
-		if strings.HasPrefix(room, "internal/store/storetest") {
-			continue // tests in all but their files' names
-		}
-		var n lineCount
-		for _, f := range files {
-			n.add(t, f)
-		}
-		all.code, all.comment = all.code+n.code, all.comment+n.comment
-		report = append(report, fmt.Sprintf("\n\t%-28s %.2f  (%d of %d)", room, n.share(), n.comment, n.code))
-	}
-	if s := all.share(); s >= leastComments && s <= mostComments {
-		return nil
-	}
-	slices.Sort(report)
-	return []finding{{"module", fmt.Sprintf("%.3f comment lines to a line of code, want %.2f–%.2f:%s",
-		all.share(), leastComments, mostComments, strings.Join(report, ""))}}
-}
-
-type lineCount struct{ code, comment int }
-
-func (n lineCount) share() float64 { return float64(n.comment) / float64(max(n.code, 1)) }
-
-func (n *lineCount) add(t *tree, f *file) {
-	held := map[int]bool{} // lines with a comment: false for a directive
-	for _, group := range f.syntax.Comments {
-		for _, c := range group.List {
-			first, last := t.fset.Position(c.Pos()).Line, t.fset.Position(c.End()).Line
-			for l := first; l <= last; l++ {
-				held[l] = !strings.HasPrefix(c.Text, "//go:")
-			}
-		}
-	}
-	inside := false // a /* comment */ over several lines
-	for i, text := range strings.Split(f.source, "\n") {
-		text = strings.TrimSpace(text)
-		comment, any := held[i+1]
-		alone := inside || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "/*")
-		if strings.HasPrefix(text, "/*") || inside {
-			inside = !strings.HasSuffix(text, "*/")
-		}
-		if comment && text != "" {
-			n.comment++
-		}
-		if text != "" && !(any && alone) {
-			n.code++
-		}
-	}
-}
-
 // at is where a node stands, for people.
 func at(t *tree, f *file, n ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.path, t.fset.Position(n.Pos()).Line)
