@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/toksta/toksta"
 )
@@ -65,6 +67,9 @@ func call[Answer any](ctx context.Context, c *Client, endpoint string, request a
 
 // post sends one request; the caller closes the answer's body.
 func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.Response, error) {
+	if !isText(reflect.ValueOf(request)) {
+		return nil, &toksta.Error{Code: toksta.CodeValidation, Message: "The request holds text that is not valid UTF-8."}
+	}
 	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request to %s: %w", endpoint, err)
@@ -80,6 +85,30 @@ func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.
 		return nil, fmt.Errorf("call %s: %w", endpoint, err)
 	}
 	return resp, nil
+}
+
+// isText reports whether all strings of a request are UTF-8. encoding/json replaces the bytes that are not, so that other
+// text than the caller's would be stored.
+func isText(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return utf8.ValidString(v.String())
+	case reflect.Pointer:
+		return v.IsNil() || isText(v.Elem())
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !isText(v.Index(i)) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for field, value := range v.Fields() {
+			if field.IsExported() && !isText(value) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // envelope is what every answer comes in.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // maxSecret bounds a secret read from a stream, in bytes.
@@ -35,25 +37,26 @@ func (c *cli) confirm(yes bool, word, what string) error {
 // password reads a password from a file, from a prompt without echo, or as the
 // one line of standard input: never from an argument, which other users see.
 func (c *cli) password(file string) (string, error) {
+	content, err := c.typed(file)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return strings.TrimRight(content, "\r\n"), nil
+}
+
+// typed returns the text of a file, of a line typed without echo, or of standard input.
+func (c *cli) typed(file string) (string, error) {
 	if file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
-		return strings.TrimRight(string(data), "\r\n"), nil
+		return c.textFile(file)
 	}
 	if f, ok := c.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(c.err, "Password: ")
 		data, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(c.err)
 		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
+			return "", err
 		}
-		return string(data), nil
+		return text.Decode("what was typed", data)
 	}
-	data, err := io.ReadAll(io.LimitReader(c.in, maxSecret))
-	if err != nil {
-		return "", fmt.Errorf("read the password from standard input: %w", err)
-	}
-	return strings.TrimRight(string(data), "\r\n"), nil
+	return text.Read("standard input", io.LimitReader(c.in, maxSecret))
 }

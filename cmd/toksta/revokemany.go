@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -27,10 +26,10 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 			if r.CreatedBefore, err = past(before); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
-			if r.Digests, err = lines(digests); err != nil {
+			if r.Digests, err = c.lines(digests); err != nil {
 				return err
 			}
-			listed, err := lines(ids)
+			listed, err := c.lines(ids)
 			if err != nil {
 				return err
 			}
@@ -100,15 +99,15 @@ func past(text string) (time.Time, error) {
 
 // lines returns the lines of a file that are not blank; none for no file. One
 // that names nothing is refused, since a condition left out selects more.
-func lines(file string) ([]string, error) {
+func (c *cli) lines(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
+	content, err := c.textFile(file)
 	if err != nil {
 		return nil, err
 	}
-	listed := strings.Fields(string(data))
+	listed := strings.Fields(content)
 	if len(listed) == 0 {
 		return nil, fmt.Errorf("%s names no key", file)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -66,8 +65,8 @@ func (c *cli) copyTarget(to, file string) (string, error) {
 	case to != "" && file != "":
 		return "", errors.New("say --to or --to-file, not both")
 	case file != "":
-		data, err := os.ReadFile(file)
-		return strings.TrimSpace(string(data)), err
+		content, err := c.textFile(file)
+		return strings.TrimSpace(content), err
 	case config.Redact(to) != to:
 		return "", fmt.Errorf("other users can read a password that stands on the command line; use --to-file or %s", targetVariable)
 	case to == "":

@@ -15,7 +15,10 @@ var rooms = map[string][]string{
 	"httpauth": {"."},
 	"client":   {".", "httpauth"},
 
-	"internal/config": {"."},
+	// Text that people wrote, from files and requests.
+	"internal/text": {},
+
+	"internal/config": {".", "internal/text"},
 	"internal/route":  {"."},
 
 	// The vendor's mail server.
@@ -65,7 +68,7 @@ var rooms = map[string][]string{
 	// They may say store's words (a page, a query, a repeated request) to the
 	// services, and can hold no database: sqlstore and index have no door here.
 	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/telemetry"},
-	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/telemetry"},
+	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/telemetry", "internal/text"},
 	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},
@@ -74,7 +77,7 @@ var rooms = map[string][]string{
 	"internal/demo":     {".", "client"},
 	"internal/app":      {"*"},
 	"internal/archtest": {},
-	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry"},
+	"cmd/toksta":        {".", "client", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
 	// The protocol played through in a model of many nodes and bad networks.
 	"internal/simulate": {},

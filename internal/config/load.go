@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // DefaultYAML is the shipped configuration with its comments.
@@ -178,15 +180,15 @@ func (c *checker) readSecret(path, file string, value *string) {
 	if file == "" {
 		return
 	}
-	data, err := os.ReadFile(file)
+	content, err := text.ReadFile(file)
 	if err != nil {
-		c.fault(path+"_file", "The file cannot be read: "+err.Error()+".", "create it, readable for this process alone")
+		c.fault(path+"_file", "The file cannot be read: "+err.Error()+".", "create it in UTF-8, readable for this process alone")
 		return
 	}
 	if *value != "" {
 		c.fault(path+"_file", "Both "+path+" and "+path+"_file are set.", "remove one of the two")
 	}
-	*value = strings.TrimSpace(string(data))
+	*value = strings.TrimSpace(content)
 }
 
 // complete fills in what depends on other settings, so that nobody after it

@@ -286,6 +286,25 @@ func TestWebhookSecrets(t *testing.T) {
 	}
 }
 
+// A file that a Windows editor saved holds what a person sees in it: a byte-order mark is not part of a password, and a
+// letter in another encoding is reported instead of being replaced.
+func TestEncodingOfFiles(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	for content, want := range map[string]string{"\ufeffhünter2\r\n": "hünter2", "h\xfcnter2": ""} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := loadText(t, "\ufeffmail: {server: 'smtp.example.com:465', from: a@example.com, tls: tls, user: u, password_file: "+file+"}\n")
+		if want == "" && (err == nil || !strings.Contains(err.Error(), "not UTF-8") || strings.Contains(err.Error(), "nter2")) {
+			t.Errorf("Latin-1: %v", err)
+		}
+		if want != "" && (err != nil || cfg.Mail.Password != want) {
+			t.Errorf("got %q, %v; want %q", cfg.Mail.Password, err, want)
+		}
+	}
+}
+
 // What is printed can be pasted into a ticket, and is the configuration.
 func TestPrint(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // maxBody bounds a request's body, in bytes: a full import batch with long
@@ -19,8 +20,8 @@ const maxBody = 8 << 20
 
 // decode reads the one JSON object of r into request. Whatever a lenient
 // decoder would have to guess at is refused: another media type, an unknown
-// field, a name given twice, data after the object. So is U+0000, which one
-// database takes and the other does not.
+// field, a name given twice, data after the object, text that is not UTF-8. So
+// is U+0000, which one database takes and the other does not.
 func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return badRequest("Send the request as JSON with Content-Type: application/json.")
@@ -31,6 +32,9 @@ func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	}
 	if err != nil {
 		return badRequest("The request's body could not be read.")
+	}
+	if err := text.CheckJSON(data); err != nil {
+		return badRequest("The request holds text that cannot be kept: " + err.Error() + ".")
 	}
 	if err := noDuplicates(data); err != nil {
 		return err

@@ -1,0 +1,35 @@
+package client
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// Text that JSON cannot carry is rejected before it is sent. Encoded, it would arrive as other text.
+func TestRequestsAreUTF8(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		sent++
+		_, _ = w.Write([]byte(`{"success":true,"data":{}}`))
+	}))
+	defer server.Close()
+	api := New(server.URL)
+	_, name := api.RenameKey(t.Context(), RenameKeyRequest{Name: "caf\xe9"})
+	_, scopes := api.SetKeyLimits(t.Context(), SetLimitsRequest{Scopes: &[]toksta.Family{"data", "\xff"}})
+	_, rows := api.ImportKeys(t.Context(), ImportRequest{Rows: []ImportRow{{Name: "a", CreatedAt: time.Now()}, {Name: "caf\xe9"}}})
+	for _, err := range []error{name, scopes, rows} {
+		if toksta.ErrorCode(err) != toksta.CodeValidation || sent != 0 {
+			t.Errorf("Latin-1: %v, %d requests", err, sent)
+		}
+	}
+	for _, name := range []string{"café", "\ufffd", `\ufffd`} {
+		if _, err := api.RenameKey(t.Context(), RenameKeyRequest{Name: name}); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
