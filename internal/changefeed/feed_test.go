@@ -41,17 +41,23 @@ func startNode(tb testing.TB, c Config) node {
 	x := index.New(&toksta.Catalog{})
 	c.Index = x
 	f := New(c)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f.Run(ctx) }()
-	stop := func() {
+	done, cancel := run(f)
+	return node{f, x, func() {
 		cancel()
 		if err := <-done; err != nil {
 			tb.Error(err)
 		}
-	}
+	}}
+}
+
+// run starts f.Run, waits until f is ready, and returns the error of Run and a
+// function that ends it.
+func run(f *Feed) (done <-chan error, stop context.CancelFunc) {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
 	<-f.Ready()
-	return node{f, x, stop}
+	return ended, stop
 }
 
 var operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "test"}

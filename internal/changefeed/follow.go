@@ -248,15 +248,18 @@ func (f *Feed) tell(ctx context.Context) error {
 }
 
 // fenced drops the lease and the membership when err says that the node has
-// lost them, and returns err.
+// lost them, and returns err. A node that held a lease registers again at once;
+// a node that was fenced before it took a lease waits for the next heartbeat, so
+// that it does not load and register in a busy loop.
 func (f *Feed) fenced(ctx context.Context, err error) error {
 	if errors.Is(err, store.ErrFenced) {
-		f.lease.Store(nil)
+		if f.lease.Swap(nil) != nil {
+			f.hearMore()
+		}
 		// Its row may still be there, of another incarnation. If it stays, the
 		// next change waits for it once.
 		_ = f.store.Leave(ctx, f.node)
 		f.node.Epoch = ""
-		f.hearMore() // to come back as somebody new at once
 	}
 	return err
 }

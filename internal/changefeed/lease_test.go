@@ -9,6 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/store"
 )
 
@@ -90,6 +92,42 @@ func TestDisturbedClocks(t *testing.T) {
 	}
 }
 
+// Guarantee I1 when two machines' clocks differ in rate by the permitted 1 % each
+// way: a node with a slow clock holds its lease for longer than the lease's length
+// on the clock of the node that waits, so the wait has a margin.
+func TestWaitCoversClockDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lease = time.Minute // long, so that the drift exceeds maxJump
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a", Lease: lease})
+		defer a.stop()
+		way := &faulty{Store: s}
+		b := startNode(t, Config{Store: way, Node: "b", Lease: lease, Clock: slowClock{time.Now()}})
+		defer b.stop()
+		k := newKey(time.Now(), "k")
+		mustCommit(t, a, create(k))
+		way.cut.Store(true)
+
+		r := mustCommit(t, a, revoke(k, time.Now()))
+		confirmedBy(t, r, []string{"a"}, []string{"b"})
+		if b.admits(k) {
+			t.Error("a node with a slow clock admits a key whose revoke has returned")
+		}
+		// 60 s * 1.01 / 0.99 + 50 ms, not computed by the code under test.
+		if least := 61_262 * time.Millisecond; r.Took < least {
+			t.Errorf("the revoke waited %v for a lease of %v, want at least %v", r.Took, lease, least)
+		}
+	})
+}
+
+// slowClock is the clock of a machine that runs 2 % slower than the test's clock.
+type slowClock struct{ base time.Time }
+
+func (c slowClock) At(now time.Time) Moment {
+	steady := now.Sub(c.base) * 99 / 101
+	return Moment{Steady: steady, Wall: c.base.UnixNano() + int64(steady)}
+}
+
 // A fenced node must come back as somebody new, at once: its old row is not
 // its own any more, and nobody waits for that one.
 func TestFencedNodeRegistersAnew(t *testing.T) {
@@ -115,6 +153,40 @@ func TestFencedNodeRegistersAnew(t *testing.T) {
 		}
 	})
 }
+
+// A node whose registrations never lead to a lease must not load and register in
+// a busy loop, which would be load on a database that is in trouble already.
+func TestRepeatedFencingWaitsForHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &fencing{Store: openStore(t)}
+		f := New(Config{Store: s, Index: index.New(&toksta.Catalog{}), Node: "a"})
+		ctx, cancel := context.WithTimeout(t.Context(), DefaultLease)
+		defer cancel()
+		s.stop = cancel
+		if err := f.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.registered.Load(); got > beats+1 {
+			t.Errorf("registered %d times in one lease, want at most once per heartbeat", got)
+		}
+	})
+}
+
+// fencing is a store that fences every node when it renews.
+type fencing struct {
+	Store
+	stop       context.CancelFunc // bounds the test when the node does not wait
+	registered atomic.Int64
+}
+
+func (s *fencing) Register(ctx context.Context, n store.Node) error {
+	if s.registered.Add(1) > 100 {
+		s.stop()
+	}
+	return s.Store.Register(ctx, n)
+}
+
+func (s *fencing) Renew(context.Context, store.Node) (int64, error) { return 0, store.ErrFenced }
 
 // A connection that hangs must not take the node down with it: the renewal is
 // given up after a lease, and the next one works.

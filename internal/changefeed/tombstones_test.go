@@ -159,14 +159,11 @@ func TestLostChangesEndTheProcess(t *testing.T) {
 		first, older := openStore(t), openStore(t)
 		way := &switched{Store: first, other: older}
 		f := New(Config{Store: way, Index: index.New(&toksta.Catalog{}), Node: "a"})
-		done := make(chan error, 1)
-		go func() { done <- f.Run(t.Context()) }()
-		<-f.Ready()
+		done, stop := run(f)
+		defer stop()
 		mustCommit(t, f, create(newKey(time.Now(), "k")))
 		way.now.Store(true)
-		if err := <-done; !errors.Is(err, errLost) {
-			t.Errorf("Run ended with %v", err)
-		}
+		expectLost(t, done)
 		if f.Valid(time.Now()) {
 			t.Error("the node vouches for keys that no database has")
 		}
@@ -188,9 +185,8 @@ func TestNumberGivenOutAgain(t *testing.T) {
 		way := &switched{Store: first, other: older}
 		x := index.New(&toksta.Catalog{})
 		n := node{New(Config{Store: way, Index: x, Node: "a"}), x, nil}
-		done := make(chan error, 1)
-		go func() { done <- n.Run(t.Context()) }()
-		<-n.Ready()
+		done, stop := run(n.Feed)
+		defer stop()
 		mustCommit(t, n, create(newKey(time.Now(), "lost")))
 		synctest.Wait()
 		if !n.admits(k) {
@@ -201,13 +197,26 @@ func TestNumberGivenOutAgain(t *testing.T) {
 		if n.admits(k) {
 			t.Error("a key is admitted after its revoke")
 		}
-		if err := <-done; !errors.Is(err, errLost) {
-			t.Errorf("Run ended with %v", err)
-		}
+		expectLost(t, done)
 	})
 }
 
-// switched is a store that becomes another one.
+// expectLost fails unless Run ends with errLost within one lease of the test's
+// clock.
+func expectLost(t *testing.T, done <-chan error) {
+	t.Helper()
+	select {
+	case err := <-done:
+		if !errors.Is(err, errLost) {
+			t.Errorf("Run returned %v, want %v", err, errLost)
+		}
+	case <-time.After(DefaultLease):
+		t.Error("Run did not return although the store lost changes")
+	}
+}
+
+// switched is a node's connection to one database and, once now is set, to
+// another one.
 type switched struct {
 	Store
 	other Store
@@ -225,10 +234,26 @@ func (s *switched) Snapshot(ctx context.Context, sink store.DeltaSink) (int64, e
 	return s.store().Snapshot(ctx, sink)
 }
 
+func (s *switched) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (int64, error) {
+	return s.store().Follow(ctx, n, sink)
+}
+
 func (s *switched) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Change, error) {
 	return s.store().Commit(ctx, by, d)
+}
+
+func (s *switched) Register(ctx context.Context, n store.Node) error {
+	return s.store().Register(ctx, n)
 }
 
 func (s *switched) Renew(ctx context.Context, n store.Node) (int64, error) {
 	return s.store().Renew(ctx, n)
 }
+
+func (s *switched) Ack(ctx context.Context, n store.Node) error { return s.store().Ack(ctx, n) }
+
+func (s *switched) ListNodes(ctx context.Context) ([]store.Node, error) {
+	return s.store().ListNodes(ctx)
+}
+
+func (s *switched) Leave(ctx context.Context, n store.Node) error { return s.store().Leave(ctx, n) }
