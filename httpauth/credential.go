@@ -7,11 +7,13 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// The two messages of every 401. Which of the many causes it was goes to the
-// log and to the key's owner, never to the caller.
+// The messages of every 401. The form of a credential is no secret. Why a
+// well-formed key is not valid goes to the log and to the key's owner, never to
+// the caller.
 const (
-	messageMissing = "Provide an API key using the Authorization: Bearer header."
-	messageInvalid = "The API key is not valid."
+	messageMissing   = "Provide an API key using the Authorization: Bearer header."
+	messageMalformed = "Send one Authorization header with the word Bearer, a space, and the API key."
+	messageInvalid   = "The API key is not valid."
 )
 
 // scheme has no case.
@@ -45,11 +47,10 @@ func Credential(fields []string) (toksta.Digest, error) {
 	return sha256.Sum256(append(text[:0], token...)), nil
 }
 
-// malformed is the same for all that is wrong with a credential, like the
-// answer for a well-formed key that is not known.
+// malformed is the error for every Authorization that cannot hold a key.
 func malformed() error {
 	return &toksta.Error{
-		Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMalformed, Message: messageInvalid,
+		Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMalformed, Message: messageMalformed,
 	}
 }
 

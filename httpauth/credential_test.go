@@ -44,7 +44,7 @@ func FuzzCredential(f *testing.F) {
 }
 
 func diffError(err error, reason toksta.Reason) string {
-	want := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: reason, Message: messageInvalid}
+	want := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: reason, Message: messageMalformed}
 	if reason == toksta.ReasonKeyMissing {
 		want.Message = messageMissing
 	}

@@ -24,13 +24,20 @@ const (
 	HeaderRateState     = "Ratelimit"
 	HeaderRatePolicy    = "Ratelimit-Policy"
 	HeaderCreditCost    = "X-Toksta-Credit-Cost"
+	HeaderSource        = "X-Toksta-Source"
+)
+
+// The values of HeaderSource: who made the response.
+const (
+	SourceGateway  = "gateway"  // this package's envelope
+	SourceUpstream = "upstream" // passed on
 )
 
 // What a script in a browser may read of an answer, should the vendor allow
 // one: nothing here allows an origin.
 const (
 	headerExpose = "Access-Control-Expose-Headers"
-	exposed      = "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Toksta-Credit-Cost, WWW-Authenticate"
+	exposed      = "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Toksta-Credit-Cost, X-Toksta-Source, WWW-Authenticate"
 
 	exposedStructured = exposed + ", RateLimit, RateLimit-Policy"
 )

@@ -70,6 +70,7 @@ func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 func send(w http.ResponseWriter, contentType string, status int, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -30,6 +30,7 @@ const (
 	realm      = `Bearer realm="Toksta"`
 	noKey      = "Provide an API key using the Authorization: Bearer header."
 	deadKey    = "The API key is not valid."
+	noBearer   = "Send one Authorization header with the word Bearer, a space, and the API key."
 	badToken   = realm + `, error="invalid_token"`
 	unknownKey = "tk_live_000000000000000000000000000000000000000000000000"
 	longAgoKey = "tk_live_111111111111111111111111111111111111111111111111"
@@ -130,10 +131,10 @@ func deadKeys(t *testing.T, n *node) map[string]refused {
 	if _, err := api.RotateKey(t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: replaced.Key.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	adopt(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: new(time.Now().Add(-time.Hour))})
+	adopt(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: time.Now().Add(-time.Hour)})
 	rows := map[string]refused{
 		"missing":    {challenge: realm, message: noKey, logged: "key_missing"},
-		"malformed":  {lines: []string{"Authorization: Basic eA=="}, logged: "key_malformed"},
+		"malformed":  {lines: []string{"Authorization: Basic eA=="}, message: noBearer, logged: "key_malformed"},
 		"upper case": {secret: "TK_LIVE_" + unknownKey[8:], logged: "key_unknown"},
 		"unknown":    {secret: unknownKey, logged: "key_unknown"},
 		"revoked":    {secret: revoked.Secret, logged: "key_revoked"},
@@ -143,7 +144,10 @@ func deadKeys(t *testing.T, n *node) map[string]refused {
 	for name, r := range rows {
 		r.call, r.status, r.code = "GET /v1/account/usage", 401, "UNAUTHORIZED"
 		if name != "missing" {
-			r.message, r.challenge = deadKey, badToken
+			r.challenge = badToken
+			if r.message == "" {
+				r.message = deadKey
+			}
 		}
 		rows[name] = r
 	}

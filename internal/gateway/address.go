@@ -22,8 +22,8 @@ func (p proxies) trust(a netip.Addr) bool {
 // trustPeer spares the ordinary node without proxies the parsing of the peer.
 func (p proxies) trustPeer(r *http.Request) bool { return len(p) > 0 && p.trust(peer(r)) }
 
-// ClientAddress returns the client's address as calls are decided on it. A
-// trusted proxy that contradicts itself leaves the proxy's own.
+// ClientAddress returns the client's address as calls are decided on it. If a
+// trusted proxy sends no address, it returns the proxy's own.
 func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
 	addr, err := g.config.proxies().client(r)
 	if err != nil {
@@ -32,35 +32,47 @@ func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
 	return addr
 }
 
-// client returns the client's address, unmapped: the peer's, or when the peer
-// is a trusted proxy the last address of X-Forwarded-For that is not one
-// itself. A trusted proxy that sends the field twice, beside Forwarded, or
-// with something else than addresses where it counts is refused.
+// client returns the client's address, unmapped. It is the peer's address, or
+// the last address of X-Forwarded-For that is not a trusted proxy if the peer is
+// one. Forwarded is not read: a proxy that sets one of the two fields often
+// passes the caller's own claim in the other. An element that is not an address
+// is rejected if it would decide.
 func (p proxies) client(r *http.Request) (netip.Addr, error) {
 	addr := peer(r)
 	if !p.trustPeer(r) {
 		return addr, nil
 	}
-	fields := r.Header["X-Forwarded-For"]
-	if len(fields) > 1 || len(r.Header["Forwarded"]) > 0 {
-		return netip.Addr{}, badRequest("The client's address is given twice.")
-	}
-	if len(fields) == 0 {
-		return addr, nil
-	}
-	hops := strings.Split(fields[0], ",")
+	hops := elements(r.Header["X-Forwarded-For"])
 	for i := len(hops) - 1; i >= 0 && p.trust(addr); i-- {
 		var err error
-		if addr, err = hop(strings.Trim(hops[i], " \t")); err != nil {
+		if addr, err = hop(hops[i]); err != nil {
 			return netip.Addr{}, badRequest("X-Forwarded-For holds something else than addresses.")
 		}
 	}
 	return addr, nil
 }
 
-// hop reads an address with or without a port, unmapped: an IPv4 client must
-// match IPv4 networks whichever way its proxy writes it.
+// elements returns the elements of a list field. Several lines are one list, and
+// empty elements do not count (RFC 9110, sections 5.3 and 5.6.1.2).
+func elements(lines []string) []string {
+	var out []string
+	for _, line := range lines {
+		for e := range strings.SplitSeq(line, ",") {
+			if e = strings.Trim(e, " \t"); e != "" {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// hop parses an address with or without a port or, in IPv6, brackets. The result
+// is unmapped: an IPv4 client must match IPv4 networks, however its proxy writes
+// the address.
 func hop(s string) (netip.Addr, error) {
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		s += ":0"
+	}
 	if withPort, err := netip.ParseAddrPort(s); err == nil {
 		return withPort.Addr().Unmap(), nil
 	}
@@ -68,10 +80,16 @@ func hop(s string) (netip.Addr, error) {
 	return addr.Unmap(), err
 }
 
-// proto is how the client came: a trusted proxy that ends TLS says so.
+// proto returns the scheme that the caller used: that of the connection, or of
+// the first element of X-Forwarded-Proto if the peer is a trusted proxy.
 func (p proxies) proto(r *http.Request) string {
-	if said := r.Header["X-Forwarded-Proto"]; len(said) == 1 && p.trustPeer(r) && (said[0] == "https" || said[0] == "http") {
-		return said[0]
+	if said := elements(r.Header["X-Forwarded-Proto"]); len(said) > 0 && p.trustPeer(r) {
+		switch strings.ToLower(said[0]) {
+		case "https", "wss":
+			return "https"
+		case "http", "ws":
+			return "http"
+		}
 	}
 	if r.TLS != nil {
 		return "https"

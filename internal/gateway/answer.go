@@ -1,52 +1,44 @@
 package gateway
 
-import (
-	"io"
-	"net/http"
-)
+import "net/http"
 
-// onlyOurs keeps fields that are ours to set out of the informational answers
-// that next passes on: those reach the client before the one that we stamp.
-func onlyOurs(next http.Handler) http.Handler {
+// passOn lets next pass on an upstream's response. If the response breaks off
+// after its header, the caller receives what came before the connection is cut.
+func passOn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(informer{w}, r)
+		p, whole := &passing{ResponseWriter: w}, false
+		defer func() {
+			if p.begun && !whole {
+				_ = http.NewResponseController(w).Flush()
+			}
+		}()
+		next.ServeHTTP(p, r)
+		whole = true
 	})
 }
 
-// informer hides no optional method of the writer below from
-// [http.ResponseController].
-type informer struct{ http.ResponseWriter }
+// passing writes an upstream's response. It hides no optional method of the
+// writer below from [http.ResponseController].
+type passing struct {
+	http.ResponseWriter
+	begun bool // the header of the final response is written
+}
 
 // Unwrap is for http.ResponseController.
-func (w informer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *passing) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader strips informational answers; the final one is done by modify.
-func (w informer) WriteHeader(status int) {
+// WriteHeader keeps fields that are ours to set out of informational responses,
+// which reach the client before the final one that we stamp and modify strips.
+// It keeps net/http from inventing a Content-Type that the upstream did not send.
+func (w *passing) WriteHeader(status int) {
+	h := w.Header()
 	if status < http.StatusOK && status != http.StatusSwitchingProtocols {
-		strip(w.Header(), fromUpstream)
+		strip(h, fromUpstream)
+	} else {
+		w.begun = true
+		if _, typed := h["Content-Type"]; !typed {
+			h["Content-Type"] = nil
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
-}
-
-// guardTrailer strips the trailer once it is there: at the end of the body, and
-// perhaps with fields that the header did not announce.
-func guardTrailer(res *http.Response) {
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		res.Body = &trailed{res.Body, res}
-	}
-}
-
-// trailed is the body of an answer.
-type trailed struct {
-	io.ReadCloser
-	answer *http.Response
-}
-
-// Read strips before the reader learns that the body is over.
-func (b *trailed) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		strip(b.answer.Trailer, fromUpstream)
-	}
-	return n, err
 }

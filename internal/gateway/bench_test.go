@@ -33,7 +33,7 @@ func BenchmarkGateway(b *testing.B) {
 	base := parseURL(b, u.URL)
 	bare := &httputil.ReverseProxy{
 		Rewrite:   func(pr *httputil.ProxyRequest) { pr.SetURL(base) },
-		Transport: transport(Upstream{}),
+		Transport: Upstream{URL: base}.transport(),
 	}
 	g, err := New(Config{Routes: testRoutes[1:2], Upstreams: []Upstream{{Name: "main", URL: base}}, Verifier: admitAll{}, Settler: admitAll{}})
 	if err != nil {

@@ -29,6 +29,7 @@ type told struct {
 const (
 	challenged = `Bearer realm="Toksta API"`
 	noSuchKey  = "The API key is not valid."
+	noBearer   = "Send one Authorization header with the word Bearer, a space, and the API key."
 )
 
 // refusing makes a key for each refusal and returns the bench's adjustment.
@@ -82,7 +83,7 @@ func TestErrorTable(t *testing.T) {
 			Status: 401, Code: "UNAUTHORIZED", Challenge: challenged,
 			Message: "Provide an API key using the Authorization: Bearer header.",
 		},
-		request("GET", "/v1/creators/7", "Authorization: Basic eA=="):                 {Status: 401, Code: "UNAUTHORIZED", Message: noSuchKey, Challenge: challenged + `, error="invalid_token"`},
+		request("GET", "/v1/creators/7", "Authorization: Basic eA=="):                 {Status: 401, Code: "UNAUTHORIZED", Message: noBearer, Challenge: challenged + `, error="invalid_token"`},
 		request("GET", "/v2/nothing"):                                                 {Status: 404, Code: "NOT_FOUND", Message: "Endpoint not found."},
 		request("DELETE", "/v1/creators/7", "Authorization: Bearer plan_free"):        {Status: 405, Code: "METHOD_NOT_ALLOWED", Allow: "GET, HEAD", Details: map[string]any{"allow": "GET, HEAD"}},
 		request("OPTIONS", "/v1/creators/search", "Origin: http://x", key):            {Status: 405, Code: "METHOD_NOT_ALLOWED", Allow: "GET, HEAD, POST", Details: map[string]any{"allow": "GET, HEAD, POST"}},
@@ -134,6 +135,9 @@ func expect(t *testing.T, name string, got reply, want told) {
 	}
 	if !traceID.MatchString(body.Meta.TraceID) || h.Get("X-Trace-Id") != body.Meta.TraceID {
 		t.Errorf("%s: trace id %q in the body, %q in the header", name, body.Meta.TraceID, h.Get("X-Trace-Id"))
+	}
+	if h.Get("X-Toksta-Source") != "gateway" || h.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+		t.Errorf("%s: not marked as ours: %v", name, h)
 	}
 	if h.Get("Content-Type") != "application/json" || h.Get("Access-Control-Expose-Headers") == "" || h.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%s: header %v", name, h)

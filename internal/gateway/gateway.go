@@ -101,7 +101,7 @@ func New(c Config) (*Gateway, error) {
 func (c Config) stations(table *route.Table) (map[*toksta.Route]station, error) {
 	upstreams := map[string]http.Handler{}
 	for _, u := range c.Upstreams {
-		proxy, err := newProxy(u, c.proxies())
+		proxy, err := c.newProxy(u)
 		if err != nil {
 			return nil, err
 		}

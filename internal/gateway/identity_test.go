@@ -149,10 +149,23 @@ func TestClientAddress(t *testing.T) {
 		{true, "X-Forwarded-For: [2001:db8::1]:443", "2001:db8::1", 200},
 		{true, "X-Forwarded-For: 9.9.9.9:1234", "9.9.9.9", 200},
 		{true, "X-Forwarded-For: unknown", "", 400},
-		{true, "X-Forwarded-For: ", "", 400},
-		{true, "X-Forwarded-For: 9.9.9.9, ", "", 400},
-		{true, "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 9.9.9.9", "", 400},
-		{true, "X-Forwarded-For: 9.9.9.9\r\nForwarded: for=8.8.8.8", "", 400},
+		{true, "X-Forwarded-For: 9.9.9.9, _hidden", "", 400},
+		{true, "X-Forwarded-For: [2001:db8::1", "", 400},
+		{true, "X-Forwarded-For: [9.9.9.9]", "", 400},
+		{true, "X-Forwarded-For: []", "", 400},
+		{true, "X-Forwarded-For: [2001:db8::1]", "2001:db8::1", 200},
+		{true, "X-Forwarded-For: [::ffff:9.9.9.9]", "9.9.9.9", 200},
+		// Empty elements of a list are ignored (RFC 9110, section 5.6.1.2).
+		{true, "X-Forwarded-For: ", "127.0.0.1", 200},
+		{true, "X-Forwarded-For: 9.9.9.9, ", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: , 9.9.9.9,, 10.0.0.7 ,", "9.9.9.9", 200},
+		// Several lines are one list (RFC 9110, section 5.3), of which the caller
+		// wrote the beginning.
+		{true, "X-Forwarded-For: 8.8.8.8\r\nX-Forwarded-For: 9.9.9.9", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: rubbish\r\nX-Forwarded-For: 9.9.9.9, 10.0.0.7\r\nX-Forwarded-For: 10.0.0.8", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: ", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: 9.9.9.9\r\nForwarded: for=8.8.8.8", "9.9.9.9", 200},
+		{true, "Forwarded: for=8.8.8.8", "127.0.0.1", 200},
 	} {
 		b := newBench(t, nil, func(g *Config) {
 			if c.trusted {
@@ -173,15 +186,26 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
-// Links that the upstream makes follow the scheme the client used, which only
-// a trusted proxy can tell.
+// The upstream builds links for the scheme that the caller used, which only a
+// trusted proxy can state. Behind several proxies the first element is the
+// caller's scheme.
 func TestForwardedProto(t *testing.T) {
 	t.Parallel()
-	for trusted, want := range map[string]string{"127.0.0.0/8": "https", "10.0.0.0/8": "http"} {
+	for trusted, rows := range map[string]map[string]string{
+		"127.0.0.0/8": {
+			"https": "https", "http": "http", "HTTPS": "https", " https , http": "https", "https,http": "https", "http, https": "http",
+			"https\r\nX-Forwarded-Proto: http": "https", ", https": "https", "wss": "https", "ws": "http", "WSS, http": "https",
+			"": "http", "gopher": "http", "gopher, https": "http",
+		},
+		"10.0.0.0/8": {"https": "http", "wss": "http"},
+	} {
 		b := newBench(t, nil, func(c *Config) { c.TrustedProxies = prefixes(trusted) })
-		b.get("/v1/creators/7", "X-Forwarded-Proto: https")
-		if got := b.forwarded()[0].Header.Get("X-Forwarded-Proto"); got != want {
-			t.Errorf("%s: %q, want %q", trusted, got, want)
+		for sent, want := range rows {
+			got := b.get("/v1/creators/7", "X-Forwarded-Proto: "+sent)
+			seen := b.forwarded()
+			if got.StatusCode != http.StatusOK || len(seen) != 1 || seen[0].Header.Get("X-Forwarded-Proto") != want {
+				t.Errorf("trusted %s, %q: %d, forwarded %v; want %q", trusted, sent, got.StatusCode, seen, want)
+			}
 		}
 	}
 }
@@ -203,6 +227,24 @@ func TestUpstreamFieldsStripped(t *testing.T) {
 	}
 	if got.Header.Get("X-Kept") != "yes" || got.Header.Get("X-Ratelimit-Limit") != "30" || got.Header.Get("X-Ratelimit-Remaining") != "29" || got.Header.Get("X-Ratelimit-Reset") != "60" {
 		t.Errorf("header %v", got.Header)
+	}
+}
+
+// A 401 of ours means this key; one of the upstream's own is marked as such, and
+// the upstream cannot pass it off as ours.
+func TestWhoseResponse(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Toksta-Source", "gateway")
+		w.Header().Set("X_toksta_source", "gateway")
+		w.Header().Set("WWW-Authenticate", `Bearer realm="theirs"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}, nil)
+	for path, want := range map[string]string{"/v1/creators/7": "upstream", "/v1/down": "gateway", "/v1/nowhere": "gateway"} {
+		got := b.get(path)
+		if source := got.Header["X-Toksta-Source"]; len(source) != 1 || source[0] != want || got.Header["X_toksta_source"] != nil {
+			t.Errorf("%s: %d, source %q, want %q", path, got.StatusCode, source, want)
+		}
 	}
 }
 

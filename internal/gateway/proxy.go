@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/telemetry"
@@ -20,67 +19,30 @@ import (
 // maxCost bounds the cost that an upstream may state for one call, in credits.
 const maxCost = 1_000_000
 
-// Upstream is one back end of the vendor's.
-type Upstream struct {
-	Name string
-	// URL is where its paths start: scheme, host and perhaps a path that the
-	// request's path is put behind, byte for byte.
-	URL *url.URL
-	// Connect is the longest wait for a connection (0: 5 s), Answer that for
-	// the header of an answer (0: 60 s). A body may take any time.
-	Connect, Answer time.Duration
-}
-
 // proxy forwards admitted calls to one upstream. Flushing is ReverseProxy's:
 // event streams and bodies of unknown length go out piece by piece.
 type proxy struct {
-	base    *url.URL
-	trusted proxies
+	base         *url.URL
+	trusted      proxies
+	keepHost     bool
+	keepLocation bool
 }
 
-// newProxy refuses a URL that says more than where the upstream is: a query or
-// credentials in it would be dropped silently otherwise.
-func newProxy(u Upstream, trusted proxies) (http.Handler, error) {
-	if u.URL == nil || u.URL.Host == "" || u.URL.Scheme != "http" && u.URL.Scheme != "https" {
-		return nil, fmt.Errorf("upstream %q: the URL needs http or https and a host", u.Name)
+// newProxy returns the handler of an upstream's routes.
+func (c Config) newProxy(u Upstream) (http.Handler, error) {
+	base, err := u.base()
+	if err != nil {
+		return nil, err
 	}
-	if u.URL.User != nil || u.URL.RawQuery != "" || u.URL.Fragment != "" {
-		return nil, fmt.Errorf("upstream %q: the URL holds more than scheme, host and path", u.Name)
-	}
-	base := *u.URL
-	base.Path = strings.TrimSuffix(u.URL.Path, "/")
-	base.RawPath = strings.TrimSuffix(u.URL.EscapedPath(), "/")
-	p := &proxy{base: &base, trusted: trusted}
-	return onlyOurs(&httputil.ReverseProxy{
+	p := &proxy{base: base, trusted: c.proxies(), keepHost: u.KeepHost, keepLocation: u.KeepLocation}
+	return passOn(&httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
-		Transport:      transport(u),
-		ModifyResponse: modify,
+		Transport:      &pool{upstream: u, now: c.Now},
+		ModifyResponse: p.modify,
 		ErrorHandler:   fail,
 		ErrorLog:       log.New(io.Discard, "", 0), // the request record says it
 		BufferPool:     &buffers{},
 	}), nil
-}
-
-// transport never changes a body, asks no environment for a proxy and keeps
-// enough idle connections for a busy node.
-func transport(u Upstream) *http.Transport {
-	connect, answer := u.Connect, u.Answer
-	if connect <= 0 {
-		connect = 5 * time.Second
-	}
-	if answer <= 0 {
-		answer = time.Minute
-	}
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   connect,
-		ResponseHeaderTimeout: answer,
-		ExpectContinueTimeout: time.Second,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   256,
-		DisableCompression:    true,
-		ForceAttemptHTTP2:     true,
-	}
 }
 
 // rewrite makes the upstream's request: the client's path and query byte for
@@ -92,6 +54,9 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.Path = p.base.Path + pr.In.URL.Path
 	out.URL.RawPath = p.base.RawPath + pr.In.URL.EscapedPath()
 	out.URL.RawQuery = pr.In.URL.RawQuery
+	if p.keepHost {
+		out.Host = pr.In.Host
+	}
 	out.Trailer = nil
 	strip(out.Header, fromClient)
 	identify(out.Header, passage, pr.In.Header.Get(httpauth.HeaderTraceparent))
@@ -102,9 +67,9 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	out.Header.Set("X-Forwarded-Proto", p.trusted.proto(pr.In))
 }
 
-// modify takes the upstream's own statement of the cost off its answer, and
-// every field that is ours to set.
-func modify(res *http.Response) error {
+// modify takes the upstream's own statement of the cost off its response, and
+// every field that is ours to set. It says that the response is the upstream's.
+func (p *proxy) modify(res *http.Response) error {
 	passage := httpauth.PassageFrom(res.Request.Context())
 	if said := res.Header[httpauth.HeaderCreditCost]; len(said) > 0 {
 		cost, err := strconv.ParseInt(said[0], 10, 64)
@@ -115,10 +80,55 @@ func modify(res *http.Response) error {
 			passage.Cost = &cost
 		}
 	}
+	if isGRPCError(res) {
+		passage.Cost = new(int64)
+	}
 	strip(res.Header, fromUpstream)
 	strip(res.Trailer, fromUpstream)
-	guardTrailer(res)
+	res.Header.Set(httpauth.HeaderSource, httpauth.SourceUpstream)
+	if !p.keepLocation {
+		p.relocate(res.Header["Location"])
+		p.relocate(res.Header["Content-Location"])
+	}
 	return nil
+}
+
+// isGRPCError reports whether a response is a gRPC error without a message. Its
+// status, in the header or the trailer, is not OK.
+func isGRPCError(res *http.Response) bool {
+	return res.Body == http.NoBody && hasType(res, "application/grpc") &&
+		res.Header.Get("Grpc-Status") != "0" && res.Trailer.Get("Grpc-Status") != "0"
+}
+
+// relocate replaces references to the upstream's own address, which callers
+// cannot reach, by the path behind the base path.
+func (p *proxy) relocate(references []string) {
+	for i, reference := range references {
+		u, err := url.Parse(reference)
+		if err != nil || u.User != nil || u.Host == "" || u.Scheme != "" && u.Scheme != p.base.Scheme || authority(u, p.base.Scheme) != authority(p.base, p.base.Scheme) {
+			continue
+		}
+		_, rest, _ := strings.Cut(reference, "//")
+		rest, under := strings.CutPrefix(rest, u.Host+p.base.RawPath)
+		switch {
+		case !under || rest != "" && strings.IndexByte("/?#", rest[0]) < 0:
+		case strings.HasPrefix(rest, "//"): // not the name of another host
+			references[i] = "/." + rest
+		case strings.HasPrefix(rest, "/"):
+			references[i] = rest
+		default:
+			references[i] = "/" + rest
+		}
+	}
+}
+
+// authority returns host:port of u in lower case.
+func authority(u *url.URL, scheme string) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // buffers are reused between copies of bodies.

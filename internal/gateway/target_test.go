@@ -166,7 +166,9 @@ func TestNewRefuses(t *testing.T) {
 		`upstream "x" is not`:           {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Family: "data", Upstream: "x"}}, Upstreams: []Upstream{up}},
 		"no endpoint family":            {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Upstream: "main"}}, Upstreams: []Upstream{up}},
 		"match the same paths":          {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Family: "data"}}, Open: map[string]http.Handler{"/a": http.NotFoundHandler()}},
-		"needs http or https":           {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "unix:/x")}}},
+		"needs http or https":           {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "ftp://x")}}},
+		"absolute path of a socket":     {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "unix://x/y")}}},
+		"absolute path of a socket ":    {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "unix:x")}}},
 		"more than scheme, host, path":  {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "http://u:p@x")}}},
 		"more than scheme, host, path ": {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "http://x/?a=b")}}},
 	} {

@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"bufio"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// openingSize is about the number of bytes of a response of known length that
+	// net/http keeps back from the caller, so waiting for them delays nothing.
+	openingSize = 4 << 10
+	// openingTime is the longest delay of the header of a stream whose body has
+	// not begun.
+	openingTime = 250 * time.Millisecond
+)
+
+// open waits until bytes of the body can be sent together with the header. Until
+// then nothing is sent and nothing is charged, so a response that breaks off
+// earlier is an error. It returns a copy of res: the transport may still write
+// the trailer of the original while the caller of open reads the copy.
+func open(res *http.Response) (*http.Response, error) {
+	if res.Body == http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
+		return res, nil
+	}
+	out := *res
+	out.Trailer = maps.Clone(res.Trailer)
+	b := &opening{Closer: res.Body, ahead: bufio.NewReaderSize(res.Body, openingSize), done: make(chan struct{}), from: res, to: &out}
+	out.Body = b
+	size, limit := min(res.ContentLength, openingSize), time.Duration(0)
+	if isStream(res) {
+		size, limit = 1, openingTime
+	}
+	go b.peek(int(size))
+	switch {
+	case !b.wait(limit) || b.err == nil:
+		return &out, nil
+	case b.err == io.EOF: // without a byte
+		b.copyTrailer()
+		out.Body = http.NoBody
+		return &out, res.Body.Close()
+	default:
+		_ = res.Body.Close()
+		return nil, b.err
+	}
+}
+
+// isStream reports whether each piece of the body is sent on when it arrives.
+func isStream(res *http.Response) bool {
+	return res.ContentLength < 0 || hasType(res, "text/event-stream")
+}
+
+// hasType reports whether the media type of a response starts with prefix.
+func hasType(res *http.Response, prefix string) bool {
+	return strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), prefix)
+}
+
+// opening is a body of which the first bytes are read ahead.
+type opening struct {
+	io.Closer
+	ahead    *bufio.Reader
+	done     chan struct{} // closed when peek has returned
+	err      error         // of peek
+	from, to *http.Response
+}
+
+// peek reads size bytes ahead.
+func (b *opening) peek(size int) {
+	defer close(b.done)
+	_, b.err = b.ahead.Peek(size)
+}
+
+// wait waits for peek, at most for limit if that is not 0, and reports whether
+// peek has returned.
+func (b *opening) wait(limit time.Duration) bool {
+	var expired <-chan time.Time
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-b.done:
+		return true
+	case <-expired:
+		return false
+	}
+}
+
+// Read reads the body from its first byte.
+func (b *opening) Read(p []byte) (int, error) {
+	<-b.done
+	n, err := b.ahead.Read(p)
+	if err != nil {
+		b.copyTrailer()
+	}
+	return n, err
+}
+
+// copyTrailer takes the trailer over at the end of the body, without the fields
+// that are ours to set. The trailer may hold fields that the header did not
+// announce.
+func (b *opening) copyTrailer() {
+	b.to.Trailer = maps.Clone(b.from.Trailer)
+	strip(b.to.Trailer, fromUpstream)
+}
