@@ -72,12 +72,19 @@ func Begin(r *http.Request, realm string, now time.Time) (*Exchange, *http.Reque
 	if x, ok := r.Context().Value(exchangeKey{}).(*Exchange); ok {
 		return x, r
 	}
-	x := &Exchange{RequestID: callerID(r.Header, HeaderRequestID), Realm: realm, Now: now}
+	x := &Exchange{RequestID: callerID(r.Header, HeaderRequestID), Realm: realm, Now: now, Close: mustClose(r)}
 	if x.RequestID == "" {
 		x.RequestID = toksta.NewID(toksta.PrefixRequest, now)
 	}
 	x.trace(r.Header)
 	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+}
+
+// mustClose reports whether a proxy in front may see the request end elsewhere
+// than net/http did: on HTTP/1.0, and with a Transfer-Encoding, which can stand
+// beside a Content-Length that net/http hides (RFC 9112, section 6.1).
+func mustClose(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
 // ExchangeFrom returns the request's exchange; without one, an empty exchange

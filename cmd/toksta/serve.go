@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +30,7 @@ func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API and the account pages", Args: exact(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ignoreHangup()
 			cfg, err := c.load()
 			if err != nil {
 				return err
@@ -40,6 +43,10 @@ func (c *cli) serve() *cobra.Command {
 		},
 	}
 }
+
+// ignoreHangup keeps a server running after its terminal has closed (SIGHUP) and
+// after the reader of its log has ended (SIGPIPE): log records are lost then.
+func ignoreHangup() { signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE) }
 
 // newLog writes records to w, in the format and from the level that the
 // configuration has.
@@ -66,6 +73,7 @@ func (c *cli) demo() *cobra.Command {
 		Use: "demo", Short: "Serve everything with made-up data, to try it out", Args: exact(),
 		Long: "Serve the API and the account pages in front of a made-up back end, with one\naccount per plan and billing state. Everything is kept in the folder demo-data.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ignoreHangup()
 			c.process.Environ = append([]string{demoData}, c.process.Environ...)
 			cfg, err := c.load()
 			if err != nil {
@@ -129,6 +137,7 @@ func (c *cli) demoUpstream() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo-upstream", Short: "Serve a made-up back end alone", Args: exact(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ignoreHangup()
 			c.say("A made-up back end answers on http://%s.", address)
 			return serveUpstream(cmd.Context(), address, demo.Upstream())
 		},

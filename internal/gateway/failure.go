@@ -25,7 +25,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		if b.begun.Load() {
 			abandon(r)
 		}
-		httpauth.ExchangeFrom(r.Context()).Close = true
+		closeAfter(r)
 		refuse(w, r, fault)
 		return
 	}
@@ -79,7 +79,7 @@ type bodyKey struct{}
 func limitBody(limit int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > limit {
-			httpauth.ExchangeFrom(r.Context()).Close = true
+			closeAfter(r)
 			refuse(w, r, tooLarge())
 			return
 		}
@@ -110,8 +110,14 @@ func (b *body) refusal() error {
 	return badRequest("The request's body could not be read.")
 }
 
-// tooLarge closes the connection at its callers: the rest of the body is not
-// worth reading.
+// closeAfter ends an HTTP/1 connection after the response, because the rest of
+// the request's body is not worth reading. On HTTP/2 only the stream ends.
+func closeAfter(r *http.Request) {
+	if r.ProtoMajor < 2 {
+		httpauth.ExchangeFrom(r.Context()).Close = true
+	}
+}
+
 func tooLarge() error {
 	return &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The request's body is too large."}
 }

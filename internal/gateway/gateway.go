@@ -135,7 +135,7 @@ func (c Config) proxies() proxies { return proxies(c.TrustedProxies) }
 // 403, 429, 402, then the route's own answer.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x, r := httpauth.Begin(r, g.config.Realm, g.config.Now())
-	x.Close, x.Structured = mustClose(r), g.config.RateFields
+	x.Structured = g.config.RateFields
 	rec := telemetry.RecordFrom(r.Context())
 	rt, err := g.route(r)
 	if err != nil {

@@ -22,13 +22,6 @@ func Server(h http.Handler, maxHeader int) *http.Server {
 	}
 }
 
-// mustClose reports whether a party in front may see the request end
-// elsewhere than net/http did: with a Transfer-Encoding (perhaps beside a
-// Content-Length, which net/http hides) and on HTTP/1.0.
-func mustClose(r *http.Request) bool {
-	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
-}
-
 // target checks the request line and the header's bytes and returns the path as
 // it was sent.
 func target(r *http.Request, maxHeader int) (string, error) {

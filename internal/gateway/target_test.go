@@ -140,7 +140,8 @@ func TestNoServerErrors(t *testing.T) {
 		"odd expectation":      {request("GET", "/v1/creators/7", key, "Expect: nothing"), 417},
 		"body with GET":        {request("GET", "/v1/creators/7", key, "Content-Length: 2") + "hi", 200},
 		"hop-by-hop authority": {request("GET", "/v1/creators/7", key, "Connection: Authorization, X-Toksta-Account-Id"), 200},
-		"many fields":          {request("GET", "/v1/creators/7", append(strings.Split(strings.Repeat("X-A: b\n", 500)+"X-B: c", "\n"), key)...), 200},
+		// net/http allows 500 fields, here and at the upstream.
+		"many fields":          {request("GET", "/v1/creators/7", append(strings.Split(strings.Repeat("X-A: b\n", 400)+"X-B: c", "\n"), key)...), 200},
 		"header past net/http": {request("GET", "/v1/creators/7", key, "X-Long: "+strings.Repeat("a", 200<<10)), 431},
 	} {
 		got := b.raw(c.request)

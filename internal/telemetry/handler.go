@@ -22,7 +22,8 @@ type Config struct {
 }
 
 // Handler wraps next so that each request has an exchange and a record, and
-// writes the record when next is done. A panic becomes the 500 envelope, or
+// writes the record when next is done. It closes the connection after a request
+// whose end is ambiguous. A panic becomes the 500 envelope, or
 // cuts the connection when part of the answer is out; http.ErrAbortHandler
 // goes on up, as net/http wants it.
 func Handler(c Config, next http.Handler) http.Handler {
@@ -34,6 +35,9 @@ func Handler(c Config, next http.Handler) http.Handler {
 		x, r := httpauth.Begin(r, c.Realm, now())
 		rec := &Record{Start: x.Now, RequestID: x.RequestID, TraceID: x.TraceID, Method: r.Method}
 		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+		if x.Close {
+			w.Header().Set("Connection", "close")
+		}
 		rw := &recorder{ResponseWriter: w, rec: rec}
 		defer func() {
 			fault := recover()
