@@ -36,7 +36,7 @@ func Authorize(g *Grant, s *Standing, c *Call) Refusal {
 		return Refusal{CodeUnauthorized, ReasonKeyUnknown}
 	case g.Revoked:
 		return Refusal{CodeUnauthorized, ReasonKeyRevoked}
-	case g.ExpiresAt != 0 && c.Now.Unix() >= g.ExpiresAt:
+	case g.ExpiresAt != 0 && c.Now.UnixMilli() >= g.ExpiresAt:
 		return Refusal{CodeUnauthorized, ReasonKeyExpired}
 	case s.Refusal != "":
 		return Refusal{CodeForbidden, s.Refusal}

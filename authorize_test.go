@@ -51,7 +51,7 @@ func TestAuthorize(t *testing.T) {
 	freeAndDue.Plan = "FREE"
 	scoped := &toksta.Limits{Scopes: []toksta.Family{"job"}}
 	office := &toksta.Limits{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}
-	past, future := now.Unix(), now.Unix()+1
+	past, future := now.UnixMilli(), now.UnixMilli()+1
 
 	for _, c := range []struct {
 		name    string
@@ -66,8 +66,8 @@ func TestAuthorize(t *testing.T) {
 		{"canceling", with(api, "canceling"), &toksta.Grant{}, "data", "", toksta.Refusal{}},
 		{"no such key", api, nil, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_unknown"}},
 		{"revoked", api, &toksta.Grant{Revoked: true}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_revoked"}},
-		{"expired this second", api, &toksta.Grant{ExpiresAt: past}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_expired"}},
-		{"expires next second", api, &toksta.Grant{ExpiresAt: future}, "data", "", toksta.Refusal{}},
+		{"expired this millisecond", api, &toksta.Grant{ExpiresAt: past}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_expired"}},
+		{"expires next millisecond", api, &toksta.Grant{ExpiresAt: future}, "data", "", toksta.Refusal{}},
 		{"revoked and expired, on a free plan", free, &toksta.Grant{Revoked: true, ExpiresAt: past}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_revoked"}},
 		{"expired, past due, foreign family", due, &toksta.Grant{ExpiresAt: past}, "workspace", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_expired"}},
 		{"free plan", free, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "plan_free"}},
@@ -133,7 +133,7 @@ var contract = []struct {
 }{
 	{"UNAUTHORIZED", always("key_revoked"), func(s situation) bool { return s.grant.Revoked }},
 	{"UNAUTHORIZED", always("key_expired"), func(s situation) bool {
-		return s.grant.ExpiresAt > 0 && !time.Unix(s.grant.ExpiresAt, 0).After(now)
+		return s.grant.ExpiresAt > 0 && !time.UnixMilli(s.grant.ExpiresAt).After(now)
 	}},
 	{"FORBIDDEN", always("plan_free"), func(s situation) bool { return s.account.Plan != "API" && s.account.Plan != "SAAS" }},
 	{"FORBIDDEN", always("billing_past_due"), func(s situation) bool { return s.account.Status == "past_due" }},
@@ -195,7 +195,7 @@ func situations() *rapid.Generator[situation] {
 			},
 			grant: toksta.Grant{
 				Revoked:   rapid.IntRange(0, 5).Draw(t, "revoked") == 0,
-				ExpiresAt: rapid.SampledFrom([]int64{0, 0, 0, now.Unix() - 1, now.Unix(), now.Unix() + 1}).Draw(t, "expires"),
+				ExpiresAt: rapid.SampledFrom([]int64{0, 0, 0, now.UnixMilli() - 1, now.UnixMilli(), now.UnixMilli() + 1}).Draw(t, "expires"),
 			},
 			family: families.Draw(t, "family"),
 			addr:   rapid.SampledFrom([]netip.Addr{{}, netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("11.0.0.1"), netip.MustParseAddr("2001:db8::1")}).Draw(t, "addr"),

@@ -33,10 +33,11 @@ const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // NewID returns prefix and a ULID: 48 bits of Unix milliseconds and 80 random
 // bits in upper-case Crockford base 32, so identifiers sort by creation time.
+// A time before 1970 counts as 1970, the first that a ULID can hold.
 // It panics when the system has no randomness, as crypto/rand does.
 func NewID(prefix string, now time.Time) string {
 	var b [16]byte
-	ms := uint64(now.UnixMilli())
+	ms := uint64(max(0, now.UnixMilli()))
 	for i := range 6 {
 		b[i] = byte(ms >> (40 - 8*i))
 	}

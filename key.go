@@ -87,7 +87,7 @@ func (k Key) State(now time.Time) KeyState {
 type Grant struct {
 	KeyID      KeyID
 	Limits     *Limits // nil: narrows nothing; shared between equal keys, never written
-	ExpiresAt  int64   // Unix seconds, 0: never
+	ExpiresAt  int64   // see UnixMillis; 0: never
 	Generation int32
 	Revoked    bool // this generation or the whole key
 }
@@ -99,14 +99,10 @@ func (k Key) Grants() []Grant {
 		l := k.Limits
 		limits = &l
 	}
-	var expires int64
-	if !k.ExpiresAt.IsZero() {
-		expires = k.ExpiresAt.Unix()
-	}
 	out := make([]Grant, len(k.Generations))
 	for i, g := range k.Generations {
 		out[i] = Grant{
-			KeyID: k.ID, Limits: limits, ExpiresAt: expires, Generation: int32(g.Number),
+			KeyID: k.ID, Limits: limits, ExpiresAt: UnixMillis(k.ExpiresAt), Generation: int32(g.Number),
 			Revoked: !k.RevokedAt.IsZero() || !g.RevokedAt.IsZero(),
 		}
 	}

@@ -161,7 +161,7 @@ func TestGrants(t *testing.T) {
 		ID: "key_1", ExpiresAt: now.Add(time.Hour),
 		Generations: []toksta.Generation{{Number: 1, RevokedAt: now}, {Number: 2}},
 	}
-	expires := now.Add(time.Hour).Unix()
+	expires := now.Add(time.Hour).UnixMilli()
 	want := []toksta.Grant{
 		{KeyID: "key_1", ExpiresAt: expires, Generation: 1, Revoked: true},
 		{KeyID: "key_1", ExpiresAt: expires, Generation: 2},

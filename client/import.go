@@ -18,8 +18,8 @@ type ImportRow struct {
 	Scopes    []toksta.Family  `json:"scopes,omitempty"`
 	Start     string           `json:"start,omitempty"` // visible characters behind the prefix
 	End       string           `json:"end,omitempty"`
-	CreatedAt time.Time        `json:"created_at,omitzero"`
-	ExpiresAt time.Time        `json:"expires_at,omitzero"`
+	CreatedAt *time.Time       `json:"created_at,omitempty"` // nil: now
+	ExpiresAt *time.Time       `json:"expires_at,omitempty"` // nil: never
 }
 
 // ImportRequest imports a batch in one change. Repeating it is harmless: keys

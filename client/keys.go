@@ -41,7 +41,7 @@ type CreateKeyRequest struct {
 	Scopes    []toksta.Family  `json:"scopes,omitempty"`     // empty: every family of the plan
 	Networks  []netip.Prefix   `json:"networks,omitempty"`   // empty: from anywhere
 	PerMinute int              `json:"per_minute,omitempty"` // 0: the account's limit alone
-	ExpiresAt time.Time        `json:"expires_at,omitzero"`
+	ExpiresAt *time.Time       `json:"expires_at,omitempty"` // nil: never
 	Token     string           `json:"token,omitempty"`
 }
 
@@ -104,7 +104,7 @@ type RotateKeyRequest struct {
 type RevokeManyRequest struct {
 	Account       toksta.AccountID `json:"account,omitempty"`
 	CreatedBy     string           `json:"created_by,omitempty"`
-	CreatedBefore time.Time        `json:"created_before,omitzero"`
+	CreatedBefore *time.Time       `json:"created_before,omitempty"`
 	Keys          []toksta.KeyID   `json:"keys,omitempty"`
 	Digests       []string         `json:"digests,omitempty"` // SHA-256 in hex of secrets in force
 	DryRun        bool             `json:"dry_run,omitempty"`

@@ -14,13 +14,13 @@ type UsageRequest struct {
 
 // UsageByRequest asks for usage from one side: "key", "family", "operation",
 // "hour", "day" or "reason". It is about a month, as in UsageRequest, or about
-// the whole hours [From, To); a zero To is now.
+// the whole hours [From, To); without To up to now.
 type UsageByRequest struct {
 	AccountRef
-	By    string    `json:"by"`
-	Month string    `json:"month,omitempty"`
-	From  time.Time `json:"from,omitzero"`
-	To    time.Time `json:"to,omitzero"`
+	By    string     `json:"by"`
+	Month string     `json:"month,omitempty"`
+	From  *time.Time `json:"from,omitempty"`
+	To    *time.Time `json:"to,omitempty"`
 }
 
 // UsageTable is usage from one side. The rows add up to Total.

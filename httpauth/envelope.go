@@ -3,6 +3,7 @@ package httpauth
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -71,9 +72,9 @@ type meta struct {
 }
 
 // WriteData answers with data in the success envelope. Data that cannot be
-// encoded becomes a 500.
-func WriteData(w http.ResponseWriter, r *http.Request, status int, data any) {
-	write(w, r, status, envelope{Success: true, Data: data})
+// encoded becomes a 500, and the returned error says why, for the log.
+func WriteData(w http.ResponseWriter, r *http.Request, status int, data any) error {
+	return write(w, r, status, envelope{Success: true, Data: data})
 }
 
 // WriteError answers with err in the error envelope: an *toksta.Error in its
@@ -111,18 +112,18 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			h.Set("Allow", allow)
 		}
 	}
-	write(w, r, status, envelope{Error: &body})
+	_ = write(w, r, status, envelope{Error: &body}) // err is the caller's to log
 }
 
 // write encodes before it writes, so that a failure to encode is still an
-// answer of its own.
-func write(w http.ResponseWriter, r *http.Request, status int, e envelope) {
+// answer of its own. It returns that failure.
+func write(w http.ResponseWriter, r *http.Request, status int, e envelope) error {
 	x := ExchangeFrom(r.Context())
 	e.Meta = meta{RequestID: x.RequestID, TraceID: x.TraceID}
 	body, err := json.Marshal(e)
 	if err != nil {
 		WriteError(w, r, err)
-		return
+		return fmt.Errorf("encode the response: %w", err)
 	}
 	h := w.Header()
 	x.Stamp(h)
@@ -133,6 +134,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, e envelope) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+	return nil
 }
 
 // challenge is RFC 6750, section 3: no error code when nothing was sent.

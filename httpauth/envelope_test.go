@@ -89,7 +89,9 @@ func TestWriteData(t *testing.T) {
 	t.Parallel()
 	x, r := Begin(httptest.NewRequest("GET", "/", nil), "api", time.Now())
 	w := httptest.NewRecorder()
-	WriteData(w, r, http.StatusCreated, []int{})
+	if err := WriteData(w, r, http.StatusCreated, []int{}); err != nil {
+		t.Error(err)
+	}
 	var got struct {
 		Success bool
 		Data    json.RawMessage
@@ -101,7 +103,9 @@ func TestWriteData(t *testing.T) {
 		t.Errorf("%d %s %v", w.Code, w.Body, err)
 	}
 	w = httptest.NewRecorder()
-	WriteData(w, r, http.StatusOK, func() {})
+	if err := WriteData(w, r, http.StatusOK, func() {}); err == nil || !strings.Contains(err.Error(), "encode the response") {
+		t.Errorf("the cause of a failed encoding is lost: %v", err)
+	}
 	if w.Code != 500 || !strings.Contains(w.Body.String(), "INTERNAL_ERROR") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -160,7 +160,7 @@ func misused(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, start := range []string{"unknown command", "required flag"} {
+	for _, start := range []string{"unknown command", "required flag", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), start) {
 			return usageError{err, "toksta"}
 		}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,18 +55,24 @@ func (c *cli) exportCSV() *cobra.Command {
 			if by != "day" && by != "hour" {
 				return usageError{fmt.Errorf("--by %q is neither hour nor day", by), cmd.CommandPath()}
 			}
-			var err error
-			if r.From, err = past(from); err == nil {
-				r.To, err = past(to)
-			}
-			if err != nil {
-				return usageError{err, cmd.CommandPath()}
+			for _, bound := range []struct {
+				text string
+				at   *time.Time
+			}{{from, &r.From}, {to, &r.To}} {
+				t, err := past(bound.text)
+				if err != nil {
+					return usageError{err, cmd.CommandPath()}
+				}
+				if t == nil {
+					return usageError{errors.New("give the first day with --from, and the day before which it ends with --to"), cmd.CommandPath()}
+				}
+				*bound.at = *t
 			}
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error { return api.UsageTable(ctx, r, c.out) })
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "first `day`, or an RFC 3339 time")
-	cmd.Flags().StringVar(&to, "to", "", "the `day`, or time, before which it ends")
+	cmd.Flags().StringVar(&from, "from", "", "first `day`, from 00:00 UTC, or an RFC 3339 time")
+	cmd.Flags().StringVar(&to, "to", "", "the `day` (00:00 UTC), or time, before which it ends")
 	cmd.Flags().StringVar(&account, "account", "", "of this account alone")
 	cmd.Flags().StringVar(&by, "by", "hour", "one row for each `hour` or day")
 	for _, name := range []string{"from", "to"} {

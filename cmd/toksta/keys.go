@@ -27,7 +27,7 @@ func (c *cli) keys() *cobra.Command {
 func (c *cli) keysCreate() *cobra.Command {
 	var r client.CreateKeyRequest
 	var scopes, networks []string
-	expires := ""
+	expires, lastDay := "", ""
 	cmd := &cobra.Command{
 		Use: "create ACCOUNT NAME", Short: "Make a key and show its secret, once", Args: exact("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
 		Example: `  toksta keys create acct_01… "Nightly export" --scope data,job --expires 90d`,
@@ -39,6 +39,13 @@ func (c *cli) keysCreate() *cobra.Command {
 			if r.ExpiresAt, err = expiry(expires, time.Now()); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
+			if lastDay != "" {
+				day, err := time.Parse(time.DateOnly, lastDay)
+				if err != nil {
+					return usageError{fmt.Errorf("%q is no day; write 2027-01-31", lastDay), cmd.CommandPath()}
+				}
+				r.ExpiresAt = new(toksta.EndOfDay(day))
+			}
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
 				return c.secretAnswer(api.CreateKey(ctx, r))
 			})
@@ -47,7 +54,9 @@ func (c *cli) keysCreate() *cobra.Command {
 	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "endpoint `families` the key may reach (default: all of the plan)")
 	cmd.Flags().StringSliceVar(&networks, "network", nil, "`networks` it may be sent from, such as 203.0.113.0/24 (default: any)")
 	cmd.Flags().IntVar(&r.PerMinute, "per-minute", 0, "its own rate limit, below the account's")
-	cmd.Flags().StringVar(&expires, "expires", "", "`time` it ends: 90d, 12h, 2027-01-31 or RFC 3339 (default: never)")
+	cmd.Flags().StringVar(&expires, "expires", "", "`time` it ends: 90d, 12h, 2027-01-31 (00:00 UTC, as that day begins) or RFC 3339 (default: never)")
+	cmd.Flags().StringVar(&lastDay, "last-day", "", "`day` at whose end it ends, 2027-01-31 for 2027-01-31 23:59:59 UTC")
+	cmd.MarkFlagsMutuallyExclusive("expires", "last-day")
 	return cmd
 }
 

@@ -43,7 +43,7 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "keys of this account")
 	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this member made, by name, or operator")
-	cmd.Flags().StringVar(&before, "created-before", "", "keys made before this `time`: 2026-06-01 or RFC 3339")
+	cmd.Flags().StringVar(&before, "created-before", "", "keys made before this `time`: 2026-06-01 (00:00 UTC) or RFC 3339")
 	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one a line in this `file`")
 	cmd.Flags().StringVar(&ids, "ids", "", "keys by their ids, one a line in this `file`")
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "list them, revoke none")
@@ -84,17 +84,17 @@ func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.Revok
 	return c.show(revoked.Keys, keyTable(revoked.Keys...))
 }
 
-// past reads a date, at its first moment in UTC, or an RFC 3339 time.
-func past(text string) (time.Time, error) {
+// past reads a date, at its first moment in UTC, or an RFC 3339 time; "" is none.
+func past(text string) (*time.Time, error) {
 	if text == "" {
-		return time.Time{}, nil
+		return nil, nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
+			return &t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time; write 2026-06-01 or RFC 3339", text)
+	return nil, fmt.Errorf("%q is no time; write 2026-06-01 or RFC 3339", text)
 }
 
 // lines returns the lines of a file that are not blank; none for no file. One

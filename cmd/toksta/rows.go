@@ -105,16 +105,16 @@ func setColumn(row *client.ImportRow, name, cell string) (err error) {
 	return err
 }
 
-// moment reads an RFC 3339 time; an empty cell is the zero time.
-func moment(name, cell string) (time.Time, error) {
+// moment reads an RFC 3339 time; an empty cell is none.
+func moment(name, cell string) (*time.Time, error) {
 	if cell == "" {
-		return time.Time{}, nil
+		return nil, nil
 	}
 	t, err := time.Parse(time.RFC3339, cell)
 	if err != nil {
-		return t, fmt.Errorf("%s %q is not an RFC 3339 time", name, cell)
+		return nil, fmt.Errorf("%s %q is not an RFC 3339 time", name, cell)
 	}
-	return t, nil
+	return &t, nil
 }
 
 // jsonRows reads one JSON object a line; blank lines are passed over.

@@ -62,7 +62,7 @@ func (c *cli) usage() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&by, "by", "", "break down by `SIDE`: key, family, operation, hour, day or reason")
 	cmd.Flags().StringVar(&month, "month", "", "`YYYY-MM`, UTC (default: this month)")
-	cmd.Flags().StringVar(&from, "from", "", "with --by, instead of a month: from `TIME` on, 2026-06-01 or RFC 3339")
+	cmd.Flags().StringVar(&from, "from", "", "with --by, instead of a month: from `TIME` on, 2026-06-01 (00:00 UTC) or RFC 3339")
 	cmd.Flags().StringVar(&to, "to", "", "up to `TIME`, which is left out (default: now)")
 	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(
 		[]string{"key", "family", "operation", "hour", "day", "reason"}, cobra.ShellCompDirectiveNoFileComp))

@@ -38,18 +38,17 @@ func prefixes(texts []string) ([]netip.Prefix, error) {
 }
 
 // expiry reads a point in time or a distance from now: 90d, 12h, 2027-01-31
-// (its first moment, UTC) or RFC 3339. "" is the zero time.
-func expiry(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
+// (its first moment, UTC) or RFC 3339. "" is none.
+func expiry(text string, now time.Time) (*time.Time, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil && n > 0 {
-			return now.AddDate(0, 0, n), nil
+			at := now.AddDate(0, 0, n)
+			_, err := toksta.ValidateTime("expires_at", &at)
+			return &at, err
 		}
 	}
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {
-		return now.Add(d), nil
+		return new(now.Add(d)), nil
 	}
 	t, err := past(text)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/telemetry"
 )
 
 // OperationUsage is the operation that reports an account's usage.
@@ -107,5 +108,7 @@ func listing(routes []toksta.Route) []endpoint {
 
 // list answers GET /v1/.
 func (a *API) list(w http.ResponseWriter, r *http.Request) {
-	httpauth.WriteData(w, r, http.StatusOK, map[string]any{"endpoints": a.listing})
+	if err := httpauth.WriteData(w, r, http.StatusOK, map[string]any{"endpoints": a.listing}); err != nil {
+		telemetry.RecordFrom(r.Context()).Fail(err)
+	}
 }

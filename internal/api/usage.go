@@ -27,7 +27,9 @@ func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	httpauth.WriteData(w, r, http.StatusOK, report)
+	if err := httpauth.WriteData(w, r, http.StatusOK, report); err != nil {
+		telemetry.RecordFrom(r.Context()).Fail(err)
+	}
 }
 
 // report reads the account from the admitted key and never from the request.

@@ -131,7 +131,7 @@ func deadKeys(t *testing.T, n *node) map[string]refused {
 	if _, err := api.RotateKey(t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: replaced.Key.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	adopt(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: time.Now().Add(-time.Hour)})
+	adopt(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: new(time.Now().Add(-time.Hour))})
 	rows := map[string]refused{
 		"missing":    {challenge: realm, message: noKey, logged: "key_missing"},
 		"malformed":  {lines: []string{"Authorization: Basic eA=="}, message: noBearer, logged: "key_malformed"},

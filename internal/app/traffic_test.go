@@ -215,7 +215,7 @@ func (t *traffic) deadKeys() {
 	}
 	t.refused(rotated, search, http.StatusUnauthorized, "key_revoked")
 
-	expired := t.key("Expired", client.CreateKeyRequest{ExpiresAt: time.Now().Add(time.Second)})
+	expired := t.key("Expired", client.CreateKeyRequest{ExpiresAt: new(time.Now().Add(time.Second))})
 	deadline := time.After(10 * time.Second)
 	for again := time.NewTicker(50 * time.Millisecond); status(t.url, expired.Secret) == http.StatusOK; {
 		t.count(expired.Key.ID, getCreator, "", 0)

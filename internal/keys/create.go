@@ -17,7 +17,7 @@ type CreateRequest struct {
 	Scopes    []toksta.Family // empty: every family of the plan
 	Networks  []netip.Prefix  // empty: from anywhere
 	PerMinute int             // 0: the account's limit alone
-	ExpiresAt time.Time       // zero: never
+	ExpiresAt *time.Time      // nil: never
 	Token     string          // makes a repeated request harmless; "" means none
 }
 
@@ -31,7 +31,11 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err != nil {
 		return Created{}, err
 	}
-	if !req.ExpiresAt.IsZero() && !req.ExpiresAt.After(now) {
+	expires, err := toksta.ValidateTime("expires_at", req.ExpiresAt)
+	if err != nil {
+		return Created{}, err
+	}
+	if req.ExpiresAt != nil && !expires.After(now) {
 		return Created{}, toksta.Invalid("expires_at", "Choose an expiry in the future, or none.")
 	}
 	networks, err := validNetworks(req.Networks)
@@ -48,10 +52,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	key := toksta.Key{
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: req.Account, Name: name,
 		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
-		CreatedAt: now, CreatedBy: creator(by), Generations: []toksta.Generation{first},
-	}
-	if !req.ExpiresAt.IsZero() {
-		key.ExpiresAt = req.ExpiresAt.UTC().Truncate(time.Millisecond)
+		CreatedAt: now, CreatedBy: creator(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
 	}
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		scopes, err := s.admit(ctx, r, req)

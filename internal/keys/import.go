@@ -24,8 +24,8 @@ type ImportRow struct {
 	Scopes    []toksta.Family // any of the catalogue's, whatever the plan
 	Start     string          // first characters behind the prefix, for people; may be empty
 	End       string          // last characters
-	CreatedAt time.Time       // zero: now
-	ExpiresAt time.Time       // zero: never
+	CreatedAt *time.Time      // nil: now
+	ExpiresAt *time.Time      // nil: never
 }
 
 // ImportRequest is a batch of rows. DryRun says what would happen and changes
@@ -146,29 +146,32 @@ func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	if err != nil {
 		return toksta.Key{}, err
 	}
+	expires, err := toksta.ValidateTime("expires_at", row.ExpiresAt)
+	if err != nil {
+		return toksta.Key{}, err
+	}
+	created, err := toksta.ValidateTime("created_at", row.CreatedAt)
+	if err != nil {
+		return toksta.Key{}, err
+	}
+	if row.CreatedAt == nil {
+		created = now
+	}
 	switch {
 	case row.Digest == toksta.Digest{}:
 		err = toksta.Invalid("digest", "The digest is missing.")
 	case !visible(row.Start) || !visible(row.End):
 		err = toksta.Invalid("start", "Start and end of a secret are up to 4 of its characters.")
-	case row.CreatedAt.After(now):
+	case created.After(now):
 		err = toksta.Invalid("created_at", "The key would be from the future.")
 	}
-	created := row.CreatedAt.UTC().Truncate(time.Millisecond)
-	if row.CreatedAt.IsZero() {
-		created = now
-	}
-	k := toksta.Key{
+	return toksta.Key{
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, created)), AccountID: row.Account, Name: name,
-		Limits: toksta.Limits{Scopes: scopes}, CreatedAt: created,
+		Limits: toksta.Limits{Scopes: scopes}, CreatedAt: created, ExpiresAt: expires,
 		Generations: []toksta.Generation{{
 			Digest: row.Digest, Number: 1, Start: row.Start, End: row.End, CreatedAt: created,
 		}},
-	}
-	if !row.ExpiresAt.IsZero() {
-		k.ExpiresAt = row.ExpiresAt.UTC().Truncate(time.Millisecond)
-	}
-	return k, err
+	}, err
 }
 
 // settle asks the store which of the rows are new and have an account.

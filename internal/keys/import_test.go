@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestImport(t *testing.T) {
 	exists.Digest = was.Key.Current().Digest
 	lapsed := row("workspace")
 	lapsed.Scopes = []toksta.Family{"workspace"} // not of the plan: the operator's word counts
-	lapsed.ExpiresAt, lapsed.CreatedAt, lapsed.Start, lapsed.End = w.now.Add(time.Hour), w.now.Add(-time.Hour), "a1b2", "9f0e"
+	lapsed.ExpiresAt, lapsed.CreatedAt, lapsed.Start, lapsed.End = new(w.now.Add(time.Hour)), new(w.now.Add(-time.Hour)), "a1b2", "9f0e"
 	req := keys.ImportRequest{Rows: []keys.ImportRow{row("one"), bad, far, odd, long, none, row("one"), exists, lapsed}, Token: "batch-1"}
 
 	states := func(out keys.Imported) (got []keys.ImportState) {
@@ -50,8 +51,8 @@ func TestImport(t *testing.T) {
 		t.Fatalf("run: %v, %d changes\n%s", err, len(w.changes(t))-before, diff)
 	}
 	k, err := w.Get(t.Context(), "acct_1", out.Results[8].Key)
-	if err != nil || k.Current().Start != "a1b2" || k.Current().End != "9f0e" || !k.CreatedAt.Equal(lapsed.CreatedAt) ||
-		!k.ExpiresAt.Equal(lapsed.ExpiresAt) || k.CreatedBy != "operator" || len(k.Limits.Scopes) != 1 {
+	if err != nil || k.Current().Start != "a1b2" || k.Current().End != "9f0e" || !k.CreatedAt.Equal(*lapsed.CreatedAt) ||
+		!k.ExpiresAt.Equal(*lapsed.ExpiresAt) || k.CreatedBy != "operator" || len(k.Limits.Scopes) != 1 {
 		t.Errorf("imported %+v, %v", k, err)
 	}
 	for _, token := range []string{"batch-1", ""} {
@@ -88,9 +89,9 @@ func TestRevokeMany(t *testing.T) {
 		want      []toksta.KeyID
 	}{
 		{"old secret", keys.Selection{Digests: []toksta.Digest{digest(5)}}, nil},
-		{"ids and age", keys.Selection{IDs: []toksta.KeyID{made[0].Key.ID, made[3].Key.ID, "key_none"}, CreatedBefore: made[2].Key.CreatedAt}, []toksta.KeyID{made[0].Key.ID}},
+		{"ids and age", keys.Selection{IDs: []toksta.KeyID{made[0].Key.ID, made[3].Key.ID, "key_none"}, CreatedBefore: &made[2].Key.CreatedAt}, []toksta.KeyID{made[0].Key.ID}},
 		{"digests twice", keys.Selection{Digests: []toksta.Digest{digest(1), digest(1), sum("?")}}, []toksta.KeyID{made[1].Key.ID}},
-		{"age", keys.Selection{Account: "acct_1", CreatedBefore: made[3].Key.CreatedAt}, []toksta.KeyID{made[2].Key.ID}},
+		{"age", keys.Selection{Account: "acct_1", CreatedBefore: &made[3].Key.CreatedAt}, []toksta.KeyID{made[2].Key.ID}},
 		{"creator", keys.Selection{CreatedBy: "operator"}, []toksta.KeyID{other.Results[0].Key}},
 		{"account", keys.Selection{Account: "acct_1"}, []toksta.KeyID{made[3].Key.ID, made[4].Key.ID, made[5].Key.ID}},
 		{"again", keys.Selection{Account: "acct_1"}, nil},
@@ -113,8 +114,46 @@ func TestRevokeMany(t *testing.T) {
 			t.Errorf("%s: %d changes", c.name, wrote)
 		}
 	}
+	_, err = w.RevokeMany(t.Context(), operator, keys.RevokeManyRequest{Selection: keys.Selection{Account: "acct_1", CreatedBefore: &time.Time{}}})
+	refused(t, err, toksta.CodeValidation, "no time")
 	_, err = w.RevokeMany(t.Context(), operator, keys.RevokeManyRequest{})
 	refused(t, err, toksta.CodeValidation, "which keys")
+}
+
+// Times of other systems, such as the least and the greatest of .NET, are kept or rejected with their row: none is read as
+// "never" and none makes a list that cannot be encoded.
+func TestImportTimes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var rows []keys.ImportRow
+	add := func(created, expires *time.Time) {
+		r := row(fmt.Sprint("secret ", len(rows)))
+		r.CreatedAt, r.ExpiresAt = created, expires
+		rows = append(rows, r)
+	}
+	add(nil, moment("9999-12-31T23:59:59.9999999-05:00"))
+	add(moment("0000-01-01T00:00:00+12:00"), nil)
+	add(nil, moment("0001-01-01T00:00:00Z"))
+	add(nil, moment("1970-01-01T00:00:00Z"))
+	add(moment("1969-07-20T20:17:40Z"), moment("9999-12-31T23:59:59.9999999Z"))
+	out, err := w.Import(t.Context(), operator, keys.ImportRequest{Rows: rows})
+	if err != nil || out.Counts[keys.RowInvalid] != 3 || out.Counts[keys.RowImported] != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	all, err := w.List(t.Context(), store.KeyQuery{Account: "acct_1"})
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d keys, %v", len(all), err)
+	}
+	if _, err := json.Marshal(all); err != nil {
+		t.Error(err)
+	}
+	old, first := all[0], all[1]
+	if old.CreatedAt.Year() != 1969 || old.State(w.now) != toksta.KeyLive {
+		t.Errorf("of 1969: %+v", old)
+	}
+	if first.State(w.now) != toksta.KeyExpired {
+		t.Errorf("expired in 1970: %+v", first)
+	}
 }
 
 // BenchmarkImport is the rate of keys in batches of 5,000 over 100 accounts.

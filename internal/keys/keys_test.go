@@ -100,6 +100,15 @@ func (w *world) changes(tb testing.TB) []toksta.Change {
 
 func ref(c keys.Created) keys.Ref { return keys.Ref{Account: c.Key.AccountID, Key: c.Key.ID} }
 
+// moment is a time as callers write it.
+func moment(text string) *time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return &at
+}
+
 func refused(t *testing.T, err error, code toksta.Code, says string) {
 	t.Helper()
 	if toksta.ErrorCode(err) != code || err == nil || !strings.Contains(err.Error(), says) {
@@ -115,7 +124,7 @@ func TestCreate(t *testing.T) {
 	c, err := w.Create(t.Context(), ada, keys.CreateRequest{
 		Account: "acct_1", Name: "  Production  ", Scopes: []toksta.Family{"job", "data", "job"},
 		Networks:  []netip.Prefix{netip.MustParsePrefix("::ffff:203.0.113.9/120"), netip.MustParsePrefix("203.0.113.0/24")},
-		ExpiresAt: w.now.Add(time.Hour), PerMinute: 10,
+		ExpiresAt: new(w.now.Add(time.Hour)), PerMinute: 10,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +199,9 @@ func TestCreateRefusesBadInput(t *testing.T) {
 		"rtl mark":        {keys.CreateRequest{Account: "acct_1", Name: "a\u202eb"}, toksta.CodeValidation, "U+202E"},
 		"unknown scope":   {keys.CreateRequest{Account: "acct_1", Name: "k", Scopes: []toksta.Family{"data", "nope"}}, toksta.CodeValidation, `"nope"`},
 		"scope not had":   {keys.CreateRequest{Account: "acct_1", Name: "k", Scopes: []toksta.Family{"workspace"}}, toksta.CodeValidation, `"workspace"`},
-		"past expiry":     {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: w.now}, toksta.CodeValidation, "future"},
+		"past expiry":     {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: &w.now}, toksta.CodeValidation, "future"},
+		"past year 9999":  {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: moment("9999-12-31T23:59:59-12:00")}, toksta.CodeValidation, "9999"},
+		"no time":         {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: &time.Time{}}, toksta.CodeValidation, "no time"},
 		"bad network":     {keys.CreateRequest{Account: "acct_1", Name: "k", Networks: make([]netip.Prefix, 1)}, toksta.CodeValidation, "network"},
 		"too many":        {keys.CreateRequest{Account: "acct_1", Name: "k", Networks: make([]netip.Prefix, 101)}, toksta.CodeValidation, "100"},
 		"mapped too wide": {keys.CreateRequest{Account: "acct_1", Name: "k", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:1.2.3.4/90")}}, toksta.CodeValidation, "IPv4"},

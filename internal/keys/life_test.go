@@ -58,7 +58,7 @@ func TestDeadKeysStayDead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	k, expired := w.create(t, "k"), keys.Created{}
-	expired, err := w.Create(t.Context(), ada, keys.CreateRequest{Account: "acct_1", Name: "e", ExpiresAt: w.now.Add(time.Minute)})
+	expired, err := w.Create(t.Context(), ada, keys.CreateRequest{Account: "acct_1", Name: "e", ExpiresAt: new(w.now.Add(time.Minute))})
 	if err != nil {
 		t.Fatal(err)
 	}

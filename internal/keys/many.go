@@ -17,8 +17,8 @@ import (
 // must be. Keys already revoked are never selected.
 type Selection struct {
 	Account       toksta.AccountID
-	CreatedBy     string    // as Key.CreatedBy has it
-	CreatedBefore time.Time // zero: any
+	CreatedBy     string     // as Key.CreatedBy has it
+	CreatedBefore *time.Time // nil: any
 	IDs           []toksta.KeyID
 	Digests       []toksta.Digest // of secrets in force; that of an earlier secret of a key selects nothing
 }
@@ -43,6 +43,9 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 	// An empty form must never mean every key there is.
 	if req.Selection.empty() {
 		return RevokedMany{}, toksta.Invalid("selection", "Say which keys: by account, creator, age, ids or digests.")
+	}
+	if _, err := toksta.ValidateTime("created_before", req.CreatedBefore); err != nil {
+		return RevokedMany{}, err
 	}
 	now := s.now()
 	var out RevokedMany
@@ -79,7 +82,7 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 
 // empty reports whether no condition is stated.
 func (s Selection) empty() bool {
-	return s.Account == "" && s.CreatedBy == "" && s.CreatedBefore.IsZero() && len(s.IDs) == 0 && len(s.Digests) == 0
+	return s.Account == "" && s.CreatedBy == "" && s.CreatedBefore == nil && len(s.IDs) == 0 && len(s.Digests) == 0
 }
 
 // String says the conditions in words, naming no digest.
@@ -96,7 +99,9 @@ func (s Selection) String() string {
 	}
 	say(s.Account != "", "account %s", s.Account)
 	say(s.CreatedBy != "", "created by %s", s.CreatedBy)
-	say(!s.CreatedBefore.IsZero(), "created before %s", timeText(s.CreatedBefore))
+	if s.CreatedBefore != nil {
+		say(true, "created before %s", timeText(*s.CreatedBefore))
+	}
 	say(len(s.IDs) > 0, "%d ids", len(s.IDs))
 	say(len(s.Digests) > 0, "%d digests", len(s.Digests))
 	return out
@@ -170,7 +175,7 @@ func (f filter) holds(k toksta.Key) bool {
 	return k.RevokedAt.IsZero() &&
 		(f.Account == "" || k.AccountID == f.Account) &&
 		(f.CreatedBy == "" || k.CreatedBy == f.CreatedBy) &&
-		(f.CreatedBefore.IsZero() || k.CreatedAt.Before(f.CreatedBefore)) &&
+		(f.CreatedBefore == nil || k.CreatedAt.Before(*f.CreatedBefore)) &&
 		(len(f.ids) == 0 || f.ids[k.ID]) &&
 		(len(f.digests) == 0 || f.digests[k.Current().Digest])
 }

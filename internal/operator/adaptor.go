@@ -28,7 +28,9 @@ func handle[Request, Answer any](mux *http.ServeMux, name string, fn endpoint[Re
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		httpauth.WriteData(w, r, http.StatusOK, answer)
+		if err := httpauth.WriteData(w, r, http.StatusOK, answer); err != nil {
+			record.Fail(err)
+		}
 	})
 }
 

@@ -87,7 +87,7 @@ func BenchmarkDecodeImport(b *testing.B) {
 	for i := range 5000 {
 		request.Rows = append(request.Rows, client.ImportRow{
 			Digest: strings.Repeat("ab", 32), Account: "acct_01M857YSDJWMWN1AN6VYG9EYCG", Name: fmt.Sprint("key ", i),
-			Scopes: []toksta.Family{"data", "job"}, Start: "a1b2", End: "9f0e", CreatedAt: time.Unix(1e9, 0),
+			Scopes: []toksta.Family{"data", "job"}, Start: "a1b2", End: "9f0e", CreatedAt: new(time.Unix(1e9, 0)),
 		})
 	}
 	body, err := json.Marshal(request)

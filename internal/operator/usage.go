@@ -16,7 +16,15 @@ func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest
 
 // usageBy is the same numbers from one side.
 func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByRequest) (client.UsageTable, error) {
-	t, err := s.Usage.By(ctx, usage.SideQuery{Account: r.Account, By: usage.Side(r.By), Month: r.Month, From: r.From, To: r.To})
+	from, err := toksta.ValidateTime("from", r.From)
+	if err != nil {
+		return client.UsageTable{}, err
+	}
+	to, err := toksta.ValidateTime("to", r.To)
+	if err != nil {
+		return client.UsageTable{}, err
+	}
+	t, err := s.Usage.By(ctx, usage.SideQuery{Account: r.Account, By: usage.Side(r.By), Month: r.Month, From: from, To: to})
 	if err != nil {
 		return client.UsageTable{}, err
 	}

@@ -28,8 +28,10 @@ type Session struct {
 // cookieLen is the length of a session's random id.
 const cookieLen = 32
 
-// seenEvery is how often a session in use is written back.
-const seenEvery = 5 * time.Minute
+// seenEvery is how often a session in use is written back: after a hundredth of
+// the time that it may be idle, and at least every 5 minutes. With a longer interval a
+// session in use would look idle.
+func (s *Service) seenEvery() time.Duration { return min(5*time.Minute, s.Idle/100) }
 
 // begin starts a session of m under a fresh id.
 func (s *Service) begin(ctx context.Context, from Origin, m toksta.Member) (SignedIn, error) {
@@ -105,7 +107,7 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 		return Identity{}, fmt.Errorf("read the session's account: %w", err)
 	}
 	// Not at every request: that would be a write for every page.
-	if now.Sub(row.SeenAt) >= seenEvery {
+	if now.Sub(row.SeenAt) >= s.seenEvery() {
 		row.SeenAt = now
 		if err := s.Sessions.PutSession(ctx, row); err != nil {
 			return Identity{}, fmt.Errorf("keep the session: %w", err)

@@ -51,6 +51,27 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// However short the idle time is set, a session in use goes on, and one that is not in use ends.
+func TestShortIdleTime(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []time.Duration{time.Minute, 5 * time.Minute, 6 * time.Minute, time.Hour} {
+		w := newWorld(t, Open)
+		w.Idle = idle
+		in := w.signUp(t, "ada@example.com")
+		for range 30 {
+			for _, step := range []time.Duration{idle / 50, idle * 9 / 10} {
+				w.now = w.now.Add(step)
+				if !w.alive(t, in.Cookie) {
+					t.Fatalf("idle %v: a session in use ended", idle)
+				}
+			}
+		}
+		if w.now = w.now.Add(idle); w.alive(t, in.Cookie) {
+			t.Errorf("idle %v: a session that was not used goes on", idle)
+		}
+	}
+}
+
 // Only the cookie that was handed out works, byte for byte.
 func TestOtherCookies(t *testing.T) {
 	t.Parallel()

@@ -225,7 +225,7 @@ func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, str
 	case toksta.KeyRevoked:
 		return view.Badge{Tone: view.ToneOff, Text: "Revoked"}, view.Date(k.RevokedAt)
 	case toksta.KeyExpired:
-		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Date(k.ExpiresAt)
+		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Moment(k.ExpiresAt)
 	}
 	switch s.Refusal {
 	case "":
@@ -243,7 +243,7 @@ func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, str
 		return blocked, sentence(string(k.Limits.Scopes[0])) + " is not in " + s.Plan.Name
 	}
 	if !k.ExpiresAt.IsZero() && k.ExpiresAt.Sub(now) < 14*24*time.Hour {
-		return view.Badge{Tone: view.ToneWarn, Text: "Expiring"}, fmt.Sprintf("Ends %s", view.Date(k.ExpiresAt))
+		return view.Badge{Tone: view.ToneWarn, Text: "Expiring"}, "Ends " + view.Moment(k.ExpiresAt)
 	}
 	return view.Badge{Tone: view.ToneOK, Text: "Live"}, ""
 }

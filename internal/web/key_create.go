@@ -52,7 +52,7 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	form := view.KeyNew{
 		Token: r.PostFormValue("token"), Name: r.PostFormValue("name"), OnlyThese: r.PostFormValue("scope") == "only",
-		Expires: r.PostFormValue("expires"), IPs: r.PostFormValue("ips"),
+		Expires: r.PostFormValue("expires"), Day: r.PostFormValue("day"), IPs: r.PostFormValue("ips"),
 	}
 	for _, name := range r.PostForm["family"] {
 		form.Families = append(form.Families, view.Family{Name: name})
@@ -99,18 +99,34 @@ func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateReq
 	default:
 		faults["scope"] = "Choose all endpoints of the plan, or only some families."
 	}
-	switch days, err := strconv.Atoi(form.Expires); {
-	case form.Expires == "" || form.Expires == "never":
-	case err != nil || days < 1 || days > 3650:
-		faults["expires"] = "Choose when the key expires."
-	default:
-		req.ExpiresAt = p.Now().Add(time.Duration(days) * 24 * time.Hour)
-	}
+	req.ExpiresAt = p.expiry(form, faults)
 	var bad string
 	if req.Networks, bad = networks(form.IPs); bad != "" {
 		faults["ips"] = bad + " is not a network. Use an address or a prefix such as 203.0.113.0/24, separated by commas."
 	}
 	return req, faults
+}
+
+// expiry reads when the key ends, nil for never.
+func (p *Pages) expiry(form view.KeyNew, faults view.Errors) *time.Time {
+	if form.Expires == "day" {
+		day, err := time.Parse(time.DateOnly, form.Day)
+		if err != nil {
+			faults["day"] = "Choose the last day on which the key works."
+		}
+		return new(toksta.EndOfDay(day))
+	}
+	if form.Day != "" {
+		faults["expires"] = "Choose “At the end of a day”, or empty the last day."
+	}
+	if form.Expires == "" || form.Expires == "never" {
+		return nil
+	}
+	days, err := strconv.Atoi(form.Expires)
+	if err != nil || days < 1 || days > 3650 {
+		faults["expires"] = "Choose when the key expires."
+	}
+	return new(p.Now().AddDate(0, 0, days))
 }
 
 // networks reads addresses and prefixes separated by commas or white space;

@@ -59,7 +59,7 @@ func facts(k toksta.Key, s *toksta.Standing, use store.LastUse, now time.Time) [
 	}
 	expires := view.Fact{Label: "Expires", Value: "Never", Note: "No IP list"}
 	if !k.ExpiresAt.IsZero() {
-		expires.Value = view.Date(k.ExpiresAt)
+		expires.Value = view.Moment(k.ExpiresAt)
 	}
 	if len(k.Limits.Networks) > 0 {
 		expires.Note = "Only from " + networkNames(k.Limits.Networks)

@@ -10,20 +10,18 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// millis is how a time is stored: Unix milliseconds, 0 for the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
+// millis is how a time is stored: Unix milliseconds, 0 for the zero time alone.
+func millis(t time.Time) int64 { return toksta.UnixMillis(t) }
 
-// fromMillis returns UTC, so that equal times are equal values.
+// fromMillis returns UTC, so that equal times are equal values. A time that no answer could carry is moved to the nearest
+// that one can: a row which an earlier version or another program wrote must not hide the others of its list.
 func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(ms).UTC()
+	first := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	end := time.Date(toksta.MaxYear+1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	return time.UnixMilli(min(max(ms, first), end-1)).UTC()
 }
 
 // timeColumn scans a stored time.

@@ -51,7 +51,7 @@ func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
 	}
 	limits, err := s.limit(r.limits)
 	return toksta.Grant{
-		KeyID: s.key, Limits: limits, ExpiresAt: r.expires / 1000, Generation: r.number,
+		KeyID: s.key, Limits: limits, ExpiresAt: r.expires, Generation: r.number,
 		Revoked: r.revoked != 0 || r.secretRevoked != 0,
 	}, err
 }

@@ -92,8 +92,8 @@ func deltaRotate(t *suite) {
 	k.Generations = append(k.Generations, toksta.Generation{Digest: digest("second"), Number: 2, CreatedAt: now})
 	t.put(k)
 	is(t, t.follow(&n).grants, map[toksta.Digest]toksta.Grant{
-		digest("key_a"):  {KeyID: k.ID, ExpiresAt: now.Unix(), Generation: 1, Revoked: true},
-		digest("second"): {KeyID: k.ID, ExpiresAt: now.Unix(), Generation: 2},
+		digest("key_a"):  {KeyID: k.ID, ExpiresAt: now.UnixMilli(), Generation: 1, Revoked: true},
+		digest("second"): {KeyID: k.ID, ExpiresAt: now.UnixMilli(), Generation: 2},
 	})
 }
 

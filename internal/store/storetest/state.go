@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -121,6 +122,29 @@ func liveKeys(t *suite) {
 	n, err := t.s.CountLiveKeys(t.Context(), a.ID, now)
 	t.ok(err)
 	is(t, n, 2)
+}
+
+// extremeTimes: a time that was given must not be read as none, or an expired key would live for ever; a time that no
+// answer can carry must not hide the other rows of a list.
+func extremeTimes(t *suite) {
+	a := t.account("acct_a")
+	first, late, early := key(a.ID, "key_a"), key(a.ID, "key_b"), key(a.ID, "key_c")
+	first.ExpiresAt = time.Unix(0, 0)
+	late.ExpiresAt = time.Date(10000, 1, 1, 4, 59, 59, 0, time.UTC)
+	early.CreatedAt = time.Date(-1, 12, 31, 12, 0, 0, 0, time.UTC)
+	n := t.register("a")
+	t.commit(store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{first, late, early}})
+	all, err := t.s.ListKeys(t.Context(), store.KeyQuery{Account: a.ID})
+	t.ok(err)
+	is(t, keyIDs(all), "key_a key_b key_c ")
+	_, err = json.Marshal(all)
+	t.ok(err)
+	is(t, all[0].State(now), toksta.KeyExpired)
+	is(t, all[1].State(now), toksta.KeyLive)
+	is(t, t.follow(&n).grants[digest("key_a")].ExpiresAt > 0, true)
+	live, err := t.s.CountLiveKeys(t.Context(), a.ID, now)
+	t.ok(err)
+	is(t, live, 2)
 }
 
 // members: two people with one address would share a sign-in.

@@ -55,6 +55,7 @@ var conformance = []demand{
 	{"key of another account", foreignKey},
 	{"ids keep their case", caseOfIDs},
 	{"live keys", liveKeys},
+	{"extreme times", extremeTimes},
 	{"members", members},
 	{"invitations", invitations},
 	{"audit", audit},

@@ -28,6 +28,7 @@ func funcs(assets *Assets) template.FuncMap {
 		"date":      view.Date,
 		"shortdate": view.ShortDate,
 		"datetime":  view.DateTime,
+		"moment":    view.Moment,
 		"format":    func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"ago":       ago,
 		"args":      args,

@@ -45,11 +45,12 @@ func keyStories() []story {
 	used := storyNow.Add(-14 * time.Minute)
 	made := view.KeyNew{Frame: f, Token: "tok_1", Name: "Enrichment worker", OnlyThese: true, Families: storyFamilies(), Expires: "never"}
 	wrong := made
-	wrong.IPs = "203.0.113.0/33"
-	wrong.Errors = view.Errors{"ips": "203.0.113.0/33 is not a network. Use one address, or a prefix up to /32."}
+	wrong.IPs, wrong.Expires = "203.0.113.0/33", "day"
+	wrong.Errors = view.Errors{"ips": "203.0.113.0/33 is not a network. Use one address, or a prefix up to /32.", "day": "Choose the last day on which the key works."}
 	reveal := view.KeyReveal{
 		Frame: f, ID: "key_2", Name: "Enrichment worker", Secret: storySecret, Families: []string{"data", "job"},
-		Nodes: 3, Took: 9 * time.Millisecond, APIBase: "https://api.toksta.com",
+		Expires: time.Date(2026, 11, 30, 23, 59, 59, 0, time.UTC),
+		Nodes:   3, Took: 9 * time.Millisecond, APIBase: "https://api.toksta.com",
 	}
 	rotated := reveal
 	rotated.Rotated = true

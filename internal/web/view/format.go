@@ -45,6 +45,9 @@ func ShortDate(t time.Time) string { return t.UTC().Format("2 Jan 2006") }
 // DateTime writes a day and minute: 28 June 2026, 14:02.
 func DateTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04") }
 
+// Moment writes a time at which something ends, with its zone: 30 November 2026, 00:00 UTC.
+func Moment(t time.Time) string { return DateTime(t) + " UTC" }
+
 // Ago writes t as seen from now: relative within a day, then as a date. Zero
 // is "Never".
 func Ago(t, now time.Time) string {

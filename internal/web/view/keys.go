@@ -10,8 +10,8 @@ type KeyNew struct {
 	// OnlyThese is the scope "only"; otherwise all endpoints of the plan.
 	OnlyThese bool
 	Families  []Family
-	// Expires is "never" or a number of days.
-	Expires string
+	// Expires is "never", a number of days, or "day" for the end of Day, 2026-11-30.
+	Expires, Day string
 	// IPs stands in the field for allowed addresses.
 	IPs string
 	// Blocked is why no key can be created now; the form then only says so.

@@ -1,0 +1,46 @@
+package web
+
+import (
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+// A person who chooses a last day gets that day whole and reads on the page when it ends, with time and zone. A choice
+// that says two things is asked about.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 28, 14, 2, 31, 0, time.UTC)
+	p := &Pages{Config: Config{Now: func() time.Time { return now }, Catalog: &toksta.Catalog{}}}
+	for _, c := range []struct{ expires, day, want, wrong string }{
+		{"never", "", "Never", ""},
+		{"", "", "Never", ""},
+		{"30", "", "28 July 2026, 14:02 UTC", ""},
+		{"day", "2026-11-30", "30 November 2026, 23:59 UTC", ""},
+		{"day", "", "", "day"},
+		{"day", "30.11.2026", "", "day"},
+		{"never", "2026-11-30", "", "expires"},
+		{"30", "2026-11-30", "", "expires"},
+		{"3651", "", "", "expires"},
+		{"soon", "", "", "expires"},
+	} {
+		faults := view.Errors{}
+		at := p.expiry(view.KeyNew{Expires: c.expires, Day: c.day}, faults)
+		if len(faults) > 0 || c.wrong != "" {
+			if len(faults) != 1 || faults[c.wrong] == "" {
+				t.Errorf("%+v: %v", c, faults)
+			}
+			continue
+		}
+		k := toksta.Key{}
+		if at != nil {
+			k.ExpiresAt = *at
+		}
+		if got := facts(k, &toksta.Standing{}, store.LastUse{}, now)[3].Value; got != c.want {
+			t.Errorf("%+v: the page says %q", c, got)
+		}
+	}
+}
