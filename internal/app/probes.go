@@ -33,6 +33,7 @@ func (a *App) probes() []operator.Probe {
 			keys, accounts := a.index.Len()
 			return fmt.Sprintf("%d secrets of %d accounts", keys, accounts), nil
 		}},
+		a.tombstonesProbe(),
 		a.redisProbe(),
 		a.mailProbe(),
 		a.exportProbe(),
@@ -46,6 +47,17 @@ func (a *App) probes() []operator.Probe {
 		})
 	}
 	return probes
+}
+
+// tombstonesProbe reads the file of tombstones, which nothing else does until a
+// backup is restored.
+func (a *App) tombstonesProbe() operator.Probe {
+	p := operator.Probe{Name: "tombstones", Fix: "free the disk of the data directory; if the file is damaged, see Backup and restore in docs/operations.md"}
+	p.Run = func(context.Context) (string, error) {
+		recorded, err := a.feed.CheckTombstones()
+		return fmt.Sprintf("%d revoked secrets are recorded", recorded), err
+	}
+	return p
 }
 
 // redisProbe: without Redis calls go on, but more of them than customers pay for

@@ -18,18 +18,24 @@ var _ store.Log = (*Feed)(nil)
 // as good as the call. The receipt beside a *store.RepeatedError is that of
 // the first change.
 //
-// When ctx ends or the store fails during the wait, the error is UNAVAILABLE
-// and says that the change was written.
+// When ctx ends or the store fails during the wait, or when this node cannot
+// record a tombstone, the error is UNAVAILABLE and says that the change was
+// written.
 func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
 	applied := f.applied.Load()
-	change, err := f.commit(ctx, by, decide)
+	var written []toksta.Key
+	change, err := f.commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		m, err := decide(ctx, r)
+		written = m.Keys
+		return m, err
+	})
 	if err == nil && change.Seq != 0 && change.Seq <= applied {
 		f.lostHistory(ctx)
 	}
 	repeated, again := errors.AsType[*store.RepeatedError](err)
 	switch {
 	case again:
-		change = repeated.Change
+		change, written = repeated.Change, nil
 	case errors.Is(err, store.ErrUncertain):
 		f.hearMore() // it may have been made before it could ring here; later, and it rings
 		return toksta.Receipt{}, err
@@ -41,6 +47,13 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 		return w.receipt, fmt.Errorf("%w: %w", &toksta.Error{
 			Code:    toksta.CodeUnavailable,
 			Message: "The change was written, but not every node has confirmed it yet. Repeat the request to wait for them.",
+		}, failed)
+	}
+	if failed := f.record(written); failed != nil {
+		return w.receipt, fmt.Errorf("%w: %w", &toksta.Error{
+			Code: toksta.CodeUnavailable,
+			Message: "The change was written and is in effect, but it could not be recorded for the day on which a backup is restored. " +
+				"Repeat the request later.",
 		}, failed)
 	}
 	return w.receipt, err

@@ -2,7 +2,6 @@ package changefeed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +17,6 @@ type delta struct {
 	since    time.Time // the last rest
 	rows     int
 	revived  []toksta.KeyID // revoked once, live in the store
-	err      error          // of the tombstone file
 }
 
 // watch returns a context that ends when reading stands still for as long as a
@@ -50,7 +48,7 @@ func (d *delta) PutGrant(digest toksta.Digest, account toksta.AccountID, g tokst
 	d.step()
 	switch {
 	case g.Revoked:
-		d.err = errors.Join(d.err, d.feed.tomb.add(digest))
+		d.feed.tomb.add(digest)
 	case d.feed.tomb.has(digest):
 		d.revived = append(d.revived, g.KeyID)
 		g.Revoked = true

@@ -62,7 +62,7 @@ type Feed struct {
 	index Index
 	clock Clock
 	log   *slog.Logger
-	path  string
+	tomb  *tombstones
 	life  time.Duration
 
 	lease   atomic.Pointer[lease] // nil: none
@@ -77,17 +77,18 @@ type Feed struct {
 	mu   sync.Mutex // serialises following
 	node store.Node // Epoch "" while not registered
 	told int64      // number that the store knows this node has applied
-	tomb *tombstones
 
 	revived []toksta.KeyID // revoked once, live in the store
 	lost    bool           // the store has certainly lost what this node applied
+
+	unrecorded bool // the last flush of tombstones failed
 }
 
 // New returns a feed that does nothing until Run.
 func New(c Config) *Feed {
 	life := cmp.Or(c.Lease, DefaultLease)
 	f := &Feed{
-		store: c.Store, index: c.Index, clock: c.Clock, log: c.Log, path: c.Tombstones, life: life,
+		store: c.Store, index: c.Index, clock: c.Clock, log: c.Log, tomb: newTombstones(c.Tombstones), life: life,
 		woken: make(chan struct{}, 1),
 		turn:  make(chan struct{}, 1),
 		ready: make(chan struct{}),
@@ -136,6 +137,11 @@ func (f *Feed) Status() Status {
 func (f *Feed) Nodes(ctx context.Context) ([]store.Node, error) {
 	return f.store.ListNodes(ctx)
 }
+
+// CheckTombstones reads the file of tombstones and returns how many revoked
+// secrets it records. The error says which part of the file is damaged, or why
+// a revocation could not be recorded.
+func (f *Feed) CheckTombstones() (recorded int, err error) { return f.tomb.check() }
 
 // hear takes a number that a change is said to have: Run applies it at once
 // instead of at the next beat, and tells of it. It has no authority.

@@ -25,14 +25,14 @@ const beats = 4
 // it leaves. It fails only when the tombstone file cannot be used; trouble
 // with the store is logged and tried again.
 func (f *Feed) Run(ctx context.Context) error {
-	tomb, err := openTombstones(f.path)
+	found, err := f.tomb.open()
 	if err != nil {
 		return err
 	}
-	defer tomb.close()
-	f.mu.Lock()
-	f.tomb = tomb
-	f.mu.Unlock()
+	defer f.tomb.close()
+	if found != (damage{}) {
+		f.log.LogAttrs(ctx, slog.LevelError, "the file of tombstones was damaged", slog.String("file", f.tomb.path), slog.Any("error", found))
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -105,6 +105,7 @@ func (f *Feed) keepUp(ctx context.Context, step func(context.Context) error) err
 	if err := step(ctx); err != nil {
 		return err
 	}
+	f.flushTombstones(ctx)
 	if err := f.tell(ctx); err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (f *Feed) load(ctx context.Context) (seq int64, err error) {
 	sink.gentle = f.applied.Load() == 0 && slices.ContainsFunc(others, func(n store.Node) bool { return !n.Stale(time.Now()) })
 	seq, err = f.store.Snapshot(ctx, sink)
 	f.revived = append(f.revived, sink.revived...)
-	return seq, errors.Join(err, sink.err)
+	return seq, err
 }
 
 // renew renews the node's row, applies what came before that, and then
@@ -217,7 +218,7 @@ func (f *Feed) follow(ctx context.Context) error {
 	defer sink.stop()
 	seq, err := f.store.Follow(ctx, f.node, sink)
 	f.revived = append(f.revived, sink.revived...)
-	if err = errors.Join(f.fenced(ctx, f.ahead(seq, err)), sink.err); err != nil {
+	if err = f.fenced(ctx, f.ahead(seq, err)); err != nil {
 		return fmt.Errorf("follow the changes: %w", err)
 	}
 	f.node.Applied = seq

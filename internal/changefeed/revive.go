@@ -59,6 +59,32 @@ func (f *Feed) stillDead(ids []toksta.KeyID) store.Decide {
 	}
 }
 
+// record notes the revoked generations of keys that this process has written.
+// It does not leave that to following: a node that is no member follows nothing.
+func (f *Feed) record(keys []toksta.Key) error {
+	for _, k := range keys {
+		for i, g := range k.Grants() {
+			if g.Revoked {
+				f.tomb.add(k.Generations[i].Digest)
+			}
+		}
+	}
+	return f.tomb.flush()
+}
+
+// flushTombstones tries to write the pending tombstones, and logs when that
+// begins and ceases to fail. The caller holds mu.
+func (f *Feed) flushTombstones(ctx context.Context) {
+	err := f.tomb.flush()
+	switch {
+	case err != nil && !f.unrecorded:
+		f.log.LogAttrs(ctx, slog.LevelError, "revocations are in effect, but a restored backup could undo them", slog.Any("error", err))
+	case err == nil && f.unrecorded:
+		f.log.LogAttrs(ctx, slog.LevelInfo, "every revocation is recorded again", slog.String("file", f.tomb.path))
+	}
+	f.unrecorded = err != nil
+}
+
 // bury marks what has a tombstone as revoked, and reports whether that was
 // news.
 func (f *Feed) bury(k *toksta.Key, now time.Time) (news bool) {

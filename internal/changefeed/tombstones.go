@@ -1,109 +1,168 @@
 package changefeed
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
+	"slices"
+	"sync"
 
 	"github.com/toksta/toksta"
 )
 
-// The file: a line that says what it is, then records of a digest and the
-// CRC-32 of it. It only grows. It survives the process, not a power cut: the
-// store does, and the file is for the day when the store went back in time.
-const (
-	tombstoneHeader = "toksta tombstones 1\n"
-	digestLen       = len(toksta.Digest{})
-	recordLen       = digestLen + crc32.Size
-)
-
-// tombstones are the secrets that this node once saw revoked, kept in a file
-// of its own. The zero path keeps none. Used by one goroutine at a time.
+// tombstones are the secrets that this node once saw revoked, in memory and in
+// a file that only grows. Its methods are safe for concurrent use.
 type tombstones struct {
-	file *os.File // nil: keeps none
-	seen map[toksta.Digest]struct{}
+	path string // "": none are kept
+
+	mu      sync.Mutex // guards what follows
+	file    *os.File   // nil before open and after close
+	end     int64      // where the next record goes
+	seen    map[toksta.Digest]struct{}
+	pending []toksta.Digest // seen, and not in the file yet
 }
 
-// openTombstones reads the file at path, creating it when missing. A record
-// torn by a crash ends it and is overwritten; a file of another kind is
-// refused.
-func openTombstones(path string) (*tombstones, error) {
-	t := &tombstones{seen: map[toksta.Digest]struct{}{}}
-	if path == "" {
-		return t, nil
+func newTombstones(path string) *tombstones {
+	return &tombstones{path: path, seen: map[toksta.Digest]struct{}{}}
+}
+
+// open reads the file and creates it when it is missing. It removes nothing but
+// a last record that was never finished, and returns what it found damaged. A
+// file of another kind is an error.
+func (t *tombstones) open() (damage, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.path == "" {
+		return damage{}, nil
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(t.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open tombstones: %w", err)
+		return damage{}, fmt.Errorf("open the tombstones: %w", err)
 	}
-	if err := t.read(file); err != nil {
-		return nil, fmt.Errorf("read tombstones %s: %w", path, errors.Join(err, file.Close()))
+	found, err := t.load(file)
+	if err != nil {
+		return found, fmt.Errorf("read the tombstones in %s: %w", t.path, errors.Join(err, file.Close()))
 	}
 	t.file = file
-	return t, nil
+	return found, nil
 }
 
-func (t *tombstones) read(file *os.File) error {
+// load reads the file into seen, repairs it, and finds its end.
+func (t *tombstones) load(file *os.File) (damage, error) {
 	content, err := io.ReadAll(file)
 	if err != nil {
-		return err
+		return damage{}, err
 	}
-	if len(content) < len(tombstoneHeader) && bytes.HasPrefix([]byte(tombstoneHeader), content) {
+	if isPrefix(content, tombstoneHeader) {
 		content = []byte(tombstoneHeader)
 		if _, err := file.WriteAt(content, 0); err != nil {
-			return err
+			return damage{}, err
 		}
 	}
-	records, ok := bytes.CutPrefix(content, []byte(tombstoneHeader))
-	if !ok {
-		return errors.New("this is not a file of tombstones: move it away")
+	digests, found, err := decodeTombstones(content)
+	if err != nil {
+		return found, err
 	}
-	good := int64(len(tombstoneHeader))
-	for ; len(records) >= recordLen; records = records[recordLen:] {
-		d, whole := parseRecord(records[:recordLen])
-		if !whole {
-			break
-		}
+	for _, d := range digests {
 		t.seen[d] = struct{}{}
-		good += int64(recordLen)
 	}
-	if err := file.Truncate(good); err != nil {
-		return err
+	if found.repaired > 0 {
+		if _, err := file.WriteAt(content, 0); err != nil {
+			return found, fmt.Errorf("repair a record: %w", err)
+		}
 	}
-	_, err = file.Seek(good, io.SeekStart)
-	return err
-}
-
-func parseRecord(b []byte) (d toksta.Digest, whole bool) {
-	copy(d[:], b)
-	return d, binary.BigEndian.Uint32(b[digestLen:]) == crc32.ChecksumIEEE(d[:])
+	t.end = int64(len(content) - found.torn)
+	return found, file.Truncate(t.end)
 }
 
 // has reports whether d was ever seen revoked.
 func (t *tombstones) has(d toksta.Digest) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	_, seen := t.seen[d]
 	return seen
 }
 
-// add notes that d is revoked, before anything is said to know it.
-func (t *tombstones) add(d toksta.Digest) error {
-	if t.file == nil || t.has(d) {
-		return nil
-	}
-	record := binary.BigEndian.AppendUint32(d[:len(d):len(d)], crc32.ChecksumIEEE(d[:]))
-	if _, err := t.file.Write(record); err != nil {
-		return fmt.Errorf("note a revocation: %w", err)
+// add notes that d is revoked. The file has it after the next flush.
+func (t *tombstones) add(d toksta.Digest) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, seen := t.seen[d]; seen || t.path == "" {
+		return
 	}
 	t.seen[d] = struct{}{}
+	t.pending = append(t.pending, d)
+}
+
+// perWrite bounds the records of one write: what does not fit on a full disk is
+// undone with the write that it belongs to.
+const perWrite = 1024
+
+// flush writes the pending records. Those of a write that fails stay pending
+// and leave nothing in the file.
+func (t *tombstones) flush() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.pending) == 0 {
+		return nil
+	}
+	if t.file == nil {
+		return fmt.Errorf("record %d revocations in %s: %w", len(t.pending), t.path, os.ErrClosed)
+	}
+	for len(t.pending) > 0 {
+		n := min(len(t.pending), perWrite)
+		records := encodeTombstones(t.pending[:n])
+		if _, err := t.file.WriteAt(records, t.end); err != nil {
+			err = errors.Join(err, t.file.Truncate(t.end))
+			return fmt.Errorf("record %d revocations in %s: %w", len(t.pending), t.path, err)
+		}
+		t.end += int64(len(records))
+		t.pending = slices.Delete(t.pending, 0, n)
+	}
+	t.pending = nil
 	return nil
 }
 
-// close gives the file up; has and add still work, add in no file.
+// check reads the file again and compares it with what was seen. It returns how
+// many secrets are recorded.
+func (t *tombstones) check() (recorded int, err error) {
+	if t.path == "" {
+		return 0, nil
+	}
+	if err := t.flush(); err != nil {
+		return 0, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	content, err := os.ReadFile(t.path)
+	if err != nil {
+		return 0, fmt.Errorf("read the tombstones: %w", err)
+	}
+	digests, found, err := decodeTombstones(content)
+	if err != nil {
+		return 0, fmt.Errorf("read the tombstones in %s: %w", t.path, err)
+	}
+	inFile := make(map[toksta.Digest]struct{}, len(digests))
+	for _, d := range digests {
+		inFile[d] = struct{}{}
+	}
+	missing := 0
+	for d := range t.seen {
+		if _, in := inFile[d]; !in {
+			missing++
+		}
+	}
+	if missing > 0 || found != (damage{}) {
+		return 0, fmt.Errorf("%s lacks %d of %d revoked secrets; %w", t.path, missing, len(t.seen), found)
+	}
+	return len(inFile), nil
+}
+
+// close closes the file. Later revocations stay pending.
 func (t *tombstones) close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.file == nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -42,75 +41,7 @@ func TestRevocationSurvivesRestore(t *testing.T) {
 	}
 }
 
-// A crash in the middle of a write must not cost what was noted before, nor
-// what is noted after.
-func TestTornTombstone(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "tombstones")
-	one, two, three := digest("one"), digest("two"), digest("three")
-	note(t, path, one, two)
-	whole, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for cut := int64(1); cut <= int64(recordLen); cut++ {
-		if err := os.Truncate(path, whole.Size()-cut); err != nil {
-			t.Fatal(err)
-		}
-		note(t, path, three)
-		got := reopen(t, path)
-		if !got.has(one) || got.has(two) || !got.has(three) {
-			t.Fatalf("%d bytes torn off: one %v, two %v, three %v", cut, got.has(one), got.has(two), got.has(three))
-		}
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		note(t, path, one, two)
-	}
-	for size := range int64(len(tombstoneHeader)) {
-		if err := os.Truncate(path, size); err != nil {
-			t.Fatal(err)
-		}
-		note(t, path, three)
-		if !reopen(t, path).has(three) {
-			t.Fatalf("a header of %d bytes spoils the file", size)
-		}
-	}
-}
-
-// A wrong path must not have its file overwritten.
-func TestForeignFileIsRefused(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "passwd")
-	if err := os.WriteFile(path, []byte("root:x:0:0:root:/root:/bin/bash\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openTombstones(path); err == nil {
-		t.Error("a file of another kind is taken for tombstones")
-	}
-}
-
 func digest(text string) toksta.Digest { return sha256.Sum256([]byte(text)) }
-
-func reopen(t *testing.T, path string) *tombstones {
-	t.Helper()
-	got, err := openTombstones(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = got.close() })
-	return got
-}
-
-func note(t *testing.T, path string, digests ...toksta.Digest) {
-	t.Helper()
-	tomb := reopen(t, path)
-	for _, d := range digests {
-		if err := tomb.add(d); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // Guarantee I6 for the nodes that never saw the revocation: one that did makes
 // the restored database right again, before it admits anything itself.
