@@ -11,9 +11,9 @@ import (
 const MaxName = 100
 
 // ValidateName checks a name that people chose: 1–100 characters of any
-// script. Control characters are refused, and so are the invisible ones that
-// let one name pose as another. It returns the name without surrounding white
-// space, or an *Error about field.
+// script, at least one of them visible. Control characters are refused, and so
+// are the invisible ones that let one name pose as another. It returns the name
+// without surrounding white space, or an *Error about field.
 func ValidateName(field, name string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", Invalid(field, "The name is not valid UTF-8 text.")
@@ -31,7 +31,16 @@ func ValidateName(field, name string) (string, error) {
 			return "", Invalid(field, fmt.Sprintf("The name holds an invisible control character (%U). Type the name again without it.", r))
 		}
 	}
+	if !strings.ContainsFunc(name, shows) {
+		return "", Invalid(field, "The name shows nothing. Use at least one letter, digit or symbol.")
+	}
 	return name, nil
+}
+
+// shows reports whether r is seen by itself. Joiners, variation selectors and
+// marks are not, and neither is the empty pattern of Braille.
+func shows(r rune) bool {
+	return r != '\u2800' && unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
 // invisible reports whether r shows nothing, or rearranges what does. The

@@ -92,6 +92,7 @@ func TestValidateName(t *testing.T) {
 		"", " \t ", strings.Repeat("x", 101), "a\x00b", "a\nb", "a\x1b[31mb", "a\u0085b", "\xff", "a\xc3",
 		"a\u202eb", "a\u2066b", "a\u200eb", "a\u061cb", "a\u200bb", "a\ufeffb", "a\u2028b", "a\u2029b",
 		"a\u2060b", "a\u00adb", "a\u2063b", "\u3164", "\u115f", "a\U000e0001b",
+		"\u200d", "\ufe0f", "\u2800", "\u200c\u200d", "\u0301", "\u2800 \ufe0f\u2800",
 	} {
 		_, err := toksta.ValidateName("label", in)
 		var e *toksta.Error

@@ -26,6 +26,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // Service changes and reads accounts. All fields are required.
@@ -100,7 +101,7 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 		Status: toksta.StatusActive, StatusSince: now, Cadence: CadenceMonthly, CreatedAt: now,
 	}
 	var err error
-	if a.Name, err = toksta.ValidateName("name", req.Name); err != nil {
+	if a.Name, err = text.Name("name", req.Name); err != nil {
 		return a, err
 	}
 	if req.Plan != "" {
@@ -132,7 +133,7 @@ type RenameRequest struct {
 
 // Rename changes an account's name.
 func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest) (Changed, error) {
-	name, err := toksta.ValidateName("name", req.Name)
+	name, err := text.Name("name", req.Name)
 	if err != nil {
 		return Changed{}, err
 	}

@@ -16,7 +16,7 @@ var rooms = map[string][]string{
 	"client":   {".", "httpauth"},
 
 	// Text that people wrote, from files and requests.
-	"internal/text": {},
+	"internal/text": {"."},
 
 	"internal/config": {".", "internal/text"},
 	"internal/route":  {"."},
@@ -42,9 +42,9 @@ var rooms = map[string][]string{
 	"internal/sharedrate/redistest": {},
 
 	// The mutation path.
-	"internal/keys":       {".", "internal/store"},
-	"internal/accounts":   {".", "internal/store"},
-	"internal/signin":     {".", "internal/store"},
+	"internal/keys":       {".", "internal/store", "internal/text"},
+	"internal/accounts":   {".", "internal/store", "internal/text"},
+	"internal/signin":     {".", "internal/store", "internal/text"},
 	"internal/ledger":     {".", "internal/store", "internal/credits"},
 	"internal/changefeed": {".", "internal/index", "internal/store"},
 	"internal/creditfeed": {".", "internal/credits", "internal/store"},
@@ -53,10 +53,10 @@ var rooms = map[string][]string{
 	"internal/meter": {".", "internal/store"},
 	"internal/usage": {".", "internal/credits", "internal/store"},
 	// Told to whatever bills for it.
-	"internal/export": {".", "internal/store"},
+	"internal/export": {".", "internal/store", "internal/text"},
 
 	// What happens to accounts, told to the vendor and the customer.
-	"internal/events": {".", "client", "internal/credits", "internal/store"},
+	"internal/events": {".", "client", "internal/credits", "internal/store", "internal/text"},
 
 	"internal/store":           {"."},
 	"internal/store/sqlstore":  {".", "internal/store"},
@@ -69,7 +69,7 @@ var rooms = map[string][]string{
 	// services, and can hold no database: sqlstore and index have no door here.
 	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/telemetry"},
 	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/telemetry", "internal/text"},
-	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"."},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 const (
@@ -108,7 +109,7 @@ func (s *Service) judge(d store.Delivery, outcome string, err error) store.Deliv
 		d.State, d.Outcome = store.DeliveryDelivered, outcome
 		return d
 	}
-	d.Outcome = err.Error()
+	d.Outcome = text.Keepable(err.Error())
 	if errors.Is(err, ErrGone) || d.Attempts > len(pauses) {
 		d.State = store.DeliveryDead
 		return d

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // Store is what is exported, and who exports it.
@@ -147,7 +148,7 @@ func (e *Exporter) step(ctx context.Context, before time.Time) (more bool, err e
 		return rows > 0, err
 	}
 	if err := e.post(ctx, events); err != nil {
-		return false, errors.Join(err, e.Store.FailExport(ctx, err.Error()))
+		return false, errors.Join(err, e.Store.FailExport(ctx, text.Keepable(err.Error())))
 	}
 	ids := make([]string, len(events))
 	for i, event := range events {

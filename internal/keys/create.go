@@ -8,6 +8,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // CreateRequest asks for a new key.
@@ -27,7 +28,7 @@ type CreateRequest struct {
 // it is CONFLICT.
 func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Created, error) {
 	now := s.now()
-	name, err := toksta.ValidateName("name", req.Name)
+	name, err := text.Name("name", req.Name)
 	if err != nil {
 		return Created{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // MaxImport is the most rows of one request: it bounds how long the change
@@ -138,7 +139,7 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 // taken over as it is: the key exists and has expired. The id carries the time
 // of creation, so that imported keys are listed by their age.
 func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
-	name, err := toksta.ValidateName("name", row.Name)
+	name, err := text.Name("name", row.Name)
 	if err != nil {
 		return toksta.Key{}, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // RenameRequest gives a key another name.
@@ -15,7 +16,7 @@ type RenameRequest struct {
 
 // Rename changes a key's name. A revoked key is CONFLICT.
 func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest) (Changed, error) {
-	name, err := toksta.ValidateName("name", req.Name)
+	name, err := text.Name("name", req.Name)
 	if err != nil {
 		return Changed{}, err
 	}

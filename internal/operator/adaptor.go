@@ -10,6 +10,7 @@ import (
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // endpoint is what the adaptor calls: who asks is an argument, so that no
@@ -59,7 +60,7 @@ func actor(r *http.Request) (toksta.Actor, error) {
 	if name == "" {
 		name = "operator"
 	}
-	name, err := toksta.ValidateName(client.HeaderOperator, name)
+	name, err := text.Name(client.HeaderOperator, name)
 	if err != nil {
 		return toksta.Actor{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // SignUpRequest is what a new person tells.
@@ -48,7 +49,7 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Plan,
 		Status: toksta.StatusActive, StatusSince: now, Cadence: "monthly", CreatedAt: now,
 	}
-	if account.Name, err = toksta.ValidateName("account_name", orElse(req.AccountName, req.Name)); err != nil {
+	if account.Name, err = text.Name("account_name", orElse(req.AccountName, req.Name)); err != nil {
 		return SignedIn{}, err
 	}
 	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -114,7 +115,7 @@ type memberDraft struct {
 func (s *Service) draft(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
 	var err error
-	if m.Name, err = toksta.ValidateName("name", d.Name); err != nil {
+	if m.Name, err = text.Name("name", d.Name); err != nil {
 		return m, err
 	}
 	if m.Email, err = validEmail(d.Email); err != nil {

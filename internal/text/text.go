@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -43,6 +44,13 @@ func Decode(name string, data []byte) (string, error) {
 		return "", fmt.Errorf("%s is not UTF-8 text: line %d holds the byte %02X; save it as UTF-8", name, line, data[i])
 	}
 	return string(bytes.TrimPrefix(data, []byte(BOM))), nil
+}
+
+// Keepable returns s as every database keeps it: bytes that are not UTF-8, and U+0000, become U+FFFD. It is for text of
+// other programs that is only shown, such as a User-Agent or a server's error message; text that means something is
+// rejected instead.
+func Keepable(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\ufffd"), "\ufffd")
 }
 
 // SkipBOM returns a reader of r's text without its byte-order mark.

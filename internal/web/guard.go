@@ -11,6 +11,7 @@ import (
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 )
 
@@ -28,7 +29,7 @@ func (p *Pages) actor(r *http.Request) toksta.Actor {
 
 // origin is where a request comes from, as the audit trail shows it.
 func (p *Pages) origin(r *http.Request) signin.Origin {
-	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(r.UserAgent())}
+	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent()))}
 }
 
 // member lets signed-in people through and shows the others the way in.

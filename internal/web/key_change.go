@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 )
 
@@ -132,7 +132,7 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if strings.TrimSpace(r.PostFormValue("name")) != key.Name {
+	if !text.SameName(r.PostFormValue("name"), confirmation(key)) {
 		p.showRevoke(w, r, key, view.Errors{"name": "This is not the key's name. Nothing was revoked."})
 		return
 	}
@@ -165,6 +165,15 @@ func fenced(receipt toksta.Receipt) string {
 	}
 }
 
+// confirmation is what a person types to revoke the key: its name, or its id where an earlier version stored a name that
+// shows nothing.
+func confirmation(k toksta.Key) string {
+	if _, err := text.Name("name", k.Name); err != nil {
+		return string(k.ID)
+	}
+	return k.Name
+}
+
 // showRevoke shows what is known of the key in use: revoking it stops that use
 // at once.
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
@@ -180,7 +189,7 @@ func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key,
 	}
 	form := view.KeyRevoke{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()),
-		LastUsed: use.At, LastFrom: use.Address, Today: today, Typed: r.PostFormValue("name"), Errors: faults,
+		LastUsed: use.At, LastFrom: use.Address, Today: today, Confirm: confirmation(k), Typed: r.PostFormValue("name"), Errors: faults,
 	}
 	p.show(w, r, screen{formStatus(faults), "key_revoke"}, form)
 }

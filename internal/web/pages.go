@@ -135,7 +135,11 @@ func (p *Pages) parsed(next http.Handler) http.Handler {
 			p.fail(w, r, &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The form is longer than any of ours."})
 			return
 		}
-		if err != nil || !legible(r.Form) {
+		if !legible(r.URL.Path) {
+			p.notFound(w, r)
+			return
+		}
+		if err != nil || !legibleForm(r.Form) {
 			p.fail(w, r, &toksta.Error{Code: toksta.CodeBadRequest, Message: "The form could not be read."})
 			return
 		}
@@ -143,17 +147,19 @@ func (p *Pages) parsed(next http.Handler) http.Handler {
 	})
 }
 
-// legible reports whether all values are text that every database takes.
-func legible(form url.Values) bool {
+// legibleForm reports whether all values are text that every database takes.
+func legibleForm(form url.Values) bool {
 	for _, values := range form {
 		for _, v := range values {
-			if !utf8.ValidString(v) || strings.Contains(v, "\x00") {
+			if !legible(v) {
 				return false
 			}
 		}
 	}
 	return true
 }
+
+func legible(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // named notes which page was asked for in the request's record.
 func named(mux *http.ServeMux) http.Handler {

@@ -54,7 +54,7 @@ func keyStories() []story {
 	}
 	rotated := reveal
 	rotated.Rotated = true
-	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
+	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Confirm: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
 	return []story{
 		{"key-new", "key_new", made},
 		{"key-new-error", "key_new", wrong},
@@ -70,7 +70,7 @@ func keyStories() []story {
 		}},
 		{"key-revoke", "key_revoke", view.KeyRevoke{
 			Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, LastUsed: used,
-			LastFrom: "203.0.113.41", Today: 131, Typed: "Enrichment worker",
+			LastFrom: "203.0.113.41", Today: 131, Confirm: "Enrichment worker", Typed: "Enrichment worker",
 		}},
 		{"key-revoke-hostile", "key_revoke", hostile},
 		{"key-revoked", "key_revoked", view.KeyRevoked{

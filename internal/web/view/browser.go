@@ -20,7 +20,8 @@ func Browser(agent string) string {
 		if name == "" {
 			return "Unknown"
 		}
-		return name[:min(len(name), 40)]
+		word := []rune(name)
+		return string(word[:min(len(word), 40)])
 	}
 	system := pick(agent, []token{
 		{"iPhone", "iOS"},
@@ -39,10 +40,10 @@ func Browser(agent string) string {
 
 type token struct{ mark, name string }
 
-// pick returns the name of the first token whose mark is in text.
-func pick(text string, tokens []token) string {
+// pick returns the name of the first token whose mark is in agent.
+func pick(agent string, tokens []token) string {
 	for _, t := range tokens {
-		if strings.Contains(text, t.mark) {
+		if strings.Contains(agent, t.mark) {
 			return t.name
 		}
 	}

@@ -1,6 +1,9 @@
 package view
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // A person must recognise their own devices in the list of sessions.
 func TestBrowser(t *testing.T) {
@@ -10,9 +13,10 @@ func TestBrowser(t *testing.T) {
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140":          "Edge on Windows",
 		"Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36":                         "Chrome on Android",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile Safari/604.1": "Safari on iOS",
-		"curl/8.5.0":     "curl",
-		"my-robot/2 (x)": "my-robot",
-		"":               "Unknown",
+		"curl/8.5.0":                  "curl",
+		"my-robot/2 (x)":              "my-robot",
+		"":                            "Unknown",
+		"x" + strings.Repeat("é", 60): "x" + strings.Repeat("é", 39),
 	} {
 		if got := Browser(agent); got != want {
 			t.Errorf("Browser(%q) = %q, want %q", agent, got, want)

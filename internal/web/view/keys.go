@@ -118,9 +118,9 @@ type KeyRevoke struct {
 	LastUsed time.Time
 	LastFrom string
 	Today    int64
-	// Typed is what stands in the field for the name.
-	Typed  string
-	Errors Errors
+	// Confirm is what to type, and Typed what stands in the field for it.
+	Confirm, Typed string
+	Errors         Errors
 }
 
 // InUse reports whether the key was used within the last day.
