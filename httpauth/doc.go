@@ -1,10 +1,7 @@
-// Package httpauth is the HTTP side of the decision: it turns an Authorization
-// field into a digest, asks a [Verifier], and writes the one envelope that
-// every answer comes in.
+// Package httpauth is the HTTP side of a decision: it parses the Authorization
+// field, words a rejection, and writes the envelope of every JSON response.
 //
-// It stands between the listener and the decision on the request path. The
-// secret's plaintext dies here: nothing behind [Credential] sees it, and no
-// answer, log line or error repeats it. The package decides nothing itself; it
-// imports the standard library and the root package only, so vendors can use
-// [Require] in front of their own Go handlers.
+// The secret's plaintext ends in [Credential]: nothing behind it sees the secret,
+// and no response, log line or error repeats it. The package decides nothing. It
+// imports the standard library and the root package only.
 package httpauth

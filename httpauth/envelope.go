@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Status is the one table from code to HTTP status. A code that is not in it
-// is a fault of ours: 500.
+// Status returns the HTTP status of a code. It is the only table of statuses; an
+// unknown code is an internal error, 500.
 func Status(c toksta.Code) int {
 	switch c {
 	case toksta.CodeBadRequest, toksta.CodeValidation:
@@ -50,7 +50,7 @@ func Status(c toksta.Code) int {
 	}
 }
 
-// envelope is the one shape of an answer: data or error, never both.
+// envelope is the body of every JSON response: data or error, never both.
 type envelope struct {
 	Success bool       `json:"success"`
 	Data    any        `json:"data,omitempty"`
@@ -58,31 +58,32 @@ type envelope struct {
 	Meta    meta       `json:"meta"`
 }
 
-// errorBody is what a caller may know of an error.
+// errorBody holds the part of an error that a caller may read.
 type errorBody struct {
 	Code    toksta.Code    `json:"code"`
 	Message string         `json:"message"`
 	Details map[string]any `json:"details,omitempty"`
 }
 
-// meta is what a caller quotes when asking for help.
+// meta holds the ids that a caller quotes when asking for help.
 type meta struct {
 	RequestID string `json:"request_id"`
 	TraceID   string `json:"trace_id,omitempty"`
 }
 
-// WriteData answers with data in the success envelope. Data that cannot be
-// encoded becomes a 500, and the returned error says why, for the log.
-func WriteData(w http.ResponseWriter, r *http.Request, status int, data any) error {
-	return write(w, r, status, envelope{Success: true, Data: data})
+// WriteData responds with data in the success envelope. If data cannot be
+// encoded, it responds with a 500 instead and returns the cause, for the log.
+func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
+	return write(w, m, status, envelope{Success: true, Data: data})
 }
 
-// WriteError answers with err in the error envelope: an *toksta.Error in its
-// chain as it is, anything else as INTERNAL_ERROR without its text. It adds
-// what its status calls for: the challenge on 401 and on a scope's 403, Allow
-// on 405, Retry-After on 429 and 503, and no-store on all of them. A reason is
-// shown on 402, 403 and 429 only.
-func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+// WriteError responds with err in the error envelope. An *toksta.Error in its
+// chain is shown to the caller; any other error becomes INTERNAL_ERROR without
+// its text. It sets the fields that the status requires: the challenge on 401
+// and on the 403 of a scope (RFC 6750, section 3), Allow on 405, Retry-After on
+// 429 and 503, and Cache-Control: no-store on all of them. Only 402, 403 and 429
+// show a reason.
+func WriteError(w http.ResponseWriter, m *Meta, err error) {
 	e, ok := errors.AsType[*toksta.Error](err)
 	if !ok {
 		e = &toksta.Error{Code: toksta.CodeInternal, Message: "Internal error."}
@@ -93,18 +94,18 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	body := errorBody{Code: e.Code, Message: e.Message, Details: e.Details}
 	switch status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", challenge(ExchangeFrom(r.Context()).Realm, e))
+		h.Set("WWW-Authenticate", challenge(m.Realm, e))
 		body.Details = nil
 	case http.StatusForbidden:
 		if e.Reason == toksta.ReasonScopeInsufficient {
-			h.Set("WWW-Authenticate", challenge(ExchangeFrom(r.Context()).Realm, e))
+			h.Set("WWW-Authenticate", challenge(m.Realm, e))
 		}
 		body.Details = withReason(e)
 	case http.StatusPaymentRequired:
 		body.Details = withReason(e)
 	case http.StatusTooManyRequests:
 		body.Details = withReason(e)
-		h.Set("Retry-After", retryAfter(ExchangeFrom(r.Context())))
+		h.Set("Retry-After", m.retryAfter())
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1")
 	case http.StatusMethodNotAllowed:
@@ -112,21 +113,20 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			h.Set("Allow", allow)
 		}
 	}
-	_ = write(w, r, status, envelope{Error: &body}) // err is the caller's to log
+	_ = write(w, m, status, envelope{Error: &body}) // the caller logs err
 }
 
-// write encodes before it writes, so that a failure to encode is still an
-// answer of its own. It returns that failure.
-func write(w http.ResponseWriter, r *http.Request, status int, e envelope) error {
-	x := ExchangeFrom(r.Context())
-	e.Meta = meta{RequestID: x.RequestID, TraceID: x.TraceID}
+// write encodes the envelope before it writes the header, so that an encoding
+// error, which it returns, still becomes a complete response.
+func write(w http.ResponseWriter, m *Meta, status int, e envelope) error {
+	e.Meta = meta{RequestID: m.RequestID, TraceID: m.TraceID}
 	body, err := json.Marshal(e)
 	if err != nil {
-		WriteError(w, r, err)
+		WriteError(w, m, err)
 		return fmt.Errorf("encode the response: %w", err)
 	}
 	h := w.Header()
-	x.Stamp(h)
+	m.Apply(h)
 	h.Set(HeaderSource, SourceGateway)
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -137,7 +137,8 @@ func write(w http.ResponseWriter, r *http.Request, status int, e envelope) error
 	return nil
 }
 
-// challenge is RFC 6750, section 3: no error code when nothing was sent.
+// challenge formats WWW-Authenticate as RFC 6750, section 3, has it: without an
+// error code when the request had no credential.
 func challenge(realm string, e *toksta.Error) string {
 	if realm == "" {
 		realm = "api"
@@ -154,8 +155,8 @@ func challenge(realm string, e *toksta.Error) string {
 	}
 }
 
-// withReason adds the reason to the details without touching the error's own
-// map, which may be shared.
+// withReason returns the details with the reason added. It copies the map of the
+// error, which requests may share.
 func withReason(e *toksta.Error) map[string]any {
 	if e.Reason == "" {
 		return e.Details
@@ -164,9 +165,4 @@ func withReason(e *toksta.Error) map[string]any {
 	maps.Copy(details, e.Details)
 	details["reason"] = e.Reason
 	return details
-}
-
-// retryAfter is the seconds until the account's window ends, at least one.
-func retryAfter(x *Exchange) string {
-	return strconv.FormatInt(max(1, x.Rate.Reset-x.Now.Unix()), 10)
 }

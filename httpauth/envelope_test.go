@@ -10,18 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/toksta/toksta"
 )
 
-func answer(err error, x *Exchange) *httptest.ResponseRecorder {
+// respond writes err as the response to a request of second 1000.
+func respond(err error, m Meta) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", "/", nil)
-	got, r := Begin(r, "api", time.Unix(1000, 0))
-	if x != nil {
-		got.Rate = x.Rate
-		got.Realm = x.Realm
-	}
-	WriteError(w, r, err)
+	m.RequestID, m.Now = "req_1", time.Unix(1000, 0)
+	WriteError(w, &m, err)
 	return w
 }
 
@@ -33,7 +31,7 @@ func TestStatus(t *testing.T) {
 		"METHOD_NOT_ALLOWED": 405, "CONFLICT": 409, "PAYLOAD_TOO_LARGE": 413, "TARGET_TOO_LONG": 414, "RATE_LIMITED": 429, "HEADERS_TOO_LARGE": 431,
 		"INTERNAL_ERROR": 500, "NOT_IMPLEMENTED": 501, "UPSTREAM_ERROR": 502, "UNAVAILABLE": 503, "UPSTREAM_TIMEOUT": 504, "UNHEARD_OF": 500,
 	} {
-		if w := answer(&toksta.Error{Code: code, Message: "m"}, nil); w.Code != want || !strings.Contains(w.Body.String(), string(code)) {
+		if w := respond(&toksta.Error{Code: code, Message: "m"}, Meta{}); w.Code != want || !strings.Contains(w.Body.String(), string(code)) {
 			t.Errorf("%s: %d %s, want %d", code, w.Code, w.Body, want)
 		}
 	}
@@ -42,21 +40,21 @@ func TestStatus(t *testing.T) {
 // What is internal stays internal; what is wrapped for the caller arrives.
 func TestWriteErrorKinds(t *testing.T) {
 	t.Parallel()
-	if w := answer(errors.New("dial 10.0.0.1: hush"), nil); w.Code != 500 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"Internal error."`) {
+	if w := respond(errors.New("dial 10.0.0.1: hush"), Meta{}); w.Code != 500 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"Internal error."`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := answer(fmt.Errorf("hush: %w", toksta.Invalid("month", "Give month as YYYY-MM.")), nil); w.Code != 400 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"field":"month"`) {
+	if w := respond(fmt.Errorf("hush: %w", toksta.Invalid("month", "Give month as YYYY-MM.")), Meta{}); w.Code != 400 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"field":"month"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := answer(&toksta.Error{Code: "FORBIDDEN", Details: map[string]any{"x": func() {}}}, nil); w.Code != 500 {
+	if w := respond(&toksta.Error{Code: "FORBIDDEN", Details: map[string]any{"x": func() {}}}, Meta{}); w.Code != 500 {
 		t.Errorf("details that cannot be encoded: %d %s", w.Code, w.Body)
 	}
 	hinted := &toksta.Error{Code: toksta.CodeConflict, Reason: "internal_reason", Message: "m", Hint: "hush"}
-	if w := answer(hinted, nil); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "internal_reason") {
+	if w := respond(hinted, Meta{}); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "internal_reason") {
 		t.Errorf("%s", w.Body)
 	}
 	dead := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyRevoked, Message: messageInvalid, Details: map[string]any{"key": "hush"}}
-	if w := answer(dead, nil); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "revoked") {
+	if w := respond(dead, Meta{}); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "revoked") {
 		t.Errorf("%s", w.Body)
 	}
 }
@@ -64,7 +62,7 @@ func TestWriteErrorKinds(t *testing.T) {
 // A realm with a quote or a line break in it cannot break out of the challenge.
 func TestChallengeQuotes(t *testing.T) {
 	t.Parallel()
-	w := answer(&toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing}, &Exchange{Realm: "a\"b\r\nc"})
+	w := respond(&toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing}, Meta{Realm: "a\"b\r\nc"})
 	if got, want := w.Header().Get("WWW-Authenticate"), `Bearer realm="a\"b\r\nc"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -75,8 +73,8 @@ func TestChallengeQuotes(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for reset, want := range map[int64]string{1030: "30", 1000: "1", 900: "1"} {
-		x := &Exchange{Rate: toksta.RateState{Limit: 1, Remaining: -1, Reset: reset}}
-		w := answer(&toksta.Error{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}, x)
+		m := Meta{Rate: toksta.RateState{Limit: 1, Remaining: -1, Reset: reset}}
+		w := respond(&toksta.Error{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}, m)
 		if got := w.Header().Get("Retry-After"); got != want || w.Header().Get("X-RateLimit-Remaining") != "0" {
 			t.Errorf("reset %d: %s, want %s, %v", reset, got, want, w.Header())
 		}
@@ -87,9 +85,9 @@ func TestRetryAfter(t *testing.T) {
 // failure instead of half an answer.
 func TestWriteData(t *testing.T) {
 	t.Parallel()
-	x, r := Begin(httptest.NewRequest("GET", "/", nil), "api", time.Now())
+	m := &Meta{RequestID: "req_1"}
 	w := httptest.NewRecorder()
-	if err := WriteData(w, r, http.StatusCreated, []int{}); err != nil {
+	if err := WriteData(w, m, http.StatusCreated, []int{}); err != nil {
 		t.Error(err)
 	}
 	var got struct {
@@ -99,11 +97,11 @@ func TestWriteData(t *testing.T) {
 			RequestID string `json:"request_id"`
 		}
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 201 || !got.Success || string(got.Data) != "[]" || got.Meta.RequestID != x.RequestID {
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 201 || !got.Success || string(got.Data) != "[]" || got.Meta.RequestID != m.RequestID {
 		t.Errorf("%d %s %v", w.Code, w.Body, err)
 	}
 	w = httptest.NewRecorder()
-	if err := WriteData(w, r, http.StatusOK, func() {}); err == nil || !strings.Contains(err.Error(), "encode the response") {
+	if err := WriteData(w, m, http.StatusOK, func() {}); err == nil || !strings.Contains(err.Error(), "encode the response") {
 		t.Errorf("the cause of a failed encoding is lost: %v", err)
 	}
 	if w.Code != 500 || !strings.Contains(w.Body.String(), "INTERNAL_ERROR") {
@@ -111,17 +109,24 @@ func TestWriteData(t *testing.T) {
 	}
 }
 
-// Begin and Stamp may be met twice on a path of several stations.
-func TestExchangeOnce(t *testing.T) {
+// A response that passes several stages has each field once, and keeps the
+// exposed fields that the upstream named.
+func TestApplyTwice(t *testing.T) {
 	t.Parallel()
-	x, r := Begin(httptest.NewRequest("GET", "/", nil), "api", time.Now())
-	if again, _ := Begin(r, "other", time.Now()); again != x {
-		t.Error("a second exchange")
-	}
 	h := http.Header{headerExpose: {"X-Theirs"}}
-	x.Stamp(h)
-	x.Stamp(h)
-	if len(h[headerExpose]) != 2 {
-		t.Errorf("%v", h)
+	m := Meta{RequestID: "req_1", Rate: toksta.RateState{Limit: 5, Remaining: 2, Reset: 60}, Billable: true, Cost: 3}
+	m.Apply(h)
+	m.Apply(h)
+	want := http.Header{
+		headerExpose: {"X-Theirs", exposed}, HeaderRequestID: {"req_1"}, HeaderTraceID: {""},
+		HeaderRateLimit: {"5"}, HeaderRateRemaining: {"2"}, HeaderRateReset: {"60"}, HeaderCreditCost: {"3"},
+	}
+	if diff := cmp.Diff(want, h); diff != "" {
+		t.Error(diff)
+	}
+	// A field that is added later must not overwrite its neighbour's value.
+	h.Add(HeaderRequestID, "again")
+	if got := h.Get(HeaderTraceID); got != "" {
+		t.Errorf("the fields share their values: %q", got)
 	}
 }

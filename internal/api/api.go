@@ -15,7 +15,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
 // OperationUsage is the operation that reports an account's usage.
@@ -108,7 +108,8 @@ func listing(routes []toksta.Route) []endpoint {
 
 // list answers GET /v1/.
 func (a *API) list(w http.ResponseWriter, r *http.Request) {
-	if err := httpauth.WriteData(w, r, http.StatusOK, map[string]any{"endpoints": a.listing}); err != nil {
-		telemetry.RecordFrom(r.Context()).Fail(err)
+	x := exchange.FromContext(r.Context())
+	if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, map[string]any{"endpoints": a.listing}); err != nil {
+		x.Fail(err)
 	}
 }

@@ -80,7 +80,7 @@ func serve(t *testing.T, u Usage, checks ...Check) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Config{Routes: c.Routes, Local: a.Local(), Open: a.Open(), Verifier: judge{}, Settler: judge{}})
+	g, err := gateway.New(gateway.Config{Routes: c.Routes, Local: a.Local(), Open: a.Open(), Engine: judge{}})
 	if err != nil {
 		t.Fatal(err)
 	}

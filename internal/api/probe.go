@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
 // probeTime is how long all checks together may take: less than an ordinary
@@ -59,7 +60,7 @@ func (a *API) version(w http.ResponseWriter, r *http.Request) {
 func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		httpauth.WriteError(w, r, err)
+		httpauth.WriteError(w, &exchange.FromContext(r.Context()).Meta, err)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -6,7 +6,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/usage"
 )
 
@@ -20,32 +20,32 @@ type Usage interface {
 // cache may keep. What it reads itself may be a moment behind: a call counts
 // there once its node has flushed.
 func (a *API) usage(w http.ResponseWriter, r *http.Request) {
-	report, err := a.report(r)
+	x := exchange.FromContext(r.Context())
+	report, err := a.report(x, r)
 	if err != nil {
-		telemetry.RecordFrom(r.Context()).Fail(err)
-		httpauth.WriteError(w, r, err)
+		x.Fail(err)
+		httpauth.WriteError(w, &x.Meta, err)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	if err := httpauth.WriteData(w, r, http.StatusOK, report); err != nil {
-		telemetry.RecordFrom(r.Context()).Fail(err)
+	if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, report); err != nil {
+		x.Fail(err)
 	}
 }
 
 // report reads the account from the admitted key and never from the request.
 // Query parameters that it does not know are ignored.
-func (a *API) report(r *http.Request) (usage.Report, error) {
-	who, ok := httpauth.FromContext(r.Context())
-	if !ok {
+func (a *API) report(x *exchange.Exchange, r *http.Request) (usage.Report, error) {
+	if !x.Admitted() {
 		return usage.Report{}, &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing, Message: "Provide an API key."}
 	}
 	months := r.URL.Query()["month"]
 	switch {
 	case len(months) == 0:
-		return a.config.Usage.Month(r.Context(), who.AccountID, "")
+		return a.config.Usage.Month(r.Context(), x.Principal.AccountID, "")
 	case len(months) > 1 || months[0] == "":
 		return usage.Report{}, toksta.Invalid("month", "Give one month as YYYY-MM.")
 	default:
-		return a.config.Usage.Month(r.Context(), who.AccountID, months[0])
+		return a.config.Usage.Month(r.Context(), x.Principal.AccountID, months[0])
 	}
 }

@@ -82,7 +82,7 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	}
 	return gateway.New(gateway.Config{
 		Routes: a.catalog.Routes, Upstreams: upstreams, Local: own.Local(), Open: own.Open(),
-		Verifier: a.engine, Settler: a.engine, TrustedProxies: c.TrustedProxies, Realm: c.Branding.Product,
+		Engine: a.engine, TrustedProxies: c.TrustedProxies,
 		RateFields: c.RateLimit.StructuredFields,
 		MaxBody:    int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
 	})

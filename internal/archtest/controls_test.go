@@ -147,9 +147,9 @@ var controls = []control{
 		keeps:  one("internal/keys/a.go", "package keys\n"),
 	},
 	{
-		rule: "import depth", name: "seven", where: "a",
-		breaks: chain("a", "b", "c", "d", "e", "f", "g"),
-		keeps:  chain("a", "b", "c", "d", "e", "f"),
+		rule: "import depth", name: "eight", where: "a",
+		breaks: chain("a", "b", "c", "d", "e", "f", "g", "h"),
+		keeps:  chain("a", "b", "c", "d", "e", "f", "g"),
 	},
 	{
 		rule: "environment", name: "a reader elsewhere", where: "internal/web/a.go",

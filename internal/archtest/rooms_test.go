@@ -26,8 +26,9 @@ var rooms = map[string][]string{
 	// One of its own for tests of any package.
 	"internal/mail/mailtest": {},
 
-	// The one record of a request, which each station adds its part to.
-	"internal/telemetry": {".", "httpauth"},
+	// The one value of a request, to which each stage adds its part.
+	"internal/exchange":  {".", "httpauth"},
+	"internal/telemetry": {".", "httpauth", "internal/exchange"},
 
 	// The request path: none of it can reach the database.
 	"internal/index":     {"."},
@@ -35,8 +36,9 @@ var rooms = map[string][]string{
 	// Redis, and nothing but counts in it.
 	"internal/sharedrate": {".", "internal/ratelimit"},
 	"internal/credits":    {"."},
-	"internal/verify":     {".", "httpauth", "internal/index", "internal/ratelimit", "internal/credits", "internal/meter"},
-	"internal/gateway":    {".", "httpauth", "internal/route", "internal/telemetry"},
+	"internal/verify":     {".", "internal/index", "internal/ratelimit", "internal/credits", "internal/meter"},
+	"internal/admit":      {".", "httpauth", "internal/exchange", "internal/route"},
+	"internal/gateway":    {".", "httpauth", "internal/admit", "internal/exchange", "internal/route"},
 
 	// Starts a Redis of its own for tests of any package.
 	"internal/sharedrate/redistest": {},
@@ -67,9 +69,9 @@ var rooms = map[string][]string{
 	// The doors that people and programs come through.
 	// They may say store's words (a page, a query, a repeated request) to the
 	// services, and can hold no database: sqlstore and index have no door here.
-	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/telemetry"},
-	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/telemetry", "internal/text"},
-	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/telemetry", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/api":       {".", "httpauth", "internal/store", "internal/usage", "internal/exchange"},
+	"internal/operator":  {".", "httpauth", "client", "internal/store", "internal/keys", "internal/ledger", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/text"},
+	"internal/web":       {".", "httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"."},
@@ -102,6 +104,8 @@ var never = map[string][]string{
 	"internal/sharedrate":     {"net/http", "database/sql", "os"},
 	"internal/credits":        {"net/http", "database/sql", "os"},
 	"internal/verify":         {"net/http", "database/sql", "os"},
+	"internal/exchange":       {"net/http", "database/sql", "os"},
+	"internal/admit":          {"net/http", "database/sql", "os"},
 	"internal/gateway":        {"database/sql"},
 	"internal/route":          {"database/sql", "os"},
 	"internal/web":            {"database/sql"},
@@ -164,7 +168,7 @@ func emptyRooms(t *tree) (out []finding) {
 	return out
 }
 
-const maxDepth = 6
+const maxDepth = 7
 
 // importDepth keeps the longest chain of our packages short enough to hold in
 // the head.

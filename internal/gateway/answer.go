@@ -2,21 +2,6 @@ package gateway
 
 import "net/http"
 
-// passOn lets next pass on an upstream's response. If the response breaks off
-// after its header, the caller receives what came before the connection is cut.
-func passOn(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, whole := &passing{ResponseWriter: w}, false
-		defer func() {
-			if p.begun && !whole {
-				_ = http.NewResponseController(w).Flush()
-			}
-		}()
-		next.ServeHTTP(p, r)
-		whole = true
-	})
-}
-
 // passing writes an upstream's response. It hides no optional method of the
 // writer below from [http.ResponseController].
 type passing struct {

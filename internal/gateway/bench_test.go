@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
@@ -35,7 +37,7 @@ func BenchmarkGateway(b *testing.B) {
 		Rewrite:   func(pr *httputil.ProxyRequest) { pr.SetURL(base) },
 		Transport: Upstream{URL: base}.transport(),
 	}
-	g, err := New(Config{Routes: testRoutes[1:2], Upstreams: []Upstream{{Name: "main", URL: base}}, Verifier: admitAll{}, Settler: admitAll{}})
+	g, err := New(Config{Routes: testRoutes[1:2], Upstreams: []Upstream{{Name: "main", URL: base}}, Engine: admitAll{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -58,4 +60,40 @@ func BenchmarkGateway(b *testing.B) {
 	b.ReportMetric(float64(plain.Nanoseconds())/float64(b.N), "bare-ns/op")
 	b.ReportMetric(float64(walked.Nanoseconds())/float64(b.N), "walk-ns/op")
 	b.ReportMetric(float64(walked)/float64(plain), "x/bare")
+}
+
+// countingContext counts how often the exchange is looked up.
+type countingContext struct {
+	context.Context
+	lookups *atomic.Int64
+}
+
+func (c countingContext) Value(key any) any {
+	v := c.Context.Value(key)
+	if _, ok := v.(*exchange.Exchange); ok {
+		c.lookups.Add(1)
+	}
+	return v
+}
+
+// The state of a proxied request is passed from stage to stage. Looking it up in
+// the context again would hide which stage depends on it.
+func TestExchangeIsFetchedOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, nil)
+	g, err := New(Config{Routes: testRoutes[1:2], Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}}, Engine: admitAll{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lookups atomic.Int64
+	h := telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.ServeHTTP(w, r.WithContext(countingContext{r.Context(), &lookups}))
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/v1/creators/1", nil)
+	r.Header.Set("Authorization", "Bearer "+goodKey)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || len(b.forwarded()) != 1 || lookups.Load() != 1 {
+		t.Errorf("status %d, %d lookups, want one of a forwarded call", w.Code, lookups.Load())
+	}
 }

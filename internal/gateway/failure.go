@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -10,48 +9,37 @@ import (
 	"sync/atomic"
 
 	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
-// fail answers for an upstream that did not. What the client did wrong is its
-// own error, and paid if the upstream may have acted on what came before: a body
-// that says all and never ends must not make the call free. A client that has
-// gone away is nobody's: its connection is cut rather than answered, should it
-// be there after all.
-func fail(w http.ResponseWriter, r *http.Request, err error) {
-	b, _ := r.Context().Value(bodyKey{}).(*body)
-	if fault := b.refusal(); fault != nil {
-		if b.begun.Load() {
-			abandon(r)
+// fail is the proxy's ErrorHandler. A bad or oversized request body is the
+// client's 4xx, charged if part of it was forwarded: a body that never ends must
+// not make the call free. If the client disconnected, the call is charged and the
+// connection is cut. Otherwise it responds 502, or 504 on timeout.
+func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if mistake := f.body.mistake(); mistake != nil {
+		if f.body.begun.Load() {
+			f.x.Abandon()
 		}
-		closeAfter(r)
-		refuse(w, r, fault)
+		closeAfter(r, f.x)
+		reject(w, r, f.x, mistake)
 		return
 	}
-	rec := telemetry.RecordFrom(r.Context())
 	if r.Context().Err() != nil {
-		rec.Outcome = telemetry.ClientGone
-		abandon(r)
+		f.x.Outcome = exchange.ClientGone
+		f.x.Abandon()
 		panic(http.ErrAbortHandler)
 	}
 	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached."}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e = &toksta.Error{Code: toksta.CodeUpstreamTimeout, Message: "The service behind this endpoint did not answer in time."}
 	}
-	refuse(w, r, e)
-	rec.Err = err
+	reject(w, r, f.x, e)
+	f.x.Err = err
 }
 
-// abandon settles a call whose client broke it off.
-func abandon(r *http.Request) {
-	if p := httpauth.PassageFrom(r.Context()); p != nil {
-		p.Abandon()
-	}
-}
-
-// body is a request's body that remembers how reading it failed, since the
-// transport reports its own failures and the client's alike.
+// body remembers how reading a request's body failed, because the transport
+// reports its own errors and the client's alike.
 type body struct {
 	io.ReadCloser
 	begun atomic.Bool // some of it was read, so the upstream may have it
@@ -70,51 +58,43 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bodyKey carries a request's body to its failure.
-type bodyKey struct{}
-
-// limitBody refuses bodies of more than limit bytes, at once when the length
-// is announced, and lets only WebSocket leave HTTP: another protocol would
-// carry requests that nobody decides on.
-func limitBody(limit int64, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength > limit {
-			closeAfter(r)
-			refuse(w, r, tooLarge())
-			return
-		}
-		if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-			r.Header.Del("Upgrade")
-		}
-		if r.Body != nil && r.Body != http.NoBody {
-			b := &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit)}
-			r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, b))
-			r.Body = b
-		}
-		next.ServeHTTP(w, r)
-	})
+// limit rejects a body of more than the upstream's limit, at once when its length
+// is announced, and lets only WebSocket leave HTTP: another protocol would carry
+// requests without a decision. r is the handler's own copy, not net/http's.
+func (f *forwarding) limit(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength > f.maxBody {
+		return tooLarge()
+	}
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		r.Header.Del("Upgrade")
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		f.body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, f.maxBody)}
+		r.Body = f.body
+	}
+	return nil
 }
 
-// refusal is the client's own failure to send the request, nil without one.
-func (b *body) refusal() error {
+// mistake returns the client's own failure to send the body, nil without one.
+func (b *body) mistake() error {
 	if b == nil {
 		return nil
 	}
-	fault := b.fault.Load()
-	if fault == nil {
+	failure := b.fault.Load()
+	if failure == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](*fault); ok {
+	if _, ok := errors.AsType[*http.MaxBytesError](*failure); ok {
 		return tooLarge()
 	}
-	return badRequest("The request's body could not be read.")
+	return &toksta.Error{Code: toksta.CodeBadRequest, Message: "The request's body could not be read."}
 }
 
 // closeAfter ends an HTTP/1 connection after the response, because the rest of
 // the request's body is not worth reading. On HTTP/2 only the stream ends.
-func closeAfter(r *http.Request) {
+func closeAfter(r *http.Request, x *exchange.Exchange) {
 	if r.ProtoMajor < 2 {
-		httpauth.ExchangeFrom(r.Context()).Close = true
+		x.Close = true
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
 // The identity that the upstream may trust, because nobody else can set it.
@@ -85,22 +86,21 @@ func strip(h http.Header, ours func(name string) bool) {
 	}
 }
 
-// identify states to the upstream who calls and in which request; parent is the
-// trace context that the client sent. A trace state without the trace context
-// that it belongs to would mislead, so it goes.
-func identify(h http.Header, p *httpauth.Passage, parent string) {
-	who := p.Decision.Principal
-	h.Set(HeaderAccountID, string(who.AccountID))
-	h.Set(HeaderKeyID, string(who.KeyID))
-	h.Set(HeaderPlan, string(who.Plan))
-	h.Set(HeaderScopes, joinFamilies(who.Scopes))
-	h.Set(httpauth.HeaderRequestID, p.Exchange.RequestID)
-	h.Set(httpauth.HeaderTraceID, p.Exchange.TraceID)
-	if parent == "" || parent != p.Exchange.Traceparent {
+// identify sets the fields that name the caller and the request to the upstream;
+// parent is the trace context that the client sent. A trace state without its
+// trace context would mislead, so it is deleted.
+func identify(h http.Header, x *exchange.Exchange, parent string) {
+	h.Set(HeaderAccountID, string(x.Principal.AccountID))
+	h.Set(HeaderKeyID, string(x.Principal.KeyID))
+	h.Set(HeaderPlan, string(x.Principal.Plan))
+	h.Set(HeaderScopes, joinFamilies(x.Principal.Scopes))
+	h.Set(httpauth.HeaderRequestID, x.RequestID)
+	h.Set(httpauth.HeaderTraceID, x.TraceID)
+	if parent == "" || parent != x.Traceparent {
 		h.Del("Tracestate")
 	}
-	if p.Exchange.Traceparent != "" {
-		h.Set(httpauth.HeaderTraceparent, p.Exchange.Traceparent)
+	if x.Traceparent != "" {
+		h.Set(httpauth.HeaderTraceparent, x.Traceparent)
 	}
 }
 

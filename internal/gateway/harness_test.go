@@ -113,7 +113,7 @@ func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config)) *benc
 	}))
 	t.Cleanup(b.upstream.Close)
 	c := Config{
-		Routes: testRoutes, Verifier: b.judge, Settler: b.judge, Realm: "Toksta API", MaxBody: 64,
+		Routes: testRoutes, Engine: b.judge, MaxBody: 64,
 		Upstreams: []Upstream{
 			{Name: "main", URL: parseURL(t, b.upstream.URL)},
 			{Name: "down", URL: parseURL(t, "http://"+closedPort(t))},
@@ -137,7 +137,7 @@ func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config)) *benc
 		t.Fatal(err)
 	}
 	b.addr = l.Addr().String()
-	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(b.log, slog.LevelInfo), Realm: c.Realm}, g), DefaultMaxHeader)
+	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(b.log, slog.LevelInfo), Realm: "Toksta API"}, g), DefaultMaxHeader)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return b

@@ -14,7 +14,7 @@ func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
 	g, err := New(Config{
-		Routes: testRoutes[1:2], Verifier: b.judge, Settler: b.judge,
+		Routes: testRoutes[1:2], Engine: b.judge,
 		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}},
 	})
 	if err != nil {

@@ -13,82 +13,126 @@ import (
 	"sync"
 
 	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/admit"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
 // maxCost bounds the cost that an upstream may state for one call, in credits.
 const maxCost = 1_000_000
 
-// proxy forwards admitted calls to one upstream. Flushing is ReverseProxy's:
-// event streams and bodies of unknown length go out piece by piece.
+// proxy forwards admitted calls to one upstream.
 type proxy struct {
 	base         *url.URL
-	trusted      proxies
 	keepHost     bool
 	keepLocation bool
+	trusted      admit.Proxies
+	maxBody      int64
+	transport    http.RoundTripper
+	buffers      *buffers
+	log          *log.Logger
 }
 
-// newProxy returns the handler of an upstream's routes.
-func (c Config) newProxy(u Upstream) (http.Handler, error) {
+// newProxy returns the proxy of u.
+func (c *Config) newProxy(u Upstream) (*proxy, error) {
 	base, err := u.base()
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{base: base, trusted: c.proxies(), keepHost: u.KeepHost, keepLocation: u.KeepLocation}
-	return passOn(&httputil.ReverseProxy{
-		Rewrite:        p.rewrite,
-		Transport:      &pool{upstream: u, now: c.Now},
-		ModifyResponse: p.modify,
-		ErrorHandler:   fail,
-		ErrorLog:       log.New(io.Discard, "", 0), // the request record says it
-		BufferPool:     &buffers{},
-	}), nil
+	return &proxy{
+		base: base, keepHost: u.KeepHost, keepLocation: u.KeepLocation,
+		trusted: c.TrustedProxies, maxBody: c.MaxBody,
+		transport: &pool{upstream: u, now: c.Now}, buffers: &buffers{},
+		log: log.New(io.Discard, "", 0), // the request record holds the error
+	}, nil
 }
 
-// rewrite makes the upstream's request: the client's path and query byte for
-// byte, its header without what only we may say, and our own statements.
-func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
-	passage := httpauth.PassageFrom(pr.In.Context())
+// forwarding is one admitted call on its way to the upstream and back.
+type forwarding struct {
+	*proxy
+	x    *exchange.Exchange
+	body *body // nil without a body
+}
+
+// serve forwards the call of x and copies the response. httputil.ReverseProxy
+// sends event streams and bodies of unknown length on piece by piece. If the
+// response breaks off after its header, the caller receives the bytes that came
+// before the connection is cut.
+func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) {
+	f := &forwarding{proxy: p, x: x}
+	if err := f.limit(w, r); err != nil {
+		closeAfter(r, x)
+		reject(w, r, x, err)
+		return
+	}
+	reverse := httputil.ReverseProxy{
+		Rewrite: f.rewrite, ModifyResponse: f.modify, ErrorHandler: f.fail,
+		Transport: p.transport, BufferPool: p.buffers, ErrorLog: p.log,
+	}
+	out, whole := &passing{ResponseWriter: w}, false
+	defer func() {
+		if out.begun && !whole {
+			_ = http.NewResponseController(w).Flush()
+		}
+	}()
+	reverse.ServeHTTP(out, r)
+	whole = true
+}
+
+// rewrite makes the request to the upstream: the client's path and query byte for
+// byte, its header without the fields that only this system may set, and those
+// fields.
+func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
-	out.URL.Scheme, out.URL.Host, out.Host = p.base.Scheme, p.base.Host, ""
-	out.URL.Path = p.base.Path + pr.In.URL.Path
-	out.URL.RawPath = p.base.RawPath + pr.In.URL.EscapedPath()
+	out.URL.Scheme, out.URL.Host, out.Host = f.base.Scheme, f.base.Host, ""
+	out.URL.Path = f.base.Path + pr.In.URL.Path
+	out.URL.RawPath = f.base.RawPath + pr.In.URL.EscapedPath()
 	out.URL.RawQuery = pr.In.URL.RawQuery
-	if p.keepHost {
+	if f.keepHost {
 		out.Host = pr.In.Host
 	}
 	out.Trailer = nil
 	strip(out.Header, fromClient)
-	identify(out.Header, passage, pr.In.Header.Get(httpauth.HeaderTraceparent))
-	if passage.Call.Addr.IsValid() {
-		out.Header.Set("X-Forwarded-For", passage.Call.Addr.String())
+	identify(out.Header, f.x, pr.In.Header.Get(httpauth.HeaderTraceparent))
+	if f.x.Address.IsValid() {
+		out.Header.Set("X-Forwarded-For", f.x.Address.String())
 	}
 	out.Header.Set("X-Forwarded-Host", pr.In.Host)
-	out.Header.Set("X-Forwarded-Proto", p.trusted.proto(pr.In))
+	out.Header.Set("X-Forwarded-Proto", proto(pr.In, f.trusted))
 }
 
-// modify takes the upstream's own statement of the cost off its response, and
-// every field that is ours to set. It says that the response is the upstream's.
-func (p *proxy) modify(res *http.Response) error {
-	passage := httpauth.PassageFrom(res.Request.Context())
+// proto returns the scheme that the client used: that of the connection, unless a
+// trusted proxy states another.
+func proto(r *http.Request, trusted admit.Proxies) string {
+	if said := trusted.Proto(client(r)); said != "" {
+		return said
+	}
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// modify takes the cost that the upstream stated, and deletes every field from
+// the response that only this system may set. It states that the response is the
+// upstream's.
+func (f *forwarding) modify(res *http.Response) error {
 	if said := res.Header[httpauth.HeaderCreditCost]; len(said) > 0 {
 		cost, err := strconv.ParseInt(said[0], 10, 64)
 		if err != nil || len(said) > 1 || cost < 0 || cost > maxCost {
-			rec := telemetry.RecordFrom(res.Request.Context())
-			rec.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", said)
+			f.x.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", said)
 		} else {
-			passage.Cost = &cost
+			f.x.UpstreamCost = &cost
 		}
 	}
 	if isGRPCError(res) {
-		passage.Cost = new(int64)
+		f.x.UpstreamCost = new(int64)
 	}
 	strip(res.Header, fromUpstream)
 	strip(res.Trailer, fromUpstream)
 	res.Header.Set(httpauth.HeaderSource, httpauth.SourceUpstream)
-	if !p.keepLocation {
-		p.relocate(res.Header["Location"])
-		p.relocate(res.Header["Content-Location"])
+	if !f.keepLocation {
+		f.relocate(res.Header["Location"])
+		f.relocate(res.Header["Content-Location"])
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ func TestNewRefuses(t *testing.T) {
 	j := &judge{}
 	up := Upstream{Name: "main", URL: parseURL(t, "http://upstream.test")}
 	for want, c := range map[string]Config{
-		"a verifier and a settler":      {},
+		"an engine is needed":           {},
 		`upstream "x" is not`:           {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Family: "data", Upstream: "x"}}, Upstreams: []Upstream{up}},
 		"no endpoint family":            {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Upstream: "main"}}, Upstreams: []Upstream{up}},
 		"match the same paths":          {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Family: "data"}}, Open: map[string]http.Handler{"/a": http.NotFoundHandler()}},
@@ -174,7 +174,7 @@ func TestNewRefuses(t *testing.T) {
 		"more than scheme, host, path ": {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "http://x/?a=b")}}},
 	} {
 		if c.Upstreams != nil || c.Routes != nil {
-			c.Verifier, c.Settler = j, j
+			c.Engine = j
 		}
 		_, err := New(c)
 		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), " and ", ", "), strings.ReplaceAll(strings.TrimSpace(want), " and ", ", ")) {

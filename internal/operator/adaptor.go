@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/text"
 )
 
@@ -20,17 +20,17 @@ type endpoint[Request, Answer any] func(ctx context.Context, by toksta.Actor, r 
 // handle serves fn at POST /operator/v1/<name>: decode, call, encode.
 func handle[Request, Answer any](mux *http.ServeMux, name string, fn endpoint[Request, Answer]) {
 	mux.HandleFunc(client.PathPrefix+name, func(w http.ResponseWriter, r *http.Request) {
-		record := telemetry.RecordFrom(r.Context())
-		record.Operation = name
+		x := exchange.FromContext(r.Context())
+		x.Operation = name
 		answer, err := serve(w, r, fn)
 		if err != nil {
-			record.Fail(err)
-			httpauth.WriteError(w, r, forOperator(err))
+			x.Fail(err)
+			httpauth.WriteError(w, &x.Meta, forOperator(err))
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		if err := httpauth.WriteData(w, r, http.StatusOK, answer); err != nil {
-			record.Fail(err)
+		if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, answer); err != nil {
+			x.Fail(err)
 		}
 	})
 }
@@ -88,5 +88,5 @@ func forOperator(err error) error {
 
 // missing answers paths that are no endpoint.
 func missing(w http.ResponseWriter, r *http.Request) {
-	httpauth.WriteError(w, r, &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."})
+	httpauth.WriteError(w, &exchange.FromContext(r.Context()).Meta, &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 )
 
@@ -32,18 +32,18 @@ func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (c
 
 // usageTable is not JSON: it can be larger than anybody wants to hold.
 func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
-	record := telemetry.RecordFrom(r.Context())
-	record.Operation = "usage/table"
+	x := exchange.FromContext(r.Context())
+	x.Operation = "usage/table"
 	write, err := serve(w, r, s.tableWriter)
 	if err != nil {
-		record.Fail(err)
-		httpauth.WriteError(w, r, forOperator(err))
+		x.Fail(err)
+		httpauth.WriteError(w, &x.Meta, forOperator(err))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	if err := write(w); err != nil {
-		record.Fail(err)
+		x.Fail(err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}
 }

@@ -13,9 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
 // sink takes one record at a time.
@@ -74,7 +73,7 @@ func TestLevels(t *testing.T) {
 	for _, err := range []error{nil, refused, errors.New("boom")} {
 		h := Handler(c, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if err != nil {
-				RecordFrom(r.Context()).Fail(err)
+				exchange.FromContext(r.Context()).Fail(err)
 			}
 		}))
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
@@ -142,7 +141,7 @@ func TestRecorderCounts(t *testing.T) {
 func TestRecorderHidesNothing(t *testing.T) {
 	t.Parallel()
 	full := &fullWriter{ResponseWriter: httptest.NewRecorder()}
-	w := &recorder{ResponseWriter: full, rec: &Record{}}
+	w := &recorder{ResponseWriter: full, x: &exchange.Exchange{}}
 	if _, err := w.ReadFrom(io.LimitReader(strings.NewReader("x"), 1)); err != nil || full.read != 1 {
 		t.Errorf("ReadFrom: %v, %d", err, full.read)
 	}
@@ -168,18 +167,4 @@ func (w *fullWriter) ReadFrom(src io.Reader) (int64, error) {
 func (w *fullWriter) EnableFullDuplex() error { return nil }
 func (w *fullWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errHijacked
-}
-
-// A record without a middleware around is harmless to add to, and errors keep
-// their cause for the log.
-func TestRecordFail(t *testing.T) {
-	t.Parallel()
-	rec := RecordFrom(t.Context())
-	rec.Fail(&toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonPlanFree})
-	if diff := cmp.Diff(&Record{Code: "FORBIDDEN", Reason: "plan_free"}, rec); diff != "" {
-		t.Error(diff)
-	}
-	if rec.Fail(io.ErrUnexpectedEOF); rec.Err != io.ErrUnexpectedEOF || rec.Code != toksta.CodeInternal || rec.Reason != "" {
-		t.Errorf("%+v", rec)
-	}
 }

@@ -46,7 +46,7 @@ type Deps struct {
 }
 
 // Engine decides calls, from any number of goroutines. It is the
-// httpauth.Verifier of a node.
+// admit.Engine of a node.
 type Engine struct{ deps Deps }
 
 // New returns an engine over d.

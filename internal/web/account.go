@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -48,7 +48,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	}
 	if readErr != nil {
 		data.UsageFailed = true
-		telemetry.RecordFrom(ctx).Err = fmt.Errorf("the page is without usage: %w", readErr)
+		exchange.FromContext(ctx).Err = fmt.Errorf("the page is without usage: %w", readErr)
 	}
 	p.show(w, r, screen{page: "account"}, data)
 }

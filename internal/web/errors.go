@@ -7,7 +7,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/httpauth"
-	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/web/view"
 )
 
@@ -17,10 +17,11 @@ const retrySeconds = 8
 // fail answers with the error page. What a person may not see goes to the
 // request's record only.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
-	telemetry.RecordFrom(r.Context()).Fail(err)
+	x := exchange.FromContext(r.Context())
+	x.Fail(err)
 	code := toksta.ErrorCode(err)
 	e := view.Error{
-		Sheet: p.sheet(), Status: httpauth.Status(code), RequestID: httpauth.ExchangeFrom(r.Context()).RequestID,
+		Sheet: p.sheet(), Status: httpauth.Status(code), RequestID: x.RequestID,
 		Primary: view.Link{Text: "Go to the account", URL: "/account"},
 	}
 	known, _ := errors.AsType[*toksta.Error](err)

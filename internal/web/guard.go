@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
-	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -42,7 +42,7 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 		case err != nil:
 			p.fail(w, r, err)
 		default:
-			telemetry.RecordFrom(r.Context()).Principal.AccountID = who.Account.ID
+			exchange.FromContext(r.Context()).Principal.AccountID = who.Account.ID
 			next(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, who)))
 		}
 	})

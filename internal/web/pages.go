@@ -14,9 +14,9 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/signin"
-	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/page"
 	"github.com/toksta/toksta/internal/web/view"
@@ -164,8 +164,8 @@ func legible(s string) bool { return utf8.ValidString(s) && !strings.Contains(s,
 // named notes which page was asked for in the request's record.
 func named(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		record := telemetry.RecordFrom(r.Context())
-		defer func() { record.Operation = r.Pattern }()
+		x := exchange.FromContext(r.Context())
+		defer func() { x.Operation = r.Pattern }()
 		mux.ServeHTTP(w, r)
 	})
 }

@@ -1,0 +1,108 @@
+package httpauth
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/toksta/toksta"
+)
+
+// The header fields of responses, in canonical form.
+const (
+	HeaderRequestID     = "X-Request-Id"
+	HeaderTraceID       = "X-Trace-Id"
+	HeaderTraceparent   = "Traceparent"
+	HeaderRateLimit     = "X-Ratelimit-Limit"
+	HeaderRateRemaining = "X-Ratelimit-Remaining"
+	HeaderRateReset     = "X-Ratelimit-Reset"
+	HeaderRateState     = "Ratelimit"
+	HeaderRatePolicy    = "Ratelimit-Policy"
+	HeaderCreditCost    = "X-Toksta-Credit-Cost"
+	HeaderSource        = "X-Toksta-Source"
+)
+
+// The values of HeaderSource. They tell a rejection by this system from an
+// upstream's own response with the same status.
+const (
+	SourceGateway  = "gateway"  // the envelope of this package
+	SourceUpstream = "upstream" // passed on
+)
+
+// The fields that a script in a browser may read of a response, if the vendor
+// allows an origin. This package allows none.
+const (
+	headerExpose = "Access-Control-Expose-Headers"
+	exposed      = "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Toksta-Credit-Cost, X-Toksta-Source, WWW-Authenticate"
+
+	exposedStructured = exposed + ", RateLimit, RateLimit-Policy"
+)
+
+// Meta is the part of a response that does not depend on its body: the ids of
+// the request and the result of the decision. It belongs to one goroutine.
+type Meta struct {
+	RequestID  string
+	TraceID    string
+	Realm      string // of the challenge; "" stands for "api"
+	Now        time.Time
+	Rate       toksta.RateState
+	Structured bool  // also set RateLimit and RateLimit-Policy
+	Billable   bool  // set the cost
+	Cost       int64 // credits charged
+	Close      bool  // close the connection after the response
+}
+
+// Apply sets the fields of m in the header of a response. Applying twice has the
+// effect of applying once.
+func (m *Meta) Apply(h http.Header) {
+	// One backing array holds the values of all fields.
+	values := make([]string, 0, 10)
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	if m.RequestID != "" {
+		set(HeaderRequestID, m.RequestID)
+		set(HeaderTraceID, m.TraceID)
+	}
+	if m.Rate.Limit > 0 {
+		remaining := strconv.Itoa(max(0, m.Rate.Remaining))
+		set(HeaderRateLimit, strconv.Itoa(m.Rate.Limit))
+		set(HeaderRateRemaining, remaining)
+		set(HeaderRateReset, strconv.FormatInt(m.Rate.Reset, 10))
+		if m.Structured {
+			set(HeaderRatePolicy, m.window()+";q="+strconv.Itoa(m.Rate.Limit)+";w=60")
+			set(HeaderRateState, m.window()+";r="+remaining+";t="+m.retryAfter())
+		}
+	}
+	if m.Billable {
+		set(HeaderCreditCost, strconv.FormatInt(m.Cost, 10))
+	}
+	if m.Close {
+		set("Connection", "close")
+	}
+	names := exposed
+	if m.Structured {
+		names = exposedStructured
+	}
+	if sent := h[headerExpose]; len(sent) == 0 {
+		set(headerExpose, names)
+	} else if !slices.Contains(sent, names) {
+		h.Add(headerExpose, names)
+	}
+}
+
+// window names the owner of the rate window as RateLimit and RateLimit-Policy
+// do (draft-ietf-httpapi-ratelimit-headers-11).
+func (m *Meta) window() string {
+	if m.Rate.Key {
+		return `"key"`
+	}
+	return `"account"`
+}
+
+// retryAfter returns the seconds until the rate window ends, at least one.
+func (m *Meta) retryAfter() string {
+	return strconv.FormatInt(max(1, m.Rate.Reset-m.Now.Unix()), 10)
+}

@@ -1,0 +1,110 @@
+package admit
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/toksta/toksta"
+)
+
+// Client is the peer of the connection and the fields in which a proxy states
+// the client that it serves.
+type Client struct {
+	Peer           netip.Addr // unmapped; invalid when it has no address
+	ForwardedFor   []string   // X-Forwarded-For
+	ForwardedProto []string   // X-Forwarded-Proto
+}
+
+// Peer parses the peer's address as net/http states it, unmapped. It returns an
+// invalid address for a Unix socket.
+func Peer(remote string) netip.Addr {
+	a, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
+
+// Proxies are the networks of the peers that may state the client's address.
+// None is trusted by default.
+type Proxies []netip.Prefix
+
+// Trust reports whether a belongs to a trusted proxy.
+func (p Proxies) Trust(a netip.Addr) bool {
+	for _, network := range p {
+		if network.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Address returns the client's address, unmapped: the peer's, or if the peer is
+// a trusted proxy the last address of X-Forwarded-For that is not one itself.
+// Forwarded is not read: a proxy that sets one of the two fields often passes the
+// caller's own claim in the other. Address rejects an element that is not an
+// address if it would decide.
+func (p Proxies) Address(c Client) (netip.Addr, error) {
+	addr := c.Peer
+	if !p.Trust(addr) {
+		return addr, nil
+	}
+	hops := elements(c.ForwardedFor)
+	for i := len(hops) - 1; i >= 0 && p.Trust(addr); i-- {
+		var err error
+		if addr, err = hop(hops[i]); err != nil {
+			return netip.Addr{}, badRequest("X-Forwarded-For holds something else than addresses.")
+		}
+	}
+	return addr, nil
+}
+
+// Proto returns the scheme that a trusted proxy's client used, "https" or "http":
+// the first element of X-Forwarded-Proto. It returns "" if the peer is not a
+// trusted proxy or does not state one.
+func (p Proxies) Proto(c Client) string {
+	said := elements(c.ForwardedProto)
+	if len(said) == 0 || !p.Trust(c.Peer) {
+		return ""
+	}
+	switch strings.ToLower(said[0]) {
+	case "https", "wss":
+		return "https"
+	case "http", "ws":
+		return "http"
+	}
+	return ""
+}
+
+// elements returns the elements of a list field. Several lines are one list, and
+// empty elements do not count (RFC 9110, sections 5.3 and 5.6.1.2).
+func elements(lines []string) []string {
+	var out []string
+	for _, line := range lines {
+		for e := range strings.SplitSeq(line, ",") {
+			if e = strings.Trim(e, " \t"); e != "" {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// hop parses an address with or without a port or, in IPv6, brackets. The result
+// is unmapped: an IPv4 client must match IPv4 networks, however its proxy writes
+// the address.
+func hop(s string) (netip.Addr, error) {
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		s += ":0"
+	}
+	if withPort, err := netip.ParseAddrPort(s); err == nil {
+		return withPort.Addr().Unmap(), nil
+	}
+	addr, err := netip.ParseAddr(s)
+	return addr.Unmap(), err
+}
+
+// badRequest rejects the form of a request.
+func badRequest(message string) *toksta.Error {
+	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
+}

@@ -1,0 +1,107 @@
+// Package admit is the admission chain: it turns a request in plain values into
+// a decision.
+//
+// It stands between a door (the gateway, a decision endpoint, a middleware) and
+// the handler of an admitted call. A door fills in a [Request], calls
+// [Chain.Admit], and either responds with the error or serves the call. The
+// order of the checks is the contract's: a malformed target is 400, an unknown
+// route 404 or 405, then 401, 403, 429 and 402. The chain never sees a secret
+// beyond handing the Authorization value to its parser, never touches the
+// store, and knows no HTTP library's types.
+package admit
+
+import (
+	"context"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/internal/route"
+)
+
+// maxAgent is the length to which a User-Agent is cut, in bytes. It is kept for
+// "last used" only.
+const maxAgent = 256
+
+// Verifier decides on a call. It is safe for concurrent use. It returns no
+// error: a decision that it cannot make is UNAVAILABLE.
+type Verifier interface {
+	Verify(ctx context.Context, c toksta.Call) toksta.Decision
+}
+
+// Engine decides on calls and settles their credits.
+type Engine interface {
+	Verifier
+	exchange.Settler
+}
+
+// Request is the part of a request that decides, in plain values. A slice holds
+// one element for each field line that was sent.
+type Request struct {
+	Method        string
+	Target        string // the request target, as sent
+	HeaderSize    int    // bytes of all header fields
+	Authorization []string
+	Agent         string // User-Agent
+	Client        Client
+}
+
+// Chain decides on requests. Its fields are set once; it is safe for concurrent
+// use.
+type Chain struct {
+	Routes    *route.Table
+	Engine    Engine
+	Proxies   Proxies
+	MaxHeader int              // bytes of a request's header
+	Now       func() time.Time // never nil
+}
+
+// Admit decides on r and notes in x the route, the client, and the decision. It
+// returns the matched route, nil without one, and the error to respond with, nil
+// if the call is admitted or its route asks for no key.
+//
+// The credits of an admitted call are held: x.Settle must run before the first
+// byte of its response.
+func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*toksta.Route, error) {
+	path, err := r.path(c.MaxHeader)
+	if err != nil {
+		return nil, err
+	}
+	matched, err := c.Routes.Match(r.Method, path)
+	if err != nil {
+		return nil, err
+	}
+	x.Operation, x.Family = matched.Operation, matched.Family
+	if matched.Family == "" {
+		return matched, nil
+	}
+	return matched, c.verify(ctx, x, r, matched)
+}
+
+// verify makes the call of r and its decision. The principal of a rejected call
+// is for the record only.
+func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, matched *toksta.Route) error {
+	address, err := c.Proxies.Address(r.Client)
+	if err != nil {
+		return err
+	}
+	x.Address = address
+	digest, err := httpauth.Credential(r.Authorization)
+	if err != nil {
+		return err
+	}
+	x.Call = toksta.Call{
+		Digest: digest, Route: matched, Addr: address, Agent: r.Agent[:min(len(r.Agent), maxAgent)],
+		// The time of the decision, not of the request: a node whose lease ended
+		// during a pause must not decide by a clock that it read before.
+		Now: c.Now(),
+	}
+	x.Decision = c.Engine.Verify(ctx, x.Call)
+	x.Principal, x.Rate = x.Decision.Principal, x.Decision.Rate
+	if err := httpauth.Refusal(&x.Decision); err != nil {
+		return err
+	}
+	x.Admit(c.Engine)
+	return nil
+}

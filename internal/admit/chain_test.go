@@ -1,0 +1,131 @@
+package admit
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/internal/route"
+)
+
+// engine admits the key "good", and notes each call.
+type engine struct {
+	calls   []toksta.Call
+	settled int
+}
+
+func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
+	e.calls = append(e.calls, c)
+	d := toksta.Decision{Route: c.Route, Rate: toksta.RateState{Limit: 9}}
+	switch c.Digest {
+	case sha256.Sum256([]byte("good")):
+		d.Principal, d.Hold = toksta.Principal{AccountID: "acct_1"}, 2
+	case sha256.Sum256([]byte("broke")):
+		d.Principal = toksta.Principal{AccountID: "acct_2"}
+		d.Refusal = toksta.Refusal{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
+	default:
+		d.Refusal = toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
+	}
+	return d
+}
+
+func (e *engine) Settle(*toksta.Decision, toksta.Call, int64) toksta.Charge {
+	e.settled++
+	return toksta.Charge{}
+}
+
+func newChain(t *testing.T, e *engine) *Chain {
+	t.Helper()
+	table, err := route.New([]toksta.Route{
+		{Method: "GET", Pattern: "/v1/things/{id}", Operation: "getThing", Family: "data"},
+		{Method: "GET", Pattern: "/health"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Chain{
+		Routes: table, Engine: e, Proxies: Proxies{netip.MustParsePrefix("10.0.0.0/8")}, MaxHeader: 100,
+		Now: func() time.Time { return time.Unix(1000, 0) },
+	}
+}
+
+// The order of the checks is the contract's: a caller without a usable key learns
+// about the target and the route, and nothing about the account behind a key.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	good := []string{"Bearer good"}
+	for name, c := range map[string]struct {
+		request Request
+		code    toksta.Code
+		account toksta.AccountID
+		decided bool
+	}{
+		"admitted":          {Request{Method: "GET", Target: "/v1/things/1", Authorization: good}, "", "acct_1", true},
+		"no key needed":     {Request{Method: "GET", Target: "/health"}, "", "", false},
+		"target too long":   {Request{Method: "GET", Target: "/" + strings.Repeat("a", MaxTarget), Authorization: good}, toksta.CodeTargetTooLong, "", false},
+		"header too large":  {Request{Method: "GET", Target: "/v1/things/1", HeaderSize: 101, Authorization: good}, toksta.CodeHeadersTooLarge, "", false},
+		"malformed target":  {Request{Method: "GET", Target: "*"}, toksta.CodeBadRequest, "", false},
+		"ambiguous path":    {Request{Method: "GET", Target: "/v1/things/..", Authorization: good}, toksta.CodeBadRequest, "", false},
+		"unknown route":     {Request{Method: "GET", Target: "/v1/none", Authorization: good}, toksta.CodeNotFound, "", false},
+		"unknown method":    {Request{Method: "POST", Target: "/v1/things/1", Authorization: good}, toksta.CodeMethodNotAllowed, "", false},
+		"ambiguous client":  {Request{Method: "GET", Target: "/v1/things/1", Client: Client{Peer: netip.MustParseAddr("10.0.0.1"), ForwardedFor: []string{"x"}}}, toksta.CodeBadRequest, "", false},
+		"no key":            {Request{Method: "GET", Target: "/v1/things/1"}, toksta.CodeUnauthorized, "", false},
+		"two keys":          {Request{Method: "GET", Target: "/v1/things/1", Authorization: []string{"Bearer good", "Bearer good"}}, toksta.CodeUnauthorized, "", false},
+		"unknown key":       {Request{Method: "GET", Target: "/v1/things/1", Authorization: []string{"Bearer bad"}}, toksta.CodeUnauthorized, "", true},
+		"without a balance": {Request{Method: "GET", Target: "/v1/things/1", Authorization: []string{"Bearer broke"}}, toksta.CodeInsufficientCredits, "acct_2", true},
+	} {
+		e, x := &engine{}, &exchange.Exchange{}
+		_, err := newChain(t, e).Admit(t.Context(), x, &c.request)
+		if got := toksta.ErrorCode(err); got != c.code || (len(e.calls) == 1) != c.decided || x.Principal.AccountID != c.account {
+			t.Errorf("%s: code %q, %d decisions, account %q; want %q, decided %v, %q", name, got, len(e.calls), x.Principal.AccountID, c.code, c.decided, c.account)
+		}
+		x.Settle(200)
+		if admitted := c.code == "" && c.account != ""; x.Admitted() != admitted || e.settled == 1 != admitted {
+			t.Errorf("%s: admitted %v, settled %d times", name, x.Admitted(), e.settled)
+		}
+	}
+}
+
+// The call that is decided on holds what the door was given, and the time at
+// which it is decided.
+func TestCall(t *testing.T) {
+	t.Parallel()
+	e, x := &engine{}, &exchange.Exchange{}
+	r := &Request{
+		Method: "GET", Target: "http://api.test/v1/things/1?x=/none", Authorization: []string{"Bearer good"}, Agent: strings.Repeat("a", 300),
+		Client: Client{Peer: netip.MustParseAddr("10.0.0.1"), ForwardedFor: []string{"192.0.2.1, 192.0.2.2:9, 10.0.0.2"}},
+	}
+	matched, err := newChain(t, e).Admit(t.Context(), x, r)
+	if err != nil || matched.Operation != "getThing" || x.Family != "data" {
+		t.Fatal(matched, err)
+	}
+	want := toksta.Call{
+		Digest: sha256.Sum256([]byte("good")), Route: matched, Addr: netip.MustParseAddr("192.0.2.2"),
+		Agent: strings.Repeat("a", 256), Now: time.Unix(1000, 0),
+	}
+	if diff := cmp.Diff([]toksta.Call{want}, e.calls, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A target that the back end could read as another path is rejected.
+func TestTargetPath(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]string{
+		"/a/b?c": "/a/b", "/": "/", "/a://b": "/a://b", "/%2e": "/%2e",
+		"http://h/a?b": "/a", "HTTPS://h": "/", "https://h?a=/b": "/", "http://h//a": "//a",
+		"": "", "*": "", "h:80": "", "http:///a": "", "http://u@h/a": "", "http://u:p@h/a": "", "ftp://h/a": "", "http:a": "", "a/b": "",
+	} {
+		got, ok := targetPath(target)
+		if got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", target, got, ok, want)
+		}
+	}
+}

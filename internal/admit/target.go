@@ -1,0 +1,50 @@
+package admit
+
+import (
+	"strings"
+
+	"github.com/toksta/toksta"
+)
+
+// MaxTarget is the length of the longest request target, in bytes. Most back
+// ends reject longer ones.
+const MaxTarget = 8 << 10
+
+// path checks the size of the request and returns the path of its target as it
+// was sent, without the query.
+func (r *Request) path(maxHeader int) (string, error) {
+	if len(r.Target) > MaxTarget {
+		return "", &toksta.Error{Code: toksta.CodeTargetTooLong, Message: "The request target is longer than 8 KiB."}
+	}
+	if r.HeaderSize > maxHeader {
+		return "", &toksta.Error{Code: toksta.CodeHeadersTooLarge, Message: "The request's header is too large."}
+	}
+	path, ok := targetPath(r.Target)
+	if !ok {
+		return "", badRequest("The request target must be a path or an http URL without user information.")
+	}
+	return path, nil
+}
+
+// targetPath returns the escaped path of a target in origin-form or
+// absolute-form (RFC 9112, section 3.2). It reads the target itself, because a
+// parsed URL has lost the spelling of its path. It reports false for every other
+// form.
+func targetPath(target string) (string, bool) {
+	path, _, _ := strings.Cut(target, "?")
+	if strings.HasPrefix(path, "/") {
+		return path, true
+	}
+	scheme, rest, found := strings.Cut(path, "://")
+	if !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return "", false
+	}
+	authority, tail, found := strings.Cut(rest, "/")
+	if authority == "" || strings.Contains(authority, "@") {
+		return "", false
+	}
+	if !found {
+		return "/", true
+	}
+	return "/" + tail, true
+}

@@ -1,0 +1,127 @@
+package exchange
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/toksta/toksta"
+)
+
+// ledger notes the credits that are settled.
+type ledger struct{ settled []int64 }
+
+func (l *ledger) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
+	l.settled = append(l.settled, credits)
+	return toksta.Charge{Credits: credits}
+}
+
+// Each admitted call is settled once: charged for a success at the cost that the
+// upstream stated, released for a failure. A second charge is theft, none a leak.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	stated, free := int64(5), int64(0)
+	for name, c := range map[string]struct {
+		status int
+		cost   *int64
+		hold   int64
+		want   int64
+	}{
+		"held":               {200, nil, 2, 2},
+		"redirect":           {302, nil, 2, 2},
+		"stated":             {201, &stated, 2, 5},
+		"stated for free":    {200, &free, 2, 0},
+		"client's mistake":   {404, &stated, 2, 0},
+		"failure":            {500, nil, 2, 0},
+		"switch of protocol": {101, nil, 2, 2},
+	} {
+		l := &ledger{}
+		x := &Exchange{Decision: toksta.Decision{Hold: c.hold}, UpstreamCost: c.cost}
+		x.Settle(200)
+		if len(l.settled) != 0 || x.Billable {
+			t.Errorf("%s: settled before it was admitted", name)
+		}
+		x.Admit(l)
+		x.Settle(c.status)
+		x.Settle(500)
+		x.Abandon()
+		if diff := cmp.Diff([]int64{c.want}, l.settled); diff != "" || x.Cost != c.want || !x.Billable {
+			t.Errorf("%s: cost %d, billable %v, settled (-want +got)\n%s", name, x.Cost, x.Billable, diff)
+		}
+	}
+}
+
+// A client that disconnects pays for the work that it may have caused.
+func TestAbandonCharges(t *testing.T) {
+	t.Parallel()
+	l := &ledger{}
+	x := &Exchange{Decision: toksta.Decision{Hold: 2}}
+	x.Admit(l)
+	x.Abandon()
+	if diff := cmp.Diff([]int64{2}, l.settled); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An id of a client that is repeated in a header or a log line cannot forge
+// another field or line, and a trace of the client is continued.
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	parent := "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for name, c := range map[string]struct {
+		ids     IDs
+		request string // "" makes one
+		trace   string // "" makes one
+	}{
+		"none":               {IDs{}, "", ""},
+		"both":               {IDs{Request: []string{"a.b_c-1"}, Trace: []string{"t-1"}}, "a.b_c-1", "t-1"},
+		"sent twice":         {IDs{Request: []string{"a", "a"}, Trace: []string{"t", "t"}}, "", ""},
+		"unsafe":             {IDs{Request: []string{"a\nb"}, Trace: []string{`t"`}}, "", ""},
+		"too long":           {IDs{Request: []string{strings.Repeat("a", 65)}}, "", ""},
+		"longest":            {IDs{Request: []string{strings.Repeat("a", 64)}}, strings.Repeat("a", 64), ""},
+		"trace context":      {IDs{Traceparent: []string{parent}, Trace: []string{"t"}}, "", parent[3:35]},
+		"zero trace context": {IDs{Traceparent: []string{"00-" + strings.Repeat("0", 32) + parent[35:]}, Trace: []string{"t"}}, "", "t"},
+		"other version":      {IDs{Traceparent: []string{"01" + parent[2:]}}, "", ""},
+		"upper case":         {IDs{Traceparent: []string{strings.ToUpper(parent)}}, "", ""},
+	} {
+		x := New(c.ids, "api", now)
+		if c.request != "" && x.RequestID != c.request || c.request == "" && !strings.HasPrefix(x.RequestID, "req_") {
+			t.Errorf("%s: request id %q, want %q", name, x.RequestID, c.request)
+		}
+		if c.trace != "" && x.TraceID != c.trace || len(x.TraceID) == 0 {
+			t.Errorf("%s: trace id %q, want %q", name, x.TraceID, c.trace)
+		}
+		if x.Traceparent != "" && (!isTraceparent(x.Traceparent) || x.Traceparent[3:35] != x.TraceID) {
+			t.Errorf("%s: traceparent %q for %q", name, x.Traceparent, x.TraceID)
+		}
+	}
+}
+
+// The record keeps the text of an internal error and never a client's input,
+// which the message of a client's mistake may repeat.
+func TestFail(t *testing.T) {
+	t.Parallel()
+	x := FromContext(t.Context())
+	x.Fail(&toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonPlanFree, Message: "sent"})
+	want := &Exchange{Code: "FORBIDDEN", Reason: "plan_free"}
+	if diff := cmp.Diff(want, x, cmpopts.IgnoreUnexported(Exchange{}), cmpopts.EquateComparable(x.Address)); diff != "" {
+		t.Error(diff)
+	}
+	if x.Fail(io.ErrUnexpectedEOF); x.Err != io.ErrUnexpectedEOF || x.Code != toksta.CodeInternal || x.Reason != "" {
+		t.Errorf("%+v", x)
+	}
+}
+
+// A handler finds the exchange of its own request.
+func TestContext(t *testing.T) {
+	t.Parallel()
+	x := &Exchange{}
+	if FromContext(NewContext(t.Context(), x)) != x || FromContext(t.Context()) == nil {
+		t.Error("the context has another exchange, or none")
+	}
+}

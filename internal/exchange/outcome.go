@@ -1,0 +1,37 @@
+package exchange
+
+import (
+	"errors"
+
+	"github.com/toksta/toksta"
+)
+
+// Fail notes the error that the response carries. The text of an internal error
+// and the cause of an outage are kept for operators. A client's own mistake is
+// noted by code and reason only, because its message may repeat client input.
+func (x *Exchange) Fail(err error) {
+	x.Code = toksta.ErrorCode(err)
+	x.Reason = ""
+	if e, ok := errors.AsType[*toksta.Error](err); ok {
+		x.Reason = e.Reason
+	}
+	_, plain := err.(*toksta.Error)
+	if x.Code == toksta.CodeInternal || x.Code == toksta.CodeUnavailable && !plain {
+		x.Err = err
+	}
+}
+
+// Result returns the outcome that a stage set, or the one that the status
+// implies. It is final once the response is over.
+func (x *Exchange) Result() Outcome {
+	switch {
+	case x.Outcome != "":
+		return x.Outcome
+	case x.Status >= 500:
+		return Failed
+	case x.Status >= 400:
+		return Refused
+	default:
+		return Answered
+	}
+}

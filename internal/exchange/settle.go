@@ -1,0 +1,35 @@
+package exchange
+
+// Admit notes that the decision in x admits the call. The credits it holds are
+// settled by s; nil settles nothing.
+func (x *Exchange) Admit(s Settler) {
+	x.settler, x.admitted = s, true
+}
+
+// Admitted reports whether a key's call was admitted.
+func (x *Exchange) Admitted() bool { return x.admitted }
+
+// Settle charges an admitted call whose response has that status, or releases
+// its credits for a status of 400 and above. Only the first call has an effect.
+// It must run before the response's first byte.
+func (x *Exchange) Settle(status int) {
+	if !x.admitted || x.settled {
+		return
+	}
+	x.settled = true
+	var credits int64
+	if status < 400 {
+		credits = x.Decision.Hold
+		if x.UpstreamCost != nil {
+			credits = *x.UpstreamCost
+		}
+	}
+	x.Billable = x.Decision.Hold > 0 || credits > 0
+	if x.settler != nil {
+		x.Cost = x.settler.Settle(&x.Decision, x.Call, credits).Credits
+	}
+}
+
+// Abandon charges a call whose client disconnected before the response: the
+// upstream may have done the work, so leaving early must not make it free.
+func (x *Exchange) Abandon() { x.Settle(200) }
