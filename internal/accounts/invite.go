@@ -9,6 +9,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // InviteRequest lets one person sign up.
@@ -36,7 +37,8 @@ func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest
 		return Invited{}, toksta.Invalid("valid", "An invitation is valid for some time from now on.")
 	}
 	req.Email = strings.TrimSpace(req.Email)
-	if at := strings.LastIndexByte(req.Email, '@'); req.Email != "" && (at < 1 || at == len(req.Email)-1) {
+	_, domainErr := text.MailAddress(req.Email)
+	if at := strings.LastIndexByte(req.Email, '@'); req.Email != "" && (at < 1 || at == len(req.Email)-1 || domainErr != nil) {
 		return Invited{}, toksta.Invalid("email", "Give an e-mail address such as ada@example.com, or none.")
 	}
 	if req.Valid == 0 {

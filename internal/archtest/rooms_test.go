@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 	"internal/route":  {"."},
 
 	// The vendor's mail server.
-	"internal/mail": {},
+	"internal/mail": {"internal/text"},
 	// One of its own for tests of any package.
 	"internal/mail/mailtest": {},
 
@@ -61,7 +61,7 @@ var rooms = map[string][]string{
 	"internal/events": {".", "client", "internal/credits", "internal/store", "internal/text"},
 
 	"internal/store":           {"."},
-	"internal/store/sqlstore":  {".", "internal/store"},
+	"internal/store/sqlstore":  {".", "internal/store", "internal/text"},
 	"internal/store/storetest": {".", "internal/store"},
 	// Starts a PostgreSQL of its own for tests of any package.
 	"internal/store/storetest/pgtest": {},

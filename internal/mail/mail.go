@@ -22,6 +22,8 @@ import (
 	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // TLS is how the connection to the mail server is protected.
@@ -82,6 +84,9 @@ func New(c Config) (*Sender, error) {
 	from, err := mail.ParseAddress(c.From)
 	if err != nil {
 		return nil, fmt.Errorf("read the sender's address: %w", err)
+	}
+	if from.Address, err = text.MailAddress(from.Address); err != nil {
+		return nil, fmt.Errorf("read the domain of the sender's address: %w", err)
 	}
 	if c.TLS == NoTLS && c.User != "" {
 		return nil, errors.New("mail: a password is not sent over an unprotected connection")
@@ -159,6 +164,9 @@ func (s *Sender) message(m Message) (*gomail.Msg, error) {
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Address != m.To {
 		return nil, fmt.Errorf("%w: %q is not an address", ErrRefused, m.To)
+	}
+	if to.Address, err = text.MailAddress(to.Address); err != nil {
+		return nil, fmt.Errorf("%w: %q has a domain that cannot exist", ErrRefused, m.To)
 	}
 	if strings.ContainsFunc(m.Subject, unicode.IsControl) {
 		return nil, fmt.Errorf("%w: the subject %q holds a control character", ErrRefused, m.Subject)

@@ -77,6 +77,25 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// Guarantee: mail to a domain that a person wrote in Unicode arrives through a server that knows ASCII alone, and so does
+// mail from such a domain.
+func TestSendToUnicodeDomain(t *testing.T) {
+	t.Parallel()
+	server := mailtest.Start(t, mailtest.Options{})
+	s, err := mail.New(mail.Config{Server: server.Addr, From: "Acme API <keys@bücher.example>", TLS: mail.NoTLS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(t.Context(), to("ada@mañana.example")); err != nil {
+		t.Fatal(err)
+	}
+	got := server.Mails()[0]
+	header, _, _ := read(t, got.Data)
+	if got.To != "ada@xn--maana-pta.example" || got.From != "keys@xn--bcher-kva.example" || !strings.Contains(header.Get("To"), got.To) {
+		t.Errorf("from %s to %s, header %v", got.From, got.To, header)
+	}
+}
+
 // read takes a message apart.
 func read(t *testing.T, data string) (header netmail.Header, text, html string) {
 	t.Helper()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // prove returns the member whose address and password these are. Every
@@ -20,7 +21,7 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	now := s.now()
 	email = strings.TrimSpace(email)
 	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // a character may have been cut in two
-	address, network := strings.ToLower(email), networkOf(from.Address)
+	address, network := text.FoldAddress(email), networkOf(from.Address)
 	// The network first: an attempt that it stops does not slow the address's
 	// owner down.
 	if wait := s.networks.attempt(network, now); wait > 0 {

@@ -244,6 +244,7 @@ func TestPolicies(t *testing.T) {
 	}
 	invite("join", "", host.ID)
 	invite("own", "ada@example.com", "")
+	invite("idn", "cem@bücher.example", host.ID)
 	invite("old", "", "")
 
 	_, err := w.SignUp(t.Context(), home, request("ada@example.com", ""))
@@ -255,6 +256,16 @@ func TestPolicies(t *testing.T) {
 	in, err := w.SignUp(t.Context(), home, request("Ada@example.com", "own"))
 	if err != nil || in.Account.ID == host.ID {
 		t.Errorf("own account: %+v, %v", in.Account, err)
+	}
+	// The vendor typed the domain, the browser sends its Punycode.
+	in, err = w.SignUp(t.Context(), home, request("cem@xn--bcher-kva.example", "idn"))
+	if err != nil || in.Account.ID != host.ID {
+		t.Errorf("joining by the other spelling: %+v, %v", in.Account, err)
+	}
+	for _, spelling := range []string{"cem@bücher.example", "cem@xn--bcher-kva.example"} {
+		if in, err := w.SignIn(t.Context(), home, spelling, toksta.Hide(secretWord)); err != nil || in.Account.ID != host.ID {
+			t.Errorf("signing in as %s: %v", spelling, err)
+		}
 	}
 	in, err = w.SignUp(t.Context(), home, request("bob@example.com", "join"))
 	if err != nil || in.Account.ID != host.ID {

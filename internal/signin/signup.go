@@ -80,7 +80,7 @@ func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return i, fmt.Errorf("read the invitation: %w", err)
-	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt), i.Email != "" && !strings.EqualFold(i.Email, email):
+	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt), i.Email != "" && text.FoldAddress(i.Email) != text.FoldAddress(email):
 		return i, forbidden("This invitation is not valid: used, expired or made for another address.")
 	}
 	// In the same transaction as the member: a code cannot be used twice at
@@ -159,7 +159,8 @@ const maxEmail = 254
 func validEmail(email string) (string, error) {
 	email = strings.TrimSpace(email)
 	parsed, err := mail.ParseAddress(email)
-	if err != nil || parsed.Address != email || len(email) > maxEmail || strings.ContainsFunc(email, unseen) {
+	mailed, domainErr := text.MailAddress(email)
+	if err != nil || domainErr != nil || parsed.Address != email || len(mailed) > maxEmail || strings.ContainsFunc(email, unseen) {
 		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
 	}
 	return email, nil

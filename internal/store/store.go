@@ -104,7 +104,7 @@ type Keys interface {
 // Members reads people and invitations.
 type Members interface {
 	Member(ctx context.Context, id toksta.MemberID) (toksta.Member, error)
-	// MemberByEmail compares addresses folded to lower case.
+	// MemberByEmail finds a member by any spelling of the address: in upper or lower case, the domain in Unicode or Punycode.
 	MemberByEmail(ctx context.Context, email string) (toksta.Member, error)
 	ListMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error)
 	// Invitation finds an invitation by the SHA-256 of its code.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // Member implements [store.Members]. A disabled member is found as well.
@@ -18,7 +18,9 @@ func (r reader) Member(ctx context.Context, id toksta.MemberID) (toksta.Member, 
 // MemberByEmail implements [store.Members]. The folded form is a column of its
 // own, since the engines fold letters beyond ASCII differently.
 func (r reader) MemberByEmail(ctx context.Context, email string) (toksta.Member, error) {
-	return one(r.members(ctx, `WHERE email_folded = $1`, strings.ToLower(email)))
+	forms := text.AddressForms(email)
+	return one(r.members(ctx, `WHERE email_folded IN ($1, $2, $3)
+		ORDER BY CASE email_folded WHEN $1 THEN 1 WHEN $2 THEN 2 ELSE 3 END LIMIT 1`, forms[0], forms[1], forms[2]))
 }
 
 // ListMembers implements [store.Members], the longest-standing first.
@@ -47,7 +49,8 @@ func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Inv
 	return i, found(err, "an invitation")
 }
 
-// memberRows folds addresses on the way in, as MemberByEmail does on look-up.
+// memberRows folds addresses on the way in, once: a member whom an earlier version stored keeps the form by which
+// MemberByEmail finds the row.
 func memberRows() upsert[toksta.Member] {
 	return upsert[toksta.Member]{
 		table: "members",
@@ -55,9 +58,10 @@ func memberRows() upsert[toksta.Member] {
 		columns: []string{
 			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at",
 		},
+		once: []string{"email_folded"},
 		args: func(m toksta.Member) ([]any, error) {
 			return []any{
-				m.ID, m.AccountID, m.Email, strings.ToLower(m.Email), m.Name, m.PasswordHash,
+				m.ID, m.AccountID, m.Email, text.FoldAddress(m.Email), m.Name, m.PasswordHash,
 				millis(m.CreatedAt), millis(m.DisabledAt),
 			}, nil
 		},

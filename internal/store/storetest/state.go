@@ -159,6 +159,17 @@ func members(t *suite) {
 	twin.ID, twin.Email = "mem_b", "ada.ö@example.com"
 	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{twin}}))
 	is(t, errors.Is(err, store.ErrTaken), true)
+	idn := m
+	idn.ID, idn.Email = "mem_c", "Ada@Bücher.example"
+	t.commit(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{idn}})
+	for _, spelling := range []string{"ada@bücher.example", "ada@xn--bcher-kva.example", "ada@bu\u0308cher.example", "ADA@BÜCHER.EXAMPLE"} {
+		got, err = t.s.MemberByEmail(t.Context(), spelling)
+		t.ok(err)
+		is(t, got, idn)
+	}
+	twin.Email = "ada@xn--bcher-kva.example"
+	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{twin}}))
+	is(t, errors.Is(err, store.ErrTaken), true)
 	m.DisabledAt = now
 	t.commit(store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{m}})
 	got, err = t.s.Member(t.Context(), "mem_a")
@@ -166,7 +177,7 @@ func members(t *suite) {
 	is(t, got, m)
 	all, err := t.s.ListMembers(t.Context(), a.ID)
 	t.ok(err)
-	is(t, all, []toksta.Member{m})
+	is(t, all, []toksta.Member{m, idn})
 	_, err = t.s.MemberByEmail(t.Context(), "x@example.com")
 	t.missing(err)
 	_, err = t.s.Member(t.Context(), "mem_x")
