@@ -115,7 +115,10 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 	api := client.New(cfg.Listen.Private)
 	api.Operator = "demo"
 	for _, u := range cfg.Upstreams {
-		group.Go(func() error { return serveUpstream(within, u.Address(), demo.ReservingUpstream(api)) })
+		group.Go(func() error {
+			network, address := u.Address()
+			return serveUpstream(within, network, address, demo.ReservingUpstream(api))
+		})
 	}
 	group.Go(func() error {
 		defer stop()
@@ -139,7 +142,7 @@ func (c *cli) demoUpstream() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ignoreHangup()
 			c.say("A made-up back end answers on http://%s.", address)
-			return serveUpstream(cmd.Context(), address, demo.Upstream())
+			return serveUpstream(cmd.Context(), "tcp", address, demo.Upstream())
 		},
 	}
 	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:8081", "`address` to listen on")
@@ -148,8 +151,8 @@ func (c *cli) demoUpstream() *cobra.Command {
 
 // serveUpstream answers as the demo's back end until ctx ends. It owes nobody a
 // graceful end: what it answers is made up.
-func serveUpstream(ctx context.Context, address string, backend http.Handler) error {
-	l, err := net.Listen("tcp", address)
+func serveUpstream(ctx context.Context, network, address string, backend http.Handler) error {
+	l, err := net.Listen(network, address)
 	if err != nil {
 		return fmt.Errorf("listen for the demo's back end: %w", err)
 	}

@@ -99,6 +99,7 @@ func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error
 		}
 		out = append(out, gateway.Upstream{
 			Name: name, URL: parsed, Connect: u.ConnectTimeout, Answer: u.ResponseTimeout,
+			Idle: u.IdleTimeout, Age: u.ConnectionAge, HTTP2: u.HTTP2, KeepHost: u.KeepHost, KeepLocation: u.KeepLocation,
 		})
 	}
 	return out, nil

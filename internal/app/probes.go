@@ -102,7 +102,8 @@ func timed(what string, check func(context.Context) error) func(context.Context)
 func reach(u config.Upstream) func(context.Context) error {
 	return func(ctx context.Context) error {
 		dialer := net.Dialer{Timeout: u.ConnectTimeout}
-		conn, err := dialer.DialContext(ctx, "tcp", u.Address())
+		network, address := u.Address()
+		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
 			return err
 		}

@@ -83,10 +83,17 @@ func (c *checker) checkUpstreams() {
 	for id, u := range c.cfg.Upstreams {
 		path := "upstreams." + id
 		c.must(isName(id), path, "The upstream's name is malformed.", "lower-case letters, digits and _")
-		c.must(isURL(u.URL, "http", "https"), path+".url", "This is not an http or https URL.", "write it as https://backend.internal:8443")
+		c.must(isURL(u.URL, "http", "https") || isSocket(u.URL), path+".url", "This is not an http or https URL.", "write it as https://backend.internal:8443, or unix:/run/backend.sock for a socket")
 		c.must(isBase(u.URL), path+".url", "The URL says more than where the back end is: nothing would send its user, query or fragment.", "leave scheme, host and perhaps a path")
-		c.must(u.ConnectTimeout > 0 && u.ResponseTimeout > 0, path, "A timeout is negative.", "write durations such as 5s")
+		c.must(min(u.ConnectTimeout, u.ResponseTimeout, u.IdleTimeout, u.ConnectionAge) > 0, path, "A timeout is negative.", "write durations such as 5s")
 	}
+}
+
+// isSocket reports whether address is the URL of a Unix socket with an absolute
+// path.
+func isSocket(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/")
 }
 
 // isBase reports whether a URL is nothing but a place that paths are put behind.
@@ -112,7 +119,7 @@ func (c *checker) checkRoutes() {
 // checkRoute: each route is guarded by a family and answered by somebody.
 func (c *checker) checkRoute(path string, r Route) {
 	c.must(slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, r.Method), path+".method", "There is no such method for a route.", "GET, HEAD, POST, PUT, PATCH or DELETE")
-	c.must(isPattern(r.Path), path+".path", "The path is malformed.", "start with /v1/, with segments such as creators or {id}, * only as the last")
+	c.must(isPattern(r.Path) || isGRPC(r.Path), path+".path", "The path is malformed.", "start with /v1/, with segments such as creators or {id}, * only as the last; or name a gRPC method such as /acme.v1.Creators/Find")
 	c.must(regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,79}$`).MatchString(r.Operation), path+".operation", "The operation is empty or malformed.", "give a name such as getCreator")
 	c.must(r.Family != "", path+".family", "The route has no family, so no plan and no scope would guard it.", "name one from families")
 	c.must(r.Family == "" || c.knownFamily(r.Family), path+".family", fmt.Sprintf("There is no family %q.", r.Family), "add it to families, or correct the name")
@@ -146,6 +153,12 @@ func isPattern(p string) bool {
 		}
 	}
 	return true
+}
+
+// isGRPC reports whether p names the methods of a gRPC service, one or all (*). The
+// dot of a package keeps it apart from the account pages.
+func isGRPC(p string) bool {
+	return regexp.MustCompile(`^/([A-Za-z_]\w*\.)+[A-Za-z_]\w*/([A-Za-z_]\w*|\*)$`).MatchString(p)
 }
 
 // knownFamily reports whether f is configured.

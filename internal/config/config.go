@@ -221,21 +221,28 @@ type Plan struct {
 
 // Upstream is a back end of the vendor's.
 type Upstream struct {
-	URL             string        `yaml:"url"`              // http or https
+	URL             string        `yaml:"url"`              // http, https, or unix and the path of a socket
 	ConnectTimeout  time.Duration `yaml:"connect_timeout"`  // default 5 s
 	ResponseTimeout time.Duration `yaml:"response_timeout"` // until the answer's header
+	IdleTimeout     time.Duration `yaml:"idle_timeout"`     // of an unused connection; default 4 s
+	ConnectionAge   time.Duration `yaml:"connection_age"`   // for new calls; default 1 min
+	HTTP2           bool          `yaml:"http2"`            // nothing but HTTP/2, also without TLS
+	KeepHost        bool          `yaml:"keep_host"`        // the caller's Host instead of the URL's
+	KeepLocation    bool          `yaml:"keep_location"`    // a Location that points at the URL's address is passed on
 }
 
-// Address is host:port of the URL, which check has found to be one.
-func (u Upstream) Address() string {
+// Address returns what to dial, as net.Dial takes it. The URL has passed check.
+func (u Upstream) Address() (network, address string) {
 	at, err := url.Parse(u.URL)
 	switch {
 	case err != nil:
-		return u.URL
+		return "tcp", u.URL
+	case at.Scheme == "unix":
+		return "unix", at.Path
 	case at.Port() != "":
-		return at.Host
+		return "tcp", at.Host
 	}
-	return net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])
+	return "tcp", net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])
 }
 
 // Route is one operation of the API.

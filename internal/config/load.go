@@ -221,6 +221,12 @@ func (c *checker) complete() {
 		if u.ResponseTimeout == 0 {
 			u.ResponseTimeout = time.Minute
 		}
+		if u.IdleTimeout == 0 {
+			u.IdleTimeout = 4 * time.Second
+		}
+		if u.ConnectionAge == 0 {
+			u.ConnectionAge = time.Minute
+		}
 		cfg.Upstreams[name] = u
 	}
 	slices.SortFunc(cfg.TrustedProxies, netip.Prefix.Compare)

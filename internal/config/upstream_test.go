@@ -1,0 +1,77 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A back end is reached where its URL says, on a socket too, and nowhere else.
+func TestUpstreamAddress(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string][2]string{
+		"http://b.example":          {"tcp", "b.example:80"},
+		"https://b.example/in":      {"tcp", "b.example:443"},
+		"http://[2001:db8::1]:8080": {"tcp", "[2001:db8::1]:8080"},
+		"unix:/run/b.sock":          {"unix", "/run/b.sock"},
+		"unix:///run/b.sock":        {"unix", "/run/b.sock"},
+		"unix://run/b.sock":         {},
+		"unix:run/b.sock":           {},
+		"unix:/run/b.sock?a=b":      {},
+		"ftp://b.example":           {},
+	} {
+		cfg, err := loadText(t, "upstreams: {backend: {url: '"+url+"'}}\n")
+		if want[0] == "" {
+			if err == nil || !strings.Contains(err.Error(), "upstreams.backend.url") {
+				t.Errorf("%s: %v", url, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		network, address := cfg.Upstreams["backend"].Address()
+		if diff := cmp.Diff(want, [2]string{network, address}); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", url, diff)
+		}
+	}
+}
+
+// An upstream of which only the URL is stated closes idle connections before
+// common back ends do, and follows the DNS.
+func TestUpstreamDefaults(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadText(t, "upstreams: {backend: {url: 'http://b.example'}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Upstream{URL: "http://b.example", ConnectTimeout: 5 * time.Second, ResponseTimeout: time.Minute, IdleTimeout: 4 * time.Second, ConnectionAge: time.Minute}
+	shipped := Default().Upstreams["backend"]
+	shipped.URL = want.URL
+	for name, got := range map[string]Upstream{"of an own list": cfg.Upstreams["backend"], "shipped": shipped} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+	if _, err := loadText(t, "upstreams: {backend: {url: 'http://b.example', connection_age: -1s}}\n"); err == nil || !strings.Contains(err.Error(), "upstreams.backend") {
+		t.Errorf("a negative age: %v", err)
+	}
+}
+
+// A route can name gRPC methods, and no path that the account pages may use.
+func TestGRPCRoutes(t *testing.T) {
+	t.Parallel()
+	for path, ok := range map[string]bool{
+		"/acme.v1.Creators/Find": true, "/acme.v1.Creators/*": true, "/acme.Creators/Find_2": true,
+		"/Creators/Find": false, "/account/x": false, "/acme.v1.Creators": false, "/acme.v1.Creators/Find/x": false, "/acme..Creators/Find": false,
+		"/acme.v1.Creators/{id}": false, "/.acme/Find": false,
+	} {
+		_, err := loadText(t, "routes: [{method: POST, path: '"+path+"', operation: x, family: data, upstream: backend}]\n")
+		if ok != (err == nil) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
