@@ -94,9 +94,12 @@ type SetLimitsRequest struct {
 }
 
 // RotateKeyRequest asks for a new secret; the old one dies at that moment.
+// Generation, when set, is the number of the secret to replace: if another one
+// is current, nothing is rotated. Token makes a repeat of the request harmless.
 type RotateKeyRequest struct {
 	KeyRef
-	Token string `json:"token,omitempty"`
+	Generation int    `json:"generation,omitempty"`
+	Token      string `json:"token,omitempty"`
 }
 
 // RevokeManyRequest revokes the live keys that meet every condition stated;

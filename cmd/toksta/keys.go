@@ -155,17 +155,21 @@ func (c *cli) keysRename() *cobra.Command {
 }
 
 // keysRotate asks first, since the customer's running programs stop at that
-// moment.
+// moment. It replaces the secret that it asked about and no newer one.
 func (c *cli) keysRotate() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
 		Use: "rotate KEY", Short: "Replace a key's secret; the old one stops at once", Args: exact("KEY"), ValidArgsFunction: c.completeKeys,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				if err := c.confirm(yes, args[0], "Ending the old secret of "+args[0]); err != nil {
+				key, err := api.Key(ctx, keyRef(args[0]))
+				if err != nil {
 					return err
 				}
-				return c.secretAnswer(api.RotateKey(ctx, client.RotateKeyRequest{KeyRef: keyRef(args[0])}))
+				if err := c.confirm(yes, args[0], fmt.Sprintf("Ending the secret %s of %s", key.Preview, args[0])); err != nil {
+					return err
+				}
+				return c.secretAnswer(api.RotateKey(ctx, client.RotateKeyRequest{KeyRef: keyRef(args[0]), Generation: len(key.Generations)}))
 			})
 		},
 	}

@@ -80,13 +80,14 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err != nil {
 		return Changed{}, err
 	}
-	receipt, err := s.Log.Commit(ctx, by, func(context.Context, store.Reader) (store.Mutation, error) {
+	token := store.Token(toksta.AccountCreated, "", req.Token)
+	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
-			Kind: toksta.AccountCreated, AccountID: a.ID, Token: store.Token(toksta.AccountCreated, "", req.Token),
+			Kind: toksta.AccountCreated, AccountID: a.ID,
 			Detail:   map[string]string{"name": a.Name, "plan": string(a.Plan), "status": string(a.Status)},
 			Accounts: []toksta.Account{a},
 		}, nil
-	})
+	}))
 	if err != nil {
 		return Changed{}, repeated(err)
 	}
@@ -137,20 +138,26 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 	if err != nil {
 		return Changed{}, err
 	}
-	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
+	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {
 		m := store.Mutation{Kind: toksta.AccountRenamed, Detail: change("name", a.Name, name)}
 		a.Name = name
 		return m, nil
 	})
 }
 
-// edit commits one change of an existing account. alter says what differs in
-// the mutation's detail; an empty one is nothing to do.
-func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
+// target is the account of a change; token is that of the request, "" for none.
+type target struct {
+	account toksta.AccountID
+	token   string
+}
+
+// edit commits one change of an existing account, once for each token. alter
+// says what differs in the mutation's detail; an empty one is nothing to do.
+func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
 	// Set by each run of the decision, so that it ends as the last one left it.
 	var out Changed
-	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		a, err := r.Account(ctx, id)
+	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		a, err := r.Account(ctx, on.account)
 		if err != nil {
 			return store.Mutation{}, store.Missing("account", err)
 		}
@@ -163,10 +170,9 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, id toksta.AccountID
 		if m.Credits, err = correction(ctx, r, edited{before, a, by}); err != nil {
 			return store.Mutation{}, err
 		}
-		m.AccountID, m.Accounts = id, []toksta.Account{a}
-		m.Token = store.Token(m.Kind, id, m.Token)
+		m.AccountID, m.Accounts = a.ID, []toksta.Account{a}
 		return m, nil
-	})
+	}))
 	if err != nil {
 		return Changed{}, repeated(err)
 	}

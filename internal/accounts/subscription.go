@@ -35,7 +35,7 @@ func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest)
 		}
 	}
 	now := s.now()
-	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
+	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {
 		detail := map[string]string{}
 		maps.Copy(detail, change("plan", string(a.Plan), string(req.Plan)))
 		if req.Cadence != "" {
@@ -70,7 +70,7 @@ func (s *Service) SetStatus(ctx context.Context, by toksta.Actor, req StatusRequ
 	if req.Since.IsZero() {
 		since = s.now()
 	}
-	return s.edit(ctx, by, req.Account, func(a *toksta.Account) (store.Mutation, error) {
+	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {
 		m := store.Mutation{Kind: toksta.StatusSet, Detail: change("status", string(a.Status), string(req.Status))}
 		if len(m.Detail) > 0 {
 			// Saying the same again does not restart "past due since".

@@ -36,9 +36,6 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err != nil {
 		return Created{}, err
 	}
-	if req.ExpiresAt != nil && !expires.After(now) {
-		return Created{}, toksta.Invalid("expires_at", "Choose an expiry in the future, or none.")
-	}
 	networks, err := validNetworks(req.Networks)
 	if err != nil {
 		return Created{}, err
@@ -55,7 +52,13 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
 		CreatedAt: now, CreatedBy: creator(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
 	}
-	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+	token := store.Token(toksta.KeyCreated, string(req.Account), req.Token)
+	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		// Here and not before the commit, so that a repeated request does not
+		// depend on the time.
+		if req.ExpiresAt != nil && !expires.After(s.now()) {
+			return store.Mutation{}, toksta.Invalid("expires_at", "Choose an expiry in the future, or none.")
+		}
 		scopes, err := s.admit(ctx, r, req)
 		if err != nil {
 			return store.Mutation{}, err
@@ -63,14 +66,13 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		key.Limits.Scopes = scopes
 		return store.Mutation{
 			Kind: toksta.KeyCreated, AccountID: key.AccountID, KeyID: key.ID,
-			Token: store.Token(toksta.KeyCreated, key.AccountID, req.Token),
 			Detail: map[string]string{
 				"name": key.Name, "scopes": scopeText(scopes), "networks": networkText(networks),
 				"per_minute": perMinuteText(key.Limits.PerMinute), "expires_at": timeText(key.ExpiresAt),
 			},
 			Keys: []toksta.Key{key},
 		}, nil
-	})
+	}))
 	if err != nil {
 		return Created{}, repeated(err)
 	}

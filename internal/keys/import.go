@@ -80,7 +80,7 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 			return store.Mutation{}, err
 		}
 		return store.Mutation{
-			Kind: toksta.KeysImported, Token: store.Token(toksta.KeysImported, "", req.Token),
+			Kind:   toksta.KeysImported,
 			Detail: map[string]string{"keys": strconv.Itoa(out.Counts[RowImported])},
 			Keys:   draft.accepted(out.Results),
 		}, nil
@@ -89,7 +89,7 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 		_, err := decide(ctx, s.Store)
 		return out, err
 	}
-	receipt, err := s.Log.Commit(ctx, by, decide)
+	receipt, err := s.Log.Commit(ctx, by, store.Once(store.Token(toksta.KeysImported, "", req.Token), decide))
 	if _, before := errors.AsType[*store.RepeatedError](err); before {
 		// What was imported then exists now.
 		out, err = draft.settle(ctx, s.Store)

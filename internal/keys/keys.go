@@ -71,15 +71,21 @@ func (s *Service) Live(ctx context.Context, account toksta.AccountID) (int, erro
 	return s.Store.CountLiveKeys(ctx, account, s.now())
 }
 
+// target is the key of a change; token is that of the request, "" for none.
+type target struct {
+	Ref
+	token string
+}
+
 // change alters k and says as what; no kind means that there is nothing to do.
 type change func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error)
 
-// edit commits one change of an existing key.
-func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change change) (Changed, error) {
+// edit commits one change of an existing key, once for each token.
+func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, change change) (Changed, error) {
 	// Set by each run of the decision, so that it ends as the last one left it.
 	var out Changed
-	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		k, err := r.Key(ctx, ref.Account, ref.Key)
+	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		k, err := r.Key(ctx, on.Account, on.Key)
 		if err != nil {
 			return store.Mutation{}, store.Missing("key", err)
 		}
@@ -89,9 +95,8 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, ref Ref, change cha
 			return store.Mutation{}, err
 		}
 		m.AccountID, m.KeyID, m.Keys = k.AccountID, k.ID, []toksta.Key{k}
-		m.Token = store.Token(m.Kind, k.AccountID, m.Token)
 		return m, nil
-	})
+	}))
 	if err != nil {
 		return Changed{}, repeated(err)
 	}

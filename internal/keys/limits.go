@@ -44,7 +44,7 @@ func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequ
 			return Changed{}, err
 		}
 	}
-	return s.edit(ctx, by, req.Ref, func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error) {
+	return s.edit(ctx, by, target{Ref: req.Ref}, func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error) {
 		if !k.RevokedAt.IsZero() {
 			return store.Mutation{}, conflict("The key is revoked; its limits cannot be changed.")
 		}

@@ -61,7 +61,12 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fau
 		if err != nil {
 			return store.Mutation{}, store.Missing("account", err)
 		}
-		return p.decide(state, by)
+		if e := state.Earlier; e != nil && e.Request != p.request() {
+			return store.Mutation{}, errReused()
+		}
+		return store.Once(p.token(), func(context.Context, store.Reader) (store.Mutation, error) {
+			return p.decide(state, by)
+		})(ctx, r)
 	})
 	// A repeat has been waited for like the first: its receipt is as good.
 	if _, again := errors.AsType[*store.RepeatedError](err); err != nil && !again {
@@ -78,19 +83,18 @@ func (p purchase) query() store.CreditQuery {
 	return store.CreditQuery{Account: p.Account, IdempotencyKey: p.IdempotencyKey}
 }
 
-// decide makes the change and its entry. The token of the change follows from
-// the idempotency key, so a repeat finds the first change and its receipt.
+// token is that of the change. It follows from the idempotency key, so a repeat
+// finds the first change and its receipt.
+func (p purchase) token() string {
+	return store.Token(p.change, string(p.Account), p.IdempotencyKey)
+}
+
+// request tells whether a repeat asks for the same.
+func (p purchase) request() string { return fmt.Sprintf("%s %d %q", p.kind, p.Credits, p.Reason) }
+
+// decide makes the change and its entry.
 func (p purchase) decide(c store.CreditState, by toksta.Actor) (store.Mutation, error) {
-	request := fmt.Sprintf("%s %d %q", p.kind, p.Credits, p.Reason)
-	m := store.Mutation{
-		Kind: p.change, AccountID: p.Account, Token: store.Token(p.change, p.Account, p.IdempotencyKey),
-	}
-	if c.Earlier != nil {
-		if c.Earlier.Request != request {
-			return m, errReused()
-		}
-		return m, nil
-	}
+	m := store.Mutation{Kind: p.change, AccountID: p.Account}
 	before := c.Account.Entitlements.PurchasedCredits
 	after := before + p.Credits
 	switch {
@@ -104,7 +108,7 @@ func (p purchase) decide(c store.CreditState, by toksta.Actor) (store.Mutation, 
 	m.Accounts = []toksta.Account{c.Account}
 	m.Credits = []store.CreditEntry{{
 		AccountID: p.Account, Kind: p.kind, Delta: toksta.Charge{Credits: p.Credits, Purchased: p.Credits},
-		Reason: p.Reason, Actor: byName(by), IdempotencyKey: p.IdempotencyKey, Request: request,
+		Reason: p.Reason, Actor: byName(by), IdempotencyKey: p.IdempotencyKey, Request: p.request(),
 	}}
 	return m, nil
 }

@@ -65,7 +65,7 @@ func (s server) setLimits(ctx context.Context, by toksta.Actor, r client.SetLimi
 
 // rotateKey answers with the new secret, once; the old one is dead by then.
 func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateKeyRequest) (client.SecretAnswer, error) {
-	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Token: r.Token}))
+	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Generation: r.Generation, Token: r.Token}))
 }
 
 // revokeKey can be repeated: a revoked key answers with its first receipt.

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/toksta/toksta"
 )
@@ -15,13 +17,34 @@ func Missing(what string, err error) error {
 	return err
 }
 
-// Token keeps the tokens of different kinds and accounts apart, whatever their
-// callers chose. An empty one stays empty: none.
-func Token(kind toksta.ChangeKind, account toksta.AccountID, given string) string {
+// Token keeps the tokens of different kinds and of different subjects (an
+// account, or one key of an account) apart, whatever their callers chose. An
+// empty one stays empty: none.
+func Token(kind toksta.ChangeKind, subject, given string) string {
 	if given == "" {
 		return ""
 	}
-	return string(kind) + " " + string(account) + " " + given
+	return string(kind) + " " + subject + " " + given
+}
+
+// Once returns decide with a token: the change that it decides on is made once.
+// The token is looked up before decide runs, so a repeated request returns the
+// *RepeatedError of what it did then, whatever the state has become since.
+func Once(token string, decide Decide) Decide {
+	if token == "" {
+		return decide
+	}
+	return func(ctx context.Context, r Reader) (Mutation, error) {
+		switch before, err := r.ChangeByToken(ctx, token); {
+		case err == nil:
+			return Mutation{}, &RepeatedError{Change: before}
+		case !errors.Is(err, ErrNotFound):
+			return Mutation{}, fmt.Errorf("look for an earlier change with the token: %w", err)
+		}
+		m, err := decide(ctx, r)
+		m.Token = token
+		return m, err
+	}
 }
 
 // Repeated turns a *RepeatedError into the caller's CONFLICT with

@@ -40,7 +40,7 @@ var (
 	}
 )
 
-// RepeatedError is returned by Commit when its mutation's token was used
+// RepeatedError is returned by Commit when the token of its decision was used
 // before: nothing was changed now, Change is what happened then.
 type RepeatedError struct{ Change toksta.Change }
 
@@ -115,6 +115,8 @@ type Members interface {
 type Audit interface {
 	// ListChanges returns a page, newest first.
 	ListChanges(ctx context.Context, q ChangeQuery) ([]toksta.Change, error)
+	// ChangeByToken finds the change that used a token.
+	ChangeByToken(ctx context.Context, token string) (toksta.Change, error)
 }
 
 // Mutator is the one way to change accounts, keys and members.
@@ -140,8 +142,7 @@ type Mutation struct {
 	KeyID     toksta.KeyID
 	MemberID  toksta.MemberID
 	Detail    map[string]string // never a secret
-	// Token makes a repeated request harmless: a second commit with it
-	// returns a *RepeatedError. "" means none.
+	// Token is used by one change at most, "" by any number. Once sets it.
 	Token string
 
 	Accounts    []toksta.Account

@@ -39,6 +39,11 @@ func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.
 	return listChanges(ctx, r.q, c.text.String(), c.args...)
 }
 
+// ChangeByToken implements [store.Audit].
+func (r reader) ChangeByToken(ctx context.Context, token string) (toksta.Change, error) {
+	return one(listChanges(ctx, r.q, `WHERE token = $1`, token))
+}
+
 // listChanges reads the changes of a WHERE clause.
 func listChanges(ctx context.Context, q querier, where string, args ...any) ([]toksta.Change, error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+changeColumns+` FROM changes `+where, args...)

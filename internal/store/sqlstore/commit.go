@@ -66,12 +66,9 @@ func ticked(tick *sql.Rows) (seq int64, at time.Time, err error) {
 	return seq, at, err
 }
 
-// write carries out m as change, unless its token was used before. Rows come
-// in the order that foreign keys ask for, stamped with the change's number.
+// write carries out m as change. Rows come in the order that foreign keys ask
+// for, stamped with the change's number.
 func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Mutation) error {
-	if err := unusedToken(ctx, tx, m.Token); err != nil {
-		return err
-	}
 	if err := insertChange(ctx, tx, change, m.Token); err != nil {
 		return err
 	}
@@ -88,21 +85,6 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m 
 		return err
 	}
 	return s.writeKeys(ctx, tx, change.Seq, m.Keys)
-}
-
-// unusedToken needs no lock of its own: whoever gets here holds the clock.
-func unusedToken(ctx context.Context, tx *sql.Tx, token string) error {
-	if token == "" {
-		return nil
-	}
-	earlier, err := listChanges(ctx, tx, `WHERE token = $1`, token)
-	if err != nil {
-		return err
-	}
-	if len(earlier) > 0 {
-		return &store.RepeatedError{Change: earlier[0]}
-	}
-	return nil
 }
 
 // insertChange keeps an absent token as NULL, since any number of those are

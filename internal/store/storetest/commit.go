@@ -79,8 +79,8 @@ func commitToken(t *suite) {
 	done := 0
 	together(20, func(i int) {
 		k := key(a.ID, numbered("key_", i))
-		m := store.Mutation{Kind: toksta.KeyCreated, AccountID: a.ID, KeyID: k.ID, Token: "once", Keys: []toksta.Key{k}}
-		c, err := t.s.Commit(t.Context(), operator, decided(m))
+		m := store.Mutation{Kind: toksta.KeyCreated, AccountID: a.ID, KeyID: k.ID, Keys: []toksta.Key{k}}
+		c, err := t.s.Commit(t.Context(), operator, store.Once("once", decided(m)))
 		repeated, again := errors.AsType[*store.RepeatedError](err)
 		mu.Lock()
 		defer mu.Unlock()
