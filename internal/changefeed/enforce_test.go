@@ -445,7 +445,7 @@ func TestNewProcessDoesNotAnswerForTheOld(t *testing.T) {
 func TestRepeatWaitsForTheFirst(t *testing.T) {
 	nothing := write(store.Mutation{})
 	repeat := func(k toksta.Key) store.Decide {
-		return write(store.Mutation{Kind: toksta.KeyRevokedChange, KeyID: k.ID, Token: "once"})
+		return store.Once("once", write(store.Mutation{Kind: toksta.KeyRevokedChange, KeyID: k.ID}))
 	}
 	for name, again := range map[string]func(toksta.Key) store.Decide{
 		"nothing to do": func(toksta.Key) store.Decide { return nothing },
@@ -465,12 +465,7 @@ func TestRepeatWaitsForTheFirst(t *testing.T) {
 
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				first := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-					m, err := revoke(k, time.Now())(ctx, r)
-					m.Token = "once"
-					return m, err
-				}
-				_, err := a.Commit(ctx, operator, first)
+				_, err := a.Commit(ctx, operator, store.Once("once", revoke(k, time.Now())))
 				if !errors.Is(err, &toksta.Error{Code: toksta.CodeUnavailable}) || !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("giving up: %v", err)
 				}

@@ -3,14 +3,12 @@ package web
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
@@ -32,7 +30,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	if useErr != nil {
 		readErr = useErr
 	}
-	list := keyList{keys: all, uses: uses, month: current, standing: standing, now: p.Now()}
+	list := keyList{keys: all, uses: uses, month: current, unread: readErr != nil, standing: standing, now: p.Now()}
 
 	data := view.Account{
 		Frame: p.frame(ctx, view.SectionAccount), Banner: p.banner(standing),
@@ -48,15 +46,18 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	}
 	if readErr != nil {
 		data.UsageFailed = true
-		exchange.FromContext(ctx).Err = fmt.Errorf("the page is without usage: %w", readErr)
+		withoutUsage(ctx, readErr)
 	}
+	data.Credits.UsedUnknown = list.unread
 	p.show(w, r, screen{page: "account"}, data)
 }
 
+// rowsAtOnce is the page size of lists that are read to their end.
+const rowsAtOnce = 500
+
 // allKeys reads the account's keys of any state, newest first.
 func (p *Pages) allKeys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
-	const page = 500
-	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}
+	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: rowsAtOnce}}
 	var all []toksta.Key
 	for {
 		keys, err := p.Keys.List(ctx, q)
@@ -64,11 +65,11 @@ func (p *Pages) allKeys(ctx context.Context, account toksta.AccountID) ([]toksta
 			return nil, err
 		}
 		all = append(all, keys...)
-		if len(keys) < page {
+		if len(keys) < rowsAtOnce {
 			slices.Reverse(all)
 			return all, nil
 		}
-		q.Page.After = string(keys[page-1].ID)
+		q.Page.After = string(keys[rowsAtOnce-1].ID)
 	}
 }
 
@@ -186,6 +187,7 @@ type keyList struct {
 	keys     []toksta.Key
 	uses     map[toksta.KeyID]store.LastUse
 	month    usage.Breakdown
+	unread   bool // uses or month could not be read
 	standing *toksta.Standing
 	now      time.Time
 }
@@ -200,9 +202,12 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	row := view.Key{
 		ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()), Families: familyNames(k.Limits.Scopes),
 		Created: k.CreatedAt, CreatedBy: k.CreatedBy, LastUsed: use.At, LastDetail: use.Address,
-		Ended: k.State(l.now) != toksta.KeyLive,
+		Ended: k.State(l.now) != toksta.KeyLive, UseUnknown: l.unread,
 	}
 	row.Badge, row.Reason = condition(l.standing, k, l.now)
+	if l.unread {
+		return row
+	}
 	newest := k.CreatedAt
 	if use.At.After(newest) {
 		newest = use.At

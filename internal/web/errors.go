@@ -45,11 +45,36 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.show(w, r, screen{e.Status, "error"}, e)
 }
 
-// notFound answers an address of the pages that has none, and a method that
-// no page has.
+// notFound responds to an address that has no page.
 func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, toksta.NotFound("page"))
 }
+
+// noPage responds to a request that no page takes: 405 with the methods that
+// refuse, the multiplexer's own handler, allows at this address, 404 without any.
+func (p *Pages) noPage(w http.ResponseWriter, r *http.Request, refuse http.Handler) {
+	response := unsent{}
+	refuse.ServeHTTP(response, r)
+	allow := response.Header().Get("Allow")
+	if allow == "" {
+		p.notFound(w, r)
+		return
+	}
+	w.Header().Set("Allow", allow)
+	p.fail(w, r, &toksta.Error{Code: toksta.CodeMethodNotAllowed, Message: "This address does not take " + r.Method + "."})
+}
+
+// unsent is a response of which only the header is kept.
+type unsent http.Header
+
+// Header implements [http.ResponseWriter].
+func (u unsent) Header() http.Header { return http.Header(u) }
+
+// Write implements [http.ResponseWriter].
+func (unsent) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements [http.ResponseWriter].
+func (unsent) WriteHeader(int) {}
 
 // crossOrigin answers a form that a browser says another site sent. It cannot
 // happen by following the pages' own links.
@@ -58,8 +83,9 @@ func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 }
 
 // fieldErrors turns a refusal into the sentences of a form: beside the field
-// it names, else above the form. ok is false for what a form cannot show.
-func fieldErrors(err error) (view.Errors, bool) {
+// it names, else above the form. ok is false for what a form cannot show. The
+// header of a response to too many attempts says when to come back.
+func fieldErrors(w http.ResponseWriter, err error) (view.Errors, bool) {
 	e, known := errors.AsType[*toksta.Error](err)
 	if !known {
 		return nil, false
@@ -69,6 +95,21 @@ func fieldErrors(err error) (view.Errors, bool) {
 	default:
 		return nil, false
 	}
+	if seconds, ok := e.Details["retry_after"].(int); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	}
 	field, _ := e.Details["field"].(string)
 	return view.Errors{field: e.Message}, true
+}
+
+// formStatus is 422 for a form that comes back with something to correct, and
+// 429 for one that is to be sent again later.
+func formStatus(w http.ResponseWriter, faults view.Errors) int {
+	switch {
+	case len(faults) == 0:
+		return http.StatusOK
+	case w.Header().Get("Retry-After") != "":
+		return http.StatusTooManyRequests
+	}
+	return http.StatusUnprocessableEntity
 }

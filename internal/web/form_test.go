@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -32,6 +34,63 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 		p.Handler().ServeHTTP(answer, c.body)
 		if answer.Code != c.want || answer.Header().Get("Content-Security-Policy") != page.Policy {
 			t.Errorf("%s: status %d, want %d as a page", name, answer.Code, c.want)
+		}
+	}
+}
+
+// A program that guesses passwords, or a script with an old one, is told with
+// 429 when to come back, on each form that asks for a password.
+func TestTooManyAttempts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wrong := url.Values{"email": {"ada@example.com"}, "password": {"wrong"}, "current": {"wrong"}}
+	for _, form := range [][]string{{"/account/security/password", "/confirm"}, {"/signin"}} {
+		for range 8 {
+			w.post(t, form[0], wrong)
+		}
+		for _, path := range form {
+			last := w.post(t, path, wrong)
+			last.shows(t, http.StatusTooManyRequests, "Too many attempts")
+			if seconds, err := strconv.Atoi(last.Header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+				t.Errorf("%s: Retry-After %q", path, last.Header.Get("Retry-After"))
+			}
+		}
+	}
+	if first := w.post(t, "/signin", url.Values{"email": {"bob@example.com"}}); first.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a first attempt responds %d", first.StatusCode)
+	}
+}
+
+// The method decides between 405, with what is allowed, and 404; no other site
+// may load a page or an asset.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	p, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"PUT", "/account", 405, "GET, HEAD"},
+		{"DELETE", "/account/keys/key_1", 405, "GET, HEAD"},
+		{"GET", "/account/keys", 405, "POST"},
+		{"GET", "/signout", 405, "POST"},
+		{"PATCH", "/signin", 405, "GET, HEAD, POST"},
+		{"POST", "/account/keys/key_1/rotate/x", 404, ""},
+		{"GET", "/account/nothing/here", 404, ""},
+		{"PUT", p.assets.URL("app.css"), 405, "GET, HEAD"},
+		{"GET", p.assets.URL("app.css"), 200, ""},
+	} {
+		response := httptest.NewRecorder()
+		p.Handler().ServeHTTP(response, httptest.NewRequest(c.method, c.path, nil))
+		if response.Code != c.status || response.Header().Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d, Allow %q", c.method, c.path, response.Code, response.Header().Get("Allow"))
+		}
+		if got := response.Header().Get("Cross-Origin-Resource-Policy"); got != "same-origin" {
+			t.Errorf("%s %s: Cross-Origin-Resource-Policy %q", c.method, c.path, got)
 		}
 	}
 }

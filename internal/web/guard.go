@@ -62,7 +62,8 @@ func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 }
 
 // guarded names what a page behind recent does, for the question before it.
-func guarded(path string) string {
+func guarded(next string) string {
+	path, _, _ := strings.Cut(next, "?")
 	switch {
 	case strings.HasSuffix(path, "/rotate"):
 		return "rotate a key"
@@ -73,16 +74,49 @@ func guarded(path string) string {
 	}
 }
 
+// formPages are the pages of the forms whose address has no page of its own.
+// Every other form posts to the address of its page.
+func formPages(path string) string {
+	switch path {
+	case "/account/keys":
+		return "/account/keys/new"
+	case "/account/security/password", "/account/security/sessions/end":
+		return "/account/security"
+	}
+	return path
+}
+
+// keptFields are the fields of forms that a return path carries, so that a
+// person who signs in again finds the form as it was filled in. None of them
+// is a secret.
+func keptFields() []string {
+	return []string{"token", "name", "scope", "family", "expires", "day", "ips"}
+}
+
+// maxReturn bounds a return path with the fields of a form, in bytes. Browsers
+// and proxies take addresses of twice this length.
+const maxReturn = 4 << 10
+
 // returnPath is the page to come back to after signing in: this one, or for a
-// form the page that has it.
+// form the page that has it, with what was typed into it.
 func returnPath(r *http.Request) string {
-	if r.Method == http.MethodGet {
+	if r.URL.Path == "/confirm" {
+		return safeNext(r.FormValue("next"))
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return r.URL.RequestURI()
 	}
-	if r.URL.Path == "/account/keys" {
-		return "/account/keys/new"
+	kept := url.Values{}
+	for _, field := range keptFields() {
+		if values := r.PostForm[field]; len(values) > 0 {
+			kept[field] = values
+		}
 	}
-	return r.URL.Path
+	page := url.URL{Path: formPages(r.URL.Path), RawQuery: kept.Encode()}
+	if len(page.RawQuery) > maxReturn {
+		page.RawQuery = ""
+	}
+	return page.String()
 }
 
 // safeNext keeps a way back only when it is a path of this site.

@@ -1,14 +1,18 @@
 package web
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
-	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -28,16 +32,35 @@ func (p *Pages) key(w http.ResponseWriter, r *http.Request) (toksta.Key, bool) {
 // tenant by mistake.
 func ref(k toksta.Key) keys.Ref { return keys.Ref{Account: k.AccountID, Key: k.ID} }
 
-// lastUse is the newest use of the key, zero when it was never used.
-func (p *Pages) lastUse(r *http.Request, k toksta.Key) (store.LastUse, error) {
-	uses, err := p.Usage.Store.LastUses(r.Context(), k.AccountID)
-	return uses[k.ID], err
+// usageTime is how long a page that rotates or revokes a key waits for usage.
+const usageTime = 2 * time.Second
+
+// lastUse reads the newest use of the key. Rotating and revoking do not depend
+// on it: if usage cannot be read in time, the page says "Not known".
+func (p *Pages) lastUse(ctx context.Context, k toksta.Key) view.LastUse {
+	limited, cancel := context.WithTimeout(ctx, usageTime)
+	defer cancel()
+	uses, err := p.Usage.Store.LastUses(limited, k.AccountID)
+	if err != nil {
+		withoutUsage(ctx, err)
+		return view.LastUse{Unknown: true}
+	}
+	return view.LastUse{At: uses[k.ID].At, From: uses[k.ID].Address}
+}
+
+// withoutUsage notes on the exchange why a page lacks usage, unless the
+// client has disconnected.
+func withoutUsage(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	exchange.FromContext(ctx).Err = fmt.Errorf("the page is without usage: %w", err)
 }
 
 // editForm shows the name to change; what a key may do is not edited here.
 func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
-		p.show(w, r, screen{page: "key_edit"}, p.editView(r, key, key.Name))
+		p.show(w, r, screen{page: "key_edit"}, p.editView(r, key, cmp.Or(r.FormValue("name"), key.Name)))
 	}
 }
 
@@ -53,7 +76,7 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/keys/"+string(key.ID), http.StatusSeeOther)
 		return
 	}
-	if form.Errors, ok = fieldErrors(err); !ok {
+	if form.Errors, ok = fieldErrors(w, err); !ok {
 		p.fail(w, r, err)
 		return
 	}
@@ -70,52 +93,49 @@ func (p *Pages) editView(r *http.Request, k toksta.Key, value string) view.KeyEd
 // harmless.
 func (p *Pages) rotateForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
-		p.showRotate(w, r, key, view.KeyRotate{Token: rand.Text()})
+		p.showRotate(w, r, key, nil)
 	}
 }
 
 // rotate shows the new secret in this one answer; the form's token makes a
-// reload rotate once.
+// reload rotate once. The form names the secret that it showed, so that it
+// never ends a newer one.
 func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
 		return
 	}
 	token := r.PostFormValue("token")
-	if len(token) != len(rand.Text()) {
-		p.showRotate(w, r, key, view.KeyRotate{
-			Token:  rand.Text(),
-			Errors: view.Errors{"": "The form was incomplete. Nothing was rotated: send it again."},
-		})
+	generation, err := strconv.Atoi(r.PostFormValue("generation"))
+	if err != nil || generation < 1 || len(token) != len(rand.Text()) {
+		p.showRotate(w, r, key, view.Errors{"": "The form was incomplete. Nothing was rotated: send it again."})
 		return
 	}
-	rotated, err := p.Keys.Rotate(r.Context(), p.actor(r), keys.RotateRequest{Ref: ref(key), Token: token})
+	rotated, err := p.Keys.Rotate(r.Context(), p.actor(r), keys.RotateRequest{Ref: ref(key), Generation: generation, Token: token})
 	switch known, _ := errors.AsType[*toksta.Error](err); {
 	case err == nil:
 		p.reveal(w, r, rotated)
 	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.already(w, r, known, true)
 	default:
-		faults, ok := fieldErrors(err)
+		faults, ok := fieldErrors(w, err)
 		if !ok {
 			p.fail(w, r, err)
 			return
 		}
-		p.showRotate(w, r, key, view.KeyRotate{Token: token, Errors: faults})
+		// Read anew: the form shows the secret that is current now.
+		if key, ok = p.key(w, r); ok {
+			p.showRotate(w, r, key, faults)
+		}
 	}
 }
 
-// showRotate fills in what the form shows of the key.
-func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, form view.KeyRotate) {
-	use, err := p.lastUse(r, k)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	form.Frame = p.frame(r.Context(), view.SectionKeys)
-	form.ID, form.Name, form.Text = string(k.ID), k.Name, p.keyText(k.Current())
-	form.LastUsed, form.LastFrom = use.At, use.Address
-	p.show(w, r, screen{formStatus(form.Errors), "key_rotate"}, form)
+// showRotate fills in what the form shows of the key, under a token of its own.
+func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
+	p.show(w, r, screen{formStatus(w, faults), "key_rotate"}, view.KeyRotate{
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Token: rand.Text(),
+		Generation: k.Current().Number, Text: p.keyText(k.Current()), Use: p.lastUse(r.Context(), k), Errors: faults,
+	})
 }
 
 // revokeForm asks for the name of what cannot be brought back.
@@ -136,11 +156,6 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 		p.showRevoke(w, r, key, view.Errors{"name": "This is not the key's name. Nothing was revoked."})
 		return
 	}
-	use, err := p.lastUse(r, key)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
 	revoked, err := p.Keys.Revoke(r.Context(), p.actor(r), ref(key))
 	if err != nil {
 		p.fail(w, r, err)
@@ -149,7 +164,7 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, screen{page: "key_revoked"}, view.KeyRevoked{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: key.Name,
 		Nodes: len(revoked.Receipt.Confirmed), Took: revoked.Receipt.Took, Fenced: fenced(revoked.Receipt),
-		Change: revoked.Receipt.Change.Seq, At: revoked.Receipt.Change.At, LastUsed: use.At, LastFrom: use.Address,
+		Change: revoked.Receipt.Change.Seq, At: revoked.Receipt.Change.At, Use: p.lastUse(r.Context(), key),
 	})
 }
 
@@ -177,19 +192,14 @@ func confirmation(k toksta.Key) string {
 // showRevoke shows what is known of the key in use: revoking it stops that use
 // at once.
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
-	use, err := p.lastUse(r, k)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	today, err := p.callsToday(r, k)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
 	form := view.KeyRevoke{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()),
-		LastUsed: use.At, LastFrom: use.Address, Today: today, Confirm: confirmation(k), Typed: r.PostFormValue("name"), Errors: faults,
+		Use: p.lastUse(r.Context(), k), Confirm: confirmation(k), Typed: r.FormValue("name"), Errors: faults,
 	}
-	p.show(w, r, screen{formStatus(faults), "key_revoke"}, form)
+	var err error
+	if form.Today, err = p.callsToday(r.Context(), k); err != nil {
+		withoutUsage(r.Context(), err)
+		form.TodayUnknown = true
+	}
+	p.show(w, r, screen{formStatus(w, faults), "key_revoke"}, form)
 }

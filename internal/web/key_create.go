@@ -15,10 +15,27 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
-// keyForm shows an empty form with a token of its own: two forms make two
-// keys, one form sent twice makes one.
+// keyForm shows a form with a token of its own: two forms make two keys, one
+// form sent twice makes one. A form that was sent by a person who had to sign
+// in first is shown as it was, with its token.
 func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
-	p.showKeyForm(w, r, view.KeyNew{Token: rand.Text()})
+	form := readKeyForm(r)
+	if len(form.Token) != len(rand.Text()) {
+		form.Token = rand.Text()
+	}
+	p.showKeyForm(w, r, form)
+}
+
+// readKeyForm reads the fields as they were typed.
+func readKeyForm(r *http.Request) view.KeyNew {
+	form := view.KeyNew{
+		Token: r.FormValue("token"), Name: r.FormValue("name"), OnlyThese: r.FormValue("scope") == "only",
+		Expires: r.FormValue("expires"), Day: r.FormValue("day"), IPs: r.FormValue("ips"),
+	}
+	for _, name := range r.Form["family"] {
+		form.Families = append(form.Families, view.Family{Name: name})
+	}
+	return form
 }
 
 // showKeyForm fills in what the form knows by itself: the families in plan
@@ -44,19 +61,13 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 	}
 	form.Frame = p.frame(r.Context(), view.SectionKeys)
 	form.Blocked = p.blocked(standing, live)
-	p.show(w, r, screen{formStatus(form.Errors), "key_new"}, form)
+	p.show(w, r, screen{formStatus(w, form.Errors), "key_new"}, form)
 }
 
 // createKey makes the key and shows its secret in this one answer. The form's
 // token makes a reload or a double click create one key.
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
-	form := view.KeyNew{
-		Token: r.PostFormValue("token"), Name: r.PostFormValue("name"), OnlyThese: r.PostFormValue("scope") == "only",
-		Expires: r.PostFormValue("expires"), Day: r.PostFormValue("day"), IPs: r.PostFormValue("ips"),
-	}
-	for _, name := range r.PostForm["family"] {
-		form.Families = append(form.Families, view.Family{Name: name})
-	}
+	form := readKeyForm(r)
 	req, faults := p.createRequest(r, form)
 	if len(faults) > 0 {
 		form.Errors = faults
@@ -70,7 +81,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.already(w, r, known, false)
 	default:
-		faults, ok := fieldErrors(err)
+		faults, ok := fieldErrors(w, err)
 		if !ok {
 			p.fail(w, r, err)
 			return

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/web/view"
 )
 
@@ -39,7 +38,7 @@ func TestExpiry(t *testing.T) {
 		if at != nil {
 			k.ExpiresAt = *at
 		}
-		if got := facts(k, &toksta.Standing{}, store.LastUse{}, now)[3].Value; got != c.want {
+		if got := limitFacts(k, &toksta.Standing{})[1].Value; got != c.want {
 			t.Errorf("%+v: the page says %q", c, got)
 		}
 	}

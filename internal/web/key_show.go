@@ -22,37 +22,54 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ctx, standing := r.Context(), p.standing(r)
-	month, err := p.Usage.Days(ctx, key.AccountID, key.ID, "")
+	ctx, standing, now := r.Context(), p.standing(r), p.Now()
+	history, err := p.history(ctx, key, r.FormValue("history") == "all")
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	use, err := p.lastUse(r, key)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	history, err := p.history(ctx, key)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	now := p.Now()
 	page := view.KeyShow{
 		Frame: p.frame(ctx, view.SectionKeys), ID: string(key.ID), Name: key.Name, Text: p.keyText(key.Current()),
-		Generation: key.Current().Number, Since: key.Current().CreatedAt, Facts: facts(key, standing, use, now),
-		Chart: chartOf(month, now, keyChart), History: history, Ended: key.State(now) != toksta.KeyLive,
+		Generation: key.Current().Number, Since: key.Current().CreatedAt,
+		History: history, Ended: key.State(now) != toksta.KeyLive,
 	}
 	page.Badge, page.Reason = condition(standing, key, now)
+	// The page leads to Rotate and Revoke, so it does without usage that cannot
+	// be read.
+	month, use, err := p.keyUsage(ctx, key)
+	if page.UsageFailed = err != nil; page.UsageFailed {
+		withoutUsage(ctx, err)
+	}
+	page.Facts = append(useFacts(use, page.UsageFailed, now), limitFacts(key, standing)...)
+	page.Chart = chartOf(month, now, keyChart)
 	page.Refusals, page.RefusedTotal = refusals(month, standing, now)
 	p.show(w, r, screen{page: "key_show"}, page)
 }
 
-// facts are the four figures on top of the page. Where a limit is absent the
-// fact says so in words: an empty field would look like a fault.
-func facts(k toksta.Key, s *toksta.Standing, use store.LastUse, now time.Time) []view.Fact {
-	from := view.Fact{Label: "From", Value: cmp.Or(use.Address, "Nowhere yet"), Note: use.Agent}
+// keyUsage reads the key's current month and its newest use.
+func (p *Pages) keyUsage(ctx context.Context, k toksta.Key) (usage.Breakdown, store.LastUse, error) {
+	month, err := p.Usage.Days(ctx, k.AccountID, k.ID, "")
+	if err != nil {
+		return usage.Breakdown{}, store.LastUse{}, err
+	}
+	uses, err := p.Usage.Store.LastUses(ctx, k.AccountID)
+	return month, uses[k.ID], err
+}
+
+// useFacts are the first two of the four figures on top of the page.
+func useFacts(use store.LastUse, unknown bool, now time.Time) []view.Fact {
+	if unknown {
+		return []view.Fact{{Label: "Last used", Value: "Not known"}, {Label: "From", Value: "Not known"}}
+	}
+	return []view.Fact{
+		{Label: "Last used", Value: view.Ago(use.At, now), Note: use.Operation, Mono: true},
+		{Label: "From", Value: cmp.Or(use.Address, "Nowhere yet"), Note: use.Agent},
+	}
+}
+
+// limitFacts are the other two. Where a limit is absent the fact says so in
+// words: an empty field would look like a fault.
+func limitFacts(k toksta.Key, s *toksta.Standing) []view.Fact {
 	reach := view.Fact{Label: "Endpoints", Value: "All of the plan", Note: strings.Join(familyNames(s.Families), ", ")}
 	if len(k.Limits.Scopes) > 0 {
 		reach.Value, reach.Note = strings.Join(familyNames(k.Limits.Scopes), ", "), ""
@@ -64,7 +81,7 @@ func facts(k toksta.Key, s *toksta.Standing, use store.LastUse, now time.Time) [
 	if len(k.Limits.Networks) > 0 {
 		expires.Note = "Only from " + networkNames(k.Limits.Networks)
 	}
-	return []view.Fact{{Label: "Last used", Value: view.Ago(use.At, now), Note: use.Operation, Mono: true}, from, reach, expires}
+	return []view.Fact{reach, expires}
 }
 
 // networkNames writes prefixes as the form takes them.
@@ -104,17 +121,44 @@ func refusals(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.
 	return out, total
 }
 
-// history is the key's rows of the change log, newest first.
-func (p *Pages) history(ctx context.Context, k toksta.Key) ([]view.Event, error) {
-	changes, err := p.Accounts.Audit(ctx, store.ChangeQuery{Account: k.AccountID, Key: k.ID})
+// newestChanges is how many changes the history shows at first, beside the one
+// that made the key.
+const newestChanges = 50
+
+// history reads all of the key's changes from the change log. It shows them
+// newest first: all, or the newest and the first.
+func (p *Pages) history(ctx context.Context, k toksta.Key, all bool) (view.History, error) {
+	changes, err := p.allChanges(ctx, k)
 	if err != nil {
-		return nil, err
+		return view.History{}, err
 	}
-	out := make([]view.Event, len(changes))
+	h := view.History{Total: len(changes)}
+	last := len(changes) - 1
 	for i, c := range changes {
-		out[i] = event(c)
+		if !all && i >= newestChanges && i < last {
+			h.Left++
+			continue
+		}
+		h.Events = append(h.Events, event(c))
 	}
-	return out, nil
+	return h, nil
+}
+
+// allChanges reads the key's changes, newest first.
+func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, error) {
+	q := store.ChangeQuery{Account: k.AccountID, Key: k.ID, Limit: rowsAtOnce}
+	var all []toksta.Change
+	for {
+		changes, err := p.Accounts.Audit(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, changes...)
+		if len(changes) < rowsAtOnce {
+			return all, nil
+		}
+		q.Before = changes[len(changes)-1].Seq
+	}
 }
 
 // event tells one change to the key's owner. Whoever acts for the vendor is

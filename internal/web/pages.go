@@ -119,11 +119,10 @@ func (p *Pages) Handler() http.Handler {
 	mux.Handle("POST /account/keys/{id}/rotate", p.recent(p.rotate))
 	mux.Handle("GET /account/keys/{id}/revoke", p.recent(p.revokeForm))
 	mux.Handle("POST /account/keys/{id}/revoke", p.recent(p.revoke))
-	mux.HandleFunc("/", p.notFound)
 
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
-	return p.headers(guard.Handler(http.MaxBytesHandler(p.parsed(named(mux)), maxForm)))
+	return p.headers(guard.Handler(http.MaxBytesHandler(p.parsed(p.named(mux)), maxForm)))
 }
 
 // parsed reads the form before any page does: one that is too long or cut off
@@ -161,9 +160,15 @@ func legibleForm(form url.Values) bool {
 
 func legible(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// named notes which page was asked for in the request's record.
-func named(mux *http.ServeMux) http.Handler {
+// named notes which page was asked for in the request's record. An address
+// without a page, and a method that the page does not have, respond as pages.
+func (p *Pages) named(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse, pattern := mux.Handler(r)
+		if pattern == "" {
+			p.noPage(w, r, refuse)
+			return
+		}
 		x := exchange.FromContext(r.Context())
 		defer func() { x.Operation = r.Pattern }()
 		mux.ServeHTTP(w, r)

@@ -38,7 +38,7 @@ func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.S
 			Device: s.Agent, From: s.Address, Started: s.CreatedAt, Seen: s.SeenAt, Current: s.Current,
 		})
 	}
-	p.show(w, r, screen{formStatus(form.Errors), "security"}, form)
+	p.show(w, r, screen{formStatus(w, form.Errors), "security"}, form)
 }
 
 // changePassword asks for the current one: a browser left open must not be
@@ -51,7 +51,7 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/security?done=password", http.StatusSeeOther)
 		return
 	}
-	faults, ok := fieldErrors(err)
+	faults, ok := fieldErrors(w, err)
 	if !ok {
 		p.fail(w, r, err)
 		return

@@ -26,7 +26,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.Sig
 	if p.SignIn.Policy != signin.Closed {
 		form.SignUp = "/signup"
 	}
-	p.show(w, r, screen{formStatus(form.Errors), "signin"}, form)
+	p.show(w, r, screen{formStatus(w, form.Errors), "signin"}, form)
 }
 
 // signIn has one sentence for an unknown address and a wrong password; what
@@ -39,7 +39,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var ok bool
-	if form.Errors, ok = fieldErrors(err); !ok {
+	if form.Errors, ok = fieldErrors(w, err); !ok {
 		p.fail(w, r, err)
 		return
 	}
@@ -68,7 +68,7 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 	default:
 		form.Closed = "Accounts are made by the vendor. Ask for one, then sign in here."
 	}
-	p.show(w, r, screen{formStatus(form.Errors), "signup"}, form)
+	p.show(w, r, screen{formStatus(w, form.Errors), "signup"}, form)
 }
 
 // signUp makes the person and signs them in. Where it fails nothing was made,
@@ -86,7 +86,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, "")
 		return
 	}
-	faults, ok := fieldErrors(err)
+	faults, ok := fieldErrors(w, err)
 	if !ok {
 		p.fail(w, r, err)
 		return
@@ -114,7 +114,7 @@ func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 // showConfirm names the action and the person; only the password is asked for.
 func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, faults view.Errors) {
 	next := safeNext(r.FormValue("next"))
-	p.show(w, r, screen{formStatus(faults), "confirm"}, view.Confirm{
+	p.show(w, r, screen{formStatus(w, faults), "confirm"}, view.Confirm{
 		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guarded(next),
 		Next: next, Cancel: "/account", Errors: faults,
 	})
@@ -128,7 +128,7 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, r.PostFormValue("next"))
 		return
 	}
-	faults, ok := fieldErrors(err)
+	faults, ok := fieldErrors(w, err)
 	if !ok {
 		p.fail(w, r, err)
 		return
@@ -137,12 +137,4 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
 		faults = view.Errors{"password": "This is not your password."}
 	}
 	p.showConfirm(w, r, faults)
-}
-
-// formStatus is 422 for a form that comes back with something to correct.
-func formStatus(faults view.Errors) int {
-	if len(faults) > 0 {
-		return http.StatusUnprocessableEntity
-	}
-	return http.StatusOK
 }

@@ -167,8 +167,10 @@ func (p *Pages) usageCSV(w http.ResponseWriter, r *http.Request) {
 }
 
 // callsToday is how many calls of a key were admitted since midnight, UTC.
-func (p *Pages) callsToday(r *http.Request, k toksta.Key) (int64, error) {
-	b, err := p.Usage.Days(r.Context(), k.AccountID, k.ID, "")
+func (p *Pages) callsToday(ctx context.Context, k toksta.Key) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, usageTime)
+	defer cancel()
+	b, err := p.Usage.Days(ctx, k.AccountID, k.ID, "")
 	if err != nil || len(b.Days) == 0 {
 		return 0, err
 	}

@@ -131,9 +131,9 @@ func interruptions() (all []interruption) {
 
 // commitEverything is one mutation of each kind of row.
 func commitEverything(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error {
-	_, err := s.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+	_, err := s.Commit(ctx, toksta.Actor{}, store.Once("once", func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
-			Kind: toksta.KeysImported, AccountID: account, Token: "once",
+			Kind: toksta.KeysImported, AccountID: account,
 			Accounts:    []toksta.Account{{ID: account, Name: "changed"}},
 			Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "a@x"}},
 			Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code"))}},
@@ -141,7 +141,7 @@ func commitEverything(ctx context.Context, s *sqlstore.Store, account toksta.Acc
 				{Number: 1, Digest: sha256.Sum256([]byte("secret"))},
 			}}},
 		}, nil
-	})
+	}))
 	return err
 }
 

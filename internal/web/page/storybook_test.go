@@ -26,7 +26,14 @@ func accountStories() []story {
 		{Device: "Firefox on macOS", From: "198.51.100.20", Started: day(6, 3), Seen: storyNow, Current: true},
 		{Device: "Chrome on Linux", From: "198.51.100.31", Started: day(5, 18), Seen: storyNow.Add(-3 * time.Hour)},
 	}
+	unread := storyAccount()
+	unread.UsageFailed, unread.Usage, unread.Credits.Included, unread.Credits.UsedUnknown = true, nil, 0, true
+	for i := range unread.Keys.Rows {
+		k := &unread.Keys.Rows[i]
+		k.UseUnknown, k.LastDetail, k.UnusedDays, k.Calls = true, "", 0, 0
+	}
 	return []story{
+		{"account-unread", "account", unread},
 		{"account", "account", storyAccount()},
 		{"account-table", "account", storyTable()},
 		{"account-pastdue", "account", storyPastDue()},
@@ -54,6 +61,14 @@ func keyStories() []story {
 	}
 	rotated := reveal
 	rotated.Rotated = true
+	unread := storyKey()
+	unread.UsageFailed, unread.Facts[0].Value, unread.Facts[1].Value = true, "Not known", "Not known"
+	unread.Facts[0].Note, unread.Facts[1].Note = "", ""
+	unread.History.Total, unread.History.Left = 1214, 1210
+	stale := view.KeyRotate{
+		Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Generation: 4, Text: crmText, Use: view.LastUse{Unknown: true},
+		Errors: view.Errors{"": "This key was rotated since its secret was shown here: it has a newer one now. Nothing was rotated this time."},
+	}
 	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Confirm: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
 	return []story{
 		{"key-new", "key_new", made},
@@ -63,19 +78,22 @@ func keyStories() []story {
 		{"key-reveal-rotated", "key_reveal", rotated},
 		{"key-already", "key_already", view.KeyAlready{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Created: used}},
 		{"key-show", "key_show", storyKey()},
+		{"key-show-unread", "key_show", unread},
+		{"key-rotate-stale", "key_rotate", stale},
+		{"key-revoke-unread", "key_revoke", view.KeyRevoke{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Use: view.LastUse{Unknown: true}, TodayUnknown: true, Confirm: "Enrichment worker"}},
 		{"key-edit", "key_edit", view.KeyEdit{Frame: f, ID: "key_2", Name: "Enrichment worker", Value: "Enrichment worker"}},
 		{"key-rotate", "key_rotate", view.KeyRotate{
-			Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Text: crmText,
-			LastUsed: storyNow.Add(-2 * time.Minute), LastFrom: "203.0.113.24",
+			Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Generation: 3, Text: crmText,
+			Use: view.LastUse{At: storyNow.Add(-2 * time.Minute), From: "203.0.113.24"},
 		}},
 		{"key-revoke", "key_revoke", view.KeyRevoke{
-			Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, LastUsed: used,
-			LastFrom: "203.0.113.41", Today: 131, Confirm: "Enrichment worker", Typed: "Enrichment worker",
+			Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText,
+			Use: view.LastUse{At: used, From: "203.0.113.41"}, Today: 131, Confirm: "Enrichment worker", Typed: "Enrichment worker",
 		}},
 		{"key-revoke-hostile", "key_revoke", hostile},
 		{"key-revoked", "key_revoked", view.KeyRevoked{
 			Frame: f, ID: "key_2", Name: "Enrichment worker", Nodes: 3, Took: 12 * time.Millisecond,
-			Change: 4182, At: storyNow, LastUsed: used, LastFrom: "203.0.113.41",
+			Change: 4182, At: storyNow, Use: view.LastUse{At: used, From: "203.0.113.41"},
 		}},
 	}
 }
@@ -113,12 +131,12 @@ func storyKey() view.KeyShow {
 				What: "`tk_live_88d0…3c1f` was still sent from 198.51.100.7, 22 days after it was rotated out.", Fix: "Put the new secret into the service at that address.",
 			},
 		},
-		History: []view.Event{
+		History: view.History{Total: 4, Events: []view.Event{
 			{Kind: "rotated", Title: "Rotated", At: day(6, 3), By: "Mara Lindqvist", Details: []string{"198.51.100.20, Firefox on macOS", "Old secret refused on 3 nodes in 11 ms"}},
 			{Kind: "renamed", Title: "Renamed from CRM sync", At: day(3, 18), By: "Tomás Rey", Details: []string{"198.51.100.31, Chrome on Linux"}},
 			{Kind: "rotated", Title: "Rotated", At: day(3, 2), By: "Tomás Rey", Details: []string{"CLI, 198.51.100.31", "Old secret refused on 3 nodes in 14 ms"}},
 			{Kind: "created", Title: "Created", At: day(1, 12), By: "Mara Lindqvist", Details: []string{"198.51.100.20, Firefox on macOS"}},
-		},
+		}},
 	}
 }
 

@@ -40,9 +40,12 @@ type Credits struct {
 	Included, Used, Purchased int64
 	// OverageMicros is what the month's overage costs so far, in millionths of a dollar.
 	OverageMicros int64
-	Resets        time.Time
-	Buy           Link
-	Note          string
+	// UsedUnknown is set when the month's usage, which Used is of a plan that
+	// includes nothing, could not be read.
+	UsedUnknown bool
+	Resets      time.Time
+	Buy         Link
+	Note        string
 }
 
 // Left is what remains of the allowance, never below zero.
@@ -88,6 +91,9 @@ type Key struct {
 	LastDetail string
 	// UnusedDays, when not 0, replaces that line by a hint.
 	UnusedDays int
+	// UseUnknown is set when usage could not be read: neither the last use nor
+	// the calls are known.
+	UseUnknown bool
 	Calls      int64
 	// Spark are the month's calls by day.
 	Spark []int64

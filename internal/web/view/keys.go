@@ -67,9 +67,22 @@ type KeyShow struct {
 	Refusals   []Refusal
 	// RefusedTotal counts the last 7 days.
 	RefusedTotal int64
-	History      []Event
+	History      History
 	Ended        bool
+	// UsageFailed is set when usage could not be read; the rest still shows.
+	UsageFailed bool
 }
+
+// History is the changes of a key, newest first.
+type History struct {
+	Events []Event
+	// Total counts all changes. Left of them are left out of Events, between
+	// the last event, which is the first change, and the one before it.
+	Total, Left int
+}
+
+// Last is the index of the last event.
+func (h History) Last() int { return len(h.Events) - 1 }
 
 // Refusal is one reason for which calls of a key were refused lately. In What
 // and Fix, `backticks` set code.
@@ -99,15 +112,26 @@ type KeyEdit struct {
 	Errors Errors
 }
 
+// LastUse is the newest use of a key.
+type LastUse struct {
+	// At is zero for a key that was never used.
+	At   time.Time
+	From string
+	// Unknown is set when usage could not be read.
+	Unknown bool
+}
+
 // KeyRotate asks before a new secret replaces the old one. It posts to
 // /account/keys/{id}/rotate.
 type KeyRotate struct {
 	Frame
 	ID, Name, Token string
-	Text            KeyText
-	LastUsed        time.Time
-	LastFrom        string
-	Errors          Errors
+	// Generation is the number of the secret that Text shows: no other one is
+	// replaced.
+	Generation int
+	Text       KeyText
+	Use        LastUse
+	Errors     Errors
 }
 
 // KeyRevoke asks before a key ends. It posts to /account/keys/{id}/revoke.
@@ -115,9 +139,10 @@ type KeyRevoke struct {
 	Frame
 	ID, Name string
 	Text     KeyText
-	LastUsed time.Time
-	LastFrom string
-	Today    int64
+	Use      LastUse
+	// Today counts calls; TodayUnknown is set when usage could not be read.
+	Today        int64
+	TodayUnknown bool
 	// Confirm is what to type, and Typed what stands in the field for it.
 	Confirm, Typed string
 	Errors         Errors
@@ -125,7 +150,7 @@ type KeyRevoke struct {
 
 // InUse reports whether the key was used within the last day.
 func (k KeyRevoke) InUse() bool {
-	return !k.LastUsed.IsZero() && k.Now.Sub(k.LastUsed) < 24*time.Hour
+	return !k.Use.At.IsZero() && k.Now.Sub(k.Use.At) < 24*time.Hour
 }
 
 // KeyRevoked is the result of a revocation.
@@ -136,9 +161,8 @@ type KeyRevoked struct {
 	Nodes int
 	Took  time.Duration
 	// Fenced, as a sentence, says which node was shut out instead.
-	Fenced   string
-	Change   int64
-	At       time.Time
-	LastUsed time.Time
-	LastFrom string
+	Fenced string
+	Change int64
+	At     time.Time
+	Use    LastUse
 }

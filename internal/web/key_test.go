@@ -1,0 +1,137 @@
+package web
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/keys"
+)
+
+// A form that was opened before a colleague rotated the key rotates nothing,
+// says so, and shows the secret that is current: sending it again is a decision.
+func TestStaleRotateForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.create(t, "CRM sync")
+	page := "/account/keys/" + string(k.ID) + "/rotate"
+	stale := w.get(t, page).fields()
+	colleague, err := w.Keys.Rotate(t.Context(), toksta.Actor{Kind: toksta.ActorMember}, keys.RotateRequest{Ref: ref(k)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := w.post(t, page, stale)
+	told.shows(t, 422, "Nothing was rotated", colleague.Key.Current().Start)
+	if got := w.key(t, k.ID).Current().Digest; got != colleague.Key.Current().Digest {
+		t.Error("the stale form ended the colleague's secret")
+	}
+	again := told.fields()
+	w.post(t, page, again).shows(t, 200, "Copy the new secret now")
+	w.post(t, page, again).shows(t, 200, "already rotated")
+}
+
+// A key can be revoked and rotated while usage cannot be read: on the day of a
+// leak that must not stand in the way. The pages say what they do not know.
+func TestPagesWithoutUsage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.create(t, "CRM sync")
+	page := "/account/keys/" + string(k.ID)
+	w.usage.Store(&errUnreadable)
+	w.get(t, "/account").shows(t, 200, "Usage could not be read", "Not known", page+"/revoke")
+	w.get(t, page).shows(t, 200, "Usage could not be read", "Not known", page+"/revoke")
+	w.get(t, page+"/rotate").shows(t, 200, "Not known", "Rotate now")
+	form := w.get(t, page+"/revoke")
+	form.shows(t, 200, "<dt>Last used</dt><dd>Not known</dd>", "<dt>Today</dt><dd>Not known</dd>")
+	w.post(t, page+"/revoke", url.Values{"name": {"no"}}).shows(t, 422, "Nothing was revoked")
+	w.post(t, page+"/revoke", url.Values{"name": {"CRM sync"}}).shows(t, 200, "is revoked", "Not known")
+	if w.key(t, k.ID).RevokedAt.IsZero() {
+		t.Error("the key is not revoked")
+	}
+}
+
+// The history counts every change and ends with the one that made the key,
+// however many there are.
+func TestLongHistory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.create(t, "name 0")
+	const renames = 520 // more than are read at once
+	for i := range renames {
+		_, err := w.Keys.Rename(t.Context(), toksta.Actor{Kind: toksta.ActorMember}, keys.RenameRequest{Ref: ref(k), Name: fmt.Sprint("name ", i+1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for query, want := range map[string]struct {
+		events int
+		text   string
+	}{
+		"":             {newestChanges + 1, "Show 470 older changes"},
+		"?history=all": {renames + 1, "name 0 → name 1"},
+	} {
+		page := w.get(t, "/account/keys/"+string(k.ID)+query)
+		page.shows(t, 200, ">521 changes<", "<h3>Created</h3>", want.text)
+		if n := strings.Count(page.body, "<h3>Renamed</h3>") + strings.Count(page.body, "<h3>Created</h3>"); n != want.events {
+			t.Errorf("%q: %d events, want %d", query, n, want.events)
+		}
+	}
+}
+
+// A person who has to sign in or to confirm first finds the form as it was
+// filled in, at an address that exists, and the key is still made once.
+func TestFormsOutliveTheSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := w.create(t, "CRM sync")
+	form := w.get(t, "/account/keys/new").fields()
+	form.Set("name", "Night & day")
+	form.Set("scope", "only")
+	form.Set("family", "job")
+	form.Set("expires", "day")
+	form.Set("day", "2099-12-31")
+	form.Set("ips", "203.0.113.0/24, 2001:db8::/32")
+
+	w.ahead.Store(int64(2 * time.Hour)) // no longer recent
+	asked := w.post(t, "/account/keys", form)
+	asked.shows(t, 200, "Confirm it’s you", "create a key")
+	back := w.post(t, "/confirm", url.Values{"next": {asked.fields().Get("next")}, "password": {password}})
+	back.shows(t, 200, "<h1>Create key</h1>")
+	for name, want := range form {
+		if got := back.fields()[name]; len(got) != 1 || got[0] != want[0] {
+			t.Errorf("after confirming, the form has %s %q, want %q", name, got, want)
+		}
+	}
+	w.post(t, "/account/keys", form).shows(t, 200, "Copy the new secret now")
+	w.ahead.Store(int64(4 * time.Hour)) // the created page is reloaded later
+	asked = w.post(t, "/account/keys", form)
+	w.post(t, "/confirm", url.Values{"next": {asked.fields().Get("next")}, "password": {password}})
+	w.post(t, "/account/keys", form).shows(t, 200, "already created")
+
+	w.ahead.Store(int64(60 * 24 * time.Hour)) // signed out
+	secret, name := url.Values{"current": {password}, "password": {password}}, url.Values{"name": {"Other"}}
+	for path, c := range map[string]struct {
+		form url.Values
+		want string
+	}{
+		"/account/security/password":                 {secret, "/account/security"},
+		"/account/security/sessions/end":             {nil, "/account/security"},
+		"/account/keys/" + string(k.ID) + "/edit":    {name, "/account/keys/" + string(k.ID) + "/edit?name=Other"},
+		"/account/keys/" + string(k.ID) + "/revoke":  {name, "/account/keys/" + string(k.ID) + "/revoke?name=Other"},
+		"/confirm?next=%2Faccount%2Fkeys%2Fnew%3Fa=": {secret, "/account/keys/new?a="},
+	} {
+		w.signOut(t)
+		asked := w.post(t, path, c.form)
+		asked.shows(t, 200, "<h1>Sign in</h1>")
+		if strings.Contains(asked.path, "sentence") {
+			t.Errorf("%s: the address of the sign-in page holds the password", path)
+		}
+		back := w.post(t, "/signin", url.Values{"next": {asked.fields().Get("next")}, "email": {"ada@example.com"}, "password": {password}})
+		if back.StatusCode != 200 || back.path != c.want {
+			t.Errorf("%s: after signing in %d at %s, want %s", path, back.StatusCode, back.path, c.want)
+		}
+	}
+}

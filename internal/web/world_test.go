@@ -1,0 +1,217 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/credits"
+	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/usage"
+)
+
+// straight is the log of one node that follows by itself: a commit, no wait.
+type straight struct{ store.Mutator }
+
+func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+	c, err := l.Mutator.Commit(ctx, by, d)
+	return toksta.Receipt{Change: c}, err
+}
+
+// world is the pages on a real database, and a browser that is signed in.
+type world struct {
+	*Pages
+	store   store.Store
+	account toksta.AccountID
+	url     string
+	browser *http.Client
+	ahead   atomic.Int64 // of the real time, in nanoseconds
+	usage   atomic.Pointer[error]
+}
+
+// unreadable is a store whose usage fails while the world says so.
+type unreadable struct {
+	store.Store
+	w *world
+}
+
+func (u unreadable) LastUses(ctx context.Context, a toksta.AccountID) (map[toksta.KeyID]store.LastUse, error) {
+	if err := u.w.usage.Load(); err != nil {
+		return nil, *err
+	}
+	return u.Store.LastUses(ctx, a)
+}
+
+const password = "a long sentence that nobody guesses"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "toksta.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{store: s}
+	now := func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+	catalog := &toksta.Catalog{
+		Shape:    toksta.KeyShape{Prefix: "tk_live_"},
+		Families: []toksta.FamilyInfo{{Name: "data"}, {Name: "job"}},
+		Plans:    []toksta.Plan{{ID: "BUILD", Name: "Build", API: toksta.APIAlways, Families: []toksta.Family{"data", "job"}}},
+		Statuses: map[toksta.Status]toksta.Reason{toksta.StatusActive: ""},
+		FreePlan: "BUILD", PerMinute: 60, MaxKeys: 100,
+	}
+	w.Pages, err = New(Config{
+		Keys:     &keys.Service{Log: straight{s}, Store: s, Catalog: catalog, Now: now},
+		Accounts: &accounts.Service{Log: straight{s}, Store: s, Catalog: catalog, Now: now},
+		SignIn:   signin.New(signin.Config{Log: straight{s}, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
+		Usage: &usage.Reader{
+			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
+			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },
+			Refresh: func(context.Context, *toksta.Standing) error {
+				if err := w.usage.Load(); err != nil {
+					return *err
+				}
+				return nil
+			},
+		},
+		Catalog: catalog, ClientAddress: func(*http.Request) netip.Addr { return netip.MustParseAddr("203.0.113.7") },
+		Recent: time.Hour, Now: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(w.Handler())
+	t.Cleanup(server.Close)
+	w.url, w.browser = server.URL, server.Client()
+	w.signOut(t)
+	w.post(t, "/signup", url.Values{"name": {"Ada"}, "account": {"Acme"}, "email": {"ada@example.com"}, "password": {password}})
+	all, err := s.ListAccounts(t.Context(), store.Page{})
+	if err != nil || len(all) != 1 {
+		t.Fatalf("signing up made %d accounts, %v", len(all), err)
+	}
+	w.account = all[0].ID
+	return w
+}
+
+// signOut takes the browser's cookies away.
+func (w *world) signOut(t *testing.T) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.browser.Jar = jar
+}
+
+// shown is a page after all redirects.
+type shown struct {
+	*http.Response
+	body string
+	path string // and query
+}
+
+func (w *world) send(t *testing.T, r *http.Request) shown {
+	t.Helper()
+	res, err := w.browser.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shown{res, string(body), res.Request.URL.RequestURI()}
+}
+
+func (w *world) get(t *testing.T, path string) shown {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.send(t, r)
+}
+
+func (w *world) post(t *testing.T, path string, form url.Values) shown {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return w.send(t, r)
+}
+
+// fields are what a browser would send of the page's form, as it stands.
+func (s shown) fields() url.Values {
+	form := url.Values{}
+	attribute := func(tag, name string) string {
+		if m := regexp.MustCompile(`\s` + name + `="([^"]*)"`).FindStringSubmatch(tag); m != nil {
+			return html.UnescapeString(m[1])
+		}
+		return ""
+	}
+	for _, tag := range regexp.MustCompile(`<input[^>]*>`).FindAllString(s.body, -1) {
+		choice := regexp.MustCompile(`type="(radio|checkbox)"`).MatchString(tag)
+		if name := attribute(tag, "name"); name != "" && (!choice || strings.Contains(tag, " checked")) {
+			form.Add(name, attribute(tag, "value"))
+		}
+	}
+	if m := regexp.MustCompile(`<option value="([^"]*)" selected`).FindStringSubmatch(s.body); m != nil {
+		form.Set("expires", m[1])
+	}
+	return form
+}
+
+func (s shown) shows(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if s.StatusCode != status || !strings.Contains(s.body, text) {
+			_, content, _ := strings.Cut(s.body, "<main")
+			t.Errorf("%s: status %d, want %d and %q in\n%.1500s", s.path, s.StatusCode, status, text, content)
+		}
+	}
+}
+
+func (w *world) create(t *testing.T, name string) toksta.Key {
+	t.Helper()
+	c, err := w.Keys.Create(t.Context(), toksta.Actor{Kind: toksta.ActorMember, Name: "Ada"}, keys.CreateRequest{Account: w.account, Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Key
+}
+
+func (w *world) key(t *testing.T, id toksta.KeyID) toksta.Key {
+	t.Helper()
+	k, err := w.Keys.Get(t.Context(), w.account, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+var errUnreadable = errors.New("usage cannot be read")
