@@ -108,7 +108,8 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.book = credits.New()
 	a.buildEvents()
 	a.meter, err = meter.Open(meter.Config{
-		Dir: c.Meter.Dir, Sink: watched{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict, Log: a.log,
+		Dir: c.Meter.Dir, Sink: watched{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
+		Keep: c.Meter.Keep, Epochs: a.store, Log: a.log,
 	})
 	if err != nil {
 		return err

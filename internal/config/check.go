@@ -162,6 +162,7 @@ func (c *checker) checkDurations() {
 	}{
 		{"node.lease", c.cfg.Node.Lease, time.Second, 10 * time.Minute},
 		{"meter.flush_interval", c.cfg.Meter.FlushInterval, 100 * time.Millisecond, 10 * time.Minute},
+		{"meter.keep", c.cfg.Meter.Keep, 0, 31 * 24 * time.Hour},
 		{"gateway.read_header_timeout", c.cfg.Gateway.ReadHeaderTimeout, time.Second, 10 * time.Minute},
 		{"gateway.idle_timeout", c.cfg.Gateway.IdleTimeout, time.Second, time.Hour},
 		{"gateway.shutdown_grace", c.cfg.Gateway.ShutdownGrace, time.Second, time.Hour},

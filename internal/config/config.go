@@ -79,6 +79,7 @@ type Meter struct {
 	Dir           string        `yaml:"dir"`            // journal; default <data>/meter
 	Strict        bool          `yaml:"strict"`         // wait for the disk before each answer
 	FlushInterval time.Duration `yaml:"flush_interval"` // between writes of totals to the database
+	Keep          time.Duration `yaml:"keep"`           // of journals that are in the database; 0: not at all
 }
 
 // Usage is for how long the numbers of reports are kept. Days and months are

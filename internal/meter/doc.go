@@ -9,8 +9,9 @@
 //
 // A segment is one such file with an epoch of its own. When it is full, or
 // when the hour turns, the next one takes over; once all totals of a segment
-// that is no longer added to are in the store, it is deleted. Segments of dead
-// processes are adopted by the next one in the same directory.
+// that is no longer added to are in the store, it is kept for a while and then
+// deleted. Segments of dead processes are adopted by the next one in the same
+// directory, and kept ones by the first one that meets a store without them.
 //
 // The package never writes to the store on the request path, never guesses at
 // a damaged file, and never admits a call that it could not count: when the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -35,7 +34,9 @@ func (m *Meter) Run(ctx context.Context) error {
 	prepare := task{"prepare the next journal", m.config.FlushEvery, func(context.Context) error { return m.prepare() }}
 	// A process that was still ending when this one started leaves its files
 	// now, and so does a neighbour that never comes back.
-	adopt := task{"look for journals left behind", adoptEvery, func(context.Context) error { return m.adopt() }}
+	adopt := task{"look for journals left behind", adoptEvery, func(ctx context.Context) error {
+		return errors.Join(m.recover(ctx), m.adopt(), m.prune())
+	}}
 	for _, t := range []task{disk, flush, prepare, adopt} {
 		loops.Go(func() { m.repeat(ctx, t) })
 	}
@@ -50,18 +51,13 @@ type task struct {
 	work   func(context.Context) error
 }
 
-// repeat does a task until ctx ends, and logs when it begins and ceases to
+// repeat does a task at once and then once per period until ctx ends, and logs when it begins and ceases to
 // fail.
 func (m *Meter) repeat(ctx context.Context, t task) {
 	tick := time.NewTicker(t.period)
 	defer tick.Stop()
 	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for ctx.Err() == nil {
 		err := t.work(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -72,6 +68,10 @@ func (m *Meter) repeat(ctx context.Context, t task) {
 			m.config.Log.Info("can " + t.what + " again")
 		}
 		failing = err != nil
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
 	}
 }
 
@@ -237,11 +237,7 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	m.mu.Lock()
 	m.all = slices.DeleteFunc(m.all, func(o *segment) bool { return o == s })
 	m.mu.Unlock()
-	err := os.Remove(s.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // its last owner flushed it while it was being adopted
-	}
-	err = errors.Join(err, s.close())
+	err := m.retire(s)
 	m.mu.Lock()
 	m.full = nil // there is room now
 	m.mu.Unlock()

@@ -37,6 +37,11 @@ type Config struct {
 	FlushEvery time.Duration
 	// Strict makes Count wait until its add is on the disk.
 	Strict bool
+	// Keep is how long a file stays once the sink has all of it. Run compares
+	// such files with Epochs, and flushes them again to a sink that was
+	// restored from a backup. 0: no file stays. Epochs is required with Keep.
+	Keep   time.Duration
+	Epochs store.Epochs
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // nil: nothing is logged
 
@@ -82,6 +87,8 @@ type Meter struct {
 	full    error     // why the last segment could not be made
 	retry   time.Time // when to try again
 
+	recovered bool // flushed segments were compared with the store; used by one task of Run
+
 	flushes  commit     // callers of Flush, merged
 	flushing sync.Mutex // one flush at a time
 }
@@ -93,6 +100,9 @@ type Meter struct {
 func Open(c Config) (*Meter, error) {
 	if c.Dir == "" || c.Sink == nil {
 		return nil, errors.New("meter: a directory and a sink are needed")
+	}
+	if c.Keep > 0 && c.Epochs == nil {
+		return nil, errors.New("meter: to keep flushed journals, epochs are needed")
 	}
 	if c.FlushEvery <= 0 {
 		c.FlushEvery = time.Second

@@ -63,6 +63,7 @@ type Store interface {
 	Exports
 	ExportState
 	Retention
+	Epochs
 	Claims
 	// Ping reports whether the database answers now.
 	Ping(ctx context.Context) error

@@ -19,6 +19,13 @@ type Retention interface {
 	Drop(ctx context.Context, before time.Time, limit int) (rows int64, err error)
 }
 
+// Epochs says what the store knows of the meter's epochs.
+type Epochs interface {
+	// EpochClosed reports whether the store has all totals of an epoch. It
+	// does not have those of an epoch that it does not know.
+	EpochClosed(ctx context.Context, epoch string) (bool, error)
+}
+
 // Claims hands work that is to be done once for all nodes to one of them.
 type Claims interface {
 	// Claim takes or prolongs a claim unless another holder's is not over,

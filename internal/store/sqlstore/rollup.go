@@ -59,6 +59,15 @@ func (s *Store) Drop(ctx context.Context, before time.Time, limit int) (int64, e
 	return s.fold(ctx, fold{rows: daily, into: carry, before: before, limit: limit})
 }
 
+// EpochClosed implements [store.Epochs].
+func (s *Store) EpochClosed(ctx context.Context, epoch string) (closed bool, err error) {
+	err = s.reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM usage_epochs WHERE epoch = $1 AND closed = 1)`, epoch).Scan(&closed)
+	if err != nil {
+		return false, fmt.Errorf("read the epoch %s: %w", epoch, err)
+	}
+	return closed, nil
+}
+
 // fold replaces rows by fewer that say less.
 type fold struct {
 	rows   string // which: a condition

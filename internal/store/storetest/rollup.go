@@ -46,6 +46,11 @@ func rollUp(t *suite) {
 			t.Fatalf("%d rows were rolled up, want three, once", n)
 		}
 	}
+	for epoch, want := range map[string]bool{"e1": false, "e2": true, "never seen": false} {
+		got, err := t.s.EpochClosed(t.Context(), epoch)
+		t.ok(err)
+		is(t, got, want)
+	}
 	day := store.UsageQuery{From: midday, To: midday.Add(48 * time.Hour)}
 	is(t, t.usage(day), []store.UsageRow{
 		total(slot("key_a", 0), 2+4), total(at(refused, 0), 8), total(open, 1), total(young, 16),
