@@ -11,9 +11,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/text"
 )
 
 // rowReader reads the keys of an import one by one: io.EOF after the last,
@@ -30,6 +32,7 @@ func (e rowError) Error() string { return e.reason }
 
 // openRows reads rows as CSV with a header, or as JSON, one object a line.
 func openRows(r io.Reader, format string) (rowReader, error) {
+	r = text.SkipBOM(r)
 	if format == "jsonl" {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(make([]byte, 64<<10), 1<<20)
@@ -42,7 +45,6 @@ func openRows(r io.Reader, format string) (rowReader, error) {
 		return nil, fmt.Errorf("read the header of the CSV file: %w", err)
 	}
 	columns := slices.Clone(header)
-	columns[0] = strings.TrimPrefix(columns[0], "\ufeff")
 	for _, name := range columns {
 		if !slices.Contains(columnNames(), name) {
 			return nil, fmt.Errorf("there is no column %q; known are %s", name, strings.Join(columnNames(), ", "))
@@ -74,6 +76,9 @@ func (c *csvRows) next() (client.ImportRow, int, error) {
 	line, _ := c.reader.FieldPos(0)
 	var row client.ImportRow
 	for i, name := range c.columns {
+		if !utf8.ValidString(record[i]) {
+			return row, line, rowError{name + " is not UTF-8 text; save the file as UTF-8"}
+		}
 		if err := setColumn(&row, name, record[i]); err != nil {
 			return row, line, rowError{err.Error()}
 		}
@@ -129,6 +134,9 @@ func (j *jsonRows) next() (row client.ImportRow, line int, err error) {
 		j.line++
 		if len(bytes.TrimSpace(j.lines.Bytes())) == 0 {
 			continue
+		}
+		if err := text.CheckJSON(j.lines.Bytes()); err != nil {
+			return row, j.line, rowError{err.Error()}
 		}
 		d := json.NewDecoder(bytes.NewReader(j.lines.Bytes()))
 		d.DisallowUnknownFields()
