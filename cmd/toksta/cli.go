@@ -25,6 +25,7 @@ type cli struct {
 	configPath string // "": defaultConfig, if it is there
 	socket     string // "": the configuration's
 	output     string // one of the formats
+	bom        bool   // CSV begins with a byte-order mark
 }
 
 // defaultConfig is the file that is read when none is named and it exists.
@@ -48,6 +49,7 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.configPath, "config", c.process.Config, "configuration `file` (default ./toksta.yaml if it exists)")
 	flags.StringVar(&c.socket, "socket", c.process.Socket, "operator `socket` of the server (default from the configuration)")
 	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml or csv")
+	flags.BoolVar(&c.bom, "bom", false, "begin CSV with a byte-order mark, for spreadsheets that need it to read UTF-8")
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "look", Title: "Look"})
 	for group, commands := range map[string][]*cobra.Command{
 		"server": {c.serve(), c.demo(), c.demoUpstream(), c.config()},

@@ -68,7 +68,7 @@ func (c *cli) exportCSV() *cobra.Command {
 				}
 				*bound.at = *t
 			}
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error { return api.UsageTable(ctx, r, c.out) })
+			return act(c, cmd, func(ctx context.Context, api *client.Client) error { return api.UsageTable(ctx, r, c.csvOut()) })
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "first `day`, from 00:00 UTC, or an RFC 3339 time")

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // The output formats. JSON and YAML carry the API's own names and all there is;
@@ -55,6 +58,7 @@ func (c *cli) show(data any, t table) error {
 	case formatCSV:
 		w := csv.NewWriter(c.out)
 		if len(t.header) > 0 {
+			w = csv.NewWriter(c.csvOut())
 			_ = w.Write(t.header) // WriteAll reports it
 		}
 		for _, row := range t.rows {
@@ -71,14 +75,23 @@ func (c *cli) show(data any, t table) error {
 	}
 }
 
+// csvOut is where a table goes as CSV, with a byte-order mark if one was asked for. Bare data, such as a secret, never has
+// one.
+func (c *cli) csvOut() io.Writer {
+	if c.bom {
+		return text.WithBOM(c.out)
+	}
+	return c.out
+}
+
 // showYAML goes through JSON, so that both formats have the same names.
 func (c *cli) showYAML(data any) error {
-	text, err := json.Marshal(data)
+	encoded, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
 	var node yaml.Node // keeps the order of fields, which a map would lose
-	if err := yaml.Load(text, &node); err != nil {
+	if err := yaml.Load(encoded, &node); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
 	unflow(&node)

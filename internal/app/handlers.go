@@ -134,7 +134,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL,
 		},
 		APIBase: a.config.PublicURL, SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
-		Recent: a.config.Sessions.Recent,
+		Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
 	})
 	if err != nil {
 		return nil, err

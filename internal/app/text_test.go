@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,7 +17,7 @@ func TestTextOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	database := server.NewDatabase(t)
-	v := newVisit(t, start(t, func(c *config.Config) { c.Store.URL = database }))
+	v := newVisit(t, start(t, func(c *config.Config) { c.Store.URL, c.Branding.CSVMark = database, true }))
 	ask := func(method, path, agent string, pairs ...string) int {
 		t.Helper()
 		form := url.Values{}
@@ -48,6 +49,15 @@ func TestTextOnPostgreSQL(t *testing.T) {
 		if got := ask("GET", path, "test"); got != http.StatusNotFound {
 			t.Errorf("%s responds %d", path, got)
 		}
+	}
+
+	table, err := v.browser.Get(v.n.url + "/account/usage.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Body.Close()
+	if head, err := io.ReadAll(table.Body); !strings.HasPrefix(string(head), "\ufeffday,") || err != nil {
+		t.Errorf("the file begins with %.20q, %v", head, err)
 	}
 
 	for i, c := range []struct{ stored, typed string }{

@@ -122,6 +122,8 @@ type Branding struct {
 	TermsURL   string `yaml:"terms_url"`   // beside sign-up and sign-in
 	BillingURL string `yaml:"billing_url"` // Manage billing
 	CreditsURL string `yaml:"credits_url"` // Buy credits
+
+	CSVMark bool `yaml:"csv_byte_order_mark"` // at the start of the CSV file of usage
 }
 
 // Mail is how messages to people leave. Without a server none do.

@@ -53,6 +53,26 @@ func Keepable(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\ufffd"), "\ufffd")
 }
 
+// WithBOM returns a writer that puts a byte-order mark before the first byte that it writes to w, and nothing before none.
+func WithBOM(w io.Writer) io.Writer { return &marker{w: w} }
+
+// marker writes a byte-order mark once.
+type marker struct {
+	w     io.Writer
+	begun bool
+}
+
+// Write returns the number of bytes of p alone.
+func (m *marker) Write(p []byte) (int, error) {
+	if !m.begun && len(p) > 0 {
+		if _, err := io.WriteString(m.w, BOM); err != nil {
+			return 0, err
+		}
+		m.begun = true
+	}
+	return m.w.Write(p)
+}
+
 // SkipBOM returns a reader of r's text without its byte-order mark.
 func SkipBOM(r io.Reader) io.Reader { return &skipper{r: r} }
 

@@ -56,6 +56,23 @@ func TestSkipBOM(t *testing.T) {
 	}
 }
 
+// A file has one mark, at its start, and an empty one has none.
+func TestWithBOM(t *testing.T) {
+	for _, parts := range [][]string{{"a", "b"}, {"", "ab"}, {}} {
+		var out strings.Builder
+		w, want := text.WithBOM(&out), ""
+		for _, p := range parts {
+			if n, err := io.WriteString(w, p); n != len(p) || err != nil {
+				t.Errorf("wrote %d of %q, %v", n, p, err)
+			}
+			want = "\ufeffab"
+		}
+		if out.String() != want {
+			t.Errorf("%q: %q", parts, out.String())
+		}
+	}
+}
+
 // JSON whose characters a decoder would replace is told from JSON that holds the replacement character.
 func TestCheckJSON(t *testing.T) {
 	for _, good := range []string{`{"a":"é"}`, `"\ufffd"`, `"�"`, `"\ud83d\ude00"`, `"\\ud800"`, `"\\\\ud800"`, `"\u00e9\n"`, `"\`, `"\u12`, `"\uzzzz"`, ""} {

@@ -30,6 +30,8 @@ type Config struct {
 	Usage    *usage.Reader
 	Catalog  *toksta.Catalog
 	Brand    Brand
+	// CSVMark puts a byte-order mark before the file of usage.
+	CSVMark bool
 	// APIBase is where callers reach the API, for the curl lines.
 	APIBase string
 	// SecureCookies demands TLS of the session cookie.

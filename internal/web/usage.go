@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -156,6 +157,9 @@ func reasons(counts map[toksta.Reason]int64) []view.Share {
 // key, family, cost key and outcome.
 func (p *Pages) usageCSV(w http.ResponseWriter, r *http.Request) {
 	var body bytes.Buffer
+	if p.CSVMark {
+		body.WriteString(text.BOM)
+	}
 	account := identity(r.Context()).Account.ID
 	if err := p.Usage.CSV(r.Context(), &body, account, r.FormValue("month")); err != nil {
 		p.fail(w, r, err)
