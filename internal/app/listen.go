@@ -35,18 +35,14 @@ func listenTCP(address string, config *tls.Config) (net.Listener, error) {
 }
 
 // listenSocket binds a Unix socket that only this process's user can open:
-// whoever reaches it is the operator. A socket left behind by a process that
-// died is replaced; one that still answers is not.
+// whoever reaches it is the operator. It replaces a socket that a process left
+// behind when it was killed, and no other file.
 func listenSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of the private socket: %w", err)
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("the private socket %s is in use: is another toksta serving from this data directory?", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("remove the stale private socket: %w", err)
+	if err := removeStaleSocket(path); err != nil {
+		return nil, err
 	}
 	config := net.ListenConfig{Control: ownerOnly}
 	l, err := config.Listen(context.Background(), "unix", path)
@@ -54,6 +50,31 @@ func listenSocket(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on the private socket: %w", err)
 	}
 	return l, nil
+}
+
+// removeStaleSocket removes the socket at path if no process listens on it.
+func removeStaleSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at the private socket: %w", err)
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("listen.private names %s, which is not a socket: choose a path where nothing is", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("the private socket %s is in use: is another toksta serving from this data directory?", path)
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return fmt.Errorf("ask whether the private socket %s is in use: %w", path, err)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove the stale private socket: %w", err)
+	}
+	return nil
 }
 
 // ownerOnly gives a socket its mode before it is bound, so that the file has it

@@ -2,13 +2,10 @@ package config
 
 import (
 	"cmp"
-	"net"
 	"net/mail"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -101,15 +98,18 @@ const maxSocket = 100
 func (c *checker) checkPlace() {
 	cfg := c.cfg
 	c.must(cfg.Data != "", "data", "The data directory is empty.", "name a directory, such as /var/lib/toksta")
-	c.checkAddress("listen.public", cfg.Listen.Public, true)
-	c.checkAddress("listen.pages", cfg.Listen.Pages, false)
+	const listen = "write host:port, such as 127.0.0.1:8080"
+	c.must(isListenAddress(cfg.Listen.Public), "listen.public", "This is not an address to listen on.", listen)
+	c.must(cfg.Listen.Pages == "" || isListenAddress(cfg.Listen.Pages), "listen.pages", "This is not an address to listen on.", listen)
+	c.must(cfg.Listen.PagesHost == "" || isHost(cfg.Listen.PagesHost), "listen.pages_host", "This is not the name of a host.", "write it as keys.example.com, without a scheme and without a port")
+	c.must(!isOtherFile(cfg.Listen.Private), "listen.private", "There is something at this path that is not a socket.", "choose a path where nothing is, such as /run/toksta/toksta.sock")
 	c.must(len(cfg.Listen.Private) <= maxSocket, "listen.private", "The path is too long for a Unix socket.", "choose one of at most 100 characters")
 	c.must((cfg.Listen.TLS.Cert == "") == (cfg.Listen.TLS.Key == ""), "listen.tls", "A certificate and its key belong together; one of them is missing.", "set both listen.tls.cert and listen.tls.key, or neither")
-	c.must(isURL(cfg.PublicURL, "http", "https"), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
+	c.must(isURL(cfg.PublicURL, "http", "https") && isBase(cfg.PublicURL), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
 	if cfg.PagesURL == "" {
 		c.fault("pages_url", "The pages are set apart, and nothing says where people reach them.", "write it as https://keys.example.com, without a path")
 	} else {
-		c.must(isURL(cfg.PagesURL, "http", "https"), "pages_url", "This is not an http or https URL.", "write it as https://keys.example.com, without a path")
+		c.must(isURL(cfg.PagesURL, "http", "https") && isBase(cfg.PagesURL), "pages_url", "This is not an http or https URL.", "write it as https://keys.example.com, without a path")
 	}
 	// A proxy on this machine reaches a loopback address for everybody.
 	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocal(cfg.PagesURL)
@@ -128,9 +128,7 @@ func (c *checker) checkPlace() {
 
 // checkStore: a password has no place in a file that is copied and pasted.
 func (c *checker) checkStore() {
-	scheme, rest, _ := strings.Cut(c.cfg.Store.URL, ":")
-	known := scheme == "sqlite" || scheme == "postgres" || scheme == "postgresql"
-	c.must(known && rest != "", "store.url", "This is no database that Toksta knows.", "sqlite:path/to/toksta.db or postgres://user@host/database")
+	c.must(isDatabase(c.cfg.Store.URL), "store.url", "This is no database that Toksta knows.", "sqlite:path/to/toksta.db or postgres://user@host/database")
 	if c.written("store.url", c.cfg.Store.URLFile) && Redact(c.cfg.Store.URL) != c.cfg.Store.URL {
 		c.fault("store.url", "The password of the database stands in the configuration file.", "put the URL in a file named by store.url_file, or in TOKSTA_STORE_URL")
 	}
@@ -141,15 +139,6 @@ func (c *checker) checkStore() {
 func (c *checker) written(path, file string) bool {
 	_, fromEnv := c.variables[path]
 	return !fromEnv && file == ""
-}
-
-// checkAddress: host and port, the host possibly empty.
-func (c *checker) checkAddress(path, address string, required bool) {
-	if address == "" && !required {
-		return
-	}
-	_, port, err := net.SplitHostPort(address)
-	c.must(err == nil && port != "", path, "This is not an address to listen on.", "write host:port, such as 127.0.0.1:8080")
 }
 
 // checkDurations: every duration has both ends, since a bare 10 in the
@@ -224,10 +213,8 @@ func (c *checker) checkMail() {
 	if m.Server == "" {
 		return
 	}
-	host, port, err := net.SplitHostPort(m.Server)
-	number, notNumber := strconv.ParseUint(port, 10, 16)
-	c.must(err == nil && host != "" && notNumber == nil && number > 0, "mail.server", "This is not the address of a mail server.", "write host:port, such as smtp.example.com:587")
-	_, err = mail.ParseAddress(m.From)
+	c.must(isPeer(m.Server), "mail.server", "This is not the address of a mail server.", "write host:port, such as smtp.example.com:587")
+	_, err := mail.ParseAddress(m.From)
 	c.must(err == nil, "mail.from", "This is not an address to send from.", "write keys@example.com, or Acme API <keys@example.com>")
 	c.must((m.User == "") == (m.Password == ""), "mail.user", "A user and a password belong together; one of them is missing.", "set both, or neither")
 	c.must(m.TLS != "none" || isLoopback(m.Server) && m.User == "", "mail.tls", "Messages, or a password, would go over the network unprotected.", "starttls or tls; none is for a server on this machine without signing in")
@@ -270,24 +257,4 @@ func (c *checker) checkRateLimit() {
 	if c.written("rate_limit.redis", r.RedisFile) && Redact(r.Redis) != r.Redis {
 		c.fault("rate_limit.redis", "The password of Redis stands in the configuration file.", "put the URL in a file named by rate_limit.redis_file, or in TOKSTA_RATE_LIMIT_REDIS")
 	}
-}
-
-// isLoopback reports whether an address is reached from this machine alone. No
-// host means every interface, so it is not.
-func isLoopback(address string) bool {
-	host, _, _ := net.SplitHostPort(address)
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
-}
-
-// isLocal reports whether a URL leads to this machine for whoever opens it.
-func isLocal(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && isLoopback(net.JoinHostPort(u.Hostname(), "0"))
-}
-
-// isURL reports whether s is absolute and of one of the schemes.
-func isURL(s string, schemes ...string) bool {
-	u, err := url.Parse(s)
-	return err == nil && slices.Contains(schemes, u.Scheme) && (u.Host != "" || u.Scheme == "mailto" && u.Opaque != "")
 }

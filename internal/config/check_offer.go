@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,19 +86,6 @@ func (c *checker) checkUpstreams() {
 		c.must(isBase(u.URL), path+".url", "The URL says more than where the back end is: nothing would send its user, query or fragment.", "leave scheme, host and perhaps a path")
 		c.must(min(u.ConnectTimeout, u.ResponseTimeout, u.IdleTimeout, u.ConnectionAge) > 0, path, "A timeout is negative.", "write durations such as 5s")
 	}
-}
-
-// isSocket reports whether address is the URL of a Unix socket with an absolute
-// path.
-func isSocket(address string) bool {
-	u, err := url.Parse(address)
-	return err == nil && u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/")
-}
-
-// isBase reports whether a URL is nothing but a place that paths are put behind.
-func isBase(address string) bool {
-	u, err := url.Parse(address)
-	return err != nil || u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // checkRoutes: two routes of one shape would make the order of the file decide.

@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,10 +73,10 @@ func (m *Meter) claim() (found []*segment, err error) {
 		path := filepath.Join(m.config.Dir, entry.Name())
 		var s *segment
 		switch {
-		case strings.HasSuffix(path, suffixNew):
+		case isSegment(entry.Name(), suffixNew):
 			// Died before it had its name: nothing was counted in it.
 			err = os.Remove(path)
-		case strings.HasSuffix(path, suffixLive):
+		case isSegment(entry.Name(), suffixLive):
 			s, err = m.claimFile(path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -86,6 +87,14 @@ func (m *Meter) claim() (found []*segment, err error) {
 		}
 	}
 	return found, nil
+}
+
+// isSegment reports whether a file's name is an epoch and a suffix. The meter
+// leaves every other file alone, whatever directory it is given.
+func isSegment(name, suffix string) bool {
+	epoch, ok := strings.CutSuffix(name, suffix)
+	raw, err := hex.DecodeString(epoch)
+	return ok && err == nil && 2*len(raw) == len(header{}.epoch)
 }
 
 // claimFile claims one file; nil when its owner lives, or when it is damaged

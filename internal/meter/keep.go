@@ -129,9 +129,15 @@ func (m *Meter) prune() error {
 
 // flushed returns the paths of the flushed segments.
 func (m *Meter) flushed() ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(m.config.Dir, "*"+suffixFlushed))
+	entries, err := os.ReadDir(m.config.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the flushed journals: %w", err)
+	}
+	var paths []string
+	for _, entry := range entries {
+		if isSegment(entry.Name(), suffixFlushed) {
+			paths = append(paths, filepath.Join(m.config.Dir, entry.Name()))
+		}
 	}
 	return paths, nil
 }

@@ -124,8 +124,9 @@ func TestOldFlushedJournalsGo(t *testing.T) {
 	t.Parallel()
 	dir, sink := t.TempDir(), &ledger{}
 	m := open(t, Config{Dir: dir, Sink: sink, Keep: time.Hour, Epochs: sink})
-	for name, age := range map[string]time.Duration{"old": 61 * time.Minute, "young": 59 * time.Minute} {
-		path, at := filepath.Join(dir, name+suffixFlushed), time.Now().Add(-age)
+	old, young := m.nextEpoch()+suffixFlushed, m.nextEpoch()+suffixFlushed
+	for name, age := range map[string]time.Duration{old: 61 * time.Minute, young: 59 * time.Minute} {
+		path, at := filepath.Join(dir, name), time.Now().Add(-age)
 		if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
@@ -133,8 +134,29 @@ func TestOldFlushedJournalsGo(t *testing.T) {
 	if err := m.prune(); err != nil {
 		t.Fatal(err)
 	}
-	if left := journals(t, dir, "*"+suffixFlushed); len(left) != 1 || filepath.Base(left[0]) != "young"+suffixFlushed {
+	if left := journals(t, dir, "*"+suffixFlushed); len(left) != 1 || filepath.Base(left[0]) != young {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// Guarantee: the meter leaves files alone that are not its own, when its
+// directory is a directory of something else.
+func TestForeignFilesStay(t *testing.T) {
+	t.Parallel()
+	dir, sink := t.TempDir(), &ledger{}
+	names := []string{"toksta.yaml.new", "system.journal", "mail.flushed", "0123.new"}
+	long := time.Now().Add(-time.Hour * 1000)
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chtimes(path, long, long)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recoverAll(t, open(t, Config{Dir: dir, Sink: sink, Keep: time.Hour, Epochs: sink}))
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
