@@ -116,10 +116,17 @@ function families(form) {
   }
 }
 
+// lastDay chooses "At the end of a day" when a day is given.
+function lastDay(day) {
+  const expires = day.form.querySelector("[name=expires]");
+  day.addEventListener("change", () => { if (day.value) expires.value = "day"; });
+}
+
 const page = document.querySelector("[data-reveal]");
 copying(page ? reveal(page) : () => {});
 find("form[data-once]").forEach(once);
 find("form:has([name=scope])").forEach(families);
+find("[name=day]").forEach(lastDay);
 for (const select of find("[data-send]")) select.addEventListener("change", () => select.form.requestSubmit());
 for (const line of find("[data-retry]")) {
   line.hidden = false;
