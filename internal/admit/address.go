@@ -15,15 +15,20 @@ type Client struct {
 	ForwardedProto []string   // X-Forwarded-Proto
 }
 
-// Peer parses the peer's address as net/http states it, unmapped. It returns an
+// Peer parses the peer's address as net/http states it, plain. It returns an
 // invalid address for a Unix socket.
 func Peer(remote string) netip.Addr {
 	a, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Addr{}
 	}
-	return a.Addr().Unmap()
+	return plain(a.Addr())
 }
+
+// plain returns an address unmapped and without an IPv6 zone. A zone names an
+// interface of one machine: no network contains an address with one, and a proxy
+// may pass on a zone of any bytes.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Proxies are the networks of the peers that may state the client's address.
 // None is trusted by default.
@@ -98,10 +103,10 @@ func hop(s string) (netip.Addr, error) {
 		s += ":0"
 	}
 	if withPort, err := netip.ParseAddrPort(s); err == nil {
-		return withPort.Addr().Unmap(), nil
+		return plain(withPort.Addr()), nil
 	}
 	addr, err := netip.ParseAddr(s)
-	return addr.Unmap(), err
+	return plain(addr), err
 }
 
 // badRequest rejects the form of a request.

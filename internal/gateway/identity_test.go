@@ -155,6 +155,8 @@ func TestClientAddress(t *testing.T) {
 		{true, "X-Forwarded-For: []", "", 400},
 		{true, "X-Forwarded-For: [2001:db8::1]", "2001:db8::1", 200},
 		{true, "X-Forwarded-For: [::ffff:9.9.9.9]", "9.9.9.9", 200},
+		{true, "X-Forwarded-For: fe80::1%\xff", "fe80::1", 200},
+		{true, "X-Forwarded-For: [fe80::1%eth0]:443", "fe80::1", 200},
 		// Empty elements of a list are ignored (RFC 9110, section 5.6.1.2).
 		{true, "X-Forwarded-For: ", "127.0.0.1", 200},
 		{true, "X-Forwarded-For: 9.9.9.9, ", "9.9.9.9", 200},

@@ -7,11 +7,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/internal/exchange"
 )
 
 // serving answers at keys/show with fn, as the real API answers.
@@ -66,6 +68,28 @@ func TestErrorCrossesTheWire(t *testing.T) {
 	delete(got.Details, "hint")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// An answer that cannot be encoded is a failure whose cause the log has: the caller's hint leads there.
+func TestUnencodableAnswerIsLogged(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	handle(mux, "keys/show", func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
+		return client.Key{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
+	})
+	var cause error
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchange.FromContext(r.Context())
+		mux.ServeHTTP(w, r.WithContext(exchange.NewContext(r.Context(), x)))
+		cause = x.Err
+	}))
+	defer server.Close()
+	if _, err := client.New(server.URL).Key(t.Context(), client.KeyRef{}); toksta.ErrorCode(err) != toksta.CodeInternal {
+		t.Errorf("got %v", err)
+	}
+	if cause == nil || !strings.Contains(cause.Error(), "year outside of range") {
+		t.Errorf("the log has the cause %v", cause)
 	}
 }
 
