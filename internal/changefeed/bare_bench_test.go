@@ -1,3 +1,5 @@
+//go:build linux
+
 package changefeed
 
 import (
@@ -15,7 +17,6 @@ import (
 type bareNode struct {
 	id                      int
 	writer, feed, read, ear *pgx.Conn
-	pace                    pace
 }
 
 // newBare returns a revoke over so many bare nodes, each in turn: the least that
@@ -126,20 +127,16 @@ func (n *bareNode) revoke(ctx context.Context, key, others int) error {
 	if err := n.writer.SendBatch(ctx, &then).Close(); err != nil {
 		return err
 	}
-	n.pace.await(ctx, time.Now())
-	for looks := 0; ; looks++ {
+	for polls := 1; ; polls++ {
 		var acked int
 		if err := n.read.QueryRow(ctx, `SELECT count(*) FROM nodes WHERE applied >= $1`, seq).Scan(&acked); err != nil {
 			return err
 		}
-		if looks == 0 {
-			n.pace.learn(acked >= others)
-		}
 		if acked >= others {
 			return nil
 		}
-		if looks >= glances {
-			doze(nap)
+		if err := pause(ctx, polls); err != nil {
+			return err
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestCutOffNodeIsWaitedOut(t *testing.T) {
 		if b.admits(k) {
 			t.Error("a cut-off node admits a key whose revoke has returned")
 		}
-		if bound := sitOut(DefaultLease) + lastPause; r.Took > bound {
+		if bound := sitOut(DefaultLease) + maxPause; r.Took > bound {
 			t.Errorf("the revoke took %v, more than %v", r.Took, bound)
 		}
 		way.cut.Store(false)
@@ -388,7 +388,7 @@ func TestTellsOnceWhileItWaits(t *testing.T) {
 		own.acks.Store(0)
 		confirmedBy(t, mustCommit(t, a, revoke(k, time.Now())), []string{"a"}, []string{"b"})
 		synctest.Wait()
-		if got := own.acks.Load(); got < 1 || got > 2 { // after the naps, and perhaps at the end
+		if got := own.acks.Load(); got < 1 || got > 2 { // after the quick polls, and perhaps at the end
 			t.Errorf("%d acks were tried in one wait", got)
 		}
 	})

@@ -67,8 +67,7 @@ type Feed struct {
 
 	lease   atomic.Pointer[lease] // nil: none
 	applied atomic.Int64
-	heard   atomic.Int64 // the last change, as far as anybody has told
-	pace    pace
+	heard   atomic.Int64  // the last change, as far as anybody has told
 	woken   chan struct{} // there may be something to apply, or to tell
 	turn    chan struct{} // held by the one commit that this process has in flight
 	ready   chan struct{}

@@ -12,17 +12,14 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// How often the others' progress is read while somebody waits for it: first when
-// they may well be through, as [pace] has it, then at once a few times, after naps
-// that are shorter than any timer's, and after pauses that grow. To look all the
-// time would take the processor from those who are waited for, where they and the
-// database run on the same machine.
+// Intervals between reads of the node table while a caller waits. The first reads
+// follow each other at once, because the other nodes usually need only a few round
+// trips to apply a change. Later reads leave processor time to the other nodes and
+// the database, which may run on the same machine.
 const (
-	glances    = 2
-	naps       = 16
-	nap        = 150 * time.Microsecond
-	firstPause = time.Millisecond
-	lastPause  = 50 * time.Millisecond
+	quickPolls = 10
+	firstPause = time.Millisecond // doubles with every read
+	maxPause   = 50 * time.Millisecond
 )
 
 // unknowable is the number of a change that has a number which nobody knows: no
@@ -44,16 +41,14 @@ func newWait(f *Feed, c toksta.Change) *wait {
 	return &wait{feed: f, start: time.Now(), seq: c.Seq, receipt: toksta.Receipt{Change: c}}
 }
 
-// enforce lists the nodes, which must come after the commit: one that joins
-// later loads the change. The others were woken with the commit, so that they
-// follow while this node does, and the list is a first look at them. This node
-// tells of itself when they are through, or take long: that it knows is known
-// here, and to tell it would take processor and database from those who are
-// waited for.
+// enforce waits until every node has applied the change or its lease has ended.
+// It lists the nodes after the commit: a node that registers later loads the
+// change with its snapshot. This node acknowledges the change last, or once the
+// quick polls are over, because until then its own acknowledgement would delay the
+// other nodes.
 func (w *wait) enforce(ctx context.Context) error {
 	w.follow(ctx)
 	defer func() { w.feed.hear(w.seq) }()
-	w.feed.pace.await(ctx, w.start)
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
@@ -63,44 +58,39 @@ func (w *wait) enforce(ctx context.Context) error {
 	if w.self.Epoch != "" {
 		w.open = append(w.open, w.self)
 	}
-	for looks := 0; ; looks++ {
+	for polls := 1; ; polls++ {
 		w.settle(ctx, nodes)
-		if looks == 0 {
-			w.feed.pace.learn(len(w.open) == 0)
-		}
 		if len(w.open) == 0 {
 			w.receipt.Took = time.Since(w.start)
 			return nil
 		}
-		if err := w.pause(ctx, looks); err != nil {
+		if polls == quickPolls {
+			w.feed.hear(w.seq) // once: the next heartbeat retries
+		}
+		if err := pause(ctx, polls); err != nil {
 			return err
 		}
-		nodes = w.look(ctx)
+		nodes = w.poll(ctx)
 	}
 }
 
-// pause waits until it is time for the next look.
-func (w *wait) pause(ctx context.Context, looks int) error {
-	if looks < naps {
-		if looks >= glances {
-			doze(nap)
-		}
+// pause waits before the next read of the node table, after so many of them.
+func pause(ctx context.Context, polls int) error {
+	if polls < quickPolls {
 		return ctx.Err()
 	}
-	if looks == naps {
-		w.feed.hear(w.seq) // once: what fails then is for the next beat
-	}
+	doublings := min(polls-quickPolls, 10)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(min(max(time.Since(w.listed)/2, firstPause), lastPause)):
+	case <-time.After(min(firstPause<<doublings, maxPause)):
 		return nil
 	}
 }
 
-// look reads the others' progress. While the store does not answer there is
-// none to see, and leases go on running out.
-func (w *wait) look(ctx context.Context) []store.Node {
+// poll reads the node table. If the store fails it returns no nodes, and the wait
+// goes on until the leases have ended.
+func (w *wait) poll(ctx context.Context) []store.Node {
 	ctx, cancel := context.WithTimeout(ctx, w.feed.life/beats)
 	defer cancel()
 	nodes, err := w.feed.store.ListNodes(ctx)

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// database holds what is committed, the clock row's lock and the disk.
+// database models the committed state, the lock of the clock row and the disk.
 type database struct {
 	run      *run
-	log      []*change // in the order of their commits
-	numbers  int64     // handed out
-	rows     []*row    // the table of nodes
+	log      []*change  // in commit order
+	numbers  int64      // issued by Rules.UnorderedNumbers
+	rows     []*nodeRow // the node table
 	clock    lock
 	flushing bool
 	unsynced []func() // commits that wait for the next flush
@@ -18,41 +18,41 @@ type database struct {
 
 // change is one committed mutation.
 type change struct {
-	seq    int64
-	place  int // in the log
-	rows   int
-	revoke bool
+	seq      int64
+	position int // in the log
+	rows     int
+	revoke   bool
 }
 
-// row is one process in the table of nodes.
-type row struct {
-	applied int64
-	beats   int  // renewals
-	gone    bool // from the table
+// nodeRow is the row of one process in the node table.
+type nodeRow struct {
+	applied  int64
+	renewals int
+	removed  bool
 }
 
-// sight is a row as somebody read it.
-type sight struct {
-	of      *row
-	applied int64
-	beats   int
+// rowCopy is a node row as a reader of the table received it.
+type rowCopy struct {
+	row      *nodeRow
+	applied  int64
+	renewals int
 }
 
-// tx is one write transaction, driven by its process one round trip at a time.
+// tx is one write transaction. Its process sends one round trip after another.
 type tx struct {
 	by     *node
-	clock  bool          // takes the clock row's lock
-	trips  int           // round trips after the first, the commit's among them
+	clock  bool          // takes the lock of the clock row
+	trips  int           // round trips after the first, including the commit
 	work   time.Duration // of the database
-	reads  func()        // as of the first statement; nil: nothing
+	reads  func()        // runs with the first statement; may be nil
 	commit func()        // writes; runs at the commit
-	done   func(ok bool) // the answer has come
+	done   func(ok bool) // receives the outcome
 }
 
-// begin sends t with its first statement.
+// begin sends the first statement of t.
 func (d *database) begin(t *tx) {
 	r := d.run
-	r.after(t.by.stall()+r.draw(r.Machine.Trip)/2, func() {
+	r.schedule(t.by.stall()+r.sample(r.Machine.Trip)/2, func() {
 		first := func() {
 			if t.reads != nil {
 				t.reads()
@@ -67,22 +67,23 @@ func (d *database) begin(t *tx) {
 	})
 }
 
-// step answers a statement and waits for the next. A process that died takes
-// its transaction with it; one that is silent for too long loses it.
+// step responds to a statement and waits for the next one. If the process is
+// killed, its transaction ends; if it is silent for longer than Machine.Idle, the
+// database ends the transaction.
 func (d *database) step(t *tx, left int) {
 	r, stall := d.run, t.by.stall()
 	switch {
-	case t.by.dead:
+	case t.by.killed:
 		d.end(t)
 	case left == 0:
-		r.after(t.work, func() { d.flush(func() { d.committed(t) }) })
+		r.schedule(t.work, func() { d.flush(func() { d.committed(t) }) })
 	case r.Machine.Idle > 0 && stall > r.Machine.Idle:
-		r.after(r.Machine.Idle, func() {
+		r.schedule(r.Machine.Idle, func() {
 			d.end(t)
 			t.by.reply(func() { t.done(false) })
 		})
 	default:
-		r.after(stall+r.draw(r.Machine.Trip), func() { d.step(t, left-1) })
+		r.schedule(stall+r.sample(r.Machine.Trip), func() { d.step(t, left-1) })
 	}
 }
 
@@ -99,7 +100,8 @@ func (d *database) end(t *tx) {
 	}
 }
 
-// flush makes a commit durable together with all that wait at that moment.
+// flush makes a commit durable, together with all other commits that wait when the
+// flush starts.
 func (d *database) flush(done func()) {
 	d.unsynced = append(d.unsynced, done)
 	if d.flushing {
@@ -109,7 +111,7 @@ func (d *database) flush(done func()) {
 	batch := d.unsynced
 	d.unsynced = nil
 	d.run.count(func(u *Use) { u.Flushes++ })
-	d.run.after(d.run.draw(d.run.Machine.Flush), func() {
+	d.run.schedule(d.run.sample(d.run.Machine.Flush), func() {
 		d.flushing = false
 		for _, done := range batch {
 			done()
@@ -121,58 +123,66 @@ func (d *database) flush(done func()) {
 	})
 }
 
-// append commits c.
+// append adds a committed change to the log.
 func (d *database) append(c *change) {
-	c.place = len(d.log)
+	c.position = len(d.log)
 	d.log = append(d.log, c)
 }
 
-// overtaking is by how many places numbers from a sequence may come late.
-const overtaking = 64
+// maxReorder limits by how many positions a number can be out of commit order.
+const maxReorder = 64
 
-// since returns the committed changes numbered above seq.
-func (d *database) since(seq int64) (news []*change) {
-	for i := len(d.log) - 1; i >= 0 && d.log[i].seq > seq-overtaking; i-- {
+// since returns the committed changes with numbers above seq.
+func (d *database) since(seq int64) (changes []*change) {
+	for i := len(d.log) - 1; i >= 0 && d.log[i].seq > seq-maxReorder; i-- {
 		if d.log[i].seq > seq {
-			news = append(news, d.log[i])
+			changes = append(changes, d.log[i])
 		}
 	}
-	return news
+	return changes
 }
 
-// read copies the table of nodes. Rows of the dead are in it until they are
-// fenced.
-func (d *database) read() (out []sight) {
-	for _, w := range d.rows {
-		out = append(out, sight{w, w.applied, w.beats})
+// highest returns the number in the clock row.
+func (d *database) highest() (seq int64) {
+	for i := len(d.log) - 1; i >= max(0, len(d.log)-maxReorder); i-- {
+		seq = max(seq, d.log[i].seq)
 	}
-	d.run.count(func(u *Use) { u.Reads, u.Bytes = u.Reads+1, u.Bytes+nodeBytes*len(out) })
-	return out
+	return seq
 }
 
-// remove deletes a row, unless its node has renewed since it was read.
-func (d *database) remove(w sight) {
-	if !w.of.gone && (w.of.beats == w.beats || d.run.Rules.FenceBlindly) {
-		w.of.gone = true
-		d.rows = slices.DeleteFunc(d.rows, func(r *row) bool { return r == w.of })
+// listNodes copies the node table. It contains the rows of killed processes until
+// they are fenced.
+func (d *database) listNodes() (rows []rowCopy) {
+	for _, w := range d.rows {
+		rows = append(rows, rowCopy{w, w.applied, w.renewals})
+	}
+	d.run.count(func(u *Use) { u.Reads, u.Bytes = u.Reads+1, u.Bytes+nodeBytes*len(rows) })
+	return rows
+}
+
+// remove deletes a row, unless its node has renewed since the row was read.
+func (d *database) remove(w rowCopy) {
+	if !w.row.removed && (w.row.renewals == w.renewals || d.run.Rules.FenceUnchecked) {
+		w.row.removed = true
+		d.rows = slices.DeleteFunc(d.rows, func(r *nodeRow) bool { return r == w.row })
 		d.run.Fenced++
 	}
 }
 
-// lock is held by one at a time, in the order of asking. It guards the clock
-// row against changes, and what a process does one at a time.
+// lock is a mutex that is granted in the order of requests. It models the lock of
+// the clock row and the work that a process does one piece at a time.
 type lock struct {
 	held  bool
 	queue []func()
 }
 
-func (l *lock) acquire(got func()) {
+func (l *lock) acquire(granted func()) {
 	if l.held {
-		l.queue = append(l.queue, got)
+		l.queue = append(l.queue, granted)
 		return
 	}
 	l.held = true
-	got()
+	granted()
 }
 
 func (l *lock) release() {

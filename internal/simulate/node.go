@@ -2,143 +2,147 @@ package simulate
 
 import "time"
 
-// What the protocol fixes. These follow package changefeed.
+// Constants of the protocol, equal to those of package changefeed.
 const (
-	beats   = 4                      // renewals in a lease
-	maxJump = 250 * time.Millisecond // that a node gives back of its lease
-	drift   = 0.01                   // by which a clock may be fast or slow
-	slack   = 50 * time.Millisecond
+	heartbeats = 4                      // renewals in a lease
+	maxJump    = 250 * time.Millisecond // by which a lease is shorter than promised
+	drift      = 0.01                   // maximum rate error of a clock
+	slack      = 50 * time.Millisecond
 )
 
-// sitOut is how long a lease is waited for, on the clock of who waits.
-func sitOut(lease time.Duration) time.Duration {
+// fenceAfter returns how long a caller waits for a lease, on the caller's clock.
+func fenceAfter(lease time.Duration) time.Duration {
 	return time.Duration(float64(lease)*(1+drift)/(1-drift)) + slack
 }
 
-// node is one process. A restart makes another.
+// node is one process. A restart creates another node at the same place.
 type node struct {
-	run      *run
-	place    int
-	row      *row // nil until registered
-	rate     float64
-	dead     bool
-	cutUntil time.Duration
-	stopped  time.Duration // paused until then
-	troubles int
+	run         *run
+	place       int // in the cluster
+	row         *nodeRow
+	rate        float64 // of its clock
+	killed      bool
+	cutUntil    time.Duration
+	pausedUntil time.Duration
+	faults      int
 
 	applied int64
-	loaded  int // changes that the snapshot held
-	got     map[*change]bool
-	ends    time.Duration // of the lease, in true time
-	lacks   []*change     // returned revocations that this node does not know
+	loaded  int // changes that the snapshot contained
+	has     map[*change]bool
+	ends    time.Duration // end of the lease, in true time; 0: no lease
+	missing []*change     // returned revocations that this node has not applied
 
-	told  int64 // number that its row shows
-	heard int64 // number of the newest change that it was told of
+	acked    int64 // number that its row shows
+	notified int64 // highest number in a notification
 
-	due, woken bool // to renew, to look for news
+	due, woken bool // a heartbeat is due; there may be changes to apply or acknowledge
 	looping    bool
 	following  lock
 	committing lock // one change of this process is in flight at a time
 }
 
-// start makes a new process at a place in the cluster.
+// start creates a process at a place in the cluster.
 func (r *run) start(place int) {
-	n := &node{run: r, place: place, rate: 1 + drift*(2*r.rng.Float64()-1), got: map[*change]bool{}}
+	n := &node{run: r, place: place, rate: 1 + drift*(2*r.rng.Float64()-1), has: map[*change]bool{}}
 	r.nodes[place] = n
-	r.after(time.Duration(r.rng.Float64()*float64(r.Lease/beats)), n.beat)
+	r.schedule(time.Duration(r.rng.Float64()*float64(r.Lease/heartbeats)), n.heartbeat)
 }
 
-func (n *node) beat() {
-	if n.dead {
+func (n *node) heartbeat() {
+	if n.killed {
 		return
 	}
 	n.due = true
-	n.nudge()
-	n.run.after(time.Duration(float64(n.run.Lease/beats)*n.rate), n.beat)
+	n.wake()
+	n.run.schedule(time.Duration(float64(n.run.Lease/heartbeats)*n.rate), n.heartbeat)
 }
 
-// hear makes the loop apply a change, and tell of it, now instead of at the
-// next beat.
-func (n *node) hear(seq int64) {
-	n.heard = max(n.heard, seq)
-	n.nudge()
+// notify makes the node apply and acknowledge a change now instead of at the next
+// heartbeat.
+func (n *node) notify(seq int64) {
+	n.notified = max(n.notified, seq)
+	n.wake()
 }
 
-// nudge makes the loop look.
-func (n *node) nudge() {
-	if n.woken = true; n.looping || n.dead {
+// wake runs the node's loop once, or once more if it is running.
+func (n *node) wake() {
+	if n.woken = true; n.looping || n.killed {
 		return
 	}
 	n.looping = true
-	step := n.followHeard
+	step := n.followNotified
 	if n.due {
 		step = n.renew
 	}
 	n.due, n.woken = false, false
 	n.following.acquire(func() {
-		n.keepUp(step, func() {
+		n.advance(step, func() {
 			n.looping = false
 			n.following.release()
 			if n.woken {
-				n.nudge()
+				n.wake()
 			}
 		})
 	})
 }
 
-// keepUp takes the step, or registers when necessary, and tells those who wait
-// what this node knows then.
-func (n *node) keepUp(step func(func(ok bool)), then func()) {
+// advance runs a step and then acknowledges the changes applied so far. A node
+// that is not registered registers instead.
+func (n *node) advance(step func(func(ok bool)), then func()) {
 	if n.row == nil {
 		n.register(then)
 		return
 	}
 	step(func(ok bool) {
-		if !ok || n.told >= n.applied {
+		if !ok || n.acked >= n.applied {
 			then()
 			return
 		}
-		n.tell(then)
+		n.ack(then)
 	})
 }
 
-// register loads a snapshot, joins, and takes the first lease.
+// register loads a snapshot, registers the process and takes the first lease.
 func (n *node) register(then func()) {
-	r, joined := n.run, &row{}
-	join := func() {
+	r, row := n.run, &nodeRow{}
+	insert := func() {
 		r.db.begin(&tx{
 			by: n, trips: 2,
-			commit: func() { r.db.rows = append(r.db.rows, joined) },
+			commit: func() { r.db.rows = append(r.db.rows, row) },
 			done: func(ok bool) {
 				if !ok {
 					then()
 					return
 				}
-				n.row, n.told = joined, joined.applied
-				n.keepUp(n.renew, then)
+				n.row, n.acked = row, row.applied
+				n.advance(n.renew, then)
 			},
 		})
 	}
-	r.after(n.stall()+r.draw(r.Machine.Trip)*3/2, func() {
-		n.applied, n.loaded, joined.applied = r.db.highest(), len(r.db.log), r.db.highest()
-		r.after(r.joinTime(), func() { n.reply(join) })
+	r.schedule(n.stall()+r.sample(r.Machine.Trip)*3/2, func() {
+		load := r.loadTime()
+		if n.applied == 0 && len(r.db.rows) > 0 {
+			load += load / 3 // leaves processor time to the nodes that serve
+		}
+		n.applied, n.loaded, row.applied = r.db.highest(), len(r.db.log), r.db.highest()
+		r.schedule(load, func() { n.reply(insert) })
 	})
 }
 
-// renew renews the row, applies what came before that, then publishes the lease
-// that began before the request was sent.
+// renew renews the row, applies the changes up to the renewal's number, and then
+// publishes the lease, which starts before the renewal was sent.
 func (n *node) renew(then func(ok bool)) {
 	r := n.run
-	if pause := n.stopped - r.now; pause > 0 {
-		r.after(pause, func() { n.renew(then) })
+	if pause := n.pausedUntil - r.now; pause > 0 {
+		r.schedule(pause, func() { n.renew(then) })
 		return
 	}
-	sent, told, own := r.now, n.applied, n.row
+	sent, applied, row := r.now, n.applied, n.row
 	var seq int64
-	var counts bool
+	var registered bool
 	t := &tx{by: n}
 	t.reads = func() { seq = r.db.highest() }
-	t.commit = func() { own.applied, own.beats, counts = told, own.beats+1, !own.gone }
+	t.commit = func() { row.applied, row.renewals, registered = applied, row.renewals+1, !row.removed }
 	t.done = func(ok bool) {
 		publish := func(ok bool) {
 			if ok {
@@ -149,134 +153,141 @@ func (n *node) renew(then func(ok bool)) {
 		switch {
 		case !ok:
 			then(false)
-		case !counts:
+		case !registered:
 			n.fenced()
 			then(false)
 		case n.applied < seq:
-			n.told = told
+			n.acked = applied
 			n.follow(publish)
 		default:
-			n.told = told
+			n.acked = applied
 			publish(true)
 		}
 	}
 	r.db.begin(t)
 }
 
-// followHeard follows unless all that the node was told of is applied.
-func (n *node) followHeard(then func(ok bool)) {
-	if n.applied >= n.heard {
+// followNotified follows unless the node has applied the change of every
+// notification.
+func (n *node) followNotified(then func(ok bool)) {
+	if n.applied >= n.notified {
 		then(true)
 		return
 	}
 	n.follow(then)
 }
 
-// usualRows is how many keys come with the number, in one round trip.
+// usualRows is the number of keys that arrive with the number in one round trip.
 const usualRows = 16
 
-// follow applies what is new and leaves the lease as it is. It writes nothing.
+// follow reads and applies new changes. It writes nothing and does not extend the
+// lease.
 func (n *node) follow(then func(ok bool)) {
-	r, own := n.run, n.row
-	r.after(n.stall()+r.draw(r.Machine.Trip)/2, func() {
-		if own.gone {
+	r, row := n.run, n.row
+	r.schedule(n.stall()+r.sample(r.Machine.Trip)/2, func() {
+		if row.removed {
 			n.reply(func() {
 				n.fenced()
 				then(false)
 			})
 			return
 		}
-		news := r.db.since(n.applied)
-		work := time.Duration(rowsOf(news)) * r.Machine.Row
-		if rowsOf(news) >= usualRows {
-			work += r.draw(r.Machine.Trip)
+		changes := r.db.since(n.applied)
+		work := time.Duration(countRows(changes)) * r.Machine.Row
+		if countRows(changes) >= usualRows {
+			work += r.sample(r.Machine.Trip)
 		}
-		r.after(work, func() { n.reply(func() { n.apply(news, func() { then(true) }) }) })
+		r.schedule(work, func() { n.reply(func() { n.apply(changes, func() { then(true) }) }) })
 	})
 }
 
-// tell says what this node knows, by a write that nobody waits to see on disk.
-func (n *node) tell(then func()) {
-	r, own, applied := n.run, n.row, n.applied
-	r.after(n.stall()+r.draw(r.Machine.Trip)/2, func() {
+// ack writes the number of the last applied change to the node's row. The write is
+// not flushed to disk before the response.
+func (n *node) ack(then func()) {
+	r, row, applied := n.run, n.row, n.applied
+	r.schedule(n.stall()+r.sample(r.Machine.Trip)/2, func() {
 		r.count(func(u *Use) { u.Writes++ })
-		own.applied = applied
+		row.applied = applied
 		n.reply(func() {
-			n.told = applied
+			n.acked = applied
 			then()
 		})
 	})
 }
 
-// fenced makes the node come back at once, as somebody new.
+// fenced drops the registration and the lease. A node that held a lease registers
+// again at once, any other node at its next heartbeat.
 func (n *node) fenced() {
+	held := n.ends > 0
 	n.row, n.ends = nil, 0
-	n.nudge()
+	if held {
+		n.wake()
+	}
 }
 
-// apply takes in what was read.
-func (n *node) apply(news []*change, then func()) {
-	r, rows := n.run, rowsOf(news)
+// apply adds changes to the node's index.
+func (n *node) apply(changes []*change, then func()) {
+	r, rows := n.run, countRows(changes)
 	r.count(func(u *Use) { u.Bytes += rows * keyBytes })
-	r.after(time.Duration(rows)*r.Machine.Row, func() {
-		for _, c := range news {
+	r.schedule(time.Duration(rows)*r.Machine.Row, func() {
+		for _, c := range changes {
 			n.applied = max(n.applied, c.seq)
 			if c.revoke {
-				n.got[c] = true
+				n.has[c] = true
 			}
 		}
 		then()
 	})
 }
 
-func rowsOf(news []*change) (rows int) {
-	for _, c := range news {
+func countRows(changes []*change) (rows int) {
+	for _, c := range changes {
 		rows += c.rows
 	}
 	return rows
 }
 
-// publish makes the node admit on what it now knows.
+// publish takes a lease for a renewal sent at that time.
 func (n *node) publish(sent time.Duration) {
-	r, began := n.run, sent
-	if r.Rules.LeaseFromAnswer {
-		sent = r.now
+	r, start := n.run, sent
+	if r.Rules.LeaseFromResponse {
+		start = r.now
 	}
-	n.ends = sent + time.Duration(float64(r.Lease-maxJump)*n.rate)
-	r.Longest = max(r.Longest, n.ends-began)
-	lacks := n.lacks
-	n.lacks = nil
-	for _, c := range lacks {
-		n.mustKnow(c)
+	n.ends = start + time.Duration(float64(r.Lease-maxJump)*n.rate)
+	r.LongestLease = max(r.LongestLease, n.ends-sent)
+	missing := n.missing
+	n.missing = nil
+	for _, c := range missing {
+		n.checkAdmission(c)
 	}
 }
 
-func (n *node) knows(c *change) bool { return c.place < n.loaded || n.got[c] }
+func (n *node) hasApplied(c *change) bool { return c.position < n.loaded || n.has[c] }
 
-// mustKnow is called when the revocation c has returned, and when a node that
-// did not know it then has renewed: a node that still does not know it, and
-// may still admit, admits late.
-func (n *node) mustKnow(c *change) {
-	if n.dead || n.knows(c) {
+// checkAdmission counts a late admission if the node has a valid lease without
+// having applied the returned revocation c. It is called when c returns, and after
+// each later renewal until the node has applied c.
+func (n *node) checkAdmission(c *change) {
+	if n.killed || n.hasApplied(c) {
 		return
 	}
-	if n.ends > max(n.run.now, n.stopped) {
+	if n.ends > max(n.run.now, n.pausedUntil) {
 		n.run.Late++
 		return
 	}
-	n.lacks = append(n.lacks, c)
+	n.missing = append(n.missing, c)
 }
 
-// stall is how long this process can neither send nor hear.
+// stall returns how long this process can neither send nor receive.
 func (n *node) stall() time.Duration {
-	return max(0, max(n.cutUntil, n.stopped)-n.run.now)
+	return max(0, max(n.cutUntil, n.pausedUntil)-n.run.now)
 }
 
-// reply brings an answer to the process, if it lives to hear it.
+// reply delivers a response to the process, unless it is killed before.
 func (n *node) reply(do func()) {
-	n.run.after(n.stall()+n.run.draw(n.run.Machine.Trip)/2, func() {
+	n.run.schedule(n.stall()+n.run.sample(n.run.Machine.Trip)/2, func() {
 		switch {
-		case n.dead:
+		case n.killed:
 		case n.stall() > 0:
 			n.reply(do)
 		default:
@@ -285,32 +296,32 @@ func (n *node) reply(do func()) {
 	})
 }
 
-// breakThings plans the faults of every node.
-func (r *run) breakThings() {
-	plan := func(mean time.Duration, do func(n *node, lasts time.Duration)) {
+// scheduleFaults starts the random faults of every node.
+func (r *run) scheduleFaults() {
+	plan := func(mean time.Duration, inject func(n *node, lasts time.Duration)) {
 		if mean == 0 {
 			return
 		}
 		rate := float64(r.Nodes) / mean.Seconds()
-		r.every(rate, func() {
+		r.repeat(rate, func() {
 			n := r.nodes[r.rng.IntN(r.Nodes)]
-			if n.dead {
+			if n.killed {
 				return
 			}
-			n.troubles++
-			r.Broken++
-			do(n, r.about(r.Faults.Lasts))
+			n.faults++
+			r.FaultCount++
+			inject(n, r.exponential(r.Faults.Lasts))
 		})
 	}
 	plan(r.Faults.Cut, func(n *node, lasts time.Duration) { n.cutUntil = max(n.cutUntil, r.now+lasts) })
 	plan(r.Faults.Pause, func(n *node, lasts time.Duration) {
-		n.stopped = max(n.stopped, r.now+lasts)
+		n.pausedUntil = max(n.pausedUntil, r.now+lasts)
 		if r.Rules.StoppingClock && n.ends > r.now {
 			n.ends += lasts
 		}
 	})
 	plan(r.Faults.Kill, func(n *node, lasts time.Duration) {
-		n.dead = true
-		r.after(lasts, func() { r.start(n.place) })
+		n.killed = true
+		r.schedule(lasts, func() { r.start(n.place) })
 	})
 }

@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// What one thing takes, in bytes: in memory as the benchmarks of package index
-// measure it, on the wire by the columns that are read.
+// Sizes in bytes. Memory sizes come from the benchmarks of package index, sizes on
+// the wire from the columns that are read.
 const (
 	keyBytes    = 250 // of a followed key, on the wire
-	nodeBytes   = 160 // of a node in a list, on the wire
-	indexBytes  = 96  // of a key in a node's memory, a hundred keys to an account
-	singleBytes = 200 // with an account to each
+	nodeBytes   = 160 // of a row of the node table, on the wire
+	indexBytes  = 96  // of a key in memory, with a hundred keys per account
+	singleBytes = 200 // of a key in memory, with one key per account
 )
 
-// Result is what a run showed, counted after the cluster had formed.
+// Result holds the measurements of one run, from the end of its warm-up.
 type Result struct {
-	Config  Config
-	Latency []time.Duration // of each revocation whose caller met no fault
-	Waited  time.Duration   // the longest part of one after its commit
-	Late    int             // revocations, times nodes, admitted after they had returned
-	Longest time.Duration   // that a node admitted after it had sent the renewal
-	Broken  int             // faults
-	Fenced  int             // rows removed after a wait
-	Use     Use
+	Config       Config
+	Latency      []time.Duration // of each revocation whose caller had no fault
+	LongestWait  time.Duration   // between the commit and the return of a revocation
+	Late         int             // pairs of a returned revocation and a node that could still admit the key
+	LongestLease time.Duration   // from sending a renewal to the end of its lease
+	FaultCount   int
+	Fenced       int // rows removed after a wait
+	Use          Use
 }
 
-// Use is what the cluster asked of its database.
+// Use is the work that the cluster caused in its database.
 type Use struct {
 	Writes  int // committed write transactions
 	Flushes int // of the disk
-	Reads   int // of the table of nodes
+	Reads   int // of the node table
 	Bytes   int // read by nodes
 	Changes int // rows changed by calls that returned
 }
@@ -44,8 +44,8 @@ func (r *run) count(add func(*Use)) {
 	}
 }
 
-// Quantile returns the latency that a share q of the revocations kept within,
-// 0 when there were none.
+// Quantile returns the latency that a share q of the revocations did not exceed,
+// or 0 without revocations.
 func (r Result) Quantile(q float64) time.Duration {
 	if len(r.Latency) == 0 {
 		return 0
@@ -54,8 +54,8 @@ func (r Result) Quantile(q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// Slow returns the share of revocations that took over half a lease: those
-// that waited for a lease to run out.
+// Slow returns the share of revocations that took more than half a lease, which
+// means that they waited for the end of a lease.
 func (r Result) Slow() float64 {
 	slow := 0
 	for _, l := range r.Latency {
@@ -66,7 +66,6 @@ func (r Result) Slow() float64 {
 	return float64(slow) / float64(max(len(r.Latency), 1))
 }
 
-// perSecond is the rate of something that was counted.
 func (r Result) perSecond(n int) float64 { return float64(n) / r.Config.Span.Seconds() }
 
 // scenario is one block of the table.
@@ -76,7 +75,7 @@ type scenario struct {
 	faults Faults
 }
 
-// scenarios are what the table compares; each is run on clusters of sizes.
+// scenarios returns the blocks of the table and the cluster sizes of each block.
 func scenarios() ([]scenario, []int) {
 	rough := Faults{Cut: time.Hour, Pause: time.Hour, Kill: time.Hour, Lasts: 5 * time.Second}
 	return []scenario{
@@ -87,8 +86,8 @@ func scenarios() ([]scenario, []int) {
 	}, []int{1, 3, 10, 30, 100}
 }
 
-// Table plays every scenario on clusters of every size, with c for the rest,
-// and writes what each cost.
+// Table runs every scenario on clusters of every size and writes the costs. It
+// takes all other settings from c.
 func Table(w io.Writer, c Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "load\tnodes\trevokes\tp50 ms\tp99 ms\tmax ms\twrites/s\tflushes/s\tlists/s\tread kB/s\tfaults\tfenced\tlate\t")
@@ -100,21 +99,21 @@ func Table(w io.Writer, c Config) error {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%d\t\n",
 				s.name, c.Nodes, len(r.Latency), ms(r.Quantile(0.5)), ms(r.Quantile(0.99)), ms(r.Quantile(1)),
 				r.perSecond(r.Use.Writes), r.perSecond(r.Use.Flushes), r.perSecond(r.Use.Reads),
-				r.perSecond(r.Use.Bytes)/1e3, r.Broken, r.Fenced, r.Late)
+				r.perSecond(r.Use.Bytes)/1e3, r.FaultCount, r.Fenced, r.Late)
 		}
 	}
 	return t.Flush()
 }
 
-// Sizes writes what a node holds and how long it takes to join, by
-// arithmetic.
+// Sizes writes the memory of a node and the size and duration of its snapshot. The
+// figures are calculated, not simulated.
 func Sizes(w io.Writer, c Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "keys\tmemory MB\tan account each MB\tsnapshot MB\tsnapshot s\t")
 	for keys := 100_000; keys <= 100_000_000; keys *= 10 {
 		c.Machine.Keys = keys
 		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%.1f\t\n",
-			keys, keys*indexBytes/1e6, keys*singleBytes/1e6, keys*keyBytes/1e6, c.joinTime().Seconds())
+			keys, keys*indexBytes/1e6, keys*singleBytes/1e6, keys*keyBytes/1e6, c.loadTime().Seconds())
 	}
 	return t.Flush()
 }

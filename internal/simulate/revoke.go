@@ -5,50 +5,60 @@ import (
 	"time"
 )
 
-// How often the others' progress is read while somebody waits for it.
+// Intervals between reads of the node table while a caller waits, equal to those
+// of package changefeed.
 const (
-	naps       = 16
-	nap        = 150 * time.Microsecond
-	firstPause = time.Millisecond
-	lastPause  = 50 * time.Millisecond
+	quickPolls = 10
+	firstPause = time.Millisecond // doubles with every read
+	maxPause   = 50 * time.Millisecond
 )
 
-// call is one mutation on its way to every node.
-type call struct {
-	*change
-	by       *node
-	troubles int           // of by, when the call began
-	begun    time.Duration // in true time
-	written  time.Duration
-	listed   time.Duration // 0: not yet
-	self     *row          // nil: by does not admit
-	open     []sight       // of processes that may still admit on the state before
+// pause returns the time before the next read of the node table, after a number of
+// reads.
+func pause(polls int) time.Duration {
+	if polls < quickPolls {
+		return 0
+	}
+	return min(firstPause<<min(polls-quickPolls, 10), maxPause)
 }
 
-// change begins a call on some node, if it is well and has joined.
+// call is one mutation that waits until every node has applied it.
+type call struct {
+	*change
+	by      *node
+	faults  int           // of by, when the call began
+	begun   time.Duration // in true time
+	written time.Duration
+	listed  time.Duration // 0: not yet
+	self    *nodeRow      // nil: by is not registered
+	pending []rowCopy     // of processes that may admit requests on the state before
+}
+
+// change begins a call on a random node. It does nothing if the node has a fault
+// or no lease.
 func (r *run) change(rows int, revoke bool) {
 	n := r.nodes[r.rng.IntN(r.Nodes)]
-	if n.dead || n.stall() > 0 || n.ends == 0 {
+	if n.killed || n.stall() > 0 || n.ends == 0 {
 		return
 	}
-	c := &call{change: &change{rows: rows, revoke: revoke}, by: n, troubles: n.troubles, begun: r.now}
+	c := &call{change: &change{rows: rows, revoke: revoke}, by: n, faults: n.faults, begun: r.now}
 	write := func() { n.committing.acquire(func() { r.write(c) }) }
-	if r.Rules.ListFirst {
+	if r.Rules.ListBeforeCommit {
 		r.list(c, write)
 		return
 	}
 	write()
 }
 
-// write commits: the clock row and what is decided on, then the rows together
-// with the commit.
+// write commits the change in two round trips: the first locks the clock row and
+// reads the state to decide on, the second sends the rows and the commit.
 func (r *run) write(c *call) {
-	if r.Rules.SerialNumbers {
+	if r.Rules.UnorderedNumbers {
 		r.db.numbers++
 		c.seq = r.db.numbers
 	}
 	r.db.begin(&tx{
-		by: c.by, clock: !r.Rules.SerialNumbers, trips: 1, work: time.Duration(c.rows) * r.Machine.Row,
+		by: c.by, clock: !r.Rules.UnorderedNumbers, trips: 1, work: time.Duration(c.rows) * r.Machine.Row,
 		reads: func() {
 			if c.seq == 0 {
 				c.seq = r.db.highest() + 1
@@ -56,7 +66,7 @@ func (r *run) write(c *call) {
 		},
 		commit: func() {
 			r.db.append(c.change)
-			r.ring(c)
+			r.notifyOthers(c)
 		},
 		done: func(ok bool) {
 			c.by.committing.release()
@@ -67,25 +77,35 @@ func (r *run) write(c *call) {
 	})
 }
 
-// list reads who may admit.
+// notifyOthers delivers the notification of a commit to every other node that is
+// connected at that moment.
+func (r *run) notifyOthers(c *call) {
+	for _, n := range r.nodes {
+		if !n.killed && n != c.by {
+			n.reply(func() { n.notify(c.seq) })
+		}
+	}
+}
+
+// list reads the nodes that the call has to wait for.
 func (r *run) list(c *call, then func()) {
-	r.ask(c, func(rows []sight) {
-		c.open, c.listed = rows, r.now
+	r.poll(c, func(rows []rowCopy) {
+		c.pending, c.listed = rows, r.now
 		then()
 	})
 }
 
-// ask reads the table of nodes.
-func (r *run) ask(c *call, then func([]sight)) {
-	r.after(c.by.stall()+r.draw(r.Machine.Trip)/2, func() {
-		rows := r.db.read()
+// poll reads the node table.
+func (r *run) poll(c *call, then func([]rowCopy)) {
+	r.schedule(c.by.stall()+r.sample(r.Machine.Trip)/2, func() {
+		rows := r.db.listNodes()
 		c.by.reply(func() { then(rows) })
 	})
 }
 
-// catchUp brings the calling node up to the change, then turns to the others.
+// catchUp applies the change on the calling node and then lists the other nodes.
 func (r *run) catchUp(c *call) {
-	rest := func(bool) {
+	proceed := func(bool) {
 		c.self = c.by.row
 		c.by.following.release()
 		if c.listed > 0 {
@@ -96,47 +116,37 @@ func (r *run) catchUp(c *call) {
 	}
 	c.by.following.acquire(func() {
 		if c.by.row == nil || c.by.applied >= c.seq {
-			rest(false)
+			proceed(false)
 			return
 		}
-		c.by.follow(rest)
+		c.by.follow(proceed)
 	})
 }
 
-// wait waits for everybody.
+// wait starts the wait for all listed nodes and for the calling node itself.
 func (r *run) wait(c *call) {
-	rows := c.open
-	c.open = slices.DeleteFunc(slices.Clone(rows), func(w sight) bool { return w.of == c.self })
+	rows := c.pending
+	c.pending = slices.DeleteFunc(slices.Clone(rows), func(w rowCopy) bool { return w.row == c.self })
 	if c.self != nil {
-		c.open = append(c.open, sight{of: c.self})
+		c.pending = append(c.pending, rowCopy{row: c.self})
 	}
-	r.settle(c, rows, 0)
+	r.checkPending(c, rows, 1)
 }
 
-// ring is the notification that comes with a commit: it reaches every other
-// node that is connected at that moment.
-func (r *run) ring(c *call) {
-	for _, n := range r.nodes {
-		if !n.dead && n != c.by {
-			n.reply(func() { n.hear(c.seq) })
-		}
-	}
-}
-
-// settle closes every process that has applied the change or whose lease is
-// over, and looks again while any is left.
-func (r *run) settle(c *call, rows []sight, looks int) {
-	told := map[*row]int64{}
+// checkPending removes every process that has applied the change or whose lease
+// has ended. It polls again until no process is left.
+func (r *run) checkPending(c *call, rows []rowCopy, polls int) {
+	applied := map[*nodeRow]int64{}
 	for _, w := range rows {
-		told[w.of] = w.applied
+		applied[w.row] = w.applied
 	}
-	over := time.Duration(float64(r.now-c.listed)/c.by.rate) >= sitOut(r.Lease)
-	var silent []sight
-	c.open = slices.DeleteFunc(c.open, func(w sight) bool {
+	over := time.Duration(float64(r.now-c.listed)/c.by.rate) >= fenceAfter(r.Lease)
+	var silent []rowCopy
+	c.pending = slices.DeleteFunc(c.pending, func(w rowCopy) bool {
 		switch {
-		case r.Rules.WakeOnly, told[w.of] >= c.seq:
+		case r.Rules.NotifyOnly, applied[w.row] >= c.seq:
 			return true
-		case w.of == c.self:
+		case w.row == c.self:
 			return over || c.by.applied >= c.seq || c.by.ends == 0
 		case over:
 			silent = append(silent, w)
@@ -144,25 +154,23 @@ func (r *run) settle(c *call, rows []sight, looks int) {
 		return over
 	})
 	r.fence(c, silent, func() {
-		if len(c.open) == 0 {
-			c.by.hear(c.seq)
+		if len(c.pending) == 0 {
+			c.by.notify(c.seq)
 			r.returned(c)
 			return
 		}
-		pause := nap
-		if looks >= naps {
-			c.by.hear(c.seq)
-			pause = min(max((r.now-c.listed)/2, firstPause), lastPause)
+		if polls == quickPolls {
+			c.by.notify(c.seq)
 		}
-		r.after(pause, func() {
-			r.ask(c, func(rows []sight) { r.settle(c, rows, looks+1) })
+		r.schedule(pause(polls), func() {
+			r.poll(c, func(rows []rowCopy) { r.checkPending(c, rows, polls+1) })
 		})
 	})
 }
 
-// fence removes those who were waited out, one after the other, so that the
+// fence removes the rows of silent processes, one after the other, so that the
 // next call does not wait for them.
-func (r *run) fence(c *call, silent []sight, then func()) {
+func (r *run) fence(c *call, silent []rowCopy, then func()) {
 	if len(silent) == 0 {
 		then()
 		return
@@ -174,27 +182,20 @@ func (r *run) fence(c *call, silent []sight, then func()) {
 	})
 }
 
-// returned ends the call: from now on, no node may admit on the state before.
+// returned ends the call. From this moment no node may admit a request on the
+// state before the change. Latency is recorded only if the caller had no fault.
 func (r *run) returned(c *call) {
 	if c.revoke {
 		for _, n := range r.nodes {
-			n.mustKnow(c.change)
+			n.checkAdmission(c.change)
 		}
 	}
-	if c.troubles != c.by.troubles || r.now < r.warm {
-		return // the caller stood still itself
+	if c.faults != c.by.faults || r.now < r.warm {
+		return
 	}
 	if c.revoke {
 		r.Latency = append(r.Latency, r.now-c.begun)
-		r.Waited = max(r.Waited, r.now-c.written)
+		r.LongestWait = max(r.LongestWait, r.now-c.written)
 	}
 	r.count(func(u *Use) { u.Changes += c.rows })
-}
-
-// highest is the number that the clock row shows: of the newest change.
-func (d *database) highest() (seq int64) {
-	for i := len(d.log) - 1; i >= max(0, len(d.log)-overtaking); i-- {
-		seq = max(seq, d.log[i].seq)
-	}
-	return seq
 }

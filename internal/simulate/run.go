@@ -1,13 +1,12 @@
-// Package simulate plays the enforcement protocol as a model of discrete
-// events: nodes, one database and the faults between them, in simulated time.
+// Package simulate models the enforcement protocol by discrete events: nodes, one
+// database and faults, in simulated time.
 //
-// It stands beside the product and on none of its paths. It shares no code
-// with changefeed, whose steps it retraces one round trip at a time, and never
-// opens a socket, reads a clock or touches a disk: the same Config gives the
-// same Result on every machine.
+// It is independent of the product. It shares no code with changefeed, whose steps
+// it repeats one round trip at a time. It opens no socket, reads no clock and
+// touches no disk, so the same Config gives the same Result on every machine.
 //
-// It answers how the cost of a revocation grows with the number of nodes, and
-// shows each rule of the protocol by what goes wrong without it.
+// The model shows how the cost of a revocation grows with the number of nodes, and
+// which failures each rule of the protocol prevents.
 package simulate
 
 import (
@@ -17,12 +16,12 @@ import (
 	"time"
 )
 
-// Config is one cluster and what happens to it. Faults and Rules may stay
-// zero; Defaults sets the rest.
+// Config describes a cluster, its load and its faults. Defaults sets all fields
+// except Faults and Rules, which may be zero.
 type Config struct {
 	Seed    uint64
 	Nodes   int
-	Span    time.Duration // how much time is simulated
+	Span    time.Duration // simulated time
 	Lease   time.Duration
 	Load    Load
 	Faults  Faults
@@ -30,46 +29,45 @@ type Config struct {
 	Rules   Rules
 }
 
-// Load is what operators and customers do to the cluster, per second.
+// Load is the number of calls per second.
 type Load struct {
 	Revokes    float64
 	Imports    float64 // commits
-	ImportRows int     // keys in each
+	ImportRows int     // keys per import
 }
 
-// Faults is how often each happens to one node, and how long it lasts on
-// average. A node that is cut off goes on serving without the database, a
-// paused one does nothing, a killed one comes back as a new process.
+// Faults sets the mean time between faults of one node and their mean length. A cut
+// node serves requests without the database, a paused node does nothing, and a
+// killed node is restarted as a new process.
 type Faults struct {
-	Cut, Pause, Kill time.Duration // mean time between two; 0: never
+	Cut, Pause, Kill time.Duration // mean time between two faults; 0: never
 	Lasts            time.Duration
 }
 
-// Machine is how fast things are.
+// Machine sets the speed of network, disk and database.
 type Machine struct {
-	Trip  Latency       // a round trip between node and database
-	Flush Latency       // making a commit durable; commits in between share the next
-	Row   time.Duration // reading a changed row and applying it, or writing it
-	Idle  time.Duration // after which the database ends a silent transaction; 0: never
+	Trip  Latency       // of a round trip between node and database
+	Flush Latency       // of the disk; commits that arrive during a flush share the next one
+	Row   time.Duration // to read and apply, or to write, a changed row
+	Idle  time.Duration // after which the database ends an idle transaction; 0: never
 	Keys  int           // that a joining node loads
 }
 
-// Latency is log-normal, given by two of its quantiles.
+// Latency is a log-normal distribution, given by two quantiles.
 type Latency struct{ P50, P99 time.Duration }
 
-// Rules are departures from what is built. Each breaks a rule of the
-// protocol, to show what it is there for.
+// Rules switches rules of the protocol off, to show which failures they prevent.
 type Rules struct {
-	LeaseFromAnswer bool // a lease starts when its renewal is answered
-	StoppingClock   bool // a paused node's clock stands still
-	ListFirst       bool // the nodes are listed before the commit
-	SerialNumbers   bool // numbers come from a sequence, not from the clock row
-	WakeOnly        bool // a woken node is believed to know
-	FenceBlindly    bool // a row is removed though its node has renewed meanwhile
+	LeaseFromResponse bool // a lease starts with the response to its renewal
+	StoppingClock     bool // the clock of a paused node stops
+	ListBeforeCommit  bool // nodes are listed before the commit
+	UnorderedNumbers  bool // numbers come from a database sequence instead of the clock row
+	NotifyOnly        bool // a notified node is assumed to have applied the change
+	FenceUnchecked    bool // a row is removed even if its node has renewed since
 }
 
-// Defaults is a cluster of three in one data centre, on disks that flush in a
-// millisecond, with a revocation a second and no faults.
+// Defaults returns a cluster of three nodes in one data centre, with disk flushes
+// of a millisecond, one revocation per second and no faults.
 func Defaults() Config {
 	return Config{
 		Seed: 1, Nodes: 3, Span: 10 * time.Minute, Lease: 4 * time.Second,
@@ -82,7 +80,7 @@ func Defaults() Config {
 	}
 }
 
-// Run plays c to its end. It uses one goroutine, the caller's.
+// Run simulates c to its end. It uses only the caller's goroutine.
 func Run(c Config) Result {
 	r := &run{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0)), Result: Result{Config: c}}
 	r.db.run = r
@@ -90,41 +88,40 @@ func Run(c Config) Result {
 		r.nodes = append(r.nodes, nil)
 		r.start(i)
 	}
-	// Every node has joined before the first call.
-	r.warm = r.joinTime() + 3*c.Lease
-	r.every(c.Load.Revokes, func() { r.change(1, true) })
-	r.every(c.Load.Imports, func() { r.change(c.Load.ImportRows, false) })
-	r.breakThings()
-	for len(r.calendar) > 0 && r.calendar[0].at < r.warm+c.Span {
-		e := heap.Pop(&r.calendar).(event)
+	r.warm = r.loadTime() + 3*c.Lease // every node has joined by then
+	r.repeat(c.Load.Revokes, func() { r.change(1, true) })
+	r.repeat(c.Load.Imports, func() { r.change(c.Load.ImportRows, false) })
+	r.scheduleFaults()
+	for len(r.queue) > 0 && r.queue[0].at < r.warm+c.Span {
+		e := heap.Pop(&r.queue).(event)
 		r.now = e.at
 		e.do()
 	}
 	return r.Result
 }
 
-// run is a cluster at one moment.
+// run is the state of a simulation.
 type run struct {
 	Config
 	Result
-	now      time.Duration
-	warm     time.Duration // when counting starts
-	calendar calendar
-	events   int
-	rng      *rand.Rand
-	db       database
-	nodes    []*node // the present process of each
+	now    time.Duration
+	warm   time.Duration // end of the warm-up, from when measurements count
+	queue  eventQueue
+	events int
+	rng    *rand.Rand
+	db     database
+	nodes  []*node // the current process of each place
 }
 
-// after makes do happen later.
-func (r *run) after(d time.Duration, do func()) {
+// schedule runs do after a delay.
+func (r *run) schedule(delay time.Duration, do func()) {
 	r.events++
-	heap.Push(&r.calendar, event{r.now + d, r.events, do})
+	heap.Push(&r.queue, event{r.now + delay, r.events, do})
 }
 
-// every makes do happen perSecond times a second on average, at random, from
-// the end of the warm-up.
-func (r *run) every(perSecond float64, do func()) {
+// repeat runs do at random times, perSecond times a second on average, from the
+// end of the warm-up.
+func (r *run) repeat(perSecond float64, do func()) {
 	if perSecond <= 0 {
 		return
 	}
@@ -132,45 +129,45 @@ func (r *run) every(perSecond float64, do func()) {
 	var next func()
 	next = func() {
 		do()
-		r.after(r.about(mean), next)
+		r.schedule(r.exponential(mean), next)
 	}
-	r.after(r.warm-r.now+r.about(mean), next)
+	r.schedule(r.warm-r.now+r.exponential(mean), next)
 }
 
-// about draws from an exponential distribution.
-func (r *run) about(mean time.Duration) time.Duration {
+// exponential draws from an exponential distribution.
+func (r *run) exponential(mean time.Duration) time.Duration {
 	return time.Duration(r.rng.ExpFloat64() * float64(mean))
 }
 
-func (r *run) draw(l Latency) time.Duration {
+func (r *run) sample(l Latency) time.Duration {
 	const z99 = 2.3263 // of the normal distribution
 	sigma := math.Log(float64(l.P99)/float64(l.P50)) / z99
 	return time.Duration(float64(l.P50) * math.Exp(sigma*r.rng.NormFloat64()))
 }
 
-// joinTime is how long a new node loads its snapshot.
-func (c Config) joinTime() time.Duration { return time.Duration(c.Machine.Keys) * c.Machine.Row }
+// loadTime returns how long a node loads its snapshot.
+func (c Config) loadTime() time.Duration { return time.Duration(c.Machine.Keys) * c.Machine.Row }
 
-// event is something that will happen; those at one moment in the order in
-// which they were planned.
+// event is a scheduled function. Events of the same time run in the order in which
+// they were scheduled.
 type event struct {
 	at    time.Duration
 	order int
 	do    func()
 }
 
-// calendar is a heap of events, the next one first.
-type calendar []event
+// eventQueue is a heap of events, earliest first.
+type eventQueue []event
 
-func (c calendar) Len() int { return len(c) }
-func (c calendar) Less(i, j int) bool {
-	return c[i].at < c[j].at || c[i].at == c[j].at && c[i].order < c[j].order
+func (q eventQueue) Len() int { return len(q) }
+func (q eventQueue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].order < q[j].order
 }
-func (c calendar) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
-func (c *calendar) Push(e any)   { *c = append(*c, e.(event)) }
-func (c *calendar) Pop() any {
-	last := len(*c) - 1
-	e := (*c)[last]
-	(*c)[last], *c = event{}, (*c)[:last]
+func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *eventQueue) Push(e any)   { *q = append(*q, e.(event)) }
+func (q *eventQueue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last], *q = event{}, (*q)[:last]
 	return e
 }
