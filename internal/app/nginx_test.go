@@ -44,7 +44,11 @@ func TestBehindNginx(t *testing.T) {
 		node.up()
 		nodes, backs = append(nodes, node), append(backs, back)
 	}
-	front := startNginx(t, nodes)
+	var addresses []string
+	for _, n := range nodes {
+		addresses = append(addresses, strings.TrimPrefix(n.url, "http://"))
+	}
+	front := startNginx(t, addresses)
 	api := nodes[0].api
 	owner := account(t, api, "Acme")
 	kept, doomed := newKey(t, api, owner, "kept"), newKey(t, api, owner, "doomed")
@@ -148,8 +152,9 @@ type front struct {
 	client *http.Client // trusts its certificate
 }
 
-// startNginx runs Debian's nginx, with the file that is shipped, before nodes.
-func startNginx(t *testing.T, nodes []*program) front {
+// startNginx runs Debian's nginx, with the file that is shipped, before three
+// nodes. edits are pairs of a text of the file and its replacement.
+func startNginx(t *testing.T, nodes []string, edits ...string) front {
 	t.Helper()
 	dir := t.TempDir()
 	trusting := leaveCertificate(t, dir)
@@ -165,8 +170,11 @@ func startNginx(t *testing.T, nodes []*program) front {
 		}
 		conf = strings.Replace(conf, old, new, 1)
 	}
-	for i, n := range nodes {
-		fill(fmt.Sprintf("10.0.0.%d:8080", 11+i), strings.TrimPrefix(n.url, "http://"))
+	for i, address := range nodes {
+		fill(fmt.Sprintf("10.0.0.%d:8080", 11+i), address)
+	}
+	for i := 0; i < len(edits); i += 2 {
+		fill(edits[i], edits[i+1])
 	}
 	fill("listen 443 ssl", "listen "+address+" ssl")
 	fill("/etc/toksta/cert.pem", filepath.Join(dir, "cert.pem"))
