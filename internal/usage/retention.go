@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 )
 
@@ -26,6 +27,25 @@ func (r Retention) firstHourly(now time.Time) time.Time {
 func (r Retention) FirstMonth(now time.Time) time.Time {
 	now = now.UTC()
 	return time.Date(now.Year(), now.Month()-time.Month(r.KeepMonths), 1, 0, 0, 0, 0, time.UTC)
+}
+
+// checkKept rejects a period with usage that is deleted, or that has not begun,
+// and one that cuts an hour, or a day of which only the sum is kept.
+func (r Retention) checkKept(p period, now time.Time) error {
+	whole := func(t time.Time) bool {
+		return t.Equal(t.Truncate(time.Hour)) && (!t.Before(r.firstHourly(now)) || t.Equal(t.Truncate(24*time.Hour)))
+	}
+	switch {
+	case p.from.Before(r.FirstMonth(now)):
+		return toksta.Invalid("from", "Usage is kept from "+r.FirstMonth(now).Format(time.DateOnly)+" on; give from, no earlier than that.")
+	case p.from.After(now):
+		return toksta.Invalid("from", "This time has not begun.")
+	case !p.from.Before(p.to):
+		return toksta.Invalid("to", "Give a to that is later than from.")
+	case !whole(p.from) || !whole(p.to):
+		return toksta.Invalid("from", "Give whole hours, UTC, and whole days before "+r.firstHourly(now).Format(time.DateOnly)+".")
+	}
+	return nil
 }
 
 // Keeper rolls old hours up into days and drops the days of old months. One

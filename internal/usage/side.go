@@ -91,21 +91,13 @@ func (r Retention) span(q SideQuery, now time.Time) (p period, err error) {
 			p.to = now.Truncate(time.Hour).Add(time.Hour)
 		}
 	}
-	whole := func(t time.Time) bool {
-		return t.Equal(t.Truncate(time.Hour)) && (!t.Before(r.firstHourly(now)) || t.Equal(t.Truncate(24*time.Hour)))
-	}
-	switch {
-	case q.Month != "" && (!q.From.IsZero() || !q.To.IsZero()):
+	if q.Month != "" && (!q.From.IsZero() || !q.To.IsZero()) {
 		return p, toksta.Invalid("month", "Give a month, or from and to, and not both.")
-	case p.from.Before(r.FirstMonth(now)):
-		return p, toksta.Invalid("from", "Usage is kept from "+r.FirstMonth(now).Format(time.DateOnly)+" on; give from, no earlier than that.")
-	case p.from.After(now):
-		return p, toksta.Invalid("from", "This time has not begun.")
-	case !p.from.Before(p.to):
-		return p, toksta.Invalid("to", "Give a to that is later than from.")
-	case !whole(p.from) || !whole(p.to):
-		return p, toksta.Invalid("from", "Give whole hours, UTC, and whole days before "+r.firstHourly(now).Format(time.DateOnly)+".")
-	case q.By == ByHour && p.from.Before(r.firstHourly(now)):
+	}
+	if err := r.checkKept(p, now); err != nil {
+		return p, err
+	}
+	if q.By == ByHour && p.from.Before(r.firstHourly(now)) {
 		return p, toksta.Invalid("by", "Hours are kept from "+r.firstHourly(now).Format(time.DateOnly)+" on; ask by day, or from a later time.")
 	}
 	return p, nil

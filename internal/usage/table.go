@@ -20,19 +20,20 @@ type TableQuery struct {
 	Daily    bool
 }
 
-// CheckTable refuses a query that Table cannot answer.
+// CheckTable rejects a query that Table cannot answer: an empty table would pass
+// for a time without usage, where it is no longer kept.
 func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	step, unit := time.Hour, "an hour"
 	if q.Daily {
 		step, unit = 24*time.Hour, "a day"
 	}
 	for field, at := range map[string]time.Time{"from": q.From, "to": q.To} {
-		if at.Unix() < 0 || !at.Truncate(step).Equal(at) {
+		if at.IsZero() || !at.Truncate(step).Equal(at) {
 			return toksta.Invalid(field, "Name the start of "+unit+", UTC.")
 		}
 	}
-	if !q.From.Before(q.To) {
-		return toksta.Invalid("to", "The end is not after the start.")
+	if err := r.Kept.checkKept(period{q.From.UTC(), q.To.UTC()}, r.now().UTC()); err != nil {
+		return err
 	}
 	if q.Account == "" {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,8 +69,8 @@ type failing struct{ error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.error }
 
-// Guarantee: a range that would cut an hour, or a day, in two is refused rather
-// than billed in part.
+// Guarantee: a range that would cut an hour, or a day, in two is rejected rather
+// than billed in part, and so is one of which only a part is kept.
 func TestCheckTable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -81,10 +82,26 @@ func TestCheckTable(t *testing.T) {
 		{From: day},
 		{From: day.Add(time.Minute), To: day.Add(2 * time.Hour)},
 		{From: day, To: day.Add(time.Hour), Daily: true},
+		{From: w.reader.Kept.FirstMonth(today()).AddDate(0, 0, -1), To: day},
+		{From: day.AddDate(0, -6, 0).Add(6 * time.Hour), To: day}, // a day without its hours
+		{From: day.AddDate(0, -6, 0), To: day.AddDate(0, -6, 0).Add(6 * time.Hour)},
+		{From: day.AddDate(1, 0, 0), To: day.AddDate(1, 1, 0)},
 	} {
 		if err := w.reader.CheckTable(t.Context(), q); toksta.ErrorCode(err) != toksta.CodeValidation {
 			t.Errorf("%+v: %v", q, err)
 		}
+	}
+	first := w.reader.Kept.FirstMonth(today())
+	for _, q := range []usage.TableQuery{
+		{From: first, To: day}, {From: first, To: day, Daily: true}, {From: day, To: day.AddDate(1, 0, 0)},
+	} {
+		if err := w.reader.CheckTable(t.Context(), q); err != nil {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	err := w.reader.CheckTable(t.Context(), usage.TableQuery{From: first.AddDate(0, -1, 0), To: day})
+	if err == nil || !strings.Contains(err.Error(), first.Format(time.DateOnly)) {
+		t.Errorf("since when usage is kept is not said: %v", err)
 	}
 	if err := w.reader.CheckTable(t.Context(), usage.TableQuery{From: day, To: day.Add(time.Hour), Account: "acct_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
 		t.Errorf("an unknown account: %v", err)
