@@ -109,7 +109,10 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 	// Not at every request: that would be a write for every page.
 	if now.Sub(row.SeenAt) >= s.seenEvery() {
 		row.SeenAt = now
-		if err := s.Sessions.PutSession(ctx, row); err != nil {
+		switch err := s.Sessions.SeeSession(ctx, id, now); {
+		case errors.Is(err, store.ErrNotFound): // ended since it was read
+			return Identity{}, signedOut()
+		case err != nil:
 			return Identity{}, fmt.Errorf("keep the session: %w", err)
 		}
 	}

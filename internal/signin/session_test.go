@@ -88,6 +88,39 @@ func TestOtherCookies(t *testing.T) {
 	}
 }
 
+// ending is a store in which a session is ended while a request with it is under way.
+type ending struct {
+	store.Sessions
+	done func()
+}
+
+func (e ending) Session(ctx context.Context, id toksta.Digest) (store.Session, error) {
+	s, err := e.Sessions.Session(ctx, id)
+	e.done()
+	return s, err
+}
+
+// A request that is under way while its session is ended does not bring the session back.
+func TestSignOutDuringARequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in := w.signUp(t, "ada@example.com")
+	sessions := w.Sessions
+	w.Sessions = ending{sessions, func() {
+		if err := sessions.EndSessions(t.Context(), store.SessionSet{Member: in.Member.ID}); err != nil {
+			t.Error(err)
+		}
+	}}
+	w.now = w.now.Add(time.Hour) // so that the request writes the session back
+	if w.alive(t, in.Cookie) {
+		t.Error("the request is signed in")
+	}
+	w.Sessions = sessions
+	if w.alive(t, in.Cookie) {
+		t.Error("the session lives again")
+	}
+}
+
 // Signing out ends what it says and nothing else.
 func TestSignOut(t *testing.T) {
 	t.Parallel()

@@ -165,8 +165,11 @@ type Invitation struct {
 // Sessions keeps browser sessions, by the SHA-256 of their cookie. They carry
 // no right on keys' state, so they are not in the change log.
 type Sessions interface {
-	// PutSession inserts, or updates the times of, a session.
+	// PutSession inserts a session.
 	PutSession(ctx context.Context, s Session) error
+	// SeeSession sets SeenAt. It returns ErrNotFound, and inserts nothing, if the
+	// session was ended in the meantime.
+	SeeSession(ctx context.Context, id toksta.Digest, at time.Time) error
 	Session(ctx context.Context, id toksta.Digest) (Session, error)
 	// ListSessions returns a member's sessions that end after now, newest first.
 	ListSessions(ctx context.Context, member toksta.MemberID, now time.Time) ([]Session, error)

@@ -12,14 +12,13 @@ import (
 
 const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `
 
-// PutSession implements [store.Sessions]. Whose session it is, and from where,
-// never changes after its first write.
+// PutSession implements [store.Sessions]. Repeating it changes nothing.
 func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 	put := upsert[store.Session]{
 		table:   "sessions",
 		key:     []string{"id"},
 		columns: []string{"id", "member_id", "created_at", "seen_at", "expires_at", "address", "agent"},
-		set:     "created_at = excluded.created_at, seen_at = excluded.seen_at, expires_at = excluded.expires_at",
+		set:     "seen_at = excluded.seen_at",
 		args: func(v store.Session) ([]any, error) {
 			return []any{
 				v.ID[:], v.MemberID, millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent,
@@ -27,6 +26,21 @@ func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 		},
 	}
 	return s.inTx(ctx, func(tx *sql.Tx) error { return put.exec(ctx, tx, []store.Session{session}) })
+}
+
+// SeeSession implements [store.Sessions].
+func (s *Store) SeeSession(ctx context.Context, id toksta.Digest, at time.Time) error {
+	return s.inTx(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1 WHERE id = $2`, millis(at), id[:])
+		if err != nil {
+			return fmt.Errorf("keep a session: %w", err)
+		}
+		rows, err := result.RowsAffected()
+		if err == nil && rows == 0 {
+			err = fmt.Errorf("keep a session: %w", store.ErrNotFound)
+		}
+		return err
+	})
 }
 
 // Session implements [store.Sessions]. One that has ended by time is found until
