@@ -1,10 +1,10 @@
-// Command toksta-rig puts a cluster to the test: does a revoked key stay
-// refused on every node, whatever happens to nodes, network and database?
+// Command toksta-rig tests a cluster: does every node reject a revoked key, under
+// any fault of nodes, network and database?
 //
-// It stands outside the product: with -binary it starts a database and nodes
-// of that program on this machine and breaks them, with -node it drives a
-// cluster that runs already and breaks nothing. It exits with 1 when a promise
-// was broken, with 2 when the run proves nothing.
+// The rig is independent of the product. With -binary it starts a database and nodes
+// of that program on this machine and injects faults. With -node it drives an
+// existing cluster and injects no faults. It exits with 1 if a guarantee was broken,
+// and with 2 if the run proves nothing.
 package main
 
 import (
@@ -40,9 +40,9 @@ func main() {
 func run(ctx context.Context) (rig.Report, error) {
 	c := rig.Defaults()
 	var faults string
-	flag.StringVar(&c.Binary, "binary", "bin/toksta", "program to start nodes of")
-	flag.IntVar(&c.Nodes, "nodes", c.Nodes, "how many to start")
-	flag.Func("node", "node of a cluster that runs already, URL,SOCKET (repeat for each)", func(s string) error {
+	flag.StringVar(&c.Binary, "binary", "bin/toksta", "`program` to start nodes of")
+	flag.IntVar(&c.Nodes, "nodes", c.Nodes, "number of nodes to start")
+	flag.Func("node", "node of an existing cluster, `URL,SOCKET` (repeat for each node)", func(s string) error {
 		url, socket, both := strings.Cut(s, ",")
 		if !both {
 			return errors.New("write the node's public URL, a comma, and its operator socket")
@@ -50,16 +50,16 @@ func run(ctx context.Context) (rig.Report, error) {
 		c.Members = append(c.Members, rig.Member{URL: strings.TrimSuffix(url, "/"), Operator: socket})
 		return nil
 	})
-	flag.Uint64Var(&c.Seed, "seed", c.Seed, "of the random choices")
-	flag.DurationVar(&c.Span, "span", c.Span, "how long, at least")
-	flag.DurationVar(&c.Lease, "lease", c.Lease, "of the nodes")
-	flag.IntVar(&c.Uses, "uses", c.Uses, "aimed at, a second")
-	flag.IntVar(&c.Owners, "owners", c.Owners, "who change rights at the same time")
+	flag.Uint64Var(&c.Seed, "seed", c.Seed, "`seed` of the random choices")
+	flag.DurationVar(&c.Span, "span", c.Span, "minimum `duration`")
+	flag.DurationVar(&c.Lease, "lease", c.Lease, "`length` of the nodes' lease")
+	flag.IntVar(&c.Uses, "uses", c.Uses, "target `number` of uses per second")
+	flag.IntVar(&c.Owners, "owners", c.Owners, "`number` of concurrent callers that change rights")
 	flag.DurationVar(&c.Calm, "calm", c.Calm, "time before the first fault")
 	flag.DurationVar(&c.Every, "every", c.Every, "longest time between faults")
-	flag.StringVar(&faults, "faults", "", "kinds of faults, comma between (default all: "+strings.Join(rig.Faults(), ", ")+")")
+	flag.StringVar(&faults, "faults", "", "`kinds` of faults, separated by commas (default all: "+strings.Join(rig.Faults(), ", ")+")")
 	flag.StringVar(&c.Path, "path", c.Path, "cheap GET route of family data")
-	flag.IntVar(&c.MinTests, "tests", c.MinTests, "uses wanted within 100 ms after a narrowing call returned")
+	flag.IntVar(&c.MinTests, "tests", c.MinTests, "required `number` of uses within 100 ms after a narrowing call returned")
 	flag.Parse()
 	if faults != "" {
 		c.Faults = strings.Split(faults, ",")

@@ -7,39 +7,40 @@ import (
 	"time"
 )
 
-// fresh is how soon after a narrowing call returned a use counts as one that
-// put the promise to the test.
+// fresh is the age of a narrowing up to which a use of the secret counts as a test
+// of the guarantee.
 const fresh = 100 * time.Millisecond
 
-// The promises, by what breaks them.
+// The kinds of violations, by the text that the report shows.
 const (
-	LateAdmission   = "admitted on a right that had been taken away"
-	FalseRefusal    = "refused while the right stood"
-	LeaseOutlived   = "admitted without the database for longer than a lease"
-	WentBack        = "a node's applied sequence went back"
-	SlowNarrowing   = "a narrowing call outlasted a lease"
-	StrangeAnswer   = "an answer that nothing explains"
-	SequenceMissing = "a gap in the audit trail"
-	Miscounted      = "usage says something else than the customers"
-	StayedAway      = "a node did not come back"
+	LateAdmission        = "admitted after the right was withdrawn"
+	FalseRejection       = "rejected while the right was in force"
+	AdmittedWithoutLease = "admitted for longer than a lease without the database"
+	AppliedDecreased     = "the applied sequence number of a node decreased"
+	SlowNarrowing        = "a narrowing call took longer than its bound"
+	UnexpectedResponse   = "an unexpected response"
+	SequenceMissing      = "a gap in the audit trail"
+	Miscounted           = "counted usage does not match the requests sent"
+	NodeMissing          = "a node did not become ready again"
 )
 
-// Violation is one promise broken once.
+// Violation is one observed breach of a guarantee.
 type Violation struct {
 	Promise string
 	At      time.Duration // since the start of the run
 	Detail  string
 }
 
-// check holds the history against the promises, answer by answer. Each is
-// judged by itself: whatever the order in which calls took effect, an answer
-// must have been possible at some moment between the request and it. What
-// nobody can know counts for the product, so that a violation is one.
+// check compares every recorded use with the guarantees. Each response is judged by
+// itself: for some order of the calls' effects, it must have been possible at some
+// moment between the request and the response. Where the outcome of a call is
+// unknown, the check assumes the outcome that favours the product, so every reported
+// violation is real.
 func (h *history) check(c Config) []Violation {
 	var out []Violation
 	cuts := h.cuts()
-	// A renewal that was sent before the cut gives a lease that began earlier
-	// still, so one lease after the cut nothing may be admitted.
+	// A renewal sent before the cut yields a lease that started before the cut, so
+	// the node may admit nothing once one lease has passed since the cut.
 	for _, u := range h.uses {
 		if v := u.judge(); v.Promise != "" {
 			out = append(out, v)
@@ -47,43 +48,44 @@ func (h *history) check(c Config) []Violation {
 		if u.admitted() && slices.ContainsFunc(cuts[u.node], func(s span) bool {
 			return u.call > s.call+c.Lease && u.done < s.done
 		}) {
-			out = append(out, Violation{LeaseOutlived, u.call, fmt.Sprintf("node %d", u.node)})
+			out = append(out, Violation{AdmittedWithoutLease, u.call, fmt.Sprintf("node %d", u.node)})
 		}
 	}
-	return append(append(out, h.slow(c)...), h.backward()...)
+	return append(append(out, h.slow(c)...), h.decreased()...)
 }
 
-// admitted reports whether the product let the use through. It did, too, when
-// it answers that the back end failed.
+// admitted reports whether the product forwarded the request. It did so too if it
+// responds that the upstream failed.
 func (u use) admitted() bool {
 	return u.status >= 200 && u.status < 300 || u.status == http.StatusBadGateway || u.status == http.StatusGatewayTimeout
 }
 
-// judge says what is wrong with one answer. No answer and 503 never are: a
-// node in doubt may always say so. An admission needs every gate open, a
-// refusal one that was closed.
+// judge returns the violation that a response shows, if any. No response and 503 are
+// always permitted, because a node without a lease may reject any request. An
+// admission requires every gate to be possibly open, a rejection requires one gate
+// that was possibly closed.
 func (u use) judge() Violation {
 	closed := false
 	for _, g := range u.secret.gates {
 		mayOpen, mayClosed := g.could(u.span)
 		if u.admitted() && !mayOpen {
-			return Violation{LateAdmission, u.call, fmt.Sprintf("node %d, %s closed, %v", u.node, g.name, u.behind(g))}
+			return Violation{LateAdmission, u.call, fmt.Sprintf("node %d, %s closed, %v", u.node, g.name, u.sinceClosing(g))}
 		}
 		closed = closed || mayClosed
 	}
 	switch {
 	case u.status >= 200 && u.status < 300, u.status == 0, u.status == http.StatusServiceUnavailable:
 	case u.status != http.StatusUnauthorized && u.status != http.StatusForbidden && u.status != http.StatusPaymentRequired:
-		return Violation{StrangeAnswer, u.call, fmt.Sprintf("node %d, status %d", u.node, u.status)}
+		return Violation{UnexpectedResponse, u.call, fmt.Sprintf("node %d, status %d", u.node, u.status)}
 	case !closed:
-		return Violation{FalseRefusal, u.call, fmt.Sprintf("node %d, status %d", u.node, u.status)}
+		return Violation{FalseRejection, u.call, fmt.Sprintf("node %d, status %d", u.node, u.status)}
 	}
 	return Violation{}
 }
 
-// behind returns how long after the gate's last closing had returned the use
-// was sent; negative when there is none.
-func (u use) behind(g *gate) time.Duration {
+// sinceClosing returns the time between the return of the gate's last closing call
+// and the request, or -1 if there was no such call.
+func (u use) sinceClosing(g *gate) time.Duration {
 	for _, w := range slices.Backward(g.writes) {
 		if !w.open && w.done <= u.call {
 			return u.call - w.done
@@ -92,15 +94,15 @@ func (u use) behind(g *gate) time.Duration {
 	return -1
 }
 
-// testing reports whether the use put the promise to the test.
-func (u use) testing() bool {
+// isTest reports whether the use tested the guarantee.
+func (u use) isTest() bool {
 	return slices.ContainsFunc(u.secret.gates, func(g *gate) bool {
-		d := u.behind(g)
+		d := u.sinceClosing(g)
 		return 0 <= d && d < fresh
 	})
 }
 
-// cuts returns when each node was cut off from the database.
+// cuts returns the intervals in which each node was cut off from the database.
 func (h *history) cuts() map[int][]span {
 	out := map[int][]span{}
 	for _, f := range h.faults {
@@ -111,68 +113,69 @@ func (h *history) cuts() map[int][]span {
 	return out
 }
 
-// recovery is how long a fault may go on to be felt after it was lifted.
+// recovery is the time after the end of a fault in which its effects are expected.
 const recovery = 3 * time.Second
 
-// quiet reports whether nothing was wrong with the call's own node and the
-// database meanwhile.
-func (h *history) quiet(c call) bool {
+// isUndisturbed reports whether no fault affected the call's own node or the
+// database during the call.
+func (h *history) isUndisturbed(c call) bool {
 	return !slices.ContainsFunc(h.faults, func(f fault) bool {
 		return (f.node == c.node || f.node == allNodes) && f.call < c.done && c.call < f.done+recovery
 	})
 }
 
-// longestPause is that of a node which waits for others, before it looks again.
+// longestPause is the longest interval between two polls of a node that waits for
+// other nodes.
 const longestPause = 50 * time.Millisecond
 
-// slow finds narrowing calls that took more than the longest wait and, for
-// their commits and looks, what a slow one took before anything was broken. What
-// is wrong with other nodes is no excuse.
+// slow returns the narrowing calls that took longer than their bound: the longest
+// wait for a lease, Config.Slack, and the 99th percentile before the first fault,
+// which covers commits and polls. Faults of other nodes do not extend the bound.
 func (h *history) slow(c Config) (out []Violation) {
-	bound := c.Lease*101/99 + longestPause + c.Slack + h.whole().P99
+	bound := c.Lease*101/99 + longestPause + c.Slack + h.calmLatency().P99
 	for _, call := range h.calls {
-		if took := call.done - call.call; call.narrow && call.err == nil && took > bound && h.quiet(call) {
+		if took := call.done - call.call; call.narrow && call.err == nil && took > bound && h.isUndisturbed(call) {
 			out = append(out, Violation{SlowNarrowing, call.call, fmt.Sprintf("%s on node %d: %v", call.kind, call.node, took)})
 		}
 	}
 	return out
 }
 
-// whole is what narrowing calls took while nothing was broken. Where somebody
-// else breaks things, that is not known.
-func (h *history) whole() Latency {
+// calmLatency returns the latency of narrowing calls without any fault. It is empty
+// for an external cluster, whose faults are not known.
+func (h *history) calmLatency() Latency {
 	var took []time.Duration
 	for _, call := range h.calls {
-		if len(h.faults) > 0 && call.narrow && call.err == nil && h.calm(call.span) {
+		if len(h.faults) > 0 && call.narrow && call.err == nil && h.isCalm(call.span) {
 			took = append(took, call.done-call.call)
 		}
 	}
 	return latency(took)
 }
 
-// The faults after which the database may lack its last moments.
+// The faults after which the database may lack its last commits.
 const (
 	databaseCrash = "database crash"
 	failOver      = "fail-over"
 )
 
-// backward finds processes whose applied sequence went back. A database that
-// came back without its last moments may have lost an ack, which waits for no
-// disk.
-func (h *history) backward() (out []Violation) {
-	last := map[string]glimpse{}
-	for _, g := range h.seen {
+// decreased returns the processes whose applied sequence number decreased. After a
+// crash or a fail-over the database may have lost an acknowledgement, because the
+// database does not flush acknowledgements to disk before it responds.
+func (h *history) decreased() (out []Violation) {
+	last := map[string]nodeState{}
+	for _, g := range h.states {
 		before := last[g.epoch]
-		if g.applied < before.applied && !h.forgot(before.at, g.at) {
-			out = append(out, Violation{WentBack, g.at, fmt.Sprintf("epoch %s: %d after %d", g.epoch, g.applied, before.applied)})
+		if g.applied < before.applied && !h.lostWrites(before.at, g.at) {
+			out = append(out, Violation{AppliedDecreased, g.at, fmt.Sprintf("epoch %s: %d after %d", g.epoch, g.applied, before.applied)})
 		}
 		last[g.epoch] = g
 	}
 	return out
 }
 
-// forgot reports whether the database lost its memory between two moments.
-func (h *history) forgot(from, to time.Duration) bool {
+// lostWrites reports whether the database may have lost writes between two moments.
+func (h *history) lostWrites(from, to time.Duration) bool {
 	return slices.ContainsFunc(h.faults, func(f fault) bool {
 		return (f.kind == databaseCrash || f.kind == failOver) && f.call < to && from < f.done+recovery
 	})

@@ -12,20 +12,20 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// cluster is what a run is about: nodes, and unless it is the operator's own,
-// their database, links and back end.
+// cluster holds the nodes of a run and, unless the operator runs the cluster, their
+// database, links and upstream.
 type cluster struct {
 	plan
 	nodes  []*node
-	load   func(ctx context.Context, at int, url string) // uses on one address until ctx ends
+	load   func(ctx context.Context, at int, url string) // sends uses to one address until ctx ends
 	fail   context.CancelCauseFunc
 	group  sync.WaitGroup
 	closed []func()
 	twins  int
 }
 
-// theirs is a cluster that somebody else runs.
-func theirs(c Config) *cluster {
+// external returns a cluster that the operator runs.
+func external(c Config) *cluster {
 	k := &cluster{plan: plan{config: c}}
 	for _, m := range c.Members {
 		n := &node{name: m.URL, url: m.URL, api: client.New(m.Operator)}
@@ -35,9 +35,9 @@ func theirs(c Config) *cluster {
 	return k
 }
 
-// ours starts a database and nodes on this machine, which end with ctx, and
-// returns once all are ready.
-func ours(ctx context.Context, c Config) (k *cluster, err error) {
+// local starts a database and nodes on this machine, which end with ctx, and returns
+// when all nodes are ready.
+func local(ctx context.Context, c Config) (k *cluster, err error) {
 	k = &cluster{}
 	defer func() {
 		if err != nil {
@@ -46,21 +46,20 @@ func ours(ctx context.Context, c Config) (k *cluster, err error) {
 	}()
 	folder, err := os.MkdirTemp("", "toksta-rig-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder: %w", err)
+		return nil, fmt.Errorf("make a directory: %w", err)
 	}
 	k.closed = append(k.closed, func() { os.RemoveAll(folder) })
-	// The database's own user must be able to walk through.
+	// The database's own user needs to search the directory.
 	if err := os.Chmod(folder, 0o711); err != nil {
-		return nil, fmt.Errorf("open the folder: %w", err)
+		return nil, fmt.Errorf("change the mode of the directory: %w", err)
 	}
-	// Everything is released in the opposite order of its making.
 	database, err := newDatabase(folder)
 	if err != nil {
 		return nil, err
 	}
 	k.closed = append(k.closed, database.close)
-	k.plan = plan{config: c, folder: folder, database: database, backEnd: newBackEnd(), noNetworks: tryNetwork()}
-	k.closed = append(k.closed, func() { k.backEnd.server.Close() })
+	k.plan = plan{config: c, folder: folder, database: database, backend: newBackend(), networkError: tryNetwork()}
+	k.closed = append(k.closed, func() { k.backend.server.Close() })
 	for i := range c.Nodes {
 		n, err := newNode(k.plan, fmt.Sprint("node-", i), fmt.Sprint("node-", i))
 		if err != nil {
@@ -72,7 +71,7 @@ func ours(ctx context.Context, c Config) (k *cluster, err error) {
 	}
 	for _, n := range k.nodes {
 		if !n.await(ctx) {
-			return nil, fmt.Errorf("%s is not ready: %s", n.name, n.said())
+			return nil, fmt.Errorf("%s is not ready: %s", n.name, n.readLog())
 		}
 	}
 	return k, nil
@@ -88,7 +87,8 @@ func (k *cluster) start(ctx context.Context, n *node) {
 	})
 }
 
-// startTwin runs a second process with n's name, under load, until stop.
+// startTwin starts a second process with the name of n and sends requests to it,
+// until stop is called.
 func (k *cluster) startTwin(ctx context.Context, n *node) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	k.twins++
@@ -112,7 +112,8 @@ func (k *cluster) startTwin(ctx context.Context, n *node) (stop func(), err erro
 	}, nil
 }
 
-// close releases what ours made, last first, once the nodes have ended.
+// close releases the resources of a local cluster in reverse order, after the nodes
+// have ended.
 func (k *cluster) close() {
 	k.group.Wait()
 	for i := len(k.closed) - 1; i >= 0; i-- {
@@ -120,29 +121,30 @@ func (k *cluster) close() {
 	}
 }
 
-// readyWithin bounds the wait for a node to come up.
+// readyWithin limits the time until a node is ready.
 const readyWithin = time.Minute
 
-// await returns when the node is ready, false when it does not get there.
+// await waits until the node is ready, and returns false if it does not become ready
+// in time.
 func (n *node) await(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	probe := newHTTP()
 	defer probe.CloseIdleConnections()
 	for ctx.Err() == nil {
-		if answer, err := probe.Get(n.url + "/ready"); err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
+		if response, err := probe.Get(n.url + "/ready"); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
 				return true
 			}
 		}
-		rest(ctx, 20*time.Millisecond)
+		sleep(ctx, 20*time.Millisecond)
 	}
 	return false
 }
 
-// said is the node's own log.
-func (n *node) said() string {
+// readLog returns the node's log.
+func (n *node) readLog() string {
 	log, _ := os.ReadFile(n.log)
 	return string(log)
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/toksta/toksta/internal/rig"
 )
 
-// control is the product with one rule of its protocol switched off, by
-// another text in place of its own while the program is built.
+// control is the product with one rule of its protocol switched off, by a text
+// replacement at build time.
 type control struct {
 	rule   string
 	edits  []edit
 	faults []string
-	breaks string // the promise that must be seen broken
+	breaks string // the kind of violation that must be found
 }
 
 type edit struct{ file, old, new string }
 
 var controls = []control{
 	{
-		rule: "the lease counts from the answer",
+		rule: "the lease starts with the response",
 		edits: []edit{{
 			"internal/changefeed/follow.go", "f.lease.Store(newLease(from, f.life))",
 			"_ = from\n\tf.lease.Store(newLease(f.clock.At(time.Now()), f.life))",
@@ -36,10 +36,10 @@ var controls = []control{
 	{
 		rule:   "the lease never ends",
 		edits:  []edit{{"internal/changefeed/lease.go", "return age < l.lasts && ", "return "}},
-		faults: []string{"cut both ways"}, breaks: rig.LeaseOutlived,
+		faults: []string{"cut both ways"}, breaks: rig.AdmittedWithoutLease,
 	},
 	{
-		rule: "the clock stands still with the process",
+		rule: "the clock stops with the process",
 		edits: []edit{
 			{
 				"internal/changefeed/lease.go", "return Moment{Steady: now.Sub(c.base), Wall: now.UnixNano()}",
@@ -73,17 +73,17 @@ var controls = []control{
 		faults: []string{"slow link"}, breaks: rig.LateAdmission,
 	},
 	{
-		rule:   "an answer counts for every process of its name",
+		rule:   "an acknowledgement counts for every process of its name",
 		edits:  []edit{{"internal/changefeed/wait.go", "seen.ID == n.ID && seen.Epoch == n.Epoch &&", "seen.ID == n.ID &&"}},
 		faults: []string{"twin"}, breaks: rig.LateAdmission,
 	},
 	{
-		rule:   "nodes are told and not waited for",
+		rule:   "nodes are notified and not waited for",
 		edits:  []edit{{"internal/changefeed/wait.go", "w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)", "w.open = slices.DeleteFunc(slices.Clone(nodes), func(store.Node) bool { return true })"}},
 		faults: []string{"slow link", "cut both ways"}, breaks: rig.LateAdmission,
 	},
 	{
-		rule:   "a silent node is given up at once",
+		rule:   "a silent node is fenced at once",
 		edits:  []edit{{"internal/changefeed/wait.go", "case listed >= sitOut(n.Lease):", "case listed >= 0:"}},
 		faults: []string{"cut both ways"}, breaks: rig.LateAdmission,
 	},
@@ -102,8 +102,8 @@ var controls = []control{
 	},
 }
 
-// edited returns the files with the edits made, by path. What they replace must
-// be there: a control of a rule that has moved would show nothing.
+// edited returns the edited files by path. The replaced text must exist, because a
+// control of a changed rule would prove nothing.
 func edited(t *testing.T, root string, edits []edit) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -117,14 +117,14 @@ func edited(t *testing.T, root string, edits []edit) map[string]string {
 			texts[path] = string(own)
 		}
 		if strings.Count(texts[path], e.old) != 1 {
-			t.Fatalf("%s does not hold %q once: the rule has moved", e.file, e.old)
+			t.Fatalf("%s does not contain %q exactly once: update the control", e.file, e.old)
 		}
 		texts[path] = strings.Replace(texts[path], e.old, e.new, 1)
 	}
 	return texts
 }
 
-// module is the folder that the program is built in.
+// module returns the root directory of the module.
 func module(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -134,7 +134,7 @@ func module(t *testing.T) string {
 	return root
 }
 
-// build makes the program with edits in place of its own text.
+// build builds the program with edits applied.
 func build(t *testing.T, edits ...edit) string {
 	t.Helper()
 	root, dir := module(t), t.TempDir()
@@ -161,15 +161,15 @@ func build(t *testing.T, edits ...edit) string {
 	return program
 }
 
-// attempts bounds the runs that a control gets: a switched-off rule shows only
-// when a fault meets a call.
+// attempts limits the runs of a control. A violation shows only if a fault and a
+// call coincide.
 const attempts = 10
 
-// Guarantee: the checker can fail. With each rule of the protocol switched
-// off it finds the promise broken that the rule is there for.
+// Guarantee: the rig detects a violation when any rule of the protocol is switched
+// off.
 //
-// Unless TOKSTA_SOAK asks for five minutes or more, it only sees to it that
-// each rule is where it is switched off.
+// Unless TOKSTA_SOAK is five minutes or more, the test only checks that the replaced
+// text of each rule exists.
 func TestSoakControls(t *testing.T) {
 	if soak(t) < 5*time.Minute {
 		for _, c := range controls {
@@ -191,14 +191,14 @@ func TestSoakControls(t *testing.T) {
 					t.Fatal(err)
 				}
 				if r.Broken(c.breaks) == 0 {
-					t.Logf("seed %d: not seen", r.Seed)
+					t.Logf("seed %d: no violation", r.Seed)
 					continue
 				}
 				table = append(table, fmt.Sprintf("%-48s %6.1f %8d %6d %6d", c.rule, r.Span.Seconds(), r.Uses,
-					r.Broken(rig.LateAdmission), r.Broken(rig.LeaseOutlived)))
+					r.Broken(rig.LateAdmission), r.Broken(rig.AdmittedWithoutLease)))
 				return
 			}
-			t.Errorf("the checker does not notice it in %d runs", attempts)
+			t.Errorf("no violation of %q in %d runs", c.breaks, attempts)
 		})
 	}
 }

@@ -13,31 +13,33 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// slot is what usage is counted by.
+// slot identifies one usage counter.
 type slot struct {
 	key  toksta.KeyID
 	hour int64 // since 1970
 }
 
-// bounds are what a slot's count must lie between.
-type bounds struct{ answered, tried int64 }
+// bounds limit the value of a usage counter: at least the admitted calls with a
+// response, at most the calls sent.
+type bounds struct{ responded, sent int64 }
 
-// bounds returns them for every slot used until end. Of the processes beyond the
-// first nodes, which are twins, the counts go with their folders.
+// bounds returns the limits of every slot used until end. Uses of twins, which have
+// numbers from nodes upwards, have no lower limit, because their counts are deleted
+// with their directories.
 func (h *history) bounds(nodes int, end time.Duration) map[slot]bounds {
 	hour := func(at time.Duration) int64 { return h.began.Add(at).Unix() / 3600 }
 	all := map[slot]bounds{}
 	for _, u := range h.uses {
 		first, last := hour(u.call), hour(u.done)
-		if u.status == 0 { // it may arrive late
+		if u.status == 0 { // the request may arrive later
 			last = hour(end)
 		}
 		for at := first; at <= last; at++ {
 			s := slot{u.secret.key.id, at}
 			b := all[s]
-			b.tried += int64(u.tries)
+			b.sent += int64(u.tries)
 			if u.admitted() && first == last && u.node < nodes {
-				b.answered++
+				b.responded++
 			}
 			all[s] = b
 		}
@@ -45,17 +47,16 @@ func (h *history) bounds(nodes int, end time.Duration) map[slot]bounds {
 	return all
 }
 
-// settled is how long counts may take to reach the database after the last use.
-const settled = 15 * time.Second
+// countDelay limits the time from the last use until its count is in the database.
+const countDelay = 15 * time.Second
 
-// miscounts returns the slots whose count is not between what was answered and
-// what was tried, once all counts had time to get to the database.
+// miscounts returns the slots whose count is outside its bounds after countDelay.
 func (h *history) miscounts(ctx context.Context, k *cluster) (bad []Violation, err error) {
 	if k.database == nil {
-		return nil, nil // only the database tells hours apart
+		return nil, nil // the operator API has no counts per hour
 	}
 	bounds := h.bounds(len(k.nodes), h.now())
-	for until := time.Now().Add(settled); ; rest(ctx, 500*time.Millisecond) {
+	for until := time.Now().Add(countDelay); ; sleep(ctx, 500*time.Millisecond) {
 		counted, err := k.database.primary.Load().usage(ctx)
 		if err != nil {
 			return nil, err
@@ -66,7 +67,7 @@ func (h *history) miscounts(ctx context.Context, k *cluster) (bad []Violation, e
 	}
 }
 
-// compare holds counts against their bounds.
+// compare returns a violation for each count outside its bounds.
 func compare(want map[slot]bounds, counted map[slot]int64) (bad []Violation) {
 	slots := slices.Collect(maps.Keys(want))
 	for s := range counted {
@@ -76,14 +77,14 @@ func compare(want map[slot]bounds, counted map[slot]int64) (bad []Violation) {
 	}
 	slices.SortFunc(slots, func(a, b slot) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.hour, b.hour)) })
 	for _, s := range slots {
-		if b, n := want[s], counted[s]; n < b.answered || n > b.tried {
-			bad = append(bad, Violation{Miscounted, 0, fmt.Sprintf("key %s: answered %d, counted %d, tried %d", s.key, b.answered, n, b.tried)})
+		if b, n := want[s], counted[s]; n < b.responded || n > b.sent {
+			bad = append(bad, Violation{Miscounted, 0, fmt.Sprintf("key %s: %d responses, %d counted, %d sent", s.key, b.responded, n, b.sent)})
 		}
 	}
 	return bad
 }
 
-// usage reads what was counted of admitted calls.
+// usage reads the counts of admitted calls.
 func (p *postgres) usage(ctx context.Context) (map[slot]int64, error) {
 	conn, err := pgx.Connect(ctx, databaseURL(p.address()))
 	if err != nil {

@@ -1,13 +1,13 @@
-// Package rig finds out whether a cluster keeps its promise: when a call that
-// takes a right away has returned, no node admits a request on the old right,
-// whatever happens to the nodes, the network and the database.
+// Package rig tests from outside whether a cluster enforces changes: when a call
+// that narrows a right has returned, no node admits a request on the old right,
+// under any fault of nodes, network and database.
 //
-// It stands outside the product and sees what a customer sees: the public
-// API, the operator API and, for its faults, processes and connections. One
-// process with one clock creates, narrows, widens and revokes keys through
-// every node, uses them on every node at once, breaks things meanwhile, and
-// afterwards holds each answer against what could have been true while it was
-// given. It never looks into a node, never touches a process, connection or
-// database that it did not start, and never passes a run in which nothing was
-// at stake.
+// The rig sees the same interfaces as a customer and an operator: the public API,
+// the operator API, and for its faults the processes and connections. One process
+// with one clock creates, narrows, widens and revokes keys through every node, uses
+// them on every node at the same time, and injects faults. Afterwards it compares
+// each response with the rights that could have been in force during the request. It
+// reads no internal state of a node and touches no process, connection or database
+// that it did not start. A run in which the guarantees were not put to the test does
+// not pass.
 package rig

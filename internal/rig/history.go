@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// unanswered is the end of a call whose outcome nobody knows: it may take
-// effect at any time after it was made, or never.
-const unanswered = time.Duration(math.MaxInt64)
+// unknownOutcome is the end of a call without a definite response. It may take
+// effect at any time after it was sent, or never.
+const unknownOutcome = time.Duration(math.MaxInt64)
 
-// span is when a call was made and when its answer was there, on the clock of
-// the one process that made them all.
+// span is the time from a request to its response, on the clock of the rig.
 type span struct{ call, done time.Duration }
 
 // write is a call that opens or closes a gate.
@@ -20,44 +19,45 @@ type write struct {
 	open bool
 }
 
-// gate is one condition of a right: a secret in force, a key's limits, an
-// account's plan. One caller at a time changes it. It starts out closed.
+// gate is one condition of a right: a valid secret, a key's limits, an account's
+// plan. One owner at a time changes it. It is closed at first.
 type gate struct {
 	name   string
 	writes []write // in the order of their calls
 }
 
-// could returns whether the gate may have stood open, and closed, at a moment
-// of s, by any order of effects that the calls' answers leave possible.
+// could reports whether the gate may have been open, and whether it may have been
+// closed, at some moment of s. It considers every order of effects that the spans of
+// the calls permit.
 func (g *gate) could(s span) (open, closed bool) {
-	// Backward from the newest: the first write that was over before s began
-	// hides all before it, but for those that may take effect at any time.
-	settled := false
+	// From the newest write backward: the first write that ended before s hides
+	// all earlier writes, except those with an unknown outcome.
+	decided := false
 	for i := len(g.writes) - 1; i >= 0; i-- {
 		w := g.writes[i]
-		if w.call > s.done || settled && w.done != unanswered {
+		if w.call > s.done || decided && w.done != unknownOutcome {
 			continue
 		}
 		open, closed = open || w.open, closed || !w.open
-		settled = settled || w.done < s.call
+		decided = decided || w.done < s.call
 	}
-	return open, closed || !settled
+	return open, closed || !decided
 }
 
-// secret is a key's secret and all that must be open for a use of it.
+// secret is a key's secret with the gates that must be open for an admission.
 type secret struct {
 	text  string
 	key   *key
 	gates []*gate
 }
 
-// use is one request with a secret, and its answer: 0 when there was none.
+// use is one request with a secret and the status of its response, 0 without one.
 type use struct {
 	span
 	secret *secret
 	node   int
 	status int
-	tries  int // times that it may have been sent
+	tries  int // requests that may have been sent
 }
 
 // call is one call of the operator API.
@@ -69,28 +69,28 @@ type call struct {
 	err    error
 }
 
-// fault is what was done to a node, to all of them through the database when
-// node is allNodes, and from when it was surely in effect until it was lifted.
+// fault is a fault of one node, or of the database if node is allNodes. Its span
+// starts when the fault is certainly in effect and ends when it is lifted.
 type fault struct {
 	span
-	kind string
-	node int
-	cut  bool // the node could not renew its lease meanwhile
-	deaf bool // its customers could get no answer meanwhile
+	kind        string
+	node        int
+	cut         bool // the node could not renew its lease
+	unreachable bool // its customers could get no response
 }
 
-// allNodes stands for a fault of the database, which every node feels.
+// allNodes is the node of a database fault, which affects every node.
 const allNodes = -1
 
-// glimpse is a node's row as the operator API showed it.
-type glimpse struct {
-	at      time.Duration // when it had been read
+// nodeState is a node's row as the operator API returned it.
+type nodeState struct {
+	at      time.Duration // of the response
 	epoch   string
 	applied int64
 }
 
-// history is all that happened. The gates belong to those who write them
-// until the run is over.
+// history records all events of a run. Each gate belongs to its owner until the run
+// has ended.
 type history struct {
 	began time.Time
 
@@ -98,36 +98,37 @@ type history struct {
 	uses   []use
 	calls  []call
 	faults []fault
-	seen   []glimpse
+	states []nodeState
 }
 
-// now is the time on the run's one clock, which is the steady one.
+// now returns the time since the start of the run on the monotonic clock.
 func (h *history) now() time.Duration { return time.Since(h.began) }
 
-// addUses takes what one customer sent, once the customer is done.
+// addUses records the uses of a customer that has ended.
 func (h *history) addUses(u []use) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.uses = append(h.uses, u...)
 }
 
-// addCall takes an operator's call with its outcome.
+// addCall records an operator call with its outcome.
 func (h *history) addCall(c call) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, c)
 }
 
-// addFault takes a fault that has been lifted.
+// addFault records a fault that has been lifted.
 func (h *history) addFault(f fault) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.faults = append(h.faults, f)
 }
 
-// addGlimpse takes a node's row, in the order in which rows were seen.
-func (h *history) addGlimpse(g glimpse) {
+// addNodeState records a node's row. Rows must be added in the order of their
+// reading.
+func (h *history) addNodeState(g nodeState) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.seen = append(h.seen, g)
+	h.states = append(h.states, g)
 }

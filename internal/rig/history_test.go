@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Guarantee: the rig's judgement of an answer is that of a checker of
-// linearizability, for every order of calls, answers and lost answers: neither
-// a violation missed for want of one order, nor one made up.
+// Guarantee: for every order of calls, responses and lost responses, gate.could
+// agrees with a linearizability checker, so that the rig neither misses nor invents
+// a violation.
 func TestCouldIsLinearizable(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -24,7 +24,7 @@ func TestCouldIsLinearizable(t *testing.T) {
 			w := write{open: rapid.Bool().Draw(t, "open")}
 			w.call, w.done = later("call"), later("done")
 			if rapid.IntRange(0, 3).Draw(t, "lost") == 0 {
-				w.done = unanswered
+				w.done = unknownOutcome
 			}
 			g.writes = append(g.writes, w)
 		}
@@ -40,9 +40,9 @@ func TestCouldIsLinearizable(t *testing.T) {
 	})
 }
 
-// linearizable asks whether a read during s may have seen the gate as open
-// says. Times are doubled so that none coincide: a write that ends when a read
-// starts counts as overlapping it.
+// linearizable reports whether a read during s may have seen the gate in the state
+// open. Times are doubled so that no two are equal: a write that ends when a read
+// starts overlaps the read.
 func linearizable(g gate, s span, open bool) bool {
 	type access struct{ write, open bool }
 	model := porcupine.Model{
@@ -56,8 +56,8 @@ func linearizable(g gate, s span, open bool) bool {
 	}
 	ops := []porcupine.Operation{{ClientId: 0, Input: access{}, Call: 2 * int64(s.call), Return: 2*int64(s.done) + 1, Output: open}}
 	for i, w := range g.writes {
-		end := int64(unanswered)
-		if w.done != unanswered {
+		end := int64(unknownOutcome)
+		if w.done != unknownOutcome {
 			end = 2*int64(w.done) + 1
 		}
 		ops = append(ops, porcupine.Operation{ClientId: i + 1, Input: access{true, w.open}, Call: 2 * int64(w.call), Return: end})
@@ -65,31 +65,31 @@ func linearizable(g gate, s span, open bool) bool {
 	return porcupine.CheckOperations(model, ops)
 }
 
-// Guarantee: the checker blames what breaks a promise, and nothing else.
+// Guarantee: the rig reports every response that breaks a guarantee, and no other.
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	g := &gate{name: "secret", writes: []write{{span{10, 20}, true}, {span{30, 40}, false}, {span{50, 60}, true}, {span{70, unanswered}, false}}}
+	g := &gate{name: "secret", writes: []write{{span{10, 20}, true}, {span{30, 40}, false}, {span{50, 60}, true}, {span{70, unknownOutcome}, false}}}
 	for _, c := range []struct {
 		span
 		status int
 		want   string
 	}{
-		{span{1, 5}, 401, ""},             // before it was made
-		{span{1, 5}, 204, LateAdmission},  // there was nothing to admit
-		{span{21, 29}, 204, ""},           // in force
-		{span{21, 29}, 401, FalseRefusal}, // in force
-		{span{21, 35}, 401, ""},           // while it was closed
-		{span{35, 45}, 204, ""},           // sent before closing returned
+		{span{1, 5}, 401, ""},               // before the secret existed
+		{span{1, 5}, 204, LateAdmission},    // before the secret existed
+		{span{21, 29}, 204, ""},             // in force
+		{span{21, 29}, 401, FalseRejection}, // in force
+		{span{21, 35}, 401, ""},             // while it was closed
+		{span{35, 45}, 204, ""},             // sent before closing returned
 		{span{41, 49}, 204, LateAdmission},
 		{span{41, 49}, 503, ""},
 		{span{41, 49}, 0, ""},
-		{span{61, 69}, 403, FalseRefusal},  // a lost call comes late, never early
-		{span{80, 90}, 401, ""},            // it may have come by now
-		{span{80, 90}, 204, ""},            // or not
-		{span{41, 49}, 502, LateAdmission}, // the back end was asked
-		{span{21, 29}, 500, StrangeAnswer},
-		{span{21, 29}, 502, StrangeAnswer}, // though it was there to be asked
-		{span{21, 29}, 429, StrangeAnswer},
+		{span{61, 69}, 403, FalseRejection}, // a call with an unknown outcome takes effect late, never early
+		{span{80, 90}, 401, ""},             // it may have taken effect
+		{span{80, 90}, 204, ""},             // or not
+		{span{41, 49}, 502, LateAdmission},  // the request was forwarded
+		{span{21, 29}, 500, UnexpectedResponse},
+		{span{21, 29}, 502, UnexpectedResponse}, // although the upstream is healthy
+		{span{21, 29}, 429, UnexpectedResponse},
 	} {
 		u := use{span: c.span, secret: &secret{gates: []*gate{g}}, status: c.status}
 		if got := u.judge().Promise; got != c.want {
@@ -98,9 +98,9 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Guarantee: a process that forgets what it had applied is seen; a database that
-// crashed and lost an ack is none.
-func TestBackward(t *testing.T) {
+// Guarantee: the rig detects a process whose applied number decreases, but not one
+// whose acknowledgement the database lost in a crash.
+func TestDecreased(t *testing.T) {
 	t.Parallel()
 	crash := fault{span: span{10 * time.Second, 11 * time.Second}, kind: databaseCrash, node: allNodes}
 	for _, c := range []struct {
@@ -114,15 +114,15 @@ func TestBackward(t *testing.T) {
 		{15 * time.Second, 16 * time.Second, []fault{crash}, 1},
 		{9 * time.Second, 12 * time.Second, []fault{{span: crash.span, kind: "kill"}}, 1},
 	} {
-		h := &history{faults: c.faults, seen: []glimpse{{c.from, "n 1", 5}, {c.to, "n 2", 1}, {c.to, "n 1", 4}}}
-		if got := h.backward(); len(got) != c.bad {
+		h := &history{faults: c.faults, states: []nodeState{{c.from, "n 1", 5}, {c.to, "n 2", 1}, {c.to, "n 1", 4}}}
+		if got := h.decreased(); len(got) != c.bad {
 			t.Errorf("from %v to %v beside %v: %v", c.from, c.to, c.faults, got)
 		}
 	}
 }
 
-// Guarantee: a call that waits for more than it must is seen, as slow as this
-// machine is; one through a broken node is not held against the product.
+// Guarantee: the rig detects a call that waits longer than necessary, relative to
+// the speed of this machine, and ignores calls through a faulty node.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	c := Config{Lease: 990 * time.Millisecond, Slack: 2 * time.Second}
@@ -138,7 +138,7 @@ func TestSlow(t *testing.T) {
 		{0, most + calm + 1, []fault{pause}, 1},
 		{2, time.Minute, []fault{pause}, 0},
 		{0, most, nil, 0},
-		{0, most + 1, nil, 1}, // what was whole is not known
+		{0, most + 1, nil, 1}, // the latency without faults is not known
 	} {
 		h := &history{faults: tt.faults, calls: []call{
 			{span: span{time.Second, time.Second + calm}, narrow: true},
@@ -151,9 +151,8 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// Guarantee: a call that was answered and not counted, or counted and not made,
-// is seen, for each key and hour by itself; what customers cannot know is not
-// held against the product.
+// Guarantee: for each key and hour, the rig detects a response that was not counted
+// and a count without a request. It ignores counts that the customers cannot know.
 func TestCompareCounts(t *testing.T) {
 	t.Parallel()
 	hour := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
@@ -184,6 +183,6 @@ func TestCompareCounts(t *testing.T) {
 		}
 	}
 	if got := compare(want, map[slot]int64{nine: 1, ten: 1, {"key_b", ten.hour}: 1}); len(got) != 1 {
-		t.Errorf("a key that nobody used: %v", got)
+		t.Errorf("a key without uses: %v", got)
 	}
 }

@@ -11,28 +11,27 @@ import (
 	"time"
 )
 
-// valve lets bytes of one direction pass, holds them back, or delays them. As
-// in a network that drops packets, nothing held back is lost while its
-// connection lives.
+// valve passes, holds or delays the bytes of one direction. Like a network that
+// drops packets, it loses no held bytes while the connection is open.
 type valve struct {
 	shut  atomic.Pointer[chan struct{}]
 	delay atomic.Int64
 }
 
-// close holds bytes back from now on.
+// close holds all bytes from now on.
 func (v *valve) close() {
 	c := make(chan struct{})
 	v.shut.CompareAndSwap(nil, &c)
 }
 
-// open lets go what was held back.
+// open releases the held bytes.
 func (v *valve) open() {
 	if c := v.shut.Swap(nil); c != nil {
 		close(*c)
 	}
 }
 
-// pass returns when the bytes read last may go on.
+// pass returns when the bytes read last may be forwarded.
 func (v *valve) pass() {
 	time.Sleep(time.Duration(v.delay.Load()))
 	for c := v.shut.Load(); c != nil; c = v.shut.Load() {
@@ -40,41 +39,42 @@ func (v *valve) pass() {
 	}
 }
 
-// link is a node's only way to the database: a TCP proxy that can fail.
+// link is a node's only connection to the database: a TCP proxy with faults.
 type link struct {
-	listener net.Listener
-	target   func() string // host:port of the database now
-	up, down valve         // to the database, and from it
-	last     atomic.Pointer[last]
-	lurking  atomic.Bool            // for the next renewal
-	renewal  atomic.Pointer[[]byte] // by which name the node's driver sends it
+	listener    net.Listener
+	target      func() string // host:port of the database now
+	up, down    valve         // to the database, and from it
+	last        atomic.Pointer[release]
+	holdRenewal atomic.Bool            // close down at the next renewal
+	renewal     atomic.Pointer[[]byte] // name of the renewal's prepared statement
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 }
 
-// last is the end of holding answers back: a session whose answer was held
-// goes on to the end of its transaction, all others stand still until over.
-type last struct {
-	held *chan struct{} // the closing that held answers back
+// release ends the hold of responses: a session whose response was held continues to
+// the end of its transaction, all other sessions are held until over is closed.
+type release struct {
+	held *chan struct{} // the closing of the valve
 	over chan struct{}
 }
 
-// session is one connection of a node's.
+// session is one connection of a node.
 type session struct {
 	link  *link
-	stuck atomic.Pointer[chan struct{}] // the closing that held its answer back
-	spent atomic.Pointer[last]          // under which its transaction has ended
+	stuck atomic.Pointer[chan struct{}] // the closing that held its response
+	spent atomic.Pointer[release]       // after which its transaction has ended
 }
 
-// rest stands still when only others may go on.
-func (s *session) rest() {
+// hold blocks while only other sessions may continue.
+func (s *session) hold() {
 	if l := s.link.last.Load(); l != nil && (s.stuck.Load() != l.held || s.spent.Load() == l) {
 		<-l.over
 	}
 }
 
-// newLink binds an address of host. Nothing passes before serve.
+// newLink opens a listener on an address of host. The link forwards nothing before
+// serve.
 func newLink(host string, target func() string) (*link, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
@@ -83,15 +83,15 @@ func newLink(host string, target func() string) (*link, error) {
 	return &link{listener: l, target: target, conns: map[net.Conn]bool{}}, nil
 }
 
-// address is what the node takes for the database.
+// address returns the database address for the node's configuration.
 func (l *link) address() string { return l.listener.Addr().String() }
 
-// port is that of address.
+// port returns the port of address.
 func (l *link) port() string {
 	return strconv.Itoa(l.listener.Addr().(*net.TCPAddr).Port)
 }
 
-// serve passes connections on until ctx ends.
+// serve forwards connections until ctx ends.
 func (l *link) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		l.listener.Close()
@@ -108,9 +108,9 @@ func (l *link) serve(ctx context.Context) {
 	}
 }
 
-// join connects a node's connection to the database until either side ends
-// it. While the link is cut a node still connects and then waits, as it would
-// for packets that are lost.
+// join connects a node's connection to the database until either side closes it.
+// While the link is cut, a node can still connect and then waits, as it would for
+// lost packets.
 func (l *link) join(node net.Conn) {
 	defer node.Close()
 	database, err := net.DialTimeout("tcp", l.target(), time.Second)
@@ -132,7 +132,7 @@ func (l *link) join(node net.Conn) {
 	<-done
 }
 
-// keep remembers a pair of connections while it lives.
+// keep adds a pair of connections to those that reset closes, or removes it.
 func (l *link) keep(a, b net.Conn, alive bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,8 +158,8 @@ func (s *session) pump(to, from net.Conn, v *valve) {
 				s.watch(chunk[:n])
 			}
 			v.pass()
-			s.rest()
-			if ended(chunk[:n]) {
+			s.hold()
+			if isCommit(chunk[:n]) {
 				s.spent.Store(s.link.last.Load())
 			}
 			_, failed := to.Write(chunk[:n])
@@ -173,14 +173,15 @@ func (s *session) pump(to, from net.Conn, v *valve) {
 	}
 }
 
-// ended tells the database's word for the end of a transaction, which may be the
-// one statement of a renewal.
-func ended(answer []byte) bool {
-	return bytes.Contains(answer, []byte("COMMIT\x00")) || bytes.Contains(answer, []byte("UPDATE 1\x00"))
+// isCommit reports whether a response of the database ends a transaction. A renewal
+// is a transaction of one statement.
+func isCommit(response []byte) bool {
+	return bytes.Contains(response, []byte("COMMIT\x00")) || bytes.Contains(response, []byte("UPDATE 1\x00"))
 }
 
-// watch tells a renewal from all else that goes to the database: its text goes
-// there once for each connection, under a name that stands for it from then on.
+// watch detects renewals in the data sent to the database. The text of a prepared
+// statement is sent once for each connection, later executions contain only its
+// name.
 func (s *session) watch(sent []byte) {
 	if head, _, prepared := bytes.Cut(sent, []byte("beats = beats + 1")); prepared {
 		if at := bytes.LastIndex(head, []byte("stmtcache_")); at >= 0 {
@@ -194,18 +195,18 @@ func (s *session) watch(sent []byte) {
 	if name == nil || !bytes.Contains(sent, *name) {
 		return
 	}
-	if s.link.lurking.CompareAndSwap(true, false) {
+	if s.link.holdRenewal.CompareAndSwap(true, false) {
 		s.link.down.close()
 	}
 }
 
-// lurk holds answers back from the next renewal on.
-func (l *link) lurk() { l.lurking.Store(true) }
+// holdNextRenewal holds all responses from the next renewal on.
+func (l *link) holdNextRenewal() { l.holdRenewal.Store(true) }
 
-// finish lets go the answers that were held back, each session's to the end of
-// its transaction and no further.
-func (l *link) finish() {
-	l.last.Store(&last{l.down.shut.Load(), make(chan struct{})})
+// releaseHeld releases the held responses, each session's up to the end of its
+// transaction.
+func (l *link) releaseHeld() {
+	l.last.Store(&release{l.down.shut.Load(), make(chan struct{})})
 	l.down.open()
 }
 
@@ -216,9 +217,9 @@ func (l *link) cut(valves ...*valve) {
 	}
 }
 
-// heal undoes every fault of the link.
+// heal ends every fault of the link.
 func (l *link) heal() {
-	l.lurking.Store(false)
+	l.holdRenewal.Store(false)
 	if last := l.last.Swap(nil); last != nil {
 		close(last.over)
 	}
@@ -228,7 +229,7 @@ func (l *link) heal() {
 	}
 }
 
-// reset breaks every connection.
+// reset closes every connection.
 func (l *link) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

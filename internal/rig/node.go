@@ -17,46 +17,46 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// node is one process of the program under test, started again whenever it
+// node is one process of the program under test. It is started again whenever it
 // ends.
 type node struct {
 	name    string
 	url     string // of the public listener
 	api     *client.Client
-	link    *link    // nil: the operator's own cluster
-	network *network // nil: this machine's
+	link    *link    // nil in an external cluster
+	network *network // nil: the network of this machine
 	env     []string
 	binary  string
 	log     string // file
 
-	faulty  sync.Mutex  // held by the one fault that is on
-	spared  atomic.Bool // owners leave it alone
-	down    sync.Mutex  // held by a fault that keeps it from starting
+	faulty  sync.Mutex  // held by the active fault
+	avoided atomic.Bool // owners use other nodes
+	down    sync.Mutex  // held by a fault that prevents its start
 	mu      sync.Mutex
 	process *os.Process
-	ended   chan struct{} // closed when process has
+	ended   chan struct{} // closed when process has ended
 	starts  int
 }
 
-// plan is what the nodes of a cluster have in common.
+// plan holds the settings that the nodes of a cluster share.
 type plan struct {
 	config   Config
 	folder   string
 	database *database
-	backEnd  backEnd
+	backend  backend
 
-	noNetworks error // why nodes have no networks of their own; nil: they have
+	networkError error // why nodes have no network namespaces; nil: they have
 }
 
-// insidePort is where a node listens that has a network of its own.
+// insidePort is the public port of a node with a network of its own.
 const insidePort = "8080"
 
-// newNode makes a node with a folder, a port and a link of its own; nothing
-// runs yet. A twin has the name of another node and nothing else of it.
+// newNode prepares a node with a directory, a port and a link of its own, without
+// starting it. A twin shares only the name of another node.
 func newNode(p plan, name, folder string) (*node, error) {
 	data := filepath.Join(p.folder, folder)
 	if err := os.Mkdir(data, 0o700); err != nil {
-		return nil, fmt.Errorf("make a node's folder: %w", err)
+		return nil, fmt.Errorf("make a node's directory: %w", err)
 	}
 	n := &node{
 		name: name, binary: p.config.Binary,
@@ -71,7 +71,7 @@ func newNode(p plan, name, folder string) (*node, error) {
 	if n.link, err = newLink(host, p.database.address); err != nil {
 		return nil, err
 	}
-	upstream, err := p.backEnd.listen(host)
+	upstream, err := p.backend.listen(host)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +84,10 @@ func newNode(p plan, name, folder string) (*node, error) {
 	return n, nil
 }
 
-// place finds where the node meets the rig and where it listens: in a network
-// of its own if there can be one.
+// place returns the host address for the rig's listeners and the node's public
+// address. They are in a network of the node's own if this machine supports it.
 func (n *node) place(p plan) (host, address string, err error) {
-	if p.noNetworks == nil {
+	if p.networkError == nil {
 		if n.network, err = newNetwork(); err != nil {
 			return "", "", err
 		}
@@ -97,7 +97,7 @@ func (n *node) place(p plan) (host, address string, err error) {
 	return "127.0.0.1", net.JoinHostPort("127.0.0.1", port), err
 }
 
-// command starts the program where the node lives.
+// command returns the command that starts the program in the node's network.
 func (n *node) command() *exec.Cmd {
 	c := exec.Command(n.binary, "serve")
 	if n.network != nil {
@@ -108,7 +108,7 @@ func (n *node) command() *exec.Cmd {
 	return c
 }
 
-// close gives back what newNode took. The process has ended.
+// close releases the resources of newNode after the process has ended.
 func (n *node) close() {
 	n.link.listener.Close()
 	if n.network != nil {
@@ -116,8 +116,8 @@ func (n *node) close() {
 	}
 }
 
-// run keeps the process up until ctx ends, however often it is killed or
-// gives up because the database is away, then ends it.
+// run keeps the process running until ctx ends, although faults kill it and it may
+// give up without its database. Then it ends the process.
 func (n *node) run(ctx context.Context) error {
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -150,12 +150,12 @@ func (n *node) run(ctx context.Context) error {
 	return nil
 }
 
-// unexplained is how a node's log shows an answer that the rig cannot explain.
+// unexplained matches the log record of an unexpected response.
 var unexplained = regexp.MustCompile(`"method":"GET".*"status":50[0-24-9]`)
 
-// failures are the log's records of such answers.
+// failures returns the log records of unexpected responses.
 func (n *node) failures() (found []string) {
-	for line := range strings.Lines(n.said()) {
+	for line := range strings.Lines(n.readLog()) {
 		if unexplained.MatchString(line) {
 			found = append(found, n.name+": "+strings.TrimSpace(line))
 		}
@@ -172,7 +172,7 @@ func (n *node) signal(sig syscall.Signal) {
 	}
 }
 
-// end asks the process to leave, and makes it when it does not.
+// end terminates the process, and kills it if it does not end.
 func (n *node) end() {
 	n.mu.Lock()
 	process, ended := n.process, n.ended

@@ -12,12 +12,12 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// callLimit bounds one call of the operator API.
+// callLimit limits one call of the operator API.
 const callLimit = 15 * time.Second
 
-// owner changes the keys of an account of its own through any node, one call
-// after another. What it cannot be sure of it gives up: the secrets are still
-// used, but nothing is concluded from changing them again.
+// owner changes the keys of its own account through any node, one call after
+// another. If an outcome remains unknown, it stops changing the key or account: the
+// secrets are still used, but further changes would not allow conclusions.
 type owner struct {
 	history *history
 	targets *targets
@@ -25,7 +25,7 @@ type owner struct {
 	random  *rand.Rand
 	config  Config
 
-	account toksta.AccountID // "" while there is none
+	account toksta.AccountID // "": no account
 	terms   map[string]*gate // of the account
 	keys    []*key
 }
@@ -37,13 +37,13 @@ type key struct {
 	current *secret
 }
 
-// errUnsure says that a call's outcome is not known.
-var errUnsure = errors.New("no answer")
+// errUnknownOutcome means that the outcome of a call is not known.
+var errUnknownOutcome = errors.New("the outcome of the call is not known")
 
 // attempt makes one call through one node and records it.
 func (o *owner) attempt(ctx context.Context, kind string, do func(context.Context, *client.Client) error) (span, error) {
 	at := o.random.IntN(len(o.nodes))
-	for tries := 0; o.nodes[at].spared.Load() && tries < len(o.nodes); tries++ {
+	for tries := 0; o.nodes[at].avoided.Load() && tries < len(o.nodes); tries++ {
 		at = (at + 1) % len(o.nodes)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
@@ -52,48 +52,49 @@ func (o *owner) attempt(ctx context.Context, kind string, do func(context.Contex
 	c.call = o.history.now()
 	err := do(ctx, o.nodes[at].api)
 	c.done = o.history.now()
-	failure, answered := errors.AsType[*toksta.Error](err)
+	failure, responded := errors.AsType[*toksta.Error](err)
 	switch {
 	case err == nil:
-	case answered && failure.Code != toksta.CodeUnavailable && failure.Code != toksta.CodeInternal:
+	case responded && failure.Code != toksta.CodeUnavailable && failure.Code != toksta.CodeInternal:
 		err = fmt.Errorf("%s on node %d: %w", kind, at, err)
 	default:
-		err = errUnsure
+		err = errUnknownOutcome
 	}
 	c.err = err
 	o.history.addCall(c)
 	return c.span, err
 }
 
-// change makes a call that opens or closes gates. Each try is a write of its
-// own: one without an answer may take effect late, even after the next. A narrowing whose outcome is
-// not known is repeated until it returns, as the product asks.
+// change makes a call that opens or closes gates. Each attempt is recorded as a
+// write, because an attempt with an unknown outcome may take effect late, even after
+// the next one. A narrowing with an unknown outcome is repeated until it returns, as
+// the product's documentation requires.
 func (o *owner) change(ctx context.Context, kind string, gates []*gate, do func(context.Context, *client.Client) error) error {
 	open := !narrowing[kind]
-	unsure := false
+	unknown := false
 	for {
 		for _, g := range gates {
-			g.writes = append(g.writes, write{span{o.history.now(), unanswered}, open})
+			g.writes = append(g.writes, write{span{o.history.now(), unknownOutcome}, open})
 		}
 		at, err := o.attempt(ctx, kind, do)
 		if err == nil {
 			for _, g := range gates {
 				g.writes[len(g.writes)-1].span = at
 			}
-			if unsure {
-				return errUnsure
+			if unknown {
+				return errUnknownOutcome
 			}
 			return nil
 		}
-		if !errors.Is(err, errUnsure) || open || ctx.Err() != nil {
+		if !errors.Is(err, errUnknownOutcome) || open || ctx.Err() != nil {
 			return err
 		}
-		unsure = true
-		rest(ctx, 20*time.Millisecond)
+		unknown = true
+		sleep(ctx, 20*time.Millisecond)
 	}
 }
 
-// setUp makes a new account with nothing that holds its keys back.
+// setUp creates an account whose terms and rate limit admit all uses.
 func (o *owner) setUp(ctx context.Context) error {
 	o.keys, o.terms = nil, map[string]*gate{}
 	var made client.AccountAnswer
@@ -122,8 +123,8 @@ func (o *owner) setUp(ctx context.Context) error {
 	return o.setTerm(ctx, "switch", true)
 }
 
-// setTerm opens or closes one condition of the account, which is given up
-// when the outcome is not known.
+// setTerm opens or closes one gate of the account. If it fails, the owner gives the
+// account up.
 func (o *owner) setTerm(ctx context.Context, term string, open bool) error {
 	ref := client.AccountRef{Account: o.account}
 	pick := func(yes, no string) string {
@@ -144,7 +145,7 @@ func (o *owner) setTerm(ctx context.Context, term string, open bool) error {
 		return err
 	})
 	for _, k := range o.keys {
-		o.targets.touched(k.current)
+		o.targets.markHot(k.current)
 	}
 	if err != nil {
 		o.account = ""
@@ -152,7 +153,7 @@ func (o *owner) setTerm(ctx context.Context, term string, open bool) error {
 	return err
 }
 
-// create makes a key and puts its secret to use.
+// create creates a key and adds its secret to the targets.
 func (o *owner) create(ctx context.Context) error {
 	k := &key{limits: &gate{name: "limits"}}
 	secret := o.newSecret(k)
@@ -167,31 +168,31 @@ func (o *owner) create(ctx context.Context) error {
 	k.current = secret
 	o.keys = append(o.keys, k)
 	o.targets.add(secret)
-	o.targets.touched(secret)
+	o.targets.markHot(secret)
 	return nil
 }
 
-// newSecret is a secret of k that nobody has seen yet.
+// newSecret returns a secret of k without text.
 func (o *owner) newSecret(k *key) *secret {
 	return &secret{key: k, gates: []*gate{{name: "secret"}, k.limits, o.terms["plan"], o.terms["status"], o.terms["switch"]}}
 }
 
-// rotate closes the old secret and opens the new one in one call. Without an
-// answer nobody has the new one, so the key is revoked.
+// rotate closes the old secret and opens the new one in one call. If the outcome is
+// unknown, no client has the new secret, so the key is revoked.
 func (o *owner) rotate(ctx context.Context, k *key) error {
 	old, fresh := k.current, o.newSecret(k)
 	gates := []*gate{old.gates[0], fresh.gates[0]}
 	began := o.history.now()
 	for i, g := range gates {
-		g.writes = append(g.writes, write{span{began, unanswered}, i == 1})
+		g.writes = append(g.writes, write{span{began, unknownOutcome}, i == 1})
 	}
 	at, err := o.attempt(ctx, "rotate", func(ctx context.Context, c *client.Client) error {
 		made, err := c.RotateKey(ctx, client.RotateKeyRequest{KeyRef: client.KeyRef{Key: k.id}})
 		fresh.text = made.Secret
 		return err
 	})
-	if errors.Is(err, errUnsure) {
-		return errors.Join(o.revoke(ctx, k), errUnsure)
+	if errors.Is(err, errUnknownOutcome) {
+		return errors.Join(o.revoke(ctx, k), errUnknownOutcome)
 	}
 	if err != nil {
 		return err
@@ -201,12 +202,12 @@ func (o *owner) rotate(ctx context.Context, k *key) error {
 	}
 	k.current = fresh
 	o.targets.add(fresh)
-	o.targets.touched(old, old, old, fresh)
+	o.targets.markHot(old, old, old, fresh)
 	o.targets.kill(old, o.random)
 	return nil
 }
 
-// revoke ends keys, several by one call.
+// revoke revokes keys, several in one call.
 func (o *owner) revoke(ctx context.Context, keys ...*key) error {
 	kind, gates := "revoke", []*gate{}
 	var ids []toksta.KeyID
@@ -225,8 +226,8 @@ func (o *owner) revoke(ctx context.Context, keys ...*key) error {
 		}
 		return err
 	})
-	if err == nil || errors.Is(err, errUnsure) {
-		o.targets.touched(secrets...)
+	if err == nil || errors.Is(err, errUnknownOutcome) {
+		o.targets.markHot(secrets...)
 		for _, s := range secrets {
 			o.targets.kill(s, o.random)
 		}
@@ -234,7 +235,7 @@ func (o *owner) revoke(ctx context.Context, keys ...*key) error {
 	return err
 }
 
-// limit narrows a key beyond use by its scopes or networks, or lifts that.
+// limit sets scopes or networks that exclude every use of the rig, or removes them.
 func (o *owner) limit(ctx context.Context, k *key, open bool) error {
 	r := client.SetLimitsRequest{KeyRef: client.KeyRef{Key: k.id}}
 	scopes, networks := []toksta.Family{}, []netip.Prefix{}
@@ -255,6 +256,6 @@ func (o *owner) limit(ctx context.Context, k *key, open bool) error {
 		_, err := c.SetKeyLimits(ctx, r)
 		return err
 	})
-	o.targets.touched(k.current)
+	o.targets.markHot(k.current)
 	return err
 }

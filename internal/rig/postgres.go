@@ -21,10 +21,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoPostgres says that PostgreSQL's server is not installed here.
+// ErrNoPostgres means that the PostgreSQL server is not installed.
 var ErrNoPostgres = errors.New("PostgreSQL's binaries are missing in /usr/lib/postgresql: apt-get install -y postgresql")
 
-// postgres is a private server with its data in one folder.
+// postgres is a private server with its data in one directory.
 type postgres struct {
 	bin, folder, port string
 	attr              *syscall.SysProcAttr
@@ -32,8 +32,9 @@ type postgres struct {
 	drained           chan struct{}
 }
 
-// newPostgres makes a place for a server in folder, which must not exist yet.
-// As root it belongs to the user postgres, since PostgreSQL refuses root.
+// newPostgres prepares a server in a directory that does not exist yet. If the rig
+// runs as root, the directory belongs to the user postgres, because PostgreSQL does
+// not run as root.
 func newPostgres(folder string) (*postgres, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
@@ -47,7 +48,7 @@ func newPostgres(folder string) (*postgres, error) {
 	return p, p.own()
 }
 
-// initialize makes an empty server.
+// initialize runs initdb.
 func (p *postgres) initialize() error {
 	initdb := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
@@ -56,11 +57,11 @@ func (p *postgres) initialize() error {
 	return nil
 }
 
-// own makes the folder and gives it to the user that the server runs as. The
-// server does not outlive the rig.
+// own creates the directory and gives it to the user of the server. The server is
+// killed when the rig ends.
 func (p *postgres) own() error {
 	if err := os.Mkdir(p.folder, 0o700); err != nil {
-		return fmt.Errorf("make the database's folder: %w", err)
+		return fmt.Errorf("make the database's directory: %w", err)
 	}
 	p.attr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 	if os.Geteuid() != 0 {
@@ -74,22 +75,22 @@ func (p *postgres) own() error {
 	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
 	p.attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	if err := os.Chown(p.folder, int(uid), int(gid)); err != nil {
-		return fmt.Errorf("hand over the database's folder: %w", err)
+		return fmt.Errorf("change the owner of the database's directory: %w", err)
 	}
 	return nil
 }
 
-// data is the folder of the tables.
+// data returns the data directory.
 func (p *postgres) data() string { return filepath.Join(p.folder, "data") }
 
-// command is one of PostgreSQL's programs, run as its user.
+// command returns a command that runs one of PostgreSQL's programs as its user.
 func (p *postgres) command(name string, args ...string) *exec.Cmd {
 	c := exec.Command(filepath.Join(p.bin, name), args...)
 	c.Dir, c.SysProcAttr, c.Env = p.folder, p.attr, append(c.Environ(), "LC_MESSAGES=C")
 	return c
 }
 
-// start runs the server until stop, and returns once it takes connections.
+// start starts the server and returns when it accepts connections.
 func (p *postgres) start() error {
 	c := p.command("postgres", "-D", p.data(), "-k", p.folder, "-p", p.port,
 		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300", "-c", "dynamic_shared_memory_type=mmap")
@@ -101,9 +102,9 @@ func (p *postgres) start() error {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	p.process, p.drained = c, make(chan struct{})
-	var said strings.Builder
+	var output strings.Builder
 	for lines := bufio.NewScanner(log); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
+		output.WriteString(lines.Text() + "\n")
 		if strings.Contains(lines.Text(), "ready to accept") {
 			go func() {
 				defer close(p.drained)
@@ -112,17 +113,16 @@ func (p *postgres) start() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("PostgreSQL did not start: %w\n%s", c.Wait(), said.String())
+	return fmt.Errorf("PostgreSQL did not start: %w\n%s", c.Wait(), output.String())
 }
 
-// stop ends the server: SIGINT as an operator does, SIGQUIT as a crash does,
-// SIGKILL as a machine that loses power does. It returns when the last of the
-// server's processes is gone.
+// stop ends the server: by SIGINT for a shutdown, SIGQUIT for a crash, or SIGKILL
+// for a power failure. It returns when all processes of the server have ended.
 func (p *postgres) stop(by syscall.Signal) {
 	if p.process == nil {
 		return
 	}
-	id := p.lock()
+	id := p.sharedMemory()
 	_ = p.process.Process.Signal(by)
 	<-p.drained
 	_ = p.process.Wait()
@@ -132,9 +132,9 @@ func (p *postgres) stop(by syscall.Signal) {
 	p.process = nil
 }
 
-// lock is the piece of shared memory by which the server knows that it runs
-// once. It outlives the server when that is killed.
-func (p *postgres) lock() int {
+// sharedMemory returns the id of the shared memory segment by which the server
+// detects a second start. The segment remains after SIGKILL.
+func (p *postgres) sharedMemory() int {
 	own, _ := os.ReadFile(filepath.Join(p.data(), "postmaster.pid"))
 	lines := strings.Split(string(own), "\n")
 	if len(lines) < 7 {
@@ -147,16 +147,16 @@ func (p *postgres) lock() int {
 	return id
 }
 
-// address is where the server listens, on this machine alone.
+// address returns the address of the server on the loopback interface.
 func (p *postgres) address() string { return net.JoinHostPort("127.0.0.1", p.port) }
 
-// databaseURL is the database as seen through address.
+// databaseURL returns the URL of the database at address.
 func databaseURL(address string) string {
 	return "postgres://postgres@" + address + "/postgres?sslmode=disable"
 }
 
-// exec runs one statement on a connection of its own and returns how many rows
-// it read or wrote.
+// exec runs one statement on a new connection and returns the number of rows read or
+// written.
 func (p *postgres) exec(ctx context.Context, statement string) (rows int64, err error) {
 	conn, err := pgx.Connect(ctx, databaseURL(p.address()))
 	if err != nil {
@@ -170,9 +170,9 @@ func (p *postgres) exec(ctx context.Context, statement string) (rows int64, err 
 	return tag.RowsAffected(), nil
 }
 
-// freePort returns a port that nobody listens on now, below those that the
-// kernel gives to outgoing connections: it must be free again for a process
-// that comes back.
+// freePort returns a free port below the range from which the kernel chooses ports
+// of outgoing connections, because the port must be free again when a process
+// restarts.
 func freePort() (string, error) {
 	for {
 		port := strconv.Itoa(10_000 + rand.IntN(20_000))

@@ -10,37 +10,37 @@ import (
 	"time"
 )
 
-// Report is what a run saw.
+// Report holds the results of a run.
 type Report struct {
 	Seed       uint64
 	Span       time.Duration
-	Uses       int            // answered or not
-	Answers    map[int]int    // by status, 0 for none
-	Narrowing  int            // calls that returned with success
-	Calls      map[string]int // those and the others, by kind
-	Tests      int            // uses sent within 100 ms after a narrowing call had returned
+	Uses       int            // with or without a response
+	Responses  map[int]int    // by status, 0 without a response
+	Narrowing  int            // successful narrowing calls
+	Calls      map[string]int // all successful calls, by kind
+	Tests      int            // uses sent within 100 ms after a narrowing call returned
 	Faults     map[string]int // by kind
-	Missing    []string       // kinds of fault that never happened
-	Untried    string         // why some kinds could not be made here; empty: all could
-	Starts     int            // of processes, twins apart
-	Quiet      Latency        // narrowing calls while nothing was wrong anywhere
-	Disturbed  Latency        // the others
-	Bounded    Latency        // of those, the ones through a node with which nothing was wrong: Config.Slack is for them
-	Failures   []string       // what nodes logged of answers that nothing explains
+	Missing    []string       // kinds of faults that were not injected
+	Untried    string         // why this machine does not support some kinds; "": it supports all
+	Starts     int            // of processes, without twins
+	Quiet      Latency        // narrowing calls without any fault
+	Disturbed  Latency        // all other narrowing calls
+	Bounded    Latency        // of those, the calls through a node without a fault, to which the bound applies
+	Failures   []string       // log records of unexpected responses
 	Violations []Violation
-	Vacuous    string // why the run proves nothing; empty: it does
+	Vacuous    string // why the run proves nothing; "": it proves something
 }
 
-// Latency is of calls that returned with success.
+// Latency summarises the duration of successful calls.
 type Latency struct {
 	Count         int
 	P50, P99, Max time.Duration
 }
 
-// OK reports whether every promise was kept in a run that proves something.
+// OK reports whether the run proves something and shows no violation.
 func (r Report) OK() bool { return r.Vacuous == "" && len(r.Violations) == 0 }
 
-// Broken counts the violations of a promise.
+// Broken counts the violations of one kind.
 func (r Report) Broken(promise string) int {
 	n := 0
 	for _, v := range r.Violations {
@@ -51,17 +51,17 @@ func (r Report) Broken(promise string) int {
 	return n
 }
 
-// report counts the history and checks it.
+// report evaluates the history.
 func (h *history) report(k *cluster, more []Violation) Report {
 	c := k.config
 	r := Report{
 		Seed: c.Seed, Span: h.now(), Uses: len(h.uses),
-		Answers: map[int]int{}, Calls: map[string]int{}, Faults: map[string]int{},
+		Responses: map[int]int{}, Calls: map[string]int{}, Faults: map[string]int{},
 		Violations: append(h.check(c), more...),
 	}
 	for _, u := range h.uses {
-		r.Answers[u.status]++
-		if u.testing() {
+		r.Responses[u.status]++
+		if u.isTest() {
 			r.Tests++
 		}
 	}
@@ -70,11 +70,11 @@ func (h *history) report(k *cluster, more []Violation) Report {
 		switch {
 		case call.err != nil:
 			continue
-		case call.narrow && h.calm(call.span):
+		case call.narrow && h.isCalm(call.span):
 			quiet = append(quiet, call.done-call.call)
 		case call.narrow:
 			disturbed = append(disturbed, call.done-call.call)
-			if h.quiet(call) {
+			if h.isUndisturbed(call) {
 				bounded = append(bounded, call.done-call.call)
 			}
 		}
@@ -90,58 +90,59 @@ func (h *history) report(k *cluster, more []Violation) Report {
 		r.Failures = append(r.Failures, n.failures()...)
 	}
 	if len(c.Members) == 0 {
-		for _, card := range k.cards() {
-			if r.Faults[card.kind] == 0 {
-				r.Missing = append(r.Missing, card.kind)
+		for _, faultKind := range k.kinds() {
+			if r.Faults[faultKind.kind] == 0 {
+				r.Missing = append(r.Missing, faultKind.kind)
 			}
 		}
-		if k.noNetworks != nil {
-			r.Untried = "faults in the kernel's network: " + k.noNetworks.Error()
+		if k.networkError != nil {
+			r.Untried = "faults that need network namespaces: " + k.networkError.Error()
 		}
 	}
 	if r.Vacuous = r.vacuous(c); r.Vacuous == "" {
-		r.Vacuous = h.unfelt()
+		r.Vacuous = h.leakedFault()
 	}
 	return r
 }
 
-// calm reports whether no fault was on, or felt, during s.
-func (h *history) calm(s span) bool {
+// isCalm reports whether no fault was active, or within recovery, during s.
+func (h *history) isCalm(s span) bool {
 	return !slices.ContainsFunc(h.faults, func(f fault) bool { return f.call < s.done && s.call < f.done+recovery })
 }
 
-// vacuous says why the run proves nothing: a cluster that admits nothing, or
-// one that nothing happened to, breaks no promise.
+// vacuous returns why the run proves nothing: too few tests, missing faults, or too
+// few admissions.
 func (r Report) vacuous(c Config) string {
-	switch admitted := r.Answers[200] + r.Answers[204]; {
+	switch admitted := r.Responses[200] + r.Responses[204]; {
 	case r.Tests < c.MinTests:
 		return fmt.Sprintf("only %d uses within 100 ms after a narrowing call returned, %d wanted", r.Tests, c.MinTests)
 	case len(r.Missing) > 0:
-		return fmt.Sprintf("these faults never happened: %v", r.Missing)
+		return fmt.Sprintf("these faults were not injected: %v", r.Missing)
 	case admitted < r.Uses/20:
 		return fmt.Sprintf("only %d of %d uses were admitted", admitted, r.Uses)
 	}
 	for kind := range narrowing {
 		if r.Calls[kind] == 0 && r.Narrowing > 50*len(narrowing) {
-			return "nobody made the call " + kind
+			return "no successful call " + kind
 		}
 	}
 	return ""
 }
 
-// unfelt names a fault that let through what it should not have.
-func (h *history) unfelt() string {
+// leakedFault names a fault during which a response arrived although it should have
+// blocked all of them.
+func (h *history) leakedFault() string {
 	for _, f := range h.faults {
-		if f.deaf && slices.ContainsFunc(h.uses, func(u use) bool {
+		if f.unreachable && slices.ContainsFunc(h.uses, func(u use) bool {
 			return u.node == f.node && u.status != 0 && f.call < u.call && u.done < f.done
 		}) {
-			return "answers came through during " + f.kind
+			return "responses arrived during " + f.kind
 		}
 	}
 	return ""
 }
 
-// latency sorts took.
+// latency returns the summary of took, which it sorts.
 func latency(took []time.Duration) Latency {
 	if len(took) == 0 {
 		return Latency{}
@@ -151,7 +152,7 @@ func latency(took []time.Duration) Latency {
 	return Latency{len(took), at(50), at(99), at(100)}
 }
 
-// shown is how many violations are printed.
+// shown limits the number of printed violations.
 const shown = 20
 
 // Print writes the report for people.
@@ -164,10 +165,10 @@ func (r Report) Print(to io.Writer) error {
 	line("uses", fmt.Sprintf("%d, %.0f a second", r.Uses, float64(r.Uses)/second))
 	line("narrowing calls", fmt.Sprintf("%d, %.1f a second", r.Narrowing, float64(r.Narrowing)/second))
 	line("uses within 100 ms after one", r.Tests)
-	line("narrowing, all whole", r.Quiet)
-	line("narrowing, under faults", r.Disturbed)
-	line("  of others alone", r.Bounded)
-	counts(line, "answer", r.Answers)
+	line("narrowing, no fault", r.Quiet)
+	line("narrowing, with faults", r.Disturbed)
+	line("  of other nodes only", r.Bounded)
+	counts(line, "response", r.Responses)
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
 	line("starts of a process", r.Starts)
@@ -192,14 +193,14 @@ func (r Report) Print(to io.Writer) error {
 	return w.Flush()
 }
 
-// counts prints a table of numbers in the order of its keys.
+// counts prints a map in the order of its keys.
 func counts[K cmp.Ordered](line func(string, any), name string, m map[K]int) {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		line(fmt.Sprint("  ", name, " ", k), m[k])
 	}
 }
 
-// String is the three numbers that tell the most.
+// String returns the count, two quantiles and the maximum.
 func (l Latency) String() string {
 	return fmt.Sprintf("%d: p50 %v, p99 %v, max %v", l.Count, l.P50, l.P99, l.Max)
 }

@@ -13,36 +13,35 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// Config is one run. Either Members names a cluster that runs already, or
-// Binary the program that Nodes processes of are started, with a database of
-// their own.
+// Config configures one run. Either Members lists the nodes of an existing cluster,
+// or the rig starts Nodes processes of Binary with a database of their own.
 type Config struct {
 	Members []Member
-	Binary  string // absolute
+	Binary  string // absolute path
 	Nodes   int
 
 	Seed   uint64
-	Span   time.Duration // at least; until each kind of fault has happened
-	Lease  time.Duration // as the nodes have it
-	Slack  time.Duration // allowed to a narrowing call beyond a lease, for commits queued behind stopped nodes
-	Uses   int           // aimed at, a second
-	Owners int           // who change rights, each one call after another
-	Pause  time.Duration // of an owner between changes, on average
+	Span   time.Duration // minimum; a run goes on until each kind of fault was injected
+	Lease  time.Duration // of the nodes
+	Slack  time.Duration // added to the bound of a narrowing call, for commits queued behind stopped nodes
+	Uses   int           // target per second
+	Owners int           // number of concurrent callers that change rights
+	Pause  time.Duration // average between two changes of an owner
 	Calm   time.Duration // before the first fault
 	Every  time.Duration // longest time between faults
-	Faults []string      // kinds; empty: all
+	Faults []string      // kinds of faults; empty: all
 	Path   string        // of a cheap GET route in family data
 
-	MinTests int // uses within 100 ms of a narrowing call's return
+	MinTests int // required uses within 100 ms after a narrowing call returned
 }
 
-// Member is one node of a cluster that runs already.
+// Member is one node of an existing cluster.
 type Member struct {
 	URL      string // of its public listener
 	Operator string // its operator API, as client.New takes it
 }
 
-// Defaults is a run of a minute against three nodes.
+// Defaults returns a run of one minute with three nodes.
 func Defaults() Config {
 	return Config{
 		Nodes: 3, Seed: rand.Uint64(), Span: time.Minute, Lease: time.Second, Slack: 2 * time.Second,
@@ -51,12 +50,13 @@ func Defaults() Config {
 	}
 }
 
-// Run drives a cluster, breaks it, and reports what was seen. The error says
-// that the run could not be made; what the cluster did wrong is in the report.
+// Run drives a cluster, injects faults, and reports the observations. An error means
+// that the run could not be carried out; violations of the cluster are in the
+// report.
 func Run(ctx context.Context, c Config) (Report, error) {
 	nodes, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
-	k, err := assemble(nodes, c)
+	k, err := newCluster(nodes, c)
 	if err != nil {
 		return Report{}, err
 	}
@@ -73,19 +73,19 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err := context.Cause(ctx); err != nil {
 		return Report{}, fmt.Errorf("the run with seed %d: %w", c.Seed, err)
 	}
-	found, err := h.aftermath(ctx, k)
+	found, err := h.checkEndState(ctx, k)
 	if err != nil {
 		return Report{}, fmt.Errorf("the run with seed %d: %w", c.Seed, err)
 	}
 	return h.report(k, found), nil
 }
 
-// aftermath is what shows when all is whole again: nodes that stay away, gaps
-// in the audit trail, counts that are wrong.
-func (h *history) aftermath(ctx context.Context, k *cluster) (found []Violation, err error) {
+// checkEndState returns the violations that show after all faults have ended: nodes
+// that are not ready, gaps in the audit trail, and wrong counts.
+func (h *history) checkEndState(ctx context.Context, k *cluster) (found []Violation, err error) {
 	for _, n := range k.nodes {
 		if !n.await(ctx) {
-			found = append(found, Violation{StayedAway, h.now(), n.name})
+			found = append(found, Violation{NodeMissing, h.now(), n.name})
 		}
 	}
 	gaps, err := sequenceGaps(ctx, k.nodes)
@@ -96,16 +96,16 @@ func (h *history) aftermath(ctx context.Context, k *cluster) (found []Violation,
 	return slices.Concat(found, gaps, miscounts), err
 }
 
-// assemble is the cluster that the configuration asks for.
-func assemble(ctx context.Context, c Config) (*cluster, error) {
+// newCluster returns the external or local cluster of the configuration.
+func newCluster(ctx context.Context, c Config) (*cluster, error) {
 	if len(c.Members) > 0 {
-		return theirs(c), nil
+		return external(c), nil
 	}
-	return ours(ctx, c)
+	return local(ctx, c)
 }
 
-// drive runs customers, owners and faults until the faults are through, then
-// ends them while the nodes are still up: what is left is whole.
+// drive runs customers, owners and faults until all faults have ended. It stops
+// customers and owners while the nodes are still running.
 func drive(ctx context.Context, k *cluster, h *history) error {
 	c := k.config
 	ctx, stop := context.WithCancel(ctx)
@@ -134,37 +134,37 @@ func drive(ctx context.Context, k *cluster, h *history) error {
 	group.Go(func() error {
 		defer stop()
 		if len(c.Members) > 0 {
-			rest(ctx, c.Span)
+			sleep(ctx, c.Span)
 			return nil
 		}
-		rest(ctx, c.Calm)
+		sleep(ctx, c.Calm)
 		(&nemesis{cluster: k, history: h, targets: targets, random: random(3, 0), config: c}).run(ctx)
 		return nil
 	})
 	return group.Wait()
 }
 
-// sequenceGaps reads the audit trail, which must count up without a hole.
+// sequenceGaps reads the audit trail and returns the gaps in its sequence numbers.
 func sequenceGaps(ctx context.Context, nodes []*node) (gaps []Violation, err error) {
 	next := int64(0)
 	for page := (client.AuditRequest{Limit: 1000}); ; {
-		answer, err := nodes[0].api.Audit(ctx, page)
-		for again := 0; err != nil && again < 20; again++ { // connections that died in the last fault
-			rest(ctx, 100*time.Millisecond)
-			answer, err = nodes[0].api.Audit(ctx, page)
+		response, err := nodes[0].api.Audit(ctx, page)
+		for again := 0; err != nil && again < 20; again++ { // connections may still fail after the last fault
+			sleep(ctx, 100*time.Millisecond)
+			response, err = nodes[0].api.Audit(ctx, page)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the audit trail: %w", err)
 		}
-		for _, change := range answer.Changes {
+		for _, change := range response.Changes {
 			if next != 0 && change.Sequence != next {
 				gaps = append(gaps, Violation{SequenceMissing, 0, fmt.Sprintf("%d before %d", change.Sequence, next+1)})
 			}
 			next = change.Sequence - 1
 		}
-		if answer.Next == 0 {
+		if response.Next == 0 {
 			return gaps, nil
 		}
-		page.Before = answer.Next
+		page.Before = response.Next
 	}
 }

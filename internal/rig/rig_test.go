@@ -10,17 +10,17 @@ import (
 	"github.com/toksta/toksta/internal/rig"
 )
 
-// short is a run of some seconds that needs no more than a busy machine has.
+// short returns a run of some seconds with a load for a busy machine.
 func short(program string) rig.Config {
 	c := rig.Defaults()
 	c.Binary, c.Span, c.Calm, c.Every, c.Owners = program, 7*time.Second, 3*time.Second, 2*time.Second, 16
 	return c
 }
 
-// Guarantee: what has been taken away when a call returns is admitted by no
-// node afterwards, whatever happens to nodes, network and database.
+// Guarantee: when a narrowing call has returned, no node admits a request on the old
+// right, under any fault of nodes, network and database.
 //
-// TOKSTA_SOAK, a duration, makes it go on for as long, with every fault.
+// TOKSTA_SOAK, a duration, extends the run to that length with every kind of fault.
 func TestSoakCluster(t *testing.T) {
 	postgres(t)
 	c := short(build(t))
@@ -34,25 +34,25 @@ func TestSoakCluster(t *testing.T) {
 		c.Binary, c.Span, c.MinTests = program, span, min(1000, 5*int(span.Seconds()))
 	}
 	if c.Span < 5*time.Minute {
-		c.Slack = time.Minute // speed is not judged beside other tests
+		c.Slack = time.Minute // other tests run at the same time
 	}
-	kept(t, c)
+	mustKeep(t, c)
 }
 
-// Guarantee: when the database fails over to a synchronous standby in the
-// middle of changes, nothing that was acknowledged is lost, nothing that was
-// taken away is admitted, and every node comes back without a restart.
+// Guarantee: when the database fails over to a synchronous standby during changes,
+// no confirmed change is lost, no withdrawn right is admitted, and every node
+// recovers without a restart.
 func TestFailOver(t *testing.T) {
 	postgres(t)
 	c := short(build(t))
 	c.MinTests, c.Faults, c.Slack = 20, []string{"fail-over"}, time.Minute
-	if r := kept(t, c); r.Starts != c.Nodes {
+	if r := mustKeep(t, c); r.Starts != c.Nodes {
 		t.Errorf("%d nodes were started %d times", c.Nodes, r.Starts)
 	}
 }
 
-// kept is a run in which every promise must be kept.
-func kept(t *testing.T, c rig.Config) rig.Report {
+// mustKeep fails the test unless the run proves that every guarantee holds.
+func mustKeep(t *testing.T, c rig.Config) rig.Report {
 	t.Helper()
 	r, err := rig.Run(t.Context(), c)
 	if err != nil {
@@ -64,7 +64,7 @@ func kept(t *testing.T, c rig.Config) rig.Report {
 	}
 	t.Logf("\n%s", text.String())
 	if !r.OK() {
-		t.Error("the run does not show that the promise is kept")
+		t.Error("the run does not prove that every guarantee holds")
 	}
 	if r.Untried != "" {
 		t.Run("networks", func(t *testing.T) { missing(t, "NOT TRIED: "+r.Untried) })
@@ -72,7 +72,7 @@ func kept(t *testing.T, c rig.Config) rig.Report {
 	return r
 }
 
-// soak is how long a soak was asked for, 0 when none was.
+// soak returns the requested length of a soak test, or 0.
 func soak(t *testing.T) time.Duration {
 	t.Helper()
 	long := os.Getenv("TOKSTA_SOAK")
@@ -86,8 +86,8 @@ func soak(t *testing.T) time.Duration {
 	return span
 }
 
-// postgres skips the test where there is no server, or fails it when none may
-// be missing.
+// postgres skips the test without a PostgreSQL server, or fails it if
+// TOKSTA_TEST_REQUIRE is set.
 func postgres(t *testing.T) {
 	t.Helper()
 	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) > 0 {
@@ -96,8 +96,7 @@ func postgres(t *testing.T) {
 	missing(t, rig.ErrNoPostgres.Error())
 }
 
-// missing skips a test for want of something, or fails it when nothing may be
-// missing.
+// missing skips the test, or fails it if TOKSTA_TEST_REQUIRE is set.
 func missing(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("TOKSTA_TEST_REQUIRE") == "1" {

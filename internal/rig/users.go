@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// How the customers behave.
+// Behaviour of the customers.
 const (
-	usersPerNode = 16
-	patience     = 300 * time.Millisecond // of a user with a node that does not answer
-	oldSecrets   = 4000                   // dead secrets that are still tried
+	usersPerNode   = 16
+	requestTimeout = 300 * time.Millisecond // of one request
+	oldSecrets     = 4000                   // revoked secrets that are still used
 )
 
-// targets is what the users choose secrets from: those that a change has just
-// returned for, those in force, and those that died long ago.
+// targets holds the secrets that customers use: recently changed, live, and revoked
+// ones.
 type targets struct {
 	mu    sync.Mutex
-	tests int // uses of a secret just closed, as far as known while it goes on
+	tests int // uses of recently closed secrets
 	hot   []hot
 	live  []*secret
 	place map[*secret]int // in live
 	dead  []*secret
 }
 
-// hot is a secret that a change has just returned for. It is tried half of the
-// time, everywhere, while it is fresh: that is when a node would be late.
+// hot is a recently changed secret. Half of all uses take one of these, because a
+// node that enforces a change late would admit it then.
 type hot struct {
 	secret *secret
 	since  time.Time
 	closed bool
 }
 
-// add puts a new secret to use.
+// add adds a live secret.
 func (t *targets) add(s *secret) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,8 +45,8 @@ func (t *targets) add(s *secret) {
 	t.live = append(t.live, s)
 }
 
-// touched makes secrets the ones to try now. Their owner calls it.
-func (t *targets) touched(secrets ...*secret) {
+// markHot records that secrets were changed now. Their owner calls it.
+func (t *targets) markHot(secrets ...*secret) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -54,13 +54,13 @@ func (t *targets) touched(secrets ...*secret) {
 		t.hot = t.hot[1:]
 	}
 	for _, s := range secrets {
-		closed := slices.ContainsFunc(s.gates, func(g *gate) bool { return !g.stands() })
+		closed := slices.ContainsFunc(s.gates, func(g *gate) bool { return !g.isOpen() })
 		t.hot = append(t.hot, hot{s, now, closed})
 	}
 }
 
-// kill moves a secret to the dead ones, which are tried for the rest of the
-// run: a revocation must survive what happens later.
+// kill moves a secret to the revoked ones. They are used for the rest of the run,
+// because a revocation must remain in force after later faults.
 func (t *targets) kill(s *secret, r *rand.Rand) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,14 +79,14 @@ func (t *targets) kill(s *secret, r *rand.Rand) {
 	}
 }
 
-// tested returns how many uses have put the promise to the test so far.
+// tested returns the number of uses so far that tested the guarantee.
 func (t *targets) tested() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.tests
 }
 
-// pick chooses a secret, nil when there is none yet.
+// pick chooses a secret. It returns nil if there is none.
 func (t *targets) pick(r *rand.Rand) *secret {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,7 +108,7 @@ func (t *targets) pick(r *rand.Rand) *secret {
 	return from[r.IntN(len(from))]
 }
 
-// pace hands out permits for uses at a steady rate until ctx ends.
+// pace issues permits for uses at a steady rate until ctx ends.
 func pace(ctx context.Context, perSecond int, permits chan<- struct{}) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -123,7 +123,7 @@ func pace(ctx context.Context, perSecond int, permits chan<- struct{}) {
 		for ; given < due; given++ {
 			select {
 			case permits <- struct{}{}:
-			default: // nobody is free: the rate is missed, not made up for
+			default: // all customers are busy: the use is skipped
 			}
 		}
 	}
@@ -140,8 +140,8 @@ type customer struct {
 	http    *http.Client
 }
 
-// run sends uses and keeps their record to itself until the end, so that
-// customers do not wait for each other.
+// run sends uses and collects their records until it ends, so that customers do not
+// contend for the history.
 func (u *customer) run(ctx context.Context) {
 	var sent []use
 	defer func() {
@@ -163,7 +163,7 @@ func (u *customer) run(ctx context.Context) {
 		one.status, one.tries = u.send(s.text)
 		one.done = u.history.now()
 		sent = append(sent, one)
-		if one.status == 0 { // a node that is down must not eat the permits
+		if one.status == 0 { // a node that is down must not use up the permits
 			select {
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
@@ -172,9 +172,9 @@ func (u *customer) run(ctx context.Context) {
 	}
 }
 
-// send makes one request and returns the answer's status, 0 without one, and
-// how often it may have gone out: net/http repeats it when a connection ends
-// that was used before.
+// send makes one request. It returns the status of the response, 0 without one, and
+// the number of requests that may have been sent, because net/http retries a request
+// if a reused connection ends.
 func (u *customer) send(text string) (status, tries int) {
 	trace := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { tries++ }})
 	r, err := http.NewRequestWithContext(trace, http.MethodGet, u.url, nil)
@@ -182,16 +182,16 @@ func (u *customer) send(text string) (status, tries int) {
 		return 0, 0
 	}
 	r.Header.Set("Authorization", "Bearer "+text)
-	answer, err := u.http.Do(r)
+	response, err := u.http.Do(r)
 	if err != nil {
 		return 0, tries
 	}
-	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, answer.Body)
-	return answer.StatusCode, tries
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, tries
 }
 
-// newHTTP is a client with one connection that it keeps.
+// newHTTP returns a client that keeps one connection.
 func newHTTP() *http.Client {
-	return &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 }

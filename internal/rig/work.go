@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// narrowing is every kind of call that takes a right away.
+// narrowing contains every kind of call that narrows a right.
 var narrowing = map[string]bool{
 	"revoke": true, "revoke many": true, "rotate": true,
 	"narrow scopes": true, "narrow networks": true,
 	"lose plan": true, "lose status": true, "lose switch": true,
 }
 
-// keysPerOwner is how many keys an owner keeps live.
+// keysPerOwner is the number of live keys of an owner.
 const keysPerOwner = 4
 
-// run changes rights until ctx ends. It fails when the product refuses a call
-// that it should carry out.
+// run changes rights until ctx ends. It returns an error if the product rejects a
+// valid call.
 func (o *owner) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var err error
@@ -31,7 +31,7 @@ func (o *owner) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !errors.Is(err, errUnsure) {
+		if err != nil && !errors.Is(err, errUnknownOutcome) {
 			return err
 		}
 		select {
@@ -42,11 +42,11 @@ func (o *owner) run(ctx context.Context) error {
 	return nil
 }
 
-// step makes one change: it restores the account first, which can do nothing
-// else meanwhile, makes keys where there are few, or takes a right away.
+// step makes one change: it restores the account if a term is closed, creates a key
+// if there are few, or narrows a right.
 func (o *owner) step(ctx context.Context) error {
 	for _, term := range []string{"plan", "status", "switch"} {
-		if !o.terms[term].stands() {
+		if !o.terms[term].isOpen() {
 			return o.setTerm(ctx, term, true)
 		}
 	}
@@ -59,25 +59,25 @@ func (o *owner) step(ctx context.Context) error {
 		return o.setTerm(ctx, []string{"plan", "status", "switch"}[o.random.IntN(3)], false)
 	}
 	err := o.stepKey(ctx, k, what)
-	if errors.Is(err, errUnsure) {
-		o.forget(k)
+	if errors.Is(err, errUnknownOutcome) {
+		o.drop(k)
 	}
 	return err
 }
 
-// stepKey makes one change of a key, or of it and another.
+// stepKey changes one key, or revokes it together with another one.
 func (o *owner) stepKey(ctx context.Context, k *key, what int) error {
-	if !k.limits.stands() && o.random.IntN(4) > 0 {
+	if !k.limits.isOpen() && o.random.IntN(4) > 0 {
 		return o.limit(ctx, k, true)
 	}
 	switch what {
 	case 1, 2:
-		o.forget(k)
+		o.drop(k)
 		return o.revoke(ctx, k)
 	case 3:
-		o.forget(k)
+		o.drop(k)
 		other := o.keys[0]
-		o.forget(other)
+		o.drop(other)
 		return o.revoke(ctx, k, other)
 	case 4, 5:
 		return o.rotate(ctx, k)
@@ -86,13 +86,13 @@ func (o *owner) stepKey(ctx context.Context, k *key, what int) error {
 	}
 }
 
-// forget makes no more changes of a key.
-func (o *owner) forget(k *key) {
+// drop makes the owner change a key no more.
+func (o *owner) drop(k *key) {
 	o.keys = slices.DeleteFunc(o.keys, func(other *key) bool { return other == k })
 }
 
-// stands reports whether the gate was last opened.
-func (g *gate) stands() bool {
+// isOpen reports whether the last write opened the gate.
+func (g *gate) isOpen() bool {
 	return len(g.writes) > 0 && g.writes[len(g.writes)-1].open
 }
 
@@ -106,14 +106,14 @@ func (h *history) watch(ctx context.Context, nodes []*node) {
 			return
 		case <-tick.C:
 		}
-		asked, cancel := context.WithTimeout(ctx, time.Second)
-		list, err := nodes[i%len(nodes)].api.Nodes(asked)
+		limited, cancel := context.WithTimeout(ctx, time.Second)
+		list, err := nodes[i%len(nodes)].api.Nodes(limited)
 		cancel()
 		if err != nil {
 			continue
 		}
 		for _, n := range list.Nodes {
-			h.addGlimpse(glimpse{h.now(), fmt.Sprint(n.Name, " ", n.Epoch), n.Applied})
+			h.addNodeState(nodeState{h.now(), fmt.Sprint(n.Name, " ", n.Epoch), n.Applied})
 		}
 	}
 }
