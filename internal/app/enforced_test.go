@@ -295,7 +295,7 @@ func (v *visit) changes() []change {
 			return v.post("/account/keys", "token", rand.Text(), "name", "by page", "scope", "all", "expires", "never")
 		}},
 		{"POST /account/keys/{id}/edit", func() error { return v.post(v.page(1, "edit"), "name", "by page too") }},
-		{"POST /account/keys/{id}/rotate", func() error { return v.post(v.page(2, "rotate"), "token", rand.Text()) }},
+		{"POST /account/keys/{id}/rotate", func() error { return v.post(v.page(2, "rotate"), "token", rand.Text(), "generation", "1") }},
 		{"POST /account/keys/{id}/revoke", func() error { return v.post(v.page(2, "revoke"), "name", "key 2") }},
 		{"keys/revoke-many", func() error {
 			_, err := v.api.RevokeKeys(ctx, client.RevokeManyRequest{Keys: v.keys[3:5]})
