@@ -13,9 +13,11 @@ type Key struct {
 	Name      string // 1–100 characters, see ValidateName
 	Limits    Limits
 	CreatedAt time.Time
-	CreatedBy string    // for people: a member's name or "operator"
+	CreatedBy string    // for people: a member's name, or a kind of actor such as "operator"
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
+	// CreatedByID is the member who created the key, "" if none did.
+	CreatedByID MemberID
 
 	// Generations are the key's secrets, oldest first. The last one is the
 	// only one that can be live.

@@ -20,6 +20,7 @@ type Key struct {
 	PerMinute   int              `json:"per_minute"`
 	CreatedAt   time.Time        `json:"created_at"`
 	CreatedBy   string           `json:"created_by"`
+	CreatedByID toksta.MemberID  `json:"created_by_id,omitempty"` // "": no member did
 	ExpiresAt   time.Time        `json:"expires_at,omitzero"`
 	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
 	Generations []Generation     `json:"generations"`
@@ -103,19 +104,24 @@ type RotateKeyRequest struct {
 }
 
 // RevokeManyRequest revokes the live keys that meet every condition stated;
-// one at least must be.
+// one at least must be. An account, member, key or digest that does not exist
+// is an error, and so are conditions that no key meets: nothing is revoked
+// then. SkipUnknown passes over keys and digests that do not exist.
 type RevokeManyRequest struct {
 	Account       toksta.AccountID `json:"account,omitempty"`
-	CreatedBy     string           `json:"created_by,omitempty"`
+	CreatedBy     string           `json:"created_by,omitempty"` // a member's id, or "operator"
 	CreatedBefore *time.Time       `json:"created_before,omitempty"`
 	Keys          []toksta.KeyID   `json:"keys,omitempty"`
 	Digests       []string         `json:"digests,omitempty"` // SHA-256 in hex of secrets in force
+	SkipUnknown   bool             `json:"skip_unknown,omitempty"`
 	DryRun        bool             `json:"dry_run,omitempty"`
 }
 
-// KeysAnswer is what was changed together.
+// KeysAnswer is what was changed together. Unknown counts the keys and digests
+// that do not exist and were passed over.
 type KeysAnswer struct {
 	Keys    []Key   `json:"keys"`
+	Unknown int     `json:"unknown,omitempty"`
 	Receipt Receipt `json:"receipt"`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -129,7 +130,11 @@ func keySheet(k client.Key) table {
 	if k.PerMinute > 0 {
 		t.add("per minute", strconv.Itoa(k.PerMinute))
 	}
-	t.add("created", stamp(k.CreatedAt)+" by "+k.CreatedBy)
+	by := k.CreatedBy
+	if k.CreatedByID != "" {
+		by += " (" + string(k.CreatedByID) + ")"
+	}
+	t.add("created", stamp(k.CreatedAt)+" by "+by)
 	t.add("expires", stamp(k.ExpiresAt))
 	t.add("revoked", stamp(k.RevokedAt))
 	for _, g := range k.Generations {
@@ -177,14 +182,23 @@ func (c *cli) keysRotate() *cobra.Command {
 	return cmd
 }
 
-// keysRevoke asks once for all the keys named, then ends one after another. It
-// stops at the first failure; those before it are revoked and stay so.
+// keysRevoke looks all the keys up that are named, asks once, then ends one
+// after another. An unknown id is an error before any key is revoked. It stops at
+// the first failure; those before it are revoked and stay so.
 func (c *cli) keysRevoke() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
 		Use: "revoke KEY...", Short: "End keys for good, on every node, before returning", Args: atLeast("KEY..."), ValidArgsFunction: c.completeKeys,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				for _, id := range args {
+					switch _, err := api.Key(ctx, keyRef(id)); {
+					case errors.Is(err, &toksta.Error{Code: toksta.CodeNotFound}):
+						return fmt.Errorf("there is no key %q; nothing was revoked", id)
+					case err != nil:
+						return err
+					}
+				}
 				if err := c.confirm(yes, args[0], "Revoking "+strings.Join(args, ", ")); err != nil {
 					return err
 				}

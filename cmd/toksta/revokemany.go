@@ -42,17 +42,20 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "keys of this account")
-	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this member made, by name, or operator")
+	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this `member` created, by id as accounts show lists it, or operator")
 	cmd.Flags().StringVar(&before, "created-before", "", "keys made before this `time`: 2026-06-01 (00:00 UTC) or RFC 3339")
 	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one a line in this `file`")
 	cmd.Flags().StringVar(&ids, "ids", "", "keys by their ids, one a line in this `file`")
+	cmd.Flags().BoolVar(&r.SkipUnknown, "skip-unknown", false, "pass over ids and digests that do not exist; without it they are an error")
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "list them, revoke none")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "revoke them without asking")
 	return cmd
 }
 
 // revokeMany is a dry run first: unless yes was said, it lists the keys and
-// asks before it revokes them, as one change that is waited for once.
+// asks before it revokes them, as one change that is waited for once. Where all
+// are revoked already it does not ask, but waits until every node knows: an
+// earlier command may have been interrupted.
 func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.RevokeManyRequest, yes bool) error {
 	dry := r.DryRun
 	r.DryRun = true
@@ -60,9 +63,16 @@ func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.Revok
 	if err != nil {
 		return err
 	}
-	if dry || len(selected.Keys) == 0 {
+	if selected.Unknown > 0 {
+		c.say("%d ids or digests do not exist and are skipped.", selected.Unknown)
+	}
+	if dry {
 		c.say("%d keys are selected.", len(selected.Keys))
 		return c.show(selected.Keys, keyTable(selected.Keys...))
+	}
+	if len(selected.Keys) == 0 {
+		c.say("Every key that meets the conditions has ended already.")
+		yes = true
 	}
 	if !yes {
 		if err := c.show(selected.Keys, keyTable(selected.Keys...)); err != nil {

@@ -143,7 +143,13 @@ func (s *Service) rouse(channels []string) {
 
 // List returns a page of events with their deliveries, newest first.
 func (s *Service) List(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
-	return s.config.Store.ListEvents(ctx, q)
+	found, err := s.config.Store.ListEvents(ctx, q)
+	if err == nil && len(found) == 0 {
+		// A channel that was taken out of the configuration can still have dead
+		// letters; one that nothing knows is an error.
+		_, err = s.channels(q.Channel)
+	}
+	return found, err
 }
 
 // Get returns one event, or the caller's NOT_FOUND.

@@ -50,7 +50,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	key := toksta.Key{
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: req.Account, Name: name,
 		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
-		CreatedAt: now, CreatedBy: creator(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
+		CreatedAt: now, CreatedBy: creator(by), CreatedByID: member(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
 	}
 	token := store.Token(toksta.KeyCreated, string(req.Account), req.Token)
 	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -125,6 +125,14 @@ func blocked(r toksta.Reason) string {
 	default:
 		return string(r)
 	}
+}
+
+// member is who created a key, "" for an actor that is no member.
+func member(by toksta.Actor) toksta.MemberID {
+	if by.Kind == toksta.ActorMember {
+		return toksta.MemberID(by.ID)
+	}
+	return ""
 }
 
 // creator is whom a key's list names as its maker.

@@ -89,8 +89,9 @@ func TestRevokeMany(t *testing.T) {
 		want      []toksta.KeyID
 	}{
 		{"old secret", keys.Selection{Digests: []toksta.Digest{digest(5)}}, nil},
-		{"ids and age", keys.Selection{IDs: []toksta.KeyID{made[0].Key.ID, made[3].Key.ID, "key_none"}, CreatedBefore: &made[2].Key.CreatedAt}, []toksta.KeyID{made[0].Key.ID}},
-		{"digests twice", keys.Selection{Digests: []toksta.Digest{digest(1), digest(1), sum("?")}}, []toksta.KeyID{made[1].Key.ID}},
+		{"ids and age", keys.Selection{IDs: []toksta.KeyID{made[0].Key.ID, made[3].Key.ID}, CreatedBefore: &made[2].Key.CreatedAt}, []toksta.KeyID{made[0].Key.ID}},
+		{"ids again", keys.Selection{IDs: []toksta.KeyID{made[0].Key.ID}}, nil},
+		{"digests twice", keys.Selection{Digests: []toksta.Digest{digest(1), digest(1), sum("?")}, SkipUnknown: true}, []toksta.KeyID{made[1].Key.ID}},
 		{"age", keys.Selection{Account: "acct_1", CreatedBefore: &made[3].Key.CreatedAt}, []toksta.KeyID{made[2].Key.ID}},
 		{"creator", keys.Selection{CreatedBy: "operator"}, []toksta.KeyID{other.Results[0].Key}},
 		{"account", keys.Selection{Account: "acct_1"}, []toksta.KeyID{made[3].Key.ID, made[4].Key.ID, made[5].Key.ID}},

@@ -100,15 +100,6 @@ func TestForeignKeysDoNotExist(t *testing.T) {
 		},
 		"rotate": func() error { _, err := w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: foreign}); return err },
 		"revoke": func() error { _, err := w.Revoke(t.Context(), ada, foreign); return err },
-		"many": func() error {
-			out, err := w.RevokeMany(t.Context(), ada, keys.RevokeManyRequest{
-				Selection: keys.Selection{Account: "acct_2", IDs: []toksta.KeyID{foreign.Key}},
-			})
-			if err == nil && len(out.Keys) == 0 {
-				err = toksta.NotFound("key")
-			}
-			return err
-		},
 	} {
 		t.Run(verb, func(t *testing.T) { refused(t, try(), toksta.CodeNotFound, "No such key") })
 	}

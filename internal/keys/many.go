@@ -2,10 +2,7 @@ package keys
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -13,14 +10,19 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
+// CreatedByOperator as Selection.CreatedBy selects the keys that the operator
+// created or imported.
+const CreatedByOperator = string(toksta.ActorOperator)
+
 // Selection is the live keys that meet every condition stated; one at least
 // must be. Keys already revoked are never selected.
 type Selection struct {
 	Account       toksta.AccountID
-	CreatedBy     string     // as Key.CreatedBy has it
+	CreatedBy     string     // a member's id, or CreatedByOperator
 	CreatedBefore *time.Time // nil: any
 	IDs           []toksta.KeyID
 	Digests       []toksta.Digest // of secrets in force; that of an earlier secret of a key selects nothing
+	SkipUnknown   bool            // passes over ids and digests that do not exist
 }
 
 // RevokeManyRequest revokes a selection. DryRun says which keys it holds and
@@ -30,15 +32,19 @@ type RevokeManyRequest struct {
 	DryRun bool
 }
 
-// RevokedMany answers RevokeMany.
+// RevokedMany answers RevokeMany. Unknown counts the ids and digests that do not
+// exist.
 type RevokedMany struct {
 	Keys    []toksta.Key
+	Unknown int
 	Receipt toksta.Receipt
 }
 
 // RevokeMany revokes all selected keys as one change: when it returns, no
-// node admits any of them. An id or a digest that is unknown or whose key is
-// revoked already is passed over.
+// node admits any of them. Keys that are revoked already are passed over, so a
+// request can be repeated. On the day of a leak an empty selection would be
+// believed, so what names nothing is an error, and nothing is changed: an
+// unknown account, member, id or digest, and conditions that no key meets.
 func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeManyRequest) (RevokedMany, error) {
 	// An empty form must never mean every key there is.
 	if req.Selection.empty() {
@@ -50,9 +56,9 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 	now := s.now()
 	var out RevokedMany
 	decide := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		selected, err := req.Selection.read(ctx, r)
+		selected, unknown, err := req.Selection.read(ctx, r)
+		out = RevokedMany{Unknown: unknown}
 		if err != nil || len(selected) == 0 {
-			out.Keys = nil
 			return store.Mutation{}, err
 		}
 		for i := range selected {
@@ -105,86 +111,4 @@ func (s Selection) String() string {
 	say(len(s.IDs) > 0, "%d ids", len(s.IDs))
 	say(len(s.Digests) > 0, "%d digests", len(s.Digests))
 	return out
-}
-
-// read returns the selected keys, in id order.
-func (s Selection) read(ctx context.Context, r store.Reader) ([]toksta.Key, error) {
-	f := filter{Selection: s, ids: setOf(s.IDs), digests: setOf(s.Digests)}
-	if len(s.IDs) == 0 && len(s.Digests) == 0 {
-		return f.scan(ctx, r)
-	}
-	ids := s.IDs
-	if len(ids) == 0 {
-		found, err := r.KeysByDigest(ctx, s.Digests)
-		if err != nil {
-			return nil, fmt.Errorf("look for the digests' keys: %w", err)
-		}
-		ids = slices.Collect(maps.Values(found))
-	}
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	var out []toksta.Key
-	for _, id := range ids {
-		k, err := r.Key(ctx, s.Account, id)
-		switch {
-		case errors.Is(err, store.ErrNotFound): // nobody's, or somebody else's
-		case err != nil:
-			return nil, fmt.Errorf("read key %s: %w", id, err)
-		case f.holds(k):
-			out = append(out, k)
-		}
-	}
-	return out, nil
-}
-
-// filter is a selection that can be asked about one key after another.
-type filter struct {
-	Selection
-	ids     map[toksta.KeyID]bool
-	digests map[toksta.Digest]bool
-}
-
-// scanPage is how many keys are read at a time.
-const scanPage = 1000
-
-// scan goes through all keys of the account, or of all accounts.
-func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) {
-	var out []toksta.Key
-	// Under the store's lock: no key can slip in behind the scan.
-	q := store.KeyQuery{Account: f.Account, Page: store.Page{Limit: scanPage}}
-	for {
-		page, err := r.ListKeys(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("list keys: %w", err)
-		}
-		for _, k := range page {
-			if f.holds(k) {
-				out = append(out, k)
-			}
-		}
-		if len(page) < scanPage {
-			return out, nil
-		}
-		q.Page.After = string(page[len(page)-1].ID)
-	}
-}
-
-// holds reports whether a key meets every condition stated. Only the newest
-// secret of a key counts: an earlier one is refused everywhere already, and a
-// list of leaked digests must not cost a customer the secret in use.
-func (f filter) holds(k toksta.Key) bool {
-	return k.RevokedAt.IsZero() &&
-		(f.Account == "" || k.AccountID == f.Account) &&
-		(f.CreatedBy == "" || k.CreatedBy == f.CreatedBy) &&
-		(f.CreatedBefore == nil || k.CreatedAt.Before(*f.CreatedBefore)) &&
-		(len(f.ids) == 0 || f.ids[k.ID]) &&
-		(len(f.digests) == 0 || f.digests[k.Current().Digest])
-}
-
-// setOf makes membership cheap: a list of leaked digests can be long.
-func setOf[T comparable](values []T) map[T]bool {
-	set := make(map[T]bool, len(values))
-	for _, v := range values {
-		set[v] = true
-	}
-	return set
 }

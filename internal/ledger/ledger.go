@@ -103,6 +103,18 @@ func (s *Service) ListEntries(ctx context.Context, q store.EntryQuery) ([]store.
 	return s.Store.ListCreditEntries(ctx, q)
 }
 
+// Reservation returns a reservation of the account in any state, or NOT_FOUND.
+func (s *Service) Reservation(ctx context.Context, account toksta.AccountID, id toksta.ReservationID) (store.Reservation, error) {
+	state, err := s.Store.CreditState(ctx, store.CreditQuery{Account: account, Reservation: id})
+	switch {
+	case err != nil:
+		return store.Reservation{}, store.Missing("account", err)
+	case state.Reservation == nil:
+		return store.Reservation{}, toksta.NotFound("reservation")
+	}
+	return *state.Reservation, nil
+}
+
 // ListReservations returns a page of open reservations, oldest first.
 func (s *Service) ListReservations(ctx context.Context, q store.ReservationQuery) ([]store.Reservation, error) {
 	return s.Store.ListReservations(ctx, q)

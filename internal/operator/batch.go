@@ -12,7 +12,9 @@ import (
 // revokeKeys refuses a digest that is none: a leak's list with a typing error
 // must not leave one key alive in silence.
 func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysAnswer, error) {
-	selection := keys.Selection{Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys}
+	selection := keys.Selection{
+		Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys, SkipUnknown: r.SkipUnknown,
+	}
 	for i, text := range r.Digests {
 		digest, err := toksta.ParseDigest(text)
 		if err != nil {
@@ -24,7 +26,7 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 	if err != nil {
 		return client.KeysAnswer{}, err
 	}
-	out := client.KeysAnswer{Keys: []client.Key{}, Receipt: client.NewReceipt(revoked.Receipt)}
+	out := client.KeysAnswer{Keys: []client.Key{}, Unknown: revoked.Unknown, Receipt: client.NewReceipt(revoked.Receipt)}
 	for _, k := range revoked.Keys {
 		out.Keys = append(out.Keys, s.key(k))
 	}

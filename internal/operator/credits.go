@@ -75,6 +75,11 @@ func (s server) creditEntries(ctx context.Context, _ toksta.Actor, r client.Cred
 	if _, err := s.Accounts.Get(ctx, r.Account); err != nil {
 		return client.CreditEntryPage{}, err
 	}
+	if r.Reservation != "" {
+		if _, err := s.Ledger.Reservation(ctx, r.Account, r.Reservation); err != nil {
+			return client.CreditEntryPage{}, err
+		}
+	}
 	rows, err := s.Ledger.ListEntries(ctx, store.EntryQuery{Account: r.Account, Reservation: r.Reservation, Before: r.Before, Limit: asked})
 	if err != nil {
 		return client.CreditEntryPage{}, err

@@ -153,7 +153,7 @@ func (s server) key(k toksta.Key) client.Key {
 	out := client.Key{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.preview(k.Current()),
 		Scopes: append([]toksta.Family{}, k.Limits.Scopes...), Networks: append([]netip.Prefix{}, k.Limits.Networks...), PerMinute: k.Limits.PerMinute,
-		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
+		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, CreatedByID: k.CreatedByID, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
 	}
 	for _, g := range k.Generations {
 		out.Generations = append(out.Generations, client.Generation{

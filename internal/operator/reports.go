@@ -18,6 +18,11 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 	if err := s.known(ctx, r.Account); err != nil {
 		return client.AuditPage{}, err
 	}
+	if r.Key != "" {
+		if _, err := s.Keys.Get(ctx, r.Account, r.Key); err != nil {
+			return client.AuditPage{}, err
+		}
+	}
 	rows, err := s.Accounts.Audit(ctx, store.ChangeQuery{Account: r.Account, Key: r.Key, Before: r.Before, Limit: asked})
 	if err != nil {
 		return client.AuditPage{}, err

@@ -78,7 +78,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 	if err != nil {
 		return unknownMember(err)
 	}
-	if err := validPassword(next, m.Email); err != nil {
+	if err := validPassword(next, m); err != nil {
 		return err
 	}
 	hash, err := s.passwords.hash(ctx, next)

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
+	"github.com/trustelem/zxcvbn"
 	"golang.org/x/crypto/argon2"
 
 	"github.com/toksta/toksta"
@@ -23,8 +25,12 @@ const (
 	MaxPassword = 200
 )
 
-// validPassword checks a new password of the member with that address.
-func validPassword(password toksta.Hidden, email string) error {
+// minGuesses is how many guesses a new password must withstand. An address
+// takes one guess a minute, half a million a year.
+const minGuesses = 1e6
+
+// validPassword checks a new password of a member.
+func validPassword(password toksta.Hidden, m toksta.Member) error {
 	text := password.Reveal()
 	switch n := utf8.RuneCountInString(text); {
 	case !utf8.ValidString(text):
@@ -33,29 +39,41 @@ func validPassword(password toksta.Hidden, email string) error {
 		return toksta.Invalid("password", fmt.Sprintf("Use a password of at least %d characters.", MinPassword))
 	case n > MaxPassword:
 		return toksta.Invalid("password", fmt.Sprintf("Use a password of at most %d characters.", MaxPassword))
-	case strings.EqualFold(text, email):
+	case strings.EqualFold(text, m.Email):
 		return toksta.Invalid("password", "Use a password that is not your e-mail address.")
-	case common(strings.ToLower(text)):
+	case guessable(text, m):
 		return toksta.Invalid("password", "This password is among the first that anybody would guess. Choose another.")
 	}
 	return nil
 }
 
-// common knows the long passwords that head every leaked list, and those made
-// of fewer than four different characters.
-func common(lower string) bool {
-	// Keyboard walks and words are beyond a short list; throttling is what
-	// stands against those.
-	seen := map[rune]bool{}
-	for _, r := range lower {
-		seen[r] = true
+// estimated is how many characters are estimated at once: the time that it takes
+// grows with the square of their number.
+const estimated = 64
+
+// guessable reports whether a password is common, a walk over the keyboard, made
+// of fewer than four different characters, or made from what is known of the
+// member. A long password is at least as good as any part of it.
+func guessable(text string, m toksta.Member) bool {
+	known := append(strings.FieldsFunc(m.Email, notLetter), "toksta", "correcthorsebatterystaple")
+	known = append(known, strings.Fields(m.Name)...)
+	for part := range slices.Chunk([]rune(text), estimated) {
+		different := setOf(part)
+		if len(different) >= 4 && zxcvbn.PasswordStrength(string(part), known).Guesses >= minGuesses {
+			return false
+		}
 	}
-	return len(seen) < 4 || slices.Contains([]string{
-		"123456789012", "1234567890123", "12345678901234", "123456789012345", "1234567890123456",
-		"12345678910", "1q2w3e4r5t6y", "qwertyuiop123", "qwertyuiop[]", "qwertyuiopasdf", "qwerty123456",
-		"password1234", "password12345", "password123456", "passwordpassword", "administrator",
-		"abcdefghijkl", "abc123456789", "iloveyou1234", "letmeinletmein", "correcthorsebatterystaple",
-	}, lower)
+	return true
+}
+
+func notLetter(r rune) bool { return !unicode.IsLetter(r) }
+
+func setOf(runes []rune) map[rune]bool {
+	set := map[rune]bool{}
+	for _, r := range runes {
+		set[unicode.ToLower(r)] = true
+	}
+	return set
 }
 
 // cost of a hash: RFC 9106's and OWASP's smallest choice, about 30 ms.

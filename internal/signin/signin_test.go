@@ -287,6 +287,9 @@ func TestSignUpRefusesBadInput(t *testing.T) {
 		spoil func(*SignUpRequest)
 		says  string
 	}{
+		"the operator's":    {func(r *SignUpRequest) { r.Name = "Operator" }, "vendor"},
+		"its look-alike":    {func(r *SignUpRequest) { r.Name = "ｏｐｅｒａｔｏｒ 1" }, "vendor"},
+		"the system's":      {func(r *SignUpRequest) { r.Name = "sys-tem" }, "vendor"},
 		"no name":           {func(r *SignUpRequest) { r.Name = "" }, "name"},
 		"account name":      {func(r *SignUpRequest) { r.AccountName = "a\x00b" }, "U+0000"},
 		"no address":        {func(r *SignUpRequest) { r.Email = "ada" }, "e-mail"},

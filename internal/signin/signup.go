@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
@@ -118,15 +121,32 @@ func (s *Service) draft(ctx context.Context, now time.Time, d memberDraft) (toks
 	if m.Name, err = text.Name("name", d.Name); err != nil {
 		return m, err
 	}
+	if reserved(m.Name) {
+		return m, toksta.Invalid("name", "This name stands for the vendor in the history of keys. Choose another.")
+	}
 	if m.Email, err = validEmail(d.Email); err != nil {
 		return m, err
 	}
-	if err := validPassword(d.Password, m.Email); err != nil {
+	if err := validPassword(d.Password, m); err != nil {
 		return m, err
 	}
 	// Hashed before the commit: 30 ms are not spent under the store's lock.
 	m.PasswordHash, err = s.passwords.hash(ctx, d.Password)
 	return m, err
+}
+
+// reserved reports whether a member of that name could pass for an actor who is
+// no member: those are named in lists and histories by these words.
+func reserved(name string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, norm.NFKC.String(name))
+	return slices.Contains([]string{
+		string(toksta.ActorOperator), string(toksta.ActorSystem), "restore", "import", "vendor", "thevendor", "toksta",
+	}, letters)
 }
 
 // join adds a new member to a mutation, unless the address is in use.

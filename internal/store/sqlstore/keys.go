@@ -14,7 +14,7 @@ import (
 // selectKeys reads keys, one row for each generation; what stands between its
 // halves selects the keys.
 const (
-	selectKeys = `SELECT k.id, k.account_id, k.name, k.limits, k.created_at, k.created_by,
+	selectKeys = `SELECT k.id, k.account_id, k.name, k.limits, k.created_at, k.created_by, k.created_by_id,
 		k.expires_at, k.revoked_at, k.seq, s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at
 		FROM (SELECT * FROM keys`
 	withSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
@@ -75,7 +75,7 @@ func (r reader) keys(ctx context.Context, where string, args []any) ([]toksta.Ke
 func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 	var g toksta.Generation
 	var limits limitsJSON
-	err = rows.Scan(&k.ID, &k.AccountID, &k.Name, jsonColumn{&limits}, timeColumn{&k.CreatedAt}, &k.CreatedBy,
+	err = rows.Scan(&k.ID, &k.AccountID, &k.Name, jsonColumn{&limits}, timeColumn{&k.CreatedAt}, &k.CreatedBy, &k.CreatedByID,
 		timeColumn{&k.ExpiresAt}, timeColumn{&k.RevokedAt}, &k.Seq,
 		digestColumn{&g.Digest}, &g.Number, &g.Start, &g.End, timeColumn{&g.CreatedAt}, timeColumn{&g.RevokedAt})
 	if err != nil {
@@ -158,12 +158,12 @@ func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 		chunk: s.chunk,
 		once:  []string{"first_seq"},
 		columns: []string{
-			"id", "account_id", "name", "limits", "created_at", "created_by", "expires_at", "revoked_at", "seq", "first_seq",
+			"id", "account_id", "name", "limits", "created_at", "created_by", "created_by_id", "expires_at", "revoked_at", "seq", "first_seq",
 		},
 		args: func(k toksta.Key) ([]any, error) {
 			limits, err := limitsText(k.Limits)
 			return []any{
-				k.ID, k.AccountID, k.Name, limits, millis(k.CreatedAt), k.CreatedBy,
+				k.ID, k.AccountID, k.Name, limits, millis(k.CreatedAt), k.CreatedBy, k.CreatedByID,
 				millis(k.ExpiresAt), millis(k.RevokedAt), seq, seq,
 			}, err
 		},

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"crypto/sha256"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -17,9 +18,10 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// TestOpeningEntries: an installation from before the ledger has sold credits;
-// without an entry of them the books would call every one of those a fault.
-func TestOpeningEntries(t *testing.T) {
+// TestUpgrade: an installation from before the ledger has sold credits; without
+// an entry of them the books would call every one of those a fault. It has keys
+// as well, whose creators are selected by id on the day of a leak.
+func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "toksta.db")
@@ -37,9 +39,9 @@ func opening(t *testing.T, dialect goose.Dialect, driver, url string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	exec := func(statement string) {
+	exec := func(statement string, args ...any) {
 		t.Helper()
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,6 +58,16 @@ func opening(t *testing.T, dialect goose.Dialect, driver, url string) {
 	const account = `INSERT INTO accounts (id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq) VALUES `
 	exec(account + `('acct_01A', 'a', 'p', 's', 0, 'monthly', 0, '{"purchased_credits":700}', 5, 1)`)
 	exec(account + `('acct_01B', 'b', 'p', 's', 0, 'monthly', 0, '{}', 6, 2)`)
+	for i, by := range []toksta.ActorKind{toksta.ActorMember, toksta.ActorOperator} {
+		id := "key_of_" + string(by)
+		exec(`INSERT INTO changes (seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent, account_id, key_id, member_id, detail)
+			VALUES ($1, 0, 'key.created', $2, 'mem_1', 'Ada', '', '', 'acct_01A', $3, '', '{}')`, i+3, string(by), id)
+		exec(`INSERT INTO keys (id, account_id, name, limits, created_at, created_by, expires_at, revoked_at, seq)
+			VALUES ($1, 'acct_01A', 'k', '', 0, 'Ada', 0, 0, $2)`, id, i+3)
+		digest := sha256.Sum256([]byte(id))
+		exec(`INSERT INTO secrets (digest, key_id, number, first, last, created_at, revoked_at)
+			VALUES ($1, $2, 1, '', '', 0, 0)`, digest[:], id)
+	}
 
 	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
 	if err != nil {
@@ -72,5 +84,10 @@ func opening(t *testing.T, dialect goose.Dialect, driver, url string) {
 	}}}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(store.CreditEntry{}, "At")); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+	for id, want := range map[toksta.KeyID]toksta.MemberID{"key_of_member": "mem_1", "key_of_operator": ""} {
+		if k, err := s.Key(t.Context(), "acct_01A", id); err != nil || k.CreatedByID != want {
+			t.Errorf("%s was created by %q, want %q, %v", id, k.CreatedByID, want, err)
+		}
 	}
 }

@@ -164,7 +164,7 @@ func digest(of string) toksta.Digest { return sha256.Sum256([]byte(of)) }
 // key returns a key with one generation whose digest follows from its id.
 func key(account toksta.AccountID, id string) toksta.Key {
 	return toksta.Key{
-		ID: toksta.KeyID(id), AccountID: account, Name: "k", CreatedAt: now, CreatedBy: "Ada",
+		ID: toksta.KeyID(id), AccountID: account, Name: "k", CreatedAt: now, CreatedBy: "Ada", CreatedByID: "mem_ada",
 		Generations: []toksta.Generation{{Digest: digest(id), Number: 1, Start: "a1b2", End: "9f0e", CreatedAt: now}},
 	}
 }
