@@ -64,6 +64,7 @@ type App struct {
 	events *events.Service
 	watch  *events.Watch
 
+	slots     slots
 	listeners []*listener
 	close     func() error // once
 }
@@ -167,7 +168,8 @@ func (a *App) keeper() *usage.Keeper {
 
 // listen binds every listener that the configuration names.
 func (a *App) listen() error {
-	public, pages, private, err := a.handlers()
+	a.slots = a.countSlots()
+	public, pages, operators, err := a.handlers()
 	if err != nil {
 		return err
 	}
@@ -179,25 +181,27 @@ func (a *App) listen() error {
 		}
 		secure = cert.config()
 	}
-	bind := func(name string, h http.Handler, open func() (net.Listener, error)) error {
-		l, err := open()
+	bind := func(name string, h http.Handler, open func(address string) (net.Listener, error), address string) error {
+		l, err := open(address)
 		if err == nil {
 			a.listeners = append(a.listeners, a.listener(name, l, h))
 		}
 		return err
 	}
-	tcp := func(address string) func() (net.Listener, error) {
-		return func() (net.Listener, error) { return listenTCP(address, secure) }
-	}
-	if err := bind("public", public, tcp(a.config.Listen.Public)); err != nil {
+	if err := bind("public", public, listenTCP, a.config.Listen.Public); err != nil {
 		return err
 	}
 	if a.config.Listen.Pages != "" {
-		if err := bind("pages", pages, tcp(a.config.Listen.Pages)); err != nil {
+		if err := bind("pages", pages, listenTCP, a.config.Listen.Pages); err != nil {
 			return err
 		}
 	}
-	return bind("private", private, func() (net.Listener, error) { return listenSocket(a.config.Listen.Private) })
+	if secure != nil {
+		for _, l := range a.listeners {
+			l.net = tls.NewListener(l.clients, secure)
+		}
+	}
+	return bind(private, operators, listenSocket, a.config.Listen.Private)
 }
 
 // Addr returns the address that a listener is bound to, "" for an unknown

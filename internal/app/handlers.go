@@ -12,6 +12,7 @@ import (
 
 	"github.com/toksta/toksta/internal/api"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/downstream"
 	"github.com/toksta/toksta/internal/gateway"
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/web"
@@ -76,7 +77,7 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	upstreams, err := upstreams(c.Upstreams)
+	upstreams, err := upstreams(c.Upstreams, a.slots.upstreams)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 
 // upstreams turns configured addresses into those of the gateway, which
 // refuses what is no address of a back end.
-func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error) {
+func upstreams(configured map[string]config.Upstream, slots chan struct{}) ([]gateway.Upstream, error) {
 	var out []gateway.Upstream
 	for name, u := range configured {
 		parsed, err := url.Parse(u.URL)
@@ -98,7 +99,7 @@ func upstreams(configured map[string]config.Upstream) ([]gateway.Upstream, error
 			return nil, err
 		}
 		out = append(out, gateway.Upstream{
-			Name: name, URL: parsed, Connect: u.ConnectTimeout, Answer: u.ResponseTimeout,
+			Name: name, URL: parsed, Slots: slots, Connect: u.ConnectTimeout, Answer: u.ResponseTimeout,
 			Idle: u.IdleTimeout, Age: u.ConnectionAge, HTTP2: u.HTTP2, KeepHost: u.KeepHost, KeepLocation: u.KeepLocation,
 		})
 	}
@@ -139,7 +140,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pages.Handler(), nil
+	return downstream.Within(a.config.Gateway.FormTimeout, pages.Handler()), nil
 }
 
 // listener puts a handler on a bound address, with the configured bounds.
@@ -149,7 +150,13 @@ func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	server.ReadHeaderTimeout, server.IdleTimeout = g.ReadHeaderTimeout, g.IdleTimeout
 	// net/http writes one line here for each broken client.
 	server.ErrorLog = log.New(debugWriter{a.log}, "", 0)
-	return &listener{name: name, net: l, server: server}
+	c := downstream.Config{Limits: downstream.Limits{Body: g.BodyTimeout, Write: g.WriteTimeout}, Log: a.log}
+	if name != private {
+		c.Slots = a.slots.clients
+	}
+	clients := downstream.Listen(l, c)
+	clients.Configure(server)
+	return &listener{name: name, net: clients, clients: clients, server: server}
 }
 
 // debugWriter passes net/http's own messages on at the lowest level: they

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,23 +12,26 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/toksta/toksta/internal/downstream"
 )
 
 // listener is one address and what answers there.
 type listener struct {
-	name   string // for messages: "public", "pages", "private"
-	net    net.Listener
-	server *http.Server
+	name    string       // for messages: "public", "pages", private
+	net     net.Listener // clients, perhaps with TLS
+	clients *downstream.Listener
+	server  *http.Server
 }
 
-// listenTCP binds address, with TLS when config is given.
-func listenTCP(address string, config *tls.Config) (net.Listener, error) {
+// private is the name of the operator's listener.
+const private = "private"
+
+// listenTCP binds address.
+func listenTCP(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	if config != nil {
-		l = tls.NewListener(l, config)
 	}
 	return l, nil
 }
@@ -87,9 +89,16 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 }
 
 // serve answers on l until ctx ends, then gives requests in flight the grace
-// period. It returns nil after a clean stop.
+// period. Clients that make no progress are disconnected meanwhile. It returns nil
+// after a clean stop.
 func (l *listener) serve(ctx context.Context, grace time.Duration) error {
-	failed := make(chan error, 1)
+	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer unwatch()
+	failed, closed := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(closed)
+		l.clients.Run(watch)
+	}()
 	go func() { failed <- l.server.Serve(l.net) }()
 	select {
 	case err := <-failed:
@@ -101,6 +110,10 @@ func (l *listener) serve(ctx context.Context, grace time.Duration) error {
 	if err := l.server.Shutdown(stop); err != nil {
 		l.server.Close()
 		return fmt.Errorf("requests on the %s listener outlived the grace period of %v: %w", l.name, grace, err)
+	}
+	select { // the last responses are on their way
+	case <-closed:
+	case <-stop.Done():
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ var rooms = map[string][]string{
 	"internal/exchange":  {".", "httpauth"},
 	"internal/telemetry": {".", "httpauth", "internal/exchange"},
 
+	// The connections of clients, whatever they are used for.
+	"internal/downstream": {},
+
 	// The request path: none of it can reach the database.
 	"internal/index":     {"."},
 	"internal/ratelimit": {"."},
@@ -38,7 +41,7 @@ var rooms = map[string][]string{
 	"internal/credits":    {"."},
 	"internal/verify":     {".", "internal/index", "internal/ratelimit", "internal/credits", "internal/meter"},
 	"internal/admit":      {".", "httpauth", "internal/exchange", "internal/route"},
-	"internal/gateway":    {".", "httpauth", "internal/admit", "internal/exchange", "internal/route"},
+	"internal/gateway":    {".", "httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route"},
 
 	// Starts a Redis of its own for tests of any package.
 	"internal/sharedrate/redistest": {},

@@ -153,6 +153,9 @@ func (c *checker) checkDurations() {
 		{"meter.flush_interval", c.cfg.Meter.FlushInterval, 100 * time.Millisecond, 10 * time.Minute},
 		{"meter.keep", c.cfg.Meter.Keep, 0, 31 * 24 * time.Hour},
 		{"gateway.read_header_timeout", c.cfg.Gateway.ReadHeaderTimeout, time.Second, 10 * time.Minute},
+		{"gateway.body_timeout", c.cfg.Gateway.BodyTimeout, time.Second, 24 * time.Hour},
+		{"gateway.form_timeout", c.cfg.Gateway.FormTimeout, time.Second, time.Hour},
+		{"gateway.write_timeout", c.cfg.Gateway.WriteTimeout, time.Second, time.Hour},
 		{"gateway.idle_timeout", c.cfg.Gateway.IdleTimeout, time.Second, time.Hour},
 		{"gateway.shutdown_grace", c.cfg.Gateway.ShutdownGrace, time.Second, time.Hour},
 		{"rate_limit.redis_timeout", c.cfg.RateLimit.RedisTimeout, time.Millisecond, 5 * time.Second},
@@ -180,6 +183,7 @@ func (c *checker) checkUsage() {
 // checkGateway: a trusted network is one whose every host may name any client.
 func (c *checker) checkGateway() {
 	c.must(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
+	c.must(c.cfg.Gateway.MaxConnections >= 0, "gateway.max_connections", "No client could connect.", "choose a number above 0, or 0 for as many as the limit on open files allows")
 	c.must(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be refused.", "choose at least 4KiB")
 	for _, p := range c.cfg.TrustedProxies {
 		if p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16 {

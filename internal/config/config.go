@@ -94,7 +94,11 @@ type Gateway struct {
 	MaxBody           Size          `yaml:"max_body"`            // of a request; above it 413
 	MaxHeader         Size          `yaml:"max_header"`          // of a request, in all; above it 431
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"` // for a client to send its header
+	BodyTimeout       time.Duration `yaml:"body_timeout"`        // for a client to send more of a body that is being read
+	FormTimeout       time.Duration `yaml:"form_timeout"`        // for a person's browser to send a whole form
+	WriteTimeout      time.Duration `yaml:"write_timeout"`       // for a client to take more of a response
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`        // of a connection between two requests
+	MaxConnections    int           `yaml:"max_connections"`     // of clients; 0: as many as the limit on open files allows
 	ShutdownGrace     time.Duration `yaml:"shutdown_grace"`      // for requests in flight when the node stops
 }
 
@@ -226,7 +230,7 @@ type Plan struct {
 type Upstream struct {
 	URL             string        `yaml:"url"`              // http, https, or unix and the path of a socket
 	ConnectTimeout  time.Duration `yaml:"connect_timeout"`  // default 5 s
-	ResponseTimeout time.Duration `yaml:"response_timeout"` // until the answer's header
+	ResponseTimeout time.Duration `yaml:"response_timeout"` // without progress until the response's header
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`     // of an unused connection; default 4 s
 	ConnectionAge   time.Duration `yaml:"connection_age"`   // for new calls; default 1 min
 	HTTP2           bool          `yaml:"http2"`            // nothing but HTTP/2, also without TLS

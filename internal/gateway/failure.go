@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/toksta/toksta"
@@ -17,12 +18,15 @@ import (
 // not make the call free. If the client disconnected, the call is charged and the
 // connection is cut. Otherwise it responds 502, or 504 on timeout.
 func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		f.body.settle()
+	}
 	if mistake := f.body.mistake(); mistake != nil {
 		if f.body.begun.Load() {
 			f.x.Abandon()
 		}
 		closeAfter(r, f.x)
-		reject(w, r, f.x, mistake)
+		reject(w, f.x, mistake)
 		return
 	}
 	if r.Context().Err() != nil {
@@ -34,7 +38,7 @@ func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e = &toksta.Error{Code: toksta.CodeUpstreamTimeout, Message: "The service behind this endpoint did not answer in time."}
 	}
-	reject(w, r, f.x, e)
+	reject(w, f.x, e)
 	f.x.Err = err
 }
 
@@ -42,12 +46,15 @@ func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 // reports its own errors and the client's alike.
 type body struct {
 	io.ReadCloser
+	mu    sync.Mutex  // held by Read
 	begun atomic.Bool // some of it was read, so the upstream may have it
 	fault atomic.Pointer[error]
 }
 
 // Read notes any error but the end.
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		b.begun.Store(true)
@@ -73,6 +80,15 @@ func (f *forwarding) limit(w http.ResponseWriter, r *http.Request) error {
 		r.Body = f.body
 	}
 	return nil
+}
+
+// settle waits for a read in progress. net/http cancels the request when a read
+// fails, before the read returns its error.
+func (b *body) settle() {
+	if b != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+	}
 }
 
 // mistake returns the client's own failure to send the body, nil without one.

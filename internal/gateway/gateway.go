@@ -25,7 +25,6 @@ import (
 const (
 	DefaultMaxBody   = 10 << 20
 	DefaultMaxHeader = 32 << 10
-	drainTime        = time.Second
 )
 
 // Config is what a gateway is made of.
@@ -133,7 +132,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Structured = g.config.RateFields
 	rt, err := g.chain.Admit(r.Context(), x, values(r))
 	if err != nil {
-		reject(w, r, x, err)
+		reject(w, x, err)
 		return
 	}
 	if !x.Admitted() {
@@ -166,17 +165,13 @@ func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
 	return addr
 }
 
-// reject responds with err and notes it. net/http reads the rest of a small body
-// to keep the connection; a client that does not send it is not waited for.
-func reject(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, err error) {
+// reject responds with err and notes it.
+func reject(w http.ResponseWriter, x *exchange.Exchange, err error) {
 	x.Fail(err)
 	httpauth.WriteError(w, &x.Meta, err)
-	if r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
-	}
 }
 
 // notImplemented responds on a route that is configured without a handler.
-func notImplemented(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) {
-	reject(w, r, x, &toksta.Error{Code: toksta.CodeNotImplemented, Message: "This endpoint is not implemented yet."})
+func notImplemented(w http.ResponseWriter, _ *http.Request, x *exchange.Exchange) {
+	reject(w, x, &toksta.Error{Code: toksta.CodeNotImplemented, Message: "This endpoint is not implemented yet."})
 }

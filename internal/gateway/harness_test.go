@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/downstream"
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
@@ -94,8 +95,9 @@ var testRoutes = []toksta.Route{
 }
 
 // newBench starts everything. adjust may change the configuration; answer is
-// the upstream's handler, nil for an empty 200.
-func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config)) *bench {
+// the upstream's handler, nil for an empty 200; stall limits clients without
+// progress.
+func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config), stall ...time.Duration) *bench {
 	t.Helper()
 	b := &bench{t: t, log: &lines{make(chan string, 1024)}, judge: &judge{decisions: map[toksta.Digest]toksta.Decision{
 		sha256.Sum256([]byte(goodKey)): {
@@ -138,7 +140,11 @@ func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config)) *benc
 	}
 	b.addr = l.Addr().String()
 	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(b.log, slog.LevelInfo), Realm: "Toksta API"}, g), DefaultMaxHeader)
-	go func() { _ = s.Serve(l) }()
+	limit := append(stall, 30*time.Second)[0]
+	clients := downstream.Listen(l, downstream.Config{Limits: downstream.Limits{Body: limit, Write: limit}})
+	clients.Configure(s)
+	go clients.Run(t.Context())
+	go func() { _ = s.Serve(clients) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return b
 }

@@ -61,7 +61,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 	f := &forwarding{proxy: p, x: x}
 	if err := f.limit(w, r); err != nil {
 		closeAfter(r, x)
-		reject(w, r, x, err)
+		reject(w, x, err)
 		return
 	}
 	reverse := httputil.ReverseProxy{

@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/admit"
+	"github.com/toksta/toksta/internal/downstream"
 )
 
 // Server returns an http.Server with the bounds that a gateway with that
 // MaxHeader counts on: net/http answers beyond them by itself, without the
-// envelope, so they lie above the gateway's own. A body that stands still is
-// not waited for. The caller changes timeouts and adds what else it needs.
+// envelope, so they lie above the gateway's own. The caller changes timeouts
+// and serves a [downstream.Listener].
 func Server(h http.Handler, maxHeader int) *http.Server {
 	return &http.Server{
-		Handler:                      timed(maxStall, h),
+		Handler:                      downstream.Handler(h),
 		ReadHeaderTimeout:            10 * time.Second,
 		IdleTimeout:                  2 * time.Minute,
 		MaxHeaderBytes:               2 * (maxHeader + admit.MaxTarget),

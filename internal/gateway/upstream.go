@@ -18,8 +18,9 @@ type Upstream struct {
 	// request's path is put behind, byte for byte. The path of a unix URL is that
 	// of a socket.
 	URL *url.URL
-	// Connect is the longest wait for a connection (0: 5 s), Answer that for
-	// the header of an answer (0: 60 s). A body may take any time.
+	// Connect is the longest wait for a connection (0: 5 s), Answer that for the
+	// upstream to read more of a request or to send the header of a response
+	// (0: 60 s). The body of a response may take any time.
 	Connect, Answer time.Duration
 	// Idle is how long an unused connection is kept (0: 4 s), Age how long new
 	// calls use the connections made so far (0: 1 min).
@@ -30,6 +31,7 @@ type Upstream struct {
 	// on a Location that points at the URL's address.
 	KeepHost, KeepLocation bool
 	Resolver               *net.Resolver // nil: the system's
+	Slots                  chan struct{} // its capacity limits the connections of all that share it; nil does not
 }
 
 // base returns the URL under which requests are made. It rejects a URL that says
@@ -63,9 +65,8 @@ func (u Upstream) transport() *http.Transport {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(u.HTTP2)
 	return &http.Transport{
-		DialContext:           u.dial(connect),
+		DialContext:           u.dial(connect).within(u.Slots),
 		TLSHandshakeTimeout:   connect,
-		ResponseHeaderTimeout: orDefault(u.Answer, time.Minute),
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       idle,
 		MaxIdleConnsPerHost:   256,
@@ -77,7 +78,7 @@ func (u Upstream) transport() *http.Transport {
 
 // dial returns the function that connects. It resolves the name of the upstream
 // each time.
-func (u Upstream) dial(limit time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+func (u Upstream) dial(limit time.Duration) dialFunc {
 	dialer := &net.Dialer{Timeout: limit, KeepAlive: 30 * time.Second, Resolver: u.Resolver}
 	if u.URL.Scheme != "unix" {
 		return dialer.DialContext
@@ -109,7 +110,7 @@ type pool struct {
 
 // RoundTrip returns a response of which the first bytes have arrived.
 func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := p.transport().RoundTrip(r)
+	res, err := await(p.transport(), r, orDefault(p.upstream.Answer, time.Minute))
 	if err != nil {
 		return nil, err
 	}

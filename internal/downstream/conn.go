@@ -1,0 +1,199 @@
+package downstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// How long a connection lingers after the last response, as in nginx: its client
+// may still be sending, and a closed socket would answer that with a reset, which
+// deletes a response that the client has not read.
+const (
+	lingerSilence = 3 * time.Second  // without a byte; while the server shuts down lingerDraining
+	lingerTotal   = 30 * time.Second // in all
+
+	lingerDraining = time.Second
+)
+
+// socket is what *net.TCPConn and *net.UnixConn have in common.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
+// Conn is the connection of one client.
+type Conn struct {
+	socket
+	listener *Listener
+	closing  atomic.Bool
+	gone     atomic.Bool // the client closed or broke the connection
+	removed  atomic.Bool
+
+	mu        sync.Mutex
+	readsOver bool
+	state     http.ConnState
+	begun     uint64 // streams so far
+	streams   map[*stream]struct{}
+
+	// Of check alone:
+	sent   stopwatch
+	unused stopwatch
+}
+
+// Read notes that the client has gone.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.isOver() {
+		return 0, net.ErrClosed
+	}
+	n, err := c.socket.Read(p)
+	switch {
+	case err == nil:
+	case c.isOver():
+		return 0, net.ErrClosed
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		c.gone.Store(true)
+	}
+	return n, err
+}
+
+// SetReadDeadline has no effect once reads are over.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readsOver {
+		return net.ErrClosed
+	}
+	return c.socket.SetReadDeadline(t)
+}
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// endReads makes every Read fail, also the one in progress.
+func (c *Conn) endReads() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readsOver = true
+	_ = c.socket.SetReadDeadline(past)
+}
+
+func (c *Conn) isOver() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.readsOver
+}
+
+// Close ends the stream to the client. The socket is closed once the client has
+// done the same, or has been silent for lingerSilence.
+func (c *Conn) Close() error {
+	if c.closing.Swap(true) {
+		return net.ErrClosed
+	}
+	c.endReads()
+	if c.gone.Load() || c.CloseWrite() != nil {
+		return c.release()
+	}
+	go c.linger()
+	return nil
+}
+
+// linger discards what the client still sends. A client that is still receiving
+// is given its time by check.
+func (c *Conn) linger() {
+	defer c.release()
+	end, buffer := time.Now().Add(lingerTotal), make([]byte, 8<<10)
+	for time.Now().Before(end) || unsent(c.socket) > 0 {
+		silence := lingerSilence
+		if c.listener.isDraining() {
+			silence = lingerDraining
+		}
+		_ = c.socket.SetReadDeadline(time.Now().Add(silence))
+		switch _, err := c.socket.Read(buffer); {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded) || unsent(c.socket) == 0:
+			return
+		}
+	}
+}
+
+// abort disconnects the client at once and discards what it has not received.
+func (c *Conn) abort() {
+	if tcp, ok := c.socket.(interface{ SetLinger(seconds int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	c.endReads()
+	_ = c.release()
+}
+
+// release closes the socket and frees its slot, once.
+func (c *Conn) release() error {
+	if c.removed.Swap(true) {
+		return nil
+	}
+	defer c.listener.remove(c)
+	return c.socket.Close()
+}
+
+// connKey carries the connection in the context of its requests.
+type connKey struct{}
+
+// connContext is for http.Server.ConnContext.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, unwrap(c))
+}
+
+// connState is for http.Server.ConnState.
+func connState(n net.Conn, state http.ConnState) {
+	if c := unwrap(n); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.state = state
+	}
+}
+
+// unwrap returns the connection below TLS, nil if it is not of this package.
+func unwrap(n net.Conn) *Conn {
+	for {
+		switch c := n.(type) {
+		case *Conn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			n = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// begin and end count a stream; a nil connection does not.
+func (c *Conn) begin(x *stream) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun++
+	c.streams[x] = struct{}{}
+}
+
+func (c *Conn) end(x *stream) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.streams, x)
+}
+
+var _ io.ReadWriteCloser = (*Conn)(nil)

@@ -1,0 +1,194 @@
+package downstream
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	short   = 100 * time.Millisecond
+	patient = 10 * time.Second
+)
+
+// server is one whose connections are bounded.
+type server struct {
+	*httptest.Server
+	clients *Listener
+}
+
+// serve answers with h on a bounded listener.
+func serve(t *testing.T, c Config, h http.Handler) server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, clients := httptest.NewUnstartedServer(Handler(h)), Listen(l, c)
+	s.Listener.Close()
+	s.Listener, s.EnableHTTP2 = clients, true
+	clients.Configure(s.Config)
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	ctx, stop := context.WithCancel(context.Background())
+	go clients.Run(ctx)
+	t.Cleanup(func() {
+		s.Close()
+		stop()
+	})
+	return server{s, clients}
+}
+
+func limits(d time.Duration) Config { return Config{Limits: Limits{Body: d, Write: d}} }
+
+func dial(t *testing.T, s server) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patient))
+	return c
+}
+
+// isClosed fails unless the server closes the connection.
+func isClosed(t *testing.T, c io.Reader, what string) {
+	t.Helper()
+	_, err := io.Copy(io.Discard, c)
+	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+		t.Errorf("%s: the connection is open after %v", what, patient)
+	}
+}
+
+// closed waits until the server has let go of all connections.
+func closed(t *testing.T, s server, what string) {
+	t.Helper()
+	for deadline := time.After(patient); ; {
+		if len(s.clients.open()) == 0 {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-deadline:
+			t.Fatalf("%s: a connection is open after %v", what, patient)
+		}
+	}
+}
+
+// endless writes until the client goes away.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	for piece := make([]byte, 32<<10); ; {
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
+// A client that does not read costs kernel memory, and no key is asked for it.
+func TestClientThatNeverReads(t *testing.T) {
+	t.Parallel()
+	s := serve(t, limits(short), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/endless" {
+			endless(w, r)
+		}
+		_, _ = w.Write(make([]byte, 16<<10))
+	}))
+	s.Start()
+	for name, requests := range map[string]string{
+		"one":       "GET /endless HTTP/1.1\r\nHost: h\r\n\r\n",
+		"pipelined": strings.Repeat("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 3000),
+	} {
+		_, _ = io.WriteString(dial(t, s), requests)
+		closed(t, s, name)
+	}
+}
+
+// A download at the pace of a bad network is no attack: only silence is counted,
+// although a full socket buffer lets no write return for longer than the limit.
+func TestSlowDownloadLives(t *testing.T) {
+	t.Parallel()
+	const size, limit = 16 << 20, 600 * time.Millisecond
+	s := serve(t, limits(limit), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
+	s.Start()
+	c := dial(t, s)
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, pace := int64(0), time.NewTicker(limit/10)
+	for range 40 { // four times the limit, at about 1 MB/s
+		<-pace.C
+		n, _ := io.CopyN(io.Discard, res.Body, 64<<10)
+		got += n
+	}
+	rest, err := io.Copy(io.Discard, res.Body)
+	got += rest
+	if err != nil || got != size {
+		t.Errorf("%d of %d bytes: %v", got, size, err)
+	}
+}
+
+// A body that is announced and not sent ends the connection, whether the handler
+// reads it or not.
+func TestBodyThatStandsStill(t *testing.T) {
+	t.Parallel()
+	s := serve(t, limits(short), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/read" {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+	}))
+	s.Start()
+	for _, path := range []string{"/read", "/ignored"} {
+		for _, body := range []string{"Content-Length: 9\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf"} {
+			c := dial(t, s)
+			_, _ = io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: h\r\n"+body)
+			isClosed(t, c, path)
+		}
+	}
+}
+
+// Only waiting for the client counts: not the time before a body is read, nor a
+// long response to a whole body, nor the next request on the connection.
+func TestBodyThatMoves(t *testing.T) {
+	t.Parallel()
+	const size, limit = 3 << 20, 400 * time.Millisecond
+	s := serve(t, limits(limit), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-time.After(2 * limit)
+		body, err := io.ReadAll(r.Body)
+		select {
+		case <-r.Context().Done():
+			t.Error("the request ended while it was answered")
+		case <-time.After(2 * limit):
+		}
+		if err != nil || len(body) != size {
+			t.Errorf("%s: %d bytes, %v", r.Proto, len(body), err)
+		}
+	}))
+	s.StartTLS()
+	http2 := s.Client().Transport.(*http.Transport)
+	http1 := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: http2.TLSClientConfig.RootCAs}}
+	var both sync.WaitGroup
+	for _, transport := range []*http.Transport{http2, http1} {
+		both.Go(func() {
+			for range 2 {
+				res, err := (&http.Client{Transport: transport}).Post(s.URL, "", strings.NewReader(strings.Repeat("a", size)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				res.Body.Close()
+			}
+		})
+	}
+	both.Wait()
+}

@@ -1,0 +1,207 @@
+// Package downstream bounds what one client can occupy: how many connections
+// there are, how long a connection stays without progress, and how it is closed.
+//
+// net/http measures none of that by itself: it reads a header within a time, but
+// it waits for the rest of a body, and for a client that reads no response,
+// without end. A [Listener] looks at all its connections at intervals, so that
+// neither reading nor writing costs a timer. It is safe for concurrent use.
+package downstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The limits that are nobody's to choose.
+const (
+	// drainLimit replaces longer limits while the server shuts down.
+	drainLimit = 3 * time.Second
+	// complainEvery is the least time between two warnings about full slots.
+	complainEvery = time.Minute
+)
+
+// Limits bound the time without progress of a client.
+type Limits struct {
+	Body  time.Duration // until the client sends more of a body that is being read
+	Write time.Duration // until the client takes more of a response
+}
+
+// capped returns the limits during a shutdown.
+func (l Limits) capped() Limits {
+	return Limits{Body: min(l.Body, drainLimit), Write: min(l.Write, drainLimit)}
+}
+
+// interval is the time between two checks: short beside the limits.
+func (l Limits) interval() time.Duration {
+	return max(min(l.Body, l.Write)/8, time.Millisecond)
+}
+
+// Slots limits the connections of all listeners that share it; nil does not.
+type Slots chan struct{}
+
+// Config is what a Listener needs.
+type Config struct {
+	Limits Limits
+	Slots  Slots
+	Log    *slog.Logger
+}
+
+// Listener accepts TCP and Unix connections of clients and bounds them while Run
+// runs. TLS and other wrappers go on top of it.
+type Listener struct {
+	net.Listener
+	config   Config
+	closed   func() // ends a wait for a slot, once
+	ended    <-chan struct{}
+	draining <-chan struct{} // closed by drain
+	drain    func()
+	removed  chan struct{} // a connection was closed
+
+	mu         sync.Mutex
+	conns      map[*Conn]struct{}
+	complained time.Time
+}
+
+// Listen wraps a listener of TCP or Unix connections.
+func Listen(l net.Listener, c Config) *Listener {
+	ended, draining := make(chan struct{}), make(chan struct{})
+	return &Listener{
+		Listener: l, config: c, conns: map[*Conn]struct{}{}, removed: make(chan struct{}, 1),
+		ended: ended, closed: sync.OnceFunc(func() { close(ended) }),
+		draining: draining, drain: sync.OnceFunc(func() { close(draining) }),
+	}
+}
+
+// Configure makes a server tell l's connections what they are doing. The server
+// must serve l, or a wrapper of it, alone.
+func (l *Listener) Configure(s *http.Server) {
+	s.ConnContext = connContext
+	s.ConnState = connState
+	s.RegisterOnShutdown(l.drain)
+}
+
+// Accept waits for a free slot, then for a connection.
+func (l *Listener) Accept() (net.Conn, error) {
+	if err := l.take(); err != nil {
+		return nil, err
+	}
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		l.free()
+		return nil, err
+	}
+	s, ok := accepted.(socket)
+	if !ok {
+		l.free()
+		return nil, fmt.Errorf("bound the connection: %T is neither TCP nor Unix", accepted)
+	}
+	c := &Conn{socket: s, listener: l, streams: map[*stream]struct{}{}}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[c] = struct{}{}
+	return c, nil
+}
+
+// Close stops accepting. Connections stay.
+func (l *Listener) Close() error {
+	l.closed()
+	return l.Listener.Close()
+}
+
+// take waits for a slot.
+func (l *Listener) take() error {
+	if l.config.Slots == nil {
+		return nil
+	}
+	select {
+	case l.config.Slots <- struct{}{}:
+		return nil
+	default:
+	}
+	l.complain()
+	select {
+	case l.config.Slots <- struct{}{}:
+		return nil
+	case <-l.ended:
+		return net.ErrClosed
+	}
+}
+
+// free gives a slot back.
+func (l *Listener) free() {
+	if l.config.Slots != nil {
+		<-l.config.Slots
+	}
+}
+
+// complain warns that new clients wait, but not each time.
+func (l *Listener) complain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.complained) < complainEvery {
+		return
+	}
+	l.complained = time.Now()
+	l.config.Log.Warn("all client connections are in use; new clients wait until one is closed", "max_connections", cap(l.config.Slots))
+}
+
+// remove forgets a connection that has been closed.
+func (l *Listener) remove(c *Conn) {
+	l.mu.Lock()
+	delete(l.conns, c)
+	l.mu.Unlock()
+	l.free()
+	select {
+	case l.removed <- struct{}{}:
+	default:
+	}
+}
+
+// open returns the connections that are not closed.
+func (l *Listener) open() []*Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.conns))
+}
+
+// Run disconnects clients that make no progress. It returns when ctx ends, or
+// when the server shuts down and the last connection has been closed.
+func (l *Listener) Run(ctx context.Context) {
+	limits, draining := l.config.Limits, l.draining
+	ticker := time.NewTicker(limits.interval())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-draining:
+			draining, limits = nil, limits.capped()
+			ticker.Reset(limits.interval())
+		case <-l.removed:
+		case now := <-ticker.C:
+			for _, c := range l.open() {
+				c.check(now, limits, draining == nil)
+			}
+		}
+		if draining == nil && len(l.open()) == 0 {
+			return
+		}
+	}
+}
+
+// isDraining reports whether the server shuts down.
+func (l *Listener) isDraining() bool {
+	select {
+	case <-l.draining:
+		return true
+	default:
+		return false
+	}
+}
