@@ -130,7 +130,7 @@ type CreditsVerification struct {
 	Entries      int                 `json:"entries"`
 	Reservations int                 `json:"reservations"`
 	Differences  []CreditsDifference `json:"differences"` // none: every balance follows from its entries
-	Overspent    []CreditsDifference `json:"overspent"`   // by calls decided at once on several nodes
+	Overspent    []CreditsDifference `json:"overspent"`   // by admitted calls; owed by the account
 }
 
 // CreditsDifference is a fault of one account's books, in words.

@@ -247,7 +247,7 @@ func (c *cli) creditsVerify() *cobra.Command {
 					t.add(string(d.AccountID), d.Text)
 				}
 				for _, d := range v.Overspent {
-					t.add(string(d.AccountID), "no fault: "+d.Text+" by calls that several nodes decided at once")
+					t.add(string(d.AccountID), "owed: "+d.Text+"; the next purchase pays the rest")
 				}
 				if err := c.show(v, t); err != nil || len(v.Differences) == 0 {
 					return err

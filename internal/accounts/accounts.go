@@ -35,6 +35,9 @@ type Service struct {
 	Store   store.Reader
 	Catalog *toksta.Catalog
 	Now     func() time.Time
+	// Unspent returns the purchased credits of an account that can be taken
+	// away, as a change reads them.
+	Unspent func(context.Context, store.Balances, toksta.AccountID) (int64, error)
 }
 
 // Changed is an account after an enforced change.
@@ -167,7 +170,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter fu
 		if err != nil || len(m.Detail) == 0 {
 			return store.Mutation{}, err
 		}
-		if m.Credits, err = correction(ctx, r, edited{before, a, by}); err != nil {
+		if m.Credits, err = s.correction(ctx, r, edited{before, a, by}); err != nil {
 			return store.Mutation{}, err
 		}
 		m.AccountID, m.Accounts = a.ID, []toksta.Account{a}

@@ -15,18 +15,18 @@ type edited struct {
 }
 
 // correction is the ledger's entry of a change that sets how much was ever
-// bought, none for any other. Nothing is taken away that was used or is
-// reserved.
-func correction(ctx context.Context, r store.Reader, e edited) ([]store.CreditEntry, error) {
+// bought, none for any other. Nothing is taken away that was used, is reserved
+// or may be spent by a call in flight.
+func (s *Service) correction(ctx context.Context, r store.Reader, e edited) ([]store.CreditEntry, error) {
 	n := e.after.Entitlements.PurchasedCredits - e.before.Entitlements.PurchasedCredits
 	if n == 0 {
 		return nil, nil
 	}
-	state, err := r.CreditState(ctx, store.CreditQuery{Account: e.before.ID})
+	left, err := s.Unspent(ctx, r, e.before.ID)
 	if err != nil {
 		return nil, err
 	}
-	if left := state.Purchased(); -n > left {
+	if -n > left {
 		return nil, toksta.Invalid("value", fmt.Sprintf("Only %d of the %d purchased credits are left to take away.",
 			left, e.before.Entitlements.PurchasedCredits))
 	}

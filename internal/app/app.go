@@ -123,14 +123,17 @@ func (a *App) build(ctx context.Context) (err error) {
 		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Book: a.book, Meter: a.meter,
 	})
 
-	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
+	a.Ledger = &ledger.Service{
+		Log: a.feed, Store: a.store, Catalog: a.catalog, Logger: a.log,
+		Book: a.book, Owner: a.meter.Owner(), Flush: a.meter.Flush,
+	}
+	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Ledger.Unspent}
 	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.SignIn = signin.New(signin.Config{
 		Log: a.feed, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
-	a.Ledger = &ledger.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Flush: a.meter.Flush, Moved: a.moved, Logger: a.log}
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.book.Balance, Kept: usage.Retention(c.Usage)}
 	return a.listen()
 }
@@ -151,14 +154,6 @@ func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
 		return err
 	}
 	return a.funds.Refresh(ctx, s)
-}
-
-// moved has the balance of an account looked at soon, though no call of it came
-// here: what a job reserved may have been the last of it.
-func (a *App) moved(id toksta.AccountID) {
-	if s := a.index.Standing(id); s != nil {
-		a.book.Return(a.book.Spender(s, time.Now()))
-	}
 }
 
 // keeper makes old usage smaller, by one node at a time.

@@ -102,7 +102,7 @@ func (f *Feed) Load(ctx context.Context) error {
 		return start
 	}
 	err := f.config.Store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
-		f.config.Book.Learn(credits.Spender{ID: id, Start: cycle(id)}, credits.Use(use))
+		f.config.Book.Learn(credits.Spender{ID: id, Start: cycle(id)}, credits.Use{Cycle: use.Cycle, PurchasedEver: use.PurchasedEver, Held: use.Held})
 		f.met = append(f.met, id)
 	})
 	if err != nil {

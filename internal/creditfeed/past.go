@@ -56,6 +56,7 @@ func (f *Feed) learn(ctx context.Context, spenders []credits.Spender) error {
 				Cycle:         p.charged.Cycle.Plus(r.Cycle),
 				PurchasedEver: p.charged.PurchasedEver + r.PurchasedEver,
 				Held:          r.Held,
+				Entries:       r.Entries,
 			})
 		}
 		if err := f.readPast(ctx, behind, until); err != nil {

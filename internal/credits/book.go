@@ -82,10 +82,12 @@ func (b *Book) Hold(st *toksta.Standing, credits int64, now time.Time) bool {
 }
 
 // Settle releases what was held for a call and charges what it cost, which
-// may be less or more. What was held is there to be charged; beyond it a call
-// takes no more than is left and held by no other, so no balance goes below
-// zero. It returns what was taken, and when it is to be counted: now, or when
-// the cycle began that it was taken from, where the clock says earlier.
+// may be less or more. What was held is charged in full; beyond it a call takes
+// no more than is left and held by no other. Credits that were held and are gone
+// since, because another node spent them or the account lost them, are charged
+// as purchased ones that the account has yet to buy: its next purchase pays
+// them. Settle returns what was taken, and when it is to be counted: now, or
+// when the cycle began that it was taken from, where the clock says earlier.
 func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) (toksta.Charge, time.Time) {
 	if held == 0 && charged == 0 {
 		return toksta.Charge{}, now
@@ -97,8 +99,10 @@ func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) (
 	l.turn(st, now)
 	l.held = max(l.held-held, 0)
 	f := l.funds(st)
-	most := max(f.total()-l.held, min(held, f.total()))
-	c := f.split(min(max(charged, 0), most), st.Plan.OverageMicros)
+	due := min(max(charged, 0), max(f.total()-l.held, held))
+	c := f.split(min(due, f.total()), st.Plan.OverageMicros)
+	owed := due - c.Credits
+	c = c.Plus(toksta.Charge{Credits: owed, Purchased: owed})
 	if c.Credits > 0 {
 		l.charge(c)
 		b.mark(s, l, spending{st, f, c.Credits})
@@ -121,12 +125,13 @@ func (b *Book) Balance(st *toksta.Standing, now time.Time) Balance {
 	} else {
 		l.turn(st, now)
 	}
+	aside := l.aside()
 	return Balance{
 		Included:         st.Plan.IncludedCredits,
 		IncludedUsed:     l.cycle.Included(),
 		Purchased:        max(st.Account.Entitlements.PurchasedCredits-l.purchasedEver, 0),
 		PurchasedUsed:    l.purchasedEver,
-		Held:             l.held + l.reserved.Credits - l.reserved.Overage,
+		Held:             l.held + aside.Credits - aside.Overage,
 		Overage:          l.cycle.Overage,
 		OverageMicros:    l.cycle.OverageMicros,
 		OverageCapMicros: st.Account.Entitlements.OverageCapMicros,

@@ -175,7 +175,7 @@ func TestLoad(t *testing.T) {
 	start, _ := toksta.Cycle(s.Account.CycleAnchor, today)
 	for now, remaining := range map[time.Time]int64{today: 9, today.AddDate(0, 1, 0): 16} {
 		b := New()
-		b.Learn(Spender{"acct_1", start}, Use{Cycle: toksta.Charge{Credits: 8, Purchased: 1}, PurchasedEver: 4})
+		b.Learn(Spender{ID: "acct_1", Start: start}, Use{Cycle: toksta.Charge{Credits: 8, Purchased: 1}, PurchasedEver: 4})
 		if got := b.Balance(s, now).Remaining(); got != remaining {
 			t.Errorf("at %s %d credits remain, want %d", now, got, remaining)
 		}
@@ -198,9 +198,9 @@ func TestEndlessOverage(t *testing.T) {
 	}
 }
 
-// Guarantee: whatever happens in whatever order, no bucket is below zero,
-// every charge adds up, what was held on the same terms is paid in full, and
-// the buckets sum to the charges. The plan and what was purchased change on the way.
+// Guarantee: whatever happens in whatever order, no bucket shows below zero,
+// every charge adds up, what was held is charged in full, and the buckets sum to
+// the charges. The plan and what was purchased change on the way.
 func TestSumsAddUp(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -208,7 +208,7 @@ func TestSumsAddUp(t *testing.T) {
 			s       *toksta.Standing
 			credits int64
 		}
-		b, now, steady := New(), today, true
+		b, now := New(), today
 		purchased := rapid.Int64Range(0, 20).Draw(t, "purchased")
 		s := standing(10, purchased, 0, 0)
 		var holds []hold
@@ -229,17 +229,15 @@ func TestSumsAddUp(t *testing.T) {
 					got.IncludedUsed != cycle.Credits-cycle.Purchased-cycle.Overage || got.PurchasedUsed != everPurchased {
 					t.Fatalf("balance %+v; held %d, charged %+v", got, held, cycle)
 				}
-				if got.Remaining() < 0 || got.Purchased != purchased-everPurchased || got.Purchased < 0 || got.IncludedUsed < 0 {
+				if got.Remaining() < 0 || got.Purchased != max(purchased-everPurchased, 0) || got.IncludedUsed < 0 {
 					t.Fatalf("a bucket below zero: %+v", got)
 				}
 			},
 			"buy": func(t *rapid.T) {
 				purchased += 3
-				steady = steady && len(holds) == 0
 				s = standing(s.Plan.IncludedCredits, purchased, s.Plan.OverageMicros, 500)
 			},
 			"plan": func(t *rapid.T) {
-				steady = false
 				s = standing(rapid.Int64Range(10, 30).Draw(t, "included"), purchased, rapid.SampledFrom([]int64{0, 7}).Draw(t, "rate"), 500)
 			},
 			"wait": func(t *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "hours")) * time.Hour) },
@@ -264,7 +262,7 @@ func TestSumsAddUp(t *testing.T) {
 				if c.Credits > charged || c.Purchased < 0 || c.Overage < 0 || c.Purchased+c.Overage > c.Credits || c.OverageMicros != c.Overage*h.s.Plan.OverageMicros {
 					t.Fatalf("charge %+v for %d", c, charged)
 				}
-				if steady && charged <= h.credits && c.Credits != charged {
+				if c.Credits < min(charged, h.credits) {
 					t.Fatalf("%d of %d were charged though %d were held", c.Credits, charged, h.credits)
 				}
 				cycle.Credits += c.Credits

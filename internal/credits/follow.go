@@ -17,10 +17,11 @@ const (
 )
 
 // Spender is an account that spent, or tried to, in the cycle that began at
-// Start.
+// Start. Entries is the length of its ledger as far as the book knows.
 type Spender struct {
-	ID    toksta.AccountID
-	Start time.Time
+	ID      toksta.AccountID
+	Start   time.Time
+	Entries int64
 }
 
 // Watch says how many minutes' calls of an account all nodes together may
@@ -54,27 +55,36 @@ func (s *shard) take(all bool, out []Spender) []Spender {
 		}
 		*p, l.next = l.next, nil
 		l.watch, l.round = idle, s.round
-		out = append(out, Spender{l.id, time.Unix(l.start, 0).UTC()})
+		out = append(out, l.spender())
 	}
 	return out
 }
 
 // Use is what others than this process charged an account, earlier processes of
 // this node included: in a cycle, and of its purchased credits ever. Before the
-// cycle everybody is another. Held is set aside for jobs.
+// cycle everybody is another. Held is set aside for jobs by a ledger of so many
+// entries.
 type Use struct {
 	Cycle         toksta.Charge
 	PurchasedEver int64
 	Held          toksta.Charge
+	Entries       int64
 }
 
-// Learn replaces what was learned of an account before. When the account is in
-// another cycle by now it changes nothing; the next call makes it urgent.
+// Learn replaces what was learned of an account before. by is the account as it
+// was before u was read. Learn changes nothing if the account is in another
+// cycle by now; the next call makes it urgent then. It changes nothing either if
+// u lacks an entry that the book has learned of since: u is the older state. A
+// read that began later and lacks an entry is believed: the database lost it.
 func (b *Book) Learn(by Spender, u Use) {
 	s := b.shard(by.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ledger(by.ID).learn(by.Start.Unix(), u)
+	l := s.ledger(by.ID)
+	if u.Entries < l.entries && by.Entries < l.entries {
+		return
+	}
+	l.learn(by.Start.Unix(), u)
 }
 
 // Spender returns the account with its cycle at now.
@@ -84,8 +94,10 @@ func (b *Book) Spender(st *toksta.Standing, now time.Time) Spender {
 	defer s.mu.Unlock()
 	l := s.ledger(st.Account.ID)
 	l.turn(st, now)
-	return Spender{l.id, time.Unix(l.start, 0).UTC()}
+	return l.spender()
 }
+
+func (l *ledger) spender() Spender { return Spender{l.id, time.Unix(l.start, 0).UTC(), l.entries} }
 
 // Return makes the next Take return an account again: nothing was learned.
 func (b *Book) Return(by Spender) {

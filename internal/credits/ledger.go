@@ -17,7 +17,10 @@ type ledger struct {
 	cycle         toksta.Charge
 	purchasedEver int64
 	held          int64         // for calls
-	reserved      toksta.Charge // for jobs
+	reserved      toksta.Charge // for jobs, by the first entries of the account's ledger
+	entries       int64
+	claim         *Claim        // for a job whose reservation is being committed; nil: none
+	claimed       toksta.Charge // by it
 
 	// What this process charged in the cycle, and today: part of the above.
 	own, today toksta.Charge
@@ -57,7 +60,12 @@ func (l *ledger) begin(start int64) {
 		l.own = l.today
 	}
 	l.cycle, l.round = l.own, 0
-	l.reserved = toksta.Charge{Credits: l.reserved.Purchased, Purchased: l.reserved.Purchased}
+	l.reserved, l.claimed = purchasedOf(l.reserved), purchasedOf(l.claimed)
+}
+
+// purchasedOf returns the part of a charge that is still taken in the next cycle.
+func purchasedOf(c toksta.Charge) toksta.Charge {
+	return toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
 }
 
 // charge adds what this process charged.
@@ -78,7 +86,16 @@ func (l *ledger) learn(start int64, u Use) {
 	l.cycle = l.own.Plus(u.Cycle)
 	l.purchasedEver = l.own.Purchased + u.PurchasedEver
 	l.reserved = u.Held
+	if l.claim != nil && l.claim.entries < u.Entries {
+		l.unclaim() // u has it
+	}
+	l.entries = u.Entries
 }
+
+func (l *ledger) unclaim() { l.claim, l.claimed = nil, toksta.Charge{} }
+
+// aside returns what is set aside for jobs.
+func (l *ledger) aside() toksta.Charge { return l.reserved.Plus(l.claimed) }
 
 // funds is what an account can still spend, in the order it is spent. No part
 // is below zero.
@@ -86,10 +103,11 @@ type funds struct{ included, purchased, overage int64 }
 
 // funds ignores what is held for calls, which may be paid from any part.
 func (l *ledger) funds(st *toksta.Standing) funds {
-	used := l.cycle.Plus(l.reserved)
+	aside := l.aside()
+	used := l.cycle.Plus(aside)
 	f := funds{
 		included:  max(st.Plan.IncludedCredits-used.Included(), 0),
-		purchased: max(st.Account.Entitlements.PurchasedCredits-l.purchasedEver-l.reserved.Purchased, 0),
+		purchased: max(st.Account.Entitlements.PurchasedCredits-l.purchasedEver-aside.Purchased, 0),
 	}
 	if rate := st.Plan.OverageMicros; rate > 0 {
 		limit := st.Account.Entitlements.OverageCapMicros
@@ -115,6 +133,12 @@ func (f funds) split(credits, rate int64) toksta.Charge {
 	c.Overage = rest - c.Purchased
 	c.OverageMicros = c.Overage * rate
 	return c
+}
+
+// after returns what is left when so many credits are paid, or all of f are.
+func (f funds) after(credits int64) funds {
+	paid := f.split(min(credits, f.total()), 0)
+	return funds{f.included - paid.Included(), f.purchased - paid.Purchased, f.overage - paid.Overage}
 }
 
 // next is what is left in the part that is spent now: up to the next edge.

@@ -16,6 +16,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -144,7 +145,7 @@ func (b *books) open(tb testing.TB, url string) {
 	})
 	b.stores = append(b.stores, s)
 	b.nodes = append(b.nodes, &ledger.Service{
-		Log: straight{s}, Store: s, Flush: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
+		Log: straight{s}, Store: s, Book: credits.New(), Owner: fmt.Sprint("owner ", len(b.nodes)), Flush: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
 		Catalog: &toksta.Catalog{
 			Families: []toksta.FamilyInfo{{Name: "data"}},
 			Plans: []toksta.Plan{

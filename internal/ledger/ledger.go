@@ -4,7 +4,9 @@
 // It stands on the mutation path, between the operator API and the store.
 // Nodes decide ordinary calls in memory, each by itself; what is reserved here
 // is decided once for all nodes, in a transaction that holds the account's
-// credit row, so the last credit is reserved once. Every movement is an entry
+// credit row, so the last credit is reserved once. The decision itself is the
+// book's of this node (package credits), which the transaction brings up to
+// date: it alone knows what the calls in flight hold. Every movement is an entry
 // that nothing changes afterwards, and every balance can be computed again
 // from the entries: Verify does.
 //
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 )
 
@@ -41,16 +44,17 @@ type Store interface {
 	store.CreditRecords
 }
 
-// Service keeps the books. All fields but Moved are required. Its methods are safe for
+// Service keeps the books. All fields are required. Its methods are safe for
 // concurrent use, over any number of nodes.
 type Service struct {
 	Log     store.Log // purchases change the account, which nodes follow
 	Store   Store
 	Catalog *toksta.Catalog
-	// Flush brings what this node has charged for calls into the store, so
-	// that a reservation is decided on it.
+	Book    *credits.Book // of this node
+	Owner   string        // of this node's charges, which Book knows better than Store
+	// Flush brings what this node has charged for calls into the store. Book
+	// keeps charges of the current cycle alone.
 	Flush  func(context.Context) error
-	Moved  func(toksta.AccountID) // told after each step of a reservation; nil: nobody
 	Logger *slog.Logger
 }
 
@@ -86,7 +90,7 @@ func (s *Service) Expire(ctx context.Context) (expired int, err error) {
 		}
 		var failed []error
 		for _, id := range accounts {
-			entries, err := s.Store.CommitCredits(ctx, store.CreditQuery{Account: id}, expireOverdue)
+			entries, err := s.decide(ctx, store.CreditQuery{Account: id}, func(store.CreditState) (move, error) { return move{}, nil })
 			if err != nil {
 				failed = append(failed, fmt.Errorf("expire reservations of %s: %w", id, err))
 			}

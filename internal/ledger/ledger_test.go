@@ -230,7 +230,7 @@ func cycleTurns(t *testing.T, open opener) {
 		after, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 8))
 		ok(t, err)
 		b.now(turn.Add(-time.Minute))
-		if n := left(); n > 1 {
+		if n := left(); n > 3 { // the node stays in the new cycle, and so would a job
 			t.Errorf("set back before %s %d are left: the cycle's credits were given twice", turn, n)
 		}
 		b.now(turn.Add(time.Minute))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 )
 
@@ -16,9 +17,11 @@ func taken(r store.Reservation) toksta.Charge {
 	return r.Charged
 }
 
-// move is one step of a reservation. Before is zero for a new one.
+// move is one step of a reservation. Before is zero for a new one, which claims
+// its credits.
 type move struct {
 	before, after store.Reservation
+	claim         *credits.Claim
 	entry         store.CreditEntry // what the step itself does not say
 }
 
@@ -27,6 +30,9 @@ type move struct {
 // are, the entries of a reservation add up to what it has taken, and usage to
 // what it has charged.
 func (v move) write(m *store.CreditMutation) {
+	if v.after.ID == "" {
+		return
+	}
 	e := v.entry
 	e.AccountID, e.ReservationID = v.after.Slot.AccountID, v.after.ID
 	e.Delta = taken(v.before).Minus(taken(v.after))
@@ -37,16 +43,44 @@ func (v move) write(m *store.CreditMutation) {
 	}
 }
 
+// applied returns the account's use with the step, in a ledger of so many
+// entries.
+func (v move) applied(c store.CreditState, entries int64) credits.Use {
+	u := use(c)
+	hour := v.after.Slot.Hour
+	u.Held = u.Held.Plus(c.InCycle(hour, held(v.after).Minus(held(v.before))))
+	charged := v.after.Charged.Minus(v.before.Charged)
+	u.PurchasedEver += charged.Purchased
+	if charged == c.InCycle(hour, charged) {
+		u.Cycle = u.Cycle.Plus(charged)
+	}
+	u.Entries = entries
+	return u
+}
+
+// use is what others than this node's book have charged, and set aside.
+func use(c store.CreditState) credits.Use {
+	return credits.Use{Cycle: c.Use.Cycle, PurchasedEver: c.Use.PurchasedEver, Held: c.Use.Held, Entries: c.Use.Entries}
+}
+
+// held is what a reservation sets aside.
+func held(r store.Reservation) toksta.Charge {
+	if r.State == store.ReservationOpen {
+		return r.Split
+	}
+	return toksta.Charge{}
+}
+
 // expireOverdue is the decision that gives back what overdue reservations hold.
 // It precedes every other, in the same transaction: nothing that is given away
 // again can be settled, even if the clock is set back.
-func expireOverdue(c store.CreditState) (m store.CreditMutation, err error) {
+func expireOverdue(c store.CreditState) (m store.CreditMutation) {
 	for _, r := range c.Overdue {
 		after := r
 		after.State = store.ReservationExpired
-		move{r, after, store.CreditEntry{Kind: store.CreditExpire, Actor: string(toksta.ActorSystem)}}.write(&m)
+		move{before: r, after: after, entry: store.CreditEntry{Kind: store.CreditExpire, Actor: string(toksta.ActorSystem)}}.write(&m)
 	}
-	return m, nil
+	return m
 }
 
 // replay returns a reservation as its entries leave it, given newest first.

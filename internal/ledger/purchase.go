@@ -57,7 +57,7 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fau
 		return Purchase{}, err
 	}
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		state, err := r.CreditState(ctx, p.query())
+		state, err := r.CreditState(ctx, s.beside(p.query()))
 		if err != nil {
 			return store.Mutation{}, store.Missing("account", err)
 		}
@@ -65,18 +65,28 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fau
 			return store.Mutation{}, errReused()
 		}
 		return store.Once(p.token(), func(context.Context, store.Reader) (store.Mutation, error) {
-			return p.decide(state, by)
+			return p.decide(state, s.unspent(state), by)
 		})(ctx, r)
 	})
 	// A repeat has been waited for like the first: its receipt is as good.
 	if _, again := errors.AsType[*store.RepeatedError](err); err != nil && !again {
 		return Purchase{}, err
 	}
-	state, err := s.Store.CreditState(ctx, p.query())
+	state, err := s.Store.CreditState(ctx, s.beside(p.query()))
 	if err != nil {
 		return Purchase{}, fmt.Errorf("%w: read what was bought: %w", store.ErrUncertain, err) // it was written
 	}
-	return Purchase{*state.Earlier, state.Account.Entitlements.PurchasedCredits, state.Purchased(), receipt}, nil
+	return Purchase{*state.Earlier, state.Account.Entitlements.PurchasedCredits, s.unspent(state), receipt}, nil
+}
+
+// Unspent returns the purchased credits of an account that are neither used nor
+// set aside, for a job or for a call in flight on this node.
+func (s *Service) Unspent(ctx context.Context, r store.Balances, id toksta.AccountID) (int64, error) {
+	state, err := r.CreditState(ctx, s.beside(store.CreditQuery{Account: id}))
+	if err != nil {
+		return 0, err
+	}
+	return s.unspent(state), nil
 }
 
 func (p purchase) query() store.CreditQuery {
@@ -92,16 +102,17 @@ func (p purchase) token() string {
 // request tells whether a repeat asks for the same.
 func (p purchase) request() string { return fmt.Sprintf("%s %d %q", p.kind, p.Credits, p.Reason) }
 
-// decide makes the change and its entry.
-func (p purchase) decide(c store.CreditState, by toksta.Actor) (store.Mutation, error) {
+// decide makes the change and its entry. No more than unspent can be taken
+// away.
+func (p purchase) decide(c store.CreditState, unspent int64, by toksta.Actor) (store.Mutation, error) {
 	m := store.Mutation{Kind: p.change, AccountID: p.Account}
 	before := c.Account.Entitlements.PurchasedCredits
 	after := before + p.Credits
 	switch {
 	case after > maxCredits:
 		return m, toksta.Invalid("credits", fmt.Sprintf("An account can buy %d credits in all.", int64(maxCredits)))
-	case p.Credits < 0 && -p.Credits > c.Purchased():
-		return m, toksta.Invalid("credits", fmt.Sprintf("Only %d purchased credits are left to take away.", c.Purchased()))
+	case p.Credits < 0 && -p.Credits > unspent:
+		return m, toksta.Invalid("credits", fmt.Sprintf("Only %d purchased credits are left to take away.", unspent))
 	}
 	c.Account.Entitlements.PurchasedCredits = after
 	m.Detail = map[string]string{"purchased_credits": fmt.Sprintf("%d → %d", before, after), "reason": p.Reason}

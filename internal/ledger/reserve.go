@@ -74,26 +74,23 @@ func (s *Service) validReserve(ctx context.Context, r *ReserveRequest) error {
 	return store.Missing("key", err)
 }
 
-// reserve decides.
+// reserve decides. The reservation belongs to the hour that it is made in, or to
+// the first of the cycle that the book is in, if the database's clock says earlier.
 func (s *Service) reserve(c store.CreditState, r ReserveRequest) (move, error) {
-	used := credits.Used{
-		Cycle:         c.Use.Cycle.Plus(c.Use.Held),
-		PurchasedEver: c.Use.PurchasedEver + c.Use.Held.Purchased,
-	}
-	split, left, ok := credits.Pay(s.Catalog.Standing(c.Account), used, r.Credits)
-	if !ok {
+	claim, left := s.Book.Claim(s.decision(c), r.Credits)
+	if claim == nil {
 		return move{}, &toksta.Error{
 			Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits,
 			Message: fmt.Sprintf("The job needs %d credits and %d are left.", r.Credits, left),
 			Details: map[string]any{"required": r.Credits, "remaining": left},
 		}
 	}
-	return move{after: store.Reservation{
+	return move{claim: claim, after: store.Reservation{
 		ID: toksta.ReservationID(toksta.NewID(toksta.PrefixReservation, c.Now)),
 		Slot: store.UsageSlot{
-			AccountID: r.Account, KeyID: r.Key, Family: r.Family, CostKey: r.CostKey, Hour: c.Now.Unix() / 3600,
+			AccountID: r.Account, KeyID: r.Key, Family: r.Family, CostKey: r.CostKey, Hour: max(c.Now.Unix(), c.Cycle.Unix()) / 3600,
 		},
-		Split: split, State: store.ReservationOpen, CreatedAt: c.Now, ExpiresAt: c.Now.Add(r.Lifetime),
+		Split: claim.Split, State: store.ReservationOpen, CreatedAt: c.Now, ExpiresAt: c.Now.Add(r.Lifetime),
 	}}, nil
 }
 
@@ -215,38 +212,20 @@ type operation struct {
 	decide  func(store.CreditState) (move, error)
 }
 
-// repeatedError leaves the transaction with what was done before.
-type repeatedError struct{ entry store.CreditEntry }
-
-// Error is never shown.
-func (e *repeatedError) Error() string { return "ledger: done before" }
-
 // commit carries out an operation, or finds that it was.
 func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
 	var step move
-	written, err := s.Store.CommitCredits(ctx, op.query, func(c store.CreditState) (m store.CreditMutation, err error) {
-		if c.Earlier != nil {
-			return m, &repeatedError{*c.Earlier}
-		}
-		if m, err = expireOverdue(c); err != nil {
-			return m, err
-		}
-		if step, err = op.decide(c); err != nil {
-			return m, err
-		}
+	written, err := s.decide(ctx, op.query, func(c store.CreditState) (_ move, err error) {
+		step, err = op.decide(c)
 		step.entry = op.entry
 		step.entry.IdempotencyKey, step.entry.Request = op.query.IdempotencyKey, op.request
-		step.write(&m)
-		return m, nil
+		return step, err
 	})
 	if before, ok := errors.AsType[*repeatedError](err); ok {
 		return s.first(ctx, before.entry, op.request)
 	}
 	if err != nil {
 		return Outcome{}, store.Missing("account", err)
-	}
-	if s.Moved != nil {
-		s.Moved(op.query.Account)
 	}
 	return Outcome{step.after, written[len(written)-1]}, nil
 }

@@ -16,7 +16,7 @@ type Verification struct {
 	Entries      int
 	Reservations int
 	Differences  []Difference // none: every balance follows from its entries
-	Overspent    []Difference // by calls that several nodes decided at once: bounded, and no fault of the books
+	Overspent    []Difference // by admitted calls; the account owes it
 }
 
 // Difference is one fault of an account's books, in words.

@@ -12,8 +12,8 @@ import (
 type Charges interface {
 	// ChargesBy sums each span, all as of one moment for each account, in the
 	// order of the spans. It leaves out what epochs that begin with except
-	// (not "") charged from the cycle's start on. It reads those accounts'
-	// hours alone.
+	// charged from the cycle's start on, nothing if except is "". It reads those
+	// accounts' hours alone.
 	ChargesBy(ctx context.Context, except string, spans []ChargeSpan) ([]Charged, error)
 }
 

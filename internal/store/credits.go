@@ -52,27 +52,29 @@ type CreditQuery struct {
 	Account        toksta.AccountID
 	Reservation    toksta.ReservationID // "": none
 	IdempotencyKey string               // "": none
+	Except         string               // leaves out charges as in ChargesBy; "": none
+	Cycle          time.Time            // the state is of no earlier cycle
 }
 
 // CreditState is all that decides about an account's credits.
 type CreditState struct {
 	Now         time.Time // by the database's clock
 	Account     toksta.Account
-	Use         CreditUse     // what is overdue is not held any more
+	Cycle       time.Time     // start of the cycle that Use is of
+	Use         Charged       // what is overdue is not held any more
 	Overdue     []Reservation // still open though their time is over
 	Reservation *Reservation  // the one asked for; nil: the account has none such
 	Earlier     *CreditEntry  // with the idempotency key asked for; nil: none
 }
 
-// Purchased returns the purchased credits that are neither used nor held, not
-// even by what is overdue. Calls decided at once on several nodes can have used
-// more than there were.
-func (s CreditState) Purchased() int64 {
-	left := s.Account.Entitlements.PurchasedCredits - s.Use.PurchasedEver - s.Use.Held.Purchased
-	for _, r := range s.Overdue {
-		left -= r.Split.Purchased
+// InCycle returns the part of a reservation's charge that the state's Use counts,
+// in Held or in PurchasedEver: all of it if its hour is in the cycle, otherwise
+// the purchased credits.
+func (s CreditState) InCycle(hour int64, c toksta.Charge) toksta.Charge {
+	if hour >= s.Cycle.Unix()/3600 {
+		return c
 	}
-	return max(left, 0)
+	return toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
 }
 
 // CreditMutation is what one decision writes.

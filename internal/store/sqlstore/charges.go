@@ -16,7 +16,7 @@ import (
 func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	out := make([]store.Charged, 0, len(spans))
 	for part := range slices.Chunk(spans, lookups) {
-		charged, err := s.chargesBy(ctx, except, part)
+		charged, err := s.reader.chargesBy(ctx, except, part)
 		if err != nil {
 			return nil, fmt.Errorf("read charges: %w", err)
 		}
@@ -25,7 +25,7 @@ func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.Char
 	return out, nil
 }
 
-func (s *Store) chargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
+func (r reader) chargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	args := []any{except, len(except)}
 	for i, span := range spans {
 		start, from, to := firstHour(span.Cycle), firstHour(span.From), int64(math.MaxInt64)
@@ -34,7 +34,7 @@ func (s *Store) chargesBy(ctx context.Context, except string, spans []store.Char
 		}
 		args = append(args, i, span.Account, start, from, min(max(start, from), to), to)
 	}
-	rows, err := s.reads.QueryContext(ctx, chargesOf(len(spans)), args...)
+	rows, err := r.q.QueryContext(ctx, chargesOf(len(spans)), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func chargesOf(n int) string {
 	b.WriteString(`)
 		SELECT at, 0, 0, ` + charges + ` FROM asked CROSS JOIN usage
 			WHERE account_id = account AND hour >= mid AND hour < last
-			AND substr(epoch, 1, CAST($2 AS INTEGER)) <> $1 GROUP BY at
+			AND (CAST($2 AS INTEGER) = 0 OR substr(epoch, 1, CAST($2 AS INTEGER)) <> $1) GROUP BY at
 		UNION ALL SELECT at, 1, 0, ` + charges + ` FROM asked CROSS JOIN usage
 			WHERE account_id = account AND hour >= first AND hour < mid AND purchased > 0 GROUP BY at
 		UNION ALL SELECT at, CASE WHEN hour >= start THEN 2 ELSE 3 END, 0, ` + charges + ` FROM asked CROSS JOIN reservations

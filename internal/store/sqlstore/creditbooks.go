@@ -10,8 +10,8 @@ import (
 )
 
 // CreditBooks implements [store.CreditRecords]. One account is held at a time.
-// Accounts without a credit row are read as well when they say that something
-// was bought, since that is what such a check is to find.
+// Accounts without a credit row are read as well if they say that something was
+// bought, or have used purchased credits: such a check is to find those.
 func (s *Store) CreditBooks(ctx context.Context, each func(store.CreditBook)) error {
 	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
@@ -20,7 +20,8 @@ func (s *Store) CreditBooks(ctx context.Context, each func(store.CreditBook)) er
 	defer tx.Rollback()
 	rows, err := tx.QueryContext(ctx, `SELECT a.id, a.entitlements, COALESCE(c.entries, 0)
 		FROM accounts a LEFT JOIN credit_accounts c ON c.account_id = a.id
-		WHERE c.account_id IS NOT NULL OR a.entitlements LIKE '%"purchased_credits"%' ORDER BY a.id`)
+		WHERE c.account_id IS NOT NULL OR a.entitlements LIKE '%"purchased_credits"%'
+			OR a.id IN (SELECT account_id FROM usage WHERE purchased > 0) ORDER BY a.id`)
 	if err != nil {
 		return fmt.Errorf("read credit accounts: %w", err)
 	}

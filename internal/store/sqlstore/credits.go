@@ -134,13 +134,21 @@ func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state sto
 	if state.Account, err = r.Account(ctx, q.Account); err != nil {
 		return state, err
 	}
-	if state.Use, err = r.creditUse(ctx, state.Account, state.Now); err != nil {
-		return state, err
+	if state.Cycle, _ = toksta.Cycle(state.Account.CycleAnchor, state.Now); state.Cycle.Before(q.Cycle) {
+		state.Cycle = q.Cycle
 	}
+	use, err := r.chargesBy(ctx, q.Except, []store.ChargeSpan{{Account: q.Account, Cycle: state.Cycle}})
+	if err != nil {
+		return state, fmt.Errorf("read charges: %w", err)
+	}
+	state.Use = use[0]
 	state.Overdue, err = r.reservations(ctx, `WHERE account_id = $1 AND state = 'open' AND expires_at <= $2 ORDER BY id`,
 		q.Account, millis(state.Now))
 	if err != nil {
 		return state, err
+	}
+	for _, o := range state.Overdue {
+		state.Use.Held = state.Use.Held.Minus(state.InCycle(o.Slot.Hour, o.Split))
 	}
 	reservation, err := r.reservations(ctx, `WHERE id = $1 AND account_id = $2`, q.Reservation, q.Account)
 	if state.Reservation, err = optional(reservation, err); err != nil {

@@ -15,17 +15,14 @@ import (
 // open reservations hold. One statement sees one moment, so a reservation that
 // is being settled is either held or charged. Of hours before $1 only those
 // with purchased credits are read, through an index of their own: how long
-// usage has been kept does not matter. The filters are of all rows and of
-// reservations.
-func creditRows(all, open string) string {
-	return `SELECT account_id, hour, 0, ` + charges + ` FROM usage
-			WHERE credits > 0 AND hour >= $1` + all + ` GROUP BY account_id, hour
-		UNION ALL SELECT account_id, hour, 0, ` + charges + ` FROM usage
-			WHERE purchased > 0 AND hour < $1` + all + ` GROUP BY account_id, hour
-		UNION ALL SELECT account_id, hour, 1, ` + charges + ` FROM reservations
-			WHERE state = 'open'` + all + open + ` GROUP BY account_id, hour
-		ORDER BY 1, 2`
-}
+// usage has been kept does not matter.
+const creditRows = `SELECT account_id, hour, 0, ` + charges + ` FROM usage
+		WHERE credits > 0 AND hour >= $1 GROUP BY account_id, hour
+	UNION ALL SELECT account_id, hour, 0, ` + charges + ` FROM usage
+		WHERE purchased > 0 AND hour < $1 GROUP BY account_id, hour
+	UNION ALL SELECT account_id, hour, 1, ` + charges + ` FROM reservations
+		WHERE state = 'open' GROUP BY account_id, hour
+	ORDER BY 1, 2`
 
 // creditRow is one row of creditRows.
 type creditRow struct {
@@ -65,7 +62,7 @@ func (r creditRow) addTo(use *store.CreditUse, start int64) {
 // CreditUse implements [store.Usage]. Rows come by account, so one sum is held
 // at a time, however many accounts there are.
 func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
-	rows, err := s.reads.QueryContext(ctx, creditRows("", ""), firstHour(since))
+	rows, err := s.reads.QueryContext(ctx, creditRows, firstHour(since))
 	if err != nil {
 		return fmt.Errorf("read credit use: %w", err)
 	}
@@ -92,19 +89,4 @@ func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(tokst
 		each(account, use)
 	}
 	return rows.Err()
-}
-
-// creditUse is CreditUse of one account at now, without what is overdue.
-func (r reader) creditUse(ctx context.Context, a toksta.Account, now time.Time) (use store.CreditUse, err error) {
-	cycle, _ := toksta.Cycle(a.CycleAnchor, now)
-	start := firstHour(cycle)
-	rows, err := r.q.QueryContext(ctx, creditRows(` AND account_id = $2`, ` AND expires_at > $3`), start, a.ID, millis(now))
-	if err != nil {
-		return use, fmt.Errorf("read credit use: %w", err)
-	}
-	found, err := collect(rows, scanCreditRow)
-	for _, row := range found {
-		row.addTo(&use, start)
-	}
-	return use, err
 }

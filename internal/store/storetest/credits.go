@@ -97,10 +97,11 @@ func creditsState(t *suite) {
 	check := func(s store.CreditState) {
 		t.Helper()
 		is(t, s.Account, a)
-		is(t, s.Use, store.CreditUse{
+		is(t, s.Cycle, cycle)
+		is(t, s.Use, store.Charged{Entries: 3, CreditUse: store.CreditUse{
 			Cycle: total(current, 1).Charge, PurchasedEver: 1 + 2,
 			Held: open.Split.Plus(toksta.Charge{Credits: 4, Purchased: 4}),
-		})
+		}})
 		is(t, s.Overdue, []store.Reservation{overdue})
 		is(t, *s.Reservation, old)
 		is(t, s.Earlier.ReservationID, open.ID)
@@ -117,6 +118,34 @@ func creditsState(t *suite) {
 	due, err := t.s.OverdueAccounts(t.Context(), 10)
 	t.ok(err)
 	is(t, due, []toksta.AccountID{a.ID})
+}
+
+// creditsBeside: a node that adds its own charges to a state that has them would
+// refuse credits that there are; a state of the cycle before gives them twice.
+func creditsBeside(t *suite) {
+	a := t.account("acct_a")
+	state := func(q store.CreditQuery) (state store.CreditState) {
+		t.Helper()
+		q.Account = a.ID
+		t.commitCredits(q, func(s store.CreditState) (store.CreditMutation, error) {
+			state = s
+			return store.CreditMutation{}, nil
+		})
+		return state
+	}
+	first := state(store.CreditQuery{})
+	current, earlier := slot("key_a", 0), slot("key_a", 0)
+	current.Hour, earlier.Hour = first.Now.Unix()/3600, first.Cycle.Unix()/3600-1
+	t.flush("own1", total(current, 1), total(earlier, 2))
+	t.flush("other", total(current, 4))
+	t.reserve(reservation("res_1", current))
+	held, both := reservation("", current).Split, total(current, 5).Charge
+	is(t, state(store.CreditQuery{}).Use, store.Charged{Entries: 1, CreditUse: store.CreditUse{Cycle: both, PurchasedEver: 7, Held: held}})
+	is(t, state(store.CreditQuery{Except: "own"}).Use.CreditUse, store.CreditUse{Cycle: total(current, 4).Charge, PurchasedEver: 6, Held: held})
+	next := state(store.CreditQuery{Cycle: first.Cycle.AddDate(0, 1, 0)})
+	is(t, next.Cycle, first.Cycle.AddDate(0, 1, 0))
+	is(t, next.Use.CreditUse, store.CreditUse{PurchasedEver: 7, Held: toksta.Charge{Credits: 4, Purchased: 4}})
+	is(t, state(store.CreditQuery{Cycle: first.Cycle.AddDate(0, -1, 0)}).Cycle, first.Cycle)
 }
 
 // creditsRoundTrip: an entry that is not what was decided, or a charge that is
@@ -168,7 +197,7 @@ func creditsInChange(t *suite) {
 	is(t, errors.Is(err, store.ErrTaken), true)
 	state, err := t.s.CreditState(t.Context(), store.CreditQuery{Account: a.ID, IdempotencyKey: "7"})
 	t.ok(err)
-	is(t, state.Purchased(), int64(5))
+	is(t, state.Account.Entitlements.PurchasedCredits, int64(5))
 	is(t, state.Earlier.Delta, bought.Delta)
 }
 

@@ -88,6 +88,7 @@ var conformance = []demand{
 	{"credit use of reservations", creditUseHeld},
 	{"credits are decided in turn", creditsDecideInTurn},
 	{"credits state", creditsState},
+	{"credits beside a node", creditsBeside},
 	{"credits round trip", creditsRoundTrip},
 	{"credits in a change", creditsInChange},
 	{"charges by others", chargesBy},
