@@ -14,7 +14,7 @@ const MaxImport = 10_000
 type ImportRow struct {
 	Digest    string           `json:"digest"` // SHA-256 in hex
 	Account   toksta.AccountID `json:"account"`
-	Name      string           `json:"name"`
+	Name      string           `json:"name,omitempty"` // "": Imported key
 	Scopes    []toksta.Family  `json:"scopes,omitempty"`
 	Start     string           `json:"start,omitempty"` // visible characters behind the prefix
 	End       string           `json:"end,omitempty"`

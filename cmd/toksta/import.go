@@ -47,10 +47,11 @@ func (c *cli) keysImport() *cobra.Command {
 		Long: `Import keys of another system by the SHA-256 digests of their secrets. Customers
 go on using the secrets that they have.
 
-FILE is CSV with a header, or JSON with one object a line. Its fields are
-digest and account, and as needed name, scopes, start, end, created_at and
-expires_at. Rows that cannot be imported are written to FILE.rejected with
-their line and the reason. To go on with an import that stopped, repeat the
+FILE is CSV with a header, or JSON with one object a line; - is standard input,
+and needs --format. Its fields are digest and account, and as needed name,
+scopes, start, end, created_at and expires_at. Rows that cannot be imported are
+written to FILE.rejected, or import.rejected, with their line and the reason; a
+run without such rows removes that file. To go on with an import that stopped, repeat the
 command: what was imported is left as it is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i.path = args[0]
@@ -72,13 +73,16 @@ func (i *importer) run(ctx context.Context) (err error) {
 	if i.format == "" {
 		i.format = strings.TrimPrefix(filepath.Ext(i.path), ".")
 	}
+	if i.format == "" {
+		return usageError{errors.New("say what the file is: --format csv or jsonl"), "toksta keys import"}
+	}
 	if i.format != "csv" && i.format != "jsonl" {
 		return usageError{fmt.Errorf("there is no import format %q: csv or jsonl", i.format), "toksta keys import"}
 	}
 	if i.batch < 1 || i.batch > client.MaxImport {
 		return usageError{fmt.Errorf("a batch has 1 to %d rows", client.MaxImport), "toksta keys import"}
 	}
-	file, err := os.Open(i.path)
+	file, err := i.open()
 	if err != nil {
 		return err
 	}
@@ -88,7 +92,7 @@ func (i *importer) run(ctx context.Context) (err error) {
 		return err
 	}
 	bar := newProgress(i.cli, size)
-	i.tally = tally{bar: bar, path: i.path + ".rejected", total: importTotal{DryRun: i.dryRun}}
+	i.tally = tally{bar: bar, path: i.rejected(), total: importTotal{DryRun: i.dryRun}}
 	if i.rows, err = openRows(bar.count(file), i.format); err != nil {
 		return err
 	}
@@ -100,8 +104,38 @@ func (i *importer) run(ctx context.Context) (err error) {
 	}
 	if total.Rejected > 0 {
 		i.cli.say("%d rows were rejected, see %s.", total.Rejected, i.tally.path)
+	} else if err := i.tally.forget(); err != nil {
+		return err
 	}
 	return i.cli.show(total, total.table())
+}
+
+// open opens the file. Standard input is copied to a temporary file first, since
+// the token of an import is made of all of it before the first row is sent.
+func (i *importer) open() (*os.File, error) {
+	if i.path != standardInput {
+		return os.Open(i.path)
+	}
+	file, err := os.CreateTemp("", "toksta-import")
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(file, i.cli.in)
+	if err = errors.Join(err, os.Remove(file.Name())); err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read standard input: %w", err), file.Close())
+	}
+	return file, nil
+}
+
+// rejected is where rejected rows go.
+func (i *importer) rejected() string {
+	if i.path == standardInput {
+		return "import.rejected"
+	}
+	return i.path + ".rejected"
 }
 
 // fingerprint makes the token of the file from its content, and goes back to

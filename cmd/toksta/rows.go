@@ -45,9 +45,17 @@ func openRows(r io.Reader, format string) (rowReader, error) {
 		return nil, fmt.Errorf("read the header of the CSV file: %w", err)
 	}
 	columns := slices.Clone(header)
-	for _, name := range columns {
+	for i, name := range columns {
 		if !slices.Contains(columnNames(), name) {
 			return nil, fmt.Errorf("there is no column %q; known are %s", name, strings.Join(columnNames(), ", "))
+		}
+		if slices.Index(columns, name) < i {
+			return nil, fmt.Errorf("the column %q stands twice in the header", name)
+		}
+	}
+	for _, name := range []string{"digest", "account"} {
+		if !slices.Contains(columns, name) {
+			return nil, fmt.Errorf("there is no column %s, which every key needs", name)
 		}
 	}
 	return &csvRows{reader: reader, columns: columns}, nil
@@ -128,14 +136,15 @@ type jsonRows struct {
 	line  int
 }
 
-// next rejects a field that no row has: a misspelt expiry must not mean never.
+// next rejects a line that is not one object, and a field that no row has: a
+// misspelt expiry must not mean never.
 func (j *jsonRows) next() (row client.ImportRow, line int, err error) {
 	for j.lines.Scan() {
 		j.line++
 		if len(bytes.TrimSpace(j.lines.Bytes())) == 0 {
 			continue
 		}
-		if err := text.CheckJSON(j.lines.Bytes()); err != nil {
+		if err := text.CheckObject(j.lines.Bytes()); err != nil {
 			return row, j.line, rowError{err.Error()}
 		}
 		d := json.NewDecoder(bytes.NewReader(j.lines.Bytes()))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -78,8 +79,16 @@ func (t *tally) open() (err error) {
 	return t.out.Write([]string{"line", "reason"})
 }
 
-// close finishes the file of rejected rows. Without one it does nothing: a file
-// of an earlier import stays.
+// forget removes the file of rejected rows of an earlier import, whose rows are
+// rejected no longer.
+func (t *tally) forget() error {
+	if err := os.Remove(t.path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// close finishes the file of rejected rows.
 func (t *tally) close() error {
 	if t.file == nil {
 		return nil

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const MaxImport = 10_000
 type ImportRow struct {
 	Digest    toksta.Digest
 	Account   toksta.AccountID
-	Name      string
+	Name      string          // "": unnamed
 	Scopes    []toksta.Family // any of the catalogue's, whatever the plan
 	Start     string          // first characters behind the prefix, for people; may be empty
 	End       string          // last characters
@@ -135,11 +136,14 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 	return d
 }
 
+// unnamed is the name of an imported key whose row has none.
+const unnamed = "Imported key"
+
 // draftRow turns a row into the key that it describes. An expiry in the past is
 // taken over as it is: the key exists and has expired. The id carries the time
 // of creation, so that imported keys are listed by their age.
 func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
-	name, err := text.Name("name", row.Name)
+	name, err := text.Name("name", cmp.Or(row.Name, unnamed))
 	if err != nil {
 		return toksta.Key{}, err
 	}

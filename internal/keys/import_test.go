@@ -24,7 +24,7 @@ func TestImport(t *testing.T) {
 	w := newWorld(t)
 	was := w.create(t, "was here")
 	bad, far, odd, long, none := row("bad"), row("far"), row("odd"), row("long"), row("none")
-	bad.Name, far.Account, odd.Scopes, long.Start, none.Digest = "", "acct_9", []toksta.Family{"nope"}, "12345", toksta.Digest{}
+	bad.Name, far.Account, odd.Scopes, long.Start, none.Digest = " ", "acct_9", []toksta.Family{"nope"}, "12345", toksta.Digest{}
 	exists := row("x")
 	exists.Digest = was.Key.Current().Digest
 	lapsed := row("workspace")
@@ -55,6 +55,17 @@ func TestImport(t *testing.T) {
 		!k.ExpiresAt.Equal(*lapsed.ExpiresAt) || k.CreatedBy != "operator" || len(k.Limits.Scopes) != 1 {
 		t.Errorf("imported %+v, %v", k, err)
 	}
+	// An export of digests alone has no names.
+	anonymous := row("anonymous")
+	anonymous.Name = ""
+	named, err := w.Import(t.Context(), operator, keys.ImportRequest{Rows: []keys.ImportRow{anonymous}})
+	if err != nil || named.Counts[keys.RowImported] != 1 {
+		t.Fatalf("a row without a name: %+v, %v", named, err)
+	}
+	if k, err := w.Get(t.Context(), "acct_1", named.Results[0].Key); err != nil || k.Name != "Imported key" {
+		t.Errorf("a row without a name is called %q, %v", k.Name, err)
+	}
+	before++
 	for _, token := range []string{"batch-1", ""} {
 		req.Token = token
 		again, err := w.Import(t.Context(), operator, req)

@@ -33,11 +33,8 @@ func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	if err != nil {
 		return badRequest("The request's body could not be read.")
 	}
-	if err := text.CheckJSON(data); err != nil {
-		return badRequest("The request holds text that cannot be kept: " + err.Error() + ".")
-	}
-	if err := noDuplicates(data); err != nil {
-		return err
+	if err := text.CheckObject(data); err != nil {
+		return badRequest("The request is malformed: " + err.Error() + ".")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -62,67 +59,4 @@ func explain(err error) error {
 // badRequest never repeats what was sent beyond a field's name.
 func badRequest(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
-}
-
-// scope is an object or array being read; names is nil in an array.
-type scope struct {
-	names   map[string]bool
-	wantKey bool
-}
-
-// noDuplicates checks that data is one JSON object, in which no object has the
-// same name twice. Names are compared as encoding/json matches them: without
-// regard to case.
-func noDuplicates(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	var open []*scope
-	for first := true; ; first = false {
-		token, err := d.Token()
-		if err != nil {
-			return badRequest("The request's body is not one JSON object.")
-		}
-		if text, ok := token.(string); ok && strings.Contains(text, "\x00") {
-			return badRequest("The request holds the character U+0000, which no database keeps.")
-		}
-		if first && token != json.Delim('{') {
-			return badRequest("The request's body is not a JSON object.")
-		}
-		if open, err = step(open, token); err != nil {
-			return err
-		}
-		if len(open) == 0 {
-			break
-		}
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return badRequest("There is data after the request's JSON object.")
-	}
-	return nil
-}
-
-// step takes one token into the stack of open objects and arrays.
-func step(open []*scope, token json.Token) ([]*scope, error) {
-	if len(open) > 0 {
-		top := open[len(open)-1]
-		if name, ok := token.(string); ok && top.wantKey {
-			folded := strings.ToLower(name)
-			if top.names[folded] {
-				return nil, badRequest(fmt.Sprintf("The name %q is given twice.", name))
-			}
-			top.names[folded] = true
-			top.wantKey = false
-			return open, nil
-		}
-		top.wantKey = top.names != nil
-	}
-	switch token {
-	case json.Delim('{'):
-		return append(open, &scope{names: map[string]bool{}, wantKey: true}), nil
-	case json.Delim('['):
-		return append(open, &scope{}), nil
-	case json.Delim('}'), json.Delim(']'):
-		return open[:len(open)-1], nil
-	}
-	return open, nil
 }
