@@ -15,6 +15,7 @@ import (
 	"github.com/toksta/toksta/internal/downstream"
 	"github.com/toksta/toksta/internal/gateway"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web"
 )
 
@@ -43,6 +44,7 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 
 // byHost answers the pages on their own host name and the API on any other.
 func byHost(host string, pages, api http.Handler) http.Handler {
+	host, _ = text.Host(host) // as browsers send it; the configuration has rejected others
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, _, err := net.SplitHostPort(r.Host)
 		if err != nil {

@@ -173,6 +173,19 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
+// Guarantee: pages with a host name in Unicode are where browsers look for them, under its Punycode.
+func TestPagesHostInUnicode(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(c *config.Config) {
+		c.PagesURL, c.Listen.PagesHost = "http://Schlüssel.example", "Schlüssel.example"
+	})
+	for host, want := range map[string]int{"xn--schlssel-95a.example": 200, "XN--SCHLSSEL-95A.example:8080": 200, "schlussel.example": 404} {
+		if got := ask(t, n.url, "GET /signin", host); got.status != want {
+			t.Errorf("%s responds %d, want %d", host, got.status, want)
+		}
+	}
+}
+
 // Guarantee: where pages and API are set apart, neither answers in the other's
 // place, so that a cookie never meets the API nor a key a page.
 func TestPagesApart(t *testing.T) {

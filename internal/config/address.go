@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // isListenAddress reports whether s is an address to listen on: a port, of any
@@ -55,8 +57,9 @@ func isPort(s string) bool {
 
 // isHost reports whether s is an IP address or can be the name of a host.
 func isHost(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil || regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_.-]*[\pL\pM\pN_])?\.?$`).MatchString(s)
+	_, notAddress := netip.ParseAddr(s)
+	_, notName := text.Host(s)
+	return notAddress == nil || notName == nil && regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_.-]*[\pL\pM\pN_])?\.?$`).MatchString(s)
 }
 
 // isBase reports whether a URL is nothing but a place that paths are put behind.

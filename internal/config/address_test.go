@@ -22,7 +22,7 @@ func TestAddressesThatCannotBe(t *testing.T) {
 	}{
 		"listen.public":         {"listen: {public: '*'}", []string{"http://unix:/x", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1", "a b:80", ""}, []string{"127.0.0.1:0", "[::1]:8080", "localhost:http"}},
 		"listen.pages":          {"pages_url: 'https://keys.example.com'\nlisten: {pages: '*'}", []string{"127.0.0.1:65536", "unix:/x"}, []string{":8082"}},
-		"listen.pages_host":     {"pages_url: 'https://keys.example.com'\nlisten: {pages_host: '*'}", []string{"https://keys.example.com", "keys.example.com:443", "keys/"}, []string{"keys.example.com"}},
+		"listen.pages_host":     {"pages_url: 'https://keys.example.com'\nlisten: {pages_host: '*'}", []string{"https://keys.example.com", "keys.example.com:443", "keys/", "bücher-.example"}, []string{"keys.example.com", "bücher.example"}},
 		"public_url":            {"public_url: 'https://*'", append(hosts, "u:p@host", "host/?a=1"), []string{"host:8443", "[::1]:1", "bücher.example"}},
 		"pages_url":             {"pages_url: 'https://*'", hosts, []string{"keys.example.com"}},
 		"branding.support_url":  {"branding: {support_url: 'https://*'}", hosts, []string{"help.example.com/faq?a=1#b"}},

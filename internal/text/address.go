@@ -7,19 +7,25 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MailAddress returns an e-mail address with its domain as mail servers know it: in lower case, and in Punycode if it holds
-// other characters than ASCII. Browsers send that form of what a person types. The error is about a domain that cannot
-// exist; the address is then returned in lower case.
+// Host returns the name of a host or domain as programs send it: in lower case, and in Punycode if it holds other
+// characters than ASCII. The error is about a name that cannot exist; the name is then returned in lower case.
+func Host(name string) (string, error) {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r > '\x7f' }) {
+		return strings.ToLower(name), nil
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil {
+		return strings.ToLower(name), err
+	}
+	return ascii, nil
+}
+
+// MailAddress returns an e-mail address with its domain as mail servers know it and as browsers send what a person types:
+// see Host.
 func MailAddress(address string) (string, error) {
 	local, domain := cutAddress(address)
-	if isASCII(domain) {
-		return local + strings.ToLower(domain), nil
-	}
-	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
-		return strings.ToLower(address), err
-	}
-	return local + ascii, nil
+	domain, err := Host(domain)
+	return local + domain, err
 }
 
 // FoldAddress returns the one form in which all spellings of an address are equal: MailAddress with a local part in lower
@@ -45,8 +51,4 @@ func AddressForms(address string) [3]string {
 func cutAddress(address string) (local, domain string) {
 	at := strings.LastIndexByte(address, '@') + 1
 	return address[:at], address[at:]
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > '\x7f' })
 }
