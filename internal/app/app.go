@@ -93,7 +93,7 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 // build makes the rooms in the order of the two paths.
 func (a *App) build(ctx context.Context) (err error) {
 	c := a.config
-	db, err := sqlstore.Open(ctx, sqlstore.Config{URL: c.Store.URL})
+	db, err := sqlstore.Open(ctx, sqlstore.Config{URL: c.Store.URL, Lease: c.Node.Lease})
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (a *App) build(ctx context.Context) (err error) {
 
 	a.Ledger = &ledger.Service{
 		Log: a.feed, Store: a.store, Catalog: a.catalog, Logger: a.log,
-		Book: a.book, Owner: a.meter.Owner(), Flush: a.meter.Flush,
+		Book: a.book, Owner: a.meter.Owner(), Flush: a.flush,
 	}
 	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Ledger.Unspent}
 	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
@@ -150,11 +150,14 @@ func (a *App) limiter() verify.Limiter {
 
 // refresh exchanges what this node and the others counted, for a report.
 func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
-	if err := a.meter.Flush(ctx); err != nil {
+	if err := a.flush(ctx); err != nil {
 		return err
 	}
 	return a.funds.Refresh(ctx, s)
 }
+
+// flush writes what this node counted, before something that needs the counts.
+func (a *App) flush(ctx context.Context) error { return store.Beside(a.meter.Flush(ctx)) }
 
 // keeper makes old usage smaller, by one node at a time.
 func (a *App) keeper() *usage.Keeper {

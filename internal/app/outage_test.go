@@ -96,7 +96,8 @@ func onlyBlamesTheOutage(t *testing.T, api *client.Client) {
 }
 
 // Guarantee: a change whose commit the database did not live to confirm is
-// not reported as undone; repeating it under its key does it once.
+// not reported as undone; repeating it under its key does it once. A report whose
+// counts were lost with it is not told to repeat anything.
 func TestDatabaseLostAtCommit(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -105,6 +106,7 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	n := start(t, func(c *config.Config) { c.Store.URL = url })
 	api := operatorOf(n)
 	owner := account(t, api, "Unsure")
+	secret := newKey(t, api, owner, "live").Secret
 
 	// The commit reaches this disk and then waits for a standby in vain.
 	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
@@ -115,9 +117,16 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	outcome := make(chan error, 1)
 	go func() { outcome <- topUp(t, api, owner) }()
 	eventually(t, "the commit waits for nothing", func() bool { return server.Exec(t, database, waiting+change) > 0 })
+	report := make(chan answer, 1)
+	go func() { report <- send(t, n.url, "GET /v1/account/usage", secret) }()
+	const counts = ` AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'usage'::regclass AND mode = 'RowExclusiveLock')`
+	eventually(t, "no counts are written", func() bool { return server.Exec(t, database, waiting+counts) > 0 })
 	server.Stop()
 	if err := <-outcome; !errors.Is(err, store.ErrUncertain) {
 		t.Errorf("the change whose outcome is unknown: %v", err)
+	}
+	if got := <-report; got.status != http.StatusServiceUnavailable || strings.Contains(string(got.body), "epeat the request") {
+		t.Errorf("the report responds %d %s", got.status, got.body)
 	}
 
 	server.Resume(t)

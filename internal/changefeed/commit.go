@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
@@ -62,13 +63,17 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 // commit has one transaction of this process in flight at a time. Changes queue
 // for the clock row anyway, so nothing is lost; but a process that is cut off
 // leaves one transaction behind that the others wait out, instead of several in
-// turn.
+// turn. Those that queue behind a transaction which gets no response give up.
 func (f *Feed) commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
+	limit := time.NewTimer(f.life / 2)
+	defer limit.Stop()
 	select {
 	case f.turn <- struct{}{}:
 		defer func() { <-f.turn }()
 	case <-ctx.Done():
 		return toksta.Change{}, fmt.Errorf("wait for this process's turn to commit: %w", ctx.Err())
+	case <-limit.C:
+		return toksta.Change{}, fmt.Errorf("%w: the change before it did not end within %v", store.ErrUnavailable, f.life/2)
 	}
 	return f.store.Commit(ctx, by, decide)
 }

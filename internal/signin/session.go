@@ -113,7 +113,7 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 		case errors.Is(err, store.ErrNotFound): // ended since it was read
 			return Identity{}, signedOut()
 		case err != nil:
-			return Identity{}, fmt.Errorf("keep the session: %w", err)
+			return Identity{}, fmt.Errorf("keep the session: %w", store.Beside(err))
 		}
 	}
 	return Identity{Member: m, Account: account, Session: shown(row)}, nil

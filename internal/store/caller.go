@@ -17,6 +17,16 @@ func Missing(what string, err error) error {
 	return err
 }
 
+// Beside turns ErrUncertain into ErrUnavailable for what a request writes beside
+// its purpose, such as counts before a report: whoever asked for no change must
+// not be told to repeat one.
+func Beside(err error) error {
+	if errors.Is(err, ErrUncertain) {
+		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
+	}
+	return err
+}
+
 // Token keeps the tokens of different kinds and of different subjects (an
 // account, or one key of an account) apart, whatever their callers chose. An
 // empty one stays empty: none.

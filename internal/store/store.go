@@ -23,12 +23,13 @@ var (
 	// ErrTaken means that a written digest or e-mail address belongs to
 	// another row; nothing was written.
 	ErrTaken = errors.New("store: already in use")
-	// ErrUnavailable means that the database cannot be reached now; nothing
-	// was written. It is fit for callers as it is.
+	// ErrUnavailable means that the database could not do it now: it cannot be
+	// reached, or not be written, as on a full disk. Nothing was written. It is
+	// fit for callers as it is.
 	ErrUnavailable = &toksta.Error{
 		Code: toksta.CodeUnavailable, Reason: toksta.ReasonStoreUnavailable,
 		Message: "This cannot be answered at the moment, and nothing was changed. Try again in a few seconds.",
-		Hint:    "the database cannot be reached: see that it runs, then try again; the server's log says why",
+		Hint:    "the database cannot be reached or written: see that it runs and that its disk is not full; the server's log says why",
 	}
 	// ErrUncertain means that the database was lost before it confirmed a
 	// commit. It is fit for callers as it is.

@@ -64,15 +64,16 @@ const copyBatch = 1000
 // nobody can serve it meanwhile, and writes nothing to it but the schema's
 // migrations.
 func Copy(ctx context.Context, c CopyConfig) error {
+	ctx = wholeTables(ctx)
 	if isPostgres(c.From) || !isPostgres(c.To) {
 		return errors.New("a copy goes from a SQLite file to a PostgreSQL database")
 	}
-	from, err := open(ctx, c.From)
+	from, err := open(ctx, Config{URL: c.From})
 	if err != nil {
 		return fmt.Errorf("open the source: %w", err)
 	}
 	defer from.Close()
-	to, err := open(ctx, c.To)
+	to, err := open(ctx, Config{URL: c.To})
 	if err != nil {
 		return fmt.Errorf("open the target: %w", err)
 	}

@@ -117,6 +117,7 @@ func reservationRows() upsert[store.Reservation] {
 
 // OverdueAccounts implements [store.Credits].
 func (s *Store) OverdueAccounts(ctx context.Context, limit int) ([]toksta.AccountID, error) {
+	ctx = wholeTables(ctx)
 	overdue := `SELECT DISTINCT account_id FROM reservations WHERE state = 'open' AND expires_at <= ` + s.now + ` LIMIT $1`
 	rows, err := s.reads.QueryContext(ctx, overdue, limit)
 	if err != nil {

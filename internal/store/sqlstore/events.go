@@ -177,6 +177,7 @@ func replayOne(ctx context.Context, tx *sql.Tx, r store.Replay) error {
 
 // PruneEvents implements [store.Events].
 func (s *Store) PruneEvents(ctx context.Context, before time.Time) error {
+	ctx = wholeTables(ctx)
 	return s.inTx(ctx, func(tx *sql.Tx) error {
 		for _, statement := range []string{
 			`DELETE FROM deliveries WHERE event_id IN (SELECT id FROM events WHERE at < $1)`,

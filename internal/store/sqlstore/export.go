@@ -23,6 +23,7 @@ const unexported = `exported = 0 AND reason = '' AND span = 1
 // becomes an event is what is noted; of two nodes with the same rows, or of a
 // node and a late flush, one tries again.
 func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (rows int, err error) {
+	ctx = wholeTables(ctx)
 	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
 		grown, err := grownRows(ctx, tx, firstHour(before), limit)
 		rows = len(grown)
@@ -197,6 +198,7 @@ func (s *Store) noteExport(ctx context.Context, tx *sql.Tx, set string, arg any)
 
 // ExportStatus implements [store.ExportState].
 func (s *Store) ExportStatus(ctx context.Context, before time.Time) (out store.ExportStatus, err error) {
+	ctx = wholeTables(ctx)
 	hour := firstHour(before)
 	var from sql.NullInt64
 	err = s.reads.QueryRowContext(ctx, `SELECT from_hour, delivered, delivered_at, failed_at, failure FROM export_state`).

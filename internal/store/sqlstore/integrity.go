@@ -11,6 +11,7 @@ import (
 // it reads the whole file, so it takes seconds for a million keys: for people,
 // not for probes that come by the second.
 func (s *Store) Integrity(ctx context.Context) error {
+	ctx = wholeTables(ctx)
 	if s.check != "" {
 		var found string
 		if err := s.reads.QueryRowContext(ctx, s.check).Scan(&found); err != nil {

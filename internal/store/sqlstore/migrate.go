@@ -16,6 +16,7 @@ var migrations embed.FS
 // migrate brings the schema up to date, or refuses one that a newer version
 // of the program has written.
 func (s *Store) migrate(ctx context.Context) error {
+	ctx = unlimited(ctx)
 	release, err := hold(ctx, s.writer, s.prelude)
 	if err != nil {
 		return err

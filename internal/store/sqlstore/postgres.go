@@ -6,9 +6,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,23 +35,27 @@ const unconfirmed = "toksta.unconfirmed"
 
 // openPostgres connects lazily: the first statement finds out whether a server
 // is there. What the URL leaves out comes from the usual PG variables.
-func openPostgres(url string) (*Store, error) {
+func openPostgres(url string, lease time.Duration) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	link := newLink(lease)
+	link.configure(config)
 	config.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
 		if n.SeverityUnlocalized == "WARNING" {
 			c.CustomData()[unconfirmed] = n.Message
 		}
 	}
-	for name, value := range postgresTimeouts() {
+	for name, value := range link.serverTimeouts() {
 		if _, set := config.RuntimeParams[name]; !set {
 			config.RuntimeParams[name] = value
 		}
 	}
-	writer, reads := postgresPool(config), postgresPool(config)
-	feed := postgresPool(feedConfig(config), stdlib.OptionShouldPing(neverPing))
+	writer, reads := link.pool(config, true), link.pool(config, true)
+	// A change must not wait for a ping of its own: what reads or writes here
+	// tries again on a new connection.
+	feed := link.pool(feedConfig(config), false)
 	writer.SetMaxOpenConns(postgresWriters)
 	writer.SetMaxIdleConns(postgresWriters)
 	reads.SetMaxOpenConns(postgresReaders)
@@ -76,15 +82,17 @@ func feedConfig(c *pgx.ConnConfig) *pgx.ConnConfig {
 		"enable_hashjoin":    "off",
 		"enable_mergejoin":   "off",
 		"jit":                "off",
+		// A node that loads pauses for others, and holds no lock.
+		"idle_in_transaction_session_timeout": "0",
 	} {
 		c.RuntimeParams[name] = value
 	}
 	return c
 }
 
-func postgresPool(c *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *sql.DB {
-	options = append(options, stdlib.OptionAfterConnect(noteOrigin))
-	return sql.OpenDB(reaching{stdlib.GetConnector(*c, options...)})
+// pool returns a pool of connections; pings as in [connector].
+func (l *link) pool(c *pgx.ConnConfig, pings bool) *sql.DB {
+	return sql.OpenDB(connector{stdlib.GetConnector(*c, stdlib.OptionAfterConnect(noteOrigin)), l, pings})
 }
 
 // noteOrigin has a connection note the origin of what it leads to: a server goes
@@ -98,22 +106,26 @@ func noteOrigin(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// neverPing spares a change the way to the database and back that finds out
-// whether an idle connection still lives: who reads and acks tries again.
-func neverPing(context.Context, stdlib.ShouldPingParams) bool { return false }
-
-// postgresTimeouts end what a process leaves behind that stops in the middle
-// of a change: the clock row's lock is everybody's. What the URL sets goes
-// first.
-func postgresTimeouts() map[string]string {
+// serverTimeouts end what a process leaves behind that stops in the middle of a
+// change: all changes wait for the clock row's lock. A setting in the URL takes
+// precedence.
+func (l *link) serverTimeouts() map[string]string {
 	return map[string]string{
-		"idle_in_transaction_session_timeout": "1s",
-		"tcp_user_timeout":                    "5s",
-		"tcp_keepalives_idle":                 "5",
-		"tcp_keepalives_interval":             "2",
-		"tcp_keepalives_count":                "3",
+		"idle_in_transaction_session_timeout": milliseconds(max(l.ping, minIdleInTransaction)),
+		"tcp_user_timeout":                    milliseconds(l.connect),
+		"tcp_keepalives_idle":                 seconds(l.ping),
+		"tcp_keepalives_interval":             seconds(l.ping / 2),
+		"tcp_keepalives_count":                "2",
 	}
 }
+
+// minIdleInTransaction is the time that a process may need between two
+// statements on a busy machine.
+const minIdleInTransaction = time.Second
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(wholeSeconds(d) / time.Second)) }
 
 // askOrigin names the server and its timeline, which a fail-over and a restore to
 // a point in time both move on. The server reads a file for it.
@@ -146,20 +158,41 @@ func postgresPrelude() []string {
 	}
 }
 
+// idleInTransaction is the SQLSTATE of a transaction that the server rolled back
+// because its process paused for too long between two statements.
+const idleInTransaction = "25P03"
+
+// sqlState returns the SQLSTATE of the server's error in err, "" if there is none.
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
 // postgresFault tells by SQLSTATE.
 func postgresFault(err error) fault {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return faultOther
-	}
-	switch e.Code {
-	case "40001", "40P01": // serialization failure, deadlock
+	switch sqlState(err) {
+	case "40001", "40P01", idleInTransaction: // serialization failure, deadlock
 		return faultRetry
 	case "23505":
 		return faultTaken
 	default:
 		return faultOther
 	}
+}
+
+// leavesUnchanged reports whether the server rejected a statement, and so its
+// transaction, for a reason that may pass: nothing is wrong with the statement.
+func leavesUnchanged(state string) bool {
+	if len(state) < 2 {
+		return false
+	}
+	switch state[:2] {
+	case "08", "40", "53", "57", "58": // connection, rollback, resources such as the disk, intervention, I/O
+		return true
+	}
+	return slices.Contains([]string{"25006", idleInTransaction, "55P03"}, state) // read-only, idle, locked
 }
 
 // postgresConfirm fails a commit that came with a warning. The server gives
@@ -169,7 +202,7 @@ func postgresFault(err error) fault {
 func postgresConfirm(conn *sql.Conn) error {
 	var warning any
 	err := conn.Raw(func(driver any) error {
-		warning = driver.(*reached).Conn.Conn().PgConn().CustomData()[unconfirmed]
+		warning = driver.(*connection).pgx().PgConn().CustomData()[unconfirmed]
 		return nil
 	})
 	if err != nil {
@@ -177,7 +210,7 @@ func postgresConfirm(conn *sql.Conn) error {
 	}
 	if warning != nil {
 		discard(conn)
-		return &lost{store.ErrUncertain, fmt.Errorf("the commit was not confirmed: %v", warning)}
+		return &storeError{store.ErrUncertain, fmt.Errorf("the commit was not confirmed: %v", warning)}
 	}
 	return nil
 }

@@ -81,6 +81,7 @@ type fold struct {
 // added is what is deleted; of two nodes with the same batch one tries again
 // and finds it gone.
 func (s *Store) fold(ctx context.Context, f fold) (moved int64, err error) {
+	ctx = wholeTables(ctx)
 	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
 		moved = 0
 		b, err := f.batch(ctx, tx)

@@ -7,10 +7,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -50,14 +50,14 @@ func connectSQLite(path string) (*Store, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	writer, err := sql.Open("sqlite", sqliteName(path, "_txlock", "immediate"))
+	writer, err := openSQLitePool(sqliteName(path, "_txlock", "immediate"))
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	reads, err := sql.Open("sqlite", sqliteName(path, "_query_only", "on"))
+	reads, err := openSQLitePool(sqliteName(path, "_query_only", "on"))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %w", err), writer.Close())
+		return nil, errors.Join(err, writer.Close())
 	}
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
@@ -65,6 +65,21 @@ func connectSQLite(path string) (*Store, error) {
 		writer: writer, reads: reads, feed: reads, acks: writer, dialect: sqliteDialect(), bell: newLocalBell(),
 		confirm: func(*sql.Conn) error { return nil },
 	}, nil
+}
+
+// fullDisk is the free space, in bytes, below which SQLite cannot open a
+// database.
+const fullDisk = 256 << 10
+
+// withFullDisk names a full disk as the cause of err, which says "I/O error" or
+// "unable to open" then.
+func withFullDisk(path string, err error) error {
+	path = strings.TrimPrefix(path, "sqlite:")
+	var disk unix.Statfs_t
+	if unix.Statfs(filepath.Dir(path), &disk) != nil || disk.Bavail*uint64(disk.Bsize) >= fullDisk {
+		return err
+	}
+	return fmt.Errorf("the disk that holds %s is full: free some space, then start again: %w", path, err)
 }
 
 // sqliteName is the driver's name for path with the settings of a connection;
@@ -117,11 +132,7 @@ func sqliteDialect() dialect {
 // sqliteFault tells by extended result codes. Busy is rare: no other process
 // has the file.
 func sqliteFault(err error) fault {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return faultOther
-	}
-	switch e.Code() {
+	switch sqliteCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return faultTaken
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT:

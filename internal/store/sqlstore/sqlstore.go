@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 )
@@ -24,6 +25,9 @@ type Config struct {
 	// URL is "postgres://…", or the path of a SQLite file, which is created
 	// when missing, with or without "sqlite:" before it.
 	URL string
+	// Lease is how long a node admits without the database; 0: 10 s. Calls to
+	// PostgreSQL end within it, so that a change ends within two.
+	Lease time.Duration
 }
 
 // Store is an open database. Its methods are safe for concurrent use.
@@ -47,7 +51,7 @@ var _ store.Store = (*Store)(nil)
 // schema newer than it knows, a SQLite file that another process has open, and
 // a database that a copy into it was interrupted in.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s, err := open(ctx, c.URL)
+	s, err := open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -62,19 +66,22 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 }
 
 // open is Open for whatever there is, even half a copy.
-func open(ctx context.Context, url string) (*Store, error) {
-	connect := openSQLite
-	if isPostgres(url) {
-		connect = openPostgres
+func open(ctx context.Context, c Config) (s *Store, err error) {
+	if isPostgres(c.URL) {
+		s, err = openPostgres(c.URL, c.Lease)
+	} else {
+		s, err = openSQLite(strings.TrimPrefix(c.URL, "sqlite:"))
 	}
-	s, err := connect(strings.TrimPrefix(url, "sqlite:"))
 	if err != nil {
 		return nil, err
 	}
 	s.reader = reader{q: s.reads, clock: s.now}
 	if err := s.prepare(ctx); err != nil {
 		if errors.Is(err, store.ErrUnavailable) {
-			err = errors.New(err.Error()) // whoever opens it reads the cause, not what callers are told
+			err = errors.New(err.Error()) // the operator reads the cause, not what callers are told
+		}
+		if s.alone {
+			err = withFullDisk(c.URL, err)
 		}
 		return nil, errors.Join(err, s.Close())
 	}

@@ -113,6 +113,7 @@ func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.Usag
 
 // EachUsage implements [store.Usage].
 func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(store.UsageRow) error) error {
+	ctx = wholeTables(ctx)
 	var c conditions
 	if q.Account != "" {
 		c.and("account_id =", q.Account)

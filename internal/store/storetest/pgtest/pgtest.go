@@ -137,6 +137,16 @@ func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	}
 }
 
+// Own hands a folder to the server's user.
+func (s *Server) Own(tb testing.TB, folder string) {
+	tb.Helper()
+	if c := s.command.SysProcAttr.Credential; c != nil {
+		if err := os.Chown(folder, int(c.Uid), int(c.Gid)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
 // Stop ends the server as an operator would, whoever is connected. A second
 // Stop does nothing. It is not safe beside Resume.
 func (s *Server) Stop() {

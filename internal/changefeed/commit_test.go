@@ -1,0 +1,40 @@
+package changefeed
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+)
+
+// Guarantee: a change does not wait for long behind one that gets no response
+// from the database, and says that it changed nothing.
+func TestCommitGivesUpItsTurn(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	f := New(Config{Store: s, Node: "a", Lease: 200 * time.Millisecond})
+	stuck, release := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+			close(stuck)
+			<-release
+			return store.Mutation{}, nil
+		})
+		done <- err
+	}()
+	<-stuck
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := f.Commit(ctx, toksta.Actor{}, write(store.Mutation{Kind: toksta.AccountCreated}))
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("behind a change that hangs: %v", err)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

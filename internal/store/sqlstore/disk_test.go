@@ -1,0 +1,163 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// smallDisk mounts a disk of its own. Only root can.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	disk, err := os.MkdirTemp("", "toksta-disk-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(disk) })
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size="+size+",mode=777"); err != nil {
+		t.Skipf("no disk can be mounted here, so none is filled: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	return disk
+}
+
+// zeros is an endless file.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// fill takes all the space of a disk, and returns what gives it back.
+func fill(t *testing.T, disk string) (free func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(disk, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(f, zeros{}); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("filling the disk: %v", err)
+	}
+	f.Close()
+	return func() { os.Remove(f.Name()) }
+}
+
+// growing commits until the database needs more space, and returns the error.
+func growing(t *testing.T, s *sqlstore.Store, account toksta.AccountID) (err error) {
+	t.Helper()
+	for i := range 1000 {
+		_, err = s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
+			return store.Mutation{
+				Kind: toksta.AccountRenamed, AccountID: account, Detail: map[string]string{"name": strings.Repeat("x", 4096)},
+				Accounts: []toksta.Account{{ID: toksta.AccountID(fmt.Sprintf("acct_%d", i)), Name: strings.Repeat("x", 2048)}},
+			}, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	t.Fatal("the disk did not fill")
+	return nil
+}
+
+// outlivesFullDisk: a change on a full disk must say that nothing was changed, and
+// succeed once there is space.
+func outlivesFullDisk(t *testing.T, s *sqlstore.Store, disk string) {
+	t.Helper()
+	account := newAccount(t, s)
+	free := fill(t, disk)
+	if err := growing(t, s, account); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("on a full disk a change failed with: %v", err)
+	}
+	if _, err := s.Account(t.Context(), account); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("on a full disk a read failed with: %v", err)
+	}
+	free()
+	newAccount(t, s)
+}
+
+// TestSQLiteFullDisk: SQLite's words for a full disk are many. None of them is an
+// internal error.
+func TestSQLiteFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "3m")
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(disk, "toksta.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	outlivesFullDisk(t, s, disk)
+}
+
+// TestSQLiteReadOnly: a disk that the kernel has made read-only after an error
+// leaves everything unchanged as well.
+func TestSQLiteReadOnly(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "8m")
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(disk, "toksta.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := newAccount(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", disk, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(disk, "toksta.db")})
+	if err == nil || !strings.Contains(err.Error(), "read-only") {
+		t.Errorf("opened on a read-only disk: %v, account %s", err, account)
+	}
+}
+
+// TestSQLiteStartOnFullDisk: an operator who reads "disk I/O error (4874)" looks
+// for a broken disk.
+func TestSQLiteStartOnFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "3m")
+	path := filepath.Join(disk, "toksta.db")
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	free := fill(t, disk)
+	if _, err = sqlstore.Open(t.Context(), sqlstore.Config{URL: path}); err == nil || !strings.Contains(err.Error(), "is full: free some space") {
+		t.Errorf("opened on a full disk: %v", err)
+	}
+	free()
+	s, err = sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
+// TestPostgresFullDisk: PostgreSQL goes on with a full disk, and so must its
+// clients.
+func TestPostgresFullDisk(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	disk := smallDisk(t, "24m")
+	space := filepath.Join(disk, "tables")
+	if err := os.Mkdir(space, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	server.Own(t, space)
+	server.Exec(t, "postgres", `CREATE TABLESPACE small LOCATION '`+space+`'`)
+	server.Exec(t, "postgres", `CREATE DATABASE small TABLESPACE small`)
+	outlivesFullDisk(t, openPostgres(t, server.URL("small")), disk)
+}

@@ -1,0 +1,188 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+)
+
+// silentLease is the lease of stores whose connections fall silent.
+const silentLease = 2 * time.Second
+
+// TestPostgresSilentConnections: a firewall that forgets its connections drops
+// their packets without a word. Every call on such a connection must end in time
+// and say what became of it, and the next one must succeed on a new connection.
+func TestPostgresSilentConnections(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	node := store.Node{ID: "a", Epoch: "1", Lease: silentLease}
+	calls := map[string]func(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error{
+		"commit": commitEverything,
+		"read": func(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error {
+			_, err := s.Account(ctx, account)
+			return err
+		},
+		"renew": func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
+			_, err := s.Renew(ctx, node)
+			return err
+		},
+		"follow": func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
+			_, err := s.Follow(ctx, node, &everything{Grants: map[toksta.Digest]toksta.Grant{}})
+			return err
+		},
+		"flush": func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
+			return s.Flush(ctx, store.UsageBatch{Epoch: "e"})
+		},
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			way := newWay(t, server)
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: way.url, Lease: silentLease})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			account := newAccount(t, s)
+			if err := s.Register(t.Context(), node); err != nil {
+				t.Fatal(err)
+			}
+			_ = call(t.Context(), s, account) // the connection is used, and idle for no time
+			way.silence()
+			start := time.Now()
+			err = call(t.Context(), s, account)
+			if took := time.Since(start); took > 2*silentLease {
+				t.Errorf("it took %v", took)
+			}
+			if _, repeated := errors.AsType[*store.RepeatedError](err); err != nil && !repeated &&
+				!errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUncertain) {
+				t.Errorf("it ended with %v", err)
+			}
+			start = time.Now()
+			err = call(t.Context(), s, account)
+			if _, repeated := errors.AsType[*store.RepeatedError](err); err != nil && !repeated {
+				t.Errorf("the next one failed: %v", err)
+			}
+			if took := time.Since(start); took > silentLease {
+				t.Errorf("the next one took %v", took)
+			}
+		})
+	}
+}
+
+// way is a TCP proxy in front of a server's socket.
+type way struct {
+	url string
+
+	mu    sync.Mutex
+	muted chan struct{} // closed: what is open now passes nothing any more
+}
+
+func newWay(t *testing.T, server *pgtest.Server) *way {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, end := context.WithCancel(context.Background())
+	t.Cleanup(func() { end(); l.Close() })
+	address := server.NewDatabase(t)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &way{
+		url:   "postgres://postgres@" + l.Addr().String() + u.Path + "?sslmode=disable",
+		muted: make(chan struct{}),
+	}
+	socket := u.Query().Get("host") + "/.s.PGSQL.5432"
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("unix", socket)
+			if err != nil {
+				near.Close()
+				continue
+			}
+			context.AfterFunc(over, func() { near.Close(); far.Close() })
+			muted := w.now()
+			go pass(near, far, muted)
+			go pass(far, near, muted)
+		}
+	}()
+	return w
+}
+
+func (w *way) now() chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.muted
+}
+
+// silence mutes the connections that are open.
+func (w *way) silence() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.muted)
+	w.muted = make(chan struct{})
+}
+
+// pass copies until muted, and then swallows.
+func pass(to, from net.Conn, muted chan struct{}) {
+	chunk := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(chunk)
+		select {
+		case <-muted:
+			_, _ = io.Copy(io.Discard, from)
+			return
+		default:
+		}
+		if _, failed := to.Write(chunk[:n]); failed != nil || err != nil {
+			to.Close()
+			return
+		}
+	}
+}
+
+// TestPostgresLosesAllConnections: when every connection of a full pool is lost at
+// once, database/sql says "driver: bad connection". A caller must hear of an
+// outage, and those who come later nothing at all.
+func TestPostgresLosesAllConnections(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	address := server.NewDatabase(t)
+	s := openPostgres(t, address)
+	account := newAccount(t, s)
+	const callers = 40 // more than all pools have connections
+	for range 10 {
+		var group sync.WaitGroup
+		for range callers {
+			group.Go(func() {
+				for range 5 {
+					if _, err := s.Account(t.Context(), account); err != nil && !errors.Is(err, store.ErrUnavailable) {
+						t.Errorf("a read failed with: %v", err)
+					}
+				}
+			})
+		}
+		server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+database(t, address)+`'`)
+		group.Wait()
+	}
+	if _, err := s.Account(t.Context(), account); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
+}
