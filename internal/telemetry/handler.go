@@ -42,6 +42,9 @@ func Handler(c Config, next http.Handler) http.Handler {
 		rw := &recorder{ResponseWriter: w, x: x}
 		defer func() {
 			panicked := recover()
+			if panicked == nil || panicked == http.ErrAbortHandler {
+				rw.disconnected(r.Context().Err())
+			}
 			if panicked != nil {
 				panicked = rw.recovered(panicked)
 			}
@@ -67,6 +70,18 @@ func Handler(c Config, next http.Handler) http.Handler {
 // that net/http hides (RFC 9112, section 6.1), and on HTTP/1.0.
 func mustClose(r *http.Request) bool {
 	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
+}
+
+// disconnected attributes a failure to the end of the client's context, if it has
+// ended. A response with a failure's status was received by no client then.
+func (w *recorder) disconnected(ended error) {
+	if ended == nil || w.x.Err == nil || w.x.Outcome != "" {
+		return
+	}
+	w.x.Outcome = exchange.ClientGone
+	if w.x.Status >= http.StatusInternalServerError {
+		w.x.Status = 0
+	}
 }
 
 // recovered responds to a panic if no byte of the response was sent, and returns

@@ -3,8 +3,10 @@ package telemetry
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -14,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
 )
 
@@ -167,4 +170,55 @@ func (w *fullWriter) ReadFrom(src io.Reader) (int64, error) {
 func (w *fullWriter) EnableFullDuplex() error { return nil }
 func (w *fullWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errHijacked
+}
+
+// A client that disconnects while we work for it is no error of ours, whatever
+// its end makes of that work; a panic meanwhile still is.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		panics  any
+		level   string
+		outcome string
+		status  float64
+	}{
+		"failed work":     {nil, "INFO", "client_gone", 0},
+		"a part was sent": {http.ErrAbortHandler, "INFO", "client_gone", 200},
+		"panic":           {"boom", "ERROR", "failed", 500},
+	} {
+		log, working := make(sink, 1), make(chan struct{})
+		s := httptest.NewServer(Handler(Config{Log: NewLog(log, slog.LevelInfo)}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			close(working)
+			<-r.Context().Done()
+			x := exchange.FromContext(r.Context())
+			x.Fail(fmt.Errorf("read usage: %w", context.Cause(r.Context())))
+			if c.panics == http.ErrAbortHandler {
+				_, _ = io.WriteString(w, "half")
+			}
+			if c.panics != nil {
+				panic(c.panics)
+			}
+			httpauth.WriteError(w, &x.Meta, x.Err)
+		})))
+		t.Cleanup(s.Close)
+		ctx, disconnect := context.WithCancel(t.Context())
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			<-working
+			disconnect()
+		}()
+		if _, err := s.Client().Do(r); err == nil {
+			t.Fatal("there is a response")
+		}
+		var rec map[string]any
+		if err := json.Unmarshal(<-log, &rec); err != nil {
+			t.Fatal(err)
+		}
+		if rec["level"] != c.level || rec["outcome"] != c.outcome || rec["status"] != c.status {
+			t.Errorf("%s: %v", name, rec)
+		}
+	}
 }

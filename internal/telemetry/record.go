@@ -7,9 +7,10 @@ import (
 )
 
 // level returns the level of x's record: an error for an internal failure, so
-// that it is logged even when requests themselves are not.
+// that it is logged even when requests themselves are not. A client that
+// disconnects is no failure of this system.
 func level(x *exchange.Exchange) slog.Level {
-	if x.Err != nil {
+	if x.Err != nil && x.Outcome != exchange.ClientGone {
 		return slog.LevelError
 	}
 	return slog.LevelInfo
