@@ -15,12 +15,13 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Window says whose windows a call takes from.
+// Window says whose windows a call takes from. The calls of every key are
+// counted, so that a limit that is set during a minute counts those before it.
 type Window struct {
 	Account      toksta.AccountID
 	AccountLimit int // calls a minute; below 1 refuses every call
 	Key          toksta.KeyID
-	KeyLimit     int // below 1: the key has no window of its own
+	KeyLimit     int // below 1: any number of the account's
 }
 
 // Limiter admits exactly the limit of each window, from any number of
@@ -71,9 +72,9 @@ func left(limit, taken int) toksta.RateState {
 	return toksta.RateState{Limit: limit, Remaining: max(limit-taken, 0)}
 }
 
-// Take takes one call from the window of the account and, when the key has
-// one, of the key: from both or from none. The state is that of the window
-// with fewer calls left, or of the one that refused.
+// Take takes one call from the windows of the account and of the key: from both
+// or from none. The state is that of the window with fewer calls left, or of the
+// one that refused.
 func (l *Limiter) Take(w Window, now time.Time) (toksta.RateState, bool) {
 	s := l.shard(w.Account)
 	s.mu.Lock()
@@ -84,9 +85,7 @@ func (l *Limiter) Take(w Window, now time.Time) (toksta.RateState, bool) {
 		return state, false
 	}
 	s.calls[string(w.Account)]++
-	if w.KeyLimit > 0 {
-		s.calls[string(w.Key)]++
-	}
+	s.calls[string(w.Key)]++
 	state.Remaining--
 	return state, true
 }
@@ -110,9 +109,7 @@ func (l *Limiter) Learn(w Window, t Tally) {
 		return
 	}
 	s.raise(string(w.Account), t.Account)
-	if w.KeyLimit > 0 {
-		s.raise(string(w.Key), t.Key)
-	}
+	s.raise(string(w.Key), t.Key)
 }
 
 // shard is where the windows of an account and of its keys are.
@@ -121,11 +118,7 @@ func (l *Limiter) shard(account toksta.AccountID) *shard {
 }
 
 func (s *shard) tally(w Window) Tally {
-	t := Tally{Minute: s.minute, Account: s.calls[string(w.Account)]}
-	if w.KeyLimit > 0 {
-		t.Key = s.calls[string(w.Key)]
-	}
-	return t
+	return Tally{Minute: s.minute, Account: s.calls[string(w.Account)], Key: s.calls[string(w.Key)]}
 }
 
 func (s *shard) raise(id string, calls int) {

@@ -65,13 +65,13 @@ func TestTwoWindows(t *testing.T) {
 		want         toksta.RateState
 	}{
 		{5, 0, toksta.RateState{Limit: 5, Remaining: 4, Reset: end}},
-		{5, 2, toksta.RateState{Limit: 2, Remaining: 1, Reset: end, Key: true}},
-		{5, 2, toksta.RateState{Limit: 2, Remaining: 0, Reset: end, Key: true}},
-		{5, 2, toksta.RateState{Limit: -2, Remaining: 0, Reset: end, Key: true}},
+		{5, 3, toksta.RateState{Limit: 3, Remaining: 1, Reset: end, Key: true}}, // a limit counts the calls before it
+		{5, 3, toksta.RateState{Limit: 3, Remaining: 0, Reset: end, Key: true}},
+		{5, 3, toksta.RateState{Limit: -3, Remaining: 0, Reset: end, Key: true}},
 		{5, 9, toksta.RateState{Limit: 5, Remaining: 1, Reset: end}}, // the refusal took nothing
 		{5, 9, toksta.RateState{Limit: 5, Remaining: 0, Reset: end}},
 		{5, 9, toksta.RateState{Limit: -5, Remaining: 0, Reset: end}},
-		{6, 5, toksta.RateState{Limit: 5, Remaining: 0, Reset: end, Key: true}}, // a raised limit counts at once; the tighter of equals
+		{7, 6, toksta.RateState{Limit: 6, Remaining: 0, Reset: end, Key: true}}, // a raised limit counts at once; the tighter of equals
 		{3, 0, toksta.RateState{Limit: -3, Remaining: 0, Reset: end}},
 		{0, 0, toksta.RateState{Limit: 0, Remaining: 0, Reset: end}},
 	} {
@@ -116,7 +116,6 @@ func TestTakeAgainstAList(t *testing.T) {
 	type call struct {
 		account toksta.AccountID
 		key     toksta.KeyID
-		keyed   bool
 		minute  int
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -133,7 +132,7 @@ func TestTakeAgainstAList(t *testing.T) {
 			for _, c := range admitted {
 				if c.minute == at && c.account == w.Account {
 					byAccount++
-					if c.keyed && c.key == w.Key {
+					if c.key == w.Key {
 						byKey++
 					}
 				}
@@ -144,7 +143,7 @@ func TestTakeAgainstAList(t *testing.T) {
 				t.Fatalf("%+v after %d and %d calls: admitted %v", w, byAccount, byKey, ok)
 			}
 			if ok {
-				admitted = append(admitted, call{w.Account, w.Key, w.KeyLimit > 0, at})
+				admitted = append(admitted, call{w.Account, w.Key, at})
 				left := w.AccountLimit - byAccount - 1
 				if w.KeyLimit > 0 {
 					left = min(left, w.KeyLimit-byKey-1)

@@ -3,6 +3,7 @@ package sharedrate
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -27,7 +28,7 @@ type server struct {
 // newServer connects as calls need it. Each step of connecting is bounded, for a
 // machine that hangs accepts connections and answers nothing.
 func newServer(c Config, fresh func(time.Time) bool) server {
-	return server{take: redis.NewScript(-1, script), pool: &redis.Pool{
+	return server{take: redis.NewScript(2, script), pool: &redis.Pool{
 		MaxActive: maxConns, MaxIdle: maxConns, IdleTimeout: maxIdle, Wait: true,
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			return redis.DialURLContext(ctx, c.URL, redis.DialConnectTimeout(c.Timeout), redis.DialTLSHandshakeTimeout(c.Timeout),
@@ -69,23 +70,19 @@ func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.T
 		return known, false, err
 	}
 	defer conn.Close()
-	account := name(w, known.Minute)
-	args := []any{1, account, w.AccountLimit, known.Account}
-	if w.KeyLimit > 0 {
-		args = []any{2, account, account + ":" + string(w.Key), w.AccountLimit, known.Account, w.KeyLimit, known.Key}
+	account, keyLimit := name(w, known.Minute), w.KeyLimit
+	if keyLimit < 1 {
+		keyLimit = math.MaxInt32
 	}
-	reply, err := redis.Ints(s.take.DoContext(ctx, conn, args...))
+	reply, err := redis.Ints(s.take.DoContext(ctx, conn,
+		account, account+":"+string(w.Key), w.AccountLimit, known.Account, keyLimit, known.Key))
 	if err != nil {
 		return known, false, err
 	}
-	if len(reply) != 1+args[0].(int) {
+	if len(reply) != 3 {
 		return known, false, errors.New("the answer to the script has another form")
 	}
-	taken := ratelimit.Tally{Minute: known.Minute, Account: reply[1]}
-	if w.KeyLimit > 0 {
-		taken.Key = reply[2]
-	}
-	return taken, reply[0] == 1, nil
+	return ratelimit.Tally{Minute: known.Minute, Account: reply[1], Key: reply[2]}, reply[0] == 1, nil
 }
 
 // name is the account's window of a minute. The braces put the windows of an

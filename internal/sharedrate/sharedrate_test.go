@@ -117,6 +117,11 @@ func TestExactOverNodes(t *testing.T) {
 	if n := c.spread(busy, tries, minute.Add(time.Minute)); n != limit {
 		t.Errorf("the next window gave %d calls, want %d", n, limit)
 	}
+	late := busy
+	late.AccountLimit, late.KeyLimit = 2*limit, limit+5
+	if n := c.spread(late, tries, minute.Add(time.Minute)); n != 5 {
+		t.Errorf("a limit that is set in mid-minute gave %d calls more, want 5", n)
+	}
 	for i, l := range c.nodes {
 		if l.Without() != 0 {
 			t.Errorf("node %d counted %d calls by itself", i, l.Without())
