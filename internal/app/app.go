@@ -194,9 +194,10 @@ func (a *App) listen() error {
 			return err
 		}
 	}
-	if secure != nil {
-		for _, l := range a.listeners {
-			l.net = tls.NewListener(l.clients, secure)
+	for _, l := range a.listeners {
+		l.net = readPROXY(l.clients, a.config.Listen.ProxyProtocol, a.config.Gateway.ReadHeaderTimeout)
+		if secure != nil {
+			l.net = tls.NewListener(l.net, secure)
 		}
 	}
 	return bind(private, operators, listenSocket, a.config.Listen.Private)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,12 @@ import (
 // serveSocket serves h on a Unix socket and returns the URL of an upstream.
 func serveSocket(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "api.sock")
+	dir, err := os.MkdirTemp("", "toksta") // short, as paths of sockets must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "api.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -185,9 +186,15 @@ func (c *checker) checkGateway() {
 	c.must(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
 	c.must(c.cfg.Gateway.MaxConnections >= 0, "gateway.max_connections", "No client could connect.", "choose a number above 0, or 0 for as many as the limit on open files allows")
 	c.must(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be refused.", "choose at least 4KiB")
-	for _, p := range c.cfg.TrustedProxies {
+	c.checkTrusted("trusted_proxies", c.cfg.TrustedProxies)
+	c.checkTrusted("listen.proxy_protocol", c.cfg.Listen.ProxyProtocol)
+}
+
+// checkTrusted: peers in these networks state the address of a client.
+func (c *checker) checkTrusted(path string, networks []netip.Prefix) {
+	for _, p := range networks {
 		if p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16 {
-			c.fault("trusted_proxies", "The network "+p.String()+" would let most of the Internet claim any client address.", "list only your own proxies' networks")
+			c.fault(path, "The network "+p.String()+" would let most of the Internet claim any client address.", "list only your own proxies' networks")
 		}
 	}
 }

@@ -48,6 +48,9 @@ type Listen struct {
 	PagesHost string `yaml:"pages_host"` // host name of the account pages on the public listener; "": any
 	Private   string `yaml:"private"`    // Unix socket of the operator API; default <data>/toksta.sock
 	TLS       TLS    `yaml:"tls"`
+	// ProxyProtocol are the peers of the public and pages listeners whose
+	// connections start with a PROXY header.
+	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
 }
 
 // TLS names PEM files, read again when they change. Both or neither are set.

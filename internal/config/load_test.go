@@ -114,6 +114,7 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		"keys.prefix":            "keys: {prefix: ''}",
 		"rate_limit.per_minute":  "rate_limit: {per_minute: 0}",
 		"trusted_proxies":        "trusted_proxies: ['0.0.0.0/0']",
+		"listen.proxy_protocol":  "listen: {proxy_protocol: ['::/0']}",
 		"public_url":             "listen: {public: '0.0.0.0:8080'}",
 		"public_ur":              "public_url: http://api.example.com",
 		"signup.pla":             "signup: {policy: open, plan: API_SCALE}",

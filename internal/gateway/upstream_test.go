@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -181,7 +182,12 @@ func answerDNS(query []byte, address [4]byte) []byte {
 // A back end on the same machine needs no port.
 func TestUnixSocketUpstream(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "api.sock")
+	dir, err := os.MkdirTemp("", "toksta") // short, as paths of sockets must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "api.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
