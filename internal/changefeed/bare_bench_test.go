@@ -12,16 +12,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// bareNode makes a node's ways to the database and does nothing else: no lease,
-// no index, no audit trail, and what it reads and writes is a number.
+// bareNode makes the round trips of a node and nothing else: no lease, no index, no
+// audit trail. It reads and writes only a number.
 type bareNode struct {
 	id                      int
 	writer, feed, read, ear *pgx.Conn
 }
 
-// newBare returns a revoke over so many bare nodes, each in turn: the least that
-// two ways for a change, a notification, a read, an ack and a look at the acks
-// take on this machine.
+// newBare returns a revoke over count bare nodes, which take turns as the caller. It
+// measures the minimum time of two round trips for a change, a notification, a read,
+// an acknowledgement and a read of the acknowledgements.
 func newBare(b *testing.B, url string, count int) func() time.Duration {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
@@ -60,7 +60,7 @@ func newBare(b *testing.B, url string, count int) func() time.Duration {
 			defer func() { ended <- struct{}{} }()
 			if err := nodes[i].follow(ctx); ctx.Err() == nil {
 				b.Error(err)
-				stop() // or the revoke would wait for ever
+				stop() // or the revoke would not return
 			}
 		}()
 	}
@@ -88,19 +88,19 @@ func newBare(b *testing.B, url string, count int) func() time.Duration {
 	}
 }
 
-// follow reads and acks what the others notify of.
+// follow reads and acknowledges changes when it is notified.
 func (n *bareNode) follow(ctx context.Context) error {
 	for seq := int64(0); ; {
-		heard, err := n.ear.WaitForNotification(ctx)
+		notification, err := n.ear.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
-		if heard.Payload == fmt.Sprint(n.id) {
+		if notification.Payload == fmt.Sprint(n.id) {
 			continue
 		}
 		err = n.feed.QueryRow(ctx, `SELECT id, seq FROM keys WHERE seq > $1 ORDER BY seq DESC LIMIT 1`, seq).Scan(nil, &seq)
 		if errors.Is(err, pgx.ErrNoRows) {
-			continue // it came with the change before
+			continue // already read with the change before
 		}
 		if err == nil {
 			_, err = n.feed.Exec(ctx, `UPDATE nodes SET applied = $2 WHERE id = $1`, n.id, seq)
@@ -111,7 +111,7 @@ func (n *bareNode) follow(ctx context.Context) error {
 	}
 }
 
-// revoke makes a change and returns when so many others have acked it.
+// revoke makes a change and returns when the other nodes have acknowledged it.
 func (n *bareNode) revoke(ctx context.Context, key, others int) error {
 	var seq int64
 	var first, then pgx.Batch

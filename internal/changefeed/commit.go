@@ -12,15 +12,15 @@ import (
 
 var _ store.Log = (*Feed)(nil)
 
-// Commit writes the change and waits until no node admits a request on the
-// state before it: each node that could has applied it, or its lease has run
-// out. A mutation with nothing to do, and one whose token was used before,
-// wait just the same for what is already written, so that repeating a call is
-// as good as the call. The receipt beside a *store.RepeatedError is that of
-// the first change.
+// Commit writes the change and waits until no node admits a request on the state
+// before the change: each node has applied the change, or its lease has ended. A
+// mutation with nothing to do and a mutation whose token was used before wait in the
+// same way for the changes already written, so that a repeated call gives the same
+// guarantee as the first. The receipt returned with a *store.RepeatedError belongs
+// to the first change.
 //
-// When ctx ends or the store fails during the wait, or when this node cannot
-// record a tombstone, the error is UNAVAILABLE and says that the change was
+// If ctx ends or the store fails during the wait, or if this node cannot record a
+// tombstone, the error has the code UNAVAILABLE and says that the change was
 // written.
 func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
 	applied := f.applied.Load()
@@ -31,14 +31,16 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 		return m, err
 	})
 	if err == nil && change.Seq != 0 && change.Seq <= applied {
-		f.lostHistory(ctx)
+		f.stopAfterLoss(ctx)
 	}
 	repeated, again := errors.AsType[*store.RepeatedError](err)
 	switch {
 	case again:
 		change, written = repeated.Change, nil
 	case errors.Is(err, store.ErrUncertain):
-		f.hearMore() // it may have been made before it could ring here; later, and it rings
+		// The commit may have succeeded without notifying this node, so read once.
+		// If it succeeds later, a notification arrives.
+		f.notifyUnknown()
 		return toksta.Receipt{}, err
 	case err != nil:
 		return toksta.Receipt{}, err
@@ -53,37 +55,39 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 	if failed := f.record(written); failed != nil {
 		return w.receipt, fmt.Errorf("%w: %w", &toksta.Error{
 			Code: toksta.CodeUnavailable,
-			Message: "The change was written and is in effect, but it could not be recorded for the day on which a backup is restored. " +
+			Message: "The change was written and is in effect, but this node could not record it, so a restored backup would undo it. " +
 				"Repeat the request later.",
 		}, failed)
 	}
 	return w.receipt, err
 }
 
-// commit has one transaction of this process in flight at a time. Changes queue
-// for the clock row anyway, so nothing is lost; but a process that is cut off
-// leaves one transaction behind that the others wait out, instead of several in
-// turn. Those that queue behind a transaction which gets no response give up.
+// commit allows one transaction of this process at a time. Changes queue for the
+// clock row anyway. If the process loses its connection, the database has to time
+// out one abandoned transaction instead of several in turn. A commit that waits for
+// half a lease, because the transaction before it gets no response, returns an
+// error.
 func (f *Feed) commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
-	limit := time.NewTimer(f.life / 2)
+	limit := time.NewTimer(f.leaseLen / 2)
 	defer limit.Stop()
 	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
+	case f.committing <- struct{}{}:
+		defer func() { <-f.committing }()
 	case <-ctx.Done():
-		return toksta.Change{}, fmt.Errorf("wait for this process's turn to commit: %w", ctx.Err())
+		return toksta.Change{}, fmt.Errorf("wait for another commit of this process: %w", ctx.Err())
 	case <-limit.C:
-		return toksta.Change{}, fmt.Errorf("%w: the change before it did not end within %v", store.ErrUnavailable, f.life/2)
+		return toksta.Change{}, fmt.Errorf("%w: the commit before it did not end within %v", store.ErrUnavailable, f.leaseLen/2)
 	}
 	return f.store.Commit(ctx, by, decide)
 }
 
-// lostHistory ends the lease, and then the process, of a node that has applied
-// another change under the number of one that is made only now: a database that
-// went back gives numbers out again, and this node would take it for known.
-func (f *Feed) lostHistory(ctx context.Context) {
+// stopAfterLoss drops the lease and makes Run return. It is called if a new change
+// has a sequence number under which this node has already applied another change:
+// the database went back in time and issues its numbers again, and this node would
+// never read the new change.
+func (f *Feed) stopAfterLoss(ctx context.Context) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lost = true
-	_ = f.fenced(ctx, store.ErrFenced)
+	_ = f.dropIfFenced(ctx, store.ErrFenced)
 }

@@ -12,7 +12,7 @@ import (
 
 // Guarantee: a change does not wait for long behind one that gets no response
 // from the database, and says that it changed nothing.
-func TestCommitGivesUpItsTurn(t *testing.T) {
+func TestQueuedCommitTimesOut(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	f := New(Config{Store: s, Node: "a", Lease: 200 * time.Millisecond})

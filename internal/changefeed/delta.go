@@ -8,64 +8,65 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// delta takes rows of the store into the index.
+// delta passes rows of the store to the index.
 type delta struct {
-	feed     *Feed
-	watchdog *time.Timer
-	cancel   context.CancelCauseFunc
-	gentle   bool      // leaves a share of the time to others
-	since    time.Time // the last rest
-	rows     int
-	revived  []toksta.KeyID // revoked once, live in the store
+	feed      *Feed
+	watchdog  *time.Timer
+	cancel    context.CancelCauseFunc
+	throttled bool      // leaves processor time to other processes
+	since     time.Time // end of the last pause
+	rows      int
+	revived   []toksta.KeyID // live in the store although revoked before
 }
 
-// watch returns a context that ends when reading stands still for as long as a
-// lease: a connection that hangs must not keep the node from trying another,
-// while a long snapshot may take its time.
-func (f *Feed) watch(ctx context.Context) (context.Context, *delta) {
+// newDelta returns a delta and a context that is cancelled when no row has arrived
+// for the length of a lease. A hanging connection is thereby given up, while a long
+// snapshot may continue.
+func (f *Feed) newDelta(ctx context.Context) (context.Context, *delta) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stuck := fmt.Errorf("no answer for %s: %w", f.life, context.DeadlineExceeded)
+	stalled := fmt.Errorf("no row from the store for %s: %w", f.leaseLen, context.DeadlineExceeded)
 	return ctx, &delta{
-		feed: f, cancel: cancel, watchdog: time.AfterFunc(f.life, func() { cancel(stuck) }), since: time.Now(),
+		feed: f, cancel: cancel, watchdog: time.AfterFunc(f.leaseLen, func() { cancel(stalled) }), since: time.Now(),
 	}
 }
 
-// stop ends the watch.
+// stop releases the watchdog and the context.
 func (d *delta) stop() {
 	d.watchdog.Stop()
 	d.cancel(nil)
 }
 
-// PutAccount passes an account on.
+// PutAccount passes an account to the index.
 func (d *delta) PutAccount(a toksta.Account) {
-	d.step()
+	d.countRow()
 	d.feed.index.PutAccount(a)
 }
 
-// PutGrant passes a grant on: as revoked when this node ever saw it revoked,
-// whatever the store says today.
+// PutGrant passes a grant to the index. If the digest has a tombstone, the grant is
+// passed as revoked, whatever the store says.
 func (d *delta) PutGrant(digest toksta.Digest, account toksta.AccountID, g toksta.Grant) {
-	d.step()
+	d.countRow()
 	switch {
 	case g.Revoked:
-		d.feed.tomb.add(digest)
-	case d.feed.tomb.has(digest):
+		d.feed.tombstones.add(digest)
+	case d.feed.tombstones.has(digest):
 		d.revived = append(d.revived, g.KeyID)
 		g.Revoked = true
 	}
 	d.feed.index.PutGrant(digest, account, g)
 }
 
-// stride is how many rows come between two looks at the time.
-const stride = 512
+// rowsPerCheck is the number of rows between two resets of the watchdog.
+const rowsPerCheck = 512
 
-// step shows the watchdog that rows are still coming.
-func (d *delta) step() {
-	if d.rows++; d.rows%stride != 0 {
+// countRow resets the watchdog and, if the delta is throttled, pauses for a third of
+// the time since the last pause.
+func (d *delta) countRow() {
+	if d.rows++; d.rows%rowsPerCheck != 0 {
 		return
 	}
-	d.watchdog.Reset(d.feed.life)
-	if d.gentle {
+	d.watchdog.Reset(d.feed.leaseLen)
+	if d.throttled {
 		<-time.After(time.Since(d.since) / 3)
 		d.since = time.Now()
 	}

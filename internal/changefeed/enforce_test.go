@@ -36,8 +36,8 @@ func confirmedBy(t *testing.T, r toksta.Receipt, confirmed, fenced []string) {
 	}
 }
 
-// Guarantee I1: when a revoke returns, neither node admits the key; and I2:
-// when a create returns, both do.
+// Guarantee I1: when a revoke returns, no node admits the key. Guarantee I2: when a
+// create returns, every node does.
 func TestCommitReachesEveryNode(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
@@ -52,7 +52,7 @@ func TestCommitReachesEveryNode(t *testing.T) {
 			k := newKey(time.Now(), fmt.Sprint("key ", i))
 			mustCommit(t, from, create(k))
 			if !a.admits(k) || !b.admits(k) {
-				t.Errorf("%s: a created key is refused", k.Name)
+				t.Errorf("%s: a created key is rejected", k.Name)
 			}
 			r := mustCommit(t, from, revoke(k, time.Now()))
 			if a.admits(k) || b.admits(k) {
@@ -66,9 +66,9 @@ func TestCommitReachesEveryNode(t *testing.T) {
 	wg.Wait()
 }
 
-// One node, the shipped default, is the same protocol with one participant and
-// must not wait for a timer.
-func TestOneNodeWaitsForNobody(t *testing.T) {
+// Guarantee: a single node, the shipped default, follows the same protocol without
+// waiting for a timer.
+func TestOneNodeDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := startNode(t, Config{Store: openStore(t), Node: "a"})
 		defer n.stop()
@@ -82,8 +82,8 @@ func TestOneNodeWaitsForNobody(t *testing.T) {
 	})
 }
 
-// Guarantee I1 for a node that joins while a revoke is on its way: nodes are
-// listed after the commit, so it is waited for or has loaded the change.
+// Guarantee I1 for a node that joins during a revoke: nodes are listed after the
+// commit, so the revoke waits for the node, or the node has loaded the change.
 func TestNodeThatJoinsBeforeTheCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &faulty{Store: openStore(t)}
@@ -102,20 +102,20 @@ func TestNodeThatJoinsBeforeTheCommit(t *testing.T) {
 	})
 }
 
-// Guarantees I1, I5 and I9 for a node cut off from the store: a revoke waits
-// until its lease is over, no longer, and says so.
-func TestCutOffNodeIsWaitedOut(t *testing.T) {
+// Guarantees I1, I5 and I9 for a node without connection to the store: a revoke
+// waits until its lease has ended, no longer, and reports the node as fenced.
+func TestCutOffNodeIsFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
-		way := &faulty{Store: s}
-		b := startNode(t, Config{Store: way, Node: "b"})
+		link := &faulty{Store: s}
+		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
 		k := newKey(time.Now(), "k")
 		mustCommit(t, a, create(k))
 
-		way.cut.Store(true)
+		link.cut.Store(true)
 		if !b.admits(k) {
 			t.Fatal("a node that has just renewed does not admit: nothing is tested")
 		}
@@ -124,46 +124,46 @@ func TestCutOffNodeIsWaitedOut(t *testing.T) {
 		if b.admits(k) {
 			t.Error("a cut-off node admits a key whose revoke has returned")
 		}
-		if bound := sitOut(DefaultLease) + maxPause; r.Took > bound {
+		if bound := fenceAfter(DefaultLease) + maxPause; r.Took > bound {
 			t.Errorf("the revoke took %v, more than %v", r.Took, bound)
 		}
-		way.cut.Store(false)
-		<-time.After(DefaultLease / beats)
+		link.cut.Store(false)
+		<-time.After(DefaultLease / heartbeats)
 		synctest.Wait()
 		if !b.Valid(time.Now()) || b.admits(k) {
-			t.Error("a node that is back should vouch for keys again, and refuse the revoked one")
+			t.Error("a reconnected node should hold a lease and reject the revoked key")
 		}
 	})
 }
 
-// A dead node costs one wait, once: the change that waited it out removes its
-// row, and the ones after are fast again.
-func TestDeadNodeCostsOneWait(t *testing.T) {
+// Guarantee: only one change waits for a killed node. That change removes the node's
+// row, and later changes return at once.
+func TestKilledNodeCostsOneWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
-		// Killed: its row is there, nobody renews it. Its lease was longer.
-		dead := store.Node{ID: "dead", Epoch: "1", Lease: 2 * DefaultLease}
-		if err := s.Register(t.Context(), dead); err != nil {
+		// A killed node: its row exists and is not renewed. Its lease is longer.
+		killed := store.Node{ID: "killed", Epoch: "1", Lease: 2 * DefaultLease}
+		if err := s.Register(t.Context(), killed); err != nil {
 			t.Fatal(err)
 		}
 		k := newKey(time.Now(), "k")
 		r := mustCommit(t, a, create(k))
-		confirmedBy(t, r, []string{"a"}, []string{"dead"})
-		if r.Took < dead.Lease {
-			t.Errorf("waited %v for a lease of %v", r.Took, dead.Lease)
+		confirmedBy(t, r, []string{"a"}, []string{"killed"})
+		if r.Took < killed.Lease {
+			t.Errorf("waited %v for a lease of %v", r.Took, killed.Lease)
 		}
 		r = mustCommit(t, a, revoke(k, time.Now()))
 		confirmedBy(t, r, []string{"a"}, nil)
 		if r.Took != 0 {
-			t.Errorf("the next change took %v", r.Took)
+			t.Errorf("the next change took %v, want 0", r.Took)
 		}
 	})
 }
 
 // Guarantee I1 whatever the database's wall clock does: after a jump ahead no
-// renewal looks recent, and every live node must be waited for all the same.
+// renewal looks recent, but every live node must be waited for.
 func TestDatabaseClockJumps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "toksta.db")
 	for _, jump := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
@@ -175,29 +175,29 @@ func TestDatabaseClockJumps(t *testing.T) {
 			defer s.Close()
 			a := startNode(t, Config{Store: s, Node: "a"})
 			defer a.stop()
-			way := &faulty{Store: s}
-			b := startNode(t, Config{Store: way, Node: "b"})
+			link := &faulty{Store: s}
+			b := startNode(t, Config{Store: link, Node: "b"})
 			defer b.stop()
 			k := newKey(time.Now(), "k "+jump.String())
 			mustCommit(t, a, create(k))
-			way.cut.Store(true)
-			pretend(t, path, jump)
+			link.cut.Store(true)
+			shiftRenewals(t, path, jump)
 			if !b.admits(k) {
 				t.Fatal("the node has stopped already: nothing is tested")
 			}
 			confirmedBy(t, mustCommit(t, a, revoke(k, time.Now())), []string{"a"}, []string{"b"})
 			if b.admits(k) {
-				t.Error("a node hidden by the clock admits the revoked key")
+				t.Error("the cut-off node admits the revoked key")
 			}
 		})
 	}
 }
 
-// pretend makes the database look as if its clock had jumped since every
-// renewal.
-func pretend(t *testing.T, path string, jump time.Duration) {
+// shiftRenewals shifts the renewal times of all nodes, as if the database's clock
+// had jumped since.
+func shiftRenewals(t *testing.T, path string, jump time.Duration) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)") // a node may be writing
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)") // a node may hold the lock
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,54 +207,54 @@ func pretend(t *testing.T, path string, jump time.Duration) {
 	}
 }
 
-// A node that came back while it was waited out keeps its row: it holds a
+// Guarantee: a node that renews during the wait for it keeps its row. It holds a
 // lease again, and the next change must wait for it.
-func TestNodeThatComesBackIsNotFenced(t *testing.T) {
+func TestRenewedNodeIsNotFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
-		// Renews, and never says what it has applied.
-		mute := store.Node{ID: "mute", Epoch: "1", Lease: DefaultLease}
-		if err := s.Register(t.Context(), mute); err != nil {
+		// Renews without acknowledging any change.
+		silent := store.Node{ID: "silent", Epoch: "1", Lease: DefaultLease}
+		if err := s.Register(t.Context(), silent); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
 			<-time.After(DefaultLease / 2)
-			if _, err := s.Renew(t.Context(), mute); err != nil {
+			if _, err := s.Renew(t.Context(), silent); err != nil {
 				t.Error(err)
 			}
 		}()
 		r := mustCommit(t, a, create(newKey(time.Now(), "k")))
-		confirmedBy(t, r, []string{"a"}, []string{"mute"})
+		confirmedBy(t, r, []string{"a"}, []string{"silent"})
 		if nodes, err := a.Nodes(t.Context()); err != nil || len(nodes) != 2 {
 			t.Errorf("nodes %v, %v: want both", nodes, err)
 		}
 	})
 }
 
-// Guarantee I1 when the answer to a renewal is late: the lease runs from
-// before the request was sent. A lease from the answer would outlive the
+// Guarantee I1 when the response to a renewal is late: the lease starts before the
+// request was sent. A lease that started with the response would outlast the
 // revoke's wait.
 func TestLeaseRunsFromTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
-		way := &faulty{Store: s}
-		b := startNode(t, Config{Store: way, Node: "b"})
+		link := &faulty{Store: s}
+		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
 		k := newKey(time.Now(), "k")
 		mustCommit(t, a, create(k))
 
-		answer := make(chan error)
-		way.late.Store(&answer)
-		<-time.After(DefaultLease / beats) // b's next beat: carried out, not answered
+		response := make(chan error)
+		link.late.Store(&response)
+		<-time.After(DefaultLease / heartbeats) // b's next heartbeat is executed, its response is held
 		synctest.Wait()
 		go func() {
 			<-time.After(3 * time.Second)
-			way.cut.Store(true)
-			close(answer)
+			link.cut.Store(true)
+			close(response)
 		}()
 		r := mustCommit(t, a, revoke(k, time.Now()))
 		confirmedBy(t, r, []string{"a"}, []string{"b"})
@@ -264,35 +264,35 @@ func TestLeaseRunsFromTheRequest(t *testing.T) {
 	})
 }
 
-// Guarantee I1 for a node that renews and does not get to read what was written
-// before that: a renewal is good for a lease only once its number is applied.
+// Guarantee I1 for a node that renews but cannot read the changes before the
+// renewal: it takes a lease only when it has applied the renewal's number.
 func TestRenewalWithoutItsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
-		way := &faulty{Store: s}
-		b := startNode(t, Config{Store: way, Node: "b"})
+		link := &faulty{Store: s}
+		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
 		k := newKey(time.Now(), "k")
 		mustCommit(t, a, create(k))
-		way.blind.Store(true)
+		link.stale.Store(true)
 		r := mustCommit(t, a, revoke(k, time.Now()))
 		confirmedBy(t, r, []string{"a"}, []string{"b"})
 		if b.admits(k) || b.Valid(time.Now()) {
-			t.Error("a renewal vouches for changes that the node does not know")
+			t.Error("the node holds a lease without having applied the revoke")
 		}
-		way.blind.Store(false)
-		<-time.After(DefaultLease / beats)
+		link.stale.Store(false)
+		<-time.After(DefaultLease / heartbeats)
 		synctest.Wait()
 		if !b.Valid(time.Now()) || b.admits(k) {
-			t.Error("a node that reads again should vouch for keys, and refuse the revoked one")
+			t.Error("a node that reads again should hold a lease and reject the revoked key")
 		}
 	})
 }
 
-// A change costs each node one read: the bell that comes to who has read
-// already, as the caller's own node has, says so by its number.
+// Guarantee: each node reads once for a change. A notification of a change that the
+// node has applied, such as its own, causes no read.
 func TestOneReadForAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &faulty{Store: openStore(t)}
@@ -308,28 +308,27 @@ func TestOneReadForAChange(t *testing.T) {
 			t.Errorf("%d reads for 10 changes", got)
 		}
 		if nodes, err := a.Nodes(t.Context()); err != nil || nodes[0].Applied != 10 {
-			t.Errorf("the store knows %v of this node, %v", nodes, err)
+			t.Errorf("the node's row is %v, %v", nodes, err)
 		}
 	})
 }
 
-// deaf is a store that does not ring.
-type deaf struct{ faulty }
+// withoutNotifications is a store that sends no notifications.
+type withoutNotifications struct{ faulty }
 
-func (s *deaf) Listen(ctx context.Context, _ func(int64)) error {
+func (s *withoutNotifications) Listen(ctx context.Context, _ func(int64)) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// A node's own changes need not ring there. It tells of them when their callers
-// have gone, and before that when those wait for somebody else: others may be
-// waiting for this node.
-func TestTellsOfItsOwnChanges(t *testing.T) {
+// Guarantee: a node acknowledges its own changes without a notification, when their
+// callers have returned, and earlier if the callers wait for another node.
+func TestAcksOwnChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
-		a := startNode(t, Config{Store: &deaf{faulty{Store: s}}, Node: "a"})
+		a := startNode(t, Config{Store: &withoutNotifications{faulty{Store: s}}, Node: "a"})
 		defer a.stop()
-		told := func() int64 {
+		acked := func() int64 {
 			t.Helper()
 			nodes, err := s.ListNodes(t.Context())
 			if err != nil || nodes[0].ID != "a" {
@@ -340,50 +339,50 @@ func TestTellsOfItsOwnChanges(t *testing.T) {
 		k := newKey(time.Now(), "k")
 		first := mustCommit(t, a, create(k)).Change.Seq
 		synctest.Wait()
-		if got := told(); got != first {
-			t.Errorf("a tells of change %d after %d has returned", got, first)
+		if got := acked(); got != first {
+			t.Errorf("a has acknowledged change %d, want %d, which has returned", got, first)
 		}
-		way := &faulty{Store: s}
-		b := startNode(t, Config{Store: way, Node: "b"})
+		link := &faulty{Store: s}
+		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
-		way.cut.Store(true)
+		link.cut.Store(true)
 		returned := make(chan toksta.Receipt)
 		go func() { returned <- mustCommit(t, a, revoke(k, time.Now())) }()
-		<-time.After(DefaultLease / (2 * beats))
+		<-time.After(DefaultLease / (2 * heartbeats))
 		synctest.Wait()
-		if got := told(); got != first+1 {
-			t.Errorf("a tells of change %d while %d waits for b", got, first+1)
+		if got := acked(); got != first+1 {
+			t.Errorf("a has acknowledged change %d, want %d, which waits for b", got, first+1)
 		}
 		confirmedBy(t, <-returned, []string{"a"}, []string{"b"})
 	})
 }
 
-// mute is a store that takes no ack.
-type mute struct {
-	deaf
+// withoutAcks is a store whose acknowledgements fail.
+type withoutAcks struct {
+	withoutNotifications
 	acks atomic.Int64
 }
 
-func (s *mute) Ack(context.Context, store.Node) error {
+func (s *withoutAcks) Ack(context.Context, store.Node) error {
 	s.acks.Add(1)
 	return errors.New("not now")
 }
 
-// Who waits long for others must not ask its own node to tell of itself with
-// every look: each time that fails is a line in the log, and load on a database
-// that is in trouble.
-func TestTellsOnceWhileItWaits(t *testing.T) {
+// Guarantee: a caller that waits for other nodes makes its own node acknowledge
+// once, not with every poll. Each failed attempt would be a log line, and load on a
+// database that is in trouble.
+func TestAcksOnceWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
-		own := &mute{deaf: deaf{faulty{Store: s}}}
+		own := &withoutAcks{withoutNotifications: withoutNotifications{faulty{Store: s}}}
 		a := startNode(t, Config{Store: own, Node: "a"})
 		defer a.stop()
 		k := newKey(time.Now(), "k")
 		mustCommit(t, a, create(k))
-		way := &faulty{Store: s}
-		b := startNode(t, Config{Store: way, Node: "b"})
+		link := &faulty{Store: s}
+		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
-		way.cut.Store(true)
+		link.cut.Store(true)
 		<-time.After(DefaultLease)
 		own.acks.Store(0)
 		confirmedBy(t, mustCommit(t, a, revoke(k, time.Now())), []string{"a"}, []string{"b"})
@@ -394,11 +393,11 @@ func TestTellsOnceWhileItWaits(t *testing.T) {
 	})
 }
 
-// A change whose outcome was lost may have been made. This node must not wait
-// for the next beat to look.
-func TestFollowsWhatMayHaveBeenMade(t *testing.T) {
+// Guarantee: after a commit with unknown outcome this node reads at once instead of
+// at the next heartbeat, because the change may have been made.
+func TestFollowsAfterUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &deaf{faulty{Store: openStore(t)}}
+		s := &withoutNotifications{faulty{Store: openStore(t)}}
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
 		k := newKey(time.Now(), "k")
@@ -410,24 +409,24 @@ func TestFollowsWhatMayHaveBeenMade(t *testing.T) {
 		}
 		synctest.Wait()
 		if a.admits(k) {
-			t.Error("a admits the key that was revoked")
+			t.Error("a admits the revoked key")
 		}
 	})
 }
 
-// Guarantee I1 across a restart: what a new process of the same name has
-// applied says nothing of the old one, which may be paused, not dead.
-func TestNewProcessDoesNotAnswerForTheOld(t *testing.T) {
+// Guarantee I1 across a restart: an acknowledgement of a new process does not count
+// for an old process of the same name, which may be paused.
+func TestAckCountsForOneProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
-		way := &faulty{Store: s}
-		paused := startNode(t, Config{Store: way, Node: "b"})
+		link := &faulty{Store: s}
+		paused := startNode(t, Config{Store: link, Node: "b"})
 		defer paused.stop()
 		k := newKey(time.Now(), "k")
 		mustCommit(t, a, create(k))
-		way.cut.Store(true)
+		link.cut.Store(true)
 		again := startNode(t, Config{Store: s, Node: "b"})
 		defer again.stop()
 
@@ -439,9 +438,9 @@ func TestNewProcessDoesNotAnswerForTheOld(t *testing.T) {
 	})
 }
 
-// Repeating a revoke whose caller gave up must wait as the first one: a node
-// that has not heard of it may still admit. Also: giving up says that the
-// change was written.
+// Guarantee: a repeated revoke, whose first caller gave up, waits as the first one,
+// because a node without the change may still admit the key. A caller that gives up
+// is told that the change was written.
 func TestRepeatWaitsForTheFirst(t *testing.T) {
 	nothing := write(store.Mutation{})
 	repeat := func(k toksta.Key) store.Decide {
@@ -456,12 +455,12 @@ func TestRepeatWaitsForTheFirst(t *testing.T) {
 				s := openStore(t)
 				a := startNode(t, Config{Store: s, Node: "a"})
 				defer a.stop()
-				way := &faulty{Store: s}
-				b := startNode(t, Config{Store: way, Node: "b"})
+				link := &faulty{Store: s}
+				b := startNode(t, Config{Store: link, Node: "b"})
 				defer b.stop()
 				k := newKey(time.Now(), "k")
 				mustCommit(t, a, create(k))
-				way.cut.Store(true)
+				link.cut.Store(true)
 
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -490,9 +489,9 @@ func TestRepeatWaitsForTheFirst(t *testing.T) {
 	}
 }
 
-// A decision that fails changes nothing and is not dressed up: callers match
-// on it.
-func TestDecidesErrorComesBack(t *testing.T) {
+// Guarantee: if decide fails, nothing changes and its error is returned unchanged,
+// so that callers can match it.
+func TestDecideErrorIsReturned(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	a := startNode(t, Config{Store: s, Node: "a"})
@@ -506,8 +505,8 @@ func TestDecidesErrorComesBack(t *testing.T) {
 	}
 }
 
-// A process that is no node, such as one that is stopping, still waits for
-// those that are.
+// Guarantee: a process that is not registered, for example while it stops, still
+// waits for the nodes.
 func TestCommitWithoutRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
@@ -517,19 +516,19 @@ func TestCommitWithoutRun(t *testing.T) {
 		k := newKey(time.Now(), "k")
 		confirmedBy(t, mustCommit(t, outside, create(k)), []string{"b"}, nil)
 		if outside.Valid(time.Now()) {
-			t.Error("a feed that does not run vouches for keys")
+			t.Error("a feed that does not run holds a lease")
 		}
-		// With nothing to do it cannot know what the others should know.
+		// Without a change and without following, the number to wait for is unknown.
 		confirmedBy(t, mustCommit(t, outside, write(store.Mutation{})), nil, []string{"b"})
 	})
 }
 
-// A process that is cut off in the middle of its changes leaves one of them
-// behind in the database, not as many as it has connections: each would hold up
-// everybody in turn.
+// Guarantee: a process that loses its connection during changes leaves one open
+// transaction in the database, not one per connection. Each would block all other
+// changes in turn.
 func TestOneCommitInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &crowd{Store: openStore(t)}
+		s := &commitCounter{Store: openStore(t)}
 		a := startNode(t, Config{Store: s, Node: "a"})
 		defer a.stop()
 		var calls sync.WaitGroup
@@ -542,23 +541,22 @@ func TestOneCommitInFlight(t *testing.T) {
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		a.turn <- struct{}{}
+		a.committing <- struct{}{}
 		if _, err := a.Commit(gone, operator, write(store.Mutation{})); !errors.Is(err, context.Canceled) {
-			t.Errorf("a caller who left waits for a turn: %v", err)
+			t.Errorf("a cancelled caller waits for the commit before it: %v", err)
 		}
-		<-a.turn
+		<-a.committing
 	})
 }
 
-// crowd counts the commits that are under way together, each of which takes a
-// while.
-type crowd struct {
+// commitCounter counts concurrent commits, each of which takes some time.
+type commitCounter struct {
 	Store
 	mu        sync.Mutex
 	now, most int
 }
 
-func (c *crowd) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
+func (c *commitCounter) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
 	c.mu.Lock()
 	c.now++
 	c.most = max(c.most, c.now)

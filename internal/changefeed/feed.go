@@ -1,19 +1,19 @@
-// Package changefeed follows the change log into this node's index, and makes
-// a change final: when Commit returns, no node admits a request on the state
-// before it.
+// Package changefeed applies the change log to this node's index and enforces
+// changes: when Commit returns, no node admits a request on the state before the
+// change.
 //
-// It stands beside the request path, which asks it one thing (Valid: may this
-// node vouch for keys now?), and in the middle of the mutation path, where it
-// is the [store.Log] that keys, accounts and signin write through. It never
-// decides anything about a key, and nothing that wakes it carries authority:
-// what counts is what was read from the store.
+// The request path calls one method of it, Valid, which reports whether this node
+// holds a valid lease. On the mutation path it is the [store.Log] through which
+// keys, accounts and signin write. It decides nothing about keys. Notifications
+// carry no authority: only rows read from the store change the index.
 //
-// The argument, in three sentences. A node admits only under a lease that
-// started before its last renewal was sent and was published after all changes
-// up to that renewal's number were applied. A renewal ordered after a change has
-// its number or a later one, so its lease knows of it; one ordered before was
-// sent before the commit returned, so its lease ends within one lease of that
-// moment. Commit waits for the first or sits out the second.
+// Why a change is enforced when Commit returns: a node admits requests only under
+// a lease. A lease starts before its renewal is sent, and it is published only
+// after the node has applied all changes up to the renewal's sequence number. A
+// renewal ordered after a change has the number of that change or a higher one, so
+// its lease covers the change. A renewal ordered before the change was sent before
+// the commit returned, so its lease ends within one lease of that moment. Commit
+// waits until each node has applied the change or its lease has ended.
 package changefeed
 
 import (
@@ -34,64 +34,64 @@ type Store interface {
 	store.Nodes
 }
 
-// Index takes what the feed reads, and says how much it holds.
+// Index receives the rows that the feed reads and counts its contents.
 type Index interface {
 	store.DeltaSink
 	Len() (keys, accounts int)
 }
 
-// DefaultLease is how long a node admits without the store when the
-// configuration does not say.
+// DefaultLease is the lease length if Config.Lease is zero.
 const DefaultLease = 4 * time.Second
 
-// Config is what a Feed is made of. Store, Index and Node are required.
+// Config configures a Feed. Store, Index and Node are required.
 type Config struct {
 	Store      Store
 	Index      Index
 	Node       string        // the operator's name for this process
 	Version    string        // of the program, for people
 	Lease      time.Duration // 0: DefaultLease
-	Tombstones string        // file of secrets once seen revoked; "": none is kept
+	Tombstones string        // path of the tombstone file; "": no file
 	Clock      Clock         // nil: the system's
-	Log        *slog.Logger  // nil: nothing is logged
+	Log        *slog.Logger  // nil: no logging
 }
 
-// Feed is one node's membership. Its methods are safe for concurrent use.
+// Feed makes one process a node of the cluster. Its methods are safe for concurrent
+// use.
 type Feed struct {
-	store Store
-	index Index
-	clock Clock
-	log   *slog.Logger
-	tomb  *tombstones
-	life  time.Duration
+	store      Store
+	index      Index
+	clock      Clock
+	log        *slog.Logger
+	tombstones *tombstones
+	leaseLen   time.Duration
 
-	lease   atomic.Pointer[lease] // nil: none
-	applied atomic.Int64
-	heard   atomic.Int64  // the last change, as far as anybody has told
-	woken   chan struct{} // there may be something to apply, or to tell
-	turn    chan struct{} // held by the one commit that this process has in flight
-	ready   chan struct{}
-	once    sync.Once // closes ready
+	lease      atomic.Pointer[lease] // nil: none
+	applied    atomic.Int64
+	notified   atomic.Int64  // highest sequence number in a notification
+	wake       chan struct{} // a change may have to be applied or acknowledged
+	committing chan struct{} // held by the one commit of this process in flight
+	ready      chan struct{}
+	once       sync.Once // closes ready
 
-	mu   sync.Mutex // serialises following
-	node store.Node // Epoch "" while not registered
-	told int64      // number that the store knows this node has applied
+	mu    sync.Mutex // serialises following
+	node  store.Node // Epoch "" while not registered
+	acked int64      // sequence number that the node's row shows as applied
 
-	revived []toksta.KeyID // revoked once, live in the store
-	lost    bool           // the store has certainly lost what this node applied
+	revived []toksta.KeyID // live in the store although revoked before
+	lost    bool           // the store lost changes that this node applied
 
 	unrecorded bool // the last flush of tombstones failed
 }
 
-// New returns a feed that does nothing until Run.
+// New returns a feed that does nothing until Run is called.
 func New(c Config) *Feed {
-	life := cmp.Or(c.Lease, DefaultLease)
+	leaseLen := cmp.Or(c.Lease, DefaultLease)
 	f := &Feed{
-		store: c.Store, index: c.Index, clock: c.Clock, log: c.Log, tomb: newTombstones(c.Tombstones), life: life,
-		woken: make(chan struct{}, 1),
-		turn:  make(chan struct{}, 1),
-		ready: make(chan struct{}),
-		node:  store.Node{ID: c.Node, Version: c.Version, Lease: life},
+		store: c.Store, index: c.Index, clock: c.Clock, log: c.Log, tombstones: newTombstones(c.Tombstones), leaseLen: leaseLen,
+		wake:       make(chan struct{}, 1),
+		committing: make(chan struct{}, 1),
+		ready:      make(chan struct{}),
+		node:       store.Node{ID: c.Node, Version: c.Version, Lease: leaseLen},
 	}
 	if f.clock == nil {
 		f.clock = systemClock{base: time.Now()}
@@ -102,26 +102,27 @@ func New(c Config) *Feed {
 	return f
 }
 
-// Valid reports whether this node may admit a request that it met at now,
-// which must come from time.Now and be no older than the request. Ask it
-// before the index, never after. It takes no lock and allocates nothing.
+// Valid reports whether this node may admit a request that it received at now. The
+// value of now must come from time.Now and be no earlier than the receipt of the
+// request. Call Valid before the look-up in the index, never after it. Valid takes
+// no lock and allocates nothing.
 func (f *Feed) Valid(now time.Time) bool {
 	l := f.lease.Load()
 	return l != nil && l.covers(f.clock.At(now))
 }
 
-// Ready is closed when the node has taken its first lease: the index is
-// whole.
+// Ready returns a channel that is closed when the node has taken its first lease.
+// The index is complete then.
 func (f *Feed) Ready() <-chan struct{} { return f.ready }
 
-// Status is this node as it sees itself.
+// Status describes this node as the node itself sees it.
 type Status struct {
 	Node      string
-	Applied   int64         // number of the last change in the index
-	LeaseLeft time.Duration // 0: not admitting
+	Applied   int64         // sequence number of the last change in the index
+	LeaseLeft time.Duration // 0: no valid lease
 }
 
-// Status returns the node's state now.
+// Status returns the node's current state.
 func (f *Feed) Status() Status {
 	s := Status{Node: f.node.ID, Applied: f.applied.Load()}
 	if l := f.lease.Load(); l != nil {
@@ -132,26 +133,27 @@ func (f *Feed) Status() Status {
 	return s
 }
 
-// Nodes returns every node that is waited for, this one included.
+// Nodes returns all registered nodes, including this one.
 func (f *Feed) Nodes(ctx context.Context) ([]store.Node, error) {
 	return f.store.ListNodes(ctx)
 }
 
-// CheckTombstones reads the file of tombstones and returns how many revoked
-// secrets it records. The error says which part of the file is damaged, or why
-// a revocation could not be recorded.
-func (f *Feed) CheckTombstones() (recorded int, err error) { return f.tomb.check() }
+// CheckTombstones reads the tombstone file and returns the number of revoked secrets
+// in it. The error says which part of the file is damaged, or why a revocation could
+// not be recorded.
+func (f *Feed) CheckTombstones() (recorded int, err error) { return f.tombstones.check() }
 
-// hear takes a number that a change is said to have: Run applies it at once
-// instead of at the next beat, and tells of it. It has no authority.
-func (f *Feed) hear(seq int64) {
-	for heard := f.heard.Load(); seq > heard && !f.heard.CompareAndSwap(heard, seq); heard = f.heard.Load() {
+// notify makes Run apply and acknowledge the change seq now instead of at the next
+// heartbeat. The number is a hint without authority.
+func (f *Feed) notify(seq int64) {
+	for notified := f.notified.Load(); seq > notified && !f.notified.CompareAndSwap(notified, seq); notified = f.notified.Load() {
 	}
 	select {
-	case f.woken <- struct{}{}:
+	case f.wake <- struct{}{}:
 	default:
 	}
 }
 
-// hearMore is hear of a change whose number nobody has told.
-func (f *Feed) hearMore() { f.hear(unknowable) }
+// notifyUnknown makes Run read from the store although the number of the change is
+// not known.
+func (f *Feed) notifyUnknown() { f.notify(unknownSeq) }

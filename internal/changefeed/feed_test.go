@@ -29,7 +29,7 @@ func openStore(tb testing.TB) store.Store {
 	return s
 }
 
-// node is one feed with its index, running until stop.
+// node is a feed with its index, running until stop.
 type node struct {
 	*Feed
 	index *index.Index
@@ -62,7 +62,7 @@ func run(f *Feed) (done <-chan error, stop context.CancelFunc) {
 
 var operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "test"}
 
-// write makes a decide that writes m whatever the state.
+// write returns a decide function that writes m unconditionally.
 func write(m store.Mutation) store.Decide {
 	return func(context.Context, store.Reader) (store.Mutation, error) { return m, nil }
 }
@@ -95,7 +95,7 @@ func mustCommit(tb testing.TB, log store.Log, d store.Decide) toksta.Receipt {
 	return r
 }
 
-// admits is a request's two questions, in the order of the request path.
+// admits checks the lease and the index, in the order of the request path.
 func (n node) admits(k toksta.Key) bool {
 	if !n.Valid(time.Now()) {
 		return false
@@ -104,14 +104,14 @@ func (n node) admits(k toksta.Key) bool {
 	return known && !g.Revoked
 }
 
-// faulty is a node's own way to the store, with faults between.
+// faulty is a node's connection to the store, with faults.
 type faulty struct {
 	Store
-	cut     atomic.Bool                // nothing of the node's own gets through
-	blind   atomic.Bool                // it can write, and what it reads is old
-	late    atomic.Pointer[chan error] // renewals are carried out, their answer waits
+	cut     atomic.Bool                // all calls of the node fail
+	stale   atomic.Bool                // writes succeed, Follow returns no changes
+	late    atomic.Pointer[chan error] // the response of the next renewal waits
 	first   func()                     // runs before the next commit
-	lost    atomic.Bool                // commits are carried out, their answer is lost
+	lost    atomic.Bool                // commits succeed with an unknown outcome
 	follows atomic.Int64
 }
 
@@ -131,7 +131,7 @@ func (s *faulty) Follow(ctx context.Context, n store.Node, sink store.DeltaSink)
 	switch {
 	case s.cut.Load():
 		return 0, errors.New("no route to the store")
-	case s.blind.Load():
+	case s.stale.Load():
 		return n.Applied, nil
 	}
 	return s.Store.Follow(ctx, n, sink)
@@ -156,7 +156,7 @@ func (s *faulty) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (t
 	return change, err
 }
 
-// BenchmarkCommit is the cost of an enforced change on one node.
+// BenchmarkCommit measures an enforced change on one node.
 func BenchmarkCommit(b *testing.B) {
 	s := openStore(b)
 	n := startNode(b, Config{Store: s, Node: "a"})
@@ -167,7 +167,7 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkValid is what the lease costs every request.
+// BenchmarkValid measures the cost of the lease for every request.
 func BenchmarkValid(b *testing.B) {
 	n := startNode(b, Config{Store: openStore(b), Node: "a"})
 	defer n.stop()

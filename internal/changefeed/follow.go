@@ -12,26 +12,26 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// errLost ends the process: what it holds may be in no database any more, where
-// nobody could revoke it, and an index forgets nothing.
-var errLost = errors.New("the database lost changes that this process had applied, and it must start anew")
+// errLostChanges makes Run return. The index may contain keys that no database
+// contains any more. Such keys could not be revoked, and an index removes nothing.
+var errLostChanges = errors.New("the database lost changes that this process had applied; the process must restart")
 
-// beats is how many renewals fall into a lease: three may fail in a row.
-const beats = 4
+// heartbeats is the number of renewals in a lease: three in a row may fail.
+const heartbeats = 4
 
-// Run makes this process a node and keeps it one until ctx ends: it reads the
-// tombstones, registers, loads the index, then renews the lease at every beat
-// and whenever something wakes it. On the way out it stops admitting before
-// it leaves. It fails only when the tombstone file cannot be used; trouble
-// with the store is logged and tried again.
+// Run makes this process a node until ctx ends: it reads the tombstones, loads the
+// index, registers, and then renews the lease at every heartbeat and applies changes
+// when it is notified. It stops admitting requests before it removes its
+// registration. It returns an error only if the tombstone file cannot be used or the
+// database lost changes; other failures of the store are logged and retried.
 func (f *Feed) Run(ctx context.Context) error {
-	found, err := f.tomb.open()
+	found, err := f.tombstones.open()
 	if err != nil {
 		return err
 	}
-	defer f.tomb.close()
+	defer f.tombstones.close()
 	if found != (damage{}) {
-		f.log.LogAttrs(ctx, slog.LevelError, "the file of tombstones was damaged", slog.String("file", f.tomb.path), slog.Any("error", found))
+		f.log.LogAttrs(ctx, slog.LevelError, "the tombstone file was damaged", slog.String("file", f.tombstones.path), slog.Any("error", found))
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -41,59 +41,60 @@ func (f *Feed) Run(ctx context.Context) error {
 		defer close(listened)
 		f.listen(ctx)
 	}()
-	beat := time.NewTicker(f.life / beats)
-	defer beat.Stop()
+	heartbeat := time.NewTicker(f.leaseLen / heartbeats)
+	defer heartbeat.Stop()
 	step, behind := f.renew, false
-	for ctx.Err() == nil && !errors.Is(err, errLost) {
-		if err = f.keepUp(ctx, step); err != nil && ctx.Err() == nil {
-			f.log.LogAttrs(ctx, slog.LevelWarn, "the node could not keep up with the store", slog.Any("error", err))
+	for ctx.Err() == nil && !errors.Is(err, errLostChanges) {
+		if err = f.advance(ctx, step); err != nil && ctx.Err() == nil {
+			f.log.LogAttrs(ctx, slog.LevelWarn, "the node could not apply the changes in the store", slog.Any("error", err))
 		} else if behind {
-			f.log.LogAttrs(ctx, slog.LevelInfo, "the node keeps up with the store again")
+			f.log.LogAttrs(ctx, slog.LevelInfo, "the node applies the changes in the store again")
 		}
 		behind = err != nil
 		select {
 		case <-ctx.Done():
-		case <-beat.C:
+		case <-heartbeat.C:
 			step = f.renew
-		case <-f.woken:
-			step = f.followHeard
+		case <-f.wake:
+			step = f.followNotified
 		}
 	}
 	cancel()
 	<-listened
 	left := f.leave(context.WithoutCancel(ctx))
-	if errors.Is(err, errLost) {
+	if errors.Is(err, errLostChanges) {
 		return err
 	}
 	return left
 }
 
-// listen hears of changes until ctx ends. Losing the connection costs time, not
-// truth: the beat goes on.
+// listen receives notifications until ctx ends. A lost connection delays changes
+// until the next heartbeat, but loses none.
 func (f *Feed) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := f.store.Listen(ctx, f.ring); err != nil && ctx.Err() == nil {
-			f.log.LogAttrs(ctx, slog.LevelWarn, "the node cannot hear of changes and polls", slog.Any("error", err))
+		if err := f.store.Listen(ctx, f.onNotification); err != nil && ctx.Err() == nil {
+			f.log.LogAttrs(ctx, slog.LevelWarn, "the node receives no notifications of changes and polls for them", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(f.life / beats):
+		case <-time.After(f.leaseLen / heartbeats):
 		}
 	}
 }
 
-// ring hears of a change whose number the bell may not know.
-func (f *Feed) ring(seq int64) {
+// onNotification handles a notification, which has the number 0 if the number is not
+// known.
+func (f *Feed) onNotification(seq int64) {
 	if seq == 0 {
-		f.hearMore()
+		f.notifyUnknown()
 		return
 	}
-	f.hear(seq)
+	f.notify(seq)
 }
 
-// keepUp takes a step, after registering and by a renewal when the node is no
-// member, and tells those who wait what it knows now.
-func (f *Feed) keepUp(ctx context.Context, step func(context.Context) error) error {
+// advance runs a step, then acknowledges the changes that the node has applied. A
+// node that is not registered registers and renews instead of the step.
+func (f *Feed) advance(ctx context.Context, step func(context.Context) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.node.Epoch == "" {
@@ -106,15 +107,14 @@ func (f *Feed) keepUp(ctx context.Context, step func(context.Context) error) err
 		return err
 	}
 	f.flushTombstones(ctx)
-	if err := f.tell(ctx); err != nil {
+	if err := f.ack(ctx); err != nil {
 		return err
 	}
-	return f.revokeAgain(ctx)
+	return f.revokeRevived(ctx)
 }
 
-// catchUp follows on the path of a mutation, unless the node has applied seq
-// already (0: never enough) or is no member. It returns the node as it is
-// then.
+// catchUp follows during a mutation, unless the node has applied seq already (0:
+// always follow) or is not registered. It returns the node's state afterwards.
 func (f *Feed) catchUp(ctx context.Context, seq int64) (store.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,19 +125,19 @@ func (f *Feed) catchUp(ctx context.Context, seq int64) (store.Node, error) {
 	return f.node, err
 }
 
-// register loads everything, then joins, under an epoch of its own: a process
-// never takes over the row of an earlier one. In this order nobody waits for,
-// or gives up on, a node that is busy loading; what changes meanwhile comes
-// with the first renewal, before the first lease.
+// register loads everything and then registers under a new epoch; a process never
+// takes over the row of an earlier one. In this order no caller waits for, or
+// fences, a node that is still loading. Changes during the load arrive with the
+// first renewal, before the first lease.
 func (f *Feed) register(ctx context.Context) error {
 	seq, err := f.load(ctx)
 	if err != nil {
 		return fmt.Errorf("load the keys: %w", err)
 	}
 	if f.lost || seq < f.applied.Load() {
-		return errLost
+		return errLostChanges
 	}
-	if err := f.revokeAgain(ctx); err != nil {
+	if err := f.revokeRevived(ctx); err != nil {
 		return err
 	}
 	n := f.node
@@ -145,34 +145,34 @@ func (f *Feed) register(ctx context.Context) error {
 	if err := f.store.Register(ctx, n); err != nil {
 		return fmt.Errorf("register the node: %w", err)
 	}
-	f.node, f.told = n, seq
+	f.node, f.acked = n, seq
 	f.applied.Store(seq)
 	return nil
 }
 
-// load brings the index to one moment of the store and returns its number. A
-// process that is new among others that serve takes its time: they may share
-// processors and database with it. After a fail-over nobody serves, and all
-// load at once.
+// load fills the index with one snapshot of the store and returns its sequence
+// number. A new process loads slowly if other nodes serve, because it may share
+// processors and database with them. After a fail-over no node serves, so all load
+// at full speed.
 func (f *Feed) load(ctx context.Context) (seq int64, err error) {
 	others, err := f.store.ListNodes(ctx)
 	if err != nil {
 		return 0, err
 	}
-	ctx, sink := f.watch(ctx)
+	ctx, sink := f.newDelta(ctx)
 	defer sink.stop()
-	sink.gentle = f.applied.Load() == 0 && slices.ContainsFunc(others, func(n store.Node) bool { return !n.Stale(time.Now()) })
+	sink.throttled = f.applied.Load() == 0 && slices.ContainsFunc(others, func(n store.Node) bool { return !n.Stale(time.Now()) })
 	seq, err = f.store.Snapshot(ctx, sink)
 	f.revived = append(f.revived, sink.revived...)
 	return seq, err
 }
 
-// renew renews the node's row, applies what came before that, and then
-// publishes the lease, which began before the request was sent. The caller
+// renew renews the node's row, applies the changes up to the renewal's number, and
+// then publishes the lease, which started before the request was sent. The caller
 // holds mu.
 func (f *Feed) renew(ctx context.Context) error {
 	from := f.clock.At(time.Now())
-	seq, err := f.beat(ctx)
+	seq, err := f.renewRow(ctx)
 	if err == nil && seq > f.node.Applied {
 		err = f.follow(ctx)
 	}
@@ -180,45 +180,46 @@ func (f *Feed) renew(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("renew the lease: %w", err)
 	case seq > f.node.Applied:
-		return fmt.Errorf("renew the lease: change %d is written, and not to be read", seq)
+		return fmt.Errorf("renew the lease: change %d is committed but not readable", seq)
 	}
-	f.lease.Store(newLease(from, f.life))
+	f.lease.Store(newLease(from, f.leaseLen))
 	f.once.Do(func() { close(f.ready) })
 	return nil
 }
 
-// beat renews the node's row and returns the number of the last change then.
-func (f *Feed) beat(ctx context.Context) (seq int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, f.life)
+// renewRow renews the node's row and returns the number of the last change at that
+// time.
+func (f *Feed) renewRow(ctx context.Context) (seq int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, f.leaseLen)
 	defer cancel()
 	keys, _ := f.index.Len()
 	f.node.Keys = int64(keys)
 	seq, err = f.store.Renew(ctx, f.node)
-	if err := f.fenced(ctx, f.ahead(seq, err)); err != nil {
+	if err := f.dropIfFenced(ctx, f.checkRegression(seq, err)); err != nil {
 		return 0, err
 	}
-	f.told = f.node.Applied
+	f.acked = f.node.Applied
 	return seq, nil
 }
 
-// followHeard follows unless all that was heard of is applied. The caller
-// holds mu.
-func (f *Feed) followHeard(ctx context.Context) error {
-	if f.node.Applied >= f.heard.Load() {
+// followNotified follows unless the node has applied the change of every
+// notification. The caller holds mu.
+func (f *Feed) followNotified(ctx context.Context) error {
+	if f.node.Applied >= f.notified.Load() {
 		return nil
 	}
 	return f.follow(ctx)
 }
 
-// follow applies what is new and leaves the lease as it is. Knowing more than
-// the lease vouches for is always right. The caller holds mu.
+// follow applies new changes and leaves the lease unchanged. A node may always apply
+// more changes than its lease covers. The caller holds mu.
 func (f *Feed) follow(ctx context.Context) error {
-	f.heard.CompareAndSwap(unknowable, 0) // whatever it is, this reads it
-	ctx, sink := f.watch(ctx)
+	f.notified.CompareAndSwap(unknownSeq, 0) // this read includes it
+	ctx, sink := f.newDelta(ctx)
 	defer sink.stop()
 	seq, err := f.store.Follow(ctx, f.node, sink)
 	f.revived = append(f.revived, sink.revived...)
-	if err = f.fenced(ctx, f.ahead(seq, err)); err != nil {
+	if err = f.dropIfFenced(ctx, f.checkRegression(seq, err)); err != nil {
 		return fmt.Errorf("follow the changes: %w", err)
 	}
 	f.node.Applied = seq
@@ -226,47 +227,49 @@ func (f *Feed) follow(ctx context.Context) error {
 	return nil
 }
 
-// ahead makes an error of a number, read without one, that is less than what
-// the node has applied: the store has lost changes.
-func (f *Feed) ahead(seq int64, err error) error {
+// checkRegression returns store.ErrFenced if seq is lower than the last change this
+// node applied: the store lost committed changes. It returns err unchanged if err is
+// not nil.
+func (f *Feed) checkRegression(seq int64, err error) error {
 	if err == nil && seq < f.node.Applied {
 		return fmt.Errorf("the store went back from change %d to %d: %w", f.node.Applied, seq, store.ErrFenced)
 	}
 	return err
 }
 
-// tell says what this node has applied, when the store does not know: those
-// who wait for it need not wait for the next beat. The caller holds mu.
-func (f *Feed) tell(ctx context.Context) error {
-	if f.told >= f.node.Applied {
+// ack writes the number of the last applied change to the node's row, so that
+// callers that wait for it need not wait for the next heartbeat. The caller holds
+// mu.
+func (f *Feed) ack(ctx context.Context) error {
+	if f.acked >= f.node.Applied {
 		return nil
 	}
-	if err := f.fenced(ctx, f.store.Ack(ctx, f.node)); err != nil {
-		return fmt.Errorf("tell what the node knows: %w", err)
+	if err := f.dropIfFenced(ctx, f.store.Ack(ctx, f.node)); err != nil {
+		return fmt.Errorf("acknowledge the applied changes: %w", err)
 	}
-	f.told = f.node.Applied
+	f.acked = f.node.Applied
 	return nil
 }
 
-// fenced drops the lease and the membership when err says that the node has
-// lost them, and returns err. A node that held a lease registers again at once;
-// a node that was fenced before it took a lease waits for the next heartbeat, so
-// that it does not load and register in a busy loop.
-func (f *Feed) fenced(ctx context.Context, err error) error {
+// dropIfFenced drops the lease and the registration if err is store.ErrFenced, and
+// returns err. A node that held a lease registers again at once. A node that was
+// fenced before it took a lease waits for the next heartbeat, so that it does not
+// load and register in a busy loop.
+func (f *Feed) dropIfFenced(ctx context.Context, err error) error {
 	if errors.Is(err, store.ErrFenced) {
 		if f.lease.Swap(nil) != nil {
-			f.hearMore()
+			f.notifyUnknown()
 		}
-		// Its row may still be there, of another incarnation. If it stays, the
-		// next change waits for it once.
+		// The row may still exist, with another incarnation. If it is not removed,
+		// the next change waits for it once.
 		_ = f.store.Leave(ctx, f.node)
 		f.node.Epoch = ""
 	}
 	return err
 }
 
-// leave stops admitting, then removes the node's row, so that nobody waits
-// for a process that is gone.
+// leave drops the lease and then removes the node's row, so that no caller waits for
+// a process that has ended.
 func (f *Feed) leave(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -274,7 +277,7 @@ func (f *Feed) leave(ctx context.Context) error {
 	if f.node.Epoch == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.life)
+	ctx, cancel := context.WithTimeout(ctx, f.leaseLen)
 	defer cancel()
 	err := f.store.Leave(ctx, f.node)
 	f.node.Epoch = ""

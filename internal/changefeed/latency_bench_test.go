@@ -21,14 +21,13 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore"
 )
 
-// BenchmarkRevoke is what a revoke on PostgreSQL costs its caller, beside what
-// it is made of, in turns: a write that reaches the disk, and a NOTIFY that is
-// answered by a NOTIFY. Nodes, caller and database are on this machine, where they
-// share all processors, or the database has one and the others have the rest, as
-// if it had a machine of its own. What a node costs there shows in their number,
-// and what must be paid whoever does the work shows in bare nodes. The machine's
-// disk may be faster than a way to the database and back, so there is a slower one
-// as well.
+// BenchmarkRevoke measures the latency of a revoke on PostgreSQL, in turns with its
+// parts: a disk flush, and a NOTIFY to which another connection responds with a
+// NOTIFY. Nodes, caller and database run on this machine. Either they share all
+// processors, or the database has one and the others have the rest, as if the
+// database had its own machine. The number of nodes shows the cost of a node, and
+// bare nodes show the cost of the round trips alone. The disk of the machine may be
+// faster than a round trip to the database, so there is a slower one as well.
 func BenchmarkRevoke(b *testing.B) {
 	for _, processors := range []string{"apart", "shared"} {
 		apart := processors == "apart"
@@ -48,10 +47,10 @@ func BenchmarkRevoke(b *testing.B) {
 	}
 }
 
-// slowDisk builds what makes a server's disk slow.
+// slowDisk builds the library that slows the server's disk down.
 func slowDisk(b *testing.B) string {
 	b.Helper()
-	folder, err := os.MkdirTemp("", "toksta-slowdisk-") // for the server's own user to read
+	folder, err := os.MkdirTemp("", "toksta-slowdisk-") // readable by the server's user
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -78,7 +77,7 @@ func benchmarkRevoke(b *testing.B, on processors, count int, slow func()) {
 	bell := newEcho(b, database)
 	var revokes, waits, syncs, rings, bares []time.Duration
 	for i := 0; b.Loop(); i++ {
-		bares = append(bares, bare()) // first: its acks are on their way to the disk for a while
+		bares = append(bares, bare()) // first, because its acknowledgements reach the disk later
 		k := newKey(time.Now(), fmt.Sprint("key ", i))
 		one, other := nodes[i%count], nodes[(i+1)%count]
 		atRest(b, one, mustCommit(b, one, create(k)).Change.Seq)
@@ -103,7 +102,7 @@ func benchmarkRevoke(b *testing.B, on processors, count int, slow func()) {
 	b.ReportMetric(ms(at(revokes, 99))/ms(2*at(syncs, 99)), "p99/bound")
 }
 
-// revokeRead decides on what is stored, as every revoke of a customer does.
+// revokeRead revokes the key as it is stored, like a customer's revoke.
 func revokeRead(k toksta.Key, now time.Time) store.Decide {
 	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		stored, err := r.Key(ctx, k.AccountID, k.ID)
@@ -114,8 +113,8 @@ func revokeRead(k toksta.Key, now time.Time) store.Decide {
 	}
 }
 
-// atRest waits until every node has told that it knows the change: nothing of it
-// is under way any more.
+// atRest waits until every node has acknowledged the change, so that no work of it
+// is left.
 func atRest(b *testing.B, n node, seq int64) {
 	b.Helper()
 	for {
@@ -147,9 +146,9 @@ func openPostgres(b *testing.B, url string) store.Store {
 	return s
 }
 
-// newEcho returns how long a NOTIFY takes that another connection hears and
-// answers by one. The two listen for that time only: the server wakes whoever
-// listens in a database for every notification there.
+// newEcho returns a function that measures a NOTIFY to another connection and its
+// response. The two connections listen only during the measurement, because the
+// server wakes every listener of a database for every notification.
 func newEcho(b *testing.B, url string) func() time.Duration {
 	b.Helper()
 	ctx := b.Context()
@@ -167,7 +166,7 @@ func newEcho(b *testing.B, url string) func() time.Duration {
 			b.Error(err)
 		}
 	}
-	hear := func(conn *pgx.Conn) {
+	receive := func(conn *pgx.Conn) {
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			b.Error(err)
 		}
@@ -175,17 +174,17 @@ func newEcho(b *testing.B, url string) func() time.Duration {
 	return func() time.Duration {
 		do(near, "LISTEN near")
 		do(far, "LISTEN far")
-		answered := make(chan struct{})
+		responded := make(chan struct{})
 		go func() {
-			defer close(answered)
-			hear(far)
+			defer close(responded)
+			receive(far)
 			do(far, "NOTIFY near")
 		}()
 		took := timed(func() {
 			do(near, "NOTIFY far")
-			hear(near)
+			receive(near)
 		})
-		<-answered
+		<-responded
 		do(near, "UNLISTEN *")
 		do(far, "UNLISTEN *")
 		return took

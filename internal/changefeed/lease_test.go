@@ -14,9 +14,9 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Guarantee I5, and the ground of I1: a lease never covers a moment at which
-// the store's promise is over, however the time since was spent awake or
-// suspended; and a healthy node is not refused its lease.
+// Guarantee I5, the basis of I1: a lease never covers a moment after the promised
+// time, however much of that time the machine was suspended, and a healthy node
+// keeps its lease.
 func TestLeaseEndsInTime(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -25,7 +25,7 @@ func TestLeaseEndsInTime(t *testing.T) {
 		}
 		promised := ms("promised", 1000, 60_000)
 		awake, asleep := ms("awake", 0, 120_000), ms("asleep", 0, 3_600_000)
-		if rapid.Bool().Draw(t, "near the end") { // where a suspend too short to be seen matters
+		if rapid.Bool().Draw(t, "near the end") { // where an undetected suspend matters
 			awake, asleep = promised-ms("early", 1, 600), ms("doze", 0, 300)
 		}
 		from := Moment{Steady: time.Hour, Wall: 1e18}
@@ -40,52 +40,52 @@ func TestLeaseEndsInTime(t *testing.T) {
 	})
 }
 
-// bent is a clock that a test can bend: a suspend stops the steady clock, a
+// adjustableClock is a clock for tests: a suspend stops the monotonic clock, a
 // setting moves the wall clock.
-type bent struct {
+type adjustableClock struct {
 	systemClock
 	asleep, set atomic.Int64
 }
 
-func (c *bent) At(now time.Time) Moment {
+func (c *adjustableClock) At(now time.Time) Moment {
 	m := c.systemClock.At(now)
 	m.Steady -= time.Duration(c.asleep.Load())
 	m.Wall += c.set.Load()
 	return m
 }
 
-// Guarantee I5 for what happens to real machines: after a suspend, a pause of
-// the process or a jump of the wall clock, a node without the store vouches
-// for nothing; with the store it does so again at once.
+// Guarantee I5: after a suspend, a pause of the process or a jump of the wall clock,
+// a node without the store has no lease. With the store it has one again at the next
+// heartbeat.
 func TestDisturbedClocks(t *testing.T) {
-	for name, disturb := range map[string]func(*bent){
-		"suspend": func(c *bent) { // ten minutes pass, the steady clock stood still
+	for name, disturb := range map[string]func(*adjustableClock){
+		"suspend": func(c *adjustableClock) { // ten minutes pass while the monotonic clock stands still
 			<-time.After(10 * time.Minute)
 			c.asleep.Add(int64(10 * time.Minute))
 		},
-		"pause":             func(*bent) { <-time.After(10 * time.Minute) },
-		"wall clock ahead":  func(c *bent) { c.set.Add(int64(time.Second)) },
-		"wall clock behind": func(c *bent) { c.set.Add(-int64(time.Hour)) },
+		"pause":             func(*adjustableClock) { <-time.After(10 * time.Minute) },
+		"wall clock ahead":  func(c *adjustableClock) { c.set.Add(int64(time.Second)) },
+		"wall clock behind": func(c *adjustableClock) { c.set.Add(-int64(time.Hour)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				clock := &bent{systemClock: systemClock{base: time.Now()}}
-				way := &faulty{Store: openStore(t)}
-				n := startNode(t, Config{Store: way, Node: "a", Clock: clock})
+				clock := &adjustableClock{systemClock: systemClock{base: time.Now()}}
+				link := &faulty{Store: openStore(t)}
+				n := startNode(t, Config{Store: link, Node: "a", Clock: clock})
 				defer n.stop()
 				if !n.Valid(time.Now()) || n.Status().LeaseLeft == 0 {
 					t.Fatal("no lease to begin with")
 				}
-				way.cut.Store(true)
+				link.cut.Store(true)
 				disturb(clock)
 				if n.Valid(time.Now()) || n.Status().LeaseLeft != 0 {
-					t.Error("the node vouches for keys on a lease that may be over")
+					t.Error("the node holds a lease that may have ended")
 				}
-				way.cut.Store(false)
-				<-time.After(DefaultLease / beats)
+				link.cut.Store(false)
+				<-time.After(DefaultLease / heartbeats)
 				synctest.Wait()
 				if !n.Valid(time.Now()) {
-					t.Error("the node did not recover by its next beat")
+					t.Error("the node did not recover by its next heartbeat")
 				}
 			})
 		})
@@ -93,7 +93,7 @@ func TestDisturbedClocks(t *testing.T) {
 }
 
 // Guarantee I1 when two machines' clocks differ in rate by the permitted 1 % each
-// way: a node with a slow clock holds its lease for longer than the lease's length
+// link: a node with a slow clock holds its lease for longer than the lease's length
 // on the clock of the node that waits, so the wait has a margin.
 func TestWaitCoversClockDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -101,12 +101,12 @@ func TestWaitCoversClockDrift(t *testing.T) {
 		s := openStore(t)
 		a := startNode(t, Config{Store: s, Node: "a", Lease: lease})
 		defer a.stop()
-		way := &faulty{Store: s}
-		b := startNode(t, Config{Store: way, Node: "b", Lease: lease, Clock: slowClock{time.Now()}})
+		link := &faulty{Store: s}
+		b := startNode(t, Config{Store: link, Node: "b", Lease: lease, Clock: slowClock{time.Now()}})
 		defer b.stop()
 		k := newKey(time.Now(), "k")
 		mustCommit(t, a, create(k))
-		way.cut.Store(true)
+		link.cut.Store(true)
 
 		r := mustCommit(t, a, revoke(k, time.Now()))
 		confirmedBy(t, r, []string{"a"}, []string{"b"})
@@ -128,8 +128,8 @@ func (c slowClock) At(now time.Time) Moment {
 	return Moment{Steady: steady, Wall: c.base.UnixNano() + int64(steady)}
 }
 
-// A fenced node must come back as somebody new, at once: its old row is not
-// its own any more, and nobody waits for that one.
+// Guarantee: a fenced node registers again at once, under a new epoch. Its old row
+// is removed, and no caller waits for that row.
 func TestFencedNodeRegistersAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
@@ -142,7 +142,7 @@ func TestFencedNodeRegistersAnew(t *testing.T) {
 		if err := s.Leave(t.Context(), before[0]); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(DefaultLease / beats)
+		<-time.After(DefaultLease / heartbeats)
 		synctest.Wait()
 		after, err := n.Nodes(t.Context())
 		if err != nil || len(after) != 1 || after[0].Epoch == before[0].Epoch {
@@ -166,7 +166,7 @@ func TestRepeatedFencingWaitsForHeartbeat(t *testing.T) {
 		if err := f.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.registered.Load(); got > beats+1 {
+		if got := s.registered.Load(); got > heartbeats+1 {
 			t.Errorf("registered %d times in one lease, want at most once per heartbeat", got)
 		}
 	})
@@ -188,28 +188,28 @@ func (s *fencing) Register(ctx context.Context, n store.Node) error {
 
 func (s *fencing) Renew(context.Context, store.Node) (int64, error) { return 0, store.ErrFenced }
 
-// A connection that hangs must not take the node down with it: the renewal is
-// given up after a lease, and the next one works.
-func TestHangingRenewalIsGivenUp(t *testing.T) {
+// Guarantee: a hanging connection does not stop the node. The renewal is cancelled
+// after a lease, and the next one succeeds.
+func TestHangingRenewalTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &hanging{Store: openStore(t)}
-		n := startNode(t, Config{Store: way, Node: "a"})
+		link := &hanging{Store: openStore(t)}
+		n := startNode(t, Config{Store: link, Node: "a"})
 		defer n.stop()
-		way.hang.Store(true)
-		<-time.After(DefaultLease / beats)
+		link.hang.Store(true)
+		<-time.After(DefaultLease / heartbeats)
 		synctest.Wait()
-		way.hang.Store(false)
+		link.hang.Store(false)
 		<-time.After(DefaultLease)
 		synctest.Wait()
-		<-time.After(DefaultLease / beats)
+		<-time.After(DefaultLease / heartbeats)
 		synctest.Wait()
 		if !n.Valid(time.Now()) {
-			t.Error("the node waits for a dead connection")
+			t.Error("the node waits for a hanging connection")
 		}
 	})
 }
 
-// hanging is a store whose renewals never answer while hang is set.
+// hanging is a store whose renewals do not return while hang is set.
 type hanging struct {
 	Store
 	hang atomic.Bool
@@ -223,7 +223,7 @@ func (s *hanging) Renew(ctx context.Context, n store.Node) (int64, error) {
 	return s.Store.Renew(ctx, n)
 }
 
-// A clean stop leaves nobody to wait for, and nothing admitting behind it.
+// Guarantee: after a clean stop the node admits nothing, and no change waits for it.
 func TestStoppedNodeIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openStore(t)
@@ -232,7 +232,7 @@ func TestStoppedNodeIsNotWaitedFor(t *testing.T) {
 		b := startNode(t, Config{Store: s, Node: "b"})
 		b.stop()
 		if b.Valid(time.Now()) {
-			t.Error("a stopped node vouches for keys")
+			t.Error("a stopped node holds a lease")
 		}
 		confirmedBy(t, mustCommit(t, a, create(newKey(time.Now(), "k"))), []string{"a"}, nil)
 	})

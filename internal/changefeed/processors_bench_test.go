@@ -17,10 +17,10 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// processors are what the database and this process run on.
+// processors are the processors of the database and of this process.
 type processors struct{ database, nodes unix.CPUSet }
 
-// split has this process leave the last processor to the database, or none.
+// split reserves the last processor for the database, or none.
 func split(b *testing.B, apart bool) processors {
 	b.Helper()
 	var all unix.CPUSet
@@ -45,7 +45,7 @@ func split(b *testing.B, apart bool) processors {
 	return p
 }
 
-// confine moves every thread of this process, and those that they make.
+// confine moves every thread of this process to the given processors.
 func confine(b *testing.B, to unix.CPUSet) {
 	b.Helper()
 	for moved := true; moved; {
@@ -64,8 +64,7 @@ func confine(b *testing.B, to unix.CPUSet) {
 	}
 }
 
-// here has this goroutine alone run on other processors until the end that it
-// returns.
+// here locks this goroutine to other processors until end is called.
 func here(b *testing.B, on, back unix.CPUSet) (end func()) {
 	b.Helper()
 	runtime.LockOSThread()
@@ -78,16 +77,15 @@ func here(b *testing.B, on, back unix.CPUSet) (end func()) {
 	}
 }
 
-// server starts one, whose processes stay where the first was made.
+// server starts a server whose processes stay on the processors of their creation.
 func (p processors) server(b *testing.B) *pgtest.Server {
 	b.Helper()
 	defer here(b, p.database, p.nodes)()
 	return pgtest.Start(b)
 }
 
-// disk returns how long slow takes and after it a write of one block that reaches
-// the disk, at a place that exists and from where the database does it, as a
-// commit's does.
+// disk returns a function that measures slow followed by a flush of one block, which
+// overwrites existing space from the database's processors, like a commit.
 func (p processors) disk(b *testing.B, slow func()) func() time.Duration {
 	b.Helper()
 	const block = 8 << 10

@@ -12,34 +12,35 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// restorer is who revokes what a restored database brought back.
+// restorer is the actor of revocations that repair a restored database.
 var restorer = toksta.Actor{Kind: toksta.ActorSystem, Name: "restore"}
 
-// revokeAgain ends in the store what this node once saw revoked and what the
-// store, back from an older backup, calls live. This node refuses it already;
-// the others learn of it as of any change. A node does this before it takes
-// its first lease, and nobody waits for it: no call has returned that promised
-// it. The caller holds mu.
-func (f *Feed) revokeAgain(ctx context.Context) error {
+// revokeRevived revokes in the store the secrets that have a tombstone here and are
+// live in the store, because the database was restored from an older backup. This
+// node rejects these secrets already; the commit informs the other nodes. It does
+// not wait for them, because no call has promised the revocation. It runs before the
+// node takes its first lease. The caller holds mu.
+func (f *Feed) revokeRevived(ctx context.Context) error {
 	if len(f.revived) == 0 {
 		return nil
 	}
 	slices.Sort(f.revived)
 	f.revived = slices.Compact(f.revived)
-	change, err := f.commit(ctx, restorer, f.stillDead(f.revived))
+	change, err := f.commit(ctx, restorer, f.rerevoke(f.revived))
 	if err != nil {
-		return fmt.Errorf("revoke again what an older database brought back: %w", err)
+		return fmt.Errorf("revoke again the secrets that a restored database contains: %w", err)
 	}
-	f.log.LogAttrs(ctx, slog.LevelError, "secrets that were revoked came back with an older database and were revoked again",
+	f.log.LogAttrs(ctx, slog.LevelError, "the database was restored with secrets that had been revoked; they were revoked again",
 		slog.Int("keys", len(f.revived)), slog.Int64("change", change.Seq))
 	f.revived = nil
-	f.hear(change.Seq)
+	f.notify(change.Seq)
 	return nil
 }
 
-// stillDead revokes each generation that has a tombstone, and a key with it
-// when that is its newest: a later one may be in nobody's hands.
-func (f *Feed) stillDead(ids []toksta.KeyID) store.Decide {
+// rerevoke revokes every generation that has a tombstone. If it is the newest
+// generation, the whole key is revoked, because a newer secret may have been lost
+// with the database.
+func (f *Feed) rerevoke(ids []toksta.KeyID) store.Decide {
 	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m := store.Mutation{Kind: toksta.KeysRevokedTogether}
 		for _, id := range ids {
@@ -47,7 +48,7 @@ func (f *Feed) stillDead(ids []toksta.KeyID) store.Decide {
 			if err != nil {
 				return store.Mutation{}, fmt.Errorf("read key %s: %w", id, err)
 			}
-			if f.bury(&k, time.Now().UTC().Truncate(time.Millisecond)) {
+			if f.markRevoked(&k, time.Now().UTC().Truncate(time.Millisecond)) {
 				m.Keys = append(m.Keys, k)
 			}
 		}
@@ -59,46 +60,47 @@ func (f *Feed) stillDead(ids []toksta.KeyID) store.Decide {
 	}
 }
 
-// record notes the revoked generations of keys that this process has written.
-// It does not leave that to following: a node that is no member follows nothing.
+// record records tombstones for the revoked generations of keys that this process
+// has written. It does not rely on following, because a node that is not registered
+// does not follow.
 func (f *Feed) record(keys []toksta.Key) error {
 	for _, k := range keys {
 		for i, g := range k.Grants() {
 			if g.Revoked {
-				f.tomb.add(k.Generations[i].Digest)
+				f.tombstones.add(k.Generations[i].Digest)
 			}
 		}
 	}
-	return f.tomb.flush()
+	return f.tombstones.flush()
 }
 
-// flushTombstones tries to write the pending tombstones, and logs when that
-// begins and ceases to fail. The caller holds mu.
+// flushTombstones writes the pending tombstones, and logs the first failure and the
+// first success after a failure. The caller holds mu.
 func (f *Feed) flushTombstones(ctx context.Context) {
-	err := f.tomb.flush()
+	err := f.tombstones.flush()
 	switch {
 	case err != nil && !f.unrecorded:
 		f.log.LogAttrs(ctx, slog.LevelError, "revocations are in effect, but a restored backup could undo them", slog.Any("error", err))
 	case err == nil && f.unrecorded:
-		f.log.LogAttrs(ctx, slog.LevelInfo, "every revocation is recorded again", slog.String("file", f.tomb.path))
+		f.log.LogAttrs(ctx, slog.LevelInfo, "every revocation is recorded again", slog.String("file", f.tombstones.path))
 	}
 	f.unrecorded = err != nil
 }
 
-// bury marks what has a tombstone as revoked, and reports whether that was
-// news.
-func (f *Feed) bury(k *toksta.Key, now time.Time) (news bool) {
+// markRevoked sets the revocation time of the generations that have a tombstone, and
+// reports whether k was changed.
+func (f *Feed) markRevoked(k *toksta.Key, now time.Time) (changed bool) {
 	for i := range k.Generations {
 		g := &k.Generations[i]
-		if !f.tomb.has(g.Digest) || !g.RevokedAt.IsZero() || !k.RevokedAt.IsZero() {
+		if !f.tombstones.has(g.Digest) || !g.RevokedAt.IsZero() || !k.RevokedAt.IsZero() {
 			continue
 		}
-		news = true
+		changed = true
 		if i == len(k.Generations)-1 {
 			k.RevokedAt = now
 		} else {
 			g.RevokedAt = now
 		}
 	}
-	return news
+	return changed
 }

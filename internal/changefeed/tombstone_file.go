@@ -10,22 +10,21 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// The file of tombstones is a line that says what it is, then records of a
-// digest and the CRC-32 of it. It survives the process, not a power failure:
-// the database does, and every start writes what the file lacks. The file is
-// for the day on which the database is an older one.
+// The tombstone file consists of a header line and records, each a digest and its
+// CRC-32. The file survives the end of the process, but not always a power failure:
+// the database survives it, and each start adds the missing records. The file is
+// needed when an older database is restored.
 const (
 	tombstoneHeader = "toksta tombstones 1\n"
 	digestLen       = len(toksta.Digest{})
 	recordLen       = digestLen + crc32.Size
 )
 
-// damage is what is wrong with a file of tombstones. The zero damage is a file
-// without any.
+// damage describes the defects of a tombstone file. The zero value means no defects.
 type damage struct {
 	repaired int // records, or the header, that had one flipped bit
-	skipped  int // bytes before the last record that are no record
-	torn     int // bytes after the last record, fewer than a record has
+	skipped  int // bytes before the last record that belong to no record
+	torn     int // bytes of an incomplete record at the end
 }
 
 // Error lists the damage.
@@ -33,7 +32,7 @@ func (d damage) Error() string {
 	return fmt.Sprintf("%d records had a flipped bit, %d bytes are no record, %d bytes at the end are part of one", d.repaired, d.skipped, d.torn)
 }
 
-// isPrefix reports whether content is a part of whole, cut off before its end.
+// isPrefix reports whether content is a proper prefix of whole.
 func isPrefix(content []byte, whole string) bool {
 	return len(content) < len(whole) && strings.HasPrefix(whole, string(content))
 }
@@ -47,9 +46,8 @@ func encodeTombstones(digests []toksta.Digest) []byte {
 	return out
 }
 
-// decodeTombstones returns the digests of every whole record, wherever it
-// stands: behind a damaged record, and behind one that was written in part.
-// It repairs single bits in content.
+// decodeTombstones returns the digests of every intact record, including those after
+// a damaged or incomplete record. It corrects single flipped bits in content.
 func decodeTombstones(content []byte) (digests []toksta.Digest, found damage, err error) {
 	head := len(tombstoneHeader)
 	isHeader := func(b []byte) bool { return string(b) == tombstoneHeader }
@@ -58,7 +56,7 @@ func decodeTombstones(content []byte) (digests []toksta.Digest, found damage, er
 	case len(content) >= head && flipBit(content[:head], isHeader):
 		found.repaired++
 	default:
-		return nil, found, errors.New("this is not a file of tombstones; correct the path, or keep the file elsewhere")
+		return nil, found, errors.New("this is not a tombstone file; correct the path, or keep the file elsewhere")
 	}
 	good := head // end of the last whole record
 	for at := head; at+recordLen <= len(content); {
@@ -89,13 +87,13 @@ func isRecord(b []byte) bool {
 	return binary.BigEndian.Uint32(b[digestLen:]) == crc32.ChecksumIEEE(b[:digestLen])
 }
 
-// flipBit looks for the one bit of b that makes it whole when it is flipped,
-// and flips it. In records as short as these, no two bits do.
-func flipBit(b []byte, whole func([]byte) bool) bool {
+// flipBit flips the one bit of b that makes isWhole true, and reports whether there
+// is one. In records of this length no two bits do.
+func flipBit(b []byte, isWhole func([]byte) bool) bool {
 	for i := range b {
 		for mask := byte(1); mask != 0; mask <<= 1 {
 			b[i] ^= mask
-			if whole(b) {
+			if isWhole(b) {
 				return true
 			}
 			b[i] ^= mask

@@ -109,8 +109,8 @@ func TestForeignFileIsRejected(t *testing.T) {
 	}
 }
 
-// Guarantee: a full disk leaves no part of a record behind, and what could not
-// be written then is written when there is room.
+// Guarantee: a full disk leaves no incomplete record, and the remaining records are
+// written when there is space.
 func TestTombstonesOnFullDisk(t *testing.T) {
 	dir := smallDisk(t, "size=8k")
 	path, filler := filepath.Join(dir, "tombstones"), filepath.Join(dir, "filler")
@@ -172,11 +172,11 @@ func TestUnrecordedRevocationIsNotAcknowledged(t *testing.T) {
 	a := startNode(t, Config{Store: openStore(t), Node: "a", Tombstones: path})
 	defer a.stop()
 	mustCommit(t, a, create(one))
-	writable := a.tomb.file
-	a.tomb.mu.Lock()
+	writable := a.tombstones.file
+	a.tombstones.mu.Lock()
 	readOnly, err := os.Open(path)
-	a.tomb.file = readOnly
-	a.tomb.mu.Unlock()
+	a.tombstones.file = readOnly
+	a.tombstones.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,9 +190,9 @@ func TestUnrecordedRevocationIsNotAcknowledged(t *testing.T) {
 	if _, err := a.CheckTombstones(); err == nil {
 		t.Error("the check does not report it")
 	}
-	a.tomb.mu.Lock()
-	a.tomb.file = writable
-	a.tomb.mu.Unlock()
+	a.tombstones.mu.Lock()
+	a.tombstones.file = writable
+	a.tombstones.mu.Unlock()
 	if err := readOnly.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -202,17 +202,17 @@ func TestUnrecordedRevocationIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-// Guarantee: a process that is no member of the cluster yet, and follows
-// nothing, records what it revokes.
+// Guarantee: a process that is not registered yet, and does not follow, records the
+// revocations that it commits.
 func TestRevocationOutsideTheClusterIsRecorded(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tombstones")
 	one := newKey(time.Now(), "one")
 	f := New(Config{Store: openStore(t), Node: "a", Tombstones: path})
-	if _, err := f.tomb.open(); err != nil {
+	if _, err := f.tombstones.open(); err != nil {
 		t.Fatal(err)
 	}
-	defer f.tomb.close()
+	defer f.tombstones.close()
 	mustCommit(t, f, create(one))
 	mustCommit(t, f, revoke(one, time.Now()))
 	if got, _ := reopen(t, path); !got.has(one.Current().Digest) {
@@ -282,7 +282,7 @@ func xor(content []byte, at int, mask byte) []byte {
 	return out
 }
 
-// smallDisk is a file system in memory of a given size.
+// smallDisk mounts a file system in memory of a given size.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -11,25 +11,24 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// tombstones are the secrets that this node once saw revoked, in memory and in
-// a file that only grows. Its methods are safe for concurrent use.
+// tombstones holds the digests of all secrets that this node has seen revoked, in
+// memory and in an append-only file. Its methods are safe for concurrent use.
 type tombstones struct {
-	path string // "": none are kept
+	path string // "": no file
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	file    *os.File   // nil before open and after close
-	end     int64      // where the next record goes
+	end     int64      // offset of the next record
 	seen    map[toksta.Digest]struct{}
-	pending []toksta.Digest // seen, and not in the file yet
+	pending []toksta.Digest // in seen, but not in the file
 }
 
 func newTombstones(path string) *tombstones {
 	return &tombstones{path: path, seen: map[toksta.Digest]struct{}{}}
 }
 
-// open reads the file and creates it when it is missing. It removes nothing but
-// a last record that was never finished, and returns what it found damaged. A
-// file of another kind is an error.
+// open reads the file, or creates it if it is missing, and returns the damage found.
+// It removes only an incomplete last record. A file of another kind is an error.
 func (t *tombstones) open() (damage, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -48,7 +47,7 @@ func (t *tombstones) open() (damage, error) {
 	return found, nil
 }
 
-// load reads the file into seen, repairs it, and finds its end.
+// load reads the file into seen, repairs the file, and sets end.
 func (t *tombstones) load(file *os.File) (damage, error) {
 	content, err := io.ReadAll(file)
 	if err != nil {
@@ -76,7 +75,7 @@ func (t *tombstones) load(file *os.File) (damage, error) {
 	return found, file.Truncate(t.end)
 }
 
-// has reports whether d was ever seen revoked.
+// has reports whether this node has seen d revoked.
 func (t *tombstones) has(d toksta.Digest) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,7 +83,7 @@ func (t *tombstones) has(d toksta.Digest) bool {
 	return seen
 }
 
-// add notes that d is revoked. The file has it after the next flush.
+// add adds d to the pending records. The next flush writes it to the file.
 func (t *tombstones) add(d toksta.Digest) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,12 +94,12 @@ func (t *tombstones) add(d toksta.Digest) {
 	t.pending = append(t.pending, d)
 }
 
-// perWrite bounds the records of one write: what does not fit on a full disk is
-// undone with the write that it belongs to.
+// perWrite limits the records of one write. If the disk is full, a failed write is
+// undone as a whole.
 const perWrite = 1024
 
-// flush writes the pending records. Those of a write that fails stay pending
-// and leave nothing in the file.
+// flush writes the pending records. If a write fails, its records stay pending and
+// none of them remains in the file.
 func (t *tombstones) flush() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -124,8 +123,8 @@ func (t *tombstones) flush() error {
 	return nil
 }
 
-// check reads the file again and compares it with what was seen. It returns how
-// many secrets are recorded.
+// check reads the file again and compares it with memory. It returns the number of
+// recorded secrets.
 func (t *tombstones) check() (recorded int, err error) {
 	if t.path == "" {
 		return 0, nil
@@ -143,20 +142,20 @@ func (t *tombstones) check() (recorded int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the tombstones in %s: %w", t.path, err)
 	}
-	inFile := make(map[toksta.Digest]struct{}, len(digests))
+	recordedSet := make(map[toksta.Digest]struct{}, len(digests))
 	for _, d := range digests {
-		inFile[d] = struct{}{}
+		recordedSet[d] = struct{}{}
 	}
 	missing := 0
 	for d := range t.seen {
-		if _, in := inFile[d]; !in {
+		if _, in := recordedSet[d]; !in {
 			missing++
 		}
 	}
 	if missing > 0 || found != (damage{}) {
 		return 0, fmt.Errorf("%s lacks %d of %d revoked secrets; %w", t.path, missing, len(t.seen), found)
 	}
-	return len(inFile), nil
+	return len(recordedSet), nil
 }
 
 // close closes the file. Later revocations stay pending.

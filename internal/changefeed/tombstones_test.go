@@ -16,8 +16,8 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Guarantee I6: a node that saw a revocation refuses the secret for ever, even
-// when the database comes back from an older backup and after a restart.
+// Guarantee I6: a node that saw a revocation rejects the secret for ever, even after
+// a restart with a database that was restored from an older backup.
 func TestRevocationSurvivesRestore(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tombstones")
@@ -37,14 +37,14 @@ func TestRevocationSurvivesRestore(t *testing.T) {
 		t.Error("a revoked secret came back with an older database")
 	}
 	if !a.admits(live) {
-		t.Error("a live key is refused")
+		t.Error("a live key is rejected")
 	}
 }
 
 func digest(text string) toksta.Digest { return sha256.Sum256([]byte(text)) }
 
-// Guarantee I6 for the nodes that never saw the revocation: one that did makes
-// the restored database right again, before it admits anything itself.
+// Guarantee I6 for nodes that did not see the revocation: a node with a tombstone
+// revokes the key again in the restored database, before it takes a lease.
 func TestRestoredKeysAreRevokedAgain(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tombstones")
@@ -70,7 +70,7 @@ func TestRestoredKeysAreRevokedAgain(t *testing.T) {
 	}
 	a = startNode(t, Config{Store: restored, Node: "a", Tombstones: path})
 	defer a.stop()
-	mustCommit(t, b, write(store.Mutation{})) // b has heard of everything by now
+	mustCommit(t, b, write(store.Mutation{})) // returns when b has applied all changes
 	defer b.stop()
 	for _, n := range []node{a, b} {
 		if n.admits(revoked) || n.admits(rotated) || !n.admits(live) {
@@ -83,28 +83,28 @@ func TestRestoredKeysAreRevokedAgain(t *testing.T) {
 	}
 }
 
-// A database that lost its newest changes under a running node: a key that is
-// only in memory could be revoked by nobody, so the process must end.
-func TestLostChangesEndTheProcess(t *testing.T) {
+// Guarantee: if the database loses changes under a running node, the process ends,
+// because keys that exist only in its index could not be revoked.
+func TestLostChangesEndRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, older := openStore(t), openStore(t)
-		way := &switched{Store: first, other: older}
-		f := New(Config{Store: way, Index: index.New(&toksta.Catalog{}), Node: "a"})
+		link := &switched{Store: first, other: older}
+		f := New(Config{Store: link, Index: index.New(&toksta.Catalog{}), Node: "a"})
 		done, stop := run(f)
 		defer stop()
 		mustCommit(t, f, create(newKey(time.Now(), "k")))
-		way.now.Store(true)
+		link.now.Store(true)
 		expectLost(t, done)
 		if f.Valid(time.Now()) {
-			t.Error("the node vouches for keys that no database has")
+			t.Error("the node holds a lease for keys that no database contains")
 		}
 	})
 }
 
-// A database that went back gives numbers out again. A revoke under a number that
-// this node applied as another change has not reached its index, and the node
-// must not vouch for keys when the call returns.
-func TestNumberGivenOutAgain(t *testing.T) {
+// Guarantee: a revoke with a sequence number that this node applied as another
+// change, because the database went back in time, ends the node's lease before the
+// call returns. The revoke has not reached the node's index.
+func TestReusedSequenceNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, older := openStore(t), openStore(t)
 		k := newKey(time.Now(), "k")
@@ -113,17 +113,17 @@ func TestNumberGivenOutAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		way := &switched{Store: first, other: older}
+		link := &switched{Store: first, other: older}
 		x := index.New(&toksta.Catalog{})
-		n := node{New(Config{Store: way, Index: x, Node: "a"}), x, nil}
+		n := node{New(Config{Store: link, Index: x, Node: "a"}), x, nil}
 		done, stop := run(n.Feed)
 		defer stop()
 		mustCommit(t, n, create(newKey(time.Now(), "lost")))
 		synctest.Wait()
 		if !n.admits(k) {
-			t.Fatal("the key is refused before: nothing is tested")
+			t.Fatal("the key is rejected before: nothing is tested")
 		}
-		way.now.Store(true)
+		link.now.Store(true)
 		mustCommit(t, n, revoke(k, time.Now()))
 		if n.admits(k) {
 			t.Error("a key is admitted after its revoke")
@@ -132,14 +132,14 @@ func TestNumberGivenOutAgain(t *testing.T) {
 	})
 }
 
-// expectLost fails unless Run ends with errLost within one lease of the test's
+// expectLost fails unless Run ends with errLostChanges within one lease of the test's
 // clock.
 func expectLost(t *testing.T, done <-chan error) {
 	t.Helper()
 	select {
 	case err := <-done:
-		if !errors.Is(err, errLost) {
-			t.Errorf("Run returned %v, want %v", err, errLost)
+		if !errors.Is(err, errLostChanges) {
+			t.Errorf("Run returned %v, want %v", err, errLostChanges)
 		}
 	case <-time.After(DefaultLease):
 		t.Error("Run did not return although the store lost changes")

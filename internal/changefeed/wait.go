@@ -22,18 +22,18 @@ const (
 	maxPause   = 50 * time.Millisecond
 )
 
-// unknowable is the number of a change that has a number which nobody knows: no
-// node reports it, so leases are waited out, and none has applied it.
-const unknowable = math.MaxInt64
+// unknownSeq stands for the unknown number of a change. No node reports this number,
+// so a wait for it lasts until all leases have ended.
+const unknownSeq = math.MaxInt64
 
-// wait is one change on its way to every node.
+// wait waits for one change to be enforced on every node.
 type wait struct {
 	feed    *Feed
 	start   time.Time    // after the commit returned
-	listed  time.Time    // after the nodes were read, which came after the commit
-	seq     int64        // 0: whatever was written before start
-	self    store.Node   // Epoch "" when this process does not admit
-	open    []store.Node // may still admit on the state before seq
+	listed  time.Time    // after the nodes were listed, which follows the commit
+	seq     int64        // 0: all changes committed before start
+	self    store.Node   // Epoch "" if this process is not registered
+	pending []store.Node // may still admit requests on the state before seq
 	receipt toksta.Receipt
 }
 
@@ -48,24 +48,24 @@ func newWait(f *Feed, c toksta.Change) *wait {
 // other nodes.
 func (w *wait) enforce(ctx context.Context) error {
 	w.follow(ctx)
-	defer func() { w.feed.hear(w.seq) }()
+	defer func() { w.feed.notify(w.seq) }()
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list the nodes: %w", err)
 	}
 	w.listed = time.Now()
-	w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)
+	w.pending = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)
 	if w.self.Epoch != "" {
-		w.open = append(w.open, w.self)
+		w.pending = append(w.pending, w.self)
 	}
 	for polls := 1; ; polls++ {
-		w.settle(ctx, nodes)
-		if len(w.open) == 0 {
+		w.checkPending(ctx, nodes)
+		if len(w.pending) == 0 {
 			w.receipt.Took = time.Since(w.start)
 			return nil
 		}
 		if polls == quickPolls {
-			w.feed.hear(w.seq) // once: the next heartbeat retries
+			w.feed.notify(w.seq) // once: the next heartbeat retries
 		}
 		if err := pause(ctx, polls); err != nil {
 			return err
@@ -74,7 +74,7 @@ func (w *wait) enforce(ctx context.Context) error {
 	}
 }
 
-// pause waits before the next read of the node table, after so many of them.
+// pause waits before the next poll, after a number of polls.
 func pause(ctx context.Context, polls int) error {
 	if polls < quickPolls {
 		return ctx.Err()
@@ -91,7 +91,7 @@ func pause(ctx context.Context, polls int) error {
 // poll reads the node table. If the store fails it returns no nodes, and the wait
 // goes on until the leases have ended.
 func (w *wait) poll(ctx context.Context) []store.Node {
-	ctx, cancel := context.WithTimeout(ctx, w.feed.life/beats)
+	ctx, cancel := context.WithTimeout(ctx, w.feed.leaseLen/heartbeats)
 	defer cancel()
 	nodes, err := w.feed.store.ListNodes(ctx)
 	if err != nil {
@@ -100,32 +100,33 @@ func (w *wait) poll(ctx context.Context) []store.Node {
 	return nodes
 }
 
-// follow brings this node up to the change and settles its number: after it
-// has read, all that was written before is covered by what was applied. If it
-// cannot, Run is left to try again.
+// follow applies the change on this node. If the number of the change is not known,
+// the number that was read is used, because it covers all changes committed before.
+// If the read fails, Run retries it.
 func (w *wait) follow(ctx context.Context) {
 	self, err := w.feed.catchUp(ctx, w.seq)
 	w.self = self
 	if err != nil {
-		w.feed.hearMore()
+		w.feed.notifyUnknown()
 	}
 	switch {
 	case w.seq != 0:
 	case err == nil && self.Epoch != "":
 		w.seq = self.Applied
 	default:
-		w.seq = unknowable
+		w.seq = unknownSeq
 	}
 }
 
-// settle closes every node that has applied the change or whose lease is over.
-func (w *wait) settle(ctx context.Context, nodes []store.Node) {
+// checkPending removes every node that has applied the change or whose lease has
+// ended from the pending nodes.
+func (w *wait) checkPending(ctx context.Context, nodes []store.Node) {
 	took, listed := time.Since(w.start), time.Since(w.listed)
-	w.open = slices.DeleteFunc(w.open, func(n store.Node) bool {
+	w.pending = slices.DeleteFunc(w.pending, func(n store.Node) bool {
 		switch {
-		case w.knows(n, nodes):
+		case w.hasApplied(n, nodes):
 			w.receipt.Confirmed = append(w.receipt.Confirmed, toksta.NodeConfirmation{Node: n.ID, Took: took})
-		case listed >= sitOut(n.Lease):
+		case listed >= fenceAfter(n.Lease):
 			w.receipt.Fenced = append(w.receipt.Fenced, n.ID)
 			w.fence(ctx, n)
 		default:
@@ -135,26 +136,26 @@ func (w *wait) settle(ctx context.Context, nodes []store.Node) {
 	})
 }
 
-// fence takes a node that was waited out off the list, so that a dead one
-// costs one wait, once. Whatever lease it held when it was listed is over; had
-// it renewed since, the store would keep its row. This node ends its own lease
-// by itself. If the store cannot be reached the next change waits again.
+// fence removes the row of a node whose lease has ended, so that only one change
+// waits for a killed node. If the node has renewed since it was listed, the store
+// keeps the row. This node drops its own lease itself. If the store fails, the next
+// change waits again.
 func (w *wait) fence(ctx context.Context, n store.Node) {
 	if w.isSelf(n) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.feed.life/beats)
+	ctx, cancel := context.WithTimeout(ctx, w.feed.leaseLen/heartbeats)
 	defer cancel()
 	if err := w.feed.store.Fence(ctx, n); err != nil {
-		w.feed.log.LogAttrs(ctx, slog.LevelWarn, "a node that does not answer could not be removed",
+		w.feed.log.LogAttrs(ctx, slog.LevelWarn, "the row of a node that does not respond could not be removed",
 			slog.String("node", n.ID), slog.Any("error", err))
 	}
 }
 
-// knows reports whether that very process, not a later one of its name, has
-// applied the change. This node knows its own state before the store does;
-// without a lease it admits nothing until it has read everything again.
-func (w *wait) knows(n store.Node, nodes []store.Node) bool {
+// hasApplied reports whether this very process, not a later process with its name,
+// has applied the change. The state of the own node is read from memory. A node
+// without a lease admits nothing until it has read all changes again.
+func (w *wait) hasApplied(n store.Node, nodes []store.Node) bool {
 	if w.isSelf(n) {
 		return w.feed.applied.Load() >= w.seq || w.feed.lease.Load() == nil
 	}

@@ -28,8 +28,8 @@ var controls = []control{
 	{
 		rule: "the lease starts with the response",
 		edits: []edit{{
-			"internal/changefeed/follow.go", "f.lease.Store(newLease(from, f.life))",
-			"_ = from\n\tf.lease.Store(newLease(f.clock.At(time.Now()), f.life))",
+			"internal/changefeed/follow.go", "f.lease.Store(newLease(from, f.leaseLen))",
+			"_ = from\n\tf.lease.Store(newLease(f.clock.At(time.Now()), f.leaseLen))",
 		}},
 		faults: []string{"late answer"}, breaks: rig.LateAdmission,
 	},
@@ -57,11 +57,10 @@ var controls = []control{
 		rule: "the nodes are listed before the commit",
 		edits: []edit{
 			{
-				"internal/changefeed/commit.go", "change, err := f.commit(ctx, by, decide)",
-				"early, _ := f.store.ListNodes(ctx)\n\ttime.Sleep(500 * time.Millisecond)\n\tchange, err := f.commit(ctx, by, decide)",
+				"internal/changefeed/commit.go", "change, err := f.commit(ctx, by, func(",
+				"early, _ := f.store.ListNodes(ctx)\n\tfor range 10 {\n\t\t_ = pause(ctx, 100)\n\t}\n\tchange, err := f.commit(ctx, by, func(",
 			},
 			{"internal/changefeed/commit.go", "w := newWait(f, change)", "w := newWait(f, change)\n\tw.early = early"},
-			{"internal/changefeed/commit.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"time\"\n"},
 			{"internal/changefeed/wait.go", "\treceipt toksta.Receipt\n", "\treceipt toksta.Receipt\n\tearly []store.Node\n"},
 			{"internal/changefeed/wait.go", "nodes, err := w.feed.store.ListNodes(ctx)\n\tif err != nil {\n\t\treturn fmt", "nodes, err := w.early, error(nil)\n\tif err != nil {\n\t\treturn fmt"},
 		},
@@ -79,12 +78,12 @@ var controls = []control{
 	},
 	{
 		rule:   "nodes are notified and not waited for",
-		edits:  []edit{{"internal/changefeed/wait.go", "w.open = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)", "w.open = slices.DeleteFunc(slices.Clone(nodes), func(store.Node) bool { return true })"}},
+		edits:  []edit{{"internal/changefeed/wait.go", "w.pending = slices.DeleteFunc(slices.Clone(nodes), w.isSelf)", "w.pending = slices.DeleteFunc(slices.Clone(nodes), func(store.Node) bool { return true })"}},
 		faults: []string{"slow link", "cut both ways"}, breaks: rig.LateAdmission,
 	},
 	{
 		rule:   "a silent node is fenced at once",
-		edits:  []edit{{"internal/changefeed/wait.go", "case listed >= sitOut(n.Lease):", "case listed >= 0:"}},
+		edits:  []edit{{"internal/changefeed/wait.go", "case listed >= fenceAfter(n.Lease):", "case listed >= 0:"}},
 		faults: []string{"cut both ways"}, breaks: rig.LateAdmission,
 	},
 	{
