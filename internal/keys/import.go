@@ -229,10 +229,15 @@ func visible(s string) bool {
 	return len(s) <= maxVisible && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// message is the sentence for people in an error about a row.
+// message is the sentence for people in an error about a row, behind the name
+// of the field that it is about.
 func message(err error) string {
-	if e, ok := errors.AsType[*toksta.Error](err); ok {
-		return e.Message
+	e, ok := errors.AsType[*toksta.Error](err)
+	if !ok {
+		return err.Error()
 	}
-	return err.Error()
+	if field, ok := e.Details["field"].(string); ok {
+		return field + ": " + e.Message
+	}
+	return e.Message
 }

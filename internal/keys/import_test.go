@@ -3,6 +3,7 @@ package keys_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,6 +152,9 @@ func TestImportTimes(t *testing.T) {
 	out, err := w.Import(t.Context(), operator, keys.ImportRequest{Rows: rows})
 	if err != nil || out.Counts[keys.RowInvalid] != 3 || out.Counts[keys.RowImported] != 2 {
 		t.Fatalf("%+v, %v", out, err)
+	}
+	if got := out.Results[1].Reason; !strings.HasPrefix(got, "created_at: ") {
+		t.Errorf("the reason %q does not name its field", got)
 	}
 	all, err := w.List(t.Context(), store.KeyQuery{Account: "acct_1"})
 	if err != nil || len(all) != 2 {
