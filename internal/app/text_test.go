@@ -66,6 +66,7 @@ func TestTextOnPostgreSQL(t *testing.T) {
 		{"Cafe\u0301", "Caf\u00e9"},
 		{"\u200d", string(v.keys[3])},
 		{"\u2800", string(v.keys[4])},
+		{"old\u200bstyle", "oldstyle"},
 	} {
 		server.Exec(t, databaseName(t, database), "UPDATE keys SET name = '"+c.stored+"' WHERE id = '"+string(v.keys[i])+"'")
 		if got := ask("POST", v.page(i, "revoke"), "test", "name", c.typed+" no"); got != http.StatusUnprocessableEntity {

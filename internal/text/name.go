@@ -24,7 +24,10 @@ func SameName(a, b string) bool { return read(a) == read(b) }
 // read reduces a name to what people can see of it.
 func read(name string) string {
 	shown := strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
+		switch {
+		case unicode.IsSpace(r), r == '\u2800': // the empty pattern of Braille
+			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
 			return -1
 		}
 		return r

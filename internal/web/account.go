@@ -200,7 +200,7 @@ const unusedAfter = 90 * 24 * time.Hour
 func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	use := l.uses[k.ID]
 	row := view.Key{
-		ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()), Families: familyNames(k.Limits.Scopes),
+		ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()), Families: familyNames(k.Limits.Scopes),
 		Created: k.CreatedAt, CreatedBy: k.CreatedBy, LastUsed: use.At, LastDetail: use.Address,
 		Ended: k.State(l.now) != toksta.KeyLive, UseUnknown: l.unread,
 	}

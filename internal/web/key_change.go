@@ -28,6 +28,15 @@ func (p *Pages) key(w http.ResponseWriter, r *http.Request) (toksta.Key, bool) {
 	return key, true
 }
 
+// label is what the pages call a key, and what a person types to revoke it: its name, or its id where an earlier version
+// stored a name that shows nothing.
+func label(k toksta.Key) string {
+	if text.SameName(k.Name, "") {
+		return string(k.ID)
+	}
+	return k.Name
+}
+
 // ref names a key with its account, so that no service call can reach another
 // tenant by mistake.
 func ref(k toksta.Key) keys.Ref { return keys.Ref{Account: k.AccountID, Key: k.ID} }
@@ -86,7 +95,7 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 // editView keeps the name of now apart from the one typed: the heading must
 // not change before the key does.
 func (p *Pages) editView(r *http.Request, k toksta.Key, value string) view.KeyEdit {
-	return view.KeyEdit{Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Value: value}
+	return view.KeyEdit{Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Value: value}
 }
 
 // rotateForm asks first, and carries the token that makes the answer's reload
@@ -133,7 +142,7 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 // showRotate fills in what the form shows of the key, under a token of its own.
 func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
 	p.show(w, r, screen{formStatus(w, faults), "key_rotate"}, view.KeyRotate{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Token: rand.Text(),
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Token: rand.Text(),
 		Generation: k.Current().Number, Text: p.keyText(k.Current()), Use: p.lastUse(r.Context(), k), Errors: faults,
 	})
 }
@@ -152,7 +161,7 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !text.SameName(r.PostFormValue("name"), confirmation(key)) {
+	if !text.SameName(r.PostFormValue("name"), label(key)) {
 		p.showRevoke(w, r, key, view.Errors{"name": "This is not the key's name. Nothing was revoked."})
 		return
 	}
@@ -162,7 +171,7 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.show(w, r, screen{page: "key_revoked"}, view.KeyRevoked{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: key.Name,
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: label(key),
 		Nodes: len(revoked.Receipt.Confirmed), Took: revoked.Receipt.Took, Fenced: fenced(revoked.Receipt),
 		Change: revoked.Receipt.Change.Seq, At: revoked.Receipt.Change.At, Use: p.lastUse(r.Context(), key),
 	})
@@ -180,21 +189,12 @@ func fenced(receipt toksta.Receipt) string {
 	}
 }
 
-// confirmation is what a person types to revoke the key: its name, or its id where an earlier version stored a name that
-// shows nothing.
-func confirmation(k toksta.Key) string {
-	if _, err := text.Name("name", k.Name); err != nil {
-		return string(k.ID)
-	}
-	return k.Name
-}
-
 // showRevoke shows what is known of the key in use: revoking it stops that use
 // at once.
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
 	form := view.KeyRevoke{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: k.Name, Text: p.keyText(k.Current()),
-		Use: p.lastUse(r.Context(), k), Confirm: confirmation(k), Typed: r.FormValue("name"), Errors: faults,
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()),
+		Use: p.lastUse(r.Context(), k), Typed: r.FormValue("name"), Errors: faults,
 	}
 	var err error
 	if form.Today, err = p.callsToday(r.Context(), k); err != nil {

@@ -172,7 +172,7 @@ func rename(faults view.Errors, names map[string]string) view.Errors {
 // reveal is one of the two places that read a secret's plaintext.
 func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
 	p.show(w, r, screen{page: "key_reveal"}, view.KeyReveal{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(c.Key.ID), Name: c.Key.Name,
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(c.Key.ID), Name: label(c.Key),
 		Secret: c.Secret.Reveal(), Families: familyNames(c.Key.Limits.Scopes), Expires: c.Key.ExpiresAt,
 		Nodes: len(c.Receipt.Confirmed), Took: c.Receipt.Took,
 		Rotated: len(c.Key.Generations) > 1, APIBase: p.APIBase,
@@ -188,7 +188,7 @@ func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta
 		return
 	}
 	p.show(w, r, screen{page: "key_already"}, view.KeyAlready{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: id, Name: key.Name, Text: p.keyText(key.Current()),
+		Frame: p.frame(r.Context(), view.SectionKeys), ID: id, Name: label(key), Text: p.keyText(key.Current()),
 		Created: key.Current().CreatedAt, Rotated: rotated,
 	})
 }

@@ -29,7 +29,7 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := view.KeyShow{
-		Frame: p.frame(ctx, view.SectionKeys), ID: string(key.ID), Name: key.Name, Text: p.keyText(key.Current()),
+		Frame: p.frame(ctx, view.SectionKeys), ID: string(key.ID), Name: label(key), Text: p.keyText(key.Current()),
 		Generation: key.Current().Number, Since: key.Current().CreatedAt,
 		History: history, Ended: key.State(now) != toksta.KeyLive,
 	}

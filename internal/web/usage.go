@@ -43,7 +43,7 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 			continue
 		}
 		key := keys[sum.ID]
-		share := view.Share{Label: key.Name, Count: sum.Admitted}
+		share := view.Share{Label: label(key), Count: sum.Admitted}
 		if !key.RevokedAt.IsZero() {
 			share.Note = "revoked"
 		}

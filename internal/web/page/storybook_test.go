@@ -69,7 +69,7 @@ func keyStories() []story {
 		Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Generation: 4, Text: crmText, Use: view.LastUse{Unknown: true},
 		Errors: view.Errors{"": "This key was rotated since its secret was shown here: it has a newer one now. Nothing was rotated this time."},
 	}
-	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Confirm: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
+	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
 	return []story{
 		{"key-new", "key_new", made},
 		{"key-new-error", "key_new", wrong},
@@ -80,7 +80,7 @@ func keyStories() []story {
 		{"key-show", "key_show", storyKey()},
 		{"key-show-unread", "key_show", unread},
 		{"key-rotate-stale", "key_rotate", stale},
-		{"key-revoke-unread", "key_revoke", view.KeyRevoke{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Use: view.LastUse{Unknown: true}, TodayUnknown: true, Confirm: "Enrichment worker"}},
+		{"key-revoke-unread", "key_revoke", view.KeyRevoke{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Use: view.LastUse{Unknown: true}, TodayUnknown: true}},
 		{"key-edit", "key_edit", view.KeyEdit{Frame: f, ID: "key_2", Name: "Enrichment worker", Value: "Enrichment worker"}},
 		{"key-rotate", "key_rotate", view.KeyRotate{
 			Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Generation: 3, Text: crmText,
@@ -88,7 +88,7 @@ func keyStories() []story {
 		}},
 		{"key-revoke", "key_revoke", view.KeyRevoke{
 			Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText,
-			Use: view.LastUse{At: used, From: "203.0.113.41"}, Today: 131, Confirm: "Enrichment worker", Typed: "Enrichment worker",
+			Use: view.LastUse{At: used, From: "203.0.113.41"}, Today: 131, Typed: "Enrichment worker",
 		}},
 		{"key-revoke-hostile", "key_revoke", hostile},
 		{"key-revoked", "key_revoked", view.KeyRevoked{

@@ -143,9 +143,9 @@ type KeyRevoke struct {
 	// Today counts calls; TodayUnknown is set when usage could not be read.
 	Today        int64
 	TodayUnknown bool
-	// Confirm is what to type, and Typed what stands in the field for it.
-	Confirm, Typed string
-	Errors         Errors
+	// Typed is what stands in the field for the name.
+	Typed  string
+	Errors Errors
 }
 
 // InUse reports whether the key was used within the last day.
