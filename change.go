@@ -37,6 +37,7 @@ const (
 	MemberCreated       ChangeKind = "member.created"
 	MemberPasswordSet   ChangeKind = "member.password_set"
 	MemberDisabled      ChangeKind = "member.disabled"
+	MemberSignedIn      ChangeKind = "member.signed_in"
 	InvitationCreated   ChangeKind = "invitation.created"
 	KeyCreated          ChangeKind = "key.created"
 	KeyRenamed          ChangeKind = "key.renamed"

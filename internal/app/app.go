@@ -130,7 +130,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Ledger.Unspent}
 	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.SignIn = signin.New(signin.Config{
-		Log: a.feed, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
+		Log: a.feed, Trail: a.store, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})

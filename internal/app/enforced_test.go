@@ -24,8 +24,8 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// unlogged are the ways in that change no right of any key: they write nothing
-// to the change log, so there is nothing to wait for.
+// unlogged are the ways in that change no right of any key, so that there is
+// nothing to wait for. Of these only signing in writes to the change log.
 var unlogged = map[string]string{
 	"accounts/list": "reads", "accounts/show": "reads", "keys/list": "reads", "keys/show": "reads",
 	"events/list": "reads", "events/show": "reads", "events/replay": "messages to the vendor", "events/test": "a message to the vendor",
@@ -33,7 +33,7 @@ var unlogged = map[string]string{
 	"credits/reserve": "exact in the store", "credits/settle": "exact in the store", "credits/refund": "exact in the store",
 	"credits/entries": "reads", "credits/reservations": "reads", "credits/verify": "reads",
 	"audit": "reads", "usage": "reads", "usage/by": "reads", "nodes": "reads", "health": "reads",
-	"POST /signin": "a browser's session", "POST /signout": "a browser's session",
+	"POST /signin": "a browser's session and its record", "POST /signout": "a browser's session",
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 }
 

@@ -52,6 +52,7 @@ type Exchange struct {
 	Operation string // of the matched route; "" without one
 	Family    toksta.Family
 	Principal toksta.Principal // of the key, or of the signed-in member
+	Member    toksta.MemberID  // who is signed in, or whose sign-in failed
 
 	// Call and Decision are set once the key's credential was read. Admitted
 	// says whether the call goes on.

@@ -14,10 +14,24 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// prove returns the member whose address and password these are. Every
-// attempt costs one hash, or none at all when it is throttled, whatever is
-// known of the address.
-func (s *Service) prove(ctx context.Context, from Origin, email string, password toksta.Hidden) (toksta.Member, error) {
+// Failed is a sign-in that was rejected. It says nothing but what the error
+// within it says; Member and Account are for the log.
+type Failed struct {
+	Member  toksta.MemberID // whose address was given; "" for an unknown one
+	Account toksta.AccountID
+	err     error
+}
+
+// Error returns the text of the error within.
+func (f *Failed) Error() string { return f.err.Error() }
+
+// Unwrap returns the error for the caller.
+func (f *Failed) Unwrap() error { return f.err }
+
+// prove returns the member whose address and password these are, and how many
+// attempts at the address failed before. Every attempt costs one hash, or none at
+// all when it is throttled, whatever is known of the address.
+func (s *Service) prove(ctx context.Context, from Origin, email string, password toksta.Hidden) (m toksta.Member, failures int, err error) {
 	now := s.now()
 	email = strings.TrimSpace(email)
 	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // a character may have been cut in two
@@ -25,20 +39,19 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	// The network first: an attempt that it stops does not slow the address's
 	// owner down.
 	if wait := s.networks.attempt(network, now); wait > 0 {
-		return toksta.Member{}, tooMany(wait)
+		return m, 0, tooMany(wait)
 	}
 	if wait := s.addresses.attempt(address, now); wait > 0 {
-		return toksta.Member{}, tooMany(wait)
+		return m, 0, tooMany(wait)
 	}
-	m, err := s.check(ctx, email, password)
-	if err != nil {
-		return toksta.Member{}, err
+	if m, err = s.check(ctx, email, password); err != nil {
+		return m, 0, err
 	}
 	// The address starts afresh; the network gets only this attempt back, or
 	// an own account would make guessing at others free.
-	s.addresses.clear(address)
+	failures = s.addresses.clear(address) - 1
 	s.networks.pardon(network)
-	return m, nil
+	return m, max(failures, 0), nil
 }
 
 // proveAgain is prove for somebody who is signed in. The attempts are counted
@@ -74,7 +87,7 @@ func (s *Service) check(ctx context.Context, email string, password toksta.Hidde
 	case err != nil:
 		return toksta.Member{}, fmt.Errorf("check the password of %s: %w", m.ID, err)
 	case !matches || !may:
-		return toksta.Member{}, wrong()
+		return toksta.Member{}, &Failed{Member: m.ID, Account: m.AccountID, err: wrong()}
 	}
 	return m, nil
 }

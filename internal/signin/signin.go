@@ -11,7 +11,9 @@ package signin
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/toksta/toksta"
@@ -28,10 +30,11 @@ const (
 	Closed  Policy = "closed"  // nobody; the operator creates members
 )
 
-// Config is what a Service is made of. Log, Store, Sessions, Catalog and Now
-// are required.
+// Config is what a Service is made of. Log, Trail, Store, Sessions, Catalog and
+// Now are required.
 type Config struct {
 	Log      store.Log
+	Trail    store.Mutator // records sign-ins, which no node has to know of
 	Store    store.Reader
 	Sessions store.Sessions
 	Catalog  *toksta.Catalog
@@ -54,6 +57,7 @@ type Service struct {
 	addresses *throttle
 	networks  *throttle
 	signups   *throttle // by network, apart: making accounts must not lock anybody out
+	successes *throttle // by member: bounds the records of sign-ins
 	members   *throttle // signed in, asked for the password again
 }
 
@@ -70,6 +74,7 @@ func New(c Config) *Service {
 		addresses: newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
 		networks:  newThrottle(pace{free: 20, limit: 15 * time.Minute, forget: time.Hour}),
 		signups:   newThrottle(pace{free: 10, limit: 15 * time.Minute, forget: time.Hour}),
+		successes: newThrottle(pace{free: 60, limit: time.Minute, forget: time.Hour}),
 		members:   newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
 	}
 }
@@ -99,13 +104,39 @@ type SignedIn struct {
 // SignIn begins a session for the member with that address and password. An
 // unknown address, a wrong password and a disabled member have one answer,
 // UNAUTHORIZED, after the same work. Too many failures are RATE_LIMITED with
-// the detail retry_after, in seconds.
+// the detail retry_after, in seconds. A *Failed among the errors says to the log
+// whose sign-in it was.
+//
+// Each sign-in is in the audit trail before its session begins. A failed one is
+// not: anybody could fill the trail. The next success says how many failed.
 func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (SignedIn, error) {
-	m, err := s.prove(ctx, from, email, password)
+	m, failures, err := s.prove(ctx, from, email, password)
 	if err != nil {
 		return SignedIn{}, err
 	}
+	if wait := s.successes.attempt(string(m.ID), s.now()); wait > 0 {
+		return SignedIn{}, tooMany(wait)
+	}
+	if err := s.record(ctx, from, m, failures); err != nil {
+		return SignedIn{}, err
+	}
 	return s.begin(ctx, from, m)
+}
+
+// record writes a sign-in of m, after some failures, into the audit trail. No
+// node waits for it: it changes no right.
+func (s *Service) record(ctx context.Context, from Origin, m toksta.Member, failures int) error {
+	detail := map[string]string{"email": m.Email}
+	if failures > 0 {
+		detail["failed_before"] = strconv.Itoa(failures)
+	}
+	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.MemberSignedIn, AccountID: m.AccountID, MemberID: m.ID, Detail: detail}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("record the sign-in of %s: %w", m.ID, err)
+	}
+	return nil
 }
 
 // Confirm asks a signed-in person for the password again and replaces the

@@ -61,7 +61,7 @@ func newWorld(tb testing.TB, policy Policy) *world {
 	})
 	w := &world{store: s, file: file, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.Service = New(Config{
-		Log: straight{s}, Store: s, Sessions: s, Policy: policy,
+		Log: straight{s}, Trail: s, Store: s, Sessions: s, Policy: policy,
 		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
 	})
 	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
@@ -215,6 +215,29 @@ func TestGuessingFromANetworkIsSlow(t *testing.T) {
 	}
 }
 
+// Whoever has an account of their own must not guess at others for free:
+// signing in to it gives back its own attempt and none of those before it.
+func TestOwnAccountDoesNotResetTheNetwork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	w.signUp(t, "eve@example.com")
+	through, own := 0, 0
+	for i := range 60 {
+		_, err := w.SignIn(t.Context(), home, fmt.Sprintf("user%d@example.com", i), toksta.Hide("wrong"))
+		if toksta.ErrorCode(err) == toksta.CodeUnauthorized {
+			through++
+		}
+		if i%5 == 4 {
+			if _, err := w.SignIn(t.Context(), home, "eve@example.com", toksta.Hide(secretWord)); err == nil {
+				own++
+			}
+		}
+	}
+	if through != 21 || own == 0 {
+		t.Errorf("%d guesses got through beside %d sign-ins to an own account, want 21", through, own)
+	}
+}
+
 // Who may sign up is the operator's choice, and an invitation is good once,
 // for its address, until it ends.
 func TestPolicies(t *testing.T) {
@@ -355,5 +378,61 @@ func TestSignUpIsSlowedDown(t *testing.T) {
 	refused(t, err, toksta.CodeRateLimited, "Too many attempts")
 	if _, err := w.SignIn(t.Context(), home, "ada0@acme.example", toksta.Hide(secretWord)); err != nil {
 		t.Errorf("signing in is slowed down with it: %v", err)
+	}
+}
+
+// The audit trail says who signed in, when, from where, and after how many
+// failures. Failures alone do not fill it, and neither does a member who signs
+// in over and over; a log line can say whose sign-in failed.
+func TestSignInsAreRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	up := w.signUp(t, "ada@example.com")
+	signIn := func(password string) error {
+		_, err := w.SignIn(t.Context(), from(1), "ada@example.com", toksta.Hide(password))
+		return err
+	}
+	trail := func() []toksta.Change {
+		t.Helper()
+		changes, err := w.store.ListChanges(t.Context(), store.ChangeQuery{Account: up.Account.ID, Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changes
+	}
+	for range 3 {
+		failed, ok := errors.AsType[*Failed](signIn("wrong"))
+		if !ok || failed.Member != up.Member.ID || failed.Account != up.Account.ID || toksta.ErrorCode(failed) != toksta.CodeUnauthorized {
+			t.Errorf("failed sign-in: %+v", failed)
+		}
+	}
+	if n := len(trail()); n != 1 {
+		t.Errorf("three failures left %d changes", n)
+	}
+	if err := signIn(secretWord); err != nil {
+		t.Fatal(err)
+	}
+	last := trail()[0]
+	if last.Kind != toksta.MemberSignedIn || last.MemberID != up.Member.ID || last.Actor.Address != "10.0.1.1" || last.Actor.Agent != "curl" ||
+		last.Detail["failed_before"] != "3" || last.Detail["email"] != "ada@example.com" {
+		t.Errorf("the trail has %+v", last)
+	}
+	admitted, limited := 0, 0
+	for range 200 {
+		switch err := signIn(secretWord); toksta.ErrorCode(err) {
+		case "":
+			admitted++
+		case toksta.CodeRateLimited:
+			limited++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if n := len(trail()); n != 2+admitted || admitted > 60 || limited == 0 {
+		t.Errorf("200 sign-ins: %d admitted, %d limited, %d changes", admitted, limited, n)
+	}
+	w.now = w.now.Add(time.Minute)
+	if err := signIn(secretWord); err != nil {
+		t.Errorf("the member is kept out for more than a minute: %v", err)
 	}
 }

@@ -62,12 +62,14 @@ func (t *throttle) attempt(name string, now time.Time) time.Duration {
 	return 0
 }
 
-// clear forgets the failures of name.
-func (t *throttle) clear(name string) {
+// clear forgets the failures of name and returns how many there were.
+func (t *throttle) clear(name string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	failures := t.get(name).failures
 	delete(t.recent, name)
 	delete(t.old, name)
+	return failures
 }
 
 // pardon takes one failure of name back.

@@ -372,7 +372,7 @@ type KeyQuery struct {
 }
 
 // ChangeQuery selects changes, newest first. Zero fields select all. Those of
-// a key include the ones that touched many keys at once.
+// a key and of an account include the ones that touched many keys at once.
 type ChangeQuery struct {
 	Account toksta.AccountID
 	Key     toksta.KeyID

@@ -32,6 +32,7 @@ func attrs(x *exchange.Exchange) []slog.Attr {
 	text("family", string(x.Family))
 	text("account", string(x.Principal.AccountID))
 	text("key_id", string(x.Principal.KeyID))
+	text("member", string(x.Member))
 	if x.Address.IsValid() {
 		text("address", x.Address.String())
 	}

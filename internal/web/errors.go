@@ -84,8 +84,9 @@ func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 
 // fieldErrors turns a refusal into the sentences of a form: beside the field
 // it names, else above the form. ok is false for what a form cannot show. The
-// header of a response to too many attempts says when to come back.
-func fieldErrors(w http.ResponseWriter, err error) (view.Errors, bool) {
+// header of a response to too many attempts says when to come back, and the log
+// has the code.
+func fieldErrors(w http.ResponseWriter, r *http.Request, err error) (view.Errors, bool) {
 	e, known := errors.AsType[*toksta.Error](err)
 	if !known {
 		return nil, false
@@ -95,6 +96,7 @@ func fieldErrors(w http.ResponseWriter, err error) (view.Errors, bool) {
 	default:
 		return nil, false
 	}
+	exchange.FromContext(r.Context()).Fail(err)
 	if seconds, ok := e.Details["retry_after"].(int); ok {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}

@@ -42,7 +42,8 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 		case err != nil:
 			p.fail(w, r, err)
 		default:
-			exchange.FromContext(r.Context()).Principal.AccountID = who.Account.ID
+			x := exchange.FromContext(r.Context())
+			x.Principal.AccountID, x.Member = who.Account.ID, who.Member.ID
 			next(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, who)))
 		}
 	})

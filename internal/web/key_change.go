@@ -85,7 +85,7 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/keys/"+string(key.ID), http.StatusSeeOther)
 		return
 	}
-	if form.Errors, ok = fieldErrors(w, err); !ok {
+	if form.Errors, ok = fieldErrors(w, r, err); !ok {
 		p.fail(w, r, err)
 		return
 	}
@@ -127,7 +127,7 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.already(w, r, known, true)
 	default:
-		faults, ok := fieldErrors(w, err)
+		faults, ok := fieldErrors(w, r, err)
 		if !ok {
 			p.fail(w, r, err)
 			return

@@ -81,7 +81,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.already(w, r, known, false)
 	default:
-		faults, ok := fieldErrors(w, err)
+		faults, ok := fieldErrors(w, r, err)
 		if !ok {
 			p.fail(w, r, err)
 			return

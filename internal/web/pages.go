@@ -37,7 +37,7 @@ type Config struct {
 	// SecureCookies demands TLS of the session cookie.
 	SecureCookies bool
 	// ClientAddress finds the client's address behind the proxies that the
-	// configuration trusts.
+	// configuration trusts; nil: it is not known.
 	ClientAddress func(*http.Request) netip.Addr
 	// Recent is how long after signing in keys may be created, rotated and
 	// revoked without the password; 0 asks never.
@@ -64,6 +64,9 @@ type Pages struct {
 func New(c Config) (*Pages, error) {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.ClientAddress == nil {
+		c.ClientAddress = func(*http.Request) netip.Addr { return netip.Addr{} }
 	}
 	assets, err := page.LoadAssets(c.Brand.Hue)
 	if err != nil {
@@ -177,10 +180,11 @@ func (p *Pages) named(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// headers sets what every page answers with. Nothing of an account is kept by
+// headers notes the client's address for the log and sets what every page answers with. Nothing of an account is kept by
 // a browser's or a proxy's cache, so Back never shows a secret.
 func (p *Pages) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchange.FromContext(r.Context()).Address = p.ClientAddress(r)
 		h := w.Header()
 		h.Set("Content-Security-Policy", page.Policy)
 		h.Set("X-Content-Type-Options", "nosniff")

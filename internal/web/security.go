@@ -51,7 +51,7 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/security?done=password", http.StatusSeeOther)
 		return
 	}
-	faults, ok := fieldErrors(w, err)
+	faults, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)
 		return

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -34,12 +35,17 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.Sig
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Email: r.PostFormValue("email"), Next: r.PostFormValue("next")}
 	in, err := p.SignIn.SignIn(r.Context(), p.origin(r), form.Email, toksta.Hide(r.PostFormValue("password")))
+	x := exchange.FromContext(r.Context())
 	if err == nil {
+		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
 		p.enter(w, r, in, form.Next)
 		return
 	}
+	if failed, ok := errors.AsType[*signin.Failed](err); ok {
+		x.Principal.AccountID, x.Member = failed.Account, failed.Member
+	}
 	var ok bool
-	if form.Errors, ok = fieldErrors(w, err); !ok {
+	if form.Errors, ok = fieldErrors(w, r, err); !ok {
 		p.fail(w, r, err)
 		return
 	}
@@ -86,7 +92,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, "")
 		return
 	}
-	faults, ok := fieldErrors(w, err)
+	faults, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)
 		return
@@ -128,7 +134,7 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, r.PostFormValue("next"))
 		return
 	}
-	faults, ok := fieldErrors(w, err)
+	faults, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)
 		return

@@ -84,7 +84,7 @@ func newWorld(t *testing.T) *world {
 	w.Pages, err = New(Config{
 		Keys:     &keys.Service{Log: straight{s}, Store: s, Catalog: catalog, Now: now},
 		Accounts: &accounts.Service{Log: straight{s}, Store: s, Catalog: catalog, Now: now},
-		SignIn:   signin.New(signin.Config{Log: straight{s}, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
+		SignIn:   signin.New(signin.Config{Log: straight{s}, Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
 		Usage: &usage.Reader{
 			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
 			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
@@ -21,20 +22,31 @@ const ofKey = ` WHERE seq IN (
 	UNION SELECT first_seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2)
 	UNION SELECT seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2))`
 
+// ofAccount selects an account's changes: a page of those that name it, and of
+// those that touched keys of many accounts the ones that made or ended one of its
+// keys. The limit keeps the first part as short as the page.
+const ofAccount = ` WHERE seq IN (
+	SELECT seq FROM (SELECT seq FROM changes WHERE account_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) own
+	UNION SELECT first_seq FROM keys WHERE account_id = $1
+	UNION SELECT seq FROM keys WHERE account_id = $1)`
+
 // ListChanges implements [store.Audit]. Every selection it offers walks an
 // index backwards, however long the log has grown.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
+	before := int64(math.MaxInt64)
+	if q.Before > 0 {
+		before = q.Before
+	}
 	switch {
 	case q.Key != "":
 		c.text.WriteString(ofKey)
 		c.args = append(c.args, q.Key, q.Account)
 	case q.Account != "":
-		c.and("account_id =", q.Account)
+		c.text.WriteString(ofAccount)
+		c.args = append(c.args, q.Account, before, limit(q.Limit))
 	}
-	if q.Before > 0 {
-		c.and("seq <", q.Before)
-	}
+	c.and("seq <", before)
 	c.text.WriteString(" ORDER BY seq DESC LIMIT " + c.bind(limit(q.Limit)))
 	return listChanges(ctx, r.q, c.text.String(), c.args...)
 }

@@ -246,6 +246,31 @@ func auditOfMany(t *suite) {
 		}
 		is(t, seqs, []int64{revoked, renamed, imported})
 	}
+
+	// And in the history of each account whose keys it touched.
+	ended := t.put(other).Seq
+	other.RevokedAt = now
+	t.commit(store.Mutation{Kind: toksta.KeysRevokedTogether, AccountID: b.ID, Keys: []toksta.Key{other}})
+	for account, want := range map[toksta.AccountID][]int64{
+		a.ID:        {revoked, renamed, imported, a.Seq},
+		b.ID:        {ended + 1, ended, renamed + 1, imported, b.Seq},
+		"acct_none": nil,
+	} {
+		for _, page := range []int{1, 2, 100} {
+			var seqs []int64
+			for q := (store.ChangeQuery{Account: account, Limit: page}); ; q.Before = seqs[len(seqs)-1] {
+				changes, err := t.s.ListChanges(t.Context(), q)
+				t.ok(err)
+				for _, c := range changes {
+					seqs = append(seqs, c.Seq)
+				}
+				if len(changes) < page {
+					break
+				}
+			}
+			is(t, seqs, want)
+		}
+	}
 }
 
 // sessions: one that outlives its end or a sign-out is a stolen browser still
