@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -127,11 +128,11 @@ func CheckJSON(data []byte) error {
 
 // escaped returns the code unit of a \uXXXX escape at the start of s, -1 if there is none.
 func escaped(s []byte) rune {
-	var unit uint16
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return -1
 	}
-	if _, err := fmt.Sscanf(string(s[2:6]), "%04x", &unit); err != nil {
+	unit, err := strconv.ParseUint(string(s[2:6]), 16, 16)
+	if err != nil {
 		return -1
 	}
 	return rune(unit)
