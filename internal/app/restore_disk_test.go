@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/toksta/toksta"
@@ -65,7 +67,7 @@ func (p *program) onSmallDisk(size string) *program {
 // disk is where onSmallDisk mounts the file system.
 func (p *program) disk() string { return filepath.Join(filepath.Dir(p.socket), "disk") }
 
-// revokeWhileDiskFills backs up, revokes 1,000 keys one by one on a disk that
+// revokeWhileDiskFills backs up, revokes 1,000 keys, each by itself, on a disk that
 // has little room left after 200 of them, and restores.
 func (p *program) revokeWhileDiskFills(room int64, backup, restore string) {
 	p.t.Helper()
@@ -73,18 +75,30 @@ func (p *program) revokeWhileDiskFills(room int64, backup, restore string) {
 	secrets := p.importKeys(1000)
 	p.sh(backup)
 	filler := filepath.Join(p.disk(), "filler")
-	var acknowledged []string
-	tried := 0
+	var (
+		mu           sync.Mutex
+		acknowledged []string
+		group        errgroup.Group
+		tried        int
+	)
+	group.SetLimit(4)
 	for id, secret := range secrets {
 		if tried++; tried == 200 {
 			fillDisk(p.t, filler, room)
 		}
-		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-		if _, err := p.api.RevokeKey(ctx, client.KeyRef{Key: id}); err == nil {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+			defer cancel()
+			if _, err := p.api.RevokeKey(ctx, client.KeyRef{Key: id}); err != nil {
+				return nil // on a full disk: not acknowledged
+			}
+			mu.Lock()
+			defer mu.Unlock()
 			acknowledged = append(acknowledged, secret)
-		}
-		cancel()
+			return nil
+		})
 	}
+	_ = group.Wait()
 	if len(acknowledged) < 100 || len(acknowledged) > 990 {
 		p.t.Fatalf("%d of 1000 revocations were acknowledged: the disk did not fill", len(acknowledged))
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/toksta/toksta"
@@ -117,7 +116,7 @@ func (t *tombstones) flush() error {
 			return fmt.Errorf("record %d revocations in %s: %w", len(t.pending), t.path, err)
 		}
 		t.end += int64(len(records))
-		t.pending = slices.Delete(t.pending, 0, n)
+		t.pending = t.pending[n:]
 	}
 	t.pending = nil
 	return nil
