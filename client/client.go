@@ -29,6 +29,8 @@ const maxAnswer = 64 << 20
 type Client struct {
 	// Operator is the name that changes are recorded under.
 	Operator string
+	// Wait bounds every call. The zero value does not.
+	Wait Wait
 
 	base string
 	http *http.Client
@@ -74,13 +76,15 @@ func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.
 	if err != nil {
 		return nil, fmt.Errorf("encode the request to %s: %w", endpoint, err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+PathPrefix+endpoint, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("make the request to %s: %w", endpoint, err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(HeaderOperator, c.Operator)
-	resp, err := c.http.Do(r)
+	resp, err := c.Wait.bounded(ctx, endpoint, func(ctx context.Context) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+PathPrefix+endpoint, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set(HeaderOperator, c.Operator)
+		return c.http.Do(r)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", endpoint, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,7 +26,8 @@ type cli struct {
 	configPath string // "": defaultConfig, if it is there
 	socket     string // "": the configuration's
 	output     string // one of the formats
-	bom        bool   // CSV begins with a byte-order mark
+	timeout    time.Duration
+	bom        bool // CSV begins with a byte-order mark
 }
 
 // defaultConfig is the file that is read when none is named and it exists.
@@ -50,6 +52,7 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.socket, "socket", c.process.Socket, "operator `socket` of the server (default from the configuration)")
 	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml or csv")
 	flags.BoolVar(&c.bom, "bom", false, "begin CSV with a byte-order mark, for spreadsheets that need it to read UTF-8")
+	flags.DurationVar(&c.timeout, "timeout", time.Minute, "give up a call without a response after this `time`; 0 for never")
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "look", Title: "Look"})
 	for group, commands := range map[string][]*cobra.Command{
 		"server": {c.serve(), c.demo(), c.demoUpstream(), c.config()},
@@ -103,7 +106,26 @@ func (c *cli) client() (*client.Client, error) {
 	}
 	out := client.New(address)
 	out.Operator = c.process.Operator
+	out.Wait = client.Wait{Limit: c.timeout, Notice: c.notice, After: noticeAfter}
+	if c.timeout > 0 {
+		out.Wait.After = min(out.Wait.After, c.timeout/2)
+	}
 	return out, nil
+}
+
+// noticeAfter is how long a person may look at a silent terminal.
+const noticeAfter = 3 * time.Second
+
+// longTimeout is the least time for a call that reads the whole database.
+const longTimeout = 10 * time.Minute
+
+// notice says what a command waits for.
+func (c *cli) notice(endpoint string) {
+	until := ""
+	if c.timeout > 0 {
+		until = fmt.Sprintf(", at most %v in all", c.timeout)
+	}
+	c.say("Waiting for the server to respond to %s%s. It may be waiting for its database, or for a node that does not answer.", endpoint, until)
 }
 
 // terminal reports whether a stream is one that a person sits at, who can be

@@ -237,6 +237,7 @@ func (c *cli) creditsVerify() *cobra.Command {
 		Use: "verify", Short: "Compute every balance again from the ledger's entries", Args: exact(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+				api.Wait.Limit = max(api.Wait.Limit, longTimeout)
 				v, err := api.VerifyCredits(ctx)
 				if err != nil {
 					return err

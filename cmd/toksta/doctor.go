@@ -72,6 +72,7 @@ func (c *cli) health(ctx context.Context) (client.Health, error) {
 	if err != nil {
 		return client.Health{}, err
 	}
+	api.Wait.Limit = max(api.Wait.Limit, longTimeout)
 	return api.Health(ctx)
 }
 

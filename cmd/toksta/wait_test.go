@@ -1,0 +1,46 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/config"
+)
+
+// Guarantee: an operator who revokes a key through a server that hangs reads what
+// the command waits for, and gets the prompt back in time with what is known.
+func TestCommandGivesUp(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "toksta") // sockets have short paths
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close() })
+
+	var said bytes.Buffer
+	c := &cli{process: config.Process{Operator: "olga"}, in: strings.NewReader(""), out: &bytes.Buffer{}, err: &said}
+	start := time.Now()
+	code := c.run(t.Context(), []string{"--socket", socket, "--timeout", "200ms", "keys", "revoke", "key_01JZZZZZZZZZZZZZZZZZZZZZZZ", "--yes"})
+	if took := time.Since(start); code != exitError || took > 20*time.Second {
+		t.Errorf("exit code %d after %v", code, took)
+	}
+	for _, want := range []string{"Waiting for the server", "did not respond", "within 200ms", "toksta audit"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, said.String())
+		}
+	}
+}
