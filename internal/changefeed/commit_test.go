@@ -10,8 +10,8 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Guarantee: a change does not wait for long behind one that gets no response
-// from the database, and says that it changed nothing.
+// Guarantee: a change does not wait for long behind a change without a response from
+// the database, and its error says that nothing was changed.
 func TestQueuedCommitTimesOut(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)

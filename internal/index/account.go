@@ -7,8 +7,8 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// accounts holds the newest version of each account. An account that only
-// grants speak of so far has a version without a row, and no standing.
+// accounts holds the current version of each account. An account that only grants
+// refer to so far has a version without a row, and no standing.
 type accounts struct {
 	catalog *toksta.Catalog
 	codec   codec
@@ -16,23 +16,23 @@ type accounts struct {
 	ids     atomic.Pointer[table]
 	slots   slabs[slot]
 	recent  recent
-	known   int // the writer's
+	known   int // number of accounts with a row; used by the writer only
 }
 
-// slot is where an account's current version hangs: a change of the account
-// is one store, however many keys it has.
+// slot points to an account's current version, so that a change of the account is
+// one store, whatever the number of its keys.
 type slot struct{ version atomic.Pointer[version] }
 
-// version is one state of an account: its row packed small, and the standing
-// resolved from it once somebody asks. A standing that is resolved late lands
-// in the version that it was resolved from, so it can never displace a newer.
+// version is one state of an account: its packed row, and the standing computed from
+// it at the first look-up. A standing that is computed late is stored in the version
+// that it belongs to, so it cannot replace a newer standing.
 type version struct {
-	row      string // the id alone until the account is put
+	row      string // only the id until the account is put
 	standing atomic.Pointer[toksta.Standing]
 }
 
-// put reports whether the account was put, not only named by a grant.
-func (v *version) put() bool {
+// isPut reports whether the version has a row, not only an id from a grant.
+func (v *version) isPut() bool {
 	_, rest := cutID(v.row)
 	return rest != ""
 }
@@ -42,8 +42,8 @@ func (a *accounts) init(c *toksta.Catalog, seed maphash.Seed) {
 	a.ids.Store(newTable(0))
 }
 
-// find returns the ref of an account that was put or that a grant named, 0
-// for any other. The id is in its packed form.
+// find returns the ref of an account, or 0 if the account is unknown. The id is in
+// packed form.
 func (a *accounts) find(id []byte) uint32 {
 	t := a.ids.Load()
 	for i := t.start(maphash.Bytes(a.seed, id)); ; i = t.next(i) {
@@ -59,17 +59,18 @@ func (a *accounts) id(ref uint32) string {
 	return id
 }
 
-// rehash is the hash of an account that the table holds already.
+// rehash returns the hash of an account in the table.
 func (a *accounts) rehash(ref uint32) uint64 { return maphash.String(a.seed, a.id(ref)) }
 
-// lookup is for readers: an id of the usual length costs no allocation. It
-// returns the ref of an account, 0 when nobody named it yet.
+// lookup returns the ref of an account, or 0 if the account is unknown. It is for
+// readers and allocates nothing for ids of the usual length.
 func (a *accounts) lookup(id toksta.AccountID) uint32 {
 	var buf [64]byte
 	return a.find(appendID(buf[:0], string(id)))
 }
 
-// ensure returns the ref of an account, which may have no row yet.
+// ensure returns the ref of an account and adds the account without a row if it is
+// unknown.
 func (a *accounts) ensure(id toksta.AccountID) uint32 {
 	packed := appendID(make([]byte, 0, 64), string(id))
 	if ref := a.find(packed); ref != 0 {
@@ -81,36 +82,37 @@ func (a *accounts) ensure(id toksta.AccountID) uint32 {
 	return ref
 }
 
-// put makes account the current version. Readers that hold the one before
-// finish on it; a look-up that begins after put returned does not.
+// put makes account the current version. A look-up that begins after put has
+// returned sees this version.
 func (a *accounts) put(account toksta.Account) {
 	s := a.slots.at(a.ensure(account.ID))
-	if !s.version.Load().put() {
+	if !s.version.Load().isPut() {
 		a.known++
 	}
 	s.version.Store(&version{row: a.codec.pack(account)})
 }
 
-// standing returns what the account may do now, nil for one without a row.
+// standing returns the current standing of an account, or nil if the account has no
+// row.
 func (a *accounts) standing(ref uint32) *toksta.Standing {
 	v := a.slots.at(ref).version.Load()
 	if s := v.standing.Load(); s != nil {
 		return s
 	}
-	if !v.put() {
+	if !v.isPut() {
 		return nil
 	}
 	s := a.catalog.Standing(a.codec.unpack(v.row))
 	if !v.standing.CompareAndSwap(nil, s) {
-		// Somebody was faster. The ring holds each version once.
+		// Another reader stored a standing first, and added the version to the ring.
 		return a.standing(ref)
 	}
 	a.recent.add(v)
 	return s
 }
 
-// recent bounds how many accounts are held resolved: a standing is several
-// times the size of its packed row. The oldest makes room for the newest.
+// recent limits the number of accounts whose standing is kept, because a standing is
+// several times larger than its packed row. A new standing replaces the oldest.
 type recent struct {
 	ring [1 << 15]atomic.Pointer[version]
 	next atomic.Uint32

@@ -8,13 +8,13 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// codec packs an account into a row of some sixty bytes: the id as appendID
-// has it, then, for an account that was put, every other field in the order
-// of the struct. Words of the catalogue take one byte.
+// codec packs an account into a row of about sixty bytes: the id in the form of
+// appendID, then, if the account was put, every other field in the order of the
+// struct. A word of the catalogue takes one byte.
 type codec struct{ words []string }
 
-// newCodec fixes the words for the life of the index, so that readers need no
-// lock. A word that the catalogue lacks is spelt out.
+// newCodec fixes the catalogue's words for the lifetime of the index, so that
+// readers need no lock. Other words are stored as text.
 func newCodec(c *toksta.Catalog) codec {
 	words := []string{"", "monthly", "annual"}
 	for _, p := range c.Plans {
@@ -29,16 +29,14 @@ func newCodec(c *toksta.Catalog) codec {
 	return codec{words}
 }
 
-// Bits of a row's flags: most accounts have no exceptions, and one byte says
-// so.
+// Bits of a row's flags. Most accounts have no entitlements, which takes one byte.
 const (
 	accessSet = 1 << iota
 	accessOn
 	hasEntitlements
 )
 
-// pack returns the row of a. Its length is the string's, its bytes are not
-// touched again: a row is safe to read from anywhere.
+// pack returns the row of a.
 func (c codec) pack(a toksta.Account) string {
 	b := appendID(make([]byte, 0, 128), string(a.ID))
 	b = appendText(b, a.Name)
@@ -81,7 +79,7 @@ func (c codec) appendEntitlements(b []byte, e toksta.Entitlements) []byte {
 	return b
 }
 
-// unpack reads what pack wrote. Texts of the result share the row's memory.
+// unpack decodes a row of pack. Strings in the result share the row's memory.
 func (c codec) unpack(row string) toksta.Account {
 	id, rest := cutID(row)
 	r := reader{rest: rest, words: c.words}
@@ -121,7 +119,7 @@ func (r *reader) entitlements() (e toksta.Entitlements) {
 	return e
 }
 
-// A word of the catalogue is its number plus one; 0 precedes any other text.
+// appendWord appends the number of a catalogue word plus one, or 0 and the text.
 func (c codec) appendWord(b []byte, s string) []byte {
 	if i := slices.Index(c.words, s); i >= 0 && i < 255 {
 		return append(b, byte(i+1))
@@ -133,8 +131,8 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendTime keeps milliseconds, as the store does; 0 is the zero time, so
-// those from 1970 on count from 1.
+// appendTime appends a time in milliseconds, the precision of the store. 0 is the
+// zero time, so times from 1970 on are stored plus one.
 func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(b, 0)
@@ -146,9 +144,8 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.AppendVarint(b, ms)
 }
 
-// reader takes a row apart from the front. Rows are this package's own and
-// never leave the process, so they are whole: a row that is not is a fault of
-// pack and panics.
+// reader decodes a row from its start. Rows are created by pack and never leave the
+// process, so an incomplete row is an error in pack and panics.
 type reader struct {
 	rest  string
 	words []string

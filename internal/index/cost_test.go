@@ -13,20 +13,19 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Guarantee: verification never waits for the garbage collector because of
-// its own look-up.
+// Guarantee: a look-up causes no work for the garbage collector.
 func TestLookupAllocatesNothing(t *testing.T) {
 	x := New(catalog())
 	fill(x, 2000, 10)
 	for _, d := range []toksta.Digest{digest(7), digest(1 << 30)} {
 		if n := testing.AllocsPerRun(100, func() { x.Lookup(d) }); n != 0 {
-			t.Errorf("a look-up makes %v allocations", n)
+			t.Errorf("a look-up makes %v allocations, want 0", n)
 		}
 	}
 }
 
-// Guarantee: a node holds a million keys in the memory that it promises,
-// whether they belong to few accounts or to one each.
+// Guarantee: a node holds a million keys in the documented memory, with many keys
+// per account or one.
 func TestBytesPerKey(t *testing.T) {
 	const keys = 40_000
 	for _, c := range []struct{ accounts, most int }{{400, 120}, {keys, 225}} {
@@ -37,13 +36,13 @@ func TestBytesPerKey(t *testing.T) {
 		runtime.KeepAlive(x)
 		t.Logf("%d accounts: %d bytes a key", c.accounts, per)
 		if per > c.most {
-			t.Errorf("%d accounts: %d bytes a key, %d is the most", c.accounts, per, c.most)
+			t.Errorf("%d accounts: %d bytes a key, want at most %d", c.accounts, per, c.most)
 		}
 	}
 }
 
-// Guarantee: an account that everybody stopped calling does not stay resolved
-// for ever.
+// Guarantee: the standing of an account without calls is removed from memory
+// eventually.
 func TestStandingsAreBounded(t *testing.T) {
 	x := New(catalog())
 	n := len(x.accounts.recent.ring) + 10
@@ -59,10 +58,10 @@ func TestStandingsAreBounded(t *testing.T) {
 		}
 	}
 	if resolved != n-10 {
-		t.Errorf("%d of %d accounts are resolved, want %d", resolved, n, n-10)
+		t.Errorf("%d of %d accounts have a standing, want %d", resolved, n, n-10)
 	}
 	if x.Standing("0") == nil {
-		t.Error("an account that made room is not resolved again")
+		t.Error("a removed standing is not computed again")
 	}
 }
 
@@ -77,7 +76,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// BenchmarkMillion reports what a million keys cost to hold and to load.
+// BenchmarkMillion measures the memory and the loading time of a million keys.
 func BenchmarkMillion(b *testing.B) {
 	for _, accounts := range []int{10_000, 1_000_000} {
 		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
@@ -96,7 +95,7 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
-// fill puts keys as they come from a store: each row its own memory.
+// fill puts keys in the form of a store's rows, each with memory of its own.
 func fill(x *Index, keys, accounts int) {
 	since := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	for i := range accounts {
@@ -122,8 +121,8 @@ func live() uint64 {
 	return m.HeapAlloc
 }
 
-// resident returns this process's peak resident memory in MB, 0 where the
-// system does not tell.
+// resident returns the peak resident memory of this process in MB, or 0 if the
+// system does not report it.
 func resident() float64 {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -135,8 +134,8 @@ func resident() float64 {
 	return 0
 }
 
-// requireFilled fails when v has a field that is zero: a test that compares
-// whole values proves nothing about those.
+// requireFilled fails if a field of v is zero, because a comparison of whole values
+// would not test that field.
 func requireFilled(t *testing.T, v any) {
 	t.Helper()
 	r := reflect.ValueOf(v)

@@ -7,14 +7,14 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// crockford are the digits of a ULID.
+// crockford contains the digits of a ULID.
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 const ulidDigits = 26
 
-// appendID writes an account id: one of this system's own as 16 bytes behind
-// a 0, any other with its length before it. The form is unique to the id, so
-// that ids are compared and hashed in it.
+// appendID appends an account id: 0 and 16 bytes for an id of this system, or its
+// length and text for any other id. Each id has exactly one packed form, so packed
+// ids can be compared and hashed.
 func appendID(b []byte, id string) []byte {
 	if digits, ok := strings.CutPrefix(id, toksta.PrefixAccount); ok {
 		if hi, lo, ok := parseULID(digits); ok {
@@ -27,7 +27,7 @@ func appendID(b []byte, id string) []byte {
 	return append(b, id...)
 }
 
-// cutID splits a row behind its id.
+// cutID splits a row after its id.
 func cutID(row string) (id, rest string) {
 	r := reader{rest: row}
 	n := r.unsigned()
@@ -38,7 +38,7 @@ func cutID(row string) (id, rest string) {
 	return row[:at], row[at:]
 }
 
-// idText returns the id as the account has it, in memory of its own.
+// idText returns the text of a packed id in newly allocated memory.
 func idText(id string) string {
 	r := reader{rest: id}
 	if r.unsigned() > 0 {
@@ -53,8 +53,9 @@ func idText(id string) string {
 	return string(out[:])
 }
 
-// parseULID reads 26 upper-case digits of at most 128 bits. What it refuses,
-// lower case for one, is kept as text: two ids never share a form.
+// parseULID parses 26 upper-case digits of at most 128 bits. Any other text, such as
+// lower case, is not parsed and is packed as text, so that two ids never share a
+// packed form.
 func parseULID(s string) (hi, lo uint64, ok bool) {
 	if len(s) != ulidDigits || s[0] > '7' {
 		return 0, 0, false

@@ -1,14 +1,14 @@
-// Package index is this node's read copy: from the digest of a secret to the
-// grant it stands for and the standing of its account.
+// Package index maps the digest of a secret to its grant and to the standing of
+// its account. It is this node's read copy of keys and accounts.
 //
-// It stands on the request path between httpauth and the decision, and is
-// filled by the changefeed alone: there is no fill on a miss, so a row that
-// comes late can never bring a revoked key back. It never does I/O, never
-// decides anything and never forgets a grant.
+// The request path looks up every credential here before the decision. Only
+// changefeed writes to the index. A failed look-up does not read from the store,
+// so a late row cannot make a revoked key live again. The index does no I/O, makes
+// no decision and removes no grant.
 //
-// Look-ups take no lock and allocate nothing. A million keys take about a
-// hundred bytes each, most of them in memory that the garbage collector does
-// not have to follow.
+// Look-ups take no lock and allocate nothing. A million keys take about a hundred
+// bytes each, mostly in memory without pointers, which the garbage collector does
+// not scan.
 package index
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Index answers look-ups from any number of goroutines while one writer at a
-// time applies changes.
+// Index serves look-ups from any number of goroutines while one writer at a time
+// applies changes.
 type Index struct {
 	seed     maphash.Seed
 	digests  atomic.Pointer[table] // digest → ref of an entry
@@ -30,18 +30,18 @@ type Index struct {
 
 	mu     sync.Mutex // writers
 	shared terms
-	last   owner // of the last grant: a snapshot mostly goes on with it
+	last   owner // of the last grant; the next grant of a snapshot mostly has the same
 }
 
-// owner is an account and its ref.
+// owner is an account id with its ref.
 type owner struct {
 	id  toksta.AccountID
-	ref uint32 // 0: none yet
+	ref uint32 // 0: none
 }
 
-// entry is one secret, in 56 bytes with a single pointer. All but its term is
-// written before the entry is published and never again; a change that touches
-// more than the term makes a new entry.
+// entry is one secret, in 56 bytes with a single pointer. Except for its term, an
+// entry does not change after it is published. A change of another field creates a
+// new entry.
 type entry struct {
 	digest     toksta.Digest
 	term       atomic.Pointer[term]
@@ -50,7 +50,7 @@ type entry struct {
 	generation int32
 }
 
-// New returns an empty index that resolves accounts against c.
+// New returns an empty index that computes standings with c.
 func New(c *toksta.Catalog) *Index {
 	x := &Index{seed: maphash.MakeSeed(), shared: terms{}}
 	x.digests.Store(newTable(0))
@@ -58,9 +58,9 @@ func New(c *toksta.Catalog) *Index {
 	return x
 }
 
-// Lookup returns the grant and the standing of its account as they are now.
-// False means that no such secret was ever put. The standing is nil when the
-// grant's account has not been put: such a grant admits nothing.
+// Lookup returns the current grant of a secret and the standing of its account. It
+// returns false if the secret is unknown. The standing is nil if the account of the
+// grant has not been put; such a grant admits nothing.
 func (x *Index) Lookup(d toksta.Digest) (toksta.Grant, *toksta.Standing, bool) {
 	_, e := x.find(&d, x.digests.Load())
 	if e == nil {
@@ -76,7 +76,8 @@ func (x *Index) Lookup(d toksta.Digest) (toksta.Grant, *toksta.Standing, bool) {
 	}, x.accounts.standing(e.account), true
 }
 
-// Standing returns the standing of an account, nil when it has not been put.
+// Standing returns the standing of an account, or nil if the account has not been
+// put.
 func (x *Index) Standing(id toksta.AccountID) *toksta.Standing {
 	ref := x.accounts.lookup(id)
 	if ref == 0 {
@@ -85,23 +86,22 @@ func (x *Index) Standing(id toksta.AccountID) *toksta.Standing {
 	return x.accounts.standing(ref)
 }
 
-// Len returns how many secrets and accounts were put: generations count one by
-// one, revoked or not, and an account that only grants named does not count.
+// Len returns the number of secrets and accounts that were put. Each generation
+// counts, revoked or not. An account that only grants refer to does not count.
 func (x *Index) Len() (keys, accounts int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return int(x.digests.Load().used), x.accounts.known
 }
 
-// PutAccount makes a the state of its account, in one step for every grant.
+// PutAccount replaces the state of an account, in one step for all of its grants.
 func (x *Index) PutAccount(a toksta.Account) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.accounts.put(a)
 }
 
-// PutGrant makes g what d stands for. A secret that was put as revoked stays
-// revoked, whatever comes later.
+// PutGrant sets the grant of d. A secret that was put as revoked stays revoked.
 func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Grant) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -117,8 +117,8 @@ func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Gra
 		old.term.Store(t)
 		return
 	}
-	// The entry is whole before a slot refers to it. An entry that it replaces
-	// is left to the readers that still hold it; hardly any key ever moves.
+	// The entry is complete before a slot refers to it. The replaced entry remains
+	// in memory, because readers may still use it; such changes are rare.
 	ref, e := x.entries.add()
 	e.digest, e.account, e.generation, e.id = d, x.last.ref, g.Generation, x.texts.add(string(g.KeyID))
 	e.term.Store(t)
@@ -142,6 +142,6 @@ func (x *Index) find(d *toksta.Digest, t *table) (int, *entry) {
 	}
 }
 
-// hash is keyed by a seed of this process, so that nobody can prepare digests
-// that share a probe sequence.
+// hash uses a random seed of this process, so that an attacker cannot choose digests
+// with the same probe sequence.
 func (x *Index) hash(d *toksta.Digest) uint64 { return maphash.Bytes(x.seed, d[:]) }

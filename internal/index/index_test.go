@@ -23,7 +23,7 @@ func catalog() *toksta.Catalog {
 	}
 }
 
-// digest makes the digest of a number; its last bytes differ, as all do.
+// digest returns a digest that contains n in its last bytes.
 func digest(n int) (d toksta.Digest) {
 	binary.BigEndian.PutUint64(d[24:], uint64(n))
 	return d
@@ -83,9 +83,9 @@ var diffs = cmp.Options{
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 
-// Guarantee: after any sequence of changes a look-up answers exactly what was
-// put last, revoked for good once revoked, and an unknown account admits
-// nothing. The oracle is two plain maps.
+// Guarantee: after any sequence of changes, a look-up returns exactly the last state
+// put, a revoked secret stays revoked, and a grant of an unknown account admits
+// nothing. Two maps serve as the oracle.
 func TestIndexIsTheLastStatePut(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -142,8 +142,8 @@ func TestIndexIsTheLastStatePut(t *testing.T) {
 	})
 }
 
-// Guarantee: no field of an account is lost between the change log and the
-// decision, also one that is added later.
+// Guarantee: no field of an account is lost between the change log and the decision,
+// including fields added later.
 func TestRowKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	on := true
@@ -160,7 +160,7 @@ func TestRowKeepsEveryField(t *testing.T) {
 	}
 }
 
-// Guarantee: an account is found by exactly its id, and answers to it.
+// Guarantee: an account is found by exactly its id, and its id keeps its text.
 func TestIDsKeepTheirText(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -180,9 +180,9 @@ func TestIDsKeepTheirText(t *testing.T) {
 	}
 }
 
-// Guarantee: a key whose account changes, is revoked or grows the table is
-// never seen half-changed, and once a revocation returned no look-up that
-// begins afterwards admits it.
+// Guarantee: a look-up during a change of the account, a revocation or a growth of
+// the table never returns a partial change, and a look-up after a revocation has
+// returned does not admit the key.
 func TestLookupsBesideTheWriter(t *testing.T) {
 	t.Parallel()
 	const keys = 5000

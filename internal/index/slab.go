@@ -5,25 +5,24 @@ import (
 	"unsafe"
 )
 
-// slabs is a growing array whose elements never move, so that a pointer to one
-// stays good and growing copies only the list of slabs. Refs count from 1, so
-// that 0 can mean none; four bytes reach four billion elements. One writer
-// adds; readers need no lock.
+// slabs is a growing array whose elements never move. A pointer to an element stays
+// valid, and growing copies only the list of slabs. Refs start at 1, so that 0 can
+// mean none. One writer adds elements; readers need no lock.
 type slabs[T any] struct {
 	list atomic.Pointer[[]*[slabLen]T]
 	used uint32
 }
 
-// slabLen makes a slab of entries exactly seven pages: nothing is wasted.
+// slabLen makes a slab of entries exactly seven pages long.
 const slabLen = 1 << 10
 
-// at returns the element of a ref that add returned.
+// at returns the element of a ref.
 func (s *slabs[T]) at(ref uint32) *T {
 	i := ref - 1
 	return &(*s.list.Load())[i/slabLen][i%slabLen]
 }
 
-// add returns a zero element for the caller to fill before publishing its ref.
+// add returns a zero element, which the caller fills before it publishes the ref.
 func (s *slabs[T]) add() (uint32, *T) {
 	if s.used%slabLen == 0 {
 		extend(&s.list, new([slabLen]T))
@@ -32,8 +31,8 @@ func (s *slabs[T]) add() (uint32, *T) {
 	return s.used, s.at(s.used)
 }
 
-// extend publishes a longer copy of a list, which readers of the old one
-// never miss: they hold no ref into what is new.
+// extend publishes a longer copy of a list. Readers of the old list hold no ref to
+// the new element.
 func extend[T any](list *atomic.Pointer[[]T], v T) {
 	var old []T
 	if p := list.Load(); p != nil {
@@ -43,23 +42,23 @@ func extend[T any](list *atomic.Pointer[[]T], v T) {
 	list.Store(&grown)
 }
 
-// arena keeps short strings packed end to end, without a header or an
-// allocation for each. What is in it stays.
+// arena stores short strings one after another, without a header or an allocation
+// for each. It removes none.
 type arena struct {
 	blocks atomic.Pointer[[][]byte]
-	free   int // bytes of the last block; the writer's
+	free   int // free bytes in the last block; used by the writer only
 }
 
-// text is a string in an arena; the zero value is the empty one.
+// text is the position of a string in an arena. The zero value is the empty string.
 type text struct {
 	block, offset, length uint16
 }
 
-// blockLen is as far as an offset of two bytes reaches.
+// blockLen is the range of a two-byte offset.
 const blockLen = 1 << 16
 
-// add keeps a copy of s, which is an identifier and so far shorter than a
-// block; anything longer is cut.
+// add stores a copy of s. Identifiers are much shorter than a block; a longer string
+// is truncated.
 func (a *arena) add(s string) text {
 	s = s[:min(len(s), blockLen-1)]
 	if a.free < len(s) {
@@ -76,8 +75,8 @@ func (a *arena) add(s string) text {
 	return at
 }
 
-// at returns the string without copying it. That is sound because add writes
-// its bytes before anyone holds the text, and nobody writes them again.
+// at returns a string without copying it. This is safe because add writes the bytes
+// before it returns the text, and the bytes never change.
 func (a *arena) at(t text) string {
 	if t.length == 0 {
 		return ""

@@ -2,15 +2,15 @@ package index
 
 import "sync/atomic"
 
-// table is an open-addressing hash table of refs, probed linearly. Slots only
-// ever go from empty to a ref, or from one ref to another of the same key, so
-// a reader needs no lock. Its owner replaces a table that is too full.
+// table is an open-addressing hash table of refs with linear probing. A slot changes
+// only from empty to a ref, or from one ref to another ref of the same key, so
+// readers need no lock. A table that is too full is replaced by its owner.
 type table struct {
-	slots []atomic.Uint32 // a power of two of them; 0 is empty
-	used  uint32          // the writer's
+	slots []atomic.Uint32 // length is a power of two; 0 is empty
+	used  uint32          // used by the writer only
 }
 
-// minSlots spares a small node its first dozen growths.
+// minSlots avoids repeated growth of a small index.
 const minSlots = 1 << 10
 
 func newTable(slots int) *table {
@@ -31,10 +31,10 @@ func (t *table) place(hash uint64, ref uint32) {
 	t.used++
 }
 
-// insert adds a ref that the table does not hold, into a table of twice the
-// size when three quarters are used, so that every probe meets an empty slot.
-// Readers see the old table whole or the new one whole; what the old one lacks
-// was put after their look-up began.
+// insert adds a ref that the table does not contain. If three quarters of the slots
+// are used, it replaces the table by one of twice the size, so that every probe
+// sequence ends at an empty slot. A reader uses either the old or the new table; an
+// element missing in the old table was added after the look-up began.
 func insert(p *atomic.Pointer[table], hash uint64, ref uint32, rehash func(uint32) uint64) {
 	t := p.Load()
 	if int(t.used+1)*4 <= len(t.slots)*3 {

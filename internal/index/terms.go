@@ -6,21 +6,22 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// term is the part of a grant that can change, replaced whole.
+// term is the part of a grant that can change. It is replaced as a whole.
 type term struct {
 	limits    *toksta.Limits
 	expiresAt int64
 	revoked   bool
 }
 
-// terms holds each of the common terms once: of a million keys most narrow
-// nothing, and the others share a few sets of scopes.
+// terms contains each common term once: most keys have no limits, and the others
+// share a few sets of scopes.
 type terms map[string]*term
 
-// maxShared bounds the terms that are shared; beyond, each grant has its own.
+// maxShared limits the number of shared terms. Further grants have terms of their
+// own.
 const maxShared = 1 << 12
 
-// of returns the terms of g, shared when they have no expiry of their own.
+// of returns the terms of g. Terms without an expiry are shared.
 func (s terms) of(g toksta.Grant) *term {
 	t := &term{g.Limits, g.ExpiresAt, g.Revoked}
 	if g.ExpiresAt != 0 {

@@ -12,21 +12,21 @@ import (
 	"github.com/toksta/toksta/internal/ratelimit"
 )
 
-// Bounds of the connections to Redis. Idle ones are closed before a firewall
-// forgets them, which would look like a failure.
+// Limits of the connections to Redis. Idle connections are closed before a firewall
+// drops them, which would look like a failure.
 const (
 	maxConns = 64
 	maxIdle  = 30 * time.Second
 )
 
-// server is the Redis.
+// server is the connection pool of the Redis.
 type server struct {
 	pool *redis.Pool
 	take *redis.Script
 }
 
-// newServer connects as calls need it. Each step of connecting is bounded, for a
-// machine that hangs accepts connections and answers nothing.
+// newServer opens connections when calls need them. Each step of connecting has a
+// timeout, because a hanging machine accepts connections without responding.
 func newServer(c Config, fresh func(time.Time) bool) server {
 	return server{take: redis.NewScript(2, script), pool: &redis.Pool{
 		MaxActive: maxConns, MaxIdle: maxConns, IdleTimeout: maxIdle, Wait: true,
@@ -43,9 +43,9 @@ func newServer(c Config, fresh func(time.Time) bool) server {
 	}}
 }
 
-// script takes one call from every window of KEYS or from none, in one step
-// that nothing else in Redis can interrupt. ARGV has the limit of each window and
-// what the node knows to be taken: a Redis that lost its data learns it again.
+// script takes one call from every window of KEYS or from none, atomically. ARGV
+// contains the limit of each window and the calls that this node knows of, from
+// which a Redis that lost its data restores the window.
 const script = `
 local taken, room = {}, true
 for i, window in ipairs(KEYS) do
@@ -61,9 +61,9 @@ if room then
 end
 return {room and 1 or 0, unpack(taken)}`
 
-// count runs the script on the windows of w: in one round trip, but for the
-// first call to a Redis that does not know the script. The tally is of after the
-// call.
+// count runs the script on the windows of w. It takes one round trip, or two for the
+// first call to a Redis that does not have the script. The returned tally includes
+// the call.
 func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.Tally) (ratelimit.Tally, bool, error) {
 	conn, err := s.pool.GetContext(ctx)
 	if err != nil {
@@ -80,13 +80,13 @@ func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.T
 		return known, false, err
 	}
 	if len(reply) != 3 {
-		return known, false, errors.New("the answer to the script has another form")
+		return known, false, errors.New("the response to the script has an unexpected form")
 	}
 	return ratelimit.Tally{Minute: known.Minute, Account: reply[1], Key: reply[2]}, reply[0] == 1, nil
 }
 
-// name is the account's window of a minute. The braces put the windows of an
-// account and its keys on one node of a cluster.
+// name returns the key of the account's window of a minute. Because of the braces,
+// the windows of an account and its keys are on the same node of a Redis cluster.
 func name(w ratelimit.Window, minute int64) string {
 	return "toksta:rate:{" + string(w.Account) + "}:" + strconv.FormatInt(minute, 10)
 }

@@ -1,11 +1,11 @@
 // Package sharedrate counts the windows of internal/ratelimit in a Redis or
 // Valkey that several nodes share, so that a limit is exact over all of them.
 //
-// It stands on the request path in the place of the local limiter, and is the
-// one station there that waits for a network: one round trip for a call that
-// this node does not know to be over its limit. While Redis is away each node
-// counts by itself, on top of the last count it knows. It never fails a call for
-// Redis's sake, never admits without a limit, and starts nothing.
+// It replaces the local limiter on the request path, and is the only stage there
+// that does network I/O: one round trip for a call, unless this node knows that the
+// limit is reached. While Redis is unavailable, each node counts its own calls on
+// top of the last known count. A failure of Redis rejects no call, and no call is
+// admitted without a limit. The package starts no goroutine.
 package sharedrate
 
 import (
@@ -18,122 +18,124 @@ import (
 	"github.com/toksta/toksta/internal/ratelimit"
 )
 
-// pause is how long Redis is left alone after a failure.
+// pause is the time without requests to Redis after a failure.
 const pause = time.Second
 
-// Config is what a limiter is made of. All is required.
+// Config configures a Limiter. All fields are required.
 type Config struct {
 	URL     string        // redis, rediss, valkey or valkeys; may hold a password
-	Timeout time.Duration // of one answer, with connecting
-	Log     *slog.Logger  // one line when Redis is lost, and one when it is back
+	Timeout time.Duration // of one request, including the connection
+	Log     *slog.Logger  // one line when Redis fails, and one when it recovers
 }
 
 // Limiter admits exactly the limit of each window over all nodes that share its
-// Redis. In a minute in which Redis is away or loses its data, N nodes admit at
-// most N times the limit between them. It is safe for concurrent use.
+// Redis. In a minute in which Redis is unavailable or loses its data, N nodes
+// together admit at most N times the limit. It is safe for concurrent use.
 type Limiter struct {
 	config Config
 	local  *ratelimit.Limiter
 	server server
 	pause  time.Duration
 
-	start   time.Time    // what the times below count from, on the steady clock
-	lost    atomic.Int64 // when Redis failed last
-	again   atomic.Int64 // when it may be tried again; 0: it answers
+	start   time.Time    // origin of the times below, on the monotonic clock
+	failed  atomic.Int64 // time of the last failure
+	retryAt atomic.Int64 // time of the next attempt; 0: Redis is available
 	without atomic.Int64
 }
 
-// New returns a limiter that connects with its first call.
+// New returns a limiter that connects at its first call.
 func New(c Config) *Limiter {
 	l := &Limiter{config: c, local: ratelimit.New(), pause: pause, start: time.Now()}
 	l.server = newServer(c, l.fresh)
 	return l
 }
 
-// Close closes the connections. Calls go on, counted by this node alone.
+// Close closes the connections. Further calls are counted by this node only.
 func (l *Limiter) Close() error { return l.server.pool.Close() }
 
-// Without returns how many calls were counted by this node alone.
+// Without returns the number of calls that were counted by this node only.
 func (l *Limiter) Without() int64 { return l.without.Load() }
 
-// Ping asks whether Redis answers, within the configured time.
+// Ping checks that Redis responds within the configured timeout.
 func (l *Limiter) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Timeout)
 	defer cancel()
 	return l.server.ping(ctx)
 }
 
-// Take is [ratelimit.Limiter.Take] over all nodes. The minute is that of this
-// node's clock.
+// Take counts a call like [ratelimit.Limiter.Take], over all nodes. The minute is
+// that of this node's clock.
 //
-// What this node knows of a window is never more than was taken from it, so a
-// window that is empty here is empty everywhere and needs no question.
+// The count that this node knows is never higher than the shared count. A window
+// that is used up here is used up everywhere and needs no request to Redis.
 func (l *Limiter) Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
 	known := l.local.Tally(w, now)
 	if state := w.State(known); state.Remaining == 0 {
 		return state, false
 	}
-	ask, trial := l.mayAsk()
-	if !ask {
-		return l.alone(w, now)
+	request, trial := l.mayRequest()
+	if !request {
+		return l.takeLocal(w, now)
 	}
-	taken, ok, err := l.ask(w, known)
+	taken, ok, err := l.takeShared(w, known)
 	if err != nil {
-		l.lose(err)
-		return l.alone(w, now)
+		l.recordFailure(err)
+		return l.takeLocal(w, now)
 	}
 	if trial {
-		l.regain()
+		l.recordRecovery()
 	}
 	l.local.Learn(w, taken)
 	return w.State(taken), ok
 }
 
-// alone takes from what this node knows.
-func (l *Limiter) alone(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
+// takeLocal counts the call on this node only.
+func (l *Limiter) takeLocal(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
 	l.without.Add(1)
 	return l.local.Take(w, now)
 }
 
-// ask takes in Redis. A caller that hangs up must not look like a Redis that
-// does not answer, so the time is this package's own.
-func (l *Limiter) ask(w ratelimit.Window, known ratelimit.Tally) (ratelimit.Tally, bool, error) {
+// takeShared counts the call in Redis. It uses a timeout of its own instead of the
+// caller's context, because a disconnected caller must not look like a failure of
+// Redis.
+func (l *Limiter) takeShared(w ratelimit.Window, known ratelimit.Tally) (ratelimit.Tally, bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.config.Timeout)
 	defer cancel()
 	return l.server.count(ctx, w, known)
 }
 
-// mayAsk says whether to ask Redis now. After a failure one call a pause is the
-// trial of whether it is back; the others do not wait for that.
-func (l *Limiter) mayAsk() (ask, trial bool) {
-	again, now := l.again.Load(), l.clock()
-	if again == 0 {
+// mayRequest reports whether to send a request to Redis now. After a failure, one
+// call per pause is a trial of whether Redis has recovered; the other calls do not
+// wait for it.
+func (l *Limiter) mayRequest() (request, trial bool) {
+	retryAt, now := l.retryAt.Load(), l.clock()
+	if retryAt == 0 {
 		return true, false
 	}
-	trial = now >= again && l.again.CompareAndSwap(again, now+int64(l.pause))
+	trial = now >= retryAt && l.retryAt.CompareAndSwap(retryAt, now+int64(l.pause))
 	return trial, trial
 }
 
-// lose leaves Redis alone for a pause.
-func (l *Limiter) lose(err error) {
+// recordFailure stops requests to Redis for a pause.
+func (l *Limiter) recordFailure(err error) {
 	now := l.clock()
-	l.lost.Store(now)
-	if l.again.Swap(now+int64(l.pause)) == 0 {
-		l.config.Log.Warn("redis is away: this node counts rate limits by itself", "error", err.Error())
+	l.failed.Store(now)
+	if l.retryAt.Swap(now+int64(l.pause)) == 0 {
+		l.config.Log.Warn("redis is unavailable: this node counts rate limits by itself", "error", err.Error())
 	}
 }
 
-func (l *Limiter) regain() {
-	if l.again.Swap(0) != 0 {
-		l.config.Log.Info("redis is back: rate limits are shared again", "counted_without", l.Without())
+func (l *Limiter) recordRecovery() {
+	if l.retryAt.Swap(0) != 0 {
+		l.config.Log.Info("redis is available: rate limits are shared again", "counted_without", l.Without())
 	}
 }
 
-// fresh reports whether a connection that was used last at t is from after the
-// last failure: older ones lead to a Redis that may be gone.
+// fresh reports whether a connection was used after the last failure. Older
+// connections may lead to a Redis that no longer exists.
 func (l *Limiter) fresh(t time.Time) bool {
-	return int64(t.Sub(l.start)) >= l.lost.Load()
+	return int64(t.Sub(l.start)) >= l.failed.Load()
 }
 
-// clock is the steady time, above 0.
+// clock returns the monotonic time, which is above 0.
 func (l *Limiter) clock() int64 { return int64(time.Since(l.start)) + 1 }

@@ -28,13 +28,13 @@ var (
 	other  = ratelimit.Window{Account: "acct_other", AccountLimit: limit, Key: "key_other"}
 )
 
-// cluster is some nodes that share a Redis.
+// cluster is a set of nodes that share a Redis.
 type cluster struct {
 	nodes []*Limiter
 	logs  *logs
 }
 
-// logs is what all nodes log.
+// logs collects the log lines of all nodes.
 type logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -63,8 +63,8 @@ func newCluster(t *testing.T, url string) *cluster {
 	return c
 }
 
-// spread tries a window n times at once, spread at random over the nodes and
-// over the minute, and returns how many tries were admitted.
+// spread tries a window n times concurrently, at random nodes and times of the
+// minute, and returns the number of admitted calls.
 func (c *cluster) spread(w ratelimit.Window, n int, at time.Time) int {
 	var admitted atomic.Int64
 	var wg sync.WaitGroup
@@ -81,25 +81,25 @@ func (c *cluster) spread(w ratelimit.Window, n int, at time.Time) int {
 	return int(admitted.Load())
 }
 
-// shared waits until every node counts in Redis.
-func (c *cluster) shared(t *testing.T) {
+// awaitShared waits until every node counts in Redis.
+func (c *cluster) awaitShared(t *testing.T) {
 	t.Helper()
-	again, deadline := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
-	defer again.Stop()
+	retry, deadline := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
+	defer retry.Stop()
 	probe := ratelimit.Window{Account: "acct_probe", AccountLimit: 1 << 30}
 	for _, l := range c.nodes {
-		for l.Take(probe, minute); l.again.Load() != 0; l.Take(probe, minute) {
+		for l.Take(probe, minute); l.retryAt.Load() != 0; l.Take(probe, minute) {
 			select {
-			case <-again.C:
+			case <-retry.C:
 			case <-deadline:
-				t.Fatal("a node does not come back to Redis")
+				t.Fatal("a node does not use Redis again")
 			}
 		}
 	}
 }
 
 // Guarantee: over any number of nodes an account gets exactly its limit, a key
-// exactly its lower one, and no account takes from another's.
+// exactly its lower limit, and no account uses the limit of another.
 func TestExactOverNodes(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, redistest.Start(t).URL())
@@ -109,7 +109,7 @@ func TestExactOverNodes(t *testing.T) {
 		t.Errorf("a key of 7 calls a minute got %d", n)
 	}
 	if n := c.spread(busy, tries, minute); n != limit-7 {
-		t.Errorf("its account got %d calls beside, want %d", n, limit-7)
+		t.Errorf("its account got %d further calls, want %d", n, limit-7)
 	}
 	if n := c.spread(other, tries, minute); n != limit {
 		t.Errorf("the other account got %d calls, want %d", n, limit)
@@ -120,16 +120,16 @@ func TestExactOverNodes(t *testing.T) {
 	late := busy
 	late.AccountLimit, late.KeyLimit = 2*limit, limit+5
 	if n := c.spread(late, tries, minute.Add(time.Minute)); n != 5 {
-		t.Errorf("a limit that is set in mid-minute gave %d calls more, want 5", n)
+		t.Errorf("a limit that was raised during the minute gave %d more calls, want 5", n)
 	}
 	for i, l := range c.nodes {
 		if l.Without() != 0 {
-			t.Errorf("node %d counted %d calls by itself", i, l.Without())
+			t.Errorf("node %d counted %d calls without Redis", i, l.Without())
 		}
 	}
 }
 
-// Guarantee: what a client reads in the headers is what all nodes gave.
+// Guarantee: the rate limit headers show the calls admitted by all nodes.
 func TestStateOverNodes(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, redistest.Start(t).URL())
@@ -146,7 +146,7 @@ func TestStateOverNodes(t *testing.T) {
 	}
 }
 
-// Guarantee: without Redis no window gives more than its limit on each node.
+// Guarantee: without Redis a window admits at most its limit on each node.
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -158,14 +158,14 @@ func TestWithoutRedis(t *testing.T) {
 	if n := c.spread(other, tries, minute); n < limit {
 		t.Errorf("the other account got %d calls, want at least %d", n, limit)
 	}
-	if n := c.logs.count("redis is away"); n != nodes {
-		t.Errorf("%d log lines about one loss on each of %d nodes", n, nodes)
+	if n := c.logs.count("redis is unavailable"); n != nodes {
+		t.Errorf("%d log lines about one failure on each of %d nodes", n, nodes)
 	}
 }
 
-// Guarantee: a Redis that dies in the middle of a window never gives anybody a
-// fresh one. A node admits what is left of the last count that it knows, so all
-// stay within the bound; once Redis is back the next window is exact again.
+// Guarantee: if Redis is killed during a window, the window does not start again. A
+// node admits the rest of the last count it knows, so all nodes stay within the
+// bound. When Redis is available again, the next window is exact.
 func TestKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -180,23 +180,23 @@ func TestKilledInTheMiddle(t *testing.T) {
 	s.Kill()
 	after := c.spread(busy, tries, minute)
 	if before+after != allowed || allowed > nodes*limit {
-		t.Errorf("%d calls before and %d after the loss, want %d in all", before, after, allowed)
+		t.Errorf("%d calls before and %d after the failure, want %d in total", before, after, allowed)
 	}
 	if n := c.spread(spent, tries, minute); n != 0 {
-		t.Errorf("a window that every node knew to be empty gave %d calls more", n)
+		t.Errorf("a used-up window gave %d more calls", n)
 	}
 	s.Start()
-	c.shared(t)
+	c.awaitShared(t)
 	if n := c.spread(busy, tries, minute.Add(time.Minute)); n != limit {
-		t.Errorf("with Redis back the next window gave %d calls, want %d", n, limit)
+		t.Errorf("after the recovery the next window gave %d calls, want %d", n, limit)
 	}
-	if lost, back := c.logs.count("redis is away"), c.logs.count("redis is back"); lost != nodes || back != nodes {
-		t.Errorf("%d lines about the loss and %d about the return on %d nodes", lost, back, nodes)
+	if failed, recovered := c.logs.count("redis is unavailable"), c.logs.count("redis is available"); failed != nodes || recovered != nodes {
+		t.Errorf("%d lines about the failure and %d about the recovery on %d nodes", failed, recovered, nodes)
 	}
 }
 
-// Guarantee: a Redis that comes back empty, however often, gives no more than
-// the same bound: the nodes tell it what they know.
+// Guarantee: if Redis loses its data, however often, the same bound holds, because
+// the nodes send the counts that they know.
 func TestEmptiedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -209,17 +209,17 @@ func TestEmptiedInTheMiddle(t *testing.T) {
 		all += c.spread(busy, 20, minute)
 		s.Kill()
 		s.Start()
-		c.shared(t)
+		c.awaitShared(t)
 	}
 	few += c.spread(narrow, tries, minute)
 	all += few + c.spread(busy, tries, minute)
 	if few < 20 || few > nodes*20 || all < limit || all > nodes*limit {
-		t.Errorf("%d calls of a key and %d in all, want at most %d and %d", few, all, nodes*20, nodes*limit)
+		t.Errorf("%d calls of a key and %d in total, want at most %d and %d", few, all, nodes*20, nodes*limit)
 	}
 }
 
-// Guarantee: a Redis that hangs holds a node up for one call's time, not for
-// each call's, and its return is noticed.
+// Guarantee: a hanging Redis delays a node by one call's timeout, not by each
+// call's, and its recovery is detected.
 func TestHanging(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -236,22 +236,22 @@ func TestHanging(t *testing.T) {
 		if before+after != limit {
 			t.Errorf("%d calls were admitted, want %d", before+after, limit)
 		}
-	case <-time.After(20 * time.Second): // a tenth of what each call's own wait would take
+	case <-time.After(20 * time.Second): // a tenth of the time if every call waited
 		t.Fatal("calls wait for a Redis that hangs")
 	}
 	s.Continue()
 	for _, l := range c.nodes {
 		l.pause = 10 * time.Millisecond
-		l.again.CompareAndSwap(l.again.Load(), min(l.again.Load(), 1))
+		l.retryAt.CompareAndSwap(l.retryAt.Load(), min(l.retryAt.Load(), 1))
 	}
-	c.shared(t)
+	c.awaitShared(t)
 	if n := c.spread(busy, tries, minute.Add(time.Minute)); n != limit {
 		t.Errorf("the next window gave %d calls, want %d", n, limit)
 	}
 }
 
-// Guarantee: one call finds out that Redis is back, whatever connections are
-// left from before.
+// Guarantee: one call detects the recovery of Redis, although old connections are
+// still in the pool.
 func TestBackWithOneTrial(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -265,13 +265,13 @@ func TestBackWithOneTrial(t *testing.T) {
 	s.Kill()
 	l.spend(1)
 	s.Start()
-	l.again.Store(1)
-	if l.spend(1); l.again.Load() != 0 {
-		t.Error("the trial went to a Redis that is gone")
+	l.retryAt.Store(1)
+	if l.spend(1); l.retryAt.Load() != 0 {
+		t.Error("the trial used an old connection")
 	}
 }
 
-// spend tries n calls one after another.
+// spend makes n calls one after another.
 func (l *Limiter) spend(n int) (admitted int) {
 	for range n {
 		if _, ok := l.Take(busy, minute); ok {
@@ -281,9 +281,9 @@ func (l *Limiter) spend(n int) (admitted int) {
 	return admitted
 }
 
-// Guarantee: a Redis that answers but cannot count, such as a replica or one
-// that is full, is away: nothing is admitted without limit.
-func TestRefusingRedis(t *testing.T) {
+// Guarantee: a Redis that responds but cannot count, such as a replica or a full
+// one, is treated as unavailable, and nothing is admitted without a limit.
+func TestRejectingRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	s.ReadOnly()
@@ -291,18 +291,17 @@ func TestRefusingRedis(t *testing.T) {
 	if n := c.nodes[0].spend(1000); n != limit {
 		t.Errorf("%d calls were admitted, want %d", n, limit)
 	}
-	if c.logs.count("redis is away") != 1 {
+	if c.logs.count("redis is unavailable") != 1 {
 		t.Error("nothing was logged")
 	}
 }
 
-// Guarantee: a call costs one round trip, and a customer who goes on after his
-// window is empty costs Redis nothing.
+// Guarantee: a call takes one round trip, and a call to a used-up window takes none.
 func TestOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	l := newCluster(t, s.URL()).nodes[0]
-	l.spend(1) // connects, and teaches the script
+	l.spend(1) // connects, and loads the script
 	wide := busy
 	wide.Account, wide.AccountLimit, wide.KeyLimit = "acct_wide", 1000, 1000
 	reads := func(run func()) int {
@@ -319,11 +318,11 @@ func TestOneRoundTrip(t *testing.T) {
 	}
 	l.spend(limit)
 	if n := reads(func() { l.spend(500) }); n > 5 {
-		t.Errorf("500 refused calls made Redis read %d times", n)
+		t.Errorf("500 rejected calls made Redis read %d times", n)
 	}
 }
 
-// BenchmarkTake is a call counted in memory beside one counted in Redis.
+// BenchmarkTake compares a call counted in memory with a call counted in Redis.
 func BenchmarkTake(b *testing.B) {
 	w := ratelimit.Window{Account: "acct_1", AccountLimit: 1 << 30, Key: "key_1", KeyLimit: 1 << 29}
 	local := ratelimit.New()

@@ -1,6 +1,6 @@
-// Package redistest runs a private Redis server for tests, from the binary that
-// Debian installs. It listens on a free loopback port, keeps nothing on disk and
-// touches no server that is already there.
+// Package redistest runs a private Redis server for tests, from Debian's binary. It
+// listens on a free loopback port, writes nothing to disk and touches no other
+// server.
 package redistest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Server is a server that a test stops, pauses and starts again. It ends with
+// Server is a Redis server that a test can stop, pause and start again. It ends with
 // the test that started it.
 type Server struct {
 	tb   testing.TB
@@ -25,28 +25,28 @@ type Server struct {
 	run  *exec.Cmd // nil: killed
 }
 
-// Start runs a new server. Without the binary it skips tb.
+// Start starts a new server. It skips tb if the binary is missing.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		tb.Skip("redis-server is missing: nothing was tested on it. Run: apt-get install -y redis-server")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{tb: tb, bin: bin, port: strconv.Itoa(free.Addr().(*net.TCPAddr).Port)}
-	free.Close()
+	s := &Server{tb: tb, bin: bin, port: strconv.Itoa(probe.Addr().(*net.TCPAddr).Port)}
+	probe.Close()
 	s.Start()
 	tb.Cleanup(s.Kill)
 	return s
 }
 
-// URL is where the server is, running or not.
+// URL returns the URL of the server, which may be stopped.
 func (s *Server) URL() string { return "redis://127.0.0.1:" + s.port }
 
-// Start starts the server after a Kill, empty, and waits until it answers.
+// Start starts an empty server after Kill, and waits until it responds.
 func (s *Server) Start() {
 	s.tb.Helper()
 	s.run = exec.Command(s.bin, "--port", s.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.tb.TempDir())
@@ -54,19 +54,19 @@ func (s *Server) Start() {
 	if err := s.run.Start(); err != nil {
 		s.tb.Fatal(err)
 	}
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
+	retry := time.NewTicker(5 * time.Millisecond)
+	defer retry.Stop()
 	deadline := time.After(20 * time.Second)
 	for s.ask("PING") == nil {
 		select {
-		case <-again.C:
+		case <-retry.C:
 		case <-deadline:
-			s.tb.Fatal("redis-server does not answer")
+			s.tb.Fatal("redis-server does not respond")
 		}
 	}
 }
 
-// Kill ends the server as a crash does. What it held is lost.
+// Kill kills the server, which loses its data.
 func (s *Server) Kill() {
 	if s.run != nil {
 		_ = s.run.Process.Kill()
@@ -75,7 +75,7 @@ func (s *Server) Kill() {
 	}
 }
 
-// Pause makes the server hang: connections are accepted, nothing is answered.
+// Pause makes the server hang: it accepts connections without responding.
 func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 
 // Continue ends a Pause.
@@ -88,8 +88,8 @@ func (s *Server) signal(sig os.Signal) {
 	}
 }
 
-// Reads is how often the server has read from a connection, this question with
-// it: once for each round trip.
+// Reads returns the number of reads from connections so far, including this request.
+// A round trip is one read.
 func (s *Server) Reads() int {
 	s.tb.Helper()
 	stats, err := redis.String(s.ask("INFO", "stats"), nil)
@@ -109,16 +109,16 @@ func (s *Server) Reads() int {
 	return 0
 }
 
-// ReadOnly makes the server refuse every write, as a replica does.
+// ReadOnly makes the server reject every write, as a replica does.
 func (s *Server) ReadOnly() {
 	s.tb.Helper()
-	// A replica of a port where nobody listens.
+	// A replica of a port without a listener.
 	if s.ask("REPLICAOF", "127.0.0.1", "1") == nil {
 		s.tb.Fatal("redis-server cannot be made a replica")
 	}
 }
 
-// ask returns nil for what was not answered.
+// ask sends a command, and returns nil without a response.
 func (s *Server) ask(command string, args ...any) any {
 	conn, err := redis.Dial("tcp", "127.0.0.1:"+s.port, redis.DialReadTimeout(5*time.Second))
 	if err != nil {
