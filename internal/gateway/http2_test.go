@@ -1,13 +1,45 @@
 package gateway
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/toksta/toksta/internal/telemetry"
 )
+
+// On HTTP/2 as well, what came of a response that breaks off is passed on, and its
+// end is not.
+func TestHTTP2ResponseBreaksOff(t *testing.T) {
+	t.Parallel()
+	const came = 50_000
+	b := newBench(t, sends("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", came)), nil)
+	g, err := New(Config{
+		Routes: testRoutes[1:2], Engine: b.judge,
+		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveHTTP2(t, telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, g), true)
+	s.Client().Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v1/creators/7", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+goodKey)
+	res, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); res.ProtoMajor != 2 || res.StatusCode != http.StatusOK || len(body) != came || err == nil {
+		t.Errorf("%s %d, %d bytes, %v; want 200, %d bytes and an error", res.Proto, res.StatusCode, len(body), err, came)
+	}
+}
 
 // HTTP/2 has the same rules: its pseudo-fields are no way around them.
 func TestHTTP2(t *testing.T) {

@@ -32,7 +32,7 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 		c.body.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		answer := httptest.NewRecorder()
 		p.Handler().ServeHTTP(answer, c.body)
-		if answer.Code != c.want || answer.Header().Get("Content-Security-Policy") != page.Policy {
+		if answer.Code != c.want || answer.Header().Get("Content-Security-Policy") != page.Policy || answer.Header().Get("Cross-Origin-Resource-Policy") != "same-origin" {
 			t.Errorf("%s: status %d, want %d as a page", name, answer.Code, c.want)
 		}
 	}
