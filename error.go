@@ -1,6 +1,11 @@
 package toksta
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+)
 
 // Code is the class of a failure as the wire names it. One table in httpauth
 // turns it into a status.
@@ -104,6 +109,55 @@ func ErrorCode(err error) Code {
 // Invalid returns a VALIDATION_ERROR about one named field.
 func Invalid(field, message string) *Error {
 	return &Error{Code: CodeValidation, Message: message, Details: map[string]any{"field": field}}
+}
+
+// InvalidFields joins the VALIDATION_ERRORs among errs into one about all their
+// fields; see [Error.Fields]. Nil ones are ignored, and nil means that all are.
+// Any other error among them is returned alone.
+func InvalidFields(errs ...error) error {
+	var first *Error
+	fields, all := map[string]any{}, []string{}
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Code != CodeValidation || len(e.Fields()) == 0 {
+			return err
+		}
+		first = cmp.Or(first, e)
+		for field, message := range e.Fields() {
+			if fields[field] == nil {
+				fields[field] = message
+				all = append(all, field+": "+message)
+			}
+		}
+	}
+	switch len(fields) {
+	case 0:
+		return nil
+	case 1:
+		return first
+	}
+	slices.Sort(all)
+	return &Error{
+		Code: CodeValidation, Message: strings.Join(all, " "),
+		Details: map[string]any{"field": first.Details["field"], "fields": fields},
+	}
+}
+
+// Fields returns the message about each field that the error rejects: one of
+// [Invalid], any number of [InvalidFields].
+func (e *Error) Fields() map[string]string {
+	out := map[string]string{}
+	if all, ok := e.Details["fields"].(map[string]any); ok {
+		for field, message := range all {
+			out[field], _ = message.(string)
+		}
+	} else if field, ok := e.Details["field"].(string); ok {
+		out[field] = e.Message
+	}
+	return out
 }
 
 // NotFound returns the answer for an id that does not exist or belongs to

@@ -70,12 +70,14 @@ func (c *cli) report(err error) {
 	}
 }
 
-// sentence names the field that a message is about.
+// sentence names the fields that a message is about.
 func sentence(e *toksta.Error) string {
-	if field, ok := e.Details["field"].(string); ok {
-		return field + ": " + e.Message
+	if fields := e.Fields(); len(fields) == 1 {
+		for field, message := range fields {
+			return field + ": " + message
+		}
 	}
-	return e.Message
+	return e.Message // which names several fields itself
 }
 
 // hint says what to run or change next, "" when there is nothing to say. The

@@ -18,7 +18,6 @@ package accounts
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,10 +103,8 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Catalog.FreePlan,
 		Status: toksta.StatusActive, StatusSince: now, Cadence: CadenceMonthly, CreatedAt: now,
 	}
-	var err error
-	if a.Name, err = text.Name("name", req.Name); err != nil {
-		return a, err
-	}
+	var invalid error
+	a.Name, invalid = text.Name("name", req.Name)
 	if req.Plan != "" {
 		a.Plan = req.Plan
 	}
@@ -117,9 +114,7 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 	if req.Cadence != "" {
 		a.Cadence = req.Cadence
 	}
-	// Joined, so that a caller who reads the text sees every fault; one who
-	// reads the code sees the first.
-	if err := errors.Join(s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence)); err != nil {
+	if err := toksta.InvalidFields(invalid, s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence)); err != nil {
 		return a, err
 	}
 	// Credits reset on the day of the month on which the account subscribed.

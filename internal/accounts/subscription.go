@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -26,13 +27,8 @@ type PlanRequest struct {
 // SetPlan changes an account's plan. Leaving the free plan starts the billing
 // cycle today; moving between other plans keeps it.
 func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest) (Changed, error) {
-	if err := s.validPlan(req.Plan); err != nil {
+	if err := toksta.InvalidFields(s.validPlan(req.Plan), validCadence(cmp.Or(req.Cadence, CadenceMonthly))); err != nil {
 		return Changed{}, err
-	}
-	if req.Cadence != "" {
-		if err := validCadence(req.Cadence); err != nil {
-			return Changed{}, err
-		}
 	}
 	now := s.now()
 	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {

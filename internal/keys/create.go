@@ -28,19 +28,11 @@ type CreateRequest struct {
 // it is CONFLICT.
 func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Created, error) {
 	now := s.now()
-	name, err := text.Name("name", req.Name)
+	name, nameErr := text.Name("name", req.Name)
+	expires, expiresErr := toksta.ValidateTime("expires_at", req.ExpiresAt)
+	networks, networksErr := validNetworks(req.Networks)
+	err := toksta.InvalidFields(nameErr, expiresErr, networksErr, s.knownFamilies(req.Scopes), validPerMinute(req.PerMinute))
 	if err != nil {
-		return Created{}, err
-	}
-	expires, err := toksta.ValidateTime("expires_at", req.ExpiresAt)
-	if err != nil {
-		return Created{}, err
-	}
-	networks, err := validNetworks(req.Networks)
-	if err != nil {
-		return Created{}, err
-	}
-	if err := validPerMinute(req.PerMinute); err != nil {
 		return Created{}, err
 	}
 	// Made before the commit: the store may run the decision more than once,

@@ -143,32 +143,25 @@ const unnamed = "Imported key"
 // taken over as it is: the key exists and has expired. The id carries the time
 // of creation, so that imported keys are listed by their age.
 func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
-	name, err := text.Name("name", cmp.Or(row.Name, unnamed))
-	if err != nil {
-		return toksta.Key{}, err
-	}
-	scopes, err := s.validScopes(row.Scopes, row.Scopes)
-	if err != nil {
-		return toksta.Key{}, err
-	}
-	expires, err := toksta.ValidateTime("expires_at", row.ExpiresAt)
-	if err != nil {
-		return toksta.Key{}, err
-	}
-	created, err := toksta.ValidateTime("created_at", row.CreatedAt)
-	if err != nil {
-		return toksta.Key{}, err
-	}
+	var digestErr, startErr error
+	name, nameErr := text.Name("name", cmp.Or(row.Name, unnamed))
+	scopes, scopesErr := s.validScopes(row.Scopes, row.Scopes)
+	expires, expiresErr := toksta.ValidateTime("expires_at", row.ExpiresAt)
+	created, createdErr := toksta.ValidateTime("created_at", row.CreatedAt)
 	if row.CreatedAt == nil {
 		created = now
 	}
-	switch {
-	case row.Digest == toksta.Digest{}:
-		err = toksta.Invalid("digest", "The digest is missing.")
-	case !visible(row.Start) || !visible(row.End):
-		err = toksta.Invalid("start", "Start and end of a secret are up to 4 of its characters.")
-	case created.After(now):
-		err = toksta.Invalid("created_at", "The key would be from the future.")
+	if row.Digest == (toksta.Digest{}) {
+		digestErr = toksta.Invalid("digest", "The digest is missing.")
+	}
+	if !visible(row.Start) || !visible(row.End) {
+		startErr = toksta.Invalid("start", "Start and end of a secret are up to 4 of its characters.")
+	}
+	if createdErr == nil && created.After(now) {
+		createdErr = toksta.Invalid("created_at", "The key would be from the future.")
+	}
+	if err := toksta.InvalidFields(nameErr, scopesErr, expiresErr, createdErr, digestErr, startErr); err != nil {
+		return toksta.Key{}, err
 	}
 	return toksta.Key{
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, created)), AccountID: row.Account, Name: name,
@@ -176,7 +169,7 @@ func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 		Generations: []toksta.Generation{{
 			Digest: row.Digest, Number: 1, Start: row.Start, End: row.End, CreatedAt: created,
 		}},
-	}, err
+	}, nil
 }
 
 // settle asks the store which of the rows are new and have an account.

@@ -33,16 +33,18 @@ type LimitsRequest struct {
 // may stay among the scopes but not be added. A revoked key is CONFLICT.
 func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequest) (Changed, error) {
 	var networks []netip.Prefix
+	var networksErr, scopesErr, perMinuteErr error
 	if req.Networks != nil {
-		var err error
-		if networks, err = validNetworks(*req.Networks); err != nil {
-			return Changed{}, err
-		}
+		networks, networksErr = validNetworks(*req.Networks)
+	}
+	if req.Scopes != nil {
+		scopesErr = s.knownFamilies(*req.Scopes)
 	}
 	if req.PerMinute != nil {
-		if err := validPerMinute(*req.PerMinute); err != nil {
-			return Changed{}, err
-		}
+		perMinuteErr = validPerMinute(*req.PerMinute)
+	}
+	if err := toksta.InvalidFields(scopesErr, networksErr, perMinuteErr); err != nil {
+		return Changed{}, err
 	}
 	return s.edit(ctx, by, target{Ref: req.Ref}, func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error) {
 		if !k.RevokedAt.IsZero() {
@@ -82,11 +84,11 @@ func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, sc
 
 // validScopes returns the asked families in the catalogue's order, each once.
 func (s *Service) validScopes(asked, reachable []toksta.Family) ([]toksta.Family, error) {
+	if err := s.knownFamilies(asked); err != nil {
+		return nil, err
+	}
 	for _, f := range asked {
-		switch {
-		case !s.Catalog.HasFamily(f):
-			return nil, toksta.Invalid("scopes", fmt.Sprintf("There is no endpoint family %q. Choose from: %s.", f, s.families()))
-		case !slices.Contains(reachable, f):
+		if !slices.Contains(reachable, f) {
 			return nil, toksta.Invalid("scopes", fmt.Sprintf("The account's plan does not reach the endpoint family %q.", f))
 		}
 	}
@@ -97,6 +99,16 @@ func (s *Service) validScopes(asked, reachable []toksta.Family) ([]toksta.Family
 		}
 	}
 	return out, nil
+}
+
+// knownFamilies rejects a family that is not in the catalogue.
+func (s *Service) knownFamilies(asked []toksta.Family) error {
+	for _, f := range asked {
+		if !s.Catalog.HasFamily(f) {
+			return toksta.Invalid("scopes", fmt.Sprintf("There is no endpoint family %q. Choose from: %s.", f, s.families()))
+		}
+	}
+	return nil
 }
 
 // families names what may be chosen, in the catalogue's order.
@@ -136,7 +148,7 @@ func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 // and holds when the account's is raised.
 func validPerMinute(n int) error {
 	if n < 0 || n > maxPerMinute {
-		return toksta.Invalid("rate_limit_per_minute", fmt.Sprintf("A key's rate limit is between 1 and %d calls a minute, or 0 for none.", maxPerMinute))
+		return toksta.Invalid("per_minute", fmt.Sprintf("A key's rate limit is between 1 and %d calls a minute, or 0 for none.", maxPerMinute))
 	}
 	return nil
 }

@@ -133,9 +133,6 @@ func errReused() error {
 	}
 }
 
-// validate joins what is wrong, so that a caller sees every fault at once.
-func validate(faults ...error) error { return errors.Join(faults...) }
-
 // amount checks a number of credits from least to the most.
 func amount(credits, least int64) error {
 	if credits < least || credits > maxCredits {

@@ -53,7 +53,7 @@ type purchase struct {
 
 // purchase goes through the change log, since nodes follow what was bought.
 func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fault error) (Purchase, error) {
-	if err := validate(fault, named("reason", &p.Reason), named("idempotency_key", &p.IdempotencyKey)); err != nil {
+	if err := toksta.InvalidFields(fault, named("reason", &p.Reason), named("idempotency_key", &p.IdempotencyKey)); err != nil {
 		return Purchase{}, err
 	}
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {

@@ -64,9 +64,10 @@ func (s *Service) validReserve(ctx context.Context, r *ReserveRequest) error {
 		costKey = toksta.Invalid("cost_key", "Give lower-case letters, digits and _, 40 at most, such as audience_match.")
 	}
 	if r.Lifetime < time.Second || r.Lifetime > MaxLifetime {
-		lifetime = toksta.Invalid("expires_in", "Give a time from 1 second to 30 days.")
+		lifetime = toksta.Invalid("expires_in_seconds", "Give a time from 1 second to 30 days.")
 	}
-	err := validate(amount(r.Credits, 1), family, costKey, lifetime, note(&r.Reason), named("idempotency_key", &r.IdempotencyKey))
+	err := toksta.InvalidFields(amount(r.Credits, 1), family, costKey, lifetime,
+		note(&r.Reason), named("idempotency_key", &r.IdempotencyKey))
 	if err != nil || r.Key == "" {
 		return err
 	}
@@ -126,7 +127,7 @@ type closing struct {
 }
 
 func (s *Service) close(ctx context.Context, by toksta.Actor, r closing) (Outcome, error) {
-	if err := validate(amount(r.Credits, 0), note(&r.Reason), named("idempotency_key", &r.IdempotencyKey)); err != nil {
+	if err := toksta.InvalidFields(amount(r.Credits, 0), note(&r.Reason), named("idempotency_key", &r.IdempotencyKey)); err != nil {
 		return Outcome{}, err
 	}
 	return s.commit(ctx, operation{

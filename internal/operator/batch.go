@@ -15,12 +15,16 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 	selection := keys.Selection{
 		Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys, SkipUnknown: r.SkipUnknown,
 	}
+	var invalid []error
 	for i, text := range r.Digests {
 		digest, err := toksta.ParseDigest(text)
 		if err != nil {
-			return client.KeysAnswer{}, toksta.Invalid(fmt.Sprintf("digests[%d]", i), err.Error()+".")
+			invalid = append(invalid, toksta.Invalid(fmt.Sprintf("digests[%d]", i), err.Error()+"."))
 		}
 		selection.Digests = append(selection.Digests, digest)
+	}
+	if err := toksta.InvalidFields(invalid...); err != nil {
+		return client.KeysAnswer{}, err
 	}
 	revoked, err := s.Keys.RevokeMany(ctx, by, keys.RevokeManyRequest{Selection: selection, DryRun: r.DryRun})
 	if err != nil {

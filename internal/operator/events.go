@@ -11,16 +11,17 @@ import (
 
 // listEvents shows what was told, or could not be.
 func (s server) listEvents(ctx context.Context, _ toksta.Actor, r client.ListEventsRequest) (client.EventPage, error) {
-	shown, asked, err := pageOf(r.Limit)
-	if err != nil {
-		return client.EventPage{}, err
-	}
+	shown, asked, limitErr := pageOf(r.Limit)
+	var stateErr, channelErr error
 	state := store.DeliveryState(r.State)
 	if !slices.Contains([]store.DeliveryState{"", store.DeliveryPending, store.DeliveryDelivered, store.DeliveryDead}, state) {
-		return client.EventPage{}, toksta.Invalid("state", "pending, delivered or dead.")
+		stateErr = toksta.Invalid("state", "pending, delivered or dead.")
 	}
 	if r.Channel != "" && state == "" {
-		return client.EventPage{}, toksta.Invalid("channel", "Say which state of its deliveries, too.")
+		channelErr = toksta.Invalid("channel", "Say which state of its deliveries, too.")
+	}
+	if err := toksta.InvalidFields(limitErr, stateErr, channelErr); err != nil {
+		return client.EventPage{}, err
 	}
 	if err := s.known(ctx, r.Account); err != nil {
 		return client.EventPage{}, err

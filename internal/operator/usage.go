@@ -16,12 +16,9 @@ func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest
 
 // usageBy is the same numbers from one side.
 func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByRequest) (client.UsageTable, error) {
-	from, err := toksta.ValidateTime("from", r.From)
-	if err != nil {
-		return client.UsageTable{}, err
-	}
-	to, err := toksta.ValidateTime("to", r.To)
-	if err != nil {
+	from, fromErr := toksta.ValidateTime("from", r.From)
+	to, toErr := toksta.ValidateTime("to", r.To)
+	if err := toksta.InvalidFields(fromErr, toErr); err != nil {
 		return client.UsageTable{}, err
 	}
 	t, err := s.Usage.By(ctx, usage.SideQuery{Account: r.Account, By: usage.Side(r.By), Month: r.Month, From: from, To: to})

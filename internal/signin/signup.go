@@ -117,17 +117,13 @@ type memberDraft struct {
 // draft validates d and hashes its password; the account is still missing.
 func (s *Service) draft(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
-	var err error
-	if m.Name, err = text.Name("name", d.Name); err != nil {
-		return m, err
+	var nameErr, emailErr error
+	if m.Name, nameErr = text.Name("name", d.Name); reserved(m.Name) {
+		nameErr = toksta.Invalid("name", "This name stands for the vendor in the history of keys. Choose another.")
 	}
-	if reserved(m.Name) {
-		return m, toksta.Invalid("name", "This name stands for the vendor in the history of keys. Choose another.")
-	}
-	if m.Email, err = validEmail(d.Email); err != nil {
-		return m, err
-	}
-	if err := validPassword(d.Password, m); err != nil {
+	m.Email, emailErr = validEmail(d.Email)
+	err := toksta.InvalidFields(nameErr, emailErr, validPassword(d.Password, m))
+	if err != nil {
 		return m, err
 	}
 	// Hashed before the commit: 30 ms are not spent under the store's lock.

@@ -27,10 +27,14 @@ func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	if q.Daily {
 		step, unit = 24*time.Hour, "a day"
 	}
-	for field, at := range map[string]time.Time{"from": q.From, "to": q.To} {
+	whole := func(field string, at time.Time) error {
 		if at.IsZero() || !at.Truncate(step).Equal(at) {
 			return toksta.Invalid(field, "Name the start of "+unit+", UTC.")
 		}
+		return nil
+	}
+	if err := toksta.InvalidFields(whole("from", q.From), whole("to", q.To)); err != nil {
+		return err
 	}
 	if err := r.Kept.checkKept(period{q.From.UTC(), q.To.UTC()}, r.now().UTC()); err != nil {
 		return err

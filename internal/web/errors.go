@@ -82,7 +82,7 @@ func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "The form was sent from another site."})
 }
 
-// fieldErrors turns a refusal into the sentences of a form: beside the field
+// fieldErrors turns a refusal into the sentences of a form: beside each field
 // it names, else above the form. ok is false for what a form cannot show. The
 // header of a response to too many attempts says when to come back, and the log
 // has the code.
@@ -100,8 +100,10 @@ func fieldErrors(w http.ResponseWriter, r *http.Request, err error) (view.Errors
 	if seconds, ok := e.Details["retry_after"].(int); ok {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
-	field, _ := e.Details["field"].(string)
-	return view.Errors{field: e.Message}, true
+	if fields := e.Fields(); len(fields) > 0 {
+		return fields, true
+	}
+	return view.Errors{"": e.Message}, true
 }
 
 // formStatus is 422 for a form that comes back with something to correct, and

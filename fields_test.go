@@ -1,0 +1,47 @@
+package toksta
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Guarantee: whoever sends several invalid fields is told of each at once, also
+// after the error was JSON, and an internal error is never hidden by them.
+func TestInvalidFields(t *testing.T) {
+	t.Parallel()
+	if err := InvalidFields(nil, nil); err != nil {
+		t.Errorf("of nothing: %v", err)
+	}
+	internal := errors.New("boom")
+	name, credits := Invalid("name", "Give a name."), Invalid("credits", "Give a number.")
+	for _, other := range []error{internal, NotFound("key"), &Error{Code: CodeValidation, Message: "No field."}} {
+		if err := InvalidFields(name, other, credits); err != other {
+			t.Errorf("with %v: %v", other, err)
+		}
+	}
+	if err := InvalidFields(nil, name); err != error(name) {
+		t.Errorf("of one: %v", err)
+	}
+	err := InvalidFields(name, InvalidFields(credits, Invalid("reason", "Give one.")), Invalid("name", "Again."))
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Code != CodeValidation || e.Details["field"] != "name" || e.Message != "credits: Give a number. name: Give a name. reason: Give one." {
+		t.Fatalf("of three: %+v", err)
+	}
+	text, fault := json.Marshal(e.Details)
+	var read Error
+	if fault == nil {
+		fault = json.Unmarshal(text, &read.Details)
+	}
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	want := map[string]string{"name": "Give a name.", "credits": "Give a number.", "reason": "Give one."}
+	for _, e := range []*Error{e, &read} {
+		if diff := cmp.Diff(want, e.Fields()); diff != "" {
+			t.Errorf("fields (-want +got):\n%s", diff)
+		}
+	}
+}
