@@ -174,7 +174,7 @@ func (c *cli) keysRotate() *cobra.Command {
 				if err := c.confirm(yes, args[0], fmt.Sprintf("Ending the secret %s of %s", key.Preview, args[0])); err != nil {
 					return err
 				}
-				return c.secretAnswer(api.RotateKey(ctx, client.RotateKeyRequest{KeyRef: keyRef(args[0]), Generation: len(key.Generations)}))
+				return c.secretAnswer(api.RotateKey(ctx, client.RotateKeyRequest{KeyRef: keyRef(args[0]), Generation: key.Generations[len(key.Generations)-1].Number}))
 			})
 		},
 	}

@@ -75,23 +75,21 @@ func guarded(next string) string {
 	}
 }
 
-// formPages are the pages of the forms whose address has no page of its own.
-// Every other form posts to the address of its page.
-func formPages(path string) string {
-	switch path {
-	case "/account/keys":
-		return "/account/keys/new"
-	case "/account/security/password", "/account/security/sessions/end":
-		return "/account/security"
+// formPage returns the page of the form that posts to path, and the fields of it
+// that a return path carries, so that a person who signs in again finds the form
+// as it was filled in. None of them is a secret. What confirms a revocation is
+// typed anew.
+func formPage(path string) (page string, kept []string) {
+	switch {
+	case path == "/account/keys":
+		return "/account/keys/new", []string{"token", "name", "scope", "family", "expires", "day", "ips"}
+	case strings.HasPrefix(path, "/account/security/"):
+		return "/account/security", nil
+	case strings.HasSuffix(path, "/edit"):
+		return path, []string{"name"}
+	default:
+		return path, nil
 	}
-	return path
-}
-
-// keptFields are the fields of forms that a return path carries, so that a
-// person who signs in again finds the form as it was filled in. None of them
-// is a secret.
-func keptFields() []string {
-	return []string{"token", "name", "scope", "family", "expires", "day", "ips"}
 }
 
 // maxReturn bounds a return path with the fields of a form, in bytes. Browsers
@@ -107,13 +105,14 @@ func returnPath(r *http.Request) string {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return r.URL.RequestURI()
 	}
+	path, fields := formPage(r.URL.Path)
 	kept := url.Values{}
-	for _, field := range keptFields() {
+	for _, field := range fields {
 		if values := r.PostForm[field]; len(values) > 0 {
 			kept[field] = values
 		}
 	}
-	page := url.URL{Path: formPages(r.URL.Path), RawQuery: kept.Encode()}
+	page := url.URL{Path: path, RawQuery: kept.Encode()}
 	if len(page.RawQuery) > maxReturn {
 		page.RawQuery = ""
 	}

@@ -194,7 +194,7 @@ func fenced(receipt toksta.Receipt) string {
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
 	form := view.KeyRevoke{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()),
-		Use: p.lastUse(r.Context(), k), Typed: r.FormValue("name"), Errors: faults,
+		Use: p.lastUse(r.Context(), k), Typed: r.PostFormValue("name"), Errors: faults,
 	}
 	var err error
 	if form.Today, err = p.callsToday(r.Context(), k); err != nil {

@@ -1,14 +1,19 @@
 package web
 
 import (
+	"context"
+	"crypto/rand"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/usage"
 )
 
 // A form that was opened before a colleague rotated the key rotates nothing,
@@ -51,6 +56,51 @@ func TestPagesWithoutUsage(t *testing.T) {
 	if w.key(t, k.ID).RevokedAt.IsZero() {
 		t.Error("the key is not revoked")
 	}
+}
+
+// hanging is a store whose usage does not respond.
+type hanging struct{ store.Store }
+
+func (hanging) LastUses(ctx context.Context, _ toksta.AccountID) (map[toksta.KeyID]store.LastUse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) Account(ctx context.Context, _ toksta.AccountID) (toksta.Account, error) {
+	<-ctx.Done()
+	return toksta.Account{}, ctx.Err()
+}
+
+// Usage that does not respond delays a revocation's pages by seconds.
+func TestUsageThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Pages{Config: Config{Usage: &usage.Reader{Store: hanging{}}}}
+		start := time.Now()
+		if use := p.lastUse(t.Context(), toksta.Key{}); !use.Unknown {
+			t.Errorf("the last use is %+v", use)
+		}
+		if _, err := p.callsToday(t.Context(), toksta.Key{}); err == nil {
+			t.Error("the calls of today are known")
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("the page takes %v", took)
+		}
+	})
+}
+
+// Reloading the page that shows the last key an account may have says that it
+// was created, not that there is no room for it.
+func TestReloadAtTheLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Catalog.MaxKeys = 1
+	form := w.get(t, "/account/keys/new").fields()
+	form.Set("name", "last")
+	form.Set("expires", "never")
+	w.post(t, "/account/keys", form).shows(t, 200, "Copy the new secret now")
+	w.post(t, "/account/keys", form).shows(t, 200, "already created")
+	form.Set("token", rand.Text())
+	w.post(t, "/account/keys", form).shows(t, 422, "1 of 1 live keys")
 }
 
 // The history counts every change and ends with the one that made the key,
@@ -120,7 +170,7 @@ func TestFormsOutliveTheSignIn(t *testing.T) {
 		"/account/security/password":                 {secret, "/account/security"},
 		"/account/security/sessions/end":             {nil, "/account/security"},
 		"/account/keys/" + string(k.ID) + "/edit":    {name, "/account/keys/" + string(k.ID) + "/edit?name=Other"},
-		"/account/keys/" + string(k.ID) + "/revoke":  {name, "/account/keys/" + string(k.ID) + "/revoke?name=Other"},
+		"/account/keys/" + string(k.ID) + "/revoke":  {name, "/account/keys/" + string(k.ID) + "/revoke"},
 		"/confirm?next=%2Faccount%2Fkeys%2Fnew%3Fa=": {secret, "/account/keys/new?a="},
 	} {
 		w.signOut(t)
