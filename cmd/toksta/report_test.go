@@ -48,12 +48,15 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
-		"": {}, "90d": now.AddDate(0, 0, 90), "12h": now.Add(12 * time.Hour),
+		"90d": now.AddDate(0, 0, 90), "12h": now.Add(12 * time.Hour),
 		"2027-01-31": time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), "2027-01-31T01:00:00+01:00": time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
 	} {
 		if got, err := expiry(text, now); err != nil || !got.Equal(want) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
+	}
+	if got, err := expiry("", now); err != nil || got != nil {
+		t.Errorf("no expiry: %v, %v", got, err)
 	}
 	for _, text := range []string{"0d", "-5d", "-1h", "soon", "31.01.2027", "90"} {
 		if got, err := expiry(text, now); err == nil {
