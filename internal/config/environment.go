@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // variablePrefix starts the name of every variable of ours.
@@ -103,6 +104,10 @@ func (c *checker) overlayEnvironment(environ []string) {
 			c.variables[s.path] = name
 			if !isScalar(s.value) {
 				c.fault(s.path, "A variable holds a single value, and this setting does not.", "set "+s.path+" in the file, and unset the variable")
+				continue
+			}
+			if !utf8.ValidString(value) {
+				c.fault(s.path, "The variable is not UTF-8 text.", "write it in UTF-8, or set "+s.path+" in the file")
 				continue
 			}
 			if err := setScalar(s.value, value); err != nil {

@@ -306,6 +306,15 @@ func TestEncodingOfFiles(t *testing.T) {
 	}
 }
 
+// A variable in another encoding is reported without its value, which may be a password.
+func TestEncodingOfVariables(t *testing.T) {
+	t.Parallel()
+	_, err := loadText(t, "", "TOKSTA_MAIL_PASSWORD=h\xfcnter2")
+	if err == nil || !strings.Contains(err.Error(), "mail.password") || !strings.Contains(err.Error(), "not UTF-8") || strings.Contains(err.Error(), "nter2") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What is printed can be pasted into a ticket, and is the configuration.
 func TestPrint(t *testing.T) {
 	t.Parallel()
