@@ -92,7 +92,7 @@ func (n notices) Carry(ctx context.Context, e store.Event) (string, error) {
 		told++
 	}
 	switch {
-	case told == 0 && errors.Is(failed, mail.ErrRefused):
+	case told == 0 && errors.Is(failed, mail.ErrRejected):
 		return "", fmt.Errorf("%w: %w", events.ErrGone, failed)
 	case told == 0 && failed != nil:
 		return "", failed

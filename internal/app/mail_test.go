@@ -20,7 +20,7 @@ func TestMail(t *testing.T) {
 		}
 		return 0
 	}
-	server := mailtest.Start(t, mailtest.Options{Refuse: refuse})
+	server := mailtest.Start(t, mailtest.Options{Reject: refuse})
 	n := start(t, func(c *config.Config) {
 		c.Mail = config.Mail{Server: server.Addr, TLS: "none", From: "Acme <keys@acme.example>"}
 	})

@@ -7,41 +7,41 @@ import (
 	"strings"
 )
 
-// creator is a made-up person, the same for the same id.
+// creator is an invented person, determined by its id.
 type creator struct {
-	ID         string         `json:"id"` // the rest follows from it and the topic
+	ID         string         `json:"id"` // determines the other fields, together with the topic
 	Name       string         `json:"name"`
-	Bio        string         `json:"bio"` // says the topic, so that a search seems to have searched
+	Bio        string         `json:"bio"` // contains the topic, like a search result
 	Location   string         `json:"location"`
 	Categories []string       `json:"content_categories"`
 	Audiences  []string       `json:"target_audiences"`
 	Languages  []string       `json:"languages"`
 	Platform   string         `json:"platform"`
-	Handle     string         `json:"handle"`      // of no real person: it has a random tail
-	ProfileURL string         `json:"profile_url"` // at a name that can never be registered
-	Metrics    map[string]any `json:"metrics"`     // plausible together; nobody measured them
+	Handle     string         `json:"handle"`      // has a random suffix, so that it belongs to no real person
+	ProfileURL string         `json:"profile_url"` // in a domain that cannot be registered
+	Metrics    map[string]any `json:"metrics"`     // plausible, but not measured
 }
 
-// dice are seeded by text, so that the same question has the same answer: what
-// one operation tells of a creator, the others tell too.
-func dice(seed string) *rand.Rand {
+// newRand returns a generator seeded by text, so that the same request has the same
+// response, and all operations agree about a creator.
+func newRand(seed string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(seed))
 	return rand.New(rand.NewPCG(h.Sum64(), 0))
 }
 
-// pick throws the dice for one of the words.
-func pick(d *rand.Rand, words ...string) string { return words[d.IntN(len(words))] }
+// pick returns one of the words.
+func pick(r *rand.Rand, words ...string) string { return words[r.IntN(len(words))] }
 
-// uuid makes an identifier in the form of version 4 out of dice. It is no
-// secret and never unique among demos.
-func uuid(d *rand.Rand) string {
-	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", d.Uint32(), d.IntN(1<<16), d.IntN(1<<12), 0x8000|d.IntN(1<<14), d.Int64N(1<<48))
+// uuid returns an identifier in the form of version 4. It is not secret, and not
+// unique among demos.
+func uuid(r *rand.Rand) string {
+	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", r.Uint32(), r.IntN(1<<16), r.IntN(1<<12), 0x8000|r.IntN(1<<14), r.Int64N(1<<48))
 }
 
-// newCreator makes the person that id stands for, who writes about topic.
+// newCreator returns the person with this id, who writes about topic.
 func newCreator(id, topic string) creator {
-	d := dice(id)
+	d := newRand(id)
 	first := pick(d, "Amara", "Benedikt", "Chiara", "Dilip", "Elif", "Femi", "Greta", "Hiro", "Ines", "Jonas", "Kavya", "Luis")
 	last := pick(d, "Okafor", "Lindqvist", "Moretti", "Rao", "Demir", "Adeyemi", "Bauer", "Tanaka", "Carvalho", "Novak", "Iyer", "Prieto")
 	handle := strings.ToLower(fmt.Sprintf("%s-%s-%04x", first, last, d.IntN(1<<16)))
@@ -61,10 +61,10 @@ func newCreator(id, topic string) creator {
 	}
 }
 
-// newCreators makes count people who fit a topic, the first ones the same
-// however many are asked for.
+// newCreators returns count people for a topic. The first ones are the same for
+// every count.
 func newCreators(topic string, count int) []creator {
-	d := dice(topic)
+	d := newRand(topic)
 	out := make([]creator, count)
 	for i := range out {
 		out[i] = newCreator(uuid(d), topic)

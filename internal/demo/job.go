@@ -10,57 +10,55 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// What an analysis costs for each candidate, by how strict it is, and how many
-// there are at most.
+// Prices of an analysis per candidate, by mode, and numbers of candidates.
 const (
 	broadPrice, balancedPrice, strictPrice = 1, 2, 3
 	defaultCandidates, maxCandidates       = 100, 200
 )
 
-// abandoned is after how many seconds a job that was never settled, since the
-// demo stopped, costs nothing.
-const abandoned = 600
+// jobExpiry is the number of seconds after which the reservation of a job expires if
+// it was not settled, for example because the demo stopped.
+const jobExpiry = 600
 
-// analyses are jobs whose price is known at their end: the most that one can
-// cost is reserved when it is asked for, and what it did cost is settled once
-// it is done.
+// analyses runs jobs with a price that is known at their end: the maximum price is
+// reserved at the start, and the actual price is settled at the end.
 type analyses struct {
 	api  *client.Client
-	work time.Duration // that a job seems to take
+	work time.Duration // simulated duration of a job
 }
 
-// ServeHTTP reserves, starts the job, and says that the call itself is free. An
-// account that cannot pay for the job is told as the gateway would.
+// ServeHTTP reserves credits, starts the job, and reports a cost of 0 for the call
+// itself. If the account cannot pay for the job, it responds like the gateway.
 func (a analyses) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q, ok := ask(w, r)
+	p, ok := decode(w, r)
 	if !ok {
 		return
 	}
-	price, most := q.price()
+	price, most := p.price()
 	if price == 0 {
-		fail(w, r, http.StatusBadRequest, toksta.Invalid("mode", "The mode is broad, balanced or strict, for 1 to 200 candidates."))
+		writeError(w, r, http.StatusBadRequest, toksta.Invalid("mode", "The mode is broad, balanced or strict, for 1 to 200 candidates."))
 		return
 	}
 	job := r.Header.Get("X-Request-Id")
 	reserved, err := a.api.ReserveCredits(r.Context(), client.ReserveRequest{
 		AccountRef: client.AccountRef{Account: toksta.AccountID(r.Header.Get("X-Toksta-Account-Id"))},
 		Key:        toksta.KeyID(r.Header.Get("X-Toksta-Key-Id")), Family: "data", CostKey: "thought_leader_analysis",
-		Credits: price * most, ExpiresIn: abandoned, IdempotencyKey: job + " reserve",
+		Credits: price * most, ExpiresIn: jobExpiry, IdempotencyKey: job + " reserve",
 	})
 	if err != nil {
-		refuse(w, r, err)
+		writeReserveError(w, r, err)
 		return
 	}
-	analysed := 1 + dice(job).Int64N(most)
+	analysed := 1 + newRand(job).Int64N(most)
 	time.AfterFunc(a.work, func() { a.settle(reserved.Reservation, price*analysed) })
 	w.Header().Set("X-Toksta-Credit-Cost", "0") // instead of the route's price: the job pays
-	status, data := thoughtLeaders(q, r)
+	status, data := thoughtLeaders(p, r)
 	data["credits_reserved"] = price * most
-	write(w, r, status, data)
+	writeData(w, r, status, data)
 }
 
-// settle ends a job. A failure needs nobody's attention here: the reservation
-// expires, and all of it goes back.
+// settle ends a job. It ignores errors, because an unsettled reservation expires and
+// releases its credits.
 func (a analyses) settle(r client.Reservation, credits int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -69,27 +67,27 @@ func (a analyses) settle(r client.Reservation, credits int64) {
 	})
 }
 
-// price returns what one candidate costs, 0 for a question that is none, and
-// how many are looked at.
-func (q question) price() (each, most int64) {
-	most = q.MaxCandidates
+// price returns the price of one candidate and the number of candidates. The price
+// is 0 if the parameters are invalid.
+func (p params) price() (each, most int64) {
+	most = p.MaxCandidates
 	if most == 0 {
 		most = defaultCandidates
 	}
 	if most < 1 || most > maxCandidates {
 		return 0, 0
 	}
-	return map[string]int64{"broad": broadPrice, "": balancedPrice, "balanced": balancedPrice, "strict": strictPrice}[q.Mode], most
+	return map[string]int64{"broad": broadPrice, "": balancedPrice, "balanced": balancedPrice, "strict": strictPrice}[p.Mode], most
 }
 
-// refuse passes on what the customer can do something about, and hides the
-// rest.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
+// writeReserveError responds with the error if the customer can resolve it, and with
+// a general error otherwise.
+func writeReserveError(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*toksta.Error](err)
 	if ok && e.Code == toksta.CodeInsufficientCredits {
-		fail(w, r, http.StatusPaymentRequired, e)
+		writeError(w, r, http.StatusPaymentRequired, e)
 		return
 	}
 	w.Header().Set("Retry-After", "1")
-	fail(w, r, http.StatusServiceUnavailable, &toksta.Error{Code: toksta.CodeUnavailable, Message: "No job can be started right now. Try again."})
+	writeError(w, r, http.StatusServiceUnavailable, &toksta.Error{Code: toksta.CodeUnavailable, Message: "No job can be started right now. Try again."})
 }

@@ -2,58 +2,58 @@ package demo
 
 import "net/http"
 
-// object is a JSON object of an answer: the shapes are the API's own, and a type
-// for each would say no more.
+// object is a JSON object of a response. Its fields follow the API's documentation.
 type object = map[string]any
 
-// since is the moment at which everything in the demo happened.
+// since is the time of every event in the demo.
 const since = "2026-05-28T09:00:00Z"
 
-// search finds as many as asked for, ten by default and never more than most.
-func search(most int) answer {
-	return func(q question, _ *http.Request) (int, object) {
-		count := q.Limit
+// search returns as many creators as requested, ten by default and at most most.
+func search(most int) operation {
+	return func(p params, _ *http.Request) (int, object) {
+		count := p.Limit
 		if count <= 0 || count > most {
 			count = min(most, 10)
 		}
-		return http.StatusOK, object{"creators": newCreators(q.topic(), count), "keywords_used": q.Keywords, "total": count}
+		return http.StatusOK, object{"creators": newCreators(p.topic(), count), "keywords_used": p.Keywords, "total": count}
 	}
 }
 
-// thoughtLeaders accepts a job that getJob reports as done. 202 shows that the
-// gateway charges for whatever is answered below 400.
-func thoughtLeaders(q question, _ *http.Request) (int, object) {
-	return http.StatusAccepted, object{"job_id": uuid(dice(q.topic())), "job_type": "thought_leaders", "status": "queued"}
+// thoughtLeaders accepts a job that getJob reports as finished. The status 202 shows
+// that the gateway charges for every status below 400.
+func thoughtLeaders(p params, _ *http.Request) (int, object) {
+	return http.StatusAccepted, object{"job_id": uuid(newRand(p.topic())), "job_type": "thought_leaders", "status": "queued"}
 }
 
-// getCreator knows every id: the person is made when asked for.
-func getCreator(_ question, r *http.Request) (int, object) {
+// getCreator creates the person for any id.
+func getCreator(_ params, r *http.Request) (int, object) {
 	return http.StatusOK, object{"creator": newCreator(r.PathValue("id"), "software")}
 }
 
-// jobs starts one job for each creator, and costs the same however many.
-func jobs(kind string) answer {
-	return func(q question, _ *http.Request) (int, object) {
+// jobs starts one job for each creator. The call costs the same for any number of
+// jobs.
+func jobs(kind string) operation {
+	return func(p params, _ *http.Request) (int, object) {
 		ids := []string{}
 		started := []object{}
-		for _, c := range q.creators() {
-			id := kind + ":" + uuid(dice(kind+c))
+		for _, c := range p.creators() {
+			id := kind + ":" + uuid(newRand(kind+c))
 			ids = append(ids, id)
 			started = append(started, object{"creator_id": c, "job_id": id, "status": "pending", "cached": false})
 		}
 		return http.StatusAccepted, object{
-			"creators_requested": len(ids), "selection": selection(len(ids)), "analysis_depth": q.AnalysisDepth,
+			"creators_requested": len(ids), "selection": selection(len(ids)), "analysis_depth": p.AnalysisDepth,
 			"jobs_created": len(ids), "job_ids": ids, "jobs": started,
 		}
 	}
 }
 
-// results tells how each creator's job ended: well, always.
-func results(kind string) answer {
-	return func(q question, _ *http.Request) (int, object) {
+// results returns the result of each creator's job, which always succeeded.
+func results(kind string) operation {
+	return func(p params, _ *http.Request) (int, object) {
 		summary := []object{}
-		for _, c := range q.creators() {
-			d := dice(kind + c)
+		for _, c := range p.creators() {
+			d := newRand(kind + c)
 			summary = append(summary, object{
 				"creator_id": c, "job_id": kind + ":" + uuid(d), "status": "succeeded",
 				"match_score": 40 + d.IntN(60), "followers_count": 2_000 + d.IntN(90_000),
@@ -61,16 +61,16 @@ func results(kind string) answer {
 		}
 		return http.StatusOK, object{
 			"selection": selection(len(summary)), "requested_count": len(summary), "found_count": len(summary),
-			"not_found_ids": []string{}, "detail_level": q.DetailLevel, "results_summary": summary,
+			"not_found_ids": []string{}, "detail_level": p.DetailLevel, "results_summary": summary,
 		}
 	}
 }
 
-// posts finds one post of each creator.
-func posts(q question, _ *http.Request) (int, object) {
+// posts returns one post of each creator.
+func posts(p params, _ *http.Request) (int, object) {
 	found := []object{}
-	for _, c := range q.creators() {
-		d := dice("posts" + c)
+	for _, c := range p.creators() {
+		d := newRand("posts" + c)
 		found = append(found, object{
 			"creator_id": c, "matched_posts_count": 1 + d.IntN(9),
 			"evidence_posts": []object{{
@@ -78,13 +78,13 @@ func posts(q question, _ *http.Request) (int, object) {
 			}},
 		})
 	}
-	return http.StatusOK, object{"keywords_used": q.Keywords, "selection": selection(len(found)), "results": found}
+	return http.StatusOK, object{"keywords_used": p.Keywords, "selection": selection(len(found)), "results": found}
 }
 
-// selection repeats how many were chosen.
+// selection describes the selected creators.
 func selection(count int) object { return object{"source": "creator_ids", "selected_count": count} }
 
-// job is a finished discovery.
+// job returns a finished discovery job.
 func job(id, status string) object {
 	return object{
 		"id": id, "job_id": id, "job_type": "creator_discovery", "status": status, "is_terminal": true,
@@ -93,35 +93,35 @@ func job(id, status string) object {
 	}
 }
 
-// getJob knows every job: whatever the id, it has succeeded.
-func getJob(_ question, r *http.Request) (int, object) {
+// getJob returns a succeeded job for any id.
+func getJob(_ params, r *http.Request) (int, object) {
 	return http.StatusOK, object{"job": job(r.PathValue("id"), "succeeded")}
 }
 
-// cancelJob cancels even what has succeeded; nothing remembers it.
-func cancelJob(_ question, r *http.Request) (int, object) {
+// cancelJob returns a canceled job for any id, and stores nothing.
+func cancelJob(_ params, r *http.Request) (int, object) {
 	canceled := job(r.PathValue("id"), "canceled")
 	canceled["canceled"] = true
 	return http.StatusOK, object{"job": canceled}
 }
 
-// jobResults answers a job with the creators that it would have found.
-func jobResults(q question, _ *http.Request) (int, object) {
-	finished := job(q.JobID, "succeeded")
-	finished["results"] = newCreators(q.JobID, 3)
+// jobResults returns a job with its creators.
+func jobResults(p params, _ *http.Request) (int, object) {
+	finished := job(p.JobID, "succeeded")
+	finished["results"] = newCreators(p.JobID, 3)
 	return http.StatusOK, object{"job": finished}
 }
 
-// bulkResults answers the first jobs asked for, as many as one answer holds.
-func bulkResults(q question, _ *http.Request) (int, object) {
+// bulkResults returns the requested jobs, up to the maximum of one response.
+func bulkResults(p params, _ *http.Request) (int, object) {
 	all := []object{}
-	for _, id := range q.JobIDs[:min(len(q.JobIDs), maxProfiles)] {
+	for _, id := range p.JobIDs[:min(len(p.JobIDs), maxProfiles)] {
 		all = append(all, job(id, "succeeded"))
 	}
 	return http.StatusOK, object{"jobs": all}
 }
 
-// campaign is one campaign of the workspace family.
+// campaign returns a campaign of the workspace family.
 func campaign(id, name string) object {
 	return object{
 		"id": id, "name": name, "target_platforms": []string{"linkedin"},
@@ -129,39 +129,39 @@ func campaign(id, name string) object {
 	}
 }
 
-// listCampaigns shows the same two to every account: the demo has one workspace.
-func listCampaigns(question, *http.Request) (int, object) {
-	d := dice("campaigns")
+// listCampaigns returns the same two campaigns for every account.
+func listCampaigns(params, *http.Request) (int, object) {
+	d := newRand("campaigns")
 	return http.StatusOK, object{"campaigns": []object{campaign(uuid(d), "Developer launch"), campaign(uuid(d), "Spring webinar")}}
 }
 
-// createCampaign answers as if it had made one.
-func createCampaign(q question, _ *http.Request) (int, object) {
-	return http.StatusCreated, object{"campaign": campaign(uuid(dice(q.Name)), q.Name)}
+// createCampaign returns a campaign without storing it.
+func createCampaign(p params, _ *http.Request) (int, object) {
+	return http.StatusCreated, object{"campaign": campaign(uuid(newRand(p.Name)), p.Name)}
 }
 
-// getCampaign knows every id.
-func getCampaign(_ question, r *http.Request) (int, object) {
+// getCampaign returns a campaign for any id.
+func getCampaign(_ params, r *http.Request) (int, object) {
 	return http.StatusOK, object{"campaign": campaign(r.PathValue("id"), "Developer launch")}
 }
 
-// creatorList is one list of the workspace family.
+// creatorList returns a list of the workspace family.
 func creatorList(id, name string) object {
 	return object{"id": id, "name": name, "is_private": true, "platform": "linkedin", "created_at": since, "updated_at": since}
 }
 
-// listCreatorLists shows the one list there is.
-func listCreatorLists(question, *http.Request) (int, object) {
-	return http.StatusOK, object{"creator_lists": []object{creatorList(uuid(dice("lists")), "Shortlist")}}
+// listCreatorLists returns the only list.
+func listCreatorLists(params, *http.Request) (int, object) {
+	return http.StatusOK, object{"creator_lists": []object{creatorList(uuid(newRand("lists")), "Shortlist")}}
 }
 
-// createCreatorList answers as if it had made one.
-func createCreatorList(q question, _ *http.Request) (int, object) {
-	return http.StatusCreated, object{"creator_list": creatorList(uuid(dice(q.Name)), q.Name)}
+// createCreatorList returns a list without storing it.
+func createCreatorList(p params, _ *http.Request) (int, object) {
+	return http.StatusCreated, object{"creator_list": creatorList(uuid(newRand(p.Name)), p.Name)}
 }
 
-// saveCreators counts what it was given and keeps none of it.
-func saveCreators(q question, r *http.Request) (int, object) {
-	added := len(q.CreatorIDs)
+// saveCreators returns the number of creators without storing them.
+func saveCreators(p params, r *http.Request) (int, object) {
+	added := len(p.CreatorIDs)
 	return http.StatusOK, object{"list_id": r.PathValue("id"), "requested_count": added, "added_count": added, "total_items": added}
 }

@@ -13,35 +13,35 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// Password lets every person of the demo sign in.
+// Password is the password of every member of the demo.
 const Password = "demo password"
 
-// Visit is one run of Seed: where the server is and whom to tell.
-type Visit struct {
+// SeedConfig configures Seed.
+type SeedConfig struct {
 	API  *client.Client
-	Data string    // directory that keeps the demo key's secret between runs
+	Data string    // directory of the demo key's secret, which is kept between runs
 	Log  string    // file that the server logs to
 	URL  string    // public URL of the server
-	Out  io.Writer // told what to open and what to try
+	Out  io.Writer // receives instructions for trying the demo
 }
 
 // tenant is an account of the demo.
 type tenant struct {
 	name, email  string        // of the account and of its one member
 	plan         toksta.PlanID // of the shipped configuration
-	status       toksta.Status // set after the keys, which some would not allow
+	status       toksta.Status // set last, because some statuses do not allow new keys
 	entitlements []string      // "name=value"
-	keys         []tenantKey   // whose secrets nobody ever sees
-	story        string        // what a visitor will find
+	keys         []tenantKey   // their secrets are not kept
+	story        string        // describes the account in the instructions
 }
 
-// tenantKey is a key that an account starts with.
+// tenantKey is a key that is created with an account.
 type tenantKey struct {
 	name   string
 	scopes []toksta.Family // none: all of the plan
 }
 
-// tenants is one account for each plan and billing state that matters.
+// tenants returns one account for each important plan and billing state.
 func tenants() []tenant {
 	everything := []tenantKey{{name: "Production"}}
 	return []tenant{
@@ -78,14 +78,14 @@ func tenants() []tenant {
 	}
 }
 
-// Seed makes the demo's accounts, people and keys as an operator would, and
-// tells how to try them. What an earlier run made is left as it is.
-func Seed(ctx context.Context, v Visit) error {
+// Seed creates the accounts, members and keys of the demo through the operator API,
+// and prints instructions. It does not change the results of an earlier run.
+func Seed(ctx context.Context, v SeedConfig) error {
 	var own toksta.AccountID
 	for _, t := range tenants() {
 		id, err := v.tenant(ctx, t)
 		if err != nil {
-			return fmt.Errorf("make the demo account %s: %w", t.name, err)
+			return fmt.Errorf("create the demo account %s: %w", t.name, err)
 		}
 		if own == "" {
 			own = id
@@ -93,14 +93,14 @@ func Seed(ctx context.Context, v Visit) error {
 	}
 	secret, err := v.ownSecret(ctx, own)
 	if err != nil {
-		return fmt.Errorf("make the demo key: %w", err)
+		return fmt.Errorf("create the demo key: %w", err)
 	}
-	return v.tell(secret)
+	return v.printInstructions(secret)
 }
 
-// tenant makes one account, or completes what an earlier run began: every step
-// may find its work done. The status comes last: some refuse new keys.
-func (v Visit) tenant(ctx context.Context, t tenant) (toksta.AccountID, error) {
+// tenant creates one account, or completes the account of an interrupted run. The
+// status is set last, because some statuses do not allow new keys.
+func (v SeedConfig) tenant(ctx context.Context, t tenant) (toksta.AccountID, error) {
 	id, err := v.account(ctx, t)
 	if err != nil {
 		return "", err
@@ -119,7 +119,7 @@ func (v Visit) tenant(ctx context.Context, t tenant) (toksta.AccountID, error) {
 	for _, k := range t.keys {
 		_, err := v.API.CreateKey(ctx, client.CreateKeyRequest{Account: id, Name: k.name, Scopes: k.scopes, Token: "demo " + k.name})
 		switch toksta.ErrorCode(err) {
-		case "", toksta.CodeConflict, toksta.CodeForbidden: // made now, or by an earlier run
+		case "", toksta.CodeConflict, toksta.CodeForbidden: // created now, or by an earlier run
 		default:
 			return "", err
 		}
@@ -128,20 +128,21 @@ func (v Visit) tenant(ctx context.Context, t tenant) (toksta.AccountID, error) {
 	return id, err
 }
 
-// account makes the account, or finds the one that an earlier run made.
-func (v Visit) account(ctx context.Context, t tenant) (toksta.AccountID, error) {
-	answer, err := v.API.CreateAccount(ctx, client.CreateAccountRequest{Name: t.name, Plan: t.plan, Token: "demo " + t.name})
+// account creates the account, or returns the account of an earlier run.
+func (v SeedConfig) account(ctx context.Context, t tenant) (toksta.AccountID, error) {
+	created, err := v.API.CreateAccount(ctx, client.CreateAccountRequest{Name: t.name, Plan: t.plan, Token: "demo " + t.name})
 	if e, ok := errors.AsType[*toksta.Error](err); ok && e.Code == toksta.CodeConflict {
 		if id, ok := e.Details["account_id"].(string); ok {
 			return toksta.AccountID(id), nil
 		}
 	}
-	return answer.Account.ID, err
+	return created.Account.ID, err
 }
 
-// ownSecret returns the secret of the demo's own key, the same on every run:
-// here alone a secret is kept in a file, so that the printed lines stay true.
-func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string, error) {
+// ownSecret returns the secret of the demo's own key, which is the same in every
+// run. Only the demo keeps a secret in a file, so that the printed commands remain
+// valid.
+func (v SeedConfig) ownSecret(ctx context.Context, account toksta.AccountID) (string, error) {
 	file := filepath.Join(v.Data, "demo-key")
 	kept, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -149,10 +150,10 @@ func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string,
 	}
 	id, secret, _ := strings.Cut(string(kept), " ")
 	k, err := v.API.Key(ctx, client.KeyRef{Key: toksta.KeyID(id)})
-	if err == nil && k.State == toksta.KeyLive && shows(k.Preview, secret) {
+	if err == nil && k.State == toksta.KeyLive && isPreviewOf(k.Preview, secret) {
 		return secret, nil
 	}
-	// The first run, or the key was rotated or revoked while trying.
+	// This is the first run, or the key was rotated or revoked.
 	made, err := v.API.CreateKey(ctx, client.CreateKeyRequest{Account: account, Name: "Production"})
 	if err != nil {
 		return "", err
@@ -160,16 +161,16 @@ func (v Visit) ownSecret(ctx context.Context, account toksta.AccountID) (string,
 	return made.Secret, os.WriteFile(file, []byte(string(made.Key.ID)+" "+made.Secret), 0o600)
 }
 
-// shows reports whether preview, "start…end", is of secret: after a rotation the
-// kept one is not, though the key lives.
-func shows(preview, secret string) bool {
+// isPreviewOf reports whether preview, in the form "start…end", belongs to secret.
+// After a rotation the kept secret no longer belongs to the key.
+func isPreviewOf(preview, secret string) bool {
 	start, end, _ := strings.Cut(preview, "…")
 	return secret != "" && strings.HasPrefix(secret, start) && strings.HasSuffix(secret, end)
 }
 
-// tell prints what to open and what to run, ready to paste in the directory that
-// the demo was started in.
-func (v Visit) tell(secret string) error {
+// printInstructions prints the URL and the commands to try, for the directory in
+// which the demo was started.
+func (v SeedConfig) printInstructions(secret string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nThe demo is ready. Sign in at %s/account with the password %q as\n\n", v.URL, Password)
 	for _, t := range tenants() {

@@ -11,51 +11,51 @@ import (
 	"github.com/toksta/toksta/client"
 )
 
-// maxProfiles is the most profiles of one answer.
+// maxProfiles limits the profiles of one response.
 const maxProfiles = 100
 
-// question is what the demo understands of requests; other fields are ignored.
-type question struct {
-	Query         string   `json:"query"` // wins over Keywords as the topic
+// params contains the request fields that the demo uses; it ignores others.
+type params struct {
+	Query         string   `json:"query"` // takes precedence over Keywords as the topic
 	Keywords      []string `json:"keywords"`
-	Limit         int      `json:"limit"`       // how many to find; 0: ten
-	Name          string   `json:"name"`        // of a campaign or list to make
-	CreatorIDs    []string `json:"creator_ids"` // none: two stand-ins
-	JobID         string   `json:"job_id"`      // any: every job is known
+	Limit         int      `json:"limit"`       // number of results; 0: ten
+	Name          string   `json:"name"`        // of a new campaign or list
+	CreatorIDs    []string `json:"creator_ids"` // empty: two invented ids
+	JobID         string   `json:"job_id"`      // any id is valid
 	JobIDs        []string `json:"job_ids"`
-	DetailLevel   string   `json:"detail_level"`   // repeated, otherwise ignored
-	AnalysisDepth string   `json:"analysis_depth"` // the same
+	DetailLevel   string   `json:"detail_level"`   // returned in the response
+	AnalysisDepth string   `json:"analysis_depth"` // returned in the response
 	Mode          string   `json:"mode"`           // of an analysis
 	MaxCandidates int64    `json:"max_candidates_to_analyze"`
 }
 
-// topic is what the question is about, never empty.
-func (q question) topic() string {
-	if q.Query != "" {
-		return q.Query
+// topic returns the topic of the request, which is never empty.
+func (p params) topic() string {
+	if p.Query != "" {
+		return p.Query
 	}
-	if len(q.Keywords) > 0 {
-		return strings.Join(q.Keywords, ", ")
+	if len(p.Keywords) > 0 {
+		return strings.Join(p.Keywords, ", ")
 	}
 	return "software"
 }
 
-// creators returns the ids asked for, as many as one answer holds, or two
-// stand-ins.
-func (q question) creators() []string {
-	if len(q.CreatorIDs) > 0 {
-		return q.CreatorIDs[:min(len(q.CreatorIDs), maxProfiles)]
+// creators returns the requested ids, up to the maximum of one response, or two
+// invented ids.
+func (p params) creators() []string {
+	if len(p.CreatorIDs) > 0 {
+		return p.CreatorIDs[:min(len(p.CreatorIDs), maxProfiles)]
 	}
-	d := dice(q.topic() + q.JobID)
+	d := newRand(p.topic() + p.JobID)
 	return []string{uuid(d), uuid(d)}
 }
 
-// answer makes the data of one operation. It keeps nothing between two calls, so
-// it needs no lock and a restart forgets nothing.
-type answer func(q question, r *http.Request) (status int, data map[string]any)
+// operation returns the response to one operation. It stores nothing, so it needs no
+// lock.
+type operation func(p params, r *http.Request) (status int, data map[string]any)
 
-// ReservingUpstream is Upstream with jobs whose price is known at their end:
-// they are paid by reservations through the operator API.
+// ReservingUpstream extends Upstream by jobs that are paid by reservations through the
+// operator API, because their price is known at their end.
 func ReservingUpstream(api *client.Client) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/creators/thought-leaders", analyses{api, 3 * time.Second})
@@ -63,11 +63,11 @@ func ReservingUpstream(api *client.Client) http.Handler {
 	return mux
 }
 
-// Upstream answers every back-end route of the shipped configuration. Each
-// answer's meta repeats the identity that the gateway stated, to learn from.
+// Upstream responds to every back-end route of the shipped configuration. The meta
+// object of a response contains the identity that the gateway set.
 func Upstream() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, fn := range map[string]answer{
+	for pattern, fn := range map[string]operation{
 		"POST /v1/creators/search":             search(20),
 		"POST /v1/creators/discovery-search":   search(maxProfiles),
 		"POST /v1/creators/thought-leaders":    thoughtLeaders,
@@ -95,50 +95,50 @@ func Upstream() http.Handler {
 		mux.HandleFunc(pattern, fn.serve)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, r, http.StatusNotFound, &toksta.Error{Code: toksta.CodeNotFound, Message: "The demo back end has no such operation."})
+		writeError(w, r, http.StatusNotFound, &toksta.Error{Code: toksta.CodeNotFound, Message: "The demo back end has no such operation."})
 	})
 	return mux
 }
 
-// maxQuestion bounds a request's body, in bytes.
-const maxQuestion = 1 << 20
+// maxBody limits a request's body, in bytes.
+const maxBody = 1 << 20
 
-// serve writes the answer to a question.
-func (fn answer) serve(w http.ResponseWriter, r *http.Request) {
-	if q, ok := ask(w, r); ok {
-		status, data := fn(q, r)
-		write(w, r, status, data)
+// serve responds to a request.
+func (fn operation) serve(w http.ResponseWriter, r *http.Request) {
+	if p, ok := decode(w, r); ok {
+		status, data := fn(p, r)
+		writeData(w, r, status, data)
 	}
 }
 
-// ask reads the question, leniently as back ends are, or answers that it is
-// none.
-func ask(w http.ResponseWriter, r *http.Request) (q question, ok bool) {
+// decode decodes the request body leniently, like most back ends. It responds with
+// an error and returns false if the body is invalid.
+func decode(w http.ResponseWriter, r *http.Request) (p params, ok bool) {
 	if r.Method == http.MethodPost {
-		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuestion)).Decode(&q)
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&p)
 		if err != nil && err != io.EOF {
-			fail(w, r, http.StatusBadRequest, &toksta.Error{
+			writeError(w, r, http.StatusBadRequest, &toksta.Error{
 				Code: toksta.CodeValidation, Message: "The body is not a JSON object of this operation.",
 			})
-			return q, false
+			return p, false
 		}
 	}
-	return q, true
+	return p, true
 }
 
-// fail answers with an error in the API's envelope.
-func fail(w http.ResponseWriter, r *http.Request, status int, e *toksta.Error) {
+// writeError responds with an error in the API's envelope.
+func writeError(w http.ResponseWriter, r *http.Request, status int, e *toksta.Error) {
 	body := object{"code": e.Code, "message": e.Message}
 	if len(e.Details) > 0 {
 		body["details"] = e.Details
 	}
-	send(w, status, object{"success": false, "error": body, "meta": object{"request_id": r.Header.Get("X-Request-Id")}})
+	writeJSON(w, status, object{"success": false, "error": body, "meta": object{"request_id": r.Header.Get("X-Request-Id")}})
 }
 
-// write answers with data, to which it adds the request's id and who the
-// gateway says is calling.
-func write(w http.ResponseWriter, r *http.Request, status int, data object) {
-	send(w, status, object{"success": true, "data": data, "meta": object{
+// writeData responds with data, the request's id and the caller's identity from the
+// gateway.
+func writeData(w http.ResponseWriter, r *http.Request, status int, data object) {
+	writeJSON(w, status, object{"success": true, "data": data, "meta": object{
 		"request_id": r.Header.Get("X-Request-Id"),
 		"caller": map[string]string{
 			"account_id": r.Header.Get("X-Toksta-Account-Id"), "key_id": r.Header.Get("X-Toksta-Key-Id"),
@@ -148,7 +148,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, data object) {
 	}})
 }
 
-func send(w http.ResponseWriter, status int, body object) {
+func writeJSON(w http.ResponseWriter, status int, body object) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)

@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// Account is what a notice says of an account beside what happened.
+// Account describes the account of a notice.
 type Account struct {
-	Product string // the vendor's, as customers know it
+	Product string // the vendor's product, as customers know it
 	Name    string
 	URL     string // of the account's page
 }
 
-// Credits is an account's balance when it was looked at.
+// Credits is the balance of an account at one moment.
 type Credits struct {
 	Remaining int64
 	Included  int64 // of a cycle; 0: the plan includes none
 	ResetsAt  time.Time
-	Overage   bool // calls beyond the credits go on, at the plan's rate
+	Overage   bool // calls beyond the credits are admitted and charged at the plan's rate
 }
 
-// Limit is how often an account was refused for its rate.
+// Limit describes how often an account exceeded its rate limit.
 type Limit struct {
 	PerMinute int
 	Refused   int64
 	Since     time.Time
 }
 
-// LowBalance tells that an account's credits come to an end.
+// LowBalance notifies that an account has few credits left.
 func LowBalance(a Account, c Credits) Message {
 	return letter{
 		Subject: fmt.Sprintf("%s: %s credits left for %s", a.Product, number(c.Remaining), a.Name),
@@ -44,17 +44,17 @@ func LowBalance(a Account, c Credits) Message {
 	}.message()
 }
 
-// CreditsExhausted tells that an account has no credits for its calls, and
-// whether those are refused now or charged for.
+// CreditsExhausted notifies that an account has no credits for further calls, and
+// whether these are rejected or charged as overage.
 func CreditsExhausted(a Account, c Credits) Message {
-	what := fmt.Sprintf("Calls that cost more than the %s that are left are refused with status 402.", number(c.Remaining))
+	consequence := fmt.Sprintf("Calls that cost more than the %s that are left are refused with status 402.", number(c.Remaining))
 	if c.Overage {
-		what = "Calls go on, and are charged as overage at the plan's rate."
+		consequence = "Calls go on, and are charged as overage at the plan's rate."
 	}
 	return letter{
 		Subject: fmt.Sprintf("%s: no credits left for %s", a.Product, a.Name),
 		Paragraphs: []string{
-			fmt.Sprintf("The account %s has used its credits. %s", a.Name, what),
+			fmt.Sprintf("The account %s has used its credits. %s", a.Name, consequence),
 			"Calls that cost nothing go on.",
 			c.reset(),
 		},
@@ -62,19 +62,19 @@ func CreditsExhausted(a Account, c Credits) Message {
 	}.message()
 }
 
-// LimitHit tells that an account is refused for its rate again and again.
+// LimitHit notifies that an account exceeds its rate limit often.
 func LimitHit(a Account, l Limit) Message {
 	return letter{
 		Subject: fmt.Sprintf("%s: the rate limit of %s is hit often", a.Product, a.Name),
 		Paragraphs: []string{
 			fmt.Sprintf("Since %s, %s calls of the account %s were refused with status 429.", stamp(l.Since), number(l.Refused), a.Name),
-			fmt.Sprintf("Its limit is %d calls a minute. An answer 429 says in Retry-After when to try again; spreading calls evenly avoids it.", l.PerMinute),
+			fmt.Sprintf("Its limit is %d calls a minute. A response with status 429 says in Retry-After when to try again; spreading calls evenly avoids it.", l.PerMinute),
 		},
 		Link: a.URL,
 	}.message()
 }
 
-// Test is what an operator sends to see whether mail arrives.
+// Test returns a message with which an operator tests the mail settings.
 func Test(product string) Message {
 	return letter{
 		Subject:    product + ": a test of the mail settings",
@@ -82,7 +82,8 @@ func Test(product string) Message {
 	}.message()
 }
 
-// reset says when credits come anew, "" for a plan without any.
+// reset returns the paragraph about the next included credits, or "" for a plan
+// without included credits.
 func (c Credits) reset() string {
 	if c.Included == 0 {
 		return ""
@@ -90,8 +91,8 @@ func (c Credits) reset() string {
 	return fmt.Sprintf("The %s credits that the plan includes are there again from %s.", number(c.Included), stamp(c.ResetsAt))
 }
 
-// letter is a message before it is laid out. Empty paragraphs and an empty link
-// are left out.
+// letter is a message before its layout. Empty paragraphs and an empty link are
+// omitted.
 type letter struct {
 	Subject    string
 	Paragraphs []string
@@ -103,7 +104,7 @@ var letterHTML string
 
 var layout = template.Must(template.New("letter").Parse(letterHTML))
 
-// message lays the letter out as text and as HTML, which says the same.
+// message returns the letter as text and as HTML with the same content.
 func (l letter) message() Message {
 	var text, html strings.Builder
 	for _, p := range l.Paragraphs {
@@ -114,11 +115,11 @@ func (l letter) message() Message {
 	if l.Link != "" {
 		text.WriteString(l.Link + "\n")
 	}
-	_ = layout.Execute(&html, l) // a builder takes all that comes
+	_ = layout.Execute(&html, l) // a strings.Builder returns no errors
 	return Message{Subject: l.Subject, Text: text.String(), HTML: html.String()}
 }
 
-// number separates thousands: 1,234,567.
+// number formats n with thousands separators: 1,234,567.
 func number(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
@@ -127,5 +128,5 @@ func number(n int64) string {
 	return digits
 }
 
-// stamp is a time to the minute, in UTC.
+// stamp formats a time in UTC, to the minute.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

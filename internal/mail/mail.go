@@ -1,10 +1,9 @@
 // Package mail sends messages through the vendor's mail server.
 //
-// It stands beside both paths, at the end of what is told to people: notices
-// to customers and the operator's test message. A message is handed over once
-// and whole, or an error is returned; retrying is the caller's. It never falls
-// back to an unprotected connection, never sends a password over one, and puts
-// no secret into a message.
+// It sends notices to customers and the operator's test message. Send delivers a
+// message to the server once, or returns an error; the caller retries. The package
+// never falls back to an unencrypted connection, sends no password over one, and
+// puts no secret into a message.
 package mail
 
 import (
@@ -26,28 +25,28 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// TLS is how the connection to the mail server is protected.
+// TLS selects the encryption of the connection to the mail server.
 type TLS string
 
-// The ways of protection.
+// The kinds of encryption.
 const (
-	StartTLS    TLS = "starttls" // asked for before anything is said; refused where it is not offered
+	StartTLS    TLS = "starttls" // required before any other command; an error if the server does not offer it
 	ImplicitTLS TLS = "tls"      // from the first byte
 	NoTLS       TLS = "none"     // for a server on this machine
 )
 
-// ErrRefused means that the mail server refused the message for good: the same
-// one to the same address will be refused again.
-var ErrRefused = errors.New("mail: the server refused the message for good")
+// ErrRejected means that the mail server rejected the message permanently: it will
+// reject the same message to the same address again.
+var ErrRejected = errors.New("mail: the server rejected the message permanently")
 
-// timeout bounds one conversation with the server.
+// timeout limits one session with the server.
 const timeout = 30 * time.Second
 
-// Config says where messages are handed over. Server and From are required.
+// Config configures a Sender. Server and From are required.
 type Config struct {
 	Server   string // host:port
 	TLS      TLS
-	User     string // "": without signing in
+	User     string // "": no authentication
 	Password string
 	From     string         // "Acme API <keys@example.com>"
 	Roots    *x509.CertPool // nil: the system's
@@ -58,11 +57,11 @@ type Message struct {
 	To      string // a bare address
 	Subject string
 	Text    string
-	HTML    string // the same for who sees it laid out; "" sends the text alone
+	HTML    string // the same content as HTML; "" sends only the text
 }
 
-// Sender hands messages over, each on a connection of its own. It is safe for
-// concurrent use.
+// Sender sends messages, each on a connection of its own. It is safe for concurrent
+// use.
 type Sender struct {
 	config Config
 	from   *mail.Address
@@ -70,8 +69,7 @@ type Sender struct {
 	port   int
 }
 
-// New checks the configuration and connects to nothing yet. A user without TLS
-// is refused.
+// New checks the configuration without connecting. A user without TLS is an error.
 func New(c Config) (*Sender, error) {
 	host, service, err := net.SplitHostPort(c.Server)
 	if err != nil {
@@ -94,47 +92,46 @@ func New(c Config) (*Sender, error) {
 	return &Sender{config: c, from: from, host: host, port: port}, nil
 }
 
-// Send hands m over and returns once the server has taken it. An error that is
-// ErrRefused is final; any other may pass.
+// Send sends m and returns when the server has accepted it. An error that wraps
+// ErrRejected is permanent; any other error may be temporary.
 func (s *Sender) Send(ctx context.Context, m Message) error {
 	message, err := s.message(m)
 	if err != nil {
 		return err
 	}
-	return s.converse(ctx, func(c *gomail.Client) error { return c.Send(message) })
+	return s.session(ctx, func(c *gomail.Client) error { return c.Send(message) })
 }
 
-// Check reports whether the server takes messages of ours now: it connects,
-// protects the connection, signs in and leaves.
+// Check reports whether the server accepts messages of this sender: it connects,
+// encrypts the connection, authenticates and disconnects.
 func (s *Sender) Check(ctx context.Context) error {
-	return s.converse(ctx, func(*gomail.Client) error { return nil })
+	return s.session(ctx, func(*gomail.Client) error { return nil })
 }
 
-// converse runs say in a conversation with the server, over a connection that
-// ends with it. What the server says to the farewell is not asked for: a
-// message that it has taken would be sent again.
-func (s *Sender) converse(ctx context.Context, say func(*gomail.Client) error) error {
+// session runs do in a session with the server, on a new connection. An error of the
+// final QUIT is ignored, because the caller would send an accepted message again.
+func (s *Sender) session(ctx context.Context, do func(*gomail.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	client, err := gomail.NewClient(s.host, s.options(ctx)...)
 	if err != nil {
-		return fmt.Errorf("prepare for the mail server: %w", err)
+		return fmt.Errorf("configure the mail client: %w", err)
 	}
 	if err := client.DialWithContext(ctx); err != nil {
-		return fmt.Errorf("reach the mail server %s: %w", s.config.Server, err)
+		return fmt.Errorf("connect to the mail server %s: %w", s.config.Server, err)
 	}
-	err = say(client)
+	err = do(client)
 	_ = client.Close()
 	return explain(err)
 }
 
-// options are those of one connection, which is closed when ctx ends, in
-// whatever state it is.
+// options returns the settings of one connection, which is closed in any state when
+// ctx ends.
 func (s *Sender) options(ctx context.Context) []gomail.Option {
-	protect := &tls.Config{ServerName: s.host, RootCAs: s.config.Roots, MinVersion: tls.VersionTLS12}
+	encryption := &tls.Config{ServerName: s.host, RootCAs: s.config.Roots, MinVersion: tls.VersionTLS12}
 	dial := (&net.Dialer{}).DialContext
 	if s.config.TLS == ImplicitTLS {
-		dial = (&tls.Dialer{Config: protect}).DialContext
+		dial = (&tls.Dialer{Config: encryption}).DialContext
 	}
 	policy := gomail.NoTLS
 	if s.config.TLS == StartTLS {
@@ -142,7 +139,7 @@ func (s *Sender) options(ctx context.Context) []gomail.Option {
 	}
 	options := []gomail.Option{
 		gomail.WithPort(s.port), gomail.WithTimeout(timeout), gomail.WithTLSPolicy(policy),
-		gomail.WithTLSConfig(protect), gomail.WithoutNoop(), gomail.WithoutRset(),
+		gomail.WithTLSConfig(encryption), gomail.WithoutNoop(), gomail.WithoutRset(),
 		gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(dialing, network, address)
 			if err == nil {
@@ -158,18 +155,18 @@ func (s *Sender) options(ctx context.Context) []gomail.Option {
 		gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 }
 
-// message refuses what could say more than one thing to the server: a line
-// break in a header, or an address that is none.
+// message builds the mail. It rejects input that could contain further commands: a
+// line break in a header, or an invalid address.
 func (s *Sender) message(m Message) (*gomail.Msg, error) {
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Address != m.To {
-		return nil, fmt.Errorf("%w: %q is not an address", ErrRefused, m.To)
+		return nil, fmt.Errorf("%w: %q is not an address", ErrRejected, m.To)
 	}
 	if to.Address, err = text.MailAddress(to.Address); err != nil {
-		return nil, fmt.Errorf("%w: %q has a domain that cannot exist", ErrRefused, m.To)
+		return nil, fmt.Errorf("%w: %q has a domain that cannot exist", ErrRejected, m.To)
 	}
 	if strings.ContainsFunc(m.Subject, unicode.IsControl) {
-		return nil, fmt.Errorf("%w: the subject %q holds a control character", ErrRefused, m.Subject)
+		return nil, fmt.Errorf("%w: the subject %q contains a control character", ErrRejected, m.Subject)
 	}
 	out := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	out.FromMailAddress(s.from)
@@ -185,20 +182,21 @@ func (s *Sender) message(m Message) (*gomail.Msg, error) {
 	return out, nil
 }
 
-// domain is the sender's: the machine's own name is nobody's business.
+// domain returns the sender's domain for message ids, which thereby do not reveal
+// the name of this machine.
 func (s *Sender) domain() string {
 	return s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 }
 
-// explain marks what the server will not take later either. A sender that it
-// refuses is the operator's to correct, so that message may go out yet.
+// explain wraps ErrRejected around permanent errors of the recipient or the message.
+// A rejected sender is not permanent, because the operator can correct it.
 func explain(err error) error {
 	if err == nil {
 		return nil
 	}
 	e, ok := errors.AsType[*gomail.SendError](err)
 	if ok && e.ErrorCode() >= 500 && (e.Reason == gomail.ErrSMTPRcptTo || e.Reason == gomail.ErrSMTPDataClose) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", ErrRejected, err)
 	}
 	return fmt.Errorf("send a mail: %w", err)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/toksta/toksta/internal/mail/mailtest"
 )
 
-// sender is one of the server's customers.
+// sender returns a sender that uses the server.
 func sender(t *testing.T, s *mailtest.Server, c mail.Config) *mail.Sender {
 	t.Helper()
 	c.Server, c.Roots, c.From = s.Addr, s.Roots, "Acme API <keys@acme.example>"
@@ -27,8 +27,8 @@ func sender(t *testing.T, s *mailtest.Server, c mail.Config) *mail.Sender {
 	return out
 }
 
-// Guarantee: a message arrives whole, protected and under the vendor's name,
-// with each way of protection, and its sender signed in.
+// Guarantee: a message arrives complete, encrypted and under the vendor's name, with
+// each kind of encryption, and its sender is authenticated.
 func TestSend(t *testing.T) {
 	t.Parallel()
 	signedIn := mailtest.Options{User: "toksta", Password: "pässword"}
@@ -55,7 +55,7 @@ func TestSend(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := s.Check(t.Context()); err != nil {
-				t.Errorf("the server takes mail, and Check says: %v", err)
+				t.Errorf("the server accepts mail, but Check returns %v", err)
 			}
 			mails := server.Mails()
 			if len(mails) != 1 {
@@ -77,8 +77,8 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// Guarantee: mail to a domain that a person wrote in Unicode arrives through a server that knows ASCII alone, and so does
-// mail from such a domain.
+// Guarantee: a message to or from a domain in Unicode arrives through a server that
+// supports only ASCII.
 func TestSendToUnicodeDomain(t *testing.T) {
 	t.Parallel()
 	server := mailtest.Start(t, mailtest.Options{})
@@ -96,7 +96,7 @@ func TestSendToUnicodeDomain(t *testing.T) {
 	}
 }
 
-// read takes a message apart.
+// read parses a message.
 func read(t *testing.T, data string) (header netmail.Header, text, html string) {
 	t.Helper()
 	m, err := netmail.ReadMessage(strings.NewReader(data))
@@ -122,19 +122,19 @@ func read(t *testing.T, data string) (header netmail.Header, text, html string) 
 	return m.Header, text, html
 }
 
-// Guarantee: what customers use, and the password, never cross the network in
-// the open: not when a server, or somebody in between, leaves STARTTLS out of
-// its offer, and not to one that cannot prove who it is.
-func TestNeverInTheOpen(t *testing.T) {
+// Guarantee: neither customer data nor the password is sent unencrypted, even if a
+// server, or an attacker on the path, does not offer STARTTLS, and neither is sent
+// to a server without a valid certificate.
+func TestNeverUnencrypted(t *testing.T) {
 	t.Parallel()
 	account := mail.Config{TLS: mail.StartTLS, User: "toksta", Password: "hunter2"}
 	stripped := mailtest.Start(t, mailtest.Options{User: "toksta", Password: "hunter2"})
 	if err := sender(t, stripped, account).Send(t.Context(), to("ada@customer.example")); err == nil {
 		t.Error("sent without STARTTLS")
 	}
-	for _, line := range stripped.Overheard() {
+	for _, line := range stripped.Unencrypted() {
 		if !strings.HasPrefix(line, "EHLO") && line != "QUIT" {
-			t.Errorf("said in the open: %q", line)
+			t.Errorf("sent without encryption: %q", line)
 		}
 	}
 
@@ -147,11 +147,11 @@ func TestNeverInTheOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := s.Send(t.Context(), to("ada@customer.example")); err == nil || len(impostor.Mails()) > 0 {
-			t.Errorf("%s: sent to a server that nobody vouches for: %v", protection, err)
+			t.Errorf("%s: sent to a server without a trusted certificate: %v", protection, err)
 		}
 	}
 	if _, err := mail.New(mail.Config{Server: "127.0.0.1:25", From: "a@b.example", TLS: mail.NoTLS, User: "u", Password: "p"}); err == nil {
-		t.Error("a password would be sent in the open")
+		t.Error("a password would be sent without encryption")
 	}
 }
 
@@ -161,8 +161,8 @@ func to(address string) mail.Message {
 	return m
 }
 
-// Guarantee: nobody adds a header, a recipient or a message by the name of an
-// account or an address.
+// Guarantee: the name of an account or an address cannot add a header, a recipient
+// or a message.
 func TestNoInjection(t *testing.T) {
 	t.Parallel()
 	server := mailtest.Start(t, mailtest.Options{})
@@ -171,8 +171,8 @@ func TestNoInjection(t *testing.T) {
 		"ada@customer.example\r\nRCPT TO:<eve@evil.example>", "ada@customer.example, eve@evil.example",
 		"Ada <ada@customer.example>", "ada", "", "<ada@customer.example>",
 	} {
-		if err := s.Send(t.Context(), to(address)); !errors.Is(err, mail.ErrRefused) {
-			t.Errorf("%q was taken for an address: %v", address, err)
+		if err := s.Send(t.Context(), to(address)); !errors.Is(err, mail.ErrRejected) {
+			t.Errorf("%q was accepted as an address: %v", address, err)
 		}
 	}
 	evil := account
@@ -180,14 +180,14 @@ func TestNoInjection(t *testing.T) {
 		evil.Name = name
 		m := mail.LowBalance(evil, balance)
 		m.To = "ada@customer.example"
-		if err := s.Send(t.Context(), m); !errors.Is(err, mail.ErrRefused) {
-			t.Errorf("%q went into a subject: %v", name, err)
+		if err := s.Send(t.Context(), m); !errors.Is(err, mail.ErrRejected) {
+			t.Errorf("%q was accepted in a subject: %v", name, err)
 		}
 	}
 	if n := len(server.Mails()); n != 0 {
 		t.Errorf("%d messages arrived", n)
 	}
-	// What only looks odd is text.
+	// Unusual text without control characters is sent unchanged.
 	evil.Name = "Ünïcode \u202a<script> =?utf-8?q?x?= ."
 	m := mail.LowBalance(evil, balance)
 	m.To = "ada@customer.example"
@@ -206,26 +206,26 @@ func TestNoInjection(t *testing.T) {
 	}
 }
 
-// Guarantee: what is refused for good is told from what may pass, so that a
-// notice is neither lost nor tried for ever.
-func TestRefused(t *testing.T) {
+// Guarantee: permanent and temporary rejections are distinguished, so that a notice
+// is neither lost nor retried for ever.
+func TestRejected(t *testing.T) {
 	t.Parallel()
 	codes := map[string]int{"gone@customer.example": 550, "later@customer.example": 451}
-	server := mailtest.Start(t, mailtest.Options{Refuse: func(to string) int { return codes[to] }})
+	server := mailtest.Start(t, mailtest.Options{Reject: func(to string) int { return codes[to] }})
 	s := sender(t, server, mail.Config{TLS: mail.NoTLS})
-	if err := s.Send(t.Context(), to("gone@customer.example")); !errors.Is(err, mail.ErrRefused) {
-		t.Errorf("refused for good: %v", err)
+	if err := s.Send(t.Context(), to("gone@customer.example")); !errors.Is(err, mail.ErrRejected) {
+		t.Errorf("permanent rejection: %v", err)
 	}
-	if err := s.Send(t.Context(), to("later@customer.example")); err == nil || errors.Is(err, mail.ErrRefused) {
-		t.Errorf("refused for now: %v", err)
+	if err := s.Send(t.Context(), to("later@customer.example")); err == nil || errors.Is(err, mail.ErrRejected) {
+		t.Errorf("temporary rejection: %v", err)
 	}
 	strict := mailtest.Start(t, mailtest.Options{StartTLS: true, User: "toksta", Password: "hunter2"})
 	wrong := sender(t, strict, mail.Config{TLS: mail.StartTLS, User: "toksta", Password: "hunter3"})
-	if err := wrong.Send(t.Context(), to("ada@customer.example")); err == nil || errors.Is(err, mail.ErrRefused) || strings.Contains(err.Error(), "hunter") {
+	if err := wrong.Send(t.Context(), to("ada@customer.example")); err == nil || errors.Is(err, mail.ErrRejected) || strings.Contains(err.Error(), "hunter") {
 		t.Errorf("a wrong password: %v", err)
 	}
 	if err := wrong.Check(t.Context()); err == nil {
-		t.Error("Check does not see a wrong password")
+		t.Error("Check does not detect a wrong password")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -239,8 +239,8 @@ var (
 	balance = mail.Credits{Remaining: 1234567, Included: 5000, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 )
 
-// Guarantee: a notice says whose account it is about, the numbers, and where to
-// look, in both its forms; names cannot become markup.
+// Guarantee: a notice contains the account, the numbers and the link, as text and as
+// HTML, and names cannot become markup.
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	limit := mail.Limit{PerMinute: 60, Refused: 4321, Since: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)}

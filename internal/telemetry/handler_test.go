@@ -20,7 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/exchange"
 )
 
-// sink takes one record at a time.
+// sink receives one record at a time.
 type sink chan []byte
 
 func (s sink) Write(p []byte) (int, error) {
@@ -28,8 +28,8 @@ func (s sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// serve answers one request with h through a real listener and returns the
-// answer, the body, the record, and any error of reading the body.
+// serve handles one request with h through a real listener. It returns the response,
+// the body, the record, and any error of reading the body.
 func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, map[string]any, error) {
 	t.Helper()
 	log := make(sink, 1)
@@ -44,15 +44,15 @@ func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, map[string
 		res.Body.Close()
 	}
 	var rec map[string]any
-	if fault := json.Unmarshal(<-log, &rec); fault != nil {
-		t.Fatal(fault)
+	if invalid := json.Unmarshal(<-log, &rec); invalid != nil {
+		t.Fatal(invalid)
 	}
 	return res, string(body), rec, err
 }
 
-// A fault of one request is that request's: the caller gets the envelope, the
-// operator the stack, and headers of the failed attempt do not leak through.
-func TestPanicBeforeAnswer(t *testing.T) {
+// Guarantee: if a handler panics, the caller gets the envelope and the operator the
+// stack trace, and headers of the failed response are not sent.
+func TestPanicBeforeResponse(t *testing.T) {
 	t.Parallel()
 	res, body, rec, err := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "hush")
@@ -66,8 +66,8 @@ func TestPanicBeforeAnswer(t *testing.T) {
 	}
 }
 
-// With the log set to errors only, a fault of ours is still in it, and calls
-// that went well or were refused are not.
+// Guarantee: if only errors are logged, the log contains internal errors, but
+// neither successful nor rejected calls.
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -86,8 +86,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// A client never takes half an answer for a whole one.
-func TestPanicInsideAnswer(t *testing.T) {
+// Guarantee: a client can detect an incomplete response.
+func TestPanicDuringResponse(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]any{"panic": "boom", "abort": http.ErrAbortHandler} {
 		_, body, rec, err := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -104,7 +104,8 @@ func TestPanicInsideAnswer(t *testing.T) {
 	}
 }
 
-// The record tells what was sent, through whichever method it was sent.
+// Guarantee: the record contains the status and the bytes sent, whichever method
+// sent them.
 func TestRecorderCounts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -140,7 +141,8 @@ func TestRecorderCounts(t *testing.T) {
 	}
 }
 
-// What the handlers wrap offers stays reachable: deadlines and the fast copy.
+// Guarantee: the optional methods of the wrapped writer remain available: deadlines
+// and the fast copy.
 func TestRecorderHidesNothing(t *testing.T) {
 	t.Parallel()
 	full := &fullWriter{ResponseWriter: httptest.NewRecorder()}
@@ -172,8 +174,8 @@ func (w *fullWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errHijacked
 }
 
-// A client that disconnects while we work for it is no error of ours, whatever
-// its end makes of that work; a panic meanwhile still is.
+// Guarantee: a client that disconnects causes no error record, whatever error the
+// handler returns, but a panic does.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

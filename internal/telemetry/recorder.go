@@ -30,7 +30,7 @@ func (w *recorder) begin(status int) {
 	}
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap supports http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader passes informational responses on before the final one.
@@ -57,7 +57,7 @@ func (w *recorder) ReadFrom(src io.Reader) (int64, error) {
 	return n, err
 }
 
-// Flush is for handlers that ask for an http.Flusher.
+// Flush supports handlers that use http.Flusher.
 func (w *recorder) Flush() { _ = w.FlushError() }
 
 // FlushError sends the header unless it was sent.

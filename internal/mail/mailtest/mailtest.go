@@ -1,5 +1,5 @@
-// Package mailtest is a mail server for tests of any package: a real SMTP
-// conversation on loopback, with or without TLS, that keeps what it was told.
+// Package mailtest provides a mail server for tests of any package. It speaks real
+// SMTP on the loopback interface, with or without TLS, and keeps the messages.
 package mailtest
 
 import (
@@ -21,22 +21,22 @@ import (
 	"time"
 )
 
-// Options are how the server behaves. The zero value takes every message in the
-// open.
+// Options configure the server. The zero value accepts every message without
+// encryption.
 type Options struct {
-	StartTLS bool // is offered
-	TLS      bool // from the first byte
+	StartTLS bool // offer STARTTLS
+	TLS      bool // use TLS from the first byte
 	User     string
-	Password string                  // with User: nothing is taken without them
-	Refuse   func(to string) (c int) // the status for an address; 0 takes it
+	Password string                  // if User is set, authentication is required
+	Reject   func(to string) (c int) // status for an address; 0 accepts it
 }
 
-// Mail is a message that was taken.
+// Mail is an accepted message.
 type Mail struct {
 	From, To  string // of the envelope
 	Data      string // header and body, lines end in \n
-	Protected bool   // it came over TLS
-	User      string // who was signed in
+	Protected bool   // received over TLS
+	User      string // the authenticated user
 }
 
 // Server is a running mail server. It ends with its test.
@@ -52,7 +52,7 @@ type Server struct {
 	open  []string
 }
 
-// Start runs a server until the test ends.
+// Start starts a server that runs until the test ends.
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,76 +61,76 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	s := &Server{Addr: l.Addr().String(), options: o}
 	s.cert, s.Roots = certificate(tb)
-	var conversations sync.WaitGroup
-	conversations.Go(func() {
+	var sessions sync.WaitGroup
+	sessions.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			conversations.Go(func() { s.converse(conn) })
+			sessions.Go(func() { s.serve(conn) })
 		}
 	})
 	tb.Cleanup(func() {
 		l.Close()
-		conversations.Wait()
+		sessions.Wait()
 	})
 	return s
 }
 
-// Mails returns what was taken so far.
+// Mails returns the messages accepted so far.
 func (s *Server) Mails() []Mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.mails)
 }
 
-// Overheard returns every line that was said to the server without protection.
-func (s *Server) Overheard() []string {
+// Unencrypted returns every line that the server received without TLS.
+func (s *Server) Unencrypted() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.open)
 }
 
-// session is one conversation.
+// session is one SMTP session.
 type session struct {
 	server *Server
 	conn   net.Conn
 	lines  *textproto.Conn
-	mail   Mail // being told
-	goes   bool // to its end
+	mail   Mail // in transmission
+	open   bool
 }
 
-// converse talks until the client leaves, at most a minute.
-func (s *Server) converse(conn net.Conn) {
+// serve runs a session until the client disconnects, for at most a minute.
+func (s *Server) serve(conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	c := &session{server: s, goes: true}
-	c.take(conn)
+	c := &session{server: s, open: true}
+	c.use(conn)
 	if s.options.TLS {
-		c.take(tls.Server(conn, s.cert))
+		c.use(tls.Server(conn, s.cert))
 		c.mail.Protected = true
 	}
 	defer conn.Close()
-	c.say("220 test ready")
-	for c.goes {
+	c.reply("220 test ready")
+	for c.open {
 		line, err := c.lines.ReadLine()
 		if err != nil {
 			return
 		}
-		c.hear(line)
+		c.recordUnencrypted(line)
 		verb, rest, _ := strings.Cut(line, " ")
-		c.answer(strings.ToUpper(verb), rest)
+		c.handle(strings.ToUpper(verb), rest)
 	}
 }
 
-func (c *session) take(conn net.Conn) {
+func (c *session) use(conn net.Conn) {
 	c.conn, c.lines = conn, textproto.NewConn(conn)
 }
 
-func (c *session) say(line string) { _ = c.lines.PrintfLine("%s", line) }
+func (c *session) reply(line string) { _ = c.lines.PrintfLine("%s", line) }
 
-// hear keeps a line that others on the network could have read.
-func (c *session) hear(line string) {
+// recordUnencrypted records a line that was not encrypted.
+func (c *session) recordUnencrypted(line string) {
 	if c.mail.Protected {
 		return
 	}
@@ -139,40 +139,40 @@ func (c *session) hear(line string) {
 	c.server.open = append(c.server.open, line)
 }
 
-// answer does what one command asks for.
-func (c *session) answer(verb, rest string) {
+// handle executes one command.
+func (c *session) handle(verb, rest string) {
 	switch verb {
 	case "EHLO":
-		c.say("250-test")
+		c.reply("250-test")
 		if c.server.options.StartTLS && !c.mail.Protected {
-			c.say("250-STARTTLS")
+			c.reply("250-STARTTLS")
 		}
 		if c.server.options.User != "" {
-			c.say("250-AUTH PLAIN")
+			c.reply("250-AUTH PLAIN")
 		}
-		c.say("250 8BITMIME")
+		c.reply("250 8BITMIME")
 	case "STARTTLS":
-		c.say("220 go on")
-		c.take(tls.Server(c.conn, c.server.cert))
+		c.reply("220 go on")
+		c.use(tls.Server(c.conn, c.server.cert))
 		c.mail.Protected = true
 	case "AUTH":
 		c.signIn(rest)
 	case "MAIL":
 		c.mail.From = address(rest)
 		if c.mail.User != c.server.options.User {
-			c.say("530 sign in first")
+			c.reply("530 sign in first")
 			return
 		}
-		c.say("250 ok")
+		c.reply("250 ok")
 	case "RCPT":
 		c.recipient(address(rest))
 	case "DATA":
 		c.data()
 	case "QUIT":
-		c.say("221 bye")
-		c.goes = false
+		c.reply("221 bye")
+		c.open = false
 	default:
-		c.say("250 ok")
+		c.reply("250 ok")
 	}
 }
 
@@ -180,46 +180,46 @@ func (c *session) signIn(rest string) {
 	o := c.server.options
 	_, encoded, _ := strings.Cut(rest, " ")
 	if text, _ := base64.StdEncoding.DecodeString(encoded); string(text) != "\x00"+o.User+"\x00"+o.Password {
-		c.say("535 no")
+		c.reply("535 no")
 		return
 	}
 	c.mail.User = o.User
-	c.say("235 ok")
+	c.reply("235 ok")
 }
 
 func (c *session) recipient(to string) {
-	if refuse := c.server.options.Refuse; refuse != nil {
-		if code := refuse(to); code != 0 {
-			c.say(fmt.Sprintf("%d not here", code))
+	if reject := c.server.options.Reject; reject != nil {
+		if code := reject(to); code != 0 {
+			c.reply(fmt.Sprintf("%d not here", code))
 			return
 		}
 	}
 	c.mail.To = to
-	c.say("250 ok")
+	c.reply("250 ok")
 }
 
 func (c *session) data() {
-	c.say("354 go on")
+	c.reply("354 go on")
 	text, err := io.ReadAll(c.lines.DotReader())
 	if err != nil {
-		c.goes = false
+		c.open = false
 		return
 	}
 	c.mail.Data = string(text)
 	c.server.mu.Lock()
 	c.server.mails = append(c.server.mails, c.mail)
 	c.server.mu.Unlock()
-	c.say("250 taken")
+	c.reply("250 taken")
 }
 
-// address is what stands in the angle brackets of FROM:<…> or TO:<…>.
+// address returns the address in FROM:<…> or TO:<…>.
 func address(rest string) string {
 	_, rest, _ = strings.Cut(rest, "<")
 	inside, _, _ := strings.Cut(rest, ">")
 	return inside
 }
 
-// certificate makes one for 127.0.0.1 that the pool trusts.
+// certificate returns a certificate for 127.0.0.1 and a pool that trusts it.
 func certificate(tb testing.TB) (*tls.Config, *x509.CertPool) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -1,6 +1,6 @@
-// Package chart draws the account pages' figures as SVG. Nothing in them needs
-// a viewBox, an inline style or a script: what runs across is in per cent, what
-// runs up is in px, so text and corners keep their size at every width.
+// Package chart draws the figures of the account pages as SVG, without viewBox,
+// inline styles or scripts. Horizontal lengths are in per cent and vertical lengths
+// in px, so text and corners keep their size at every width.
 package chart
 
 import (
@@ -14,17 +14,17 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
-// A bar takes barShare of its day's width; labelSpace px below the baseline are
-// for the week labels. What would be lower than minVisible px is not drawn: the
-// table has it.
+// A bar fills barShare of its day's width. The week labels use labelSpace px below
+// the baseline. A bar lower than minVisible px is not drawn; the table shows its
+// number.
 const (
 	barShare   = 0.62
 	labelSpace = 26
 	minVisible = 1.0
 )
 
-// plot is a chart on its way into the builder. scale is px per call, top the
-// value at the upper edge.
+// plot is a chart during its construction: scale is in px per call, top is the value
+// at the upper edge.
 type plot struct {
 	strings.Builder
 	view.Chart
@@ -33,8 +33,9 @@ type plot struct {
 	scale float64
 }
 
-// Month draws a month of calls: refused stacked on admitted, ticks at the left,
-// week labels below. It carries a summary for those who do not see it.
+// Month draws the calls of a month: rejected calls on top of admitted calls, tick
+// labels at the left, week labels below. A summary in words is the image's
+// accessible name.
 func Month(c view.Chart) template.HTML {
 	p := &plot{Chart: c, days: daysIn(c.Month)}
 	var most float64
@@ -63,8 +64,8 @@ func Month(c view.Chart) template.HTML {
 	return template.HTML(p.String())
 }
 
-// ticks writes the axis in a figure of its own, 36 px wide, so that the plot
-// beside it can run in per cent.
+// ticks writes the axis as a separate figure of 36 px, so that the plot can use per
+// cent.
 func (p *plot) ticks(step float64) {
 	fmt.Fprintf(p, `<svg class="ticks" width="36" height="%d" aria-hidden="true">`, p.Height+labelSpace)
 	for v := 0.0; v <= p.top; v += step {
@@ -73,7 +74,7 @@ func (p *plot) ticks(step float64) {
 	p.WriteString(`</svg>`)
 }
 
-// grid draws a line for every tick but zero, on half pixels to stay sharp.
+// grid draws a line for every tick except zero, on half pixels for sharp lines.
 func (p *plot) grid(step float64) {
 	for v := step; v <= p.top; v += step {
 		y := px(float64(int(p.y(v))) + .5)
@@ -81,8 +82,8 @@ func (p *plot) grid(step float64) {
 	}
 }
 
-// bar draws one day. Bars reach 3 px below the baseline, where a strip covers
-// them, so that only their upper corners are round.
+// bar draws one day. Bars extend 3 px below the baseline, where a strip covers them,
+// so that only their upper corners are round.
 func (p *plot) bar(d view.Day) {
 	pitch := 100 / float64(p.days)
 	x := pct(pitch * (float64(d.Date.UTC().Day()-1) + (1-barShare)/2))
@@ -104,8 +105,8 @@ func (p *plot) bar(d view.Day) {
 	}
 }
 
-// labels names the first day of every week. Today replaces a label that it would
-// touch.
+// labels writes the first day of every week. A label that would overlap the label of
+// today is omitted.
 func (p *plot) labels() {
 	pitch := 100 / float64(p.days)
 	today := 0
@@ -125,8 +126,8 @@ func (p *plot) labels() {
 	}
 }
 
-// tip shades the day under the pointer and shows its numbers beside it. The
-// same numbers stand in the table.
+// tip shades the day under the pointer and shows its numbers, which are also in the
+// table.
 func (p *plot) tip(d view.Day) {
 	pitch := 100 / float64(p.days)
 	i := float64(d.Date.UTC().Day() - 1)
@@ -164,10 +165,10 @@ func (p *plot) tip(d view.Day) {
 	p.WriteString(`</g></svg></g>`)
 }
 
-// y is where the value v stands, in px from the top.
+// y returns the position of the value v, in px from the top.
 func (p *plot) y(v float64) float64 { return float64(p.Height) - v*p.scale }
 
-// dayText is one day in words, for the title of its bar.
+// dayText describes one day in words, for the title of its bar.
 func dayText(d view.Day) string {
 	s := d.Date.UTC().Format("Mon 2 January") + ": " + view.Num(d.Admitted) + " admitted"
 	if d.Refused > 0 {
@@ -176,7 +177,7 @@ func dayText(d view.Day) string {
 	return s
 }
 
-// summary is the whole chart in words: the sums and the busiest day.
+// summary describes the chart in words: the sums and the busiest day.
 func summary(c view.Chart) string {
 	s := fmt.Sprintf("Calls by day in %s: %s admitted, %s refused.", c.Month.UTC().Format("January 2006"),
 		view.Num(c.Admitted()), view.Num(c.Refused()))
@@ -192,8 +193,8 @@ func summary(c view.Chart) string {
 	return s
 }
 
-// tickStep is the smallest of 1, 2 or 5 times a power of ten that needs at
-// most three lines above zero.
+// tickStep returns the smallest of 1, 2 or 5 times a power of ten with at most three
+// lines above zero.
 func tickStep(most float64) float64 {
 	for unit := 1.0; ; unit *= 10 {
 		for _, m := range []float64{1, 2, 5} {
@@ -215,27 +216,27 @@ func tickText(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// daysIn counts the days of t's month, in UTC.
+// daysIn returns the number of days in t's month, in UTC.
 func daysIn(t time.Time) int {
 	t = t.UTC()
 	return time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// sameDay compares in UTC, the only time zone of the pages.
+// sameDay compares dates in UTC, the time zone of the pages.
 func sameDay(a, b time.Time) bool {
 	return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly)
 }
 
 func abs(n int) int { return max(n, -n) }
 
-// pct and px write a length with no more digits than it needs.
+// pct formats a length in per cent with at most three decimals.
 func pct(v float64) string { return trim(strconv.FormatFloat(v, 'f', 3, 64)) + "%" }
 
-// px writes a length with at most one decimal: more would differ between
-// machines and be seen on none.
+// px formats a length with at most one decimal. Further decimals would not be
+// visible and could differ between machines.
 func px(v float64) string { return trim(strconv.FormatFloat(v, 'f', 1, 64)) }
 
-// trim takes the decimals off a whole number.
+// trim removes trailing zeros after the decimal point.
 func trim(s string) string {
 	if !strings.Contains(s, ".") {
 		return s

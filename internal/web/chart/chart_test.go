@@ -17,7 +17,7 @@ func TestTickStep(t *testing.T) {
 	}
 }
 
-// TestMonthIsWellFormed feeds a note that tries to leave its element.
+// Guarantee: a note that contains markup cannot leave its element.
 func TestMonthIsWellFormed(t *testing.T) {
 	month := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	for _, days := range [][]view.Day{nil, {{Date: month, Admitted: 5, Refused: 2, Note: `"><script>`}}, {{Date: month.AddDate(0, 0, 27), Admitted: 1e9}}} {

@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// A sparkline holds sparkBars days of 3 px each; a strip has stripBars teeth.
+// A sparkline has sparkBars days of 3 px each. A strip has stripBars teeth.
 const (
 	sparkBars   = 30
 	sparkHeight = 20.0
 	stripBars   = 48
 )
 
-// Spark draws up to the last 30 days of calls, without words: the number is
-// written below it. most is the value that fills the height, so that the lines
-// of one list can be compared; 0 draws nothing.
+// Spark draws up to the last 30 days of calls, without words, because the number
+// stands below. The value most fills the height, so that the lines of one list can
+// be compared. If most is 0, Spark draws nothing.
 func Spark(calls []int64, most int64) template.HTML {
 	if most <= 0 {
 		return ""
@@ -37,8 +37,8 @@ func Spark(calls []int64, most int64) template.HTML {
 	return template.HTML(b.String())
 }
 
-// Bar draws part of whole, to scale, on a neutral track of the given height.
-// kind is an extra class.
+// Bar draws the share part/whole on a neutral track of the given height. kind is an
+// additional class.
 func Bar(part, whole int64, height int, kind string) template.HTML {
 	share := 0.0
 	if whole > 0 {
@@ -53,8 +53,8 @@ func Bar(part, whole int64, height int, kind string) template.HTML {
 		template.HTMLEscapeString(kind), height, height, height/2, fill))
 }
 
-// Strip draws the first 48 hex digits of SHA-256("toksta") as teeth. It is
-// decoration, the same everywhere, and never made from a key.
+// Strip draws the first 48 hex digits of SHA-256("toksta") as teeth. The decoration
+// is always the same and never derived from a key.
 func Strip() template.HTML {
 	sum := sha256.Sum256([]byte("toksta"))
 	digits := hex.EncodeToString(sum[:])[:stripBars]
