@@ -15,15 +15,21 @@ import (
 type stopwatch struct {
 	running bool
 	mark    uint64
-	since   time.Time
+	at      time.Time // of the last check
+	stood   time.Duration
 }
 
-// still returns how long the watch has been running with the same mark.
-func (s *stopwatch) still(now time.Time, running bool, mark uint64) time.Duration {
-	if !running || !s.running || mark != s.mark {
-		*s = stopwatch{running: running, mark: mark, since: now}
+// still returns how long the watch has been running with the same mark, without
+// the time between two checks of which the later found it paused.
+func (s *stopwatch) still(now time.Time, running, paused bool, mark uint64) time.Duration {
+	switch {
+	case !running || !s.running || mark != s.mark:
+		*s = stopwatch{running: running, mark: mark}
+	case !paused:
+		s.stood += now.Sub(s.at)
 	}
-	return now.Sub(s.since)
+	s.at = now
+	return s.stood
 }
 
 // check disconnects the client if it makes no progress. What the client has to do
@@ -32,7 +38,7 @@ func (s *stopwatch) still(now time.Time, running bool, mark uint64) time.Duratio
 // of a body or of its next request's header.
 func (c *Conn) check(now time.Time, limits Limits, draining bool) {
 	waiting := unsent(c.socket)
-	if c.sent.still(now, waiting > 0, acknowledged(c.socket, waiting)) >= limits.Write {
+	if c.sent.still(now, waiting > 0, false, acknowledged(c.socket, waiting)) >= limits.Write {
 		c.abort()
 		return
 	}
@@ -40,7 +46,7 @@ func (c *Conn) check(now time.Time, limits Limits, draining bool) {
 	streams, begun := slices.Collect(maps.Keys(c.streams)), c.begun
 	unused := len(streams) == 0 && (c.state == http.StateNew || c.state == http.StateActive)
 	c.mu.Unlock()
-	if c.unused.still(now, unused && waiting == 0 && !c.closing.Load(), begun) >= limits.Write {
+	if c.unused.still(now, unused && !c.closing.Load(), waiting > 0, begun) >= limits.Write {
 		c.abort()
 		return
 	}

@@ -121,14 +121,14 @@ type verdict struct {
 	read, write   uint64 // which operations
 }
 
-// check measures the operations in progress. A write is not judged while the
-// client has bytes to acknowledge: they are its progress.
+// check measures the operations in progress. The time of a write is paused while
+// the client has bytes to acknowledge: check of the connection measures those.
 func (x *stream) check(now time.Time, limits Limits, unacknowledged bool) verdict {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	v := verdict{stream: x, read: x.reads.count, write: x.writes.count}
-	v.reads = x.readFor.still(now, x.reads.running && !x.answered, v.read) >= limits.Body
-	v.writes = x.writeFor.still(now, x.writes.running && !unacknowledged, v.write) >= limits.Write
+	v.reads = x.readFor.still(now, x.reads.running && !x.answered, false, v.read) >= limits.Body
+	v.writes = x.writeFor.still(now, x.writes.running, unacknowledged, v.write) >= limits.Write
 	return v
 }
 
