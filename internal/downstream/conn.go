@@ -23,6 +23,9 @@ const (
 	lingerDraining = time.Second
 )
 
+// unknown is the state of a connection before its server states one.
+const unknown http.ConnState = -1
+
 // socket is what *net.TCPConn and *net.UnixConn have in common.
 type socket interface {
 	net.Conn

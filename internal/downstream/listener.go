@@ -102,7 +102,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		l.free()
 		return nil, fmt.Errorf("bound the connection: %T is neither TCP nor Unix", accepted)
 	}
-	c := &Conn{socket: s, listener: l, streams: map[*stream]struct{}{}}
+	c := &Conn{socket: s, listener: l, state: unknown, streams: map[*stream]struct{}{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns[c] = struct{}{}
