@@ -34,7 +34,7 @@ func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 		f.x.Abandon()
 		panic(http.ErrAbortHandler)
 	}
-	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached."}
+	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached, or its response broke off."}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e = &toksta.Error{Code: toksta.CodeUpstreamTimeout, Message: "The service behind this endpoint did not answer in time."}
 	}

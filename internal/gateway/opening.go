@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -44,7 +45,7 @@ func open(res *http.Response) (*http.Response, error) {
 		return &out, res.Body.Close()
 	default:
 		_ = res.Body.Close()
-		return nil, b.err
+		return nil, fmt.Errorf("read the beginning of the response: %w", b.err)
 	}
 }
 

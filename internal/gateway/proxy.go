@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/toksta/toksta/httpauth"
@@ -131,8 +129,7 @@ func (f *forwarding) modify(res *http.Response) error {
 	strip(res.Trailer, fromUpstream)
 	res.Header.Set(httpauth.HeaderSource, httpauth.SourceUpstream)
 	if !f.keepLocation {
-		f.relocate(res.Header["Location"])
-		f.relocate(res.Header["Content-Location"])
+		f.relocateAll(res.Header)
 	}
 	return nil
 }
@@ -142,37 +139,6 @@ func (f *forwarding) modify(res *http.Response) error {
 func isGRPCError(res *http.Response) bool {
 	return res.Body == http.NoBody && hasType(res, "application/grpc") &&
 		res.Header.Get("Grpc-Status") != "0" && res.Trailer.Get("Grpc-Status") != "0"
-}
-
-// relocate replaces references to the upstream's own address, which callers
-// cannot reach, by the path behind the base path.
-func (p *proxy) relocate(references []string) {
-	for i, reference := range references {
-		u, err := url.Parse(reference)
-		if err != nil || u.User != nil || u.Host == "" || u.Scheme != "" && u.Scheme != p.base.Scheme || authority(u, p.base.Scheme) != authority(p.base, p.base.Scheme) {
-			continue
-		}
-		_, rest, _ := strings.Cut(reference, "//")
-		rest, under := strings.CutPrefix(rest, u.Host+p.base.RawPath)
-		switch {
-		case !under || rest != "" && strings.IndexByte("/?#", rest[0]) < 0:
-		case strings.HasPrefix(rest, "//"): // not the name of another host
-			references[i] = "/." + rest
-		case strings.HasPrefix(rest, "/"):
-			references[i] = rest
-		default:
-			references[i] = "/" + rest
-		}
-	}
-}
-
-// authority returns host:port of u in lower case.
-func authority(u *url.URL, scheme string) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[scheme]
-	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // buffers are reused between copies of bodies.

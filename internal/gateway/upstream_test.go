@@ -25,6 +25,7 @@ func TestLocation(t *testing.T) {
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", location)
 		w.Header().Set("Content-Location", location)
+		w.Header().Set("Refresh", "5; URL="+location)
 		w.WriteHeader(http.StatusCreated)
 	}, func(c *Config) {
 		base = c.Upstreams[0].URL.String()
@@ -52,7 +53,7 @@ func TestLocation(t *testing.T) {
 		location = sent
 		for path, want := range map[string]string{"/v1/creators/7": want, "/v1/slow": sent} {
 			got := b.get(path).Header
-			if diff := cmp.Diff([2]string{want, want}, [2]string{got.Get("Location"), got.Get("Content-Location")}); diff != "" {
+			if diff := cmp.Diff([]string{want, want, "5; URL=" + want}, []string{got.Get("Location"), got.Get("Content-Location"), got.Get("Refresh")}); diff != "" {
 				t.Errorf("%s, %q (-want +got)\n%s", path, sent, diff)
 			}
 		}
