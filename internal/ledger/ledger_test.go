@@ -296,12 +296,12 @@ func requests(t *testing.T, open opener) {
 	b := open(t, 1)
 	id := b.account(t, "BUILD", toksta.Entitlements{})
 	for field, fault := range map[string]func(*ledger.ReserveRequest){
-		"credits":         func(r *ledger.ReserveRequest) { r.Credits = 0 },
-		"family":          func(r *ledger.ReserveRequest) { r.Family = "moon" },
-		"cost_key":        func(r *ledger.ReserveRequest) { r.CostKey = "Not a name" },
-		"expires_in":      func(r *ledger.ReserveRequest) { r.Lifetime = ledger.MaxLifetime + time.Second },
-		"idempotency_key": func(r *ledger.ReserveRequest) { r.IdempotencyKey = " " },
-		"reason":          func(r *ledger.ReserveRequest) { r.Reason = "\x00" },
+		"credits":            func(r *ledger.ReserveRequest) { r.Credits = 0 },
+		"family":             func(r *ledger.ReserveRequest) { r.Family = "moon" },
+		"cost_key":           func(r *ledger.ReserveRequest) { r.CostKey = "Not a name" },
+		"expires_in_seconds": func(r *ledger.ReserveRequest) { r.Lifetime = ledger.MaxLifetime + time.Second },
+		"idempotency_key":    func(r *ledger.ReserveRequest) { r.IdempotencyKey = " " },
+		"reason":             func(r *ledger.ReserveRequest) { r.Reason = "\x00" },
 	} {
 		r := b.reserving(id, 1)
 		fault(&r)
