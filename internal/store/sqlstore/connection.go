@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/toksta/toksta"
@@ -99,7 +100,7 @@ func (c *connection) lives(ctx context.Context) bool {
 	}
 	call := within(ctx, link.ping)
 	defer call.end()
-	return c.judge(call, c.pgx().Ping(call)) == nil
+	return c.responded(call, c.pgx().Ping(call)) == nil
 }
 
 // Close implements [driver.Conn].
@@ -136,12 +137,15 @@ func (c *connection) ExecContext(ctx context.Context, query string, args []drive
 	}
 	call := c.connector.link.begin(ctx)
 	defer call.end()
+	if err := c.goesOn(call); err != nil {
+		return nil, err
+	}
 	if c.tx.rest == nil {
 		result, err := c.conn.ExecContext(call, query, args)
-		return result, c.judge(call, err)
+		return result, c.responded(call, err)
 	}
 	done, err := c.tx.exec(call, c.pgx(), query, args)
-	return driver.RowsAffected(done.RowsAffected()), c.judge(call, err)
+	return driver.RowsAffected(done.RowsAffected()), c.responded(call, err)
 }
 
 // QueryContext implements [driver.QueryerContext].
@@ -150,20 +154,48 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 		return nil, err
 	}
 	call := c.connector.link.begin(ctx)
+	if err := c.goesOn(call); err != nil {
+		call.end()
+		return nil, err
+	}
 	switch {
 	case c.tx.mayWait(ctx):
 		rows = c.tx.later(call, c.pgx(), query, args)
 	case c.tx.rest == nil:
 		rows, err = c.conn.QueryContext(call, query, args)
+		err = c.responded(call, err)
 	default:
 		rows, err = c.tx.query(call, c.pgx(), query, args)
+		err = c.responded(call, err)
 	}
 	call.pause()
-	if err = c.judge(call, err); err != nil {
+	if err != nil {
 		call.end()
 		return nil, err
 	}
 	return &reading{rows, c, call}, nil
+}
+
+// longPause is a pause within a transaction after which the server may have
+// rolled it back.
+const longPause = 20 * time.Millisecond
+
+// readTime is enough to read what the server has sent already.
+const readTime = time.Millisecond
+
+// goesOn fails if the server has rolled back the transaction during a long pause.
+// To send more would fail as well, but without the reason, and a commit without
+// its outcome.
+func (c *connection) goesOn(call *call) error {
+	if !c.tx.open || c.closed() || c.pgx().PgConn().TxStatus() != 'T' || time.Since(c.heard) < longPause {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(call, readTime)
+	defer cancel()
+	if _, err := c.pgx().PgConn().ReceiveMessage(ctx); err != nil && !pgconn.Timeout(err) {
+		return c.judge(call, err)
+	}
+	return nil
 }
 
 // PrepareContext implements [driver.ConnPrepareContext]. It prepares nothing: the
@@ -179,10 +211,17 @@ func (c *connection) Begin() (driver.Tx, error)                 { return nil, er
 // CheckNamedValue implements [driver.NamedValueChecker]: pgx knows all types.
 func (c *connection) CheckNamedValue(*driver.NamedValue) error { return nil }
 
+// responded is judge of a call that the server responded to, if it did not fail.
+func (c *connection) responded(call *call, err error) error {
+	if err == nil {
+		c.heard = time.Now()
+	}
+	return c.judge(call, err)
+}
+
 // judge returns the error of a call with what its caller is told.
 func (c *connection) judge(call *call, err error) error {
 	if err == nil {
-		c.heard = time.Now()
 		return nil
 	}
 	cause, state := c.cause(call, err), sqlState(err)
@@ -216,9 +255,12 @@ func (t committing) Commit() error {
 	c := t.conn
 	call := c.connector.link.begin(t.ctx)
 	defer call.end()
+	if err := c.goesOn(call); err != nil {
+		return err
+	}
 	err := c.tx.commit(call, c.pgx())
 	if err == nil || !c.closed() || sqlState(err) == idleInTransaction {
-		return c.judge(call, err)
+		return c.responded(call, err)
 	}
 	return &storeError{store.ErrUncertain, c.cause(call, err)}
 }

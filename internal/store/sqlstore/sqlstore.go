@@ -105,7 +105,7 @@ func (s *Store) incarnation(ctx context.Context) (name string, err error) {
 
 // prepare migrates and names a new database.
 func (s *Store) prepare(ctx context.Context) error {
-	if err := s.migrate(ctx); err != nil {
+	if err := s.retry(ctx, func() error { return s.migrate(ctx) }); err != nil {
 		return err
 	}
 	name := `INSERT INTO cluster (one, incarnation, origin) VALUES (1, $1, ` + s.origin + `) ON CONFLICT (one) DO NOTHING`

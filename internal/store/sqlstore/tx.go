@@ -31,14 +31,18 @@ func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
 
 // inTxAt is inTx at an isolation level, which SQLite exceeds by itself.
 func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+	err := s.retry(ctx, func() error { return s.tryTx(ctx, level, fn) })
+	if s.fault(err) == faultTaken {
+		return fmt.Errorf("%w: %w", store.ErrTaken, err)
+	}
+	return err
+}
+
+// retry tries again what the database rolled back.
+func (s *Store) retry(ctx context.Context, try func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.tryTx(ctx, level, fn)
-		switch {
-		case err == nil:
-			return nil
-		case s.fault(err) == faultTaken:
-			return fmt.Errorf("%w: %w", store.ErrTaken, err)
-		case s.fault(err) != faultRetry || attempt == attempts || !again(ctx, attempt):
+		err := try()
+		if s.fault(err) != faultRetry || attempt == attempts || !again(ctx, attempt) {
 			return err
 		}
 	}
