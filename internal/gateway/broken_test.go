@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -63,7 +64,7 @@ func TestResponseBreaksOff(t *testing.T) {
 		"204 No Content\r\n\r\n":                                                          {204, "", false, paid},
 		"200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: 1\n": {200, "data: 1\n", true, paid},
 	} {
-		b := newBench(t, sends("HTTP/1.1 "+raw), nil)
+		b := newBench(t, sends("HTTP/1.1 "+raw), func(c *Config) { c.Upstreams[0].Opening = time.Minute })
 		conn := b.dial()
 		_, _ = io.WriteString(conn, request("GET", "/v1/paid", "Authorization: Bearer "+goodKey))
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,7 +77,7 @@ func TestGRPC(t *testing.T) {
 	g, err := New(Config{
 		Routes:    []toksta.Route{{Method: "POST", Pattern: "/acme.v1.Creators/*", Operation: "creators", Family: "data", Credits: 3, Upstream: "main"}},
 		Engine:    b.judge,
-		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, upstream.URL), HTTP2: true}},
+		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, upstream.URL), HTTP2: true, Opening: time.Minute}},
 	})
 	if err != nil {
 		t.Fatal(err)

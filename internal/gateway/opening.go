@@ -13,17 +13,16 @@ import (
 const (
 	// openingSize is about the number of bytes of a response of known length that
 	// net/http keeps back from the caller, so waiting for them delays nothing.
-	openingSize = 4 << 10
-	// openingTime is the longest delay of the header of a stream whose body has
-	// not begun.
-	openingTime = 250 * time.Millisecond
+	openingSize    = 4 << 10
+	defaultOpening = 250 * time.Millisecond
 )
 
-// open waits until bytes of the body can be sent together with the header. Until
-// then nothing is sent and nothing is charged, so a response that breaks off
-// earlier is an error. It returns a copy of res: the transport may still write
-// the trailer of the original while the caller of open reads the copy.
-func open(res *http.Response) (*http.Response, error) {
+// open waits until bytes of the body can be sent together with the header, for
+// delay at most if the response is a stream. Until then nothing is sent and nothing
+// is charged, so a response that breaks off earlier is an error. open returns a
+// copy of res: the transport may still write the trailer of the original while
+// the caller of open reads the copy.
+func open(res *http.Response, delay time.Duration) (*http.Response, error) {
 	if res.Body == http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
 		return res, nil
 	}
@@ -33,7 +32,7 @@ func open(res *http.Response) (*http.Response, error) {
 	out.Body = b
 	size, limit := min(res.ContentLength, openingSize), time.Duration(0)
 	if isStream(res) {
-		size, limit = 1, openingTime
+		size, limit = 1, delay
 	}
 	go b.peek(int(size))
 	switch {

@@ -25,6 +25,9 @@ type Upstream struct {
 	// Idle is how long an unused connection is kept (0: 4 s), Age how long new
 	// calls use the connections made so far (0: 1 min).
 	Idle, Age time.Duration
+	// Opening is the longest delay of the header of a stream whose body has not
+	// begun (0: 250 ms).
+	Opening time.Duration
 	// HTTP2 speaks nothing but HTTP/2, over http and unix without TLS (h2c).
 	HTTP2 bool
 	// KeepHost sends the caller's Host instead of the URL's. KeepLocation passes
@@ -114,7 +117,7 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(res)
+	return open(res, orDefault(p.upstream.Opening, defaultOpening))
 }
 
 // transport returns the transport for new requests. Requests in flight finish on
