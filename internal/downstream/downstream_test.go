@@ -192,3 +192,35 @@ func TestBodyThatMoves(t *testing.T) {
 	}
 	both.Wait()
 }
+
+// A client whose upload is still being read must not send its next request on the
+// connection: it is told so, and the connection ends.
+func TestUnreadBodyEndsConnection(t *testing.T) {
+	t.Parallel()
+	reading := make(chan struct{})
+	s := serve(t, limits(patient), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/read" {
+			go func() {
+				_, _ = io.ReadFull(r.Body, make([]byte, 4))
+				close(reading)
+				_, _ = r.Body.Read(make([]byte, 4))
+			}()
+			<-reading
+		}
+		_, _ = io.WriteString(w, "")
+	}))
+	s.Start()
+	for path, ends := range map[string]bool{"/read": true, "/ignored": false} {
+		c := dial(t, s)
+		_, _ = io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nhalf")
+		r := bufio.NewReader(c)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, "half"+"GET /ignored HTTP/1.1\r\nHost: h\r\n\r\n")
+		if _, err := r.ReadByte(); res.Close != ends || (err != nil) != ends {
+			t.Errorf("%s: announced: %v, ended: %v, want %v", path, res.Close, err, ends)
+		}
+	}
+}

@@ -30,11 +30,10 @@ type stream struct {
 	mu       sync.Mutex
 	reads    activity
 	writes   activity
-	read     int64 // bytes of the body
-	whole    bool  // the body was read to its end
-	failed   bool  // reading it failed
-	closed   bool  // the body is not read any more
-	answered bool  // the response has begun, so that the body may stay open in silence
+	whole    bool // the body was read to its end
+	failed   bool // reading it failed
+	closed   bool // the body is not read any more
+	answered bool // the response has begun, so that the body may stay open in silence
 	ended    bool
 	readFor  stopwatch // of check alone, as writeFor
 	writeFor stopwatch
@@ -63,8 +62,8 @@ func Handler(next http.Handler) http.Handler {
 				_ = x.control.EnableFullDuplex()
 			}
 		}
-		if x.multiplexed || x.body != nil && x.length > maxDrain {
-			w = &writer{w, x}
+		if x.multiplexed || x.body != nil {
+			w = &writer{ResponseWriter: w, x: x}
 		}
 		conn.begin(x)
 		done := false
@@ -159,7 +158,6 @@ func (b body) Read(p []byte) (int, error) {
 	b.x.mu.Lock()
 	defer b.x.mu.Unlock()
 	b.x.reads.running = false
-	b.x.read += int64(n)
 	b.x.whole = b.x.whole || err == io.EOF
 	b.x.failed = b.x.failed || err != nil && err != io.EOF
 	return n, err
@@ -188,32 +186,46 @@ func (b body) Close() error {
 // [http.ResponseController].
 type writer struct {
 	http.ResponseWriter
-	x *stream
+	x     *stream
+	begun bool // the header of the final response is written
 }
 
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader announces the end of an HTTP/1 connection that net/http is not
-// going to use again, since too much of the body is unread.
+// WriteHeader announces the end of an HTTP/1 connection that carries the rest of
+// a body. Otherwise the client might send its next request on it.
 func (w *writer) WriteHeader(status int) {
-	if status >= http.StatusOK && !w.x.multiplexed && w.x.remaining() > maxDrain {
-		w.Header().Set("Connection", "close")
+	if status >= http.StatusOK && !w.begun {
+		w.begun = true
+		if !w.x.multiplexed && w.x.leavesBody() {
+			w.Header().Set("Connection", "close")
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (x *stream) remaining() int64 {
+// leavesBody reports whether net/http cannot read the rest of the body after the
+// response: there is too much of it, or another goroutine reads it.
+func (x *stream) leavesBody() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.length - x.read
+	return x.body != nil && !x.whole && (x.reads.count > 0 || x.length > maxDrain)
 }
 
 // Write writes to the client.
 func (w *writer) Write(p []byte) (int, error) {
+	w.begin()
 	w.x.startWrite()
 	defer w.x.endWrite()
 	return w.ResponseWriter.Write(p)
+}
+
+// begin writes the header that a body without one implies.
+func (w *writer) begin() {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
 }
 
 // Flush is for handlers that ask for an http.Flusher.
@@ -221,6 +233,7 @@ func (w *writer) Flush() { _ = w.FlushError() }
 
 // FlushError sends what is buffered.
 func (w *writer) FlushError() error {
+	w.begin()
 	w.x.startWrite()
 	defer w.x.endWrite()
 	return http.NewResponseController(w.ResponseWriter).Flush()
