@@ -30,8 +30,9 @@ const ofAccount = ` WHERE seq IN (
 	UNION SELECT first_seq FROM keys WHERE account_id = $1
 	UNION SELECT seq FROM keys WHERE account_id = $1)`
 
-// ListChanges implements [store.Audit]. Every selection it offers walks an
-// index backwards, however long the log has grown.
+// ListChanges implements [store.Audit]. Every selection reads an index backwards,
+// so its time does not grow with the log. That of an account grows with the
+// number of its keys.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
 	before := int64(math.MaxInt64)
