@@ -47,7 +47,10 @@ type CreateAccountRequest struct {
 	Plan    toksta.PlanID `json:"plan,omitempty"`
 	Status  toksta.Status `json:"status,omitempty"`
 	Cadence string        `json:"cadence,omitempty"`
-	Token   string        `json:"token,omitempty"`
+	// CycleAnchor is any day that a billing cycle began on; nil: today, or none on
+	// the free plan.
+	CycleAnchor *time.Time `json:"cycle_anchor,omitempty"`
+	Token       string     `json:"token,omitempty"`
 }
 
 // AccountAnswer is a changed account.
@@ -84,6 +87,9 @@ type SetPlanRequest struct {
 	AccountRef
 	Plan    toksta.PlanID `json:"plan"`
 	Cadence string        `json:"cadence,omitempty"` // "": as it is
+	// CycleAnchor is any day that a billing cycle began on; nil: as it is, or today
+	// for a new subscription.
+	CycleAnchor *time.Time `json:"cycle_anchor,omitempty"`
 }
 
 // SetStatusRequest states the subscription's billing state.

@@ -23,10 +23,15 @@ func (c *cli) accounts() *cobra.Command {
 // accountsCreate makes an account without people; add-member or invite follows.
 func (c *cli) accountsCreate() *cobra.Command {
 	var r client.CreateAccountRequest
+	anchor := ""
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Make an account", Args: exact("NAME"),
 		Example: `  toksta accounts create "Acme Ltd" --plan API_BUILD`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if r.CycleAnchor, err = past(anchor); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
 			r.Name = args[0]
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
 				return c.accountAnswer(api.CreateAccount(ctx, r))
@@ -36,6 +41,7 @@ func (c *cli) accountsCreate() *cobra.Command {
 	cmd.Flags().StringVar((*string)(&r.Plan), "plan", "", "plan (default: the plan of new accounts)")
 	cmd.Flags().StringVar((*string)(&r.Status), "status", "", "subscription status (default active)")
 	cmd.Flags().StringVar(&r.Cadence, "cadence", "", "monthly or annual (default monthly)")
+	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "a day that a billing cycle began on, such as 2026-11-15 (default today)")
 	return cmd
 }
 
@@ -125,18 +131,23 @@ func (c *cli) accountsRename() *cobra.Command {
 
 // accountsSetPlan returns when no node admits a call on the old plan any more.
 func (c *cli) accountsSetPlan() *cobra.Command {
-	cadence := ""
+	cadence, anchor := "", ""
 	cmd := &cobra.Command{
 		Use: "set-plan ACCOUNT PLAN", Short: "Move an account to another plan", Args: exact("ACCOUNT", "PLAN"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			began, err := past(anchor)
+			if err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
 			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
 				return c.accountAnswer(api.SetPlan(ctx, client.SetPlanRequest{
-					AccountRef: accountRef(args[0]), Plan: toksta.PlanID(args[1]), Cadence: cadence,
+					AccountRef: accountRef(args[0]), Plan: toksta.PlanID(args[1]), Cadence: cadence, CycleAnchor: began,
 				}))
 			})
 		},
 	}
 	cmd.Flags().StringVar(&cadence, "cadence", "", "monthly or annual (default: as it is)")
+	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "a day that a billing cycle began on, such as 2026-11-15 (default: as it is)")
 	return cmd
 }
 

@@ -72,7 +72,10 @@ type CreateRequest struct {
 	Plan    toksta.PlanID // "": the catalogue's free plan
 	Status  toksta.Status // "": active
 	Cadence string        // "": monthly
-	Token   string        // makes a repeated request harmless; "" means none
+	// CycleAnchor is any day that a billing cycle began on; nil: today, or none
+	// on the free plan.
+	CycleAnchor *time.Time
+	Token       string // makes a repeated request harmless; "" means none
 }
 
 // Create makes an account without members.
@@ -114,11 +117,14 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 	if req.Cadence != "" {
 		a.Cadence = req.Cadence
 	}
-	if err := toksta.InvalidFields(invalid, s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence)); err != nil {
+	if err := toksta.InvalidFields(invalid, s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence), s.validAnchor(req.CycleAnchor)); err != nil {
 		return a, err
 	}
 	// Credits reset on the day of the month on which the account subscribed.
-	if a.Plan != s.Catalog.FreePlan {
+	switch {
+	case req.CycleAnchor != nil:
+		a.CycleAnchor = day(*req.CycleAnchor)
+	case a.Plan != s.Catalog.FreePlan:
 		a.CycleAnchor = day(now)
 	}
 	return a, nil

@@ -161,11 +161,42 @@ func TestCycleAnchor(t *testing.T) {
 	if a := set("PRO"); !a.CycleAnchor.Equal(first) {
 		t.Errorf("changing plans moves the anchor to %v", a.CycleAnchor)
 	}
+	next := time.Date(2026, 5, 31, 0, 0, 0, 0, time.UTC)
+	for range 2 { // the cycle from 31 March to 30 April still runs
+		set("FREE")
+		w.now = w.now.AddDate(0, 0, 5)
+		if a := set("BUILD"); !a.CycleAnchor.Equal(next) {
+			t.Errorf("subscribing again in the same cycle anchors at %v", a.CycleAnchor)
+		}
+	}
 	set("FREE")
+	w.now = w.now.AddDate(0, 3, 0)
 	if a := set("BUILD"); !a.CycleAnchor.Equal(w.now.Truncate(24 * time.Hour)) {
-		t.Errorf("subscribing again anchors at %v", a.CycleAnchor)
+		t.Errorf("subscribing again in a later cycle anchors at %v", a.CycleAnchor)
 	}
 }
+
+// Whoever bills elsewhere sets the day that cycles begin on, also of customers
+// who subscribed before; a day to come is none.
+func TestSetCycleAnchor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	want := time.Date(2025, 3, 17, 0, 0, 0, 0, time.UTC)
+	made, err := w.Create(t.Context(), operator, accounts.CreateRequest{Name: "Acme", Plan: "BUILD", CycleAnchor: new(want.Add(5 * time.Hour))})
+	if err != nil || !made.Account.CycleAnchor.Equal(want) {
+		t.Errorf("created with %v: %v", made.Account.CycleAnchor, err)
+	}
+	moved, err := w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: made.Account.ID, Plan: "BUILD", CycleAnchor: &w.now})
+	if err != nil || !moved.Account.CycleAnchor.Equal(day31) || moved.Receipt.Change.Detail["cycle_anchor"] != "2025-03-17 → 2026-01-31" {
+		t.Errorf("moved to %v, %v: %v", moved.Account.CycleAnchor, moved.Receipt.Change.Detail, err)
+	}
+	_, err = w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: made.Account.ID, Plan: "PRO", CycleAnchor: new(w.now.Add(time.Hour))})
+	if toksta.ErrorCode(err) != toksta.CodeValidation {
+		t.Errorf("a day to come: %v", err)
+	}
+}
+
+var day31 = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
 
 // The audit trail says what was and what is; what changes nothing is not in
 // it, and does not restart "past due since".

@@ -19,15 +19,18 @@ const (
 
 // PlanRequest subscribes an account to a plan.
 type PlanRequest struct {
-	Account toksta.AccountID
-	Plan    toksta.PlanID
-	Cadence string // "": as it is
+	Account     toksta.AccountID
+	Plan        toksta.PlanID
+	Cadence     string     // "": as it is
+	CycleAnchor *time.Time // any day that a billing cycle began on; nil: see SetPlan
 }
 
 // SetPlan changes an account's plan. Leaving the free plan starts the billing
-// cycle today; moving between other plans keeps it.
+// cycle today, unless the cycle in which the account moved to it still runs:
+// included credits are granted once a cycle. Moving between other plans keeps
+// the cycle.
 func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest) (Changed, error) {
-	if err := toksta.InvalidFields(s.validPlan(req.Plan), validCadence(cmp.Or(req.Cadence, CadenceMonthly))); err != nil {
+	if err := toksta.InvalidFields(s.validPlan(req.Plan), validCadence(cmp.Or(req.Cadence, CadenceMonthly)), s.validAnchor(req.CycleAnchor)); err != nil {
 		return Changed{}, err
 	}
 	now := s.now()
@@ -38,15 +41,56 @@ func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest)
 			maps.Copy(detail, change("cadence", a.Cadence, req.Cadence))
 			a.Cadence = req.Cadence
 		}
-		subscribed := req.Plan != s.Catalog.FreePlan
-		if subscribed && (a.Plan == s.Catalog.FreePlan || a.CycleAnchor.IsZero()) {
-			// Only here: moving the anchor of a running cycle would give or take
-			// credits.
-			a.CycleAnchor = day(now)
+		anchor := s.anchor(*a, req, now)
+		if req.CycleAnchor != nil {
+			maps.Copy(detail, change("cycle_anchor", dayText(a.CycleAnchor), dayText(anchor)))
 		}
-		a.Plan = req.Plan
+		a.Plan, a.CycleAnchor = req.Plan, anchor
 		return store.Mutation{Kind: toksta.PlanSet, Detail: detail}, nil
 	})
+}
+
+// anchor returns the cycle anchor of an account that moves to another plan. On
+// the free plan it is a day in the future while the last cycle of the plan
+// before runs.
+func (s *Service) anchor(a toksta.Account, to PlanRequest, now time.Time) time.Time {
+	free := s.Catalog.FreePlan
+	switch {
+	case to.CycleAnchor != nil:
+		return day(*to.CycleAnchor)
+	case to.Plan != free && (a.CycleAnchor.IsZero() || a.Plan == free && !a.CycleAnchor.After(now)):
+		return day(now)
+	case to.Plan == free && a.Plan != free && !a.CycleAnchor.IsZero():
+		return nextAnchor(a.CycleAnchor, now)
+	}
+	return a.CycleAnchor
+}
+
+// nextAnchor returns the first day with the anchor's day of the month that is not
+// before the end of the running cycle.
+func nextAnchor(anchor, now time.Time) time.Time {
+	_, end := toksta.Cycle(anchor, now)
+	if end.Day() == anchor.Day() {
+		return end
+	}
+	return time.Date(end.Year(), end.Month()+1, anchor.Day(), 0, 0, 0, 0, time.UTC) // a short month is followed by a long one
+}
+
+// validAnchor rejects a day on which no cycle can have begun.
+func (s *Service) validAnchor(anchor *time.Time) error {
+	at, err := toksta.ValidateTime("cycle_anchor", anchor)
+	if err == nil && at.After(s.now()) {
+		err = toksta.Invalid("cycle_anchor", "Give a day on which a billing cycle has begun, today at the latest.")
+	}
+	return err
+}
+
+// dayText is "" for no day.
+func dayText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.DateOnly)
 }
 
 // StatusRequest states a subscription's state.

@@ -299,3 +299,30 @@ func (c *cluster) step() {
 	}
 	n.round(false)
 }
+
+// movedAnchor: a cycle whose day is moved into the past has the charges from that
+// day on, once, of every process.
+func movedAnchor(t *testing.T, url string) {
+	c := newCluster(t, url, 2, toksta.Plan{IncludedCredits: 20, PerMinute: 60})
+	a, b := c.nodes[0], c.nodes[1]
+	begun := c.now
+	for _, n := range []int64{4, 3, 2} { // a day each
+		a.call(n)
+		b.call(1)
+		a.round(true)
+		b.round(true)
+		c.now = c.now.AddDate(0, 0, 1)
+	}
+	a.call(1)
+	c.same(20 - 4 - 3 - 2 - 3 - 1)
+	c.st.Account.CycleAnchor = begun.AddDate(0, 0, 1)
+	c.same(20 - 3 - 2 - 2 - 1)
+	a.call(1)
+	b.call(1)
+	c.same(20 - 3 - 2 - 2 - 3)
+	a.restart()
+	c.same(20 - 3 - 2 - 2 - 3)
+	c.now = c.now.Add(-24 * time.Hour) // a clock that is set back
+	a.call(1)
+	c.same(20 - 3 - 2 - 2 - 4)
+}

@@ -153,6 +153,7 @@ func TestCluster(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, string){
 		"overspending": overspending, "cycles": cycles, "one account": oneAccount, "purchased": purchased,
 		"past hours": pastHours, "reservations": reservations, "restart": restart, "recall": recall,
+		"moved anchor": movedAnchor,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

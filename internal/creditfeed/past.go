@@ -20,9 +20,9 @@ const kept = 10 * time.Minute
 // seldom: the hours of a cycle may be many, and those of all purchased credits
 // only grow.
 type past struct {
-	cycle, until time.Time
-	charged      store.Charged
-	read         time.Time
+	cycle, own, until time.Time
+	charged           store.Charged
+	read              time.Time
 }
 
 func (p past) stale(now time.Time) bool { return now.Sub(p.read) > kept }
@@ -40,7 +40,7 @@ func (f *Feed) learn(ctx context.Context, spenders []credits.Spender) error {
 		now := f.config.Now()
 		until := now.Truncate(time.Hour).Add(-time.Hour)
 		recent, err := f.read(ctx, spenders, func(s credits.Spender) store.ChargeSpan {
-			return store.ChargeSpan{Account: s.ID, Cycle: s.Start, From: until}
+			return store.ChargeSpan{Account: s.ID, Cycle: s.Start, Own: s.Own, From: until}
 		})
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (f *Feed) learn(ctx context.Context, spenders []credits.Spender) error {
 		var behind []credits.Spender
 		for i, s := range spenders {
 			p, r := f.past[s.ID], recent[i]
-			if p.stale(now) || !p.cycle.Equal(s.Start) || !p.until.Equal(until) || p.charged.Entries != r.Entries {
+			if p.stale(now) || !p.cycle.Equal(s.Start) || !p.own.Equal(s.Own) || !p.until.Equal(until) || p.charged.Entries != r.Entries {
 				behind = append(behind, s)
 				continue
 			}
@@ -71,13 +71,13 @@ func (f *Feed) learn(ctx context.Context, spenders []credits.Spender) error {
 func (f *Feed) readPast(ctx context.Context, spenders []credits.Spender, until time.Time) error {
 	now := f.config.Now()
 	charged, err := f.read(ctx, spenders, func(s credits.Spender) store.ChargeSpan {
-		return store.ChargeSpan{Account: s.ID, Cycle: s.Start, To: until}
+		return store.ChargeSpan{Account: s.ID, Cycle: s.Start, Own: s.Own, To: until}
 	})
 	if err != nil {
 		return err
 	}
 	for i, s := range spenders {
-		f.past[s.ID] = past{cycle: s.Start, until: until, charged: charged[i], read: now}
+		f.past[s.ID] = past{cycle: s.Start, own: s.Own, until: until, charged: charged[i], read: now}
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (b *Book) Hold(st *toksta.Standing, credits int64, now time.Time) bool {
 // since, because another node spent them or the account lost them, are charged
 // as purchased ones that the account has yet to buy: its next purchase pays
 // them. Settle returns what was taken, and when it is to be counted: now, or
-// when the cycle began that it was taken from, where the clock says earlier.
+// when the cycle or the book's own charges of it began, if the clock says earlier.
 func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) (toksta.Charge, time.Time) {
 	if held == 0 && charged == 0 {
 		return toksta.Charge{}, now
@@ -107,8 +107,8 @@ func (b *Book) Settle(st *toksta.Standing, held, charged int64, now time.Time) (
 		l.charge(c)
 		b.mark(s, l, spending{st, f, c.Credits})
 	}
-	if now.Unix() < l.start {
-		now = time.Unix(l.start, 0)
+	if from := max(l.start, l.ownFrom); now.Unix() < from {
+		now = time.Unix(from, 0)
 	}
 	return c, now
 }

@@ -17,11 +17,12 @@ const (
 )
 
 // Spender is an account that spent, or tried to, in the cycle that began at
-// Start. Entries is the length of its ledger as far as the book knows.
+// Start. The book has this process's charges from Own on, and its ledger up to so
+// many entries.
 type Spender struct {
-	ID      toksta.AccountID
-	Start   time.Time
-	Entries int64
+	ID         toksta.AccountID
+	Start, Own time.Time
+	Entries    int64
 }
 
 // Watch says how many minutes' calls of an account all nodes together may
@@ -61,8 +62,8 @@ func (s *shard) take(all bool, out []Spender) []Spender {
 }
 
 // Use is what others than this process charged an account, earlier processes of
-// this node included: in a cycle, and of its purchased credits ever. Before the
-// cycle everybody is another. Held is set aside for jobs by a ledger of so many
+// this node included: in a cycle, and of its purchased credits ever. Before
+// Spender.Own this process is another as well. Held is set aside for jobs by a ledger of so many
 // entries.
 type Use struct {
 	Cycle         toksta.Charge
@@ -97,7 +98,9 @@ func (b *Book) Spender(st *toksta.Standing, now time.Time) Spender {
 	return l.spender()
 }
 
-func (l *ledger) spender() Spender { return Spender{l.id, time.Unix(l.start, 0).UTC(), l.entries} }
+func (l *ledger) spender() Spender {
+	return Spender{l.id, time.Unix(l.start, 0).UTC(), time.Unix(l.ownFrom, 0).UTC(), l.entries}
+}
 
 // Return makes the next Take return an account again: nothing was learned.
 func (b *Book) Return(by Spender) {

@@ -22,8 +22,10 @@ type ledger struct {
 	claim         *Claim        // for a job whose reservation is being committed; nil: none
 	claimed       toksta.Charge // by it
 
-	// What this process charged in the cycle, and today: part of the above.
+	// What this process charged in the cycle from ownFrom on, and today: part of
+	// the above.
 	own, today toksta.Charge
+	ownFrom    int64
 
 	watch watch
 	round uint64  // of the shard, when it was last asked what others charged
@@ -53,12 +55,11 @@ func (l *ledger) turn(st *toksta.Standing, now time.Time) {
 	l.due = min(l.midnight, l.end)
 }
 
-// begin turns to a cycle of which nobody has said yet what others charged.
+// begin turns to a cycle of which the charges before today and those of others are
+// not known yet: it may have begun earlier, where an anchor was moved.
 func (l *ledger) begin(start int64) {
-	l.start, l.own = start, toksta.Charge{}
-	if start == l.midnight-day {
-		l.own = l.today
-	}
+	l.start = start
+	l.own, l.ownFrom = l.today, l.midnight-day
 	l.cycle, l.round = l.own, 0
 	l.reserved, l.claimed = purchasedOf(l.reserved), purchasedOf(l.claimed)
 }

@@ -48,7 +48,8 @@ func (s *Service) decide(ctx context.Context, q store.CreditQuery, next func(sto
 
 // beside leaves out of q what the node's book knows better.
 func (s *Service) beside(q store.CreditQuery) store.CreditQuery {
-	q.Except, q.Cycle = s.Owner, s.Book.Known(q.Account).Start
+	known := s.Book.Known(q.Account)
+	q.Except, q.Cycle, q.Own = s.Owner, known.Start, known.Own
 	return q
 }
 

@@ -14,7 +14,7 @@ import (
 // createAccount puts an account on the free plan unless another is named.
 func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.Create(ctx, by, accounts.CreateRequest{
-		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, Token: r.Token,
+		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor, Token: r.Token,
 	}))
 }
 
@@ -64,7 +64,9 @@ func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.Ren
 
 // setPlan returns when no node decides on the old plan any more.
 func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountAnswer, error) {
-	return s.accountAnswer(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{Account: r.Account, Plan: r.Plan, Cadence: r.Cadence}))
+	return s.accountAnswer(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{
+		Account: r.Account, Plan: r.Plan, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor,
+	}))
 }
 
 // setStatus is how billing blocks an account and opens it again; its keys are

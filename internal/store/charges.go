@@ -12,16 +12,16 @@ import (
 type Charges interface {
 	// ChargesBy sums each span, all as of one moment for each account, in the
 	// order of the spans. It leaves out what epochs that begin with except
-	// charged from the cycle's start on, nothing if except is "". It reads those
-	// accounts' hours alone.
+	// charged from the later of Cycle and Own on, nothing if except is "". It
+	// reads those accounts' hours alone.
 	ChargesBy(ctx context.Context, except string, spans []ChargeSpan) ([]Charged, error)
 }
 
 // ChargeSpan selects hours of one account, [From, To). Of those before Cycle
 // only the purchased credits are summed. A zero To has no end.
 type ChargeSpan struct {
-	Account         toksta.AccountID
-	Cycle, From, To time.Time
+	Account              toksta.AccountID
+	Cycle, Own, From, To time.Time
 }
 
 // Charged is what was charged in a span, and is held now, whatever the span.

@@ -53,6 +53,7 @@ type CreditQuery struct {
 	Reservation    toksta.ReservationID // "": none
 	IdempotencyKey string               // "": none
 	Except         string               // leaves out charges as in ChargesBy; "": none
+	Own            time.Time            // as in ChargesBy
 	Cycle          time.Time            // the state is of no earlier cycle
 }
 

@@ -32,7 +32,11 @@ func (r reader) chargesBy(ctx context.Context, except string, spans []store.Char
 		if !span.To.IsZero() {
 			to = firstHour(span.To)
 		}
-		args = append(args, i, span.Account, start, from, min(max(start, from), to), to)
+		own := max(start, firstHour(span.Own))
+		if except == "" {
+			own = math.MaxInt64
+		}
+		args = append(args, i, span.Account, start, own, from, min(max(start, from), to), to)
 	}
 	rows, err := r.q.QueryContext(ctx, chargesOf(len(spans)), args...)
 	if err != nil {
@@ -85,19 +89,19 @@ func (p chargePart) addTo(use *store.CreditUse, c toksta.Charge) {
 // mid divides the span where the cycle starts.
 func chargesOf(n int) string {
 	var b strings.Builder
-	b.WriteString(`WITH asked (at, account, start, first, mid, last) AS (VALUES `)
+	b.WriteString(`WITH asked (at, account, start, own, first, mid, last) AS (VALUES `)
 	for i := range n {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		p := 6*i + 3
-		fmt.Fprintf(&b, `(CAST($%d AS BIGINT), CAST($%d AS IDTEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))`,
-			p, p+1, p+2, p+3, p+4, p+5)
+		p := 7*i + 3
+		fmt.Fprintf(&b, `(CAST($%d AS BIGINT), CAST($%d AS IDTEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))`,
+			p, p+1, p+2, p+3, p+4, p+5, p+6)
 	}
 	b.WriteString(`)
 		SELECT at, 0, 0, ` + charges + ` FROM asked CROSS JOIN usage
 			WHERE account_id = account AND hour >= mid AND hour < last
-			AND (CAST($2 AS INTEGER) = 0 OR substr(epoch, 1, CAST($2 AS INTEGER)) <> $1) GROUP BY at
+			AND (hour < own OR substr(epoch, 1, CAST($2 AS INTEGER)) <> $1) GROUP BY at
 		UNION ALL SELECT at, 1, 0, ` + charges + ` FROM asked CROSS JOIN usage
 			WHERE account_id = account AND hour >= first AND hour < mid AND purchased > 0 GROUP BY at
 		UNION ALL SELECT at, CASE WHEN hour >= start THEN 2 ELSE 3 END, 0, ` + charges + ` FROM asked CROSS JOIN reservations

@@ -138,7 +138,7 @@ func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state sto
 	if state.Cycle, _ = toksta.Cycle(state.Account.CycleAnchor, state.Now); state.Cycle.Before(q.Cycle) {
 		state.Cycle = q.Cycle
 	}
-	use, err := r.chargesBy(ctx, q.Except, []store.ChargeSpan{{Account: q.Account, Cycle: state.Cycle}})
+	use, err := r.chargesBy(ctx, q.Except, []store.ChargeSpan{{Account: q.Account, Cycle: state.Cycle, Own: q.Own}})
 	if err != nil {
 		return state, fmt.Errorf("read charges: %w", err)
 	}

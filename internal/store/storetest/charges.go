@@ -30,6 +30,7 @@ func chargesBy(t *suite) {
 		{Account: "acct_b", Cycle: atHour(24)},
 		{Account: "acct_none", Cycle: atHour(24)},
 		{Account: "acct_a", Cycle: atHour(24), To: atHour(26)},
+		{Account: "acct_a", Cycle: atHour(24), Own: atHour(25)},
 		{Account: "acct_a", Cycle: atHour(24), From: atHour(26)},
 		span(26, 24, 27), span(48, 3, 24), span(24, 27, 27), span(20, 23, 25),
 	}
@@ -38,6 +39,7 @@ func chargesBy(t *suite) {
 		used(64, 64),
 		{},
 		used(2+4, 1+2+4+16+128),
+		used(2+4+8+32+1000, 1+2+4+8+32+16+128+1000),
 		used(8+32, 8+32),
 		used(8, 8+2+4+2000), used(0, 1),
 		{},
