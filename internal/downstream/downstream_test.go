@@ -224,3 +224,40 @@ func TestUnreadBodyEndsConnection(t *testing.T) {
 		}
 	}
 }
+
+// Clients beyond the limit wait for a connection, and the operator hears of it.
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	warnings := make(chan string, 10)
+	c := limits(patient)
+	c.Slots, c.Log = make(Slots, 1), slog.New(slog.NewTextHandler(lines(warnings), nil))
+	s := serve(t, c, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Start()
+	first, second := dial(t, s), dial(t, s)
+	for _, c := range []net.Conn{first, second} {
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	}
+	if _, err := http.ReadResponse(bufio.NewReader(first), nil); err != nil {
+		t.Fatal(err)
+	}
+	if warning := <-warnings; !strings.Contains(warning, "max_connections=1") {
+		t.Error(warning)
+	}
+	_ = second.SetReadDeadline(time.Now().Add(short))
+	if n, err := second.Read(make([]byte, 1)); err == nil {
+		t.Errorf("the second client got %d bytes", n)
+	}
+	first.Close()
+	_ = second.SetReadDeadline(time.Now().Add(patient))
+	if _, err := http.ReadResponse(bufio.NewReader(second), nil); err != nil {
+		t.Errorf("the second client: %v", err)
+	}
+}
+
+// lines passes on what a log writes.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
