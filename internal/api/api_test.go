@@ -302,7 +302,7 @@ func TestDocs(t *testing.T) {
 	s := serve(t, &reports{})
 	_, res, body := call(t, s, "GET /docs", "")
 	page := string(body)
-	if res.StatusCode != 200 || res.Header.Get("Content-Security-Policy") != pagePolicy || res.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" || strings.Contains(page, "<script") || strings.Contains(page, "style=") {
+	if res.StatusCode != 200 || res.Header.Get("Content-Security-Policy") != pagePolicy || res.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" || res.Header.Get("X-Toksta-Source") != "gateway" || strings.Contains(page, "<script") || strings.Contains(page, "style=") {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
 	for _, want := range []string{"Acme &lt;b&gt; API", "/v1/creators/{id}", "searchCreators", "FORBIDDEN", `href="/docs/style.css"`, "https://api.test/v1/account/usage"} {

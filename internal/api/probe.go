@@ -69,6 +69,7 @@ func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 
 // send writes a body of ours as what it is.
 func send(w http.ResponseWriter, contentType string, status int, body []byte) {
+	w.Header().Set(httpauth.HeaderSource, httpauth.SourceGateway)
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -242,7 +242,7 @@ func TestWhoseResponse(t *testing.T) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="theirs"`)
 		w.WriteHeader(http.StatusUnauthorized)
 	}, nil)
-	for path, want := range map[string]string{"/v1/creators/7": "upstream", "/v1/down": "gateway", "/v1/nowhere": "gateway"} {
+	for path, want := range map[string]string{"/v1/creators/7": "upstream", "/v1/down": "gateway", "/v1/account/later": "gateway", "/v1/nowhere": "gateway"} {
 		got := b.get(path)
 		if source := got.Header["X-Toksta-Source"]; len(source) != 1 || source[0] != want || got.Header["X_toksta_source"] != nil {
 			t.Errorf("%s: %d, source %q, want %q", path, got.StatusCode, source, want)

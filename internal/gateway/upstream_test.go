@@ -30,7 +30,7 @@ func TestLocation(t *testing.T) {
 	}, func(c *Config) {
 		base = c.Upstreams[0].URL.String()
 		c.Upstreams[0].URL = parseURL(t, base+"/in%20side/")
-		c.Upstreams[2].URL, c.Upstreams[2].KeepLocation = c.Upstreams[0].URL, true
+		c.Upstreams[2] = Upstream{Name: "slow", URL: c.Upstreams[0].URL, KeepLocation: true}
 	})
 	host := strings.TrimPrefix(base, "http://")
 	for sent, want := range map[string]string{
@@ -63,7 +63,9 @@ func TestLocation(t *testing.T) {
 // The upstream sees its own name, or the caller's where the vendor chose so.
 func TestHost(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, nil, func(c *Config) { c.Upstreams[2].KeepHost = true })
+	b := newBench(t, nil, func(c *Config) {
+		c.Upstreams[2] = Upstream{Name: "slow", URL: c.Upstreams[0].URL, KeepHost: true}
+	})
 	b.get("/v1/creators/7")
 	b.get("/v1/slow")
 	seen := b.forwarded()
