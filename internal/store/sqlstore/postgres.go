@@ -6,10 +6,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -177,9 +179,21 @@ func postgresFault(err error) fault {
 		return faultRetry
 	case "23505":
 		return faultTaken
-	default:
-		return faultOther
+	case "":
+		if brokeOff(err) {
+			return faultRetry
+		}
 	}
+	return faultOther
+}
+
+// brokeOff reports whether err is that of a connection which the other side closed
+// before the commit. One without a response is none: to try again would double
+// the time that its caller waits.
+func brokeOff(err error) bool {
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	closed := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
+	return closed && !connecting && errors.Is(err, store.ErrUnavailable)
 }
 
 // leavesUnchanged reports whether the server rejected a statement, and so its
