@@ -3,7 +3,6 @@ package signin
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/toksta/toksta"
 )
@@ -26,7 +25,6 @@ func TestGuessablePasswords(t *testing.T) {
 			t.Errorf("%.40q is taken: %v", password, err)
 		}
 	}
-	start := time.Now()
 	for _, password := range []string{
 		secretWord, "a long sentence that nobody guesses", "Xk3#mQ9!tR2w", "ein Satz, den keiner errät", "пароль из трёх слов",
 		strings.Repeat("a", 64) + "tR2w Xk3#mQ9! Zz", strings.Repeat("4@5$1!", 33),
@@ -34,8 +32,5 @@ func TestGuessablePasswords(t *testing.T) {
 		if err := validPassword(toksta.Hide(password), m); err != nil {
 			t.Errorf("%.40q is not taken: %v", password, err)
 		}
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("estimating seven passwords took %v: signing up can be used to keep the node busy", took)
 	}
 }
