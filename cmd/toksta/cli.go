@@ -82,7 +82,7 @@ func (c *cli) run(ctx context.Context, args []string) int {
 }
 
 // load reads the configuration that the flags and the environment name. An
-// error that is config.Faults lists all that is wrong with it.
+// error that is config.Problems lists all that is wrong with it.
 func (c *cli) load() (config.Config, error) {
 	path := c.configPath
 	if path == "" {

@@ -47,14 +47,14 @@ func exitCode(err error) int {
 }
 
 // report prints a failure and what to do about it, on standard error.
-// Faults of the configuration are listed whole, one a line.
+// Problems of the configuration are listed one per line.
 func (c *cli) report(err error) {
 	if err == nil {
 		return
 	}
-	if faults, ok := errors.AsType[config.Faults](err); ok {
-		c.say("%s", faults)
-		c.say("toksta: the configuration has faults: %d", len(faults))
+	if problems, ok := errors.AsType[config.Problems](err); ok {
+		c.say("%s", problems)
+		c.say("toksta: problems in the configuration: %d", len(problems))
 		return
 	}
 	switch e, ok := errors.AsType[*toksta.Error](err); {

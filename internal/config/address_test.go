@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// An address that nothing can listen on or reach is reported by config check,
-// not by the first call after a deployment.
-func TestAddressesThatCannotBe(t *testing.T) {
+// An invalid address is reported by config check, not by the first call after a
+// deployment.
+func TestInvalidAddresses(t *testing.T) {
 	t.Parallel()
 	hosts := []string{"unix:/x", "host:99999", "host:port", "host:", "-:80", "a,b"}
 	for field, c := range map[string]struct {
-		text      string // around an address
+		text      string // with * for the address
 		malformed []string
-		sound     []string
+		valid     []string
 	}{
 		"listen.public":         {"listen: {public: '*'}", []string{"http://unix:/x", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1", "a b:80", ""}, []string{"127.0.0.1:0", "[::1]:8080", "localhost:http"}},
 		"listen.pages":          {"pages_url: 'https://keys.example.com'\nlisten: {pages: '*'}", []string{"127.0.0.1:65536", "unix:/x"}, []string{":8082"}},
@@ -33,26 +33,26 @@ func TestAddressesThatCannotBe(t *testing.T) {
 		"mail.server":           {"mail: {from: a@example.com, server: '*'}", hosts, []string{"smtp.example.com:587", "[::1]:25"}},
 		"webhooks.crm.url":      {"webhooks: {crm: {url: 'https://*'}}", hosts, []string{"crm.example.com:8443/x"}},
 	} {
-		blamed := func(address string) bool {
+		isReported := func(address string) bool {
 			text := strings.Replace(c.text, "*", address, 1)
 			_, err := loadText(t, text, "TOKSTA_WEBHOOKS_CRM_SECRET="+signing)
-			faults, _ := errors.AsType[Faults](err)
-			return slices.ContainsFunc(faults, func(f Fault) bool { return f.Field == field })
+			problems, _ := errors.AsType[Problems](err)
+			return slices.ContainsFunc(problems, func(p Problem) bool { return p.Field == field })
 		}
 		for _, address := range c.malformed {
-			if !blamed(address) {
-				t.Errorf("%s: %q is called sound", field, address)
+			if !isReported(address) {
+				t.Errorf("%s: %q is accepted", field, address)
 			}
 		}
-		for _, address := range c.sound {
-			if blamed(address) {
+		for _, address := range c.valid {
+			if isReported(address) {
 				t.Errorf("%s: %q is rejected", field, address)
 			}
 		}
 	}
 }
 
-// The path of the private socket is free, or has a socket.
+// The private socket's path is accepted only if it is free or a socket.
 func TestPrivateSocketPath(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "toksta")
@@ -69,9 +69,9 @@ func TestPrivateSocketPath(t *testing.T) {
 	if err := errors.Join(os.WriteFile(file, []byte("x"), 0o600), os.Symlink(socket, filepath.Join(dir, "link"))); err != nil {
 		t.Fatal(err)
 	}
-	for name, sound := range map[string]bool{"free": true, "socket": true, "file": false, ".": false, "link": false} {
+	for name, valid := range map[string]bool{"free": true, "socket": true, "file": false, ".": false, "link": false} {
 		_, err := loadText(t, "listen: {private: '"+filepath.Join(dir, name)+"'}")
-		if (err == nil) != sound {
+		if (err == nil) != valid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Admit is the value of a status under which an account's keys work.
+// Admit is the value of a status that admits the account's keys.
 const Admit toksta.Reason = "admit"
 
-// Catalog returns the vendor's offer in the form that the request path reads.
+// Catalog converts the vendor's offer to the form that the request path reads.
 func (c Config) Catalog() *toksta.Catalog {
 	out := &toksta.Catalog{
 		Shape:     toksta.KeyShape{Prefix: c.Keys.Prefix},
@@ -44,8 +44,8 @@ func (c Config) Catalog() *toksta.Catalog {
 	return out
 }
 
-// SecureCookies reports whether people reach the pages over TLS, so that
-// their cookies can demand it.
+// SecureCookies reports whether the account pages are served over https, so that
+// their cookies can require it.
 func (c Config) SecureCookies() bool {
 	u, err := url.Parse(c.PagesURL)
 	return err == nil && u.Scheme == "https"

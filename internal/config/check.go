@@ -12,30 +12,31 @@ import (
 	"unicode"
 )
 
-// checker gathers faults while the configuration is read and checked.
+// checker collects problems while the configuration is read and checked.
 type checker struct {
-	cfg       *Config           // as far as it could be read
-	documents []*document       // the operator's file before the shipped one
+	cfg       *Config           // the part that could be read
+	documents []*document       // the operator's file, then the default one
 	variables map[string]string // path → variable that set it
-	faults    Faults            // in the order of the checks
+	problems  Problems          // in the order of the checks
 }
 
-// fault records a problem at a path, blaming the variable or line that set
-// it. A line that could not be read is blamed once: checks of a value that is
-// missing for that reason say nothing new.
-func (c *checker) fault(path, problem, fix string) {
-	f := Fault{Field: path, Problem: problem, Fix: fix}
-	f.File, f.Line = c.origin(path)
-	if f.Line == 0 && f.File == environment {
-		f.Field = c.variables[path]
+// report records a problem of the setting at path, with the variable or the line
+// that set it. If the line could not be read, that is its only problem: checks of
+// the missing value would add nothing.
+func (c *checker) report(path, message, fix string) {
+	p := Problem{Field: path, Message: message, Fix: fix}
+	p.File, p.Line = c.origin(path)
+	if p.Line == 0 && p.File == environment {
+		p.Field = c.variables[path]
 	}
-	unread := func(known Fault) bool { return known.unread && known.File == f.File && known.Line == f.Line }
-	if f.Line == 0 || !slices.ContainsFunc(c.faults, unread) {
-		c.faults = append(c.faults, f)
+	isUnread := func(known Problem) bool { return known.unread && known.File == p.File && known.Line == p.Line }
+	if p.Line == 0 || !slices.ContainsFunc(c.problems, isUnread) {
+		c.problems = append(c.problems, p)
 	}
 }
 
-// origin says where a setting got its value.
+// origin returns the file and line that set a path. The line is 0 for a variable,
+// and for a path that no file contains.
 func (c *checker) origin(path string) (file string, line int) {
 	if c.variables[path] != "" {
 		return environment, 0
@@ -48,36 +49,37 @@ func (c *checker) origin(path string) (file string, line int) {
 	return c.documents[0].name, 0
 }
 
-// must records a fault unless ok. Every check says what to do: fix is an
-// instruction, not the problem once more.
-func (c *checker) must(ok bool, path, problem, fix string) {
+// require records a problem unless ok is true. fix is an instruction; it does
+// not repeat the message.
+func (c *checker) require(ok bool, path, message, fix string) {
 	if !ok {
-		c.fault(path, problem, fix)
+		c.report(path, message, fix)
 	}
 }
 
-// sorted returns the faults in the order of their lines. What the operator's
-// file breaks in many places of the shipped one is said once.
-func (c *checker) sorted() Faults {
-	said := map[string]bool{}
-	c.faults = slices.DeleteFunc(c.faults, func(f Fault) bool {
-		again := f.File == shippedName && said[f.Problem]
-		said[f.Problem] = true
-		return again
+// sortedProblems returns the problems in the order of files and lines. A problem
+// that the operator's file causes in several places of the default one is
+// returned once.
+func (c *checker) sortedProblems() Problems {
+	seen := map[string]bool{}
+	c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool {
+		repeated := p.File == defaultName && seen[p.Message]
+		seen[p.Message] = true
+		return repeated
 	})
-	slices.SortStableFunc(c.faults, func(a, b Fault) int {
+	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
-	return c.faults
+	return c.problems
 }
 
-// check runs every check; the order is the file's.
+// check runs every check, in the order of the file.
 func (c *checker) check() {
-	c.checkPlace()
+	c.checkServer()
 	c.checkDurations()
 	c.checkUsage()
 	c.checkGateway()
-	c.checkPeople()
+	c.checkPages()
 	c.checkMail()
 	c.checkExport()
 	c.checkEvents()
@@ -91,59 +93,61 @@ func (c *checker) check() {
 	c.checkRoutes()
 }
 
-// maxSocket is the longest path that a Unix socket can have everywhere.
+// maxSocket is the longest path of a Unix socket that every system accepts.
 const maxSocket = 100
 
-// checkPlace: where the node listens and what it keeps where. Pages that others
-// reach over plain HTTP would give away passwords and cookies.
-func (c *checker) checkPlace() {
+// checkServer checks the data directory, the listeners, their URLs, the database
+// and the log. Pages served to other machines over plain HTTP would expose
+// passwords and cookies.
+func (c *checker) checkServer() {
 	cfg := c.cfg
-	c.must(cfg.Data != "", "data", "The data directory is empty.", "name a directory, such as /var/lib/toksta")
+	c.require(cfg.Data != "", "data", "The data directory is empty.", "name a directory, such as /var/lib/toksta")
 	const listen = "write host:port, such as 127.0.0.1:8080"
-	c.must(isListenAddress(cfg.Listen.Public), "listen.public", "This is not an address to listen on.", listen)
-	c.must(cfg.Listen.Pages == "" || isListenAddress(cfg.Listen.Pages), "listen.pages", "This is not an address to listen on.", listen)
-	c.must(cfg.Listen.PagesHost == "" || isHost(cfg.Listen.PagesHost), "listen.pages_host", "This is not the name of a host.", "write it as keys.example.com, without a scheme and without a port")
-	c.must(!isOtherFile(cfg.Listen.Private), "listen.private", "There is something at this path that is not a socket.", "choose a path where nothing is, such as /run/toksta/toksta.sock")
-	c.must(len(cfg.Listen.Private) <= maxSocket, "listen.private", "The path is too long for a Unix socket.", "choose one of at most 100 characters")
-	c.must((cfg.Listen.TLS.Cert == "") == (cfg.Listen.TLS.Key == ""), "listen.tls", "A certificate and its key belong together; one of them is missing.", "set both listen.tls.cert and listen.tls.key, or neither")
-	c.must(isURL(cfg.PublicURL, "http", "https") && isBase(cfg.PublicURL), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
+	c.require(isListenAddress(cfg.Listen.Public), "listen.public", "This is not an address to listen on.", listen)
+	c.require(cfg.Listen.Pages == "" || isListenAddress(cfg.Listen.Pages), "listen.pages", "This is not an address to listen on.", listen)
+	c.require(cfg.Listen.PagesHost == "" || isHost(cfg.Listen.PagesHost), "listen.pages_host", "This is not a host name.", "write it as keys.example.com, without a scheme and without a port")
+	c.require(!isNotSocket(cfg.Listen.Private), "listen.private", "A file that is not a socket exists at this path.", "choose a path that does not exist, such as /run/toksta/toksta.sock")
+	c.require(len(cfg.Listen.Private) <= maxSocket, "listen.private", "The path is too long for a Unix socket.", "choose one of at most 100 characters")
+	c.require((cfg.Listen.TLS.Cert == "") == (cfg.Listen.TLS.Key == ""), "listen.tls", "A certificate and its key need each other; one is missing.", "set both listen.tls.cert and listen.tls.key, or neither")
+	c.require(isURL(cfg.PublicURL, "http", "https") && isBaseURL(cfg.PublicURL), "public_url", "This is not an http or https URL.", "write it as https://api.example.com, without a path")
 	if cfg.PagesURL == "" {
-		c.fault("pages_url", "The pages are set apart, and nothing says where people reach them.", "write it as https://keys.example.com, without a path")
+		c.report("pages_url", "The account pages have their own listener or host, and their URL is missing.", "write it as https://keys.example.com, without a path")
 	} else {
-		c.must(isURL(cfg.PagesURL, "http", "https") && isBase(cfg.PagesURL), "pages_url", "This is not an http or https URL.", "write it as https://keys.example.com, without a path")
+		c.require(isURL(cfg.PagesURL, "http", "https") && isBaseURL(cfg.PagesURL), "pages_url", "This is not an http or https URL.", "write it as https://keys.example.com, without a path")
 	}
-	// A proxy on this machine reaches a loopback address for everybody.
-	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocal(cfg.PagesURL)
+	// Behind a proxy on this machine, a loopback address serves other machines.
+	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocalURL(cfg.PagesURL)
 	if exposed && !cfg.SecureCookies() && !cfg.Sessions.InsecureCookies {
 		field := "public_url"
 		if cfg.PagesURL != cfg.PublicURL {
 			field = "pages_url"
 		}
-		c.fault(field, "The pages can be reached from other machines, yet people would sign in over plain HTTP.",
-			"set it to the https address, or consent with sessions.insecure_cookies: true")
+		c.report(field, "Other machines can reach the account pages, and people would sign in over plain HTTP.",
+			"set it to the https address, or allow plain HTTP with sessions.insecure_cookies: true")
 	}
 	c.checkStore()
-	c.must(slices.Contains([]string{"debug", "info", "warn", "error"}, cfg.Logs.Level), "logs.level", "There is no such level.", "debug, info, warn or error")
-	c.must(cfg.Logs.Format == "json" || cfg.Logs.Format == "text", "logs.format", "There is no such format.", "json or text")
+	c.require(slices.Contains([]string{"debug", "info", "warn", "error"}, cfg.Logs.Level), "logs.level", "There is no such level.", "write debug, info, warn or error")
+	c.require(cfg.Logs.Format == "json" || cfg.Logs.Format == "text", "logs.format", "There is no such format.", "write json or text")
 }
 
-// checkStore: a password has no place in a file that is copied and pasted.
+// checkStore rejects a password in the configuration file, which is often copied
+// into tickets.
 func (c *checker) checkStore() {
-	c.must(isDatabase(c.cfg.Store.URL), "store.url", "This is no database that Toksta knows.", "sqlite:path/to/toksta.db or postgres://user@host/database")
-	if c.written("store.url", c.cfg.Store.URLFile) && Redact(c.cfg.Store.URL) != c.cfg.Store.URL {
-		c.fault("store.url", "The password of the database stands in the configuration file.", "put the URL in a file named by store.url_file, or in TOKSTA_STORE_URL")
+	c.require(isDatabaseURL(c.cfg.Store.URL), "store.url", "This is not the URL of a supported database.", "write sqlite:path/to/toksta.db or postgres://user@host/database")
+	if c.isInline("store.url", c.cfg.Store.URLFile) && Redact(c.cfg.Store.URL) != c.cfg.Store.URL {
+		c.report("store.url", "The configuration file contains the password of the database.", "put the URL in a file named by store.url_file, or in TOKSTA_STORE_URL")
 	}
 }
 
-// written reports whether a setting has its value from the configuration itself,
-// neither from a variable nor from the file that may hold it.
-func (c *checker) written(path, file string) bool {
+// isInline reports whether the configuration file itself holds the value of a
+// setting: no variable set it, and file, its secret file, is "".
+func (c *checker) isInline(path, file string) bool {
 	_, fromEnv := c.variables[path]
 	return !fromEnv && file == ""
 }
 
-// checkDurations: every duration has both ends, since a bare 10 in the
-// environment of a container is ten nanoseconds to nobody.
+// checkDurations checks the range of every duration. The lower bounds reject
+// mistakes in the unit, such as 10ns.
 func (c *checker) checkDurations() {
 	for _, s := range []struct {
 		path     string
@@ -167,105 +171,110 @@ func (c *checker) checkDurations() {
 		{"export.settle", c.cfg.Export.Settle, 0, 7 * 24 * time.Hour},
 		{"sessions.recent", c.cfg.Sessions.Recent, time.Second, 24 * time.Hour},
 	} {
-		c.must(s.value >= s.min && s.value <= s.max, s.path, "The duration "+s.value.String()+" is out of range.",
+		c.require(s.value >= s.min && s.value <= s.max, s.path, "The duration "+s.value.String()+" is out of range.",
 			"choose one from "+s.min.String()+" to "+s.max.String()+", with its unit")
 	}
 }
 
-// checkUsage: balances count this billing cycle, which can begin 31 days ago, and
-// settled reservations can change for as long.
+// checkUsage checks the retention of usage. Balances need the hours of the current
+// billing cycle, which can begin 31 days ago; settled reservations can change for
+// as long.
 func (c *checker) checkUsage() {
-	c.must(c.cfg.Usage.HourlyDays >= 32 && c.cfg.Usage.HourlyDays <= 36_500, "usage.hourly_days",
-		"Hours must be kept for longer than a billing cycle.", "choose 32 days or more, such as 62")
-	c.must(c.cfg.Usage.KeepMonths >= 2 && c.cfg.Usage.KeepMonths <= 1_200, "usage.keep_months",
-		"Customers could not compare their last bill.", "choose 2 months or more, such as 25")
+	c.require(c.cfg.Usage.HourlyDays >= 32 && c.cfg.Usage.HourlyDays <= 36_500, "usage.hourly_days",
+		"Usage by hour must be kept for longer than a billing cycle.", "choose 32 days or more, such as 62")
+	c.require(c.cfg.Usage.KeepMonths >= 2 && c.cfg.Usage.KeepMonths <= 1_200, "usage.keep_months",
+		"Customers could not check their last bill.", "choose 2 months or more, such as 25")
 }
 
-// checkGateway: a trusted network is one whose every host may name any client.
+// checkGateway checks the limits of requests, and the networks of proxies.
 func (c *checker) checkGateway() {
-	c.must(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
-	c.must(c.cfg.Gateway.MaxConnections >= 0, "gateway.max_connections", "No client could connect.", "choose a number above 0, or 0 for as many as the limit on open files allows")
-	c.must(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be refused.", "choose at least 4KiB")
-	c.checkTrusted("trusted_proxies", c.cfg.TrustedProxies)
-	c.checkTrusted("listen.proxy_protocol", c.cfg.Listen.ProxyProtocol)
+	c.require(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
+	c.require(c.cfg.Gateway.MaxConnections >= 0, "gateway.max_connections", "The number of connections is negative.", "choose a number above 0, or 0 to derive it from the limit of open files")
+	c.require(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be rejected.", "choose at least 4KiB")
+	c.checkTrustedNetworks("trusted_proxies", c.cfg.TrustedProxies)
+	c.checkTrustedNetworks("listen.proxy_protocol", c.cfg.Listen.ProxyProtocol)
 }
 
-// checkTrusted: peers in these networks state the address of a client.
-func (c *checker) checkTrusted(path string, networks []netip.Prefix) {
+// checkTrustedNetworks rejects wide networks: each host in them may claim any
+// client address.
+func (c *checker) checkTrustedNetworks(path string, networks []netip.Prefix) {
 	for _, p := range networks {
 		if p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 16 {
-			c.fault(path, "The network "+p.String()+" would let most of the Internet claim any client address.", "list only your own proxies' networks")
+			c.report(path, "The network "+p.String()+" would let most of the Internet claim any client address.", "list only your own proxies' networks")
 		}
 	}
 }
 
-// checkPeople: who may sign up, and what the pages show.
-func (c *checker) checkPeople() {
+// checkPages checks sign-up and the branding of the account pages.
+func (c *checker) checkPages() {
 	cfg := c.cfg
-	c.must(slices.Contains([]string{"open", "invited", "closed"}, cfg.Signup.Policy), "signup.policy", "There is no such policy.", "open, invited or closed")
+	c.require(slices.Contains([]string{"open", "invited", "closed"}, cfg.Signup.Policy), "signup.policy", "There is no such policy.", "write open, invited or closed")
 	b := cfg.Branding
-	c.must(strings.TrimSpace(b.Product) != "", "branding.product", "The product has no name.", "give the name that customers know")
-	c.must(b.Hue >= 190 && b.Hue <= 330, "branding.hue", "With this hue, text would lose contrast or look like a warning.", "choose one from 190 to 330")
+	c.require(strings.TrimSpace(b.Product) != "", "branding.product", "The product has no name.", "give the name that customers know")
+	c.require(b.Hue >= 190 && b.Hue <= 330, "branding.hue", "With this hue, text has too little contrast or looks like a warning.", "choose one from 190 to 330")
 	for path, link := range map[string]string{
 		"branding.support_url": b.SupportURL, "branding.status_url": b.StatusURL, "branding.terms_url": b.TermsURL,
 		"branding.billing_url": b.BillingURL, "branding.credits_url": b.CreditsURL,
 	} {
-		c.must(link == "" || isURL(link, "http", "https", "mailto"), path, "This is not a link.", "write an https or mailto URL, or leave it empty")
+		c.require(link == "" || isURL(link, "http", "https", "mailto"), path, "This is not a link.", "write an https or mailto URL, or leave it empty")
 	}
 }
 
-// checkMail: messages name customers and what they use, so they leave this
-// machine protected, or not at all.
+// checkMail checks the mail server. Messages name customers and their usage, so
+// they must be encrypted unless the server is on this machine.
 func (c *checker) checkMail() {
 	m := c.cfg.Mail
-	c.must(m.Password == "" || !c.written("mail.password", m.PasswordFile), "mail.password",
-		"The password of the mail server stands in the configuration file.", "put it in a file named by mail.password_file, or in TOKSTA_MAIL_PASSWORD")
-	c.must(slices.Contains([]string{"starttls", "tls", "none"}, m.TLS), "mail.tls", "There is no such protection.", "starttls, tls or none")
+	c.require(m.Password == "" || !c.isInline("mail.password", m.PasswordFile), "mail.password",
+		"The configuration file contains the password of the mail server.", "put it in a file named by mail.password_file, or in TOKSTA_MAIL_PASSWORD")
+	c.require(slices.Contains([]string{"starttls", "tls", "none"}, m.TLS), "mail.tls", "There is no such encryption.", "write starttls, tls or none")
 	if m.Server == "" {
 		return
 	}
-	c.must(isPeer(m.Server), "mail.server", "This is not the address of a mail server.", "write host:port, such as smtp.example.com:587")
+	c.require(isHostPort(m.Server), "mail.server", "This is not the address of a mail server.", "write host:port, such as smtp.example.com:587")
 	_, err := mail.ParseAddress(m.From)
-	c.must(err == nil, "mail.from", "This is not an address to send from.", "write keys@example.com, or Acme API <keys@example.com>")
-	c.must((m.User == "") == (m.Password == ""), "mail.user", "A user and a password belong together; one of them is missing.", "set both, or neither")
-	c.must(m.TLS != "none" || isLoopback(m.Server) && m.User == "", "mail.tls", "Messages, or a password, would go over the network unprotected.", "starttls or tls; none is for a server on this machine without signing in")
+	c.require(err == nil, "mail.from", "This is not an address to send from.", "write keys@example.com, or Acme API <keys@example.com>")
+	c.require((m.User == "") == (m.Password == ""), "mail.user", "mail.user and mail.password need each other; one is missing.", "set both, or neither")
+	c.require(m.TLS != "none" || isLoopback(m.Server) && m.User == "", "mail.tls", "Messages or the password would be sent over the network without encryption.", "write starttls or tls; none is for a server on this machine without authentication")
 }
 
-// checkExport: the credential of a billing engine can write bills.
+// checkExport checks the receiver of usage. Its credential allows writing bills,
+// so it must be neither in the configuration file nor sent over plain HTTP.
 func (c *checker) checkExport() {
 	e := c.cfg.Export
-	c.must(e.Authorization == "" || !c.written("export.authorization", e.AuthorizationFile), "export.authorization",
-		"The credential of the receiver stands in the configuration file.", "put it in a file named by export.authorization_file, or in TOKSTA_EXPORT_AUTHORIZATION")
-	c.must(!strings.ContainsFunc(e.Authorization, unicode.IsControl), "export.authorization", "The credential is more than one line.", "write the value of the header alone, such as Bearer abc")
+	c.require(e.Authorization == "" || !c.isInline("export.authorization", e.AuthorizationFile), "export.authorization",
+		"The configuration file contains the credential of the receiver.", "put it in a file named by export.authorization_file, or in TOKSTA_EXPORT_AUTHORIZATION")
+	c.require(!strings.ContainsFunc(e.Authorization, unicode.IsControl), "export.authorization", "The credential has more than one line.", "write only the value of the header, such as Bearer abc")
 	if e.URL != "" {
-		c.must(isURL(e.URL, "http", "https"), "export.url", "This is not an http or https URL.", "write it as https://billing.example.com/api/v1/events")
-		c.must(isBase(e.URL), "export.url", "The URL says more than where the receiver is.", "leave scheme, host and path; a credential belongs in export.authorization_file")
-		c.must(e.Authorization == "" || isURL(e.URL, "https") || isLocal(e.URL), "export.url", "The credential would go over the network in the open.", "use https")
+		c.require(isURL(e.URL, "http", "https"), "export.url", "This is not an http or https URL.", "write it as https://billing.example.com/api/v1/events")
+		c.require(isBaseURL(e.URL), "export.url", "The URL has a user, a query or a fragment.", "keep scheme, host and path; put a credential in export.authorization_file")
+		c.require(e.Authorization == "" || isURL(e.URL, "https") || isLocalURL(e.URL), "export.url", "The credential would be sent over the network without encryption.", "use https")
 	}
 	source, err := url.Parse(e.Source)
-	c.must(err == nil && source.String() != "", "export.source", "This is no URI.", "name where events come from, such as https://api.example.com")
-	c.must(regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:-]*$`).MatchString(e.Type), "export.type", "The type is empty or malformed.", "letters, digits and . _ / : -, such as toksta.usage")
+	c.require(err == nil && source.String() != "", "export.source", "This is not a URI.", "write the source of the events, such as https://api.example.com")
+	c.require(regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:-]*$`).MatchString(e.Type), "export.type", "The type is empty or malformed.", "write letters, digits and . _ / : -, such as toksta.usage")
 	_, err = time.Parse(time.DateOnly, e.From)
-	c.must(err == nil || e.From == "", "export.from", "This is not a day.", "write it as 2026-05-01, or leave it empty")
-	c.must(e.Batch >= 1 && e.Batch <= 1000, "export.batch", "The number of events in a request is out of range.", "choose one from 1 to 1000")
+	c.require(err == nil || e.From == "", "export.from", "This is not a day.", "write it as 2026-05-01, or leave it empty")
+	c.require(e.Batch >= 1 && e.Batch <= 1000, "export.batch", "The number of events in a request is out of range.", "choose one from 1 to 1000")
 }
 
-// checkKeys: a key without a prefix is found by no scanner of leaks.
+// checkKeys checks the prefix of keys, by which leak scanners find them, and
+// their number.
 func (c *checker) checkKeys() {
-	c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`).MatchString(c.cfg.Keys.Prefix), "keys.prefix",
-		"The prefix is empty or malformed; leak scanners and people know keys by it.", "2 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
-	c.must(c.cfg.Keys.MaxLive > 0, "keys.max_live", "No account could have a key.", "choose a number above 0")
+	c.require(regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`).MatchString(c.cfg.Keys.Prefix), "keys.prefix",
+		"The prefix is empty or malformed; leak scanners and people recognise keys by it.", "write 3 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
+	c.require(c.cfg.Keys.MaxLive > 0, "keys.max_live", "No account could have a key.", "choose a number above 0")
 }
 
-// checkRateLimit: a limit always holds, and Redis is no back door to a password.
+// checkRateLimit requires a limit above 0, and a Redis URL without an inline
+// password.
 func (c *checker) checkRateLimit() {
 	r := c.cfg.RateLimit
-	c.must(r.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0; there is no unlimited.", "choose the calls a minute of an ordinary account, such as 60")
+	c.require(r.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0.", "choose the calls a minute of an ordinary account, such as 60")
 	if r.Redis == "" {
 		return
 	}
-	c.must(isURL(r.Redis, "redis", "rediss", "valkey", "valkeys"), "rate_limit.redis", "This is not the address of a Redis.", "write redis://host:6379, or rediss:// for TLS")
-	if c.written("rate_limit.redis", r.RedisFile) && Redact(r.Redis) != r.Redis {
-		c.fault("rate_limit.redis", "The password of Redis stands in the configuration file.", "put the URL in a file named by rate_limit.redis_file, or in TOKSTA_RATE_LIMIT_REDIS")
+	c.require(isURL(r.Redis, "redis", "rediss", "valkey", "valkeys"), "rate_limit.redis", "This is not the address of a Redis.", "write redis://host:6379, or rediss:// for TLS")
+	if c.isInline("rate_limit.redis", r.RedisFile) && Redact(r.Redis) != r.Redis {
+		c.report("rate_limit.redis", "The configuration file contains the password of Redis.", "put the URL in a file named by rate_limit.redis_file, or in TOKSTA_RATE_LIMIT_REDIS")
 	}
 }

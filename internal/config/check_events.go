@@ -9,44 +9,44 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// checkEvents: marks that can be reached.
+// checkEvents checks that each threshold can be reached.
 func (c *checker) checkEvents() {
 	e := c.cfg.Events
-	c.must(e.LowBalance >= 0 && e.LowBalance <= 100, "events.low_balance", "This is no share of the included credits.", "choose percent from 1 to 100, or 0 to tell nothing")
-	c.must(e.LowPurchased >= 0, "events.low_purchased", "A balance is never below 0.", "choose a number of credits, or 0 to tell nothing")
-	c.must(e.LimitHits >= 0, "events.limit_hits", "Calls cannot be refused less than never.", "choose a number of calls, or 0 to tell nothing")
+	c.require(e.LowBalance >= 0 && e.LowBalance <= 100, "events.low_balance", "This is not a percentage.", "choose a number from 1 to 100, or 0 to disable the event")
+	c.require(e.LowPurchased >= 0, "events.low_purchased", "A balance is never below 0.", "choose a number of credits, or 0 to disable the event")
+	c.require(e.LimitHits >= 0, "events.limit_hits", "A number of calls is never below 0.", "choose a number of calls, or 0 to disable the event")
 }
 
-// MailChannel is the name that mails to customers are delivered under; no
-// webhook has it.
+// MailChannel is the delivery channel of mails to customers. No webhook may have
+// this name.
 const MailChannel = "mail"
 
-// checkWebhooks: events name customers and what they use, and whoever receives
-// them acts on them; so they are signed, and go protected.
+// checkWebhooks requires a signature and encryption: events name customers and
+// their usage, and receivers act on them.
 func (c *checker) checkWebhooks() {
 	for name, w := range c.cfg.Webhooks {
 		path := "webhooks." + name
-		c.must(regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString(name) && name != MailChannel, path, "The webhook's name is malformed, or mail, which is taken.", "1 to 32 lower-case letters, digits and _, starting with a letter")
-		c.must(isURL(w.URL, "http", "https"), path+".url", "This is not an http or https URL.", "write it as https://billing.example.com/toksta")
-		c.must(isBase(w.URL), path+".url", "The URL holds a user, a query or a fragment.", "leave scheme, host and path: the signature says who sends")
-		c.must(!strings.HasPrefix(w.URL, "http:") || isLocal(w.URL) || w.Insecure, path+".url", "What customers use would go over the network unprotected.", "write the https address, or consent with insecure: true")
+		c.require(regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString(name) && name != MailChannel, path, "The webhook's name is malformed, or mail, which is reserved.", "write 1 to 32 lower-case letters, digits and _, starting with a letter")
+		c.require(isURL(w.URL, "http", "https"), path+".url", "This is not an http or https URL.", "write it as https://billing.example.com/toksta")
+		c.require(isBaseURL(w.URL), path+".url", "The URL has a user, a query or a fragment.", "keep scheme, host and path; the signature authenticates the sender")
+		c.require(!strings.HasPrefix(w.URL, "http:") || isLocalURL(w.URL) || w.Insecure, path+".url", "The usage of customers would be sent over the network without encryption.", "write the https address, or allow plain HTTP with insecure: true")
 		for i, kind := range w.Events {
-			c.must(slices.Contains(toksta.EventKinds(), kind), fmt.Sprintf("%s.events[%d]", path, i), fmt.Sprintf("There is no event %q.", kind), fmt.Sprintf("known are %v", toksta.EventKinds()))
+			c.require(slices.Contains(toksta.EventKinds(), kind), fmt.Sprintf("%s.events[%d]", path, i), fmt.Sprintf("There is no event %q.", kind), fmt.Sprintf("choose from %v", toksta.EventKinds()))
 		}
-		c.checkSigning(path+".secret", w)
+		c.checkSigningSecrets(path+".secret", w)
 	}
 }
 
-// checkSigning: without a secret anybody could send such events. No fault holds
-// any of it.
-func (c *checker) checkSigning(path string, w Webhook) {
-	const fix = `make one: echo "whsec_$(openssl rand -base64 32)"`
-	c.must(w.Secret == "" || !c.written(path, w.SecretFile), path, "The signing secret stands in the configuration file.", "put it in a file named by secret_file, or in the variable for it")
+// checkSigningSecrets requires at least one well-formed secret, so that a receiver
+// can reject forged events. No problem contains a part of a secret.
+func (c *checker) checkSigningSecrets(path string, w Webhook) {
+	const fix = `create one: echo "whsec_$(openssl rand -base64 32)"`
+	c.require(w.Secret == "" || !c.isInline(path, w.SecretFile), path, "The configuration file contains the signing secret.", "put it in a file named by secret_file, or in its variable")
 	texts := strings.Fields(w.Secret)
-	c.must(len(texts) > 0, path, "There is no secret to sign with.", fix+", and name the file with secret_file")
+	c.require(len(texts) > 0, path, "The webhook has no signing secret.", fix+", and name the file with secret_file")
 	for i, text := range texts {
 		if _, err := toksta.ParseSigningSecret(text); err != nil {
-			c.fault(path, fmt.Sprintf("Secret %d of %d is none: %v.", i+1, len(texts), err), fix)
+			c.report(path, fmt.Sprintf("Secret %d of %d is malformed: %v.", i+1, len(texts), err), fix)
 		}
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// Config is the effective configuration. Load and Default return it complete:
-// paths that depend on the data directory are filled in.
+// Config is the effective configuration. Load and Default also set the paths that
+// depend on the data directory.
 type Config struct {
-	Environment    string                          `yaml:"environment"` // for people, shown by /ready
+	Environment    string                          `yaml:"environment"` // name for people, shown by /ready
 	Data           string                          `yaml:"data"`        // directory of everything the node keeps on disk
-	PublicURL      string                          `yaml:"public_url"`  // where callers reach the API
-	PagesURL       string                          `yaml:"pages_url"`   // where people reach the account pages; default public_url
+	PublicURL      string                          `yaml:"public_url"`  // address of the API for callers
+	PagesURL       string                          `yaml:"pages_url"`   // address of the account pages; default public_url
 	Listen         Listen                          `yaml:"listen"`
 	Store          Store                           `yaml:"store"`
 	Node           Node                            `yaml:"node"`
@@ -24,165 +24,165 @@ type Config struct {
 	Meter          Meter                           `yaml:"meter"`
 	Usage          Usage                           `yaml:"usage"`
 	Gateway        Gateway                         `yaml:"gateway"`
-	TrustedProxies []netip.Prefix                  `yaml:"trusted_proxies"` // peers whose X-Forwarded-* count; empty: nobody
+	TrustedProxies []netip.Prefix                  `yaml:"trusted_proxies"` // peers whose X-Forwarded-* fields are trusted
 	Signup         Signup                          `yaml:"signup"`
 	Sessions       Sessions                        `yaml:"sessions"`
 	Branding       Branding                        `yaml:"branding"`
 	Mail           Mail                            `yaml:"mail"`
 	Export         Export                          `yaml:"export"`
 	Events         Events                          `yaml:"events"`
-	Webhooks       map[string]Webhook              `yaml:"webhooks"` // by the name that the operator knows
+	Webhooks       map[string]Webhook              `yaml:"webhooks"` // by name
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
-	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit" or the reason of the refusal
-	Families       []Family                        `yaml:"families"`  // what routes, plans and scopes refer to
+	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit", or the reason of the rejection
+	Families       []Family                        `yaml:"families"`  // groups of routes, used by plans and scopes
 	Plans          []Plan                          `yaml:"plans"`     // the vendor's offer
 	Upstreams      map[string]Upstream             `yaml:"upstreams"` // by the name that routes use
-	Routes         []Route                         `yaml:"routes"`    // what is not here is answered 404
+	Routes         []Route                         `yaml:"routes"`    // other paths get 404
 }
 
-// Listen is where the node accepts connections.
+// Listen configures the listeners of the node.
 type Listen struct {
-	Public    string `yaml:"public"`     // host:port of the API and, unless set apart, the account pages
-	Pages     string `yaml:"pages"`      // host:port of the account pages alone; "": with the API
+	Public    string `yaml:"public"`     // host:port of the API and, by default, the account pages
+	Pages     string `yaml:"pages"`      // host:port of a listener for the account pages; "": the public one
 	PagesHost string `yaml:"pages_host"` // host name of the account pages on the public listener; "": any
 	Private   string `yaml:"private"`    // Unix socket of the operator API; default <data>/toksta.sock
 	TLS       TLS    `yaml:"tls"`
-	// ProxyProtocol are the peers of the public and pages listeners whose
-	// connections start with a PROXY header.
+	// ProxyProtocol lists the peers of the public and pages listeners that start
+	// each connection with a PROXY header.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
 }
 
-// TLS names PEM files, read again when they change. Both or neither are set.
+// TLS names PEM files, which are reloaded when they change. Both or neither are
+// set.
 type TLS struct {
 	Cert string `yaml:"cert"` // the chain, leaf first
-	Key  string `yaml:"key"`  // of the leaf, readable for this process alone
+	Key  string `yaml:"key"`  // of the leaf; other users must not be able to read it
 }
 
-// Store is the database.
+// Store configures the database.
 type Store struct {
 	URL     string `yaml:"url"`      // sqlite:path or postgres://…; default sqlite:<data>/toksta.db
-	URLFile string `yaml:"url_file"` // file that holds the URL, for one with a password
+	URLFile string `yaml:"url_file"` // file with the URL; needed for a URL with a password
 }
 
-// Node is this process among others.
+// Node configures this process as one of several.
 type Node struct {
 	Name  string        `yaml:"name"`  // default: the host name
-	Lease time.Duration `yaml:"lease"` // how long the node may admit calls without the database
+	Lease time.Duration `yaml:"lease"` // how long the node admits calls without the database
 }
 
-// Logs is what is written to standard error.
+// Logs configures the log on standard error.
 type Logs struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
 	Format string `yaml:"format"` // json or text
 }
 
-// Meter is how calls are counted.
+// Meter configures the counting of calls.
 type Meter struct {
-	Dir           string        `yaml:"dir"`            // journal; default <data>/meter
-	Strict        bool          `yaml:"strict"`         // wait for the disk before each answer
+	Dir           string        `yaml:"dir"`            // directory of the journal; default <data>/meter
+	Strict        bool          `yaml:"strict"`         // wait for the disk before each response
 	FlushInterval time.Duration `yaml:"flush_interval"` // between writes of totals to the database
-	Keep          time.Duration `yaml:"keep"`           // of journals that are in the database; 0: not at all
+	Keep          time.Duration `yaml:"keep"`           // of flushed journals; 0: delete them at once
 }
 
-// Usage is for how long the numbers of reports are kept. Days and months are
-// UTC's and whole.
+// Usage configures the retention of usage, in whole UTC days and months.
 type Usage struct {
-	HourlyDays int `yaml:"hourly_days"` // before today; what is older is kept by day
-	KeepMonths int `yaml:"keep_months"` // before this one; what is older is deleted
+	HourlyDays int `yaml:"hourly_days"` // before today; older usage is kept by day
+	KeepMonths int `yaml:"keep_months"` // before this month; older usage is deleted
 }
 
 // Gateway bounds requests and connections.
 type Gateway struct {
-	MaxBody           Size          `yaml:"max_body"`            // of a request; above it 413
-	MaxHeader         Size          `yaml:"max_header"`          // of a request, in all; above it 431
+	MaxBody           Size          `yaml:"max_body"`            // of a request; a larger one gets 413
+	MaxHeader         Size          `yaml:"max_header"`          // of a request, in total; a larger one gets 431
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"` // for a client to send its header
-	BodyTimeout       time.Duration `yaml:"body_timeout"`        // for a client to send more of a body that is being read
-	FormTimeout       time.Duration `yaml:"form_timeout"`        // for a person's browser to send a whole form
-	WriteTimeout      time.Duration `yaml:"write_timeout"`       // for a client to take more of a response
+	BodyTimeout       time.Duration `yaml:"body_timeout"`        // for a client to send more of a request body
+	FormTimeout       time.Duration `yaml:"form_timeout"`        // for a browser to send a whole form of the account pages
+	WriteTimeout      time.Duration `yaml:"write_timeout"`       // for a client to receive more of a response
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`        // of a connection between two requests
-	MaxConnections    int           `yaml:"max_connections"`     // of clients; 0: as many as the limit on open files allows
+	MaxConnections    int           `yaml:"max_connections"`     // of clients; 0: derived from the limit of open files
 	ShutdownGrace     time.Duration `yaml:"shutdown_grace"`      // for requests in flight when the node stops
 }
 
-// Signup is who may make an account.
+// Signup configures how people create accounts.
 type Signup struct {
 	Policy             string        `yaml:"policy"`              // open, invited or closed
 	Plan               toksta.PlanID `yaml:"plan"`                // of a new account
-	InvitationLifetime time.Duration `yaml:"invitation_lifetime"` // from when it is made
+	InvitationLifetime time.Duration `yaml:"invitation_lifetime"` // from its creation
 }
 
-// Sessions is how long a browser stays signed in.
+// Sessions configures how long a browser stays signed in.
 type Sessions struct {
-	Lifetime        time.Duration `yaml:"lifetime"`         // from signing in, used or not
+	Lifetime        time.Duration `yaml:"lifetime"`         // from the sign-in
 	Idle            time.Duration `yaml:"idle"`             // without any request
-	Recent          time.Duration `yaml:"recent"`           // how long after signing in keys may be made, rotated and revoked
-	InsecureCookies bool          `yaml:"insecure_cookies"` // explicit consent to cookies over plain HTTP beyond this machine
+	Recent          time.Duration `yaml:"recent"`           // after this, changes of keys need the password again
+	InsecureCookies bool          `yaml:"insecure_cookies"` // allow plain HTTP for the pages on other machines
 }
 
-// Branding is what the account pages show of the vendor.
+// Branding configures the vendor's name, colour and links on the account pages.
 type Branding struct {
 	Product    string `yaml:"product"`     // the name that customers know
 	Hue        int    `yaml:"hue"`         // of the accent colour, 190–330
-	SupportURL string `yaml:"support_url"` // every link: "" leaves it out
-	StatusURL  string `yaml:"status_url"`  // where outages are told
+	SupportURL string `yaml:"support_url"` // each link is omitted if ""
+	StatusURL  string `yaml:"status_url"`  // reports outages
 	TermsURL   string `yaml:"terms_url"`   // beside sign-up and sign-in
 	BillingURL string `yaml:"billing_url"` // Manage billing
 	CreditsURL string `yaml:"credits_url"` // Buy credits
 
-	CSVMark bool `yaml:"csv_byte_order_mark"` // at the start of the CSV file of usage
+	CSVMark bool `yaml:"csv_byte_order_mark"` // start the CSV file of usage with a byte-order mark
 }
 
-// Mail is how messages to people leave. Without a server none do.
+// Mail configures the mail server. Without a server, no mail is sent.
 type Mail struct {
 	Server       string `yaml:"server"`        // host:port; "": no mail is sent
 	TLS          string `yaml:"tls"`           // starttls, tls or none
-	User         string `yaml:"user"`          // "": the server wants no signing in
-	Password     string `yaml:"password"`      // from the environment or PasswordFile alone
-	PasswordFile string `yaml:"password_file"` // file that holds it
-	From         string `yaml:"from"`          // an address, with or without a name before it
+	User         string `yaml:"user"`          // "": without authentication
+	Password     string `yaml:"password"`      // from the environment or PasswordFile
+	PasswordFile string `yaml:"password_file"` // file with the password
+	From         string `yaml:"from"`          // sender: an address, optionally with a name
 }
 
-// Export is where usage goes for billing. Without a URL it goes nowhere.
+// Export configures the export of usage for billing. Without a URL, nothing is
+// exported.
 type Export struct {
 	URL               string        `yaml:"url"`                // of the receiver; "": nothing is exported
-	Authorization     string        `yaml:"authorization"`      // header, from the environment or AuthorizationFile alone
-	AuthorizationFile string        `yaml:"authorization_file"` // file that holds it
+	Authorization     string        `yaml:"authorization"`      // header, from the environment or AuthorizationFile
+	AuthorizationFile string        `yaml:"authorization_file"` // file with the header
 	Type              string        `yaml:"type"`               // of each event
 	Source            string        `yaml:"source"`             // of each event; default public_url
-	From              string        `yaml:"from"`               // day, UTC, of the first hour that is sent; "": all that is kept
-	Interval          time.Duration `yaml:"interval"`           // between two looks for something to send
-	Settle            time.Duration `yaml:"settle"`             // after the end of an hour: for nodes to bring what they counted
-	Batch             int           `yaml:"batch"`              // events of one request
+	From              string        `yaml:"from"`               // first UTC day to send; "": all hours that are kept
+	Interval          time.Duration `yaml:"interval"`           // between two polls for hours to send
+	Settle            time.Duration `yaml:"settle"`             // wait after the end of an hour, for the flushes of all nodes
+	Batch             int           `yaml:"batch"`              // events per request
 }
 
-// Since is From as a time.
+// Since returns From as a time, or the Unix epoch if From is "".
 func (e Export) Since() time.Time {
 	since, err := time.Parse(time.DateOnly, e.From)
 	if err != nil {
-		return time.Unix(0, 0) // check has found no other text than ""
+		return time.Unix(0, 0) // From is "": check has rejected any other text
 	}
 	return since
 }
 
-// Events is what happens to an account that is worth telling. 0 of any of them
-// tells nothing of it.
+// Events configures the thresholds of events. 0 disables an event.
 type Events struct {
 	LowBalance   int   `yaml:"low_balance"`   // percent of the plan's included credits
-	LowPurchased int64 `yaml:"low_purchased"` // credits, where the plan includes none
-	LimitHits    int64 `yaml:"limit_hits"`    // calls refused by the rate limit within an hour
+	LowPurchased int64 `yaml:"low_purchased"` // credits, for a plan without included credits
+	LimitHits    int64 `yaml:"limit_hits"`    // calls rejected by the rate limit within an hour
 }
 
-// Webhook is an address of the vendor's that events are sent to.
+// Webhook is a receiver of events.
 type Webhook struct {
 	URL        string             `yaml:"url"`         // https, or http to this machine
-	Secret     string             `yaml:"secret"`      // whsec_…, several of them to change one; from the environment or SecretFile alone
-	SecretFile string             `yaml:"secret_file"` // file that holds it
-	Events     []toksta.EventKind `yaml:"events,flow"` // empty: all
-	Insecure   bool               `yaml:"insecure"`    // explicit consent to plain HTTP beyond this machine
+	Secret     string             `yaml:"secret"`      // whsec_…, several to replace one; from the environment or SecretFile
+	SecretFile string             `yaml:"secret_file"` // file with the secrets
+	Events     []toksta.EventKind `yaml:"events,flow"` // kinds to send; empty: all
+	Insecure   bool               `yaml:"insecure"`    // allow plain HTTP to other machines
 }
 
-// Secrets returns what to sign with, which check has found to be well-formed.
+// Secrets returns the signing secrets. check has validated them.
 func (w Webhook) Secrets() []toksta.SigningSecret {
 	var out []toksta.SigningSecret
 	for text := range strings.FieldsSeq(w.Secret) {
@@ -193,55 +193,55 @@ func (w Webhook) Secrets() []toksta.SigningSecret {
 	return out
 }
 
-// Keys is what an API key looks like and how many an account may hold.
+// Keys configures the prefix of secrets and the number of keys per account.
 type Keys struct {
 	Prefix  string `yaml:"prefix"`   // of each secret, before 48 hex digits
-	MaxLive int    `yaml:"max_live"` // of an account, at once
+	MaxLive int    `yaml:"max_live"` // keys of an account that are neither revoked nor expired
 }
 
-// RateLimit is how fast an account may call.
+// RateLimit configures the default limit and how nodes count calls.
 type RateLimit struct {
-	PerMinute        int           `yaml:"per_minute"`        // calls of an account where neither its plan nor itself states a limit
-	Redis            string        `yaml:"redis"`             // where nodes count together; "": each by itself
-	RedisFile        string        `yaml:"redis_file"`        // file that holds the URL, for one with a password
-	RedisTimeout     time.Duration `yaml:"redis_timeout"`     // what a call waits for it at most
-	StructuredFields bool          `yaml:"structured_fields"` // answers carry RateLimit and RateLimit-Policy too
+	PerMinute        int           `yaml:"per_minute"`        // calls of an account if neither the account nor its plan has a limit
+	Redis            string        `yaml:"redis"`             // URL for shared counting; "": each node counts alone
+	RedisFile        string        `yaml:"redis_file"`        // file with the URL; needed for a URL with a password
+	RedisTimeout     time.Duration `yaml:"redis_timeout"`     // the longest wait of a call for Redis
+	StructuredFields bool          `yaml:"structured_fields"` // add RateLimit and RateLimit-Policy to responses
 }
 
-// Family is a group of endpoints.
+// Family is a group of routes that plans and scopes refer to.
 type Family struct {
-	Name        toksta.Family `yaml:"name"`        // in routes, plans, scopes and refusals
+	Name        toksta.Family `yaml:"name"`        // in routes, plans, scopes and rejections
 	Description string        `yaml:"description"` // for people who choose scopes
 }
 
-// Plan is what an account subscribes to.
+// Plan is an offer that accounts subscribe to.
 type Plan struct {
 	ID              toksta.PlanID    `yaml:"id"`               // in the API and the CLI
 	Name            string           `yaml:"name"`             // for people
 	Source          string           `yaml:"source"`           // dedicated_api or saas
-	API             toksta.APIAccess `yaml:"api"`              // always, never, or entitled: by the account's own exception
-	Families        []toksta.Family  `yaml:"families,flow"`    // what its keys reach
-	Entitled        []toksta.Family  `yaml:"entitled,flow"`    // what they reach beside, by exception
-	Fee             Money            `yaml:"fee"`              // a month, for people alone
-	IncludedCredits int64            `yaml:"included_credits"` // a cycle; used first
-	Overage         Money            `yaml:"overage"`          // a credit beyond those paid for; 0: not sold
-	CreditPrice     Money            `yaml:"credit_price"`     // a credit bought ahead, for people alone
+	API             toksta.APIAccess `yaml:"api"`              // always, never, or entitled: if the account has the entitlement
+	Families        []toksta.Family  `yaml:"families,flow"`    // families that keys may call
+	Entitled        []toksta.Family  `yaml:"entitled,flow"`    // further families, for accounts with the entitlement
+	Fee             Money            `yaml:"fee"`              // per month; only displayed
+	IncludedCredits int64            `yaml:"included_credits"` // per billing cycle; used first
+	Overage         Money            `yaml:"overage"`          // per credit beyond included and purchased ones; 0: reject instead
+	CreditPrice     Money            `yaml:"credit_price"`     // per purchased credit; only displayed
 	PerMinute       int              `yaml:"per_minute"`       // calls of an account; 0: rate_limit.per_minute
 }
 
-// Upstream is a back end of the vendor's.
+// Upstream is one of the vendor's back ends.
 type Upstream struct {
 	URL             string        `yaml:"url"`              // http, https, or unix and the path of a socket
 	ConnectTimeout  time.Duration `yaml:"connect_timeout"`  // default 5 s
-	ResponseTimeout time.Duration `yaml:"response_timeout"` // without progress until the response's header
+	ResponseTimeout time.Duration `yaml:"response_timeout"` // without progress, until the header of the response
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`     // of an unused connection; default 4 s
-	ConnectionAge   time.Duration `yaml:"connection_age"`   // for new calls; default 1 min
-	HTTP2           bool          `yaml:"http2"`            // nothing but HTTP/2, also without TLS
-	KeepHost        bool          `yaml:"keep_host"`        // the caller's Host instead of the URL's
-	KeepLocation    bool          `yaml:"keep_location"`    // a Location that points at the URL's address is passed on
+	ConnectionAge   time.Duration `yaml:"connection_age"`   // after which no call starts on a connection; default 1 min
+	HTTP2           bool          `yaml:"http2"`            // use only HTTP/2, also without TLS (h2c)
+	KeepHost        bool          `yaml:"keep_host"`        // send the caller's Host instead of the URL's
+	KeepLocation    bool          `yaml:"keep_location"`    // do not rewrite a Location with the URL's address
 }
 
-// Address returns what to dial, as net.Dial takes it. The URL has passed check.
+// Address returns the arguments of net.Dial. check has validated the URL.
 func (u Upstream) Address() (network, address string) {
 	at, err := url.Parse(u.URL)
 	switch {
@@ -257,11 +257,11 @@ func (u Upstream) Address() (network, address string) {
 
 // Route is one operation of the API.
 type Route struct {
-	Method    string        `yaml:"method"`    // upper case; HEAD follows GET unless it is listed
-	Path      string        `yaml:"path"`      // under /v1/; {id} takes one segment, a last * the rest
-	Operation string        `yaml:"operation"` // a name for logs and documentation
-	Family    toksta.Family `yaml:"family"`    // decides who is admitted
-	Upstream  string        `yaml:"upstream"`  // none for the family account, which Toksta answers
-	CostKey   string        `yaml:"cost_key"`  // what usage groups its calls by; default: the operation
-	Credits   int64         `yaml:"credits"`   // of one call that is answered below 400
+	Method    string        `yaml:"method"`    // upper case; GET includes HEAD unless HEAD is listed
+	Path      string        `yaml:"path"`      // under /v1/; {id} matches one segment, a final * the rest
+	Operation string        `yaml:"operation"` // name for logs and documentation
+	Family    toksta.Family `yaml:"family"`    // group that plans and scopes admit
+	Upstream  string        `yaml:"upstream"`  // "" for the family account, which Toksta serves
+	CostKey   string        `yaml:"cost_key"`  // name under which usage groups its calls; default: the operation
+	Credits   int64         `yaml:"credits"`   // per call with a status below 400
 }

@@ -10,25 +10,25 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document is one YAML text and its nodes, which know their lines.
+// document is one YAML text with its nodes, which hold line numbers.
 type document struct {
-	name string    // of the file, as faults say it
-	data []byte    // empty: no file
-	root yaml.Node // filled when it is overlaid
+	name string    // of the file, as problems show it
+	data []byte    // empty without a file
+	root yaml.Node // set by overlay
 }
 
-// top is the node of the whole map, nil when nothing was read.
-func (d *document) top() *yaml.Node {
+// rootMap returns the node of the top-level map, or nil if nothing was decoded.
+func (d *document) rootMap() *yaml.Node {
 	if d.root.Kind != yaml.DocumentNode || len(d.root.Content) == 0 {
 		return nil
 	}
 	return d.root.Content[0]
 }
 
-// find returns the line of a path such as "plans[2].overage", or of what is
-// nearest above it; 0 means that not even the first name is there.
+// find returns the line of a path such as "plans[2].overage", or of its nearest
+// ancestor in the document. It returns 0 if the first name is missing.
 func (d *document) find(path string) (line int) {
-	n := d.top()
+	n := d.rootMap()
 	for name := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
 		if n == nil {
 			break
@@ -40,8 +40,8 @@ func (d *document) find(path string) (line int) {
 	return line
 }
 
-// child returns the value of a map's key or the element of a list; nil when
-// there is none.
+// child returns the value of a map's key or the element of a list, or nil if it
+// does not exist.
 func child(n *yaml.Node, name string) *yaml.Node {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -58,41 +58,41 @@ func child(n *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// unknownFields finds names that no setting has, at every depth.
+// unknownFields reports names, at every depth, that are not settings.
 func (c *checker) unknownFields(doc *document) {
-	walkUnknown(doc.top(), reflect.TypeFor[Config](), func(key *yaml.Node, known []string) {
-		f := Fault{File: doc.name, Line: key.Line, Field: key.Value, Problem: "There is no such setting here."}
-		f.Fix = "remove it; known here are " + strings.Join(known, ", ")
+	findUnknown(doc.rootMap(), reflect.TypeFor[Config](), func(key *yaml.Node, known []string) {
+		p := Problem{File: doc.name, Line: key.Line, Field: key.Value, Message: "There is no such setting here."}
+		p.Fix = "remove it; the settings here are " + strings.Join(known, ", ")
 		if near := nearest(key.Value, known); near != "" {
-			f.Fix = fmt.Sprintf("did you mean %q?", near)
+			p.Fix = fmt.Sprintf("did you mean %q?", near)
 		}
-		c.faults = append(c.faults, f)
+		c.problems = append(c.problems, p)
 	})
 }
 
-// walkUnknown goes down nodes and types together. Where they do not match the
-// decoder complains, so it is silent.
-func walkUnknown(n *yaml.Node, t reflect.Type, report func(key *yaml.Node, known []string)) {
+// findUnknown calls report for each key that the type t lacks. It ignores nodes
+// whose kind does not match t, because the decoder reports them.
+func findUnknown(n *yaml.Node, t reflect.Type, report func(key *yaml.Node, known []string)) {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		walkUnknown(n.Alias, t, report)
+		findUnknown(n.Alias, t, report)
 	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
 		for _, e := range n.Content {
-			walkUnknown(e, t.Elem(), report)
+			findUnknown(e, t.Elem(), report)
 		}
 	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
 		for i := 1; i < len(n.Content); i += 2 {
-			walkUnknown(n.Content[i], t.Elem(), report)
+			findUnknown(n.Content[i], t.Elem(), report)
 		}
 	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
 		fields := fieldsOf(t)
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			at := slices.IndexFunc(fields, func(f field) bool { return f.name == n.Content[i].Value })
 			if at < 0 {
-				report(n.Content[i], names(fields))
+				report(n.Content[i], fieldNames(fields))
 				continue
 			}
-			walkUnknown(n.Content[i+1], t.Field(fields[at].index).Type, report)
+			findUnknown(n.Content[i+1], t.Field(fields[at].index).Type, report)
 		}
 	}
 }
@@ -115,8 +115,8 @@ func fieldsOf(t reflect.Type) []field {
 	return out
 }
 
-// names are the fields' names in the file.
-func names(fields []field) []string {
+// fieldNames returns the fields' names in the file.
+func fieldNames(fields []field) []string {
 	out := make([]string, len(fields))
 	for i, f := range fields {
 		out[i] = f.name
@@ -124,21 +124,21 @@ func names(fields []field) []string {
 	return out
 }
 
-// nearest returns the candidate at most two edits away from name, or "". A name
-// as short as the edits is near to everything, so it gets no advice.
+// nearest returns the candidate with the fewest edits from name, at most two, or
+// "". The edits must be fewer than the letters of name: every candidate is near to
+// a shorter name.
 func nearest(name string, candidates []string) string {
 	best, found := 3, ""
 	for _, candidate := range candidates {
-		if d := distance(name, candidate); d < best && d < len(name) {
+		if d := editDistance(name, candidate); d < best && d < len(name) {
 			best, found = d, candidate
 		}
 	}
 	return found
 }
 
-// distance is Levenshtein's: how many letters to insert, drop or replace. It
-// keeps one row of the table.
-func distance(a, b string) int {
+// editDistance returns the Levenshtein distance of two texts, in bytes.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -14,15 +14,15 @@ import (
 	"unicode/utf8"
 )
 
-// variablePrefix starts the name of every variable of ours.
+// variablePrefix starts the name of every variable that Toksta reads.
 const variablePrefix = "TOKSTA_"
 
-// Process is what commands read of the environment beside the settings.
+// Process holds the environment of this process, as commands need it.
 type Process struct {
-	Environ  []string
-	Config   string // TOKSTA_CONFIG: path of the configuration
-	Socket   string // TOKSTA_SOCKET: operator socket of a server elsewhere on this machine
-	Operator string // name for the audit trail: TOKSTA_OPERATOR or the system's user
+	Environ  []string // as os.Environ returns it, for Load
+	Config   string   // TOKSTA_CONFIG: path of the configuration
+	Socket   string   // TOKSTA_SOCKET: operator socket of a server elsewhere on this machine
+	Operator string   // name for the audit trail: TOKSTA_OPERATOR or the system's user
 }
 
 // ReadProcess reads the environment of this process.
@@ -41,22 +41,22 @@ func ReadProcess() Process {
 	return p
 }
 
-// setting is one scalar or list of the configuration with its two names.
+// setting is one scalar or list of the configuration, with its two names.
 type setting struct {
-	path     string // "listen.tls.cert"
-	variable string // "TOKSTA_LISTEN_TLS_CERT"
-	value    reflect.Value
-	store    func() // writes value back where it is a copy: an element of a map
+	path      string // "listen.tls.cert"
+	variable  string // "TOKSTA_LISTEN_TLS_CERT"
+	value     reflect.Value
+	writeBack func() // stores value in its map; does nothing outside maps
 }
 
-// settings lists every scalar outside lists, which is what a variable can set,
-// and every list, which none can.
-func settings(v reflect.Value, path string, store func()) []setting {
+// settings returns every scalar outside lists, which a variable can set, and every
+// list, which a variable cannot set.
+func settings(v reflect.Value, path string, writeBack func()) []setting {
 	switch {
 	case v.Kind() == reflect.Struct && !isScalar(v):
 		var out []setting
 		for _, f := range fieldsOf(v.Type()) {
-			out = append(out, settings(v.Field(f.index), join(path, f.name), store)...)
+			out = append(out, settings(v.Field(f.index), joinPath(path, f.name), writeBack)...)
 		}
 		return out
 	case v.Kind() == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
@@ -64,17 +64,17 @@ func settings(v reflect.Value, path string, store func()) []setting {
 		for _, key := range v.MapKeys() {
 			element := reflect.New(v.Type().Elem()).Elem()
 			element.Set(v.MapIndex(key))
-			back := func() { v.SetMapIndex(key, element) }
-			out = append(out, settings(element, join(path, key.String()), back)...)
+			store := func() { v.SetMapIndex(key, element) }
+			out = append(out, settings(element, joinPath(path, key.String()), store)...)
 		}
 		return out
 	default:
 		name := variablePrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(path))
-		return []setting{{path, name, v, store}}
+		return []setting{{path, name, v, writeBack}}
 	}
 }
 
-// isScalar reports whether one text can set v, which must be addressable.
+// isScalar reports whether one text can set v. v must be addressable.
 func isScalar(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return true
@@ -82,16 +82,16 @@ func isScalar(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Kind() == reflect.Bool || v.CanInt()
 }
 
-// join extends a path, "" for the top, by a name.
-func join(path, name string) string {
+// joinPath appends a name to a path; "" is the path of the whole configuration.
+func joinPath(path, name string) string {
 	if path == "" {
 		return name
 	}
 	return path + "." + name
 }
 
-// overlayEnvironment sets scalars from their variables. A variable that names a
-// list, or a section and no setting of it, is a fault, as an unknown field is.
+// overlayEnvironment sets scalars from their variables. It reports a variable that
+// names a list, or an unknown setting of a known section.
 func (c *checker) overlayEnvironment(environ []string) {
 	known := map[string]setting{}
 	for _, s := range settings(reflect.ValueOf(c.cfg).Elem(), "", func() {}) {
@@ -103,54 +103,53 @@ func (c *checker) overlayEnvironment(environ []string) {
 		if s, ok := known[name]; ok {
 			c.variables[s.path] = name
 			if !isScalar(s.value) {
-				c.fault(s.path, "A variable holds a single value, and this setting does not.", "set "+s.path+" in the file, and unset the variable")
+				c.report(s.path, "A variable holds a single value, and this setting is a list or a map.", "set "+s.path+" in the file, and unset the variable")
 				continue
 			}
 			if !utf8.ValidString(value) {
-				c.fault(s.path, "The variable is not UTF-8 text.", "write it in UTF-8, or set "+s.path+" in the file")
+				c.report(s.path, "The variable is not UTF-8 text.", "write it in UTF-8, or set "+s.path+" in the file")
 				continue
 			}
 			if err := setScalar(s.value, value); err != nil {
-				c.fault(s.path, fmt.Sprintf("%q does not fit: %v.", value, err), "correct the variable or unset it")
+				c.report(s.path, fmt.Sprintf("%q is not valid: %v.", value, err), "correct the variable or unset it")
 				continue
 			}
-			s.store()
+			s.writeBack()
 			continue
 		}
 		for _, field := range fields {
 			if strings.HasPrefix(name+"_", variablePrefix+strings.ToUpper(field.name)+"_") {
-				f := Fault{File: environment, Field: name, Problem: "There is no such setting.", Fix: "unset it"}
+				p := Problem{File: environment, Field: name, Message: "There is no such setting.", Fix: "unset it"}
 				if near := nearest(name, slices.Collect(maps.Keys(known))); near != "" {
-					f.Fix = "did you mean " + near + "?"
+					p.Fix = "did you mean " + near + "?"
 				}
-				c.faults = append(c.faults, f)
+				c.problems = append(c.problems, p)
 				break
 			}
 		}
 	}
 }
 
-// setScalar reads text as v's type has it in the file: a duration needs its
-// unit, an amount its decimals.
+// setScalar parses text in the syntax of the file and stores it in v.
 func setScalar(v reflect.Value, text string) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		return assign(v, text, time.ParseDuration)
+		return parseInto(v, text, time.ParseDuration)
 	case v.Kind() == reflect.Bool:
-		return assign(v, text, strconv.ParseBool)
+		return parseInto(v, text, strconv.ParseBool)
 	case v.CanInt():
-		return assign(v, text, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
+		return parseInto(v, text, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
 	default:
 		v.SetString(text)
 		return nil
 	}
 }
 
-// assign leaves v alone when text does not parse.
-func assign[T any](v reflect.Value, text string, parse func(string) (T, error)) error {
+// parseInto stores the parsed text in v. It leaves v unchanged on an error.
+func parseInto[T any](v reflect.Value, text string, parse func(string) (T, error)) error {
 	parsed, err := parse(text)
 	if err == nil {
 		v.Set(reflect.ValueOf(parsed).Convert(v.Type()))

@@ -17,19 +17,19 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// DefaultYAML is the shipped configuration with its comments.
+// DefaultYAML is the default configuration with its comments.
 //
 //go:embed default.yaml
 var DefaultYAML string
 
-// shippedName stands for a file name in faults of the default configuration.
-const shippedName = "default.yaml (built in)"
+// defaultName is the File of a problem in the default configuration.
+const defaultName = "default.yaml (built in)"
 
 // maxFile bounds a configuration file, in bytes.
 const maxFile = 4 << 20
 
-// Default returns the shipped configuration. It panics when the embedded file
-// is broken, which a test rules out.
+// Default returns the default configuration. It panics if the embedded file is
+// invalid, which a test excludes.
 func Default() Config {
 	cfg, err := load(document{}, nil)
 	if err != nil {
@@ -38,9 +38,9 @@ func Default() Config {
 	return cfg
 }
 
-// Load returns the default configuration overlaid with the file at path (""
-// for none) and then with the variables of environ, as os.Environ has them.
-// An error that is Faults lists all that is wrong; no Config is returned then.
+// Load returns the default configuration, overridden by the file at path ("" for
+// none) and then by the variables of environ, in the form of os.Environ. An error
+// of the type Problems lists every problem; the Config is empty then.
 func Load(path string, environ []string) (Config, error) {
 	doc := document{name: path}
 	if path != "" {
@@ -53,33 +53,32 @@ func Load(path string, environ []string) (Config, error) {
 	return load(doc, environ)
 }
 
-// load overlays, completes and checks, in this order, and keeps going after a
-// fault so that all are found.
+// load continues after a problem, so that it finds all of them.
 func load(doc document, environ []string) (Config, error) {
 	var cfg Config
-	shipped := document{name: shippedName, data: []byte(DefaultYAML)}
-	c := checker{cfg: &cfg, documents: []*document{&doc, &shipped}, variables: map[string]string{}}
-	c.overlay(&shipped)
+	builtIn := document{name: defaultName, data: []byte(DefaultYAML)}
+	c := checker{cfg: &cfg, documents: []*document{&doc, &builtIn}, variables: map[string]string{}}
+	c.overlay(&builtIn)
 	c.overlay(&doc)
 	c.overlayEnvironment(environ)
-	c.readSecrets()
-	c.complete()
+	c.readSecretFiles()
+	c.setDerivedDefaults()
 	c.check()
-	if len(c.faults) > 0 {
-		return Config{}, c.sorted()
+	if len(c.problems) > 0 {
+		return Config{}, c.sortedProblems()
 	}
 	return cfg, nil
 }
 
-// readLimited reads a file of at most maxFile bytes: a device or a log named by
-// mistake must not fill the memory.
+// readLimited reads a file of at most maxFile bytes, so that a wrong path, such as
+// a log, does not fill the memory.
 func readLimited(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("read the configuration: %s has %d bytes, %d is the most", path, info.Size(), maxFile)
+		return nil, fmt.Errorf("read the configuration: %s has %d bytes, the limit is %d", path, info.Size(), maxFile)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -88,24 +87,24 @@ func readLimited(path string) ([]byte, error) {
 	return data, nil
 }
 
-// overlay decodes a document over the configuration so far: sections
-// are merged setting by setting, a list or a map of names is replaced whole.
+// overlay decodes a document into the configuration: its settings replace those
+// with the same path. A list or a map of names is replaced as a whole.
 func (c *checker) overlay(doc *document) {
 	if !regexp.MustCompile(`(?m)^\s*[^#\s]`).Match(doc.data) {
-		return // nothing but comments
+		return // only comments
 	}
 	if err := yaml.Load(doc.data, &doc.root); err != nil {
-		c.decodeFaults(doc, err)
+		c.reportDecodeErrors(doc, err)
 		return
 	}
 	c.unknownFields(doc)
-	c.forgetReplaced(doc)
-	c.decodeFaults(doc, doc.top().Load(c.cfg))
+	c.resetReplacedMaps(doc)
+	c.reportDecodeErrors(doc, doc.rootMap().Load(c.cfg))
 }
 
-// forgetReplaced empties the maps that the document states, which a decoder
-// would merge into: a status left out must not go on admitting.
-func (c *checker) forgetReplaced(doc *document) {
+// resetReplacedMaps empties the maps that the document contains, because the
+// decoder would merge them: an omitted status must not continue to admit.
+func (c *checker) resetReplacedMaps(doc *document) {
 	if doc.find("statuses") > 0 {
 		c.cfg.Statuses = nil
 	}
@@ -114,27 +113,27 @@ func (c *checker) forgetReplaced(doc *document) {
 	}
 }
 
-// decodeFaults turns the decoder's errors into faults with lines.
-func (c *checker) decodeFaults(doc *document, err error) {
+// reportDecodeErrors records the decoder's errors as problems with lines.
+func (c *checker) reportDecodeErrors(doc *document, err error) {
 	if err == nil {
 		return
 	}
 	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		for _, e := range all.Errors {
-			c.faults = append(c.faults, Fault{File: doc.name, Line: e.Mark.Line, Problem: plain(e.Message), unread: true})
+			c.problems = append(c.problems, Problem{File: doc.name, Line: e.Mark.Line, Message: describeDecodeError(e.Message), unread: true})
 		}
 		return
 	}
-	f := Fault{File: doc.name, Problem: "This is not YAML: " + err.Error() + ".", Fix: "correct the line; indent with spaces, not tabs"}
+	p := Problem{File: doc.name, Message: "This is not YAML: " + err.Error() + ".", Fix: "correct the line; indent with spaces, not tabs"}
 	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
-		f.Line, f.Problem = one.Mark.Line, "This is not YAML: "+one.Message+"."
+		p.Line, p.Message = one.Mark.Line, "This is not YAML: "+one.Message+"."
 	}
-	c.faults = append(c.faults, f)
+	c.problems = append(c.problems, p)
 }
 
-// plain says in words what the decoder says in Go types, which mean nothing to
-// an operator. A message of another form is passed on as it is.
-func plain(message string) string {
+// describeDecodeError replaces the Go types in a decoder's message by the
+// operator's terms. It keeps a message of another form.
+func describeDecodeError(message string) string {
 	m := regexp.MustCompile("^cannot construct (\\S+)(?: `(.*)`)? into (\\S+)").FindStringSubmatch(message)
 	if m == nil {
 		message = strings.TrimPrefix(message, "yaml: ")
@@ -144,7 +143,7 @@ func plain(message string) string {
 	if found == "" {
 		found = fmt.Sprintf("%q", m[2])
 	}
-	wanted := "something else"
+	wanted := "another value"
 	switch {
 	case m[3] == "bool":
 		wanted = "true or false"
@@ -159,41 +158,41 @@ func plain(message string) string {
 	case m[3] == "string", strings.HasPrefix(m[3], "toksta."):
 		wanted = "text"
 	}
-	return fmt.Sprintf("This is %s where %s belongs.", found, wanted)
+	return fmt.Sprintf("This is %s, and the setting needs %s.", found, wanted)
 }
 
-// readSecrets replaces settings by the content of the files that hold them.
-func (c *checker) readSecrets() {
-	c.readSecret("store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL)
-	c.readSecret("rate_limit.redis", c.cfg.RateLimit.RedisFile, &c.cfg.RateLimit.Redis)
-	c.readSecret("mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password)
-	c.readSecret("export.authorization", c.cfg.Export.AuthorizationFile, &c.cfg.Export.Authorization)
+// readSecretFiles sets secrets from the files that the configuration names.
+func (c *checker) readSecretFiles() {
+	c.readSecretFile("store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL)
+	c.readSecretFile("rate_limit.redis", c.cfg.RateLimit.RedisFile, &c.cfg.RateLimit.Redis)
+	c.readSecretFile("mail.password", c.cfg.Mail.PasswordFile, &c.cfg.Mail.Password)
+	c.readSecretFile("export.authorization", c.cfg.Export.AuthorizationFile, &c.cfg.Export.Authorization)
 	for name, w := range c.cfg.Webhooks {
-		c.readSecret("webhooks."+name+".secret", w.SecretFile, &w.Secret)
+		c.readSecretFile("webhooks."+name+".secret", w.SecretFile, &w.Secret)
 		c.cfg.Webhooks[name] = w
 	}
 }
 
-// readSecret sets value, which path names, to the content of a file, unless
-// file is "". The content is in no fault.
-func (c *checker) readSecret(path, file string, value *string) {
+// readSecretFile sets value, the setting at path, to the content of file, unless
+// file is "". No problem contains the content.
+func (c *checker) readSecretFile(path, file string, value *string) {
 	if file == "" {
 		return
 	}
 	content, err := text.ReadFile(file)
 	if err != nil {
-		c.fault(path+"_file", "The file cannot be read: "+err.Error()+".", "create it in UTF-8, readable for this process alone")
+		c.report(path+"_file", "The file cannot be read: "+err.Error()+".", "create it in UTF-8, readable only for the user of this process")
 		return
 	}
 	if *value != "" {
-		c.fault(path+"_file", "Both "+path+" and "+path+"_file are set.", "remove one of the two")
+		c.report(path+"_file", "Both "+path+" and "+path+"_file are set.", "remove one of the two")
 	}
 	*value = strings.TrimSpace(content)
 }
 
-// complete fills in what depends on other settings, so that nobody after it
-// needs to know a default. What was stated stays.
-func (c *checker) complete() {
+// setDerivedDefaults sets each empty setting whose default depends on other
+// settings or on the machine.
+func (c *checker) setDerivedDefaults() {
 	cfg := c.cfg
 	fill := func(s *string, value string) {
 		if *s == "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// load reads text as an operator's file.
+// loadText loads text as the operator's file.
 func loadText(t *testing.T, text string, environ ...string) (Config, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "toksta.yaml")
@@ -25,8 +25,8 @@ func loadText(t *testing.T, text string, environ ...string) (Config, error) {
 	return Load(path, environ)
 }
 
-// The shipped configuration starts: a first run needs no file.
-func TestDefaultIsSound(t *testing.T) {
+// The default configuration is valid: a first run needs no file.
+func TestDefaultIsValid(t *testing.T) {
 	t.Parallel()
 	cfg := Default()
 	if cfg.Listen.Private == "" || cfg.Store.URL == "" || cfg.Meter.Dir == "" || cfg.Node.Name == "" {
@@ -46,7 +46,7 @@ func TestDefaultIsSound(t *testing.T) {
 	}
 }
 
-// Customers are billed what was published: amounts pass through no float.
+// Customers pay the published prices: no amount is rounded by a float.
 func TestDefaultPrices(t *testing.T) {
 	t.Parallel()
 	type offer struct{ Fee, Included, Overage, Credit, PerMinute int64 }
@@ -65,9 +65,9 @@ func TestDefaultPrices(t *testing.T) {
 	}
 }
 
-// All faults are reported at once, each where it is, so that an operator
-// corrects a file in one go.
-func TestFaultsTogether(t *testing.T) {
+// Load reports all problems at once, each with its line or variable, so that an
+// operator corrects a file in one pass.
+func TestProblemsTogether(t *testing.T) {
 	t.Parallel()
 	_, err := loadText(t, `lisen: {}
 node: {lease: soon}
@@ -77,29 +77,29 @@ plans:
   - {id: FREE, name: Free, source: saas, api: never, families: [data], fee: 0.0000001}
   - {id: FREE, name: Free, source: saas, api: never, families: [nothing]}
 `, "TOKSTA_LISTEN_PUBLIK=x", "TOKSTA_LOGS_LEVEL=loud", "TOKSTA_TRUSTED_PROXIES=10.0.0.5", "TOKSTA_STORE=postgres://h/d", "TOKSTA_WEBHOOKS_CRM_URL=https://h")
-	faults, ok := errors.AsType[Faults](err)
+	problems, ok := errors.AsType[Problems](err)
 	if !ok {
-		t.Fatalf("got %v, want faults", err)
+		t.Fatalf("got %v, want Problems", err)
 	}
 	for _, want := range []string{
 		`:1: lisen:`, `did you mean "listen"`, `:2: This is "soon"`, `:4: keys.prefix`, `:6: The amount "0.0000001"`,
 		`:7: plans[1].id`, `:7: plans[1].families[0]`, `environment: TOKSTA_LISTEN_PUBLIK`, `environment: TOKSTA_LOGS_LEVEL`,
 		`environment: TOKSTA_TRUSTED_PROXIES: A variable holds a single value`, `environment: TOKSTA_STORE: There is no such setting`, `environment: TOKSTA_WEBHOOKS_CRM_URL: There is no such setting`,
 	} {
-		if !strings.Contains(faults.Error(), want) {
-			t.Errorf("no fault with %q in\n%v", want, faults)
+		if !strings.Contains(problems.Error(), want) {
+			t.Errorf("no problem with %q in\n%v", want, problems)
 		}
 	}
-	for _, f := range faults {
-		if f.Problem == "" || f.File == "" {
-			t.Errorf("a fault that says nothing: %+v", f)
+	for _, p := range problems {
+		if p.Message == "" || p.File == "" {
+			t.Errorf("an empty problem: %+v", p)
 		}
 	}
 }
 
-// A configuration that would admit everyone, or hand out rights that nobody
-// wrote down, refuses to start.
-func TestRefusesToAdmitEveryone(t *testing.T) {
+// A configuration that would admit everyone, or grant rights that it does not
+// state, is rejected.
+func TestRejectsUnsafeConfiguration(t *testing.T) {
 	t.Parallel()
 	for field, text := range map[string]string{
 		"statuses":               "statuses: {}",
@@ -169,24 +169,24 @@ func TestRefusesToAdmitEveryone(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			_, err := loadText(t, text)
-			faults, _ := errors.AsType[Faults](err)
-			blamed := func(f Fault) bool { return strings.HasPrefix(f.Field, field) && f.Line > 0 && f.Fix != "" }
-			if !slices.ContainsFunc(faults, blamed) {
+			problems, _ := errors.AsType[Problems](err)
+			isReported := func(p Problem) bool { return strings.HasPrefix(p.Field, field) && p.Line > 0 && p.Fix != "" }
+			if !slices.ContainsFunc(problems, isReported) {
 				t.Errorf("%s was accepted: %v", text, err)
 			}
 		})
 	}
 }
 
-// A credential that can write bills never crosses the network in the open, and
-// the address of a receiver hides none.
+// A credential that can write bills is never sent over plain HTTP to another
+// machine, and never part of the receiver's URL.
 func TestExportCredential(t *testing.T) {
 	t.Parallel()
-	for url, sound := range map[string]bool{
+	for url, valid := range map[string]bool{
 		"https://billing.example.com/events": true, "http://localhost:8888/events": true, "http://billing.example.com/events": false,
 	} {
 		_, err := loadText(t, "export: {url: '"+url+"'}", "TOKSTA_EXPORT_AUTHORIZATION=Bearer hunter2")
-		if (err == nil) != sound || err != nil && strings.Contains(err.Error(), "hunter2") {
+		if (err == nil) != valid || err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -195,9 +195,9 @@ func TestExportCredential(t *testing.T) {
 	}
 }
 
-// A file of comments is the default, and what is no configuration is refused
-// with its line.
-func TestWhatIsNoConfiguration(t *testing.T) {
+// A file of comments has no effect. Any other text that is not a configuration is
+// rejected with its line.
+func TestMalformedDocuments(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "# a comment\n\n  # another\n", "{}"} {
 		if _, err := loadText(t, text); err != nil {
@@ -205,11 +205,11 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"[]":                                 "1: This is a list where a map",
+		"[]":                                 "1: This is a list, and the setting needs a map",
 		"keys: {prefix: a_, prefix: b_}":     `1: Mapping key "prefix" already defined`,
 		"keys: [":                            "This is not YAML",
 		"data: a\n---\ndata: b":              "single document",
-		"\nlisten: 7":                        `2: This is "7" where a map`,
+		"\nlisten: 7":                        `2: This is "7", and the setting needs a map`,
 		"keys: &k {max_live: 3}\nnode: *k\n": "no such setting",
 	} {
 		if _, err := loadText(t, text); err == nil || !strings.Contains(err.Error(), want) {
@@ -218,9 +218,9 @@ func TestWhatIsNoConfiguration(t *testing.T) {
 	}
 }
 
-// A list that a vendor writes replaces the shipped one whole: a status left
-// out must not go on admitting.
-func TestOwnListsReplace(t *testing.T) {
+// A list or map in the vendor's file replaces the default one as a whole: an
+// omitted status must not continue to admit.
+func TestListsReplaceDefaults(t *testing.T) {
 	t.Parallel()
 	cfg, err := loadText(t, "statuses: {active: admit}\nupstreams: {backend: {url: 'https://b.example'}}\n")
 	if err != nil {
@@ -234,7 +234,8 @@ func TestOwnListsReplace(t *testing.T) {
 	}
 }
 
-// Containers are configured by variables: each scalar has one, and it wins.
+// A variable overrides the file, for each scalar: containers are configured by
+// variables.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	cfg, err := loadText(t, "data: /from/file\n",
@@ -245,15 +246,15 @@ func TestEnvironment(t *testing.T) {
 	}
 	if cfg.Data != "/from/env" || cfg.Node.Lease != 7*time.Second || !cfg.Meter.Strict || cfg.Gateway.MaxBody != 1<<20 ||
 		cfg.Upstreams["backend"].URL != "http://other:1" || cfg.Keys.MaxLive != 3 || cfg.Listen.Private != "/from/env/toksta.sock" {
-		t.Errorf("a variable was not taken: %+v", cfg)
+		t.Errorf("a variable was ignored: %+v", cfg)
 	}
 }
 
-// signing is a secret that webhooks can be signed with.
+// signing is a valid signing secret.
 const signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// A vendor can change the secret that webhooks are signed with while receivers
-// know the old one or the new one; and neither is shown, rightly written or not.
+// A webhook can have an old and a new signing secret during a replacement. Neither
+// output nor errors show them, also when they are malformed.
 func TestWebhookSecrets(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "secret")
@@ -280,7 +281,7 @@ func TestWebhookSecrets(t *testing.T) {
 	write(signing + " whsec_hushhush " + other[6:])
 	_, err = loadText(t, text, "TOKSTA_WEBHOOKS_CRM_SECRET=hushhush")
 	if err == nil || !strings.Contains(err.Error(), "Secret 2 of 3") || !strings.Contains(err.Error(), "Secret 1 of 1") {
-		t.Errorf("broken secrets: %v", err)
+		t.Errorf("malformed secrets: %v", err)
 	}
 	for _, shown := range []string{string(printed), fmt.Sprint(err)} {
 		for _, secret := range []string{signing[6:], other[6:], "hush"} {
@@ -291,8 +292,8 @@ func TestWebhookSecrets(t *testing.T) {
 	}
 }
 
-// A file that a Windows editor saved holds what a person sees in it: a byte-order mark is not part of a password, and a
-// letter in another encoding is reported instead of being replaced.
+// A byte-order mark, which Windows editors write, is not part of a password. A file in another encoding is reported
+// instead of being changed.
 func TestEncodingOfFiles(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "secret")
@@ -319,7 +320,8 @@ func TestEncodingOfVariables(t *testing.T) {
 	}
 }
 
-// What is printed can be pasted into a ticket, and is the configuration.
+// The printed configuration has no secrets, so that it can be pasted into a
+// ticket, and it loads as the same configuration.
 func TestPrint(t *testing.T) {
 	t.Parallel()
 	cfg, err := Load("", []string{
@@ -338,15 +340,15 @@ func TestPrint(t *testing.T) {
 	if strings.Contains(string(text), "hunter") {
 		t.Errorf("a password is printed:\n%s", text)
 	}
-	shipped, err := Default().Print()
+	printed, err := Default().Print()
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := loadText(t, string(shipped))
+	again, err := loadText(t, string(printed))
 	if err != nil {
 		t.Fatalf("the printed configuration does not load: %v", err)
 	}
 	if diff := cmp.Diff(Default(), again, cmp.Comparer(func(a, b []toksta.Family) bool { return slices.Equal(a, b) })); diff != "" {
-		t.Errorf("the printed configuration is another one:\n%s", diff)
+		t.Errorf("the printed configuration differs:\n%s", diff)
 	}
 }

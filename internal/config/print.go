@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Print returns the effective configuration as YAML that Load reads, with
-// passwords redacted.
+// Print encodes the effective configuration as YAML that Load accepts, with
+// secrets redacted.
 func (c Config) Print() ([]byte, error) {
 	c.Store.URL = Redact(c.Store.URL)
 	c.RateLimit.Redis = Redact(c.RateLimit.Redis)
@@ -34,11 +34,11 @@ func (c Config) Print() ([]byte, error) {
 	return yaml.Dump(c, yaml.WithQuotePreference(yaml.QuoteDouble))
 }
 
-// redacted stands for what is not shown.
+// redacted replaces a secret in output.
 const redacted = "redacted"
 
-// Redact hides the password of a URL and the values of query fields that hold
-// one. A text that cannot be parsed as a URL is hidden whole.
+// Redact replaces the password of a URL, and the values of query fields whose name
+// contains "password". If s is not a URL, Redact replaces all of it.
 func Redact(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 // Money is an amount in micro-dollars, written in dollars: 0.018.
 type Money int64
 
-// microDigits is how many decimals of a dollar an amount can have.
+// microDigits is the largest number of decimals of an amount in dollars.
 const microDigits = 6
 
-// UnmarshalText reads dollars with at most six decimals, exactly: no amount
-// passes through floating point.
+// UnmarshalText parses dollars with at most six decimals, without floating-point
+// arithmetic.
 func (m *Money) UnmarshalText(text []byte) error {
 	whole, fraction, _ := strings.Cut(string(text), ".")
 	if len(fraction) > microDigits {
@@ -31,30 +31,32 @@ func (m *Money) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String returns the amount in dollars without trailing zeros.
+// String formats the amount in dollars without trailing zeros.
 func (m Money) String() string {
 	s := fmt.Sprintf("%d.%06d", m/1e6, m%1e6)
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }
 
-// MarshalYAML writes the amount as a plain number.
-func (m Money) MarshalYAML() (any, error) { return number(m.String()), nil }
+// MarshalYAML encodes the amount as a number without quotes.
+func (m Money) MarshalYAML() (any, error) { return yamlNumber(m.String()), nil }
 
 // Size is a number of bytes, written with a unit: 8MiB.
 type Size int64
 
-// unit is a unit of size.
-type unit struct {
-	name  string // as it is written
-	bytes int64  // in one of it
+// sizeUnit is a unit of Size.
+type sizeUnit struct {
+	name  string // such as "KiB"
+	bytes int64  // per unit
 }
 
-// units are the units, largest first; B would match the end of each.
-func units() []unit { return []unit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}} }
+// sizeUnits returns the units, the largest first: B is a suffix of each other one.
+func sizeUnits() []sizeUnit {
+	return []sizeUnit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+}
 
-// UnmarshalText reads a whole number of B, KiB, MiB or GiB.
+// UnmarshalText parses a whole number of B, KiB, MiB or GiB.
 func (s *Size) UnmarshalText(text []byte) error {
-	for _, u := range units() {
+	for _, u := range sizeUnits() {
 		digits, ok := strings.CutSuffix(string(text), u.name)
 		if !ok {
 			continue
@@ -69,9 +71,9 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a size; write a whole number with its unit, such as 512KiB or 8MiB", text)
 }
 
-// String returns the size in the largest unit that holds it exactly.
+// String formats the size in the largest unit that represents it exactly.
 func (s Size) String() string {
-	for _, u := range units() {
+	for _, u := range sizeUnits() {
 		if int64(s)%u.bytes == 0 && s != 0 {
 			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
 		}
@@ -79,12 +81,12 @@ func (s Size) String() string {
 	return "0B"
 }
 
-// MarshalText writes the size as UnmarshalText reads it.
+// MarshalText formats the size in the syntax of UnmarshalText.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// number is text as a YAML number, which keeps its digits: a float would print
-// 0.1 as it is not.
-func number(text string) *yaml.Node {
+// yamlNumber returns text as a YAML number with the same digits. Encoding a float64
+// could change them.
+func yamlNumber(text string) *yaml.Node {
 	tag := "!!int"
 	if strings.Contains(text, ".") {
 		tag = "!!float"

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A back end is reached where its URL says, on a socket too, and nowhere else.
+// The address of an upstream is that of its URL, which may be a Unix socket.
 func TestUpstreamAddress(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string][2]string{
@@ -40,8 +40,8 @@ func TestUpstreamAddress(t *testing.T) {
 	}
 }
 
-// An upstream of which only the URL is stated closes idle connections before
-// common back ends do, and follows the DNS.
+// An upstream with only a URL gets the default durations: it closes idle
+// connections before common back ends do, and it follows the DNS.
 func TestUpstreamDefaults(t *testing.T) {
 	t.Parallel()
 	cfg, err := loadText(t, "upstreams: {backend: {url: 'http://b.example'}}\n")
@@ -49,9 +49,9 @@ func TestUpstreamDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Upstream{URL: "http://b.example", ConnectTimeout: 5 * time.Second, ResponseTimeout: time.Minute, IdleTimeout: 4 * time.Second, ConnectionAge: time.Minute}
-	shipped := Default().Upstreams["backend"]
-	shipped.URL = want.URL
-	for name, got := range map[string]Upstream{"of an own list": cfg.Upstreams["backend"], "shipped": shipped} {
+	builtIn := Default().Upstreams["backend"]
+	builtIn.URL = want.URL
+	for name, got := range map[string]Upstream{"of the vendor's file": cfg.Upstreams["backend"], "default": builtIn} {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
@@ -61,7 +61,7 @@ func TestUpstreamDefaults(t *testing.T) {
 	}
 }
 
-// A route can name gRPC methods, and no path that the account pages may use.
+// A route may name gRPC methods, but no path that the account pages may use.
 func TestGRPCRoutes(t *testing.T) {
 	t.Parallel()
 	for path, ok := range map[string]bool{
