@@ -59,6 +59,7 @@ func guarantees(t *testing.T, parallel bool, open opener) {
 		{"cycle turns", cycleTurns},
 		{"purchases", purchases},
 		{"requests", requests},
+		{"debts", debts},
 		{"any order", anyOrder},
 		{"all at once", allAtOnce},
 	} {

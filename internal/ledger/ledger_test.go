@@ -353,3 +353,25 @@ func oneIsFaulty(t *testing.T, open opener) {
 	}
 	b.sound(t)
 }
+
+// What an admitted call could not be paid from is never dropped: the books name
+// it as owed, also of an account that has bought nothing yet, and the next
+// purchase pays it.
+func debts(t *testing.T, open opener) {
+	b := open(t, 1)
+	id := b.account(t, "BUILD", toksta.Entitlements{})
+	slot := store.UsageSlot{AccountID: id, Family: "data", CostKey: "call", Hour: start.Unix() / 3600}
+	owed := store.UsageTotal{UsageSlot: slot, Calls: 1, Charge: toksta.Charge{Credits: 10, Purchased: 7}}
+	ok(t, b.stores[0].Flush(t.Context(), store.UsageBatch{Epoch: "node", Totals: []store.UsageTotal{owed}}))
+	v, err := b.node(0).Verify(t.Context())
+	ok(t, err)
+	want := []ledger.Difference{{Account: id, Text: "7 purchased credits were used of 0 bought"}}
+	if diff := cmp.Diff(want, v.Overspent); diff != "" || len(v.Differences) > 0 {
+		t.Errorf("owed (-want +got):\n%s%v", diff, v.Differences)
+	}
+	bought, err := b.node(0).TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 20, IdempotencyKey: "order"})
+	ok(t, err)
+	if bought.Left != 13 {
+		t.Errorf("%d left of 20, want 13", bought.Left)
+	}
+}
