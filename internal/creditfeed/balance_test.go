@@ -69,7 +69,7 @@ func oneAccount(t *testing.T, url string) {
 	// next one does not.
 	charge, at := a.book.Settle(c.st, 0, 1, a.clock())
 	a.round(false)
-	c.ok(a.meter.Count(meter.Event{AccountID: c.st.Account.ID, KeyID: "key_1", Charge: charge, Now: at}))
+	c.ok(a.meter.Count(meter.Increment{AccountID: c.st.Account.ID, KeyID: "key_1", Charge: charge, Now: at}))
 	a.round(false)
 	c.ok(b.feed.Refresh(t.Context(), c.st))
 	if b.left() != 0 {
@@ -175,7 +175,7 @@ func pastHours(t *testing.T, url string) {
 	look(100)
 	bring := func(hours int, credits int64) {
 		t.Helper()
-		c.ok(a.meter.Count(meter.Event{
+		c.ok(a.meter.Count(meter.Increment{
 			AccountID: c.st.Account.ID, KeyID: "key_1", CostKey: "late", Charge: toksta.Charge{Credits: credits}, Now: c.now.Add(-time.Duration(hours) * time.Hour),
 		}))
 		c.ok(a.meter.Flush(t.Context()))

@@ -115,7 +115,7 @@ func (n *node) settle(cost int64, held time.Time) {
 	n.t.Helper()
 	charge, at := n.book.Settle(n.st, cost, cost, held)
 	n.paid = n.paid.Plus(charge)
-	n.ok(n.meter.Count(meter.Event{
+	n.ok(n.meter.Count(meter.Increment{
 		AccountID: n.st.Account.ID, KeyID: "key_1", Family: "data", CostKey: "search", Calls: 1, Charge: charge, Now: at,
 	}))
 }

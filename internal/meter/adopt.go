@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDir keeps processes that share a directory from meeting over a file that
-// is being made or claimed. The lock goes with the returned file.
+// lockDir locks the directory, so that processes that share it do not create or claim the same file
+// at once. Closing the returned file releases the lock.
 func (m *Meter) lockDir() (*os.File, error) {
 	d, err := os.Open(m.config.Dir)
 	if err != nil {
@@ -25,7 +25,7 @@ func (m *Meter) lockDir() (*os.File, error) {
 	return d, nil
 }
 
-// create makes a segment whose name survives a power loss.
+// create creates a segment whose name survives a power loss.
 func (m *Meter) create() (*segment, error) {
 	d, err := m.lockDir()
 	if err != nil {
@@ -42,23 +42,22 @@ func (m *Meter) create() (*segment, error) {
 	return s, nil
 }
 
-// nextEpoch is the process's own epoch for one more segment.
-func (m *Meter) nextEpoch() string { return fmt.Sprintf("%s%08x", m.owner, m.made.Add(1)) }
+// nextEpoch returns a new epoch of this process.
+func (m *Meter) nextEpoch() string { return fmt.Sprintf("%s%08x", m.owner, m.epochs.Add(1)) }
 
-// adopt takes over every segment whose owner is dead. The kernel drops a dead
-// process's locks, so a file that can be locked has no owner. An error is one of
-// the directory; a file's own damage is reported and does not stop the start.
+// adopt takes over every segment of a dead process. The kernel releases the locks of a dead
+// process, so a file that can be locked has no owner. adopt returns errors of the directory; it
+// only logs damaged files.
 func (m *Meter) adopt() error {
 	found, err := m.claim()
-	// Only now, with the directory unlocked: create locks it under mu.
+	// mu is locked after the directory is unlocked, because create locks the directory under mu.
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.all = append(m.all, found...)
+	m.inUse = append(m.inUse, found...)
 	return err
 }
 
-// claim locks and loads the segments without an owner, and removes files that
-// were never whole.
+// claim locks and loads the segments without an owner, and removes incomplete files.
 func (m *Meter) claim() (found []*segment, err error) {
 	d, err := m.lockDir()
 	if err != nil {
@@ -74,7 +73,7 @@ func (m *Meter) claim() (found []*segment, err error) {
 		var s *segment
 		switch {
 		case isSegment(entry.Name(), suffixNew):
-			// Died before it had its name: nothing was counted in it.
+			// The process died during creation: no call was counted in it.
 			err = os.Remove(path)
 		case isSegment(entry.Name(), suffixLive):
 			s, err = m.claimFile(path)
@@ -89,16 +88,16 @@ func (m *Meter) claim() (found []*segment, err error) {
 	return found, nil
 }
 
-// isSegment reports whether a file's name is an epoch and a suffix. The meter
-// leaves every other file alone, whatever directory it is given.
+// isSegment reports whether a file's name is an epoch with the suffix. The meter never touches
+// other files in its directory.
 func isSegment(name, suffix string) bool {
 	epoch, ok := strings.CutSuffix(name, suffix)
 	raw, err := hex.DecodeString(epoch)
 	return ok && err == nil && 2*len(raw) == len(header{}.epoch)
 }
 
-// claimFile claims one file; nil when its owner lives, or when it is damaged
-// and was put aside.
+// claimFile claims one file. It returns nil if the file's owner is alive, or if the file is damaged
+// and was renamed.
 func (m *Meter) claimFile(path string) (*segment, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -115,13 +114,13 @@ func (m *Meter) claimFile(path string) (*segment, error) {
 	if damage == nil {
 		return s, nil
 	}
-	m.config.Log.Error("a usage journal is damaged and was put aside; what it counted since its last flush is not in the usage",
+	m.config.Log.Error("a usage journal is damaged and was renamed; the usage lacks its counts since its last flush",
 		"file", path+suffixBad, "error", damage)
 	return nil, errors.Join(os.Rename(path, path+suffixBad), f.Close())
 }
 
-// load reads a dead process's segment and marks all of it as to be flushed: how
-// far its owner came is unknown, and what the store has already it keeps.
+// load reads a segment of a dead process and marks all of its records as dirty, because it is
+// unknown which of them were flushed. Repeated totals change nothing in the store.
 func load(f *os.File, path string) (*segment, error) {
 	epoch, err := checkHeader(f)
 	if err != nil {
@@ -137,8 +136,8 @@ func load(f *os.File, path string) (*segment, error) {
 	return s, nil
 }
 
-// scan checks every record that is in force, collects the words and marks the
-// totals. A record not in force was never answered for and is passed over.
+// scan checks every complete record, collects the words and marks the totals as dirty. It skips
+// incomplete records: none of their calls got a response.
 func (s *segment) scan() error {
 	texts := []string{""}
 	for i := range s.records {
@@ -147,22 +146,22 @@ func (s *segment) scan() error {
 		if check == 0 {
 			continue
 		}
-		if check != r.sum() {
-			return fmt.Errorf("record %d is damaged", i)
+		if check != r.checksum() {
+			return fmt.Errorf("record %d: checksum does not match", i)
 		}
 		switch r.kind {
 		case kindWord:
 			if int(r.hour) != len(texts) {
-				return fmt.Errorf("record %d is a word out of order", i)
+				return fmt.Errorf("record %d: word out of order", i)
 			}
 			texts = append(texts, string(r.word()))
 		case kindTotal:
 			if int(max(r.family, r.costKey, r.reason)) >= len(texts) {
-				return fmt.Errorf("record %d refers to a word that is missing", i)
+				return fmt.Errorf("record %d refers to a missing word", i)
 			}
-			s.touch(uint32(i))
+			s.markDirty(uint32(i))
 		default:
-			return fmt.Errorf("record %d is of an unknown kind", i)
+			return fmt.Errorf("record %d has an unknown kind", i)
 		}
 	}
 	s.texts.Store(&texts)

@@ -14,18 +14,18 @@ func numberedKey(i int) toksta.KeyID {
 	return toksta.KeyID(fmt.Sprintf("key_01ARZ3NDEKTSV4RR%010d", i))
 }
 
-// nothing is what counting is measured against.
-type nothing struct{}
+// noopCounter is the baseline of the benchmark.
+type noopCounter struct{}
 
-func (nothing) Count(Event) error { return nil }
+func (noopCounter) Count(Increment) error { return nil }
 
-// BenchmarkCount measures one more call of a known slot, through an interface
-// as verification calls it.
+// BenchmarkCount measures a call of an existing slot, through an interface as internal/verify calls
+// it.
 func BenchmarkCount(b *testing.B) {
 	e := call(noon())
 	e.Agent, e.Addr = "curl/8.5.0", netip.MustParseAddr("203.0.113.7")
-	meter := open(b, Config{Sink: &ledger{}})
-	for name, counter := range map[string]interface{ Count(Event) error }{"nothing": nothing{}, "meter": meter} {
+	meter := open(b, Config{Sink: &memStore{}})
+	for name, counter := range map[string]interface{ Count(Increment) error }{"nothing": noopCounter{}, "meter": meter} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -49,9 +49,10 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-// BenchmarkStrict measures Count with its write to the disk, four at a time.
+// BenchmarkStrict measures Count including its write to the disk, with four concurrent callers per
+// core.
 func BenchmarkStrict(b *testing.B) {
-	m := open(b, Config{Sink: &ledger{}, Strict: true})
+	m := open(b, Config{Sink: &memStore{}, Strict: true})
 	b.SetParallelism(4)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -62,8 +63,9 @@ func BenchmarkStrict(b *testing.B) {
 	})
 }
 
-// heap is what is reachable. What pools hold goes with the second collection.
-func heap() uint64 {
+// reachableHeap returns the bytes of reachable memory. The second collection frees the content of
+// pools.
+func reachableHeap() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var s runtime.MemStats

@@ -24,34 +24,34 @@ const (
 	childDir     = "METER_TEST_DIR"
 	childStore   = "METER_TEST_STORE"
 	childMode    = "METER_TEST_MODE"
-	childFlushes = "METER_TEST_FLUSHES" // it kills itself after so many; 0: it does not
+	childFlushes = "METER_TEST_FLUSHES" // number after which the child kills itself; 0: never
 )
 
 const (
 	killWorkers = 8
 	killKeys    = 5
-	killCredits = 2 // of each call
+	killCredits = 2 // per call
 )
 
-// The ways a child counts: the right one, and two that must be caught.
+// The designs that a child can use: the right one, and two wrong ones that the test must detect.
 const (
 	modeRight       = "right"
-	modeDifferences = "differences" // flushes what was added since the last flush
-	modeAfterwards  = "afterwards"  // answers first, counts by way of a channel
+	modeDifferences = "differences" // flushes the increase since the last flush
+	modeAsync       = "async"       // acknowledges first, counts through a channel
 )
 
-// What a child notes on standard output: each call before it tries to count it
-// and again as the answer, and how its flushes end.
+// A child writes reports to standard output: for each call before it tries to count it and after it
+// was counted, and for the result of each flush.
 const (
-	noteTried byte = iota
-	noteAnswered
-	noteFlushed
-	noteFailed
+	reportTried byte = iota
+	reportAcked
+	reportFlushed
+	reportFailed
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		s := site{dir, os.Getenv(childStore), os.Getenv(childMode)}
+		s := childConfig{dir, os.Getenv(childStore), os.Getenv(childMode)}
 		if err := s.countUntilKilled(os.Getenv(childFlushes)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -61,21 +61,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// site is where a child counts and the one that comes after it.
-type site struct{ dir, store, mode string }
+// childConfig configures a child and its successors in the same directory.
+type childConfig struct{ dir, store, mode string }
 
-func (s site) journal() string { return filepath.Join(s.dir, "meter") }
+func (s childConfig) journal() string { return filepath.Join(s.dir, "meter") }
 
-// open opens store and meter. Hours pass every 40 ms, so that files come and
-// go while it is killed.
-func (s site) open() (*Meter, *sqlstore.Store, error) {
+// open opens the store and the meter. An hour lasts 40 ms, so that files are created and deleted
+// while the child is killed.
+func (s childConfig) open() (*Meter, *sqlstore.Store, error) {
 	db, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: s.store})
 	if err != nil {
 		return nil, nil, err
 	}
 	var sink Sink = db
 	if s.mode == modeDifferences {
-		sink = &differences{db, map[string]map[store.UsageSlot]int64{}}
+		sink = &differencesSink{db, map[string]map[store.UsageSlot]int64{}}
 	}
 	m, err := Open(Config{Dir: s.journal(), Sink: sink, FlushEvery: 3 * time.Millisecond, Now: quickHours})
 	return m, db, err
@@ -85,8 +85,8 @@ func quickHours() time.Time {
 	return noon().Add(time.Since(noon()) / (40 * time.Millisecond) % 6 * time.Hour)
 }
 
-// countUntilKilled is the child.
-func (s site) countUntilKilled(flushes string) error {
+// countUntilKilled is the main function of a child.
+func (s childConfig) countUntilKilled(flushes string) error {
 	m, _, err := s.open()
 	if err != nil {
 		return err
@@ -95,10 +95,10 @@ func (s site) countUntilKilled(flushes string) error {
 	if err != nil {
 		return err
 	}
-	m.config.Sink = &watched{Sink: m.config.Sink, last: last}
+	m.config.Sink = &reportingSink{Sink: m.config.Sink, last: last}
 	counter := m.Count
-	if s.mode == modeAfterwards {
-		counter = later(m)
+	if s.mode == modeAsync {
+		counter = countAsync(m)
 	}
 	failed := make(chan error)
 	go func() { failed <- m.Run(context.Background()) }()
@@ -114,56 +114,56 @@ func (s site) countUntilKilled(flushes string) error {
 	return <-failed
 }
 
-func countOne(count func(Event) error, key int) error {
+func countOne(count func(Increment) error, key int) error {
 	e := call(quickHours())
 	e.KeyID = killKey(key)
 	e.Charge.Credits = killCredits
-	if err := note(noteTried, key, e.Now); err != nil {
+	if err := report(reportTried, key, e.Now); err != nil {
 		return err
 	}
 	if err := count(e); err != nil {
 		return err
 	}
-	return note(noteAnswered, key, e.Now)
+	return report(reportAcked, key, e.Now)
 }
 
 func killKey(i int) toksta.KeyID { return toksta.KeyID(testKey[:len(testKey)-1] + strconv.Itoa(i)) }
 
-// note writes eight bytes, which a pipe takes whole or not at all.
-func note(what byte, key int, at time.Time) error {
+// report writes eight bytes, which a pipe accepts as a whole or not at all.
+func report(what byte, key int, at time.Time) error {
 	n := [8]byte{what, byte(key)}
 	binary.BigEndian.PutUint32(n[4:], uint32(at.Unix()/3600))
 	_, err := os.Stdout.Write(n[:])
 	return err
 }
 
-// watched notes how flushes end. After the last that it is to see, the store
-// has committed and its process dies before anything of it learns that.
-type watched struct {
+// reportingSink reports the result of each flush. After the last flush, the process dies at the
+// moment when the store has committed and the meter does not know it yet.
+type reportingSink struct {
 	Sink
 	done atomic.Int64
 	last int64
 }
 
-func (w *watched) Flush(ctx context.Context, b store.UsageBatch) error {
+func (w *reportingSink) Flush(ctx context.Context, b store.UsageBatch) error {
 	err := w.Sink.Flush(ctx, b)
 	if err != nil {
-		return errors.Join(err, note(noteFailed, 0, time.Time{}))
+		return errors.Join(err, report(reportFailed, 0, time.Time{}))
 	}
 	if w.done.Add(1) == w.last {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
-	return note(noteFlushed, 0, time.Time{})
+	return report(reportFlushed, 0, time.Time{})
 }
 
-// differences makes a store of the kind that adds up: each flush is a row of
-// its own with what came since the last one.
-type differences struct {
+// differencesSink implements the wrong design: each flush is a new row with the increase since the
+// last flush.
+type differencesSink struct {
 	Sink
 	sent map[string]map[store.UsageSlot]int64
 }
 
-func (d *differences) Flush(ctx context.Context, b store.UsageBatch) error {
+func (d *differencesSink) Flush(ctx context.Context, b store.UsageBatch) error {
 	for i := range b.Totals {
 		t := &b.Totals[i]
 		if d.sent[b.Epoch] == nil {
@@ -178,12 +178,12 @@ func (d *differences) Flush(ctx context.Context, b store.UsageBatch) error {
 	return d.Sink.Flush(ctx, b)
 }
 
-func later(m *Meter) func(Event) error {
-	events := make(chan Event, 1<<16)
+func countAsync(m *Meter) func(Increment) error {
+	events := make(chan Increment, 1<<16)
 	go func() {
 		for e := range events {
 			_ = m.Count(e)
 		}
 	}()
-	return func(e Event) error { events <- e; return nil }
+	return func(e Increment) error { events <- e; return nil }
 }

@@ -2,22 +2,22 @@ package meter
 
 import "sync"
 
-// commit is a group commit: whoever finds no run under way makes the next one,
-// for all who came while the last one ran. It needs no goroutine of its own,
-// and a lone caller waits for one run only.
-type commit struct {
+// groupCommit merges concurrent calls into few runs. A caller that finds no active run starts the
+// next one, for all callers that arrived during the last run. It needs no goroutine, and a single
+// caller waits for one run only.
+type groupCommit struct {
 	mu      sync.Mutex
-	done    sync.Cond // a run has ended; on mu
+	done    sync.Cond // signals the end of a run; uses mu
 	running bool
-	started uint64 // runs so far
+	started uint64 // number of runs started
 	ended   uint64 // number of the last run that ended
-	err     error  // of that run
+	err     error  // result of that run
 }
 
-// wait returns once a run of sync that began after the call has ended, with
-// that run's error or a later one's, and whether it was this caller's. A run
-// under way does not count: it may have passed what the caller counted.
-func (c *commit) wait(sync func() error) (mine bool, err error) {
+// wait returns once a run of sync that began after the call has ended. The active run does not
+// count, because it may have missed the caller's data. wait reports whether the caller made the run
+// itself, and returns the error of that run or of a later one.
+func (c *groupCommit) wait(sync func() error) (own bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for due := c.started + 1; c.ended < due; {
@@ -25,7 +25,7 @@ func (c *commit) wait(sync func() error) (mine bool, err error) {
 			c.done.Wait()
 			continue
 		}
-		c.running, mine = true, true
+		c.running, own = true, true
 		c.started++
 		c.mu.Unlock()
 		err := sync()
@@ -33,5 +33,5 @@ func (c *commit) wait(sync func() error) (mine bool, err error) {
 		c.running, c.ended, c.err = false, c.started, err
 		c.done.Broadcast()
 	}
-	return mine, c.err
+	return own, c.err
 }

@@ -19,18 +19,18 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// leave counts three calls and dies, and returns the file left behind.
-func leave(t *testing.T, dir string) string {
+// writeAbandonedJournal counts three calls, simulates a crash, and returns the path of the journal.
+func writeAbandonedJournal(t *testing.T, dir string) string {
 	t.Helper()
-	m := open(t, Config{Dir: dir, Sink: &ledger{}})
+	m := open(t, Config{Dir: dir, Sink: &memStore{}})
 	count(t, m, call(noon()), call(noon()), call(noon()))
 	path := m.current.path
 	crash(m)
 	return path
 }
 
-// at is the place of a record's field in the file.
-func at(record int, field uintptr) int64 {
+// fieldOffset returns the offset in the file of a record's field.
+func fieldOffset(record int, field uintptr) int64 {
 	return int64(headerSize + record*recordSize + int(field))
 }
 
@@ -41,42 +41,41 @@ func overwrite(offset int64, b ...byte) func(*os.File) error {
 	}
 }
 
-func cut(size int64) func(*os.File) error {
+func truncateTo(size int64) func(*os.File) error {
 	return func(f *os.File) error { return f.Truncate(size) }
 }
 
-// olderVersion writes a header that is whole, of a version before this one.
+// olderVersion writes a valid header of an earlier version.
 func olderVersion(f *os.File) error {
 	h := header{magic: magic(), version: version - 1, recordSize: uint32(recordSize), records: perSegment}
-	h.check = h.sum()
+	h.check = h.checksum()
 	return overwrite(0, unsafe.Slice((*byte)(unsafe.Pointer(&h)), unsafe.Sizeof(h))...)(f)
 }
 
-// Guarantee: a file that is torn, cut off or of another version is kept and
-// reported, and not one number of it is guessed; the files beside it are
-// adopted all the same.
+// Guarantee: a file that is torn, truncated or of another version is kept and reported, and none of
+// its numbers is used. The files beside it are adopted.
 func TestDamagedFilesArePutAside(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(*os.File) error{
-		"empty":                   cut(0),
-		"cut within the header":   cut(100),
-		"cut within the records":  cut(int64(segmentSize) - 1),
-		"grown":                   cut(int64(segmentSize) + 1),
+		"empty":                   truncateTo(0),
+		"cut within the header":   truncateTo(100),
+		"cut within the records":  truncateTo(int64(segmentSize) - 1),
+		"grown":                   truncateTo(int64(segmentSize) + 1),
 		"not a journal":           overwrite(0, 'x'),
 		"older version":           olderVersion,
 		"version unreadable":      overwrite(int64(unsafe.Offsetof(header{}.version)), 9),
 		"epoch torn":              overwrite(int64(unsafe.Offsetof(header{}.epoch)), 'x', 'x'),
-		"key torn":                overwrite(at(2, unsafe.Offsetof(record{}.text)+idField+5), 'x'),
-		"hour torn":               overwrite(at(2, unsafe.Offsetof(record{}.hour)), 1),
-		"checksum torn":           overwrite(at(2, unsafe.Offsetof(record{}.check)), 1),
-		"a word gone":             overwrite(at(1, unsafe.Offsetof(record{}.check)), 0, 0, 0, 0),
-		"a stray checksum":        overwrite(at(99, unsafe.Offsetof(record{}.check)), 7),
-		"a length that cannot be": overwrite(at(2, unsafe.Offsetof(record{}.text)), 255),
+		"key torn":                overwrite(fieldOffset(2, unsafe.Offsetof(record{}.text)+idField+5), 'x'),
+		"hour torn":               overwrite(fieldOffset(2, unsafe.Offsetof(record{}.hour)), 1),
+		"checksum torn":           overwrite(fieldOffset(2, unsafe.Offsetof(record{}.check)), 1),
+		"a word gone":             overwrite(fieldOffset(1, unsafe.Offsetof(record{}.check)), 0, 0, 0, 0),
+		"a stray checksum":        overwrite(fieldOffset(99, unsafe.Offsetof(record{}.check)), 7),
+		"a length that cannot be": overwrite(fieldOffset(2, unsafe.Offsetof(record{}.text)), 255),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			path := leave(t, dir)
+			path := writeAbandonedJournal(t, dir)
 			f, err := os.OpenFile(path, os.O_RDWR, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -89,7 +88,7 @@ func TestDamagedFilesArePutAside(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			sink := &ledger{}
+			sink := &memStore{}
 			m := open(t, Config{Dir: dir, Sink: sink, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			count(t, m, call(noon()))
 			flush(t, m)
@@ -113,12 +112,12 @@ func TestDamagedFilesArePutAside(t *testing.T) {
 	}
 }
 
-// Guarantee: a process killed between claiming a record and filling it leaves
-// a journal that is adopted, without that record: nobody was answered for it.
-func TestHalfMadeRecordIsPassedOver(t *testing.T) {
+// Guarantee: a journal with an incomplete record, of a process killed while creating it, is adopted
+// without that record. None of its calls got a response.
+func TestIncompleteRecordIsIgnored(t *testing.T) {
 	t.Parallel()
-	dir, sink := t.TempDir(), &ledger{}
-	m := open(t, Config{Dir: dir, Sink: &ledger{}})
+	dir, sink := t.TempDir(), &memStore{}
+	m := open(t, Config{Dir: dir, Sink: &memStore{}})
 	count(t, m, call(noon()))
 	r := &m.current.records[m.current.next]
 	r.kind, r.hour = kindTotal, 77
@@ -132,23 +131,22 @@ func TestHalfMadeRecordIsPassedOver(t *testing.T) {
 	}
 }
 
-// Guarantee: a process killed while making a file leaves nothing that the next
-// one trips over.
-func TestHalfMadeFileIsRemoved(t *testing.T) {
+// Guarantee: a process killed while creating a file does not prevent the next start.
+func TestIncompleteFileIsRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, strings.Repeat("0", 32)+suffixNew)
 	if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open(t, Config{Dir: dir, Sink: &ledger{}})
+	open(t, Config{Dir: dir, Sink: &memStore{}})
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("still there: %v", err)
 	}
 }
 
-// fill counts calls with new keys until the meter refuses one, and returns how
-// many it took.
+// fill counts calls with new keys until the meter rejects one, and returns the number of counted
+// calls.
 func fill(t *testing.T, m *Meter, most int) (int64, error) {
 	t.Helper()
 	for i := range most {
@@ -161,8 +159,8 @@ func fill(t *testing.T, m *Meter, most int) (int64, error) {
 	return int64(most), nil
 }
 
-// Guarantee: when the disk is full a call that finds no room is refused, known
-// slots count on, nothing crashes (SIGBUS), and room given back is used.
+// Guarantee: when the disk is full, a call of a new slot is rejected, existing slots continue to
+// count, nothing crashes (SIGBUS), and freed space is used.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	now, full, tries := noon(), false, 0
@@ -173,7 +171,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return fallocate(f, size)
 	}
-	dir, sink := t.TempDir(), &ledger{}
+	dir, sink := t.TempDir(), &memStore{}
 	m := open(t, Config{Dir: dir, Sink: sink, Now: func() time.Time { return now }, allocate: limited})
 	full = true
 	counted, err := fill(t, m, 2*perSegment)
@@ -182,7 +180,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	before := tries
 	if _, err := fill(t, m, 2*perSegment); !errors.Is(err, unix.ENOSPC) || tries != before {
-		t.Errorf("refused with %v after %d more tries; a full disk is tried once a second", err, tries-before)
+		t.Errorf("rejected with %v after %d more attempts, want one attempt per second on a full disk", err, tries-before)
 	}
 	known := call(noon())
 	known.KeyID = numberedKey(0)
@@ -199,8 +197,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// Guarantee: as above on a real file system with room for two files, where
-// writing to a hole would kill the process.
+// Guarantee: as above on a real file system with space for two files, where a write to an
+// unallocated page would kill the process.
 func TestFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=20m"); err != nil {
@@ -211,7 +209,7 @@ func TestFullFileSystem(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	sink := &ledger{away: true}
+	sink := &memStore{unavailable: true}
 	m := open(t, Config{Dir: dir, Sink: sink})
 	counted, err := fill(t, m, 3*perSegment)
 	if !errors.Is(err, unix.ENOSPC) {
@@ -227,13 +225,12 @@ func TestFullFileSystem(t *testing.T) {
 	count(t, again, call(noon()))
 }
 
-// Guarantee: in any order of counting, flushing, lost answers, outages, turns
-// of the hour, crashes and restarts, the store ends with exactly the calls
-// that were counted.
+// Guarantee: after any sequence of counts, flushes, lost acknowledgements, outages, changes of the
+// hour, crashes and restarts, the store has exactly the calls that were counted.
 func TestAnyHistory(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, sink, now, want := t.TempDir(), &ledger{}, noon(), map[store.UsageSlot]int64{}
+		dir, sink, now, want := t.TempDir(), &memStore{}, noon(), map[store.UsageSlot]int64{}
 		config := Config{Dir: dir, Sink: sink, Now: func() time.Time { return now }}
 		m := open(t, config)
 		rt.Repeat(map[string]func(*rapid.T){
@@ -245,11 +242,11 @@ func TestAnyHistory(t *testing.T) {
 				want[store.UsageSlot{AccountID: e.AccountID, KeyID: e.KeyID, Family: e.Family, CostKey: e.CostKey, Reason: e.Reason, Hour: now.Unix() / 3600}]++
 			},
 			"flush": func(*rapid.T) { _ = m.Flush(t.Context()) },
-			"store": func(rt *rapid.T) { sink.set(rapid.Bool().Draw(rt, "away"), rapid.Bool().Draw(rt, "lose")) },
+			"store": func(rt *rapid.T) { sink.set(rapid.Bool().Draw(rt, "unavailable"), rapid.Bool().Draw(rt, "lose")) },
 			"clock": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(rt, "minutes")) * time.Minute)
 			},
-			"turn": func(*rapid.T) { _ = m.turn() },
+			"turn": func(*rapid.T) { _ = m.rollHour() },
 			"half full": func(*rapid.T) {
 				m.current.next = max(m.current.next, perSegment/2)
 				_ = m.prepare()
@@ -257,7 +254,7 @@ func TestAnyHistory(t *testing.T) {
 			"full": func(*rapid.T) { m.current.next = perSegment },
 			"restart": func(rt *rapid.T) {
 				if rapid.IntRange(0, 3).Draw(rt, "rarely") > 0 {
-					return // making files is what takes this test's time
+					return // creating files takes most of the time of this test
 				}
 				if rapid.Bool().Draw(rt, "killed") {
 					crash(m)

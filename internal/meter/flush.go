@@ -13,28 +13,27 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// A batch is one transaction of the store: large enough to be cheap, small
-// enough that a backlog of hours does not hold the store's lock.
+// A batch is one transaction of the store: large enough to be cheap, small enough that a backlog of
+// several hours does not hold the store's lock for long.
 const (
-	batchSize  = 4096             // totals handed to the sink at once, about
-	sinkTime   = 15 * time.Second // for one batch: all who flush wait for the one who does
-	closeGrace = 5 * time.Second
-	adoptEvery = time.Minute
+	batchSize    = 4096             // approximate number of totals
+	sinkTimeout  = 15 * time.Second // for one batch, because concurrent callers of Flush wait for the same one
+	closeTimeout = 5 * time.Second
+	adoptEvery   = time.Minute
 )
 
-// Run flushes and writes to the disk until ctx ends. A store that is away is
-// logged when it goes and when it is back, and costs no count.
+// Run flushes totals and writes them to the disk until ctx ends. It logs when the store becomes
+// unavailable and when it is available again. Counting continues meanwhile.
 func (m *Meter) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
-	// Apart, since a store that hangs must not keep totals off the disk.
+	// A separate task, because a store that hangs must not delay writes to the disk.
 	disk := task{"write usage to the disk", m.config.FlushEvery, func(context.Context) error { return m.sync() }}
 	flush := task{"flush usage to the store", m.config.FlushEvery, func(ctx context.Context) error {
-		return errors.Join(m.turn(), m.Flush(ctx))
+		return errors.Join(m.rollHour(), m.Flush(ctx))
 	}}
 	prepare := task{"prepare the next journal", m.config.FlushEvery, func(context.Context) error { return m.prepare() }}
-	// A process that was still ending when this one started leaves its files
-	// now, and so does a neighbour that never comes back.
-	adopt := task{"look for journals left behind", adoptEvery, func(ctx context.Context) error {
+	// Adopts the files of processes that ended after this one started.
+	adopt := task{"adopt journals of dead processes", adoptEvery, func(ctx context.Context) error {
 		return errors.Join(m.recover(ctx), m.adopt(), m.prune())
 	}}
 	for _, t := range []task{disk, flush, prepare, adopt} {
@@ -44,15 +43,15 @@ func (m *Meter) Run(ctx context.Context) error {
 	return nil
 }
 
-// task is something that Run does once per period.
+// task is a job that Run repeats with a period.
 type task struct {
-	what   string // "cannot …", "can … again"
+	name   string // completes "cannot …" and "can … again"
 	period time.Duration
 	work   func(context.Context) error
 }
 
-// repeat does a task at once and then once per period until ctx ends, and logs when it begins and ceases to
-// fail.
+// repeat runs a task at once and then once per period until ctx ends. It logs the first failure and
+// the first success after failures.
 func (m *Meter) repeat(ctx context.Context, t task) {
 	tick := time.NewTicker(t.period)
 	defer tick.Stop()
@@ -63,9 +62,9 @@ func (m *Meter) repeat(ctx context.Context, t task) {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			m.config.Log.Error("cannot "+t.what+"; counting goes on", "error", err)
+			m.config.Log.Error("cannot "+t.name+"; counting goes on", "error", err)
 		case err == nil && failing:
-			m.config.Log.Info("can " + t.what + " again")
+			m.config.Log.Info("can " + t.name + " again")
 		}
 		failing = err != nil
 		select {
@@ -75,9 +74,9 @@ func (m *Meter) repeat(ctx context.Context, t task) {
 	}
 }
 
-// turn begins a new segment with a new hour, so that those of past hours can
-// go once they are flushed. While no new one can be made the old one serves.
-func (m *Meter) turn() error {
+// rollHour starts a new segment when the hour changes, so that past segments can be closed once
+// they are flushed. If no segment can be created, the current one continues.
+func (m *Meter) rollHour() error {
 	now := m.config.Now()
 	m.mu.Lock()
 	due := m.current != nil && m.current.next > 0 && m.hour != now.Unix()/3600
@@ -87,14 +86,14 @@ func (m *Meter) turn() error {
 	}
 	next, err := m.create()
 	if err != nil {
-		return fmt.Errorf("begin the hour's journal: %w", err)
+		return fmt.Errorf("create the journal of the hour: %w", err)
 	}
-	m.seal(func() { m.begin(next, now) })
+	m.seal(func() { m.setCurrent(next, now) })
 	return nil
 }
 
-// prepare makes the next segment when half of the current one is used, so that
-// no call waits for a file to be made unless new slots outrun Run.
+// prepare creates the spare segment when half of the current one is used. A call then waits for the
+// creation of a file only if new slots arrive faster than Run can prepare segments.
 func (m *Meter) prepare() error {
 	m.mu.Lock()
 	due := m.spare == nil && (m.current == nil || m.current.next >= perSegment/2)
@@ -112,9 +111,8 @@ func (m *Meter) prepare() error {
 	return nil
 }
 
-// seal ends the adding to every segment and runs then before anything is
-// counted again. All shards stand still, or one slot could get two records in
-// the new epoch.
+// seal ends additions to every segment and calls then before counting continues. It holds all shard
+// locks meanwhile, because otherwise a slot could get two records in the new epoch.
 func (m *Meter) seal(then func()) {
 	for i := range m.shards {
 		m.shards[i].mu.Lock()
@@ -122,7 +120,7 @@ func (m *Meter) seal(then func()) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range m.all {
+	for _, s := range m.inUse {
 		s.sealed = true
 	}
 	for i := range m.shards {
@@ -132,8 +130,7 @@ func (m *Meter) seal(then func()) {
 	then()
 }
 
-// sync writes every segment to the disk. One that fails does not keep the
-// others from it.
+// sync writes every segment to the disk. It continues after a failure and joins the errors.
 func (m *Meter) sync() error {
 	var errs []error
 	for _, s := range m.segments() {
@@ -142,28 +139,28 @@ func (m *Meter) sync() error {
 	return errors.Join(errs...)
 }
 
-// segments is a snapshot: segments may be added, and on a flush removed, while
-// it is worked through.
+// segments returns a copy of the list of segments, which may change while the caller iterates over
+// it.
 func (m *Meter) segments() []*segment {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.all)
+	return slices.Clone(m.inUse)
 }
 
-// Flush brings the sink up to date with everything counted before the call.
-// Callers at the same time share one flush; one that failed for another caller,
-// whose time may have been over, is tried again.
+// Flush sends all totals counted before the call to the sink. Concurrent callers share one flush.
+// If the shared flush fails, a caller that did not run it tries again, because the failure may be
+// due to the other caller's context.
 func (m *Meter) Flush(ctx context.Context) error {
 	for {
-		mine, err := m.flushes.wait(func() error { return m.flush(ctx) })
-		if mine || err == nil {
+		own, err := m.flushes.wait(func() error { return m.flushAll(ctx) })
+		if own || err == nil {
 			return err
 		}
 	}
 }
 
-// flush is Flush for one caller.
-func (m *Meter) flush(ctx context.Context) error {
+// flushAll flushes every segment.
+func (m *Meter) flushAll(ctx context.Context) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
 	for _, s := range m.segments() {
@@ -174,16 +171,16 @@ func (m *Meter) flush(ctx context.Context) error {
 	return nil
 }
 
-// FlushOf brings the sink up to date with what was counted for these accounts
-// before the call, and leaves the rest to the next Flush.
+// FlushOf sends the totals of the given accounts, counted before the call, to the sink. It leaves
+// the others to the next Flush.
 func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
 	for _, s := range m.segments() {
-		taken := s.takeOf(accounts)
+		taken := s.takeDirtyOf(accounts)
 		for numbers := range slices.Chunk(taken, batchSize) {
-			if err := m.deliver(ctx, m.batch(s, numbers)); err != nil {
-				s.restore(taken)
+			if err := m.send(ctx, m.batch(s, numbers)); err != nil {
+				s.markAllDirty(taken)
 				return fmt.Errorf("flush usage: %w", err)
 			}
 		}
@@ -191,61 +188,61 @@ func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool)
 	return nil
 }
 
-// takeOf is take for the records of some accounts.
-func (s *segment) takeOf(accounts map[toksta.AccountID]bool) []uint32 {
-	return slices.DeleteFunc(s.take(perSegment), func(n uint32) bool {
+// takeDirtyOf does the same as takeDirty for the records of the given accounts.
+func (s *segment) takeDirtyOf(accounts map[toksta.AccountID]bool) []uint32 {
+	return slices.DeleteFunc(s.takeDirty(perSegment), func(n uint32) bool {
 		if accounts[toksta.AccountID(s.records[n].account())] {
 			return false
 		}
-		s.touch(n)
+		s.markDirty(n)
 		return true
 	})
 }
 
-// deliver hands the sink one batch. A sink that hangs is given up, even where
-// the caller has no end: the next try may find it well.
-func (m *Meter) deliver(ctx context.Context, b store.UsageBatch) error {
-	ctx, cancel := context.WithTimeout(ctx, sinkTime)
+// send passes one batch to the sink, with a timeout of its own, because the next attempt at a sink
+// that hangs may succeed.
+func (m *Meter) send(ctx context.Context, b store.UsageBatch) error {
+	ctx, cancel := context.WithTimeout(ctx, sinkTimeout)
 	defer cancel()
 	return m.config.Sink.Flush(ctx, b)
 }
 
-// flushSegment hands over what changed, and deletes the segment when nothing
-// can change any more.
+// flushSegment sends the dirty records of a segment. If the segment is sealed, it then closes the
+// epoch and retires the segment.
 func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	m.mu.Lock()
 	last := s.sealed
 	m.mu.Unlock()
 	for {
-		numbers := s.take(batchSize)
+		numbers := s.takeDirty(batchSize)
 		if len(numbers) == 0 {
 			break
 		}
-		if err := m.deliver(ctx, m.batch(s, numbers)); err != nil {
-			s.restore(numbers)
+		if err := m.send(ctx, m.batch(s, numbers)); err != nil {
+			s.markAllDirty(numbers)
 			return err
 		}
 	}
 	if !last {
 		return nil
 	}
-	// Before the file goes: a process that is killed in between leaves it to
-	// the next one, whose flush is then known for the repeat that it is.
-	if err := m.deliver(ctx, store.UsageBatch{Epoch: s.epoch, Close: true}); err != nil {
+	// The epoch is closed before the file is removed. If the process is killed in between, the next
+	// process adopts the file and the store ignores its repeated flush.
+	if err := m.send(ctx, store.UsageBatch{Epoch: s.epoch, Close: true}); err != nil {
 		return err
 	}
 	m.mu.Lock()
-	m.all = slices.DeleteFunc(m.all, func(o *segment) bool { return o == s })
+	m.inUse = slices.DeleteFunc(m.inUse, func(o *segment) bool { return o == s })
 	m.mu.Unlock()
 	err := m.retire(s)
 	m.mu.Lock()
-	m.full = nil // there is room now
+	m.createErr = nil // the disk may have space again
 	m.mu.Unlock()
 	return err
 }
 
-// batch reads the totals of numbered records, and the newest use of each key
-// among them: no slot and no key stands in it twice.
+// batch returns the totals of the numbered records and the newest use of each of their keys. Every
+// slot and every key occurs once.
 func (m *Meter) batch(s *segment, numbers []uint32) store.UsageBatch {
 	b := store.UsageBatch{Epoch: s.epoch, Totals: make([]store.UsageTotal, 0, len(numbers))}
 	uses := map[toksta.KeyID]lastUse{}
@@ -284,8 +281,8 @@ func (s *segment) total(n uint32) store.UsageTotal {
 	}
 }
 
-// lastUse reads a cell under its shard's lock. An adopted segment has none: what
-// its owner knew of last uses died with it, at most one flush old.
+// lastUse returns the last use in a cell, under its shard's lock. Adopted segments have no cells:
+// last uses since the owner's last flush are lost.
 func (m *Meter) lastUse(s *segment, n uint32) lastUse {
 	if s.cells == nil {
 		return lastUse{}
@@ -297,11 +294,11 @@ func (m *Meter) lastUse(s *segment, n uint32) lastUse {
 	return c.use
 }
 
-// Close ends counting and flushes one last time. What cannot be flushed stays
-// in files that the next process adopts; the error says so.
+// Close stops counting and flushes once more. If the flush fails, it returns the error, and the
+// files remain for the next process to adopt.
 func (m *Meter) Close() error {
 	m.seal(func() { m.closed, m.current = true, nil })
-	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	errs := []error{m.Flush(ctx)}
 	if m.spare != nil {
@@ -312,7 +309,7 @@ func (m *Meter) Close() error {
 		errs = append(errs, s.sync(), s.close())
 	}
 	m.mu.Lock()
-	m.all = nil
+	m.inUse = nil
 	m.mu.Unlock()
 	return errors.Join(errs...)
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// picky is a sink that remembers who was flushed, or fails.
-type picky struct {
-	away    bool
-	flushed map[toksta.AccountID]int64
-	epochs  []string
+// recordingSink records the flushed accounts, or fails.
+type recordingSink struct {
+	unavailable bool
+	flushed     map[toksta.AccountID]int64
+	epochs      []string
 }
 
-func (p *picky) Flush(_ context.Context, b store.UsageBatch) error {
-	if p.away {
-		return errors.New("away")
+func (p *recordingSink) Flush(_ context.Context, b store.UsageBatch) error {
+	if p.unavailable {
+		return errors.New("unavailable")
 	}
 	for _, t := range b.Totals {
 		p.flushed[t.AccountID] = t.Calls
@@ -30,27 +30,27 @@ func (p *picky) Flush(_ context.Context, b store.UsageBatch) error {
 	return nil
 }
 
-// Guarantee: a flush of some accounts, even one that fails, costs no other flush
-// a total, and every epoch can be told to be its process's own.
+// Guarantee: a flush of some accounts, even a failed one, does not remove totals from other
+// flushes, and the process of every epoch can be identified.
 func TestFlushOf(t *testing.T) {
 	t.Parallel()
-	sink := &picky{flushed: map[toksta.AccountID]int64{}}
+	sink := &recordingSink{flushed: map[toksta.AccountID]int64{}}
 	m, err := Open(Config{Dir: t.TempDir(), Sink: sink})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	for _, id := range []toksta.AccountID{"acct_a", "acct_b"} {
-		if err := m.Count(Event{AccountID: id, KeyID: "key_1", Calls: 1, Now: time.Now()}); err != nil {
+		if err := m.Count(Increment{AccountID: id, KeyID: "key_1", Calls: 1, Now: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	some := map[toksta.AccountID]bool{"acct_a": true}
-	sink.away = true
+	sink.unavailable = true
 	if m.FlushOf(t.Context(), some) == nil {
-		t.Error("a flush that failed says nothing")
+		t.Error("a failed flush returned no error")
 	}
-	sink.away = false
+	sink.unavailable = false
 	if err := m.FlushOf(t.Context(), some); err != nil || len(sink.flushed) != 1 || sink.flushed["acct_a"] != 1 {
 		t.Errorf("flushed %v, %v; want acct_a alone", sink.flushed, err)
 	}
@@ -64,27 +64,27 @@ func TestFlushOf(t *testing.T) {
 	}
 }
 
-// stuck is a sink whose first flush is never answered, like a database behind
-// a network that drops every packet.
-type stuck struct {
-	asked int
-	got   chan struct{}
+// hangingSink is a sink whose first flush never returns, like a database behind a network that
+// drops every packet.
+type hangingSink struct {
+	calls int
+	done  chan struct{}
 }
 
-func (s *stuck) Flush(ctx context.Context, _ store.UsageBatch) error {
-	if s.asked++; s.asked == 1 {
+func (s *hangingSink) Flush(ctx context.Context, _ store.UsageBatch) error {
+	if s.calls++; s.calls == 1 {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	close(s.got)
+	close(s.done)
 	return nil
 }
 
-// Guarantee: a flush that hangs is given up, so that usage reports and what
-// other nodes are told of charges go on once the store is back.
+// Guarantee: a flush that hangs times out, so that usage reports and the exchange of charges
+// continue once the store is available again.
 func TestSinkThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &stuck{got: make(chan struct{})}
+		sink := &hangingSink{done: make(chan struct{})}
 		m := open(t, Config{Sink: sink})
 		count(t, m, call(noon()))
 		go func() { _ = m.Flush(context.Background()) }()
@@ -93,7 +93,7 @@ func TestSinkThatHangs(t *testing.T) {
 			t.Error(err)
 		}
 		select {
-		case <-sink.got:
+		case <-sink.done:
 		default:
 			t.Error("nothing was flushed")
 		}

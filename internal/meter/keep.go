@@ -14,39 +14,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suffixFlushed names a segment whose totals are all in the store. It is kept
-// for a while: a store that is restored from a backup does not have them.
+// suffixFlushed is the suffix of a segment whose totals are all in the store. The file is kept for
+// a while, because a store that is restored from a backup may lack them.
 const suffixFlushed = ".flushed"
 
-// leaveFree is how much of the disk flushed segments never take.
-const leaveFree = 1 << 30
+// minFreeSpace is the disk space in bytes that kept segments must leave free.
+const minFreeSpace = 1 << 30
 
-// retire closes a segment whose totals are all in the store, and keeps its used
-// part under another name. The name comes first: a file that is live is whole.
+// retire closes a segment whose totals are all in the store, and keeps the used part of its file
+// under another name. It renames the file before it truncates it, because a live file must be
+// complete.
 func (m *Meter) retire(s *segment) error {
 	used := s.used()
 	if m.config.Keep <= 0 || used == 0 {
-		return errors.Join(gone(os.Remove(s.path)), s.close())
+		return errors.Join(ignoreNotExist(os.Remove(s.path)), s.close())
 	}
 	kept := strings.TrimSuffix(s.path, suffixLive) + suffixFlushed
 	if err := os.Rename(s.path, kept); err != nil {
-		return errors.Join(gone(err), s.close())
+		return errors.Join(ignoreNotExist(err), s.close())
 	}
 	err := unix.Munmap(s.mem)
 	s.mem, s.records = nil, nil
 	return errors.Join(err, s.file.Truncate(int64(headerSize+used*recordSize)), s.close())
 }
 
-// gone is err, except for a file that is not there: its last owner flushed it
-// while it was being adopted.
-func gone(err error) error {
+// ignoreNotExist returns nil if the file does not exist: its last owner flushed it while it was
+// being adopted. It returns any other error unchanged.
+func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// used returns the number of records up to the last one in force.
+// used returns the number of records up to the last complete one.
 func (s *segment) used() int {
 	n := len(s.records)
 	for n > 0 && s.records[n-1].check.Load() == 0 {
@@ -55,14 +56,13 @@ func (s *segment) used() int {
 	return n
 }
 
-// recover makes live again each flushed segment whose epoch the store does not
-// know to be closed: the store was restored from a backup. Once it has asked
-// for every segment it does nothing.
+// recover makes kept segments live again whose epochs are not closed in the store: the store was
+// restored from a backup. Once all segments have been checked, further calls do nothing.
 func (m *Meter) recover(ctx context.Context) error {
 	if m.recovered || m.config.Epochs == nil {
 		return nil
 	}
-	paths, err := m.flushed()
+	paths, err := m.flushedPaths()
 	if err != nil {
 		return err
 	}
@@ -71,33 +71,33 @@ func (m *Meter) recover(ctx context.Context) error {
 		epoch := strings.TrimSuffix(filepath.Base(path), suffixFlushed)
 		closed, err := m.config.Epochs.EpochClosed(ctx, epoch)
 		if err != nil {
-			return fmt.Errorf("ask for epoch %s: %w", epoch, err)
+			return fmt.Errorf("check epoch %s: %w", epoch, err)
 		}
 		if closed {
 			continue
 		}
-		// The rest of the file was never used: the size first, so that a live
-		// file is whole.
+		// The size is restored before the name, because a live file must be complete. The added part is
+		// empty.
 		err = os.Truncate(path, int64(segmentSize))
 		if err == nil {
 			err = os.Rename(path, strings.TrimSuffix(path, suffixFlushed)+suffixLive)
 		}
-		if gone(err) != nil {
+		if ignoreNotExist(err) != nil {
 			return err
 		}
 		recovered++
 	}
 	if recovered > 0 {
-		m.config.Log.Warn("the store is an older one: usage counted since its backup is flushed again", "journals", recovered)
+		m.config.Log.Warn("the store was restored from a backup; flushing the usage counted since then", "journals", recovered)
 	}
 	m.recovered = true
 	return nil
 }
 
-// prune removes flushed segments that are older than is asked for, and the
-// oldest ones as long as the disk is nearly full.
+// prune removes segments that were kept for longer than Keep. If the disk is nearly full, it
+// removes the oldest kept segments first, until there is enough space.
 func (m *Meter) prune() error {
-	paths, err := m.flushed()
+	paths, err := m.flushedPaths()
 	if err != nil {
 		return err
 	}
@@ -113,22 +113,22 @@ func (m *Meter) prune() error {
 	}
 	slices.SortFunc(files, func(a, b file) int { return a.at.Compare(b.at) })
 	for _, f := range files {
-		full, err := isFull(m.config.Dir)
+		full, err := isLowOnSpace(m.config.Dir)
 		if err != nil {
 			return err
 		}
 		if !full && time.Since(f.at) < m.config.Keep {
 			return nil
 		}
-		if err := gone(os.Remove(f.path)); err != nil {
+		if err := ignoreNotExist(os.Remove(f.path)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// flushed returns the paths of the flushed segments.
-func (m *Meter) flushed() ([]string, error) {
+// flushedPaths returns the paths of the kept segments.
+func (m *Meter) flushedPaths() ([]string, error) {
 	entries, err := os.ReadDir(m.config.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("list the flushed journals: %w", err)
@@ -142,10 +142,10 @@ func (m *Meter) flushed() ([]string, error) {
 	return paths, nil
 }
 
-func isFull(dir string) (bool, error) {
+func isLowOnSpace(dir string) (bool, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return false, fmt.Errorf("ask for the free space of %s: %w", dir, err)
+		return false, fmt.Errorf("read the free space of %s: %w", dir, err)
 	}
-	return s.Bavail*uint64(s.Bsize) < leaveFree, nil
+	return s.Bavail*uint64(s.Bsize) < minFreeSpace, nil
 }

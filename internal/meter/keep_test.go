@@ -12,30 +12,30 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// EpochClosed answers as the real store does.
-func (l *ledger) EpochClosed(_ context.Context, epoch string) (bool, error) {
+// EpochClosed behaves like the real store.
+func (l *memStore) EpochClosed(_ context.Context, epoch string) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.away {
-		return false, errAway
+	if l.unavailable {
+		return false, errUnavailable
 	}
 	return l.closed[epoch], nil
 }
 
-// backup is the store as it is now.
-func (l *ledger) backup() *ledger {
+// backup returns a copy of the store.
+func (l *memStore) backup() *memStore {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := &ledger{epochs: map[string]map[store.UsageSlot]store.UsageTotal{}, uses: maps.Clone(l.uses), closed: maps.Clone(l.closed)}
+	out := &memStore{epochs: map[string]map[store.UsageSlot]store.UsageTotal{}, uses: maps.Clone(l.uses), closed: maps.Clone(l.closed)}
 	for epoch, totals := range l.epochs {
 		out.epochs[epoch] = maps.Clone(totals)
 	}
 	return out
 }
 
-// Guarantee: a store that is restored from a backup gets every call that was
-// counted since, of past hours and of the last one, whether the process was
-// stopped or killed; and asking it again changes nothing.
+// Guarantee: a store that is restored from a backup receives every call that was counted since, of
+// past hours and of the last one, whether the process was stopped or killed. Repeating the recovery
+// changes nothing.
 func TestRestoredStoreGetsEveryCall(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*Meter){
@@ -46,10 +46,10 @@ func TestRestoredStoreGetsEveryCall(t *testing.T) {
 		},
 		"killed": crash,
 	} {
-		now, dir, sink := noon(), t.TempDir(), &ledger{}
+		now, dir, sink := noon(), t.TempDir(), &memStore{}
 		config := Config{Dir: dir, Sink: sink, Now: func() time.Time { return now }, Keep: time.Hour, Epochs: sink}
 		m := open(t, config)
-		var older *ledger
+		var older *memStore
 		counted := int64(0)
 		for hour := range 5 {
 			for range 3 + hour {
@@ -61,7 +61,7 @@ func TestRestoredStoreGetsEveryCall(t *testing.T) {
 				older = sink.backup()
 			}
 			now = now.Add(time.Hour)
-			if err := m.turn(); err != nil {
+			if err := m.rollHour(); err != nil {
 				t.Fatal(err)
 			}
 			flush(t, m)
@@ -72,7 +72,7 @@ func TestRestoredStoreGetsEveryCall(t *testing.T) {
 		if got := older.sum(); got != 3+4 {
 			t.Fatalf("%s: the backup has %d calls", name, got)
 		}
-		for _, s := range []*ledger{older, sink} {
+		for _, s := range []*memStore{older, sink} {
 			config.Sink, config.Epochs = s, s
 			again := open(t, config)
 			recoverAll(t, again)
@@ -87,11 +87,11 @@ func TestRestoredStoreGetsEveryCall(t *testing.T) {
 	}
 }
 
-// Guarantee: a journal whose keeping was interrupted by a kill is recovered as
-// well, and a store that does not answer is asked again.
+// Guarantee: a journal is also recovered if the process was killed while keeping it, and the
+// recovery is repeated while the store is unavailable.
 func TestRecoveryIsRepeated(t *testing.T) {
 	t.Parallel()
-	dir, sink := t.TempDir(), &ledger{}
+	dir, sink := t.TempDir(), &memStore{}
 	m := open(t, Config{Dir: dir, Sink: sink, Keep: time.Hour, Epochs: sink})
 	count(t, m, call(noon()))
 	if err := m.Close(); err != nil {
@@ -107,9 +107,9 @@ func TestRecoveryIsRepeated(t *testing.T) {
 	if err := os.Truncate(kept[0], int64(segmentSize)); err != nil {
 		t.Fatal(err)
 	}
-	empty := &ledger{away: true}
+	empty := &memStore{unavailable: true}
 	again := open(t, Config{Dir: dir, Sink: empty, Keep: time.Hour, Epochs: empty})
-	if err := again.recover(t.Context()); !errors.Is(err, errAway) {
+	if err := again.recover(t.Context()); !errors.Is(err, errUnavailable) {
 		t.Errorf("recover returned %v", err)
 	}
 	empty.set(false, false)
@@ -119,10 +119,10 @@ func TestRecoveryIsRepeated(t *testing.T) {
 	}
 }
 
-// Guarantee: flushed journals do not stay for ever.
-func TestOldFlushedJournalsGo(t *testing.T) {
+// Guarantee: flushed journals are deleted after Keep.
+func TestOldFlushedJournalsAreDeleted(t *testing.T) {
 	t.Parallel()
-	dir, sink := t.TempDir(), &ledger{}
+	dir, sink := t.TempDir(), &memStore{}
 	m := open(t, Config{Dir: dir, Sink: sink, Keep: time.Hour, Epochs: sink})
 	old, young := m.nextEpoch()+suffixFlushed, m.nextEpoch()+suffixFlushed
 	for name, age := range map[string]time.Duration{old: 61 * time.Minute, young: 59 * time.Minute} {
@@ -139,11 +139,11 @@ func TestOldFlushedJournalsGo(t *testing.T) {
 	}
 }
 
-// Guarantee: the meter leaves files alone that are not its own, when its
-// directory is a directory of something else.
+// Guarantee: the meter leaves files alone that are not its own, even if it shares its directory
+// with another program.
 func TestForeignFilesStay(t *testing.T) {
 	t.Parallel()
-	dir, sink := t.TempDir(), &ledger{}
+	dir, sink := t.TempDir(), &memStore{}
 	names := []string{"toksta.yaml.new", "system.journal", "mail.flushed", "0123.new"}
 	long := time.Now().Add(-time.Hour * 1000)
 	for _, name := range names {
@@ -160,7 +160,7 @@ func TestForeignFilesStay(t *testing.T) {
 	}
 }
 
-// recoverAll does what Run does at its start.
+// recoverAll runs the tasks that Run runs at its start.
 func recoverAll(t *testing.T, m *Meter) {
 	t.Helper()
 	if err := errors.Join(m.recover(t.Context()), m.adopt(), m.prune()); err != nil {

@@ -19,28 +19,27 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// keyHour is what the invariant is stated for.
+// keyHour is the granularity at which the invariant is checked.
 type keyHour struct {
 	key  toksta.KeyID
 	hour int64
 }
 
-// history is what the outside saw.
-type history struct{ tried, answered map[keyHour]int64 }
+// history counts the calls that children tried and that were acknowledged: Count returned nil.
+type history struct{ tried, acked map[keyHour]int64 }
 
 func newHistory() history { return history{map[keyHour]int64{}, map[keyHour]int64{}} }
 
 func (h history) add(o history) {
 	for at, n := range o.tried {
 		h.tried[at] += n
-		h.answered[at] += o.answered[at]
+		h.acked[at] += o.acked[at]
 	}
 }
 
-// check states the invariant for calls and credits of every key and hour. What
-// was answered need not be in the usage before it has settled: some is still in
-// journals.
-func (h history) check(rows []store.UsageRow, settled bool) error {
+// check checks acked ≤ counted ≤ tried for the calls and credits of every key and hour. Unless
+// drained, it ignores the lower bound, because some acknowledged calls are still in journals.
+func (h history) check(rows []store.UsageRow, drained bool) error {
 	counted := map[keyHour]store.UsageRow{}
 	for _, row := range rows {
 		counted[keyHour{row.KeyID, row.Hour}] = row
@@ -51,31 +50,31 @@ func (h history) check(rows []store.UsageRow, settled bool) error {
 	}
 	var errs []error
 	for at := range everywhere {
-		c, answered, tried := counted[at], h.answered[at], h.tried[at]
-		if !settled {
-			answered = 0
+		c, acked, tried := counted[at], h.acked[at], h.tried[at]
+		if !drained {
+			acked = 0
 		}
-		if c.Calls < answered || c.Calls > tried {
-			errs = append(errs, fmt.Errorf("%v: answered %d, counted %d, tried %d", at, answered, c.Calls, tried))
+		if c.Calls < acked || c.Calls > tried {
+			errs = append(errs, fmt.Errorf("%v: acked %d, counted %d, tried %d", at, acked, c.Calls, tried))
 		}
-		if n := c.Charge.Credits; n < answered*killCredits || n > tried*killCredits {
-			errs = append(errs, fmt.Errorf("%v: %d credits for %d to %d calls", at, n, answered, tried))
+		if n := c.Charge.Credits; n < acked*killCredits || n > tried*killCredits {
+			errs = append(errs, fmt.Errorf("%v: %d credits for %d to %d calls", at, n, acked, tried))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// child is a process that counts until it is killed, seen from outside.
+// child is a process that counts until it is killed, as seen by its parent.
 type child struct {
-	process  *os.Process
-	counting chan struct{} // closed at its first answer
-	back     chan struct{} // closed when a flush goes through after one failed
-	ended    chan error    // nil: it was killed; seen is whole then
-	seen     history
+	process   *os.Process
+	counting  chan struct{} // closed at the first counted call
+	recovered chan struct{} // closed when a flush succeeds after a failed one
+	ended     chan error    // nil if the child was killed; seen is complete then
+	seen      history
 }
 
-// start runs a child. It kills itself after so many flushes, unless they are 0.
-func (s site) start(t *testing.T, flushes int) *child {
+// start runs a child. If flushes is not 0, the child kills itself after that number of flushes.
+func (s childConfig) start(t *testing.T, flushes int) *child {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -97,54 +96,54 @@ func (s site) start(t *testing.T, flushes int) *child {
 	go func() {
 		err := c.listen(out)
 		if ended := run.Wait(); run.ProcessState.ExitCode() != -1 {
-			err = errors.Join(err, fmt.Errorf("the child ended by itself: %w", ended))
+			err = errors.Join(err, fmt.Errorf("the child was not killed but ended: %w", ended))
 		}
 		c.ended <- err
 	}()
 	return c
 }
 
-// listen takes the child's notes until its end of the pipe closes.
+// listen reads the child's reports until its end of the pipe closes.
 func (c *child) listen(r io.Reader) error {
-	var counting, back sync.Once
+	var counting, recovered sync.Once
 	failed := false
 	in := bufio.NewReaderSize(r, 1<<16)
 	for {
-		var note [8]byte
-		if _, err := io.ReadFull(in, note[:]); errors.Is(err, io.EOF) {
+		var report [8]byte
+		if _, err := io.ReadFull(in, report[:]); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		at := keyHour{killKey(int(note[1])), int64(binary.BigEndian.Uint32(note[4:]))}
-		switch note[0] {
-		case noteTried:
+		at := keyHour{killKey(int(report[1])), int64(binary.BigEndian.Uint32(report[4:]))}
+		switch report[0] {
+		case reportTried:
 			c.seen.tried[at]++
-		case noteAnswered:
-			c.seen.answered[at]++
+		case reportAcked:
+			c.seen.acked[at]++
 			counting.Do(func() { close(c.counting) })
-		case noteFailed:
+		case reportFailed:
 			failed = true
-		case noteFlushed:
+		case reportFlushed:
 			if failed {
-				back.Do(func() { close(c.back) })
+				recovered.Do(func() { close(c.recovered) })
 			}
 		}
 	}
 }
 
-// await returns when it has happened. The child must live to see it.
-func (c *child) await(t *testing.T, it <-chan struct{}) {
+// await waits for an event and fails if the child ends before.
+func (c *child) await(t *testing.T, event <-chan struct{}) {
 	t.Helper()
 	select {
-	case <-it:
+	case <-event:
 	case err := <-c.ended:
-		t.Fatalf("the child did not live: %v", err)
+		t.Fatalf("the child ended too early: %v", err)
 	}
 }
 
-// live returns at a random moment of the child's counting.
-func (c *child) live(t *testing.T) {
+// letCount lets the child count for a random time.
+func (c *child) letCount(t *testing.T) {
 	t.Helper()
 	c.await(t, c.counting)
 	<-time.After(rand.N(120 * time.Millisecond))

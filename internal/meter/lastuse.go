@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// lastUse is a key's newest use as one slot saw it, without pointers, for
-// there is one for each slot.
+// lastUse is the newest use of a key in one slot. It has no pointers, because there is one for each
+// slot.
 type lastUse struct {
 	at        int64 // Unix seconds; 0: none
 	prefix    [16]byte
@@ -16,14 +16,14 @@ type lastUse struct {
 	operation uint16
 }
 
-// maxAgents bounds what callers can make a segment remember: a User-Agent is
-// theirs to invent. One beyond it is not shown.
+// A User-Agent is chosen by the caller, so maxAgents limits the number that one segment stores.
+// Further ones are not shown.
 const (
 	maxAgents = 4096
 	maxNames  = 1 << 16
 )
 
-// names gives a segment's agents and operations numbers. 0 is "".
+// names assigns numbers to the agents and operations of a segment. 0 is "".
 type names struct {
 	mu      sync.Mutex
 	numbers map[string]uint16
@@ -32,8 +32,8 @@ type names struct {
 
 func newNames() *names { return &names{numbers: map[string]uint16{"": 0}, texts: []string{""}} }
 
-// number returns the name's number, 0 for a new one when there are limit. The
-// name is copied, since it may be part of a whole request's header.
+// number returns the number of s, or 0 if s is new and there are already limit names. It copies a
+// new name, because s may share memory with the header of a request.
 func (n *names) number(s string, limit int) uint16 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -53,9 +53,9 @@ func (n *names) text(i uint16) string {
 	return n.texts[i]
 }
 
-// see notes a use, at most one a second: what is shown has no finer grain. A
-// refused call is no use, and neither is the charge of one counted before.
-func (u *lastUse) see(e *Event, n *names) {
+// update records a use, at most one per second, the precision that is shown. Rejected calls and
+// additional charges of counted calls are not uses.
+func (u *lastUse) update(e *Increment, n *names) {
 	at := e.Now.Unix()
 	if at <= u.at || e.Reason != "" || e.Calls == 0 {
 		return
@@ -66,10 +66,10 @@ func (u *lastUse) see(e *Event, n *names) {
 	}
 }
 
-// time has whole seconds.
+// time returns the time of the use in whole seconds.
 func (u lastUse) time() time.Time { return time.Unix(u.at, 0).UTC() }
 
-// address is the network of the use as people read it: "203.0.113.0/24".
+// address returns the network of the use in CIDR notation, for example "203.0.113.0/24".
 func (u lastUse) address() string {
 	a := netip.AddrFrom16(u.prefix)
 	if a.IsUnspecified() {
@@ -78,7 +78,7 @@ func (u lastUse) address() string {
 	return clientPrefix(a).String()
 }
 
-// clientPrefix keeps what tells networks apart and not people: /24 and /48.
+// clientPrefix masks an address to its network, /24 or /48, which does not identify a person.
 func clientPrefix(a netip.Addr) netip.Prefix {
 	a, bits := a.Unmap().WithZone(""), 48
 	if a.Is4() {
@@ -87,8 +87,8 @@ func clientPrefix(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, bits).Masked()
 }
 
-// agentFamily shortens a User-Agent to its first product without version:
-// "curl". A browser's is "browser". What is no plain name is "other".
+// agentFamily returns the first product of a User-Agent without its version, for example "curl". It
+// returns "browser" for browsers and "other" for names with unusual characters.
 func agentFamily(agent string) string {
 	name, _, _ := strings.Cut(agent, " ")
 	name, _, _ = strings.Cut(name, "/")

@@ -19,37 +19,36 @@ import (
 // ErrClosed is returned by Count after Close.
 var ErrClosed = errors.New("meter: closed")
 
-// Sink is where totals go in the end: the store. It must take a total as the
-// greatest of what it has and what it is given.
+// Sink receives the flushed totals: the store. It must keep the greater of the stored and the given
+// total.
 type Sink interface {
 	Flush(ctx context.Context, b store.UsageBatch) error
 }
 
-// Config says how to meter. Dir and Sink are required.
+// Config configures a Meter. Dir and Sink are required.
 type Config struct {
-	// Dir holds the journal's files; it is made when missing. Processes may
-	// share it. It must be on a local file system that keeps the promise of
-	// fallocate (ext4, xfs, tmpfs).
+	// Dir holds the journal's files and is created if missing. Processes may share it. It must be on a
+	// local file system that supports fallocate (ext4, xfs, tmpfs).
 	Dir  string
 	Sink Sink
-	// FlushEvery is the time between flushes, and between writes to the
-	// disk: what a power loss may cost. 0: one second.
+	// FlushEvery is the interval of flushes and of writes to the disk. A power loss can lose the
+	// counts of one interval. 0: one second.
 	FlushEvery time.Duration
-	// Strict makes Count wait until its add is on the disk.
+	// Strict makes Count wait until its addition is on the disk.
 	Strict bool
-	// Keep is how long a file stays once the sink has all of it. Run compares
-	// such files with Epochs, and flushes them again to a sink that was
-	// restored from a backup. 0: no file stays. Epochs is required with Keep.
+	// Keep is the time for which a file is kept after the sink has all of its totals. Run compares
+	// kept files with Epochs, and flushes them again to a sink that was restored from a backup. 0: no
+	// file is kept. Keep requires Epochs.
 	Keep   time.Duration
 	Epochs store.Epochs
 	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger     // nil: nothing is logged
+	Log    *slog.Logger     // nil: noopCounter is logged
 
-	allocate allocate // a test's full disk
+	allocate allocate // tests simulate a full disk
 }
 
-// Event is something to count.
-type Event struct {
+// Increment is one addition to a slot: calls, a charge, or both.
+type Increment struct {
 	AccountID toksta.AccountID
 	KeyID     toksta.KeyID
 	Family    toksta.Family
@@ -57,52 +56,50 @@ type Event struct {
 	Reason    toksta.Reason // "" for an admitted call
 	Calls     int64         // 0 when only a charge is added to a call counted before
 	Charge    toksta.Charge
-	Now       time.Time // its hour is the slot's
+	Now       time.Time // determines the hour of the slot
 
-	// The rest is for the key's last use, kept for admitted calls only.
+	// The remaining fields describe the last use of the key. They are stored for admitted calls only.
 	Addr      netip.Addr
 	Agent     string // User-Agent as sent
 	Operation string
 }
 
-// Meter counts. Count and Flush are safe for concurrent use; Close comes after
-// Run has returned.
+// Meter counts calls. Count and Flush are safe for concurrent use. Close must be called after Run
+// has returned.
 //
-// Locks are taken in this order: flushing, then shards by number, then mu, then
-// the directory's.
+// Locks are taken in this order: flushing, shards by number, mu, the directory's file lock.
 type Meter struct {
 	config Config
-	owner  string        // what this process's epochs begin with
-	made   atomic.Uint32 // epochs
+	owner  string        // prefix of this process's epochs
+	epochs atomic.Uint32 // number of epochs created
 	seed   maphash.Seed
-	commit commit // writes to the disk, when strict
+	syncs  groupCommit // writes to the disk, if strict
 	shards [shards]shard
 
-	mu      sync.Mutex // the rest; taken after a shard's lock, never before
-	current *segment   // takes new slots; nil before the first
-	spare   *segment   // follows current; nil until prepared
-	hour    int64      // when current began
-	all     []*segment // in use, oldest first
-	closed  bool
-	full    error     // why the last segment could not be made
-	retry   time.Time // when to try again
+	mu        sync.Mutex // protects the fields below; never taken before a shard's lock
+	current   *segment   // receives new slots; nil before the first
+	spare     *segment   // the next current; nil until prepared
+	hour      int64      // Unix hours; when current began
+	inUse     []*segment // oldest first
+	closed    bool
+	createErr error     // of the last attempt to create a segment
+	retryAt   time.Time // of the next attempt
 
-	recovered bool // flushed segments were compared with the store; used by one task of Run
+	recovered bool // kept segments were compared with the store; used by one task of Run only
 
-	flushes  commit     // callers of Flush, merged
-	flushing sync.Mutex // one flush at a time
+	flushes  groupCommit // merges concurrent calls of Flush
+	flushing sync.Mutex  // held during a flush
 }
 
-// Open prepares the directory and adopts the files that dead processes left
-// there; their totals go out with the first flush. A damaged file is renamed
-// to end in ".bad" and logged. It starts nothing: see Run, which looks for such
-// files again every minute.
+// Open creates the directory and adopts the files of dead processes; their totals are sent with the
+// first flush. A damaged file is logged and renamed with the suffix ".bad". Open starts no
+// goroutine. Run looks for files of dead processes again every minute.
 func Open(c Config) (*Meter, error) {
 	if c.Dir == "" || c.Sink == nil {
-		return nil, errors.New("meter: a directory and a sink are needed")
+		return nil, errors.New("meter: Dir and Sink are required")
 	}
 	if c.Keep > 0 && c.Epochs == nil {
-		return nil, errors.New("meter: to keep flushed journals, epochs are needed")
+		return nil, errors.New("meter: Keep requires Epochs")
 	}
 	if c.FlushEvery <= 0 {
 		c.FlushEvery = time.Second
@@ -117,10 +114,10 @@ func Open(c Config) (*Meter, error) {
 		c.allocate = fallocate
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the meter's directory: %w", err)
+		return nil, fmt.Errorf("create the journal directory: %w", err)
 	}
 	m := &Meter{config: c, owner: newOwner(), seed: maphash.MakeSeed()}
-	m.commit.done.L, m.flushes.done.L = &m.commit.mu, &m.flushes.mu
+	m.syncs.done.L, m.flushes.done.L = &m.syncs.mu, &m.flushes.mu
 	for i := range m.shards {
 		m.shards[i].grow()
 	}
@@ -129,32 +126,31 @@ func Open(c Config) (*Meter, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.extend(); err != nil {
-		c.Log.Error("the meter cannot count yet", "dir", c.Dir, "error", err)
+	if err := m.nextSegment(); err != nil {
+		c.Log.Error("cannot create a usage journal; calls are rejected until it succeeds", "dir", c.Dir, "error", err)
 	}
 	return m, nil
 }
 
-// Owner is what every epoch of this process begins with, and no other's. Totals
-// of journals that it adopted are in the epochs of those who counted them.
+// Owner returns the prefix of every epoch of this process. Totals of adopted journals keep the
+// epochs of the processes that counted them.
 func (m *Meter) Owner() string { return m.owner }
 
-// Count adds e to its slot. Once it has returned nil the event is in the
-// usage that the store will show, whatever happens to the process. On an error
-// (the disk is full, the meter closed, or in strict mode the disk failed) the
-// call must not be answered as admitted. Unless strict it allocates nothing for a
-// slot that exists.
-func (m *Meter) Count(e Event) error {
+// Count adds e to its slot. Once it has returned nil, the usage in the store will include e, even
+// if the process is killed. On an error (the disk is full, the meter is closed, or in strict mode
+// the disk failed) the call must not be admitted. Unless strict, Count allocates no memory for an
+// existing slot.
+func (m *Meter) Count(e Increment) error {
 	if err := m.count(&e); err != nil || !m.config.Strict {
 		return err
 	}
-	_, err := m.commit.wait(m.sync)
+	_, err := m.syncs.wait(m.sync)
 	return err
 }
 
-// count is Count up to the page cache. The unlock is deferred: a fault in here
-// must fail one call, not stop every other that shares the shard.
-func (m *Meter) count(e *Event) error {
+// count adds e to the totals in the page cache. It defers the unlock so that a panic fails one call
+// and does not block all others of the shard.
+func (m *Meter) count(e *Increment) error {
 	hour := uint32(e.Now.Unix() / 3600)
 	hash := m.hash(e, hour)
 	s := m.shard(hash)
@@ -165,19 +161,18 @@ func (m *Meter) count(e *Event) error {
 		return err
 	}
 	c.record().add(e.Calls, e.Charge)
-	c.use.see(e, c.seg.names)
-	c.seg.touch(c.number)
+	c.use.update(e, c.seg.names)
+	c.seg.markDirty(c.number)
 	return nil
 }
 
-// cell returns the cell of e's slot, which it makes on first use. The caller
-// holds the shard.
-func (m *Meter) cell(s *shard, e *Event, hour, hash uint32) (*cell, error) {
+// cell returns the cell of e's slot and creates it on first use. The caller holds the shard's lock.
+func (m *Meter) cell(s *shard, e *Increment, hour, hash uint32) (*cell, error) {
 	c, at := s.find(e, hour, hash)
 	if c != nil {
 		return c, nil
 	}
-	c, err := m.place(e, hour, hash)
+	c, err := m.createCell(e, hour, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -187,35 +182,34 @@ func (m *Meter) cell(s *shard, e *Event, hour, hash uint32) (*cell, error) {
 	return c, nil
 }
 
-// extend goes on to the next segment, under the meter's lock, and makes it when
-// none is prepared. After a failure it tries again in a second, not for every
-// call: a full disk is met by many calls at once, and each is to be refused
-// quickly.
-func (m *Meter) extend() error {
+// nextSegment makes the spare segment current, or a new segment if there is no spare. After a
+// failure it retries once a second and not for every call: many calls meet a full disk at once and
+// must be rejected quickly. The caller holds mu.
+func (m *Meter) nextSegment() error {
 	if m.closed {
 		return ErrClosed
 	}
 	now := m.config.Now()
 	if m.spare != nil {
-		m.begin(m.spare, now)
+		m.setCurrent(m.spare, now)
 		m.spare = nil
 		return nil
 	}
-	if m.full != nil && now.Before(m.retry) {
-		return m.full
+	if m.createErr != nil && now.Before(m.retryAt) {
+		return m.createErr
 	}
 	s, err := m.create()
 	if err != nil {
-		m.full, m.retry = fmt.Errorf("meter: no room to count: %w", err), now.Add(time.Second)
-		return m.full
+		m.createErr, m.retryAt = fmt.Errorf("meter: create a journal: %w", err), now.Add(time.Second)
+		return m.createErr
 	}
-	m.begin(s, now)
+	m.setCurrent(s, now)
 	return nil
 }
 
-// begin lets new slots go to s. The caller holds mu.
-func (m *Meter) begin(s *segment, now time.Time) {
-	m.full = nil
+// setCurrent directs new slots to s. The caller holds mu.
+func (m *Meter) setCurrent(s *segment, now time.Time) {
+	m.createErr = nil
 	m.current, m.hour = s, now.Unix()/3600
-	m.all = append(m.all, s)
+	m.inUse = append(m.inUse, s)
 }

@@ -27,33 +27,32 @@ const (
 
 func noon() time.Time { return time.Date(2026, 5, 14, 12, 30, 0, 0, time.UTC) }
 
-func call(at time.Time) Event {
-	return Event{
+func call(at time.Time) Increment {
+	return Increment{
 		AccountID: testAccount, KeyID: testKey, Family: "data", CostKey: "profile_enrichment",
 		Calls: 1, Now: at, Operation: "startCreatorEnrichment",
 	}
 }
 
-var errAway = errors.New("the store is away")
+var errUnavailable = errors.New("the store is unavailable")
 
-// ledger is a store in memory that merges as the real one must: each total is
-// the greatest of what it has and what it is given, and of a closed epoch
-// nothing is new.
-type ledger struct {
-	mu      sync.Mutex
-	away    bool
-	lose    bool // commits, yet reports a failure: the answer was lost
-	flushes int
-	epochs  map[string]map[store.UsageSlot]store.UsageTotal
-	uses    map[toksta.KeyID]store.LastUse
-	closed  map[string]bool
+// memStore is a store in memory that merges like the real one: it keeps the greater of the stored
+// and the given total, and ignores totals of a closed epoch.
+type memStore struct {
+	mu          sync.Mutex
+	unavailable bool
+	loseAck     bool // commits, but returns an error: the acknowledgement is lost
+	flushes     int
+	epochs      map[string]map[store.UsageSlot]store.UsageTotal
+	uses        map[toksta.KeyID]store.LastUse
+	closed      map[string]bool
 }
 
-func (l *ledger) Flush(_ context.Context, b store.UsageBatch) error {
+func (l *memStore) Flush(_ context.Context, b store.UsageBatch) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.away {
-		return errAway
+	if l.unavailable {
+		return errUnavailable
 	}
 	l.flushes++
 	if l.epochs == nil {
@@ -82,14 +81,14 @@ func (l *ledger) Flush(_ context.Context, b store.UsageBatch) error {
 			l.uses[u.KeyID] = u
 		}
 	}
-	if l.lose {
-		return errAway
+	if l.loseAck {
+		return errUnavailable
 	}
 	return nil
 }
 
-// calls sums over epochs, as a report does.
-func (l *ledger) calls() map[store.UsageSlot]int64 {
+// calls sums over epochs, like a report.
+func (l *memStore) calls() map[store.UsageSlot]int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := map[store.UsageSlot]int64{}
@@ -101,17 +100,17 @@ func (l *ledger) calls() map[store.UsageSlot]int64 {
 	return out
 }
 
-func (l *ledger) sum() (n int64) {
+func (l *memStore) sum() (n int64) {
 	for _, c := range l.calls() {
 		n += c
 	}
 	return n
 }
 
-func (l *ledger) set(away, lose bool) {
+func (l *memStore) set(unavailable, loseAck bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.away, l.lose = away, lose
+	l.unavailable, l.loseAck = unavailable, loseAck
 }
 
 func open(t testing.TB, c Config) *Meter {
@@ -130,7 +129,7 @@ func open(t testing.TB, c Config) *Meter {
 	return m
 }
 
-// crash lets go of a meter's files as the death of its process does.
+// crash releases a meter's files, as the kernel does when a process dies.
 func crash(m *Meter) {
 	m.seal(func() { m.closed, m.current = true, nil })
 	for _, s := range m.segments() {
@@ -140,11 +139,11 @@ func crash(m *Meter) {
 	if m.spare != nil {
 		_ = m.spare.close()
 	}
-	m.all, m.spare = nil, nil
+	m.inUse, m.spare = nil, nil
 	m.mu.Unlock()
 }
 
-func count(t testing.TB, m *Meter, events ...Event) {
+func count(t testing.TB, m *Meter, events ...Increment) {
 	t.Helper()
 	for _, e := range events {
 		if err := m.Count(e); err != nil {
@@ -169,14 +168,14 @@ func journals(t testing.TB, dir, pattern string) []string {
 	return names
 }
 
-// variants are events for slots that differ from call's in one thing each.
-func variants() map[string]Event {
-	out := map[string]Event{}
-	for what, vary := range map[string]func(*Event){
-		"key": func(e *Event) { e.KeyID = "key_2" }, "account": func(e *Event) { e.AccountID = "acct_2" },
-		"family": func(e *Event) { e.Family = "job" }, "cost key": func(e *Event) { e.CostKey = "other" },
-		"reason": func(e *Event) { e.Reason = toksta.ReasonRateLimited }, "hour": func(e *Event) { e.Now = noon().Add(time.Hour) },
-		"cost key, for none": func(e *Event) { e.CostKey = "" },
+// variants returns increments whose slots differ from the slot of call in one field each.
+func variants() map[string]Increment {
+	out := map[string]Increment{}
+	for what, vary := range map[string]func(*Increment){
+		"key": func(e *Increment) { e.KeyID = "key_2" }, "account": func(e *Increment) { e.AccountID = "acct_2" },
+		"family": func(e *Increment) { e.Family = "job" }, "cost key": func(e *Increment) { e.CostKey = "other" },
+		"reason": func(e *Increment) { e.Reason = toksta.ReasonRateLimited }, "hour": func(e *Increment) { e.Now = noon().Add(time.Hour) },
+		"cost key, for none": func(e *Increment) { e.CostKey = "" },
 	} {
 		e := call(noon())
 		vary(&e)
@@ -185,13 +184,13 @@ func variants() map[string]Event {
 	return out
 }
 
-func hourOf(e Event) int64 { return e.Now.Unix() / 3600 }
+func hourOf(e Increment) int64 { return e.Now.Unix() / 3600 }
 
-// Guarantee: a slot holds what was counted for it and nothing of another key,
-// cost key, reason or hour. Without it one customer pays for another's calls.
-func TestSlotsAreApart(t *testing.T) {
+// Guarantee: a slot never includes calls of another key, cost key, reason or hour. Otherwise one
+// customer pays for the calls of another.
+func TestSlotsAreSeparate(t *testing.T) {
 	t.Parallel()
-	sink := &ledger{}
+	sink := &memStore{}
 	m := open(t, Config{Sink: sink})
 	want, n := map[store.UsageSlot]int64{}, int64(0)
 	for _, e := range variants() {
@@ -210,31 +209,31 @@ func TestSlotsAreApart(t *testing.T) {
 	}
 }
 
-// Guarantee: as above when the hashes of two slots are the same, which no key
-// of a test hits by chance.
-func TestSlotsAreApartWhenHashesMeet(t *testing.T) {
+// Guarantee: as above when the hashes of two slots are equal, which keys of a test do not meet by
+// chance.
+func TestSlotsAreSeparateOnHashCollision(t *testing.T) {
 	t.Parallel()
-	m := open(t, Config{Sink: &ledger{}})
+	m := open(t, Config{Sink: &memStore{}})
 	e, hour := call(noon()), uint32(hourOf(call(noon())))
 	count(t, m, e)
 	hash := m.hash(&e, hour)
 	c, _ := m.shard(hash).find(&e, hour, hash)
-	if c == nil || !c.holds(&e, hour) {
+	if c == nil || !c.matches(&e, hour) {
 		t.Fatal("a slot does not find itself")
 	}
 	for what, other := range variants() {
-		count(t, m, other) // so that its words are known
-		if c.holds(&other, uint32(hourOf(other))) {
-			t.Errorf("another %s is taken for the same slot", what)
+		count(t, m, other) // so that its words exist
+		if c.matches(&other, uint32(hourOf(other))) {
+			t.Errorf("a slot with another %s matches", what)
 		}
 	}
 }
 
-// Guarantee: credits and money reach the store in the parts they were charged
-// in, also when they come after the call was counted.
+// Guarantee: credits and money reach the store in the parts in which they were charged, also if
+// they are charged after the call was counted.
 func TestChargesAddUp(t *testing.T) {
 	t.Parallel()
-	sink := &ledger{}
+	sink := &memStore{}
 	m := open(t, Config{Sink: sink})
 	charge := call(noon())
 	charge.Calls, charge.Charge = 0, toksta.Charge{Credits: 7, Purchased: 2, Overage: 3, OverageMicros: 75_000}
@@ -250,17 +249,17 @@ func TestChargesAddUp(t *testing.T) {
 	}
 }
 
-// Guarantee: a flush repeated, or reported as failed after the store had
-// committed it, changes no number.
+// Guarantee: a repeated flush changes no total, even if the store had committed the first one and
+// returned an error.
 func TestRepeatedFlushChangesNothing(t *testing.T) {
 	t.Parallel()
-	sink := &ledger{}
+	sink := &memStore{}
 	m := open(t, Config{Sink: sink})
 	for range 100 {
 		count(t, m, call(noon()))
 		sink.set(false, true)
-		if err := m.Flush(t.Context()); !errors.Is(err, errAway) {
-			t.Fatalf("flush answered %v", err)
+		if err := m.Flush(t.Context()); !errors.Is(err, errUnavailable) {
+			t.Fatalf("flush returned %v", err)
 		}
 		sink.set(false, false)
 		flush(t, m)
@@ -270,11 +269,10 @@ func TestRepeatedFlushChangesNothing(t *testing.T) {
 	}
 }
 
-// Guarantee: only what changed is written; an idle node costs the store
-// nothing.
+// Guarantee: a flush writes only changed totals, so an idle node causes no writes.
 func TestIdleFlushWritesNothing(t *testing.T) {
 	t.Parallel()
-	sink := &ledger{}
+	sink := &memStore{}
 	m := open(t, Config{Sink: sink})
 	count(t, m, call(noon()))
 	for range 10 {
@@ -285,12 +283,12 @@ func TestIdleFlushWritesNothing(t *testing.T) {
 	}
 }
 
-// Guarantee: counting goes on while the store is away, through the turn of
-// hours and into further segments, and all of it arrives afterwards; then the
-// files of past hours go.
-func TestStoreAwayThenBack(t *testing.T) {
+// Guarantee: counting continues while the store is unavailable, through changes of the hour and
+// into further segments. Afterwards the store receives everything, and the files of past hours are
+// deleted.
+func TestStoreOutage(t *testing.T) {
 	t.Parallel()
-	sink, now, dir := &ledger{away: true}, noon(), t.TempDir()
+	sink, now, dir := &memStore{unavailable: true}, noon(), t.TempDir()
 	m := open(t, Config{Dir: dir, Sink: sink, Now: func() time.Time { return now }})
 	const perHour = 30_000
 	for range 3 {
@@ -299,16 +297,16 @@ func TestStoreAwayThenBack(t *testing.T) {
 			e.KeyID = toksta.KeyID(testKey[:20] + string([]byte{byte('a' + i%26), byte('a' + i/26%26), byte('a' + i/676%26), byte('a' + i/17576)}))
 			count(t, m, e)
 		}
-		if err := m.Flush(t.Context()); !errors.Is(err, errAway) {
-			t.Fatalf("flush answered %v", err)
+		if err := m.Flush(t.Context()); !errors.Is(err, errUnavailable) {
+			t.Fatalf("flush returned %v", err)
 		}
 		now = now.Add(time.Hour)
-		if err := m.turn(); err != nil {
+		if err := m.rollHour(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(journals(t, dir, "*"+suffixLive)); n != 4 {
-		t.Errorf("%d journals while the store is away, want 3 of past hours and the current one", n)
+		t.Errorf("%d journals while the store is unavailable, want 3 of past hours and the current one", n)
 	}
 	sink.set(false, false)
 	flush(t, m)
@@ -320,10 +318,10 @@ func TestStoreAwayThenBack(t *testing.T) {
 	}
 }
 
-// Guarantee: more keys than one file holds are counted like the first.
+// Guarantee: keys that exceed the capacity of one file are counted in the next one.
 func TestFullSegmentIsFollowedByAnother(t *testing.T) {
 	t.Parallel()
-	sink, dir := &ledger{}, t.TempDir()
+	sink, dir := &memStore{}, t.TempDir()
 	m := open(t, Config{Dir: dir, Sink: sink})
 	m.current.next = perSegment - 10
 	for round := range 2 {
@@ -342,15 +340,15 @@ func TestFullSegmentIsFollowedByAnother(t *testing.T) {
 	}
 }
 
-// Guarantee: a clock that is stepped back lowers nothing; what is counted then
-// belongs to the hour the clock showed, though that hour's file is gone.
+// Guarantee: a clock that is stepped back decreases no total. Calls are counted in the hour of the
+// clock, even if the file of that hour is gone.
 func TestClockStepsBack(t *testing.T) {
 	t.Parallel()
-	sink, now := &ledger{}, noon()
+	sink, now := &memStore{}, noon()
 	m := open(t, Config{Sink: sink, Now: func() time.Time { return now }})
 	tick := func(d time.Duration, calls int) {
 		now = now.Add(d)
-		if err := m.turn(); err != nil {
+		if err := m.rollHour(); err != nil {
 			t.Fatal(err)
 		}
 		for range calls {
@@ -372,11 +370,11 @@ func TestClockStepsBack(t *testing.T) {
 	}
 }
 
-// Guarantee: two processes on one directory count side by side; neither takes
-// the other's live files, and each takes a dead one's.
+// Guarantee: two processes count in one directory. Neither adopts the other's live files, and each
+// adopts the files of a dead process.
 func TestTwoMetersOnOneDirectory(t *testing.T) {
 	t.Parallel()
-	sink, dir := &ledger{}, t.TempDir()
+	sink, dir := &memStore{}, t.TempDir()
 	first := open(t, Config{Dir: dir, Sink: sink})
 	count(t, first, call(noon()))
 	second := open(t, Config{Dir: dir, Sink: sink})
@@ -398,12 +396,12 @@ func TestTwoMetersOnOneDirectory(t *testing.T) {
 	}
 }
 
-// Guarantee: what a process leaves that ends after this one has started is not
-// left lying until the next start.
+// Guarantee: the files of a process that ends after this one has started are adopted without a
+// restart.
 func TestLateOrphanIsAdopted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink, dir := &ledger{}, t.TempDir()
-		old := open(t, Config{Dir: dir, Sink: &ledger{}})
+		sink, dir := &memStore{}, t.TempDir()
+		old := open(t, Config{Dir: dir, Sink: &memStore{}})
 		count(t, old, call(noon()))
 		m := open(t, Config{Dir: dir, Sink: sink, Now: time.Now})
 		ctx, stop := context.WithCancel(t.Context())
@@ -419,11 +417,10 @@ func TestLateOrphanIsAdopted(t *testing.T) {
 	})
 }
 
-// Guarantee: looking for orphans and making files at the same moment do not wait
-// for each other for ever, which would stop all counting.
-func TestAdoptingBesideGrowing(t *testing.T) {
+// Guarantee: adopting files while creating files causes no deadlock, which would stop all counting.
+func TestAdoptWhileCreatingSegments(t *testing.T) {
 	t.Parallel()
-	m := open(t, Config{Sink: &ledger{}})
+	m := open(t, Config{Sink: &memStore{}})
 	var both sync.WaitGroup
 	both.Go(func() {
 		for range 200 {
@@ -434,7 +431,7 @@ func TestAdoptingBesideGrowing(t *testing.T) {
 	})
 	for range 50 {
 		m.mu.Lock()
-		err := m.extend()
+		err := m.nextSegment()
 		m.mu.Unlock()
 		if err != nil {
 			t.Fatal(err)
@@ -443,18 +440,18 @@ func TestAdoptingBesideGrowing(t *testing.T) {
 	both.Wait()
 }
 
-// Guarantee: a clean stop leaves no file behind; one without the store leaves
-// all that is missing to the next process.
+// Guarantee: a clean stop leaves no files. A stop while the store is unavailable leaves the
+// unflushed totals to the next process.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	sink, dir := &ledger{away: true}, t.TempDir()
+	sink, dir := &memStore{unavailable: true}, t.TempDir()
 	m := open(t, Config{Dir: dir, Sink: sink})
 	count(t, m, call(noon()))
-	if err := m.Close(); !errors.Is(err, errAway) {
-		t.Fatalf("Close answered %v", err)
+	if err := m.Close(); !errors.Is(err, errUnavailable) {
+		t.Fatalf("Close returned %v", err)
 	}
 	if err := m.Count(call(noon())); !errors.Is(err, ErrClosed) {
-		t.Errorf("Count after Close answered %v", err)
+		t.Errorf("Count after Close returned %v", err)
 	}
 	sink.set(false, false)
 	if err := open(t, Config{Dir: dir, Sink: sink}).Close(); err != nil {
@@ -468,17 +465,17 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Guarantee: an owner sees when and from where a key was last admitted, by
-// network and not by person; a refused call is no use.
+// Guarantee: an account owner sees when and from which network a key was last admitted. The full
+// address is not stored, and a rejected call is not a use.
 func TestLastUse(t *testing.T) {
 	t.Parallel()
-	sink := &ledger{}
+	sink := &memStore{}
 	m := open(t, Config{Sink: sink})
-	first, last, refused := call(noon()), call(noon().Add(3*time.Second)), call(noon().Add(9*time.Second))
+	first, last, rejected := call(noon()), call(noon().Add(3*time.Second)), call(noon().Add(9*time.Second))
 	first.Agent, first.Addr = "python-requests/2.31", netip.MustParseAddr("2001:db8:1:2::3")
 	last.Agent, last.Addr, last.CostKey = "curl/8.5.0", netip.MustParseAddr("::ffff:203.0.113.77"), "other"
-	refused.Reason = toksta.ReasonRateLimited
-	count(t, m, last, first, refused)
+	rejected.Reason = toksta.ReasonRateLimited
+	count(t, m, last, first, rejected)
 	flush(t, m)
 	want := store.LastUse{
 		KeyID: testKey, AccountID: testAccount, At: noon().Add(3 * time.Second),
@@ -489,8 +486,8 @@ func TestLastUse(t *testing.T) {
 	}
 }
 
-// Guarantee: nothing that a caller sends as User-Agent reaches a page as more
-// than a short plain word, and a flood of them is bounded.
+// Guarantee: a User-Agent reaches a page only as a short plain word, and the number of stored ones
+// is limited.
 func TestAgentFamily(t *testing.T) {
 	t.Parallel()
 	for agent, want := range map[string]string{
@@ -510,11 +507,10 @@ func TestAgentFamily(t *testing.T) {
 	}
 }
 
-// Guarantee: what cannot be recorded is refused, never cut short into the slot
-// of somebody else.
-func TestTooLongIsRefused(t *testing.T) {
+// Guarantee: an id that does not fit is rejected and never truncated to the id of another account.
+func TestTooLongIsRejected(t *testing.T) {
 	t.Parallel()
-	m := open(t, Config{Sink: &ledger{}})
+	m := open(t, Config{Sink: &memStore{}})
 	long := call(noon())
 	long.KeyID = toksta.KeyID(testKey + "_and_more")
 	if err := m.Count(long); err == nil {
@@ -528,12 +524,12 @@ func TestTooLongIsRefused(t *testing.T) {
 	count(t, m, call(noon()))
 }
 
-// Guarantee: totals reach disk and store every second without a call from
-// outside, and an outage is logged when it begins and ends, not every second.
+// Guarantee: totals reach the disk and the store every second without a call from outside. The log
+// has one line for the begin and one for the end of an outage.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		sink := &ledger{}
+		sink := &memStore{}
 		m := open(t, Config{Sink: sink, Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -555,20 +551,20 @@ func TestRun(t *testing.T) {
 		if got := sink.sum(); got != 2 {
 			t.Errorf("after the outage the store has %d calls, want 2", got)
 		}
-		if gone, back := strings.Count(log.String(), "cannot flush"), strings.Count(log.String(), "can flush"); gone != 1 || back != 1 {
-			t.Errorf("logged %d failures and %d recoveries, want 1 each:\n%s", gone, back, &log)
+		if failures, recoveries := strings.Count(log.String(), "cannot flush"), strings.Count(log.String(), "can flush"); failures != 1 || recoveries != 1 {
+			t.Errorf("logged %d failures and %d recoveries, want 1 each:\n%s", failures, recoveries, &log)
 		}
 	})
 }
 
-// Guarantee: counting a call in a known slot allocates nothing, also when the
-// last use moves on and when called through an interface.
+// Guarantee: counting a call of an existing slot allocates no memory, also if the last use changes
+// and if called through an interface.
 func TestCountAllocatesNothing(t *testing.T) {
-	m := open(t, Config{Sink: &ledger{}})
+	m := open(t, Config{Sink: &memStore{}})
 	e := call(noon())
 	e.Agent, e.Addr = "curl/8.5.0", netip.MustParseAddr("203.0.113.7")
 	count(t, m, e)
-	var counter interface{ Count(Event) error } = m
+	var counter interface{ Count(Increment) error } = m
 	if n := testing.AllocsPerRun(100, func() {
 		e.Now = e.Now.Add(time.Second)
 		if counter.Count(e) != nil {
@@ -579,11 +575,11 @@ func TestCountAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Guarantee: the directory and its files are for this user alone.
+// Guarantee: only the user of the process can access the directory and its files.
 func TestFilesArePrivate(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "meter")
-	open(t, Config{Dir: dir, Sink: &ledger{}})
+	open(t, Config{Dir: dir, Sink: &memStore{}})
 	for _, path := range append(journals(t, dir, "*"), dir) {
 		info, err := os.Stat(path)
 		if err != nil {

@@ -12,17 +12,16 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// What slots may cost. A slot's heap is its cell and its places in a table that
-// has just doubled, so is three eighths full; the cells of a segment are made at
-// once, so a segment begun counts as a whole.
+// The memory limit per slot: its cell and its entries in a table that has just doubled, so is three
+// eighths full. The cells of a segment are allocated at once, so a segment counts as full.
 const (
-	mostHeapPerSlot = int(unsafe.Sizeof(cell{})) + 8*8/3 + 3
-	slotsPerFile    = perSegment - 8 // room for words
+	maxHeapPerSlot = int(unsafe.Sizeof(cell{})) + 8*8/3 + 3
+	slotsPerFile   = perSegment - 8 // room for words
 )
 
-// Guarantee: an hour in which very many keys are active costs files and memory
-// in proportion, within what the format promises, and all of it reaches either
-// store. TOKSTA_MILLION=1 does it with a million keys and prints the figures.
+// Guarantee: an hour with very many active keys needs files and memory in proportion, within the
+// limits of the format, and either store receives all of it. TOKSTA_MILLION=1 runs it with a
+// million keys and prints the figures.
 func TestMillionActiveKeys(t *testing.T) {
 	for name, url := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "store.db") },
@@ -38,14 +37,14 @@ func TestMillionActiveKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = db.Close() })
-			active(t, keys, db)
+			countActiveKeys(t, keys, db)
 		})
 	}
 }
 
-// active makes one call with each key and holds the limits.
-func active(t *testing.T, keys int, db *sqlstore.Store) {
-	dir, before := t.TempDir(), heap()
+// countActiveKeys makes one call with each key and checks the limits.
+func countActiveKeys(t *testing.T, keys int, db *sqlstore.Store) {
+	dir, before := t.TempDir(), reachableHeap()
 	m := open(t, Config{Dir: dir, Sink: db})
 	start := time.Now()
 	for i := range keys {
@@ -59,7 +58,7 @@ func active(t *testing.T, keys int, db *sqlstore.Store) {
 	}
 	files := len(journals(t, dir, "*"))
 	most := (keys+slotsPerFile-1)/slotsPerFile + 1 // with the prepared one
-	memory := int(heap() - before)
+	memory := int(reachableHeap() - before)
 	start = time.Now()
 	flush(t, m)
 	t.Logf("%d keys: counted in %v, %d files of %d bytes, %d MB of heap, flushed in %v",
@@ -67,7 +66,7 @@ func active(t *testing.T, keys int, db *sqlstore.Store) {
 	if files > most {
 		t.Errorf("%d files, want at most %d", files, most)
 	}
-	if limit := files * perSegment * mostHeapPerSlot; memory > limit {
+	if limit := files * perSegment * maxHeapPerSlot; memory > limit {
 		t.Errorf("%d bytes of heap, want at most %d", memory, limit)
 	}
 	var stored int64

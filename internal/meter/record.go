@@ -9,38 +9,38 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// record is one entry of a segment as it lies in the file: the running totals
-// of a slot, or a word that slots refer to. A record is in force once check is
-// set, which is the last store of its making: a process killed before that has
-// answered nothing on its account.
+// record is one entry of a segment, in the layout of the file: the running totals of a slot, or a
+// word. A word is a string (family, cost key or reason) that is stored once for each segment; slots
+// refer to it by number. A record is complete once check is set, which is the last store of its
+// creation. If a process is killed before that, no call of the record got a response.
 type record struct {
 	totals  [totals]atomic.Int64
-	check   atomic.Uint32 // CRC-32 of everything behind it
+	check   atomic.Uint32 // CRC-32 of the fields below
 	kind    uint32
-	hour    uint32 // Unix hours; the number of a word
+	hour    uint32 // Unix hours; of a word: its number
 	family  uint32 // word numbers, 0 for ""
 	costKey uint32
 	reason  uint32
 	text    [2 * idField]byte // account and key; or the word
 }
 
-// A record is two cache lines and never straddles a page, so the kernel writes
-// it to the disk in one piece. An id is "acct_" or "key_" and 26 characters.
+// A record occupies two cache lines and never crosses a page boundary, so the kernel writes it to
+// the disk in one piece. An id is "acct_" or "key_" and 26 characters.
 const (
-	recordSize = int(unsafe.Sizeof(record{}))
-	checked    = int(unsafe.Offsetof(record{}.kind))
-	idField    = 32
-	maxWord    = 2*idField - 1
+	recordSize    = int(unsafe.Sizeof(record{}))
+	checksumStart = int(unsafe.Offsetof(record{}.kind))
+	idField       = 32
+	maxWord       = 2*idField - 1
 )
 
-// The kinds of records. 0 is what a file is allocated with, so it is none.
+// The kinds of records. A file is allocated with zeros, so 0 is not a kind.
 const (
 	kindTotal uint32 = 1 + iota
 	kindWord
 )
 
-// The running totals of a slot, by position. They only ever grow: the store
-// keeps the greatest it was given, so one that fell would not be seen.
+// The running totals of a slot, by position. They never decrease: the store keeps the greatest
+// value, so a decrease would be ignored.
 const (
 	calls = iota
 	credits
@@ -50,40 +50,40 @@ const (
 	totals
 )
 
-// sum is the checksum of the record's identity; never 0, which is the mark of
-// a record not made yet.
-func (r *record) sum() uint32 {
+// checksum returns the checksum of the record's identity. It is never 0, the mark of an incomplete
+// record.
+func (r *record) checksum() uint32 {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(r)), recordSize)
-	return max(1, crc32.ChecksumIEEE(b[checked:]))
+	return max(1, crc32.ChecksumIEEE(b[checksumStart:]))
 }
 
-// seal puts the record in force.
-func (r *record) seal() { r.check.Store(r.sum()) }
+// complete sets the checksum, which makes the record complete.
+func (r *record) complete() { r.check.Store(r.checksum()) }
 
-// account, key and word are views of the mapping: they end with the segment.
+// account, key and word return views of the mapping, which are valid until the segment is closed.
 func (r *record) account() []byte { return unpack(r.text[:idField]) }
 func (r *record) key() []byte     { return unpack(r.text[idField:]) }
 func (r *record) word() []byte    { return unpack(r.text[:]) }
 
-// add counts n calls and a charge. Each part is one atomic add, so a kill in
-// between leaves whole numbers of a call that nobody was answered for.
+// add counts n calls and a charge. Each part is one atomic addition. If the process is killed
+// between two additions, the totals are incomplete only for a call that got no response.
 func (r *record) add(n int64, c toksta.Charge) {
-	r.bump(calls, n)
-	r.bump(credits, c.Credits)
-	r.bump(purchased, c.Purchased)
-	r.bump(overage, c.Overage)
-	r.bump(overageMicros, c.OverageMicros)
+	r.addTotal(calls, n)
+	r.addTotal(credits, c.Credits)
+	r.addTotal(purchased, c.Purchased)
+	r.addTotal(overage, c.Overage)
+	r.addTotal(overageMicros, c.OverageMicros)
 }
 
-// bump leaves the parts alone that do not change, which are most.
-func (r *record) bump(total int, n int64) {
+// addTotal skips a total that does not change, which is the usual case.
+func (r *record) addTotal(total int, n int64) {
 	if n != 0 {
 		r.totals[total].Add(n)
 	}
 }
 
-// charge reads the totals one by one: while calls are counted they may be from
-// different moments. None ever falls, and the next flush has them again.
+// charge reads the totals one by one, so concurrent calls may be included in part. Totals never
+// decrease, and the next flush sends the rest.
 func (r *record) charge() toksta.Charge {
 	return toksta.Charge{
 		Credits: r.totals[credits].Load(), Purchased: r.totals[purchased].Load(),
@@ -91,8 +91,8 @@ func (r *record) charge() toksta.Charge {
 	}
 }
 
-// pack writes s into a field of fixed width: its length, then its bytes. What
-// does not fit is an error, for a shortened id could be somebody else's.
+// pack writes s into a field of fixed width: its length, then its bytes. A string that does not fit
+// is an error, because a shortened id could be the id of another account.
 func pack(field []byte, s string) error {
 	if len(s) >= len(field) {
 		return fmt.Errorf("meter: %q is longer than %d bytes", s, len(field)-1)
@@ -102,8 +102,7 @@ func pack(field []byte, s string) error {
 	return nil
 }
 
-// unpack returns what pack wrote, and nil for a length that cannot be, which a
-// damaged file may hold.
+// unpack returns the string written by pack, or nil if the length is invalid, as in a damaged file.
 func unpack(field []byte) []byte {
 	n := int(field[0])
 	if n >= len(field) {

@@ -19,24 +19,23 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// A segment is 8 MiB: small enough to begin a new one every hour, large enough
-// that a million slots are sixteen files. All are of one size, so a file of any
-// other is known to be damaged.
+// A segment is 8 MiB: small enough to create one every hour, large enough that a million slots need
+// sixteen files. All segments have the same size, so a file of any other size is damaged.
 const (
 	headerSize  = 4096
 	perSegment  = 1 << 16 // records
 	segmentSize = headerSize + perSegment*recordSize
 	version     = 1
 
-	// A file is new until it is whole, live until its totals are in the
-	// store, bad when it could not be read.
+	// A file has the suffix suffixNew until it is complete, suffixLive until its totals are in the
+	// store, and suffixBad if it could not be read.
 	suffixLive = ".journal"
 	suffixNew  = ".new"
 	suffixBad  = ".bad"
 )
 
-// header opens a segment's file and is never written again. Its numbers are in the machine's byte order;
-// a file from a machine of the other order fails on version.
+// header is the start of a segment's file, written once. Its numbers are in the machine's byte
+// order. A file from a machine of the other order is rejected by its version.
 type header struct {
 	magic      [8]byte
 	version    uint32
@@ -46,49 +45,49 @@ type header struct {
 	check      uint32   // CRC-32 of everything before it
 }
 
-// magic ends in a line feed, so that a copy in text mode shows as damage.
+// magic ends in a line feed, so that a copy in text mode is detected as damage.
 func magic() [8]byte { return [8]byte{'t', 'o', 'k', 's', 't', 'a', 'm', '\n'} }
 
-func (h *header) sum() uint32 {
+func (h *header) checksum() uint32 {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(h)), unsafe.Offsetof(h.check))
 	return crc32.ChecksumIEEE(b)
 }
 
-// segment is one mapped file of records. Placing records is the meter's, under
-// its lock; adding to a placed one needs only the lock of its shard.
+// segment is one mapped file of records. The meter creates records, under its lock. Adding to an
+// existing record requires only the lock of its shard.
 type segment struct {
 	file    *os.File
 	path    string
 	mem     []byte
 	epoch   string
 	records []record
-	cells   []cell // the memory side of records; nil in an adopted segment
-	names   *names // of cells
-	next    int    // first record not yet placed
+	cells   []cell // by record number; nil in an adopted segment
+	names   *names // used by cells
+	next    int    // number of the next record
 	numbers map[string]uint32
 	texts   atomic.Pointer[[]string] // words by number; copied on write
 	dirty   [perSegment / 64]atomic.Uint64
-	sealed  bool // nothing adds to it any more
+	sealed  bool // no more additions
 }
 
-// allocate reserves the disk space of a file, so that a write to its mapping
-// can never meet a full disk (SIGBUS).
+// allocate reserves disk space for a file, so that a write to its mapping cannot fail with SIGBUS
+// on a full disk.
 type allocate func(f *os.File, size int64) error
 
 func fallocate(f *os.File, size int64) error {
 	return unix.Fallocate(int(f.Fd()), 0, 0, size)
 }
 
-// newOwner returns what the epochs of one process begin with.
+// newOwner returns a random prefix for the epochs of one process.
 func newOwner() string {
 	var id [store.EpochOwner / 2]byte
 	rand.Read(id[:])
 	return hex.EncodeToString(id[:])
 }
 
-// createSegment makes a file under a fresh epoch. It is locked, allocated
-// and has its header before it has its name: whatever bears the name is whole.
-// After a failure nothing is left of it. The caller holds the directory's lock.
+// createSegment creates a file with a new epoch. The file is locked, allocated and has its header
+// before it is renamed to its live name, so every live file is complete. After a failure no file
+// remains. The caller holds the directory's lock.
 func createSegment(dir, epoch string, reserve allocate) (_ *segment, err error) {
 	path := filepath.Join(dir, epoch+suffixNew)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -113,7 +112,7 @@ func createSegment(dir, epoch string, reserve allocate) (_ *segment, err error) 
 	h := s.header()
 	*h = header{magic: magic(), version: version, recordSize: uint32(recordSize), records: perSegment}
 	copy(h.epoch[:], epoch)
-	h.check = h.sum()
+	h.check = h.checksum()
 	s.texts.Store(&[]string{""})
 	live := filepath.Join(dir, epoch+suffixLive)
 	if err := os.Rename(s.path, live); err != nil {
@@ -123,8 +122,8 @@ func createSegment(dir, epoch string, reserve allocate) (_ *segment, err error) 
 	return s, nil
 }
 
-// mapFile maps the file whole. Shared, so that an add is in the page cache with
-// the instruction that makes it; a private mapping would die with the process.
+// mapFile maps the whole file. The mapping is shared, so that an addition is in the page cache with
+// the instruction that makes it. A private mapping would be lost with the process.
 func (s *segment) mapFile() error {
 	mem, err := unix.Mmap(int(s.file.Fd()), 0, segmentSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -137,12 +136,11 @@ func (s *segment) mapFile() error {
 
 func (s *segment) header() *header { return (*header)(unsafe.Pointer(&s.mem[0])) }
 
-// room reports whether a slot and the words it may need still fit.
+// room reports whether a slot and its words still fit.
 func (s *segment) room() bool { return s.next+4 <= len(s.records) }
 
-// word returns the number of a word, which it records on first use. Families,
-// cost keys and reasons are few and each stands in the file once; slots hold
-// its number. A word's record comes before every record that refers to it.
+// word returns the number of a word and records the word on first use. The record of a word comes
+// before every record that refers to it.
 func (s *segment) word(text string) (uint32, error) {
 	if text == "" {
 		return 0, nil
@@ -157,7 +155,7 @@ func (s *segment) word(text string) (uint32, error) {
 	}
 	n := uint32(len(old))
 	r.kind, r.hour = kindWord, n
-	r.seal()
+	r.complete()
 	s.next++
 	texts := append(slices.Clip(old), string(r.word()))
 	s.texts.Store(&texts)
@@ -165,19 +163,18 @@ func (s *segment) word(text string) (uint32, error) {
 	return n, nil
 }
 
-// touch marks a record as changed since the last flush. It comes after the
-// add: a flush that clears the mark sees the add, or the mark is set again.
-func (s *segment) touch(n uint32) {
+// markDirty marks a record as changed since the last flush. It must be called after the addition: a
+// flush that clears the mark either sees the addition, or the mark is set again.
+func (s *segment) markDirty(n uint32) {
 	w, bit := &s.dirty[n/64], uint64(1)<<(n%64)
 	if w.Load()&bit == 0 {
 		w.Or(bit)
 	}
 }
 
-// take clears the marks of up to limit changed records (to the next multiple of
-// 64) and returns their numbers. Whoever takes them flushes them or marks them
-// again.
-func (s *segment) take(limit int) []uint32 {
+// takeDirty clears the marks of changed records, up to limit rounded up to a multiple of 64, and
+// returns their numbers. The caller must flush the records or mark them again.
+func (s *segment) takeDirty(limit int) []uint32 {
 	var out []uint32
 	for i := range s.dirty {
 		if len(out) >= limit {
@@ -190,15 +187,15 @@ func (s *segment) take(limit int) []uint32 {
 	return out
 }
 
-// restore marks again what was taken and not flushed.
-func (s *segment) restore(numbers []uint32) {
+// markAllDirty marks records again whose flush failed.
+func (s *segment) markAllDirty(numbers []uint32) {
 	for _, n := range numbers {
-		s.touch(n)
+		s.markDirty(n)
 	}
 }
 
-// sync puts the segment on the disk. A segment closed meanwhile had all its
-// totals in the store.
+// sync writes the segment to the disk. It ignores a segment that was closed in the meantime: the
+// store has all of its totals.
 func (s *segment) sync() error {
 	raw, err := s.file.SyscallConn()
 	if err == nil {
@@ -212,8 +209,8 @@ func (s *segment) sync() error {
 	return fmt.Errorf("sync %s: %w", s.path, err)
 }
 
-// close unmaps the segment and lets go of its lock; the file stays. Whoever
-// touches a record afterwards faults, so it comes after the last shard let go.
+// close unmaps the segment and releases its file lock; the file remains. It must be called after
+// the segment was sealed, since access to an unmapped record crashes the process.
 func (s *segment) close() error {
 	var err error
 	if s.mem != nil {
@@ -223,16 +220,16 @@ func (s *segment) close() error {
 	return errors.Join(err, s.file.Close())
 }
 
-// checkHeader returns the epoch of a file that claims to be a segment, or what
-// is wrong with it. It reads the file and does not map it, since touching a
-// mapping beyond the end of a file kills the process.
+// checkHeader returns the epoch of a segment's file, or an error that describes the damage. It
+// reads the file instead of mapping it, because access to a mapping beyond the end of a file kills
+// the process.
 func checkHeader(f *os.File) (epoch string, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", err
 	}
 	if info.Size() < headerSize {
-		return "", errors.New("cut off within its header")
+		return "", errors.New("truncated within the header")
 	}
 	var raw [unsafe.Sizeof(header{})]byte
 	if _, err := f.ReadAt(raw[:], 0); err != nil {
@@ -242,15 +239,15 @@ func checkHeader(f *os.File) (epoch string, err error) {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&h)), len(raw)), raw[:])
 	switch {
 	case h.magic != magic():
-		return "", errors.New("not a journal")
+		return "", errors.New("not a usage journal: unknown magic number")
 	case h.version != version:
-		return "", fmt.Errorf("written in version %d of the format, this program reads version %d", h.version, version)
-	case h.check != h.sum():
-		return "", errors.New("its header is damaged")
+		return "", fmt.Errorf("format version %d, this program reads version %d", h.version, version)
+	case h.check != h.checksum():
+		return "", errors.New("header checksum does not match")
 	case h.recordSize != uint32(recordSize) || h.records != perSegment:
-		return "", errors.New("its records have another layout")
+		return "", errors.New("unknown record layout")
 	case info.Size() != int64(segmentSize):
-		return "", fmt.Errorf("%d bytes long instead of %d", info.Size(), segmentSize)
+		return "", fmt.Errorf("size is %d bytes, want %d", info.Size(), segmentSize)
 	}
 	return string(bytes.TrimRight(h.epoch[:], "\x00")), nil
 }

@@ -7,23 +7,23 @@ import (
 	"github.com/toksta/toksta"
 )
 
-// A hash's low bits choose the shard, the others the place in its table.
+// The low bits of a hash select the shard, the others the position in its table.
 const (
 	shardBits = 6
 	shards    = 1 << shardBits
 )
 
-// shard is one part of the index from slots to records. A slot has its shard
-// for ever, so it can never get two records in one epoch.
+// shard is one part of the index from slots to records. A slot always belongs to the same shard, so
+// it cannot get two records in one epoch.
 type shard struct {
 	mu    sync.Mutex
 	table []*cell // open addressing, linear probing; a power of two long
 	used  int
-	_     [64]byte // keeps neighbours off this cache line
+	_     [64]byte // prevents false sharing of a cache line
 }
 
-// cell is the memory side of a record: where it lies, and the last use of its
-// key as far as this slot saw it.
+// cell refers to a record and holds the last use of its key, as far as this slot saw it. It is in
+// memory only.
 type cell struct {
 	seg    *segment
 	hash   uint32
@@ -31,13 +31,13 @@ type cell struct {
 	use    lastUse
 }
 
-// record may be called for as long as the cell's segment is not sealed.
+// record returns the cell's record. It must not be called once the cell's segment is sealed.
 func (c *cell) record() *record { return &c.seg.records[c.number] }
 
-// holds reports whether the cell's record is the event's slot. The key is most
-// likely to differ; the words are mostly the same string in memory, which is
-// compared by its address.
-func (c *cell) holds(e *Event, hour uint32) bool {
+// matches reports whether the cell's record is the slot of e. It compares the key first because
+// keys differ most often. Equal words are usually the same string in memory, which Go compares by
+// address.
+func (c *cell) matches(e *Increment, hour uint32) bool {
 	r, texts := c.record(), *c.seg.texts.Load()
 	return r.hour == hour &&
 		string(r.key()) == string(e.KeyID) &&
@@ -47,10 +47,9 @@ func (c *cell) holds(e *Event, hour uint32) bool {
 		string(r.account()) == string(e.AccountID)
 }
 
-// hash spreads slots. It leaves out what follows from the rest nearly always:
-// the family from the cost key, the account from the key. The seed is random,
-// so no caller can choose what collides.
-func (m *Meter) hash(e *Event, hour uint32) uint32 {
+// hash returns the hash of a slot. It omits the family and the account, which the cost key and the
+// key almost always determine. The seed is random, so callers cannot provoke collisions.
+func (m *Meter) hash(e *Increment, hour uint32) uint32 {
 	h := maphash.String(m.seed, string(e.KeyID))
 	h ^= maphash.String(m.seed, e.CostKey) * 0x9E3779B97F4A7C15
 	if e.Reason != "" {
@@ -60,24 +59,25 @@ func (m *Meter) hash(e *Event, hour uint32) uint32 {
 	return uint32(h ^ h>>32)
 }
 
-// shard returns the one shard of all slots with that hash.
+// shard returns the shard of all slots with the hash.
 func (m *Meter) shard(hash uint32) *shard { return &m.shards[hash%shards] }
 
-// find returns the slot's cell, or nil and the place where it belongs.
-func (s *shard) find(e *Event, hour, hash uint32) (*cell, int) {
+// find returns the slot's cell and its index in the table. If there is no cell, it returns nil and
+// the index for a new one.
+func (s *shard) find(e *Increment, hour, hash uint32) (*cell, int) {
 	mask := len(s.table) - 1
-	for i := s.home(hash); ; i = (i + 1) & mask {
+	for i := s.startIndex(hash); ; i = (i + 1) & mask {
 		c := s.table[i]
-		if c == nil || c.hash == hash && c.holds(e, hour) {
+		if c == nil || c.hash == hash && c.matches(e, hour) {
 			return c, i
 		}
 	}
 }
 
-// home is where the search for a hash begins.
-func (s *shard) home(hash uint32) int { return int(hash>>shardBits) & (len(s.table) - 1) }
+// startIndex returns the index at which the search for a hash begins.
+func (s *shard) startIndex(hash uint32) int { return int(hash>>shardBits) & (len(s.table) - 1) }
 
-// grow keeps the table at most three quarters full, so that a search ends.
+// grow doubles the table if it is more than three quarters full, so that every search ends.
 func (s *shard) grow() {
 	if 4*(s.used+1) <= 3*len(s.table) {
 		return
@@ -89,7 +89,7 @@ func (s *shard) grow() {
 		if c == nil {
 			continue
 		}
-		i := s.home(c.hash)
+		i := s.startIndex(c.hash)
 		for s.table[i] != nil {
 			i = (i + 1) & mask
 		}
@@ -97,14 +97,14 @@ func (s *shard) grow() {
 	}
 }
 
-// place makes the record of a new slot: words, identity, and the checksum last.
-// A failure on the way leaves at most words, or a record without a checksum
-// that the next slot takes over. The caller holds the slot's shard.
-func (m *Meter) place(e *Event, hour, hash uint32) (*cell, error) {
+// createCell creates the record and the cell of a new slot: words, identity, and the checksum last.
+// A failure leaves at most words, or an incomplete record that the next slot overwrites. The caller
+// holds the lock of the slot's shard.
+func (m *Meter) createCell(e *Increment, hour, hash uint32) (*cell, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.current == nil || !m.current.room() {
-		if err := m.extend(); err != nil {
+		if err := m.nextSegment(); err != nil {
 			return nil, err
 		}
 	}
@@ -126,14 +126,14 @@ func (m *Meter) place(e *Event, hour, hash uint32) (*cell, error) {
 		return nil, err
 	}
 	r.kind, r.hour, r.family, r.costKey, r.reason = kindTotal, hour, family, costKey, reason
-	r.seal()
+	r.complete()
 	c := &s.cells[s.next]
 	c.seg, c.number, c.hash = s, uint32(s.next), hash
 	s.next++
 	return c, nil
 }
 
-// packIDs writes both ids or says which one cannot be recorded.
+// packIDs writes both ids. An error names the id that does not fit.
 func packIDs(r *record, account toksta.AccountID, key toksta.KeyID) error {
 	if err := pack(r.text[:idField], string(account)); err != nil {
 		return err

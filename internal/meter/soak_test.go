@@ -15,38 +15,36 @@ import (
 const (
 	leastKills   = 3  // of each kind
 	processKills = 60 // in a soak
-	killCalls    = 20 // answered for each kill at least, or it struck nothing
-	settleEvery  = 3  // kills
-	spans        = 12 // of a soak, one for each of 8 kinds; starts and the 60 kills take the rest
+	killCalls    = 20 // minimum of acknowledged calls per kill; with fewer the test proves nothing
+	drainEvery   = 3  // number of kills between two drains
+	spans        = 12 // of a soak, one for each of the 8 kinds; the rest is for starts and the 60 kills
 )
 
-// kind is a way to die. Those of a server are tried where the database is one.
-type kind struct {
+// killKind is a way to kill. The kinds with server set run only on a database server.
+type killKind struct {
 	name   string
 	server bool
-	strike func(*scene, *testing.T)
+	kill   func(*killTest, *testing.T)
 }
 
-func kinds() []kind {
-	return []kind{
-		{"process", false, (*scene).process},
-		{"commit", false, (*scene).commit},
-		{"database", true, (*scene).database},
-		{"connections", true, (*scene).connections},
-		{"both", true, (*scene).both},
-		{"neighbour", true, (*scene).neighbour},
+func killKinds() []killKind {
+	return []killKind{
+		{"process", false, (*killTest).process},
+		{"commit", false, (*killTest).commit},
+		{"database", true, (*killTest).database},
+		{"connections", true, (*killTest).connections},
+		{"both", true, (*killTest).both},
+		{"neighbour", true, (*killTest).neighbour},
 	}
 }
 
-// Guarantee: whatever was answered is in the usage, and nothing twice, when the
-// process, its database or both are killed at any instruction: answered ≤
-// counted ≤ tried for every key and hour, through flushes, turns of the hour
-// and adoptions.
+// Guarantee: every acknowledged call is in the usage exactly once when the process, its database or
+// both are killed at any instruction: acked ≤ counted ≤ tried for every key and hour, through
+// flushes, changes of the hour and adoptions.
 //
-// TOKSTA_SOAK, a duration, is about how long it goes on with every kind; it then
-// kills the process 60 times on each database, however long that takes. It is
-// not parallel: a child inherits the locks of a test beside it for the moment
-// between fork and exec.
+// TOKSTA_SOAK is the approximate duration of the kinds together. The test then also kills the
+// process 60 times on each database, without a time limit. It is not parallel, because a child
+// inherits the file locks of concurrent tests between fork and exec.
 func TestSoakKills(t *testing.T) {
 	var span time.Duration
 	if long := os.Getenv("TOKSTA_SOAK"); long != "" {
@@ -56,7 +54,7 @@ func TestSoakKills(t *testing.T) {
 		}
 	}
 	onEach(t, func(t *testing.T, server *pgtest.Server) {
-		for _, k := range kinds() {
+		for _, k := range killKinds() {
 			if k.server && server == nil {
 				continue
 			}
@@ -65,79 +63,78 @@ func TestSoakKills(t *testing.T) {
 				if span > 0 && k.name == "process" {
 					least = processKills
 				}
-				newScene(t, server, modeRight).soak(t, k, least, span/spans)
+				newKillTest(t, server, modeRight).soak(t, k, least, span/spans)
 			})
 		}
 	})
 }
 
-// Guarantee of the test above: it fails for the two designs that look right
-// until the process is killed. If this fails, that test proves nothing. A death
-// right after a commit always tells differences from totals; a few kills may
-// all miss the moment between an answer and its count, so there are more until
-// one does not.
+// Guarantee: the test above fails for the two designs that look right until the process is killed.
+// Otherwise that test proves nothing. A kill right after a commit always reveals differences. Few
+// kills may all miss the moment between an acknowledgement and its count, so the test repeats them
+// until one hits it.
 func TestKillFindsWrongDesigns(t *testing.T) {
 	const tries = 20
 	onEach(t, func(t *testing.T, server *pgtest.Server) {
-		s := newScene(t, server, modeDifferences)
-		s.bury(t, s.start(t, 8))
+		s := newKillTest(t, server, modeDifferences)
+		s.waitKilled(t, s.start(t, 8))
 		if s.check(t, true) == nil {
 			t.Error("differences passed the check")
 		}
-		s = newScene(t, server, modeAfterwards)
+		s = newKillTest(t, server, modeAsync)
 		for range tries {
 			s.process(t)
 			if s.check(t, true) != nil {
 				return
 			}
 		}
-		t.Errorf("counting after the answer passed the check %d times", tries)
+		t.Errorf("counting after the acknowledgement passed the check %d times", tries)
 	})
 }
 
-// onEach runs a test on SQLite, without a server, and on PostgreSQL.
+// onEach runs a test on SQLite (without a server) and on PostgreSQL.
 func onEach(t *testing.T, test func(*testing.T, *pgtest.Server)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, nil) })
 	t.Run("postgres", func(t *testing.T) { test(t, pgtest.Start(t)) })
 }
 
-// scene is a site where one child after another dies, with all that was seen
-// of them.
-type scene struct {
-	site
+// killTest starts and kills one child after another on the same directory and store, and
+// accumulates their reports.
+type killTest struct {
+	childConfig
 	server  *pgtest.Server // nil on SQLite
 	seen    history
 	deaths  int
 	counted int64 // calls in the store at the last check
 }
 
-func newScene(t *testing.T, server *pgtest.Server, mode string) *scene {
+func newKillTest(t *testing.T, server *pgtest.Server, mode string) *killTest {
 	t.Helper()
 	dir := t.TempDir()
-	s := &scene{site: site{dir, filepath.Join(dir, "store.db"), mode}, server: server, seen: newHistory()}
+	s := &killTest{childConfig: childConfig{dir, filepath.Join(dir, "store.db"), mode}, server: server, seen: newHistory()}
 	if server != nil {
 		s.store = server.NewDatabase(t)
 	}
 	return s
 }
 
-// soak strikes at least so many times and for so long.
-func (s *scene) soak(t *testing.T, k kind, least int, span time.Duration) {
+// soak kills in the way of k, at least the given number of times and for the given time.
+func (s *killTest) soak(t *testing.T, k killKind, least int, span time.Duration) {
 	t.Helper()
 	until := time.Now().Add(span)
 	for n, last := 1, false; !last; n++ {
-		k.strike(s, t)
+		k.kill(s, t)
 		last = n >= least && !time.Now().Before(until)
-		// Seldom enough that the next child adopts, often enough that no loss
-		// hides behind calls that were never answered.
-		if err := s.check(t, last || n%settleEvery == 0); err != nil {
+		// Rarely enough that the next child adopts journals, often enough that unacknowledged calls do
+		// not hide a loss.
+		if err := s.check(t, last || n%drainEvery == 0); err != nil {
 			t.Fatalf("after %d kills: %v", n, err)
 		}
 	}
-	answered, tried := sum(s.seen.answered), sum(s.seen.tried)
-	t.Logf("%d processes died: answered %d ≤ counted %d ≤ tried %d", s.deaths, answered, s.counted, tried)
-	if answered < int64(s.deaths*killCalls) {
-		t.Error("too few calls were answered for the kills to strike anything")
+	acked, tried := sum(s.seen.acked), sum(s.seen.tried)
+	t.Logf("%d processes died: acked %d ≤ counted %d ≤ tried %d", s.deaths, acked, s.counted, tried)
+	if acked < int64(s.deaths*killCalls) {
+		t.Error("too few calls were acknowledged between the kills")
 	}
 }
 
@@ -148,13 +145,12 @@ func sum(counts map[keyHour]int64) (all int64) {
 	return all
 }
 
-// check compares what was seen with what is in the store, and if it is to
-// settle, once all journals are adopted and flushed. Otherwise they are left
-// to the next child.
-func (s *scene) check(t *testing.T, settle bool) error {
+// check compares the reports with the usage in the store. If drain is set, all journals are adopted
+// and flushed before. Otherwise they are left to the next child.
+func (s *killTest) check(t *testing.T, drain bool) error {
 	t.Helper()
-	if settle {
-		s.settle(t)
+	if drain {
+		s.drain(t)
 	}
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: s.store})
 	if err != nil {
@@ -171,11 +167,11 @@ func (s *scene) check(t *testing.T, settle bool) error {
 	for _, row := range rows {
 		s.counted += row.Calls
 	}
-	return s.seen.check(rows, settle)
+	return s.seen.check(rows, drain)
 }
 
-// settle brings the usage up to date, as the next start and a clean end do.
-func (s *scene) settle(t *testing.T) {
+// drain brings the usage up to date by a start and a clean end.
+func (s *killTest) drain(t *testing.T) {
 	t.Helper()
 	m, db, err := s.open()
 	if err != nil {
@@ -190,8 +186,8 @@ func (s *scene) settle(t *testing.T) {
 	}
 }
 
-// bury waits for a child's death and keeps what was seen of it.
-func (s *scene) bury(t *testing.T, c *child) {
+// waitKilled waits until a child was killed and adds its reports.
+func (s *killTest) waitKilled(t *testing.T, c *child) {
 	t.Helper()
 	if err := <-c.ended; err != nil {
 		t.Fatal(err)
@@ -200,46 +196,46 @@ func (s *scene) bury(t *testing.T, c *child) {
 	s.deaths++
 }
 
-func (s *scene) kill(t *testing.T, c *child) {
+func (s *killTest) kill(t *testing.T, c *child) {
 	t.Helper()
 	_ = c.process.Kill()
-	s.bury(t, c)
+	s.waitKilled(t, c)
 }
 
 // process kills the process, and on SQLite the database with it.
-func (s *scene) process(t *testing.T) {
+func (s *killTest) process(t *testing.T) {
 	c := s.start(t, 0)
-	c.live(t)
+	c.letCount(t)
 	s.kill(t, c)
 }
 
-// commit has the process die when the store has committed one of its first
-// flushes, a closing one or an adopted one too, and it does not know yet.
-func (s *scene) commit(t *testing.T) { s.bury(t, s.start(t, 1+rand.N(8))) }
+// commit makes the process die right after the store has committed one of its first flushes. The
+// flush may be a closing or an adopted one.
+func (s *killTest) commit(t *testing.T) { s.waitKilled(t, s.start(t, 1+rand.N(8))) }
 
-// database kills the server while the process counts on, which must find the
-// next one before it dies.
-func (s *scene) database(t *testing.T) {
+// database kills the server while the process continues to count. The process must flush to the
+// restarted server before it is killed.
+func (s *killTest) database(t *testing.T) {
 	c := s.start(t, 0)
-	c.live(t)
+	c.letCount(t)
 	s.server.Kill(t)
-	c.live(t)
+	c.letCount(t)
 	s.server.Resume(t)
-	c.await(t, c.back)
-	c.live(t)
+	c.await(t, c.recovered)
+	c.letCount(t)
 	s.kill(t, c)
 }
 
-// connections has the server cut them all until a flush failed of it: some are
-// committed without an answer.
-func (s *scene) connections(t *testing.T) {
+// connections terminates all connections of the server until a flush fails. Some transactions are
+// then committed without an acknowledgement.
+func (s *killTest) connections(t *testing.T) {
 	c := s.start(t, 0)
 	for cut := false; !cut; {
-		c.live(t)
+		c.letCount(t)
 		s.server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 		select {
-		case <-c.back:
+		case <-c.recovered:
 			cut = true
 		default:
 		}
@@ -247,25 +243,25 @@ func (s *scene) connections(t *testing.T) {
 	s.kill(t, c)
 }
 
-// both kills process and database at once.
-func (s *scene) both(t *testing.T) {
+// both kills the process and the database at the same time.
+func (s *killTest) both(t *testing.T) {
 	c := s.start(t, 0)
-	c.live(t)
+	c.letCount(t)
 	_ = c.process.Kill()
 	s.server.Kill(t)
-	s.bury(t, c)
+	s.waitKilled(t, c)
 	s.server.Resume(t)
 }
 
-// neighbour kills one of two processes that share the directory; a third takes
-// over its journals beside the second, and both die.
-func (s *scene) neighbour(t *testing.T) {
+// neighbour kills one of two processes that share the directory. A third adopts its journals beside
+// the second; then both are killed.
+func (s *killTest) neighbour(t *testing.T) {
 	first, second := s.start(t, 0), s.start(t, 0)
-	second.live(t)
-	first.live(t)
+	second.letCount(t)
+	first.letCount(t)
 	s.kill(t, first)
 	third := s.start(t, 0)
-	third.live(t)
+	third.letCount(t)
 	s.kill(t, second)
 	s.kill(t, third)
 }

@@ -11,19 +11,19 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// traffic is what reaches a store, by number.
+// traffic counts the writes to a store.
 type traffic struct{ Batches, Rows int }
 
-// Flush is called by one goroutine at a time.
+// Flush must not be called concurrently.
 func (t *traffic) Flush(_ context.Context, b store.UsageBatch) error {
 	t.Batches++
 	t.Rows += len(b.Totals)
 	return nil
 }
 
-// served is the traffic of five seconds in which each of the slots is called so
-// often a second.
-func served(t *testing.T, slots, calls int) (got traffic) {
+// measureTraffic returns the traffic of five seconds in which each slot is called at the given rate
+// per second.
+func measureTraffic(t *testing.T, slots, calls int) (got traffic) {
 	synctest.Test(t, func(t *testing.T) {
 		m := open(t, Config{Sink: &got, Now: time.Now})
 		ctx, stop := context.WithCancel(t.Context())
@@ -44,8 +44,8 @@ func served(t *testing.T, slots, calls int) (got traffic) {
 	return got
 }
 
-// Guarantee: what the store is asked to write grows with the slots in use and
-// not with the requests, so a flood of calls is no flood of writes.
+// Guarantee: the writes to the store grow with the number of slots in use and not with the number
+// of requests, so a flood of calls does not become a flood of writes.
 func TestFlushTrafficFollowsSlots(t *testing.T) {
 	for _, c := range []struct {
 		slots, calls int
@@ -57,7 +57,7 @@ func TestFlushTrafficFollowsSlots(t *testing.T) {
 		{200, 10, traffic{5, 1000}},
 		{2 * batchSize, 1, traffic{10, 10 * batchSize}},
 	} {
-		if diff := cmp.Diff(c.want, served(t, c.slots, c.calls)); diff != "" {
+		if diff := cmp.Diff(c.want, measureTraffic(t, c.slots, c.calls)); diff != "" {
 			t.Errorf("%d slots, %d calls a second each:\n%s", c.slots, c.calls, diff)
 		}
 	}

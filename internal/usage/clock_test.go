@@ -58,7 +58,7 @@ func (c *clocked) counter(t *testing.T, m *meter.Meter) map[int64]int64 {
 	byHour := map[int64]int64{}
 	for !c.over.Load() {
 		now := c.now()
-		if err := m.Count(meter.Event{AccountID: ours, KeyID: live, Family: "data", CostKey: "creator_search", Calls: 1, Now: now}); err != nil {
+		if err := m.Count(meter.Increment{AccountID: ours, KeyID: live, Family: "data", CostKey: "creator_search", Calls: 1, Now: now}); err != nil {
 			t.Error(err)
 			return byHour
 		}

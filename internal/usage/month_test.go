@@ -33,7 +33,7 @@ func TestMonthEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		calls := int64(1) << i
-		w.used(live, "getCreator", "", meter.Event{Calls: calls, Now: moment.In(east)})
+		w.used(live, "getCreator", "", meter.Increment{Calls: calls, Now: moment.In(east)})
 		days[at[:10]] += calls
 		months[at[:7]] += calls
 	}

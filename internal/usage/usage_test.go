@@ -111,7 +111,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // used counts n calls of a key; reason "" admits them.
-func (w *world) used(key toksta.KeyID, costKey string, reason toksta.Reason, e meter.Event) {
+func (w *world) used(key toksta.KeyID, costKey string, reason toksta.Reason, e meter.Increment) {
 	w.Helper()
 	e.KeyID, e.CostKey, e.Reason = key, costKey, reason
 	if e.AccountID == "" {
@@ -130,16 +130,16 @@ func (w *world) used(key toksta.KeyID, costKey string, reason toksta.Reason, e m
 
 // busy is a month with something of everything.
 func (w *world) busy() {
-	w.used(live, "creator_search", "", meter.Event{Calls: 3, Charge: toksta.Charge{Credits: 3, Overage: 1, OverageMicros: 25_000}})
-	w.used(live, "creator_search", "", meter.Event{Calls: 2, Now: today().AddDate(0, 0, -2), Charge: toksta.Charge{Credits: 2, Overage: 2, OverageMicros: 50_000}})
-	w.used(live, "startCreatorEnrichment", "", meter.Event{Calls: 1}) // the upstream failed: admitted, not charged
-	w.used(live, "getCreator", "", meter.Event{Calls: 10})
-	w.used(live, "searchByVolume", "", meter.Event{Calls: 1, Charge: toksta.Charge{Credits: 12}})
-	w.used(live, "getAccountUsage", "", meter.Event{Calls: 4, Family: "account"})
-	w.used(live, "creator_search", toksta.ReasonRateLimited, meter.Event{Calls: 6})
-	w.used(revoked, "getCreator", toksta.ReasonKeyRevoked, meter.Event{Calls: 5})
-	w.used(live, "creator_search", "", meter.Event{Calls: 100, Now: today().AddDate(0, -1, 0)})
-	w.used(foreign, "creator_search", "", meter.Event{AccountID: theirs, Calls: 1000})
+	w.used(live, "creator_search", "", meter.Increment{Calls: 3, Charge: toksta.Charge{Credits: 3, Overage: 1, OverageMicros: 25_000}})
+	w.used(live, "creator_search", "", meter.Increment{Calls: 2, Now: today().AddDate(0, 0, -2), Charge: toksta.Charge{Credits: 2, Overage: 2, OverageMicros: 50_000}})
+	w.used(live, "startCreatorEnrichment", "", meter.Increment{Calls: 1}) // the upstream failed: admitted, not charged
+	w.used(live, "getCreator", "", meter.Increment{Calls: 10})
+	w.used(live, "searchByVolume", "", meter.Increment{Calls: 1, Charge: toksta.Charge{Credits: 12}})
+	w.used(live, "getAccountUsage", "", meter.Increment{Calls: 4, Family: "account"})
+	w.used(live, "creator_search", toksta.ReasonRateLimited, meter.Increment{Calls: 6})
+	w.used(revoked, "getCreator", toksta.ReasonKeyRevoked, meter.Increment{Calls: 5})
+	w.used(live, "creator_search", "", meter.Increment{Calls: 100, Now: today().AddDate(0, -1, 0)})
+	w.used(foreign, "creator_search", "", meter.Increment{AccountID: theirs, Calls: 1000})
 }
 
 // Guarantee: GET /v1/account/usage answers in the documented shape, with the
@@ -243,7 +243,7 @@ func TestKeyMadeMeanwhile(t *testing.T) {
 				Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte(late)), Number: 1, CreatedAt: today()}},
 			}}}, nil
 		})
-		w.used(late, "getCreator", "", meter.Event{Calls: 7})
+		w.used(late, "getCreator", "", meter.Increment{Calls: 7})
 		return errors.Join(err, w.meter.Flush(ctx))
 	}
 	report, err := w.reader.Month(t.Context(), ours, "")
@@ -299,8 +299,8 @@ func TestDays(t *testing.T) {
 func TestCSV(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.used(idle, "creator_search", "", meter.Event{Calls: 2, Charge: toksta.Charge{Credits: 2, OverageMicros: 50_000}})
-	w.used(idle, "creator_search", toksta.ReasonRateLimited, meter.Event{Calls: 1, Now: today().AddDate(0, 0, -1)})
+	w.used(idle, "creator_search", "", meter.Increment{Calls: 2, Charge: toksta.Charge{Credits: 2, OverageMicros: 50_000}})
+	w.used(idle, "creator_search", toksta.ReasonRateLimited, meter.Increment{Calls: 1, Now: today().AddDate(0, 0, -1)})
 	var out bytes.Buffer
 	if err := w.reader.CSV(t.Context(), &out, ours, ""); err != nil {
 		t.Fatal(err)
@@ -324,7 +324,7 @@ func TestViewsAgree(t *testing.T) {
 			w.used(
 				rapid.SampledFrom([]toksta.KeyID{live, idle, revoked, retired}).Draw(rt, "key"),
 				rapid.SampledFrom([]string{"creator_search", "getCreator", "searchByVolume"}).Draw(rt, "cost key"), reason,
-				meter.Event{
+				meter.Increment{
 					Calls: rapid.Int64Range(0, 3).Draw(rt, "calls"),
 					Now:   today().Add(-time.Duration(rapid.IntRange(0, 24*13).Draw(rt, "hours ago")) * time.Hour),
 					Charge: toksta.Charge{

@@ -15,7 +15,7 @@ import (
 // off is metering switched off.
 type off struct{}
 
-func (off) Count(meter.Event) error { return nil }
+func (off) Count(meter.Increment) error { return nil }
 
 // BenchmarkAddedByMetering is what counting adds to an admitted call. Decisions
 // with and without it alternate in small chunks within one run, so what else

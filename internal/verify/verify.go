@@ -28,7 +28,7 @@ type Lease interface {
 
 // Meter makes an event part of the usage for good before it returns nil.
 type Meter interface {
-	Count(meter.Event) error
+	Count(meter.Increment) error
 }
 
 // Limiter takes a call from its windows and returns what is left, or refuses it.
@@ -135,8 +135,8 @@ func principal(g *toksta.Grant, s *toksta.Standing) toksta.Principal {
 }
 
 // newEvent is a call's slot and last use, with nothing to add to it yet.
-func newEvent(d *toksta.Decision, c *toksta.Call) meter.Event {
-	return meter.Event{
+func newEvent(d *toksta.Decision, c *toksta.Call) meter.Increment {
+	return meter.Increment{
 		AccountID: d.Principal.AccountID,
 		KeyID:     d.Principal.KeyID,
 		Family:    c.Route.Family,

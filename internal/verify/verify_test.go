@@ -26,11 +26,11 @@ func (l leased) Valid(time.Time) bool { return bool(l) }
 
 // tally is a meter in memory.
 type tally struct {
-	events []meter.Event
+	events []meter.Increment
 	err    error
 }
 
-func (m *tally) Count(e meter.Event) error {
+func (m *tally) Count(e meter.Increment) error {
 	if m.err == nil {
 		m.events = append(m.events, e)
 	}
@@ -112,9 +112,9 @@ func TestVerify(t *testing.T) {
 			if d.Hold != c.hold || d.Route != c.route || (d.Standing == nil) != (c.principal.AccountID == "") {
 				t.Errorf("decision %+v", d)
 			}
-			var want []meter.Event
+			var want []meter.Increment
 			if c.principal.AccountID != "" {
-				want = []meter.Event{{
+				want = []meter.Increment{{
 					AccountID: c.principal.AccountID, KeyID: c.principal.KeyID, Family: c.route.Family,
 					CostKey: map[*toksta.Route]string{search: "creator_search", workspace: "listCampaigns"}[c.route], Operation: c.route.Operation,
 					Reason: c.want.Reason, Calls: 1, Now: now, Addr: netip.MustParseAddr("192.0.2.1"), Agent: "test",

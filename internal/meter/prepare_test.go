@@ -12,12 +12,11 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Guarantee: a call that needs the next file finds it made; it does not wait
-// for the disk to make one.
+// Guarantee: the next file exists before a call needs it, so no call waits for its creation.
 func TestNextFileIsPrepared(t *testing.T) {
 	t.Parallel()
 	made := 0
-	sink, dir := &ledger{}, t.TempDir()
+	sink, dir := &memStore{}, t.TempDir()
 	m := open(t, Config{Dir: dir, Sink: sink, allocate: func(f *os.File, size int64) error {
 		made++
 		return fallocate(f, size)
@@ -41,11 +40,11 @@ func TestNextFileIsPrepared(t *testing.T) {
 	}
 }
 
-// Guarantee: a prepared file that was never used does not outlive a clean stop.
+// Guarantee: a clean stop removes a prepared file that was never used.
 func TestUnusedFileIsRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	m := open(t, Config{Dir: dir, Sink: &ledger{}})
+	m := open(t, Config{Dir: dir, Sink: &memStore{}})
 	m.current.next = perSegment / 2
 	if err := errors.Join(m.prepare(), m.Close()); err != nil {
 		t.Fatal(err)
@@ -55,54 +54,54 @@ func TestUnusedFileIsRemoved(t *testing.T) {
 	}
 }
 
-// gate is a store whose first flush waits and then fails, and whose second
-// finds that its caller has left.
+// gate is a store whose first flush blocks and then fails, and whose second flush cancels the
+// context of its caller.
 type gate struct {
-	ledger
+	memStore
 	pass chan struct{}
 	runs atomic.Int64
 }
 
-// leaving is where a caller's context has what ends it.
-type leaving struct{}
+// cancelKey is the key of a context value: the function that cancels the context.
+type cancelKey struct{}
 
 func (g *gate) Flush(ctx context.Context, b store.UsageBatch) error {
 	switch g.runs.Add(1) {
 	case 1:
 		<-g.pass
-		return errAway
+		return errUnavailable
 	case 2:
-		ctx.Value(leaving{}).(context.CancelFunc)()
+		ctx.Value(cancelKey{}).(context.CancelFunc)()
 		return ctx.Err()
 	default:
-		return g.ledger.Flush(ctx, b)
+		return g.memStore.Flush(ctx, b)
 	}
 }
 
-// Guarantee: however many ask for their usage at once, the store is written
-// once for all of them, and each sees the calls counted before it asked; the
-// one that flushes for all and goes away fails no other.
+// Guarantee: concurrent requests for usage cause one write to the store, and each sees the calls
+// counted before it. If the caller that runs the shared flush is canceled, the other callers do not
+// fail.
 func TestFlushesAreMerged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{pass: make(chan struct{})}
 		m := open(t, Config{Sink: g})
 		count(t, m, call(noon()))
 		var callers sync.WaitGroup
-		var left atomic.Int64
+		var canceled atomic.Int64
 		callers.Go(func() {
-			if err := m.Flush(t.Context()); !errors.Is(err, errAway) {
-				t.Errorf("the first flush answered %v", err)
+			if err := m.Flush(t.Context()); !errors.Is(err, errUnavailable) {
+				t.Errorf("the first flush returned %v", err)
 			}
 		})
 		synctest.Wait()
 		count(t, m, call(noon()))
 		for range 50 {
 			callers.Go(func() {
-				ctx, leave := context.WithCancel(t.Context())
-				defer leave()
-				err := m.Flush(context.WithValue(ctx, leaving{}, leave))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				err := m.Flush(context.WithValue(ctx, cancelKey{}, cancel))
 				if errors.Is(err, context.Canceled) {
-					left.Add(1)
+					canceled.Add(1)
 				} else if got := g.sum(); err != nil || got != 2 {
 					t.Errorf("the store has %d calls, want 2 (%v)", got, err)
 				}
@@ -111,11 +110,11 @@ func TestFlushesAreMerged(t *testing.T) {
 		synctest.Wait()
 		close(g.pass)
 		callers.Wait()
-		if got := left.Load(); got != 1 {
-			t.Errorf("%d callers failed, want the 1 that left", got)
+		if got := canceled.Load(); got != 1 {
+			t.Errorf("%d callers failed, want the 1 that was canceled", got)
 		}
 		if n := g.runs.Load(); n != 3 {
-			t.Errorf("the store was written %d times for 51 callers, want 3: the first, the one that left, the others", n)
+			t.Errorf("the store was written %d times for 51 callers, want 3: the first, the canceled one, the others", n)
 		}
 	})
 }
