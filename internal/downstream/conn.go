@@ -165,6 +165,13 @@ func connState(n net.Conn, state http.ConnState) {
 	}
 }
 
+// isHTTP reports whether the connection has not changed to another protocol.
+func (c *Conn) isHTTP() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state != http.StateHijacked
+}
+
 // unwrap returns the connection below TLS, nil if it is not of this package.
 func unwrap(n net.Conn) *Conn {
 	for {

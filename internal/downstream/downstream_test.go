@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	short   = 100 * time.Millisecond
+	short   = 400 * time.Millisecond
 	patient = 10 * time.Second
 )
 

@@ -172,7 +172,8 @@ func (l *Listener) open() []*Conn {
 }
 
 // Run disconnects clients that make no progress. It returns when ctx ends, or
-// when the server shuts down and the last connection has been closed.
+// when the server shuts down and the last connection has been closed, apart from
+// WebSockets, which no server waits for.
 func (l *Listener) Run(ctx context.Context) {
 	limits, draining := l.config.Limits, l.draining
 	ticker := time.NewTicker(limits.interval())
@@ -190,7 +191,7 @@ func (l *Listener) Run(ctx context.Context) {
 				c.check(now, limits, draining == nil)
 			}
 		}
-		if draining == nil && len(l.open()) == 0 {
+		if draining == nil && !slices.ContainsFunc(l.open(), (*Conn).isHTTP) {
 			return
 		}
 	}

@@ -179,3 +179,31 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("the shutdown took %v", took)
 	}
 }
+
+// A WebSocket has no end of its own, so a shutdown does not wait for it.
+func TestShutdownLeavesWebSockets(t *testing.T) {
+	t.Parallel()
+	hijacked := make(chan struct{})
+	s := serve(t, limits(patient), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		close(hijacked)
+		_, _ = io.Copy(io.Discard, conn)
+	}))
+	s.Start()
+	c := dial(t, s)
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	<-hijacked
+	if err := s.Config.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	if s.clients.Run(ctx); ctx.Err() != nil {
+		t.Error("the shutdown waits for a WebSocket")
+	}
+}

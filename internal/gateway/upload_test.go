@@ -73,17 +73,21 @@ func TestResponseBeforeBody(t *testing.T) {
 		"final, chunked":    {request("POST", "/v1/creators/search", key, "Transfer-Encoding: chunked") + "4e20\r\n" + half, 418},
 		"final, expected":   {request("POST", "/v1/creators/search", key, "Content-Length: 9", "Expect: 100-continue"), 418},
 	} {
-		conn := b.dial()
-		began := time.Now()
-		_, _ = io.WriteString(conn, c.request)
-		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil || res.StatusCode != c.status {
-			t.Errorf("%s: %v, %v", name, res, err)
+		took := time.Hour
+		for try := 0; try < 3 && took > 900*time.Millisecond; try++ { // the machine may be busy
+			conn := b.dial()
+			began := time.Now()
+			_, _ = io.WriteString(conn, c.request)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || res.StatusCode != c.status {
+				t.Errorf("%s: %v, %v", name, res, err)
+			}
+			took = time.Since(began)
+			conn.Close()
 		}
-		if took := time.Since(began); took > 900*time.Millisecond {
+		if took > 900*time.Millisecond {
 			t.Errorf("%s: the response took %v", name, took)
 		}
-		conn.Close()
 	}
 }
 
@@ -133,7 +137,7 @@ func TestSilentCallerOfOpenStream(t *testing.T) {
 		_ = c.Flush()
 		body, err := io.ReadAll(r.Body)
 		_, _ = fmt.Fprintf(w, "%s,%v", body, err)
-	}, nil, 100*time.Millisecond)
+	}, nil, 400*time.Millisecond)
 	conn := b.dial()
 	defer conn.Close()
 	_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked")+"2\r\nhi\r\n")
@@ -141,7 +145,7 @@ func TestSilentCallerOfOpenStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(400 * time.Millisecond)
+	<-time.After(time.Second)
 	_, _ = io.WriteString(conn, "0\r\n\r\n")
 	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "open,hi,<nil>" {
 		t.Errorf("%q, %v", body, err)
