@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // accounts groups what the vendor decides about a customer. Each command prints

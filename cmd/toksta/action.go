@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // act runs fn with a client of the server that the flags name. No connection is

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // cli is one run of the program: its streams and the flags of every command.

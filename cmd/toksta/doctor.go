@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // doctor prints one line for each check, whatever fails, and exits with 1 when

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // importer carries one file to the server, batch by batch. Each batch has a

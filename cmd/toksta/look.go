@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // audit prints the change log: every change there ever was has one row in it.

@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // receiver is a vendor's back office, as a program of its own: over TLS by a

@@ -7,8 +7,8 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Exit codes, as gh has them.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Scripts branch on exit codes: a wrong call, a refusal and a missing

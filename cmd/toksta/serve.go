@@ -17,11 +17,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/app"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/demo"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // serve runs one node until a signal, then lets requests in flight finish. The

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // importTotal is what became of a file's rows.

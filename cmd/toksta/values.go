@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // families returns names as families, never nil: an empty list lifts a limit.

@@ -23,9 +23,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Service changes and reads accounts. All fields are required.

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The names of entitlements that every catalogue has.

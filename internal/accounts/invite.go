@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // InviteRequest lets one person sign up.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // edited is an account on both sides of a change, and who makes it.

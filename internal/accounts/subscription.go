@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The cadences of billing. Credits reset monthly either way.

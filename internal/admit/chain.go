@@ -14,10 +14,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/route"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // maxAgent is the length to which a User-Agent is cut, in bytes. It is kept for

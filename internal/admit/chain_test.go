@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/route"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // engine admits the key "good", and notes each call.

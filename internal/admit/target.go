@@ -3,7 +3,7 @@ package admit
 import (
 	"strings"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // MaxTarget is the length of the longest request target, in bytes. Most back

@@ -13,9 +13,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // OperationUsage is the operation that reports an account's usage.

@@ -19,11 +19,11 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/gateway"
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // reports is a reader of usage made by hand.

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // object is a JSON object of the document. The encoder sorts its keys, so the

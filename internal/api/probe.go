@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/sdk/httpauth"
 )
 
 // probeTime is how long all checks together may take: less than an ordinary

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Usage reports an account's month, "YYYY-MM"; "" is the current one. A month

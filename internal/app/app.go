@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/changefeed"
 	"github.com/toksta/toksta/internal/config"
@@ -35,6 +34,7 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/verify"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // App is one node: everything built, nothing running.

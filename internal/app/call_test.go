@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // answer is what a caller gets.

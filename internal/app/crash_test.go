@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The short round of TestSoakCrash.

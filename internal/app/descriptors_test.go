@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // Guarantee: however many connections strangers open, the operator can revoke a

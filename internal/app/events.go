@@ -9,13 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // buildEvents makes what tells of accounts, and what notices.

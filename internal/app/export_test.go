@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // A running server exports what is in its database, the operator sees how far

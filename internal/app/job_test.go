@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/demo"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // Guarantee: a job whose price is known at its end is paid once, by its

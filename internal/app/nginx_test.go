@@ -16,10 +16,10 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/demo"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: behind nginx, as deploy/nginx.conf sets it up, three nodes are one

@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // month is what GET /v1/account/usage says, as far as it counts.

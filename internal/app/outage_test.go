@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: whoever asks while the database is away hears that it will be

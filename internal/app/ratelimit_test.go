@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/sharedrate/redistest"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // Guarantee: a client that reads the structured fields learns the same as one

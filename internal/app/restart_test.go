@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/app"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: stopping and starting a node loses nothing: keys live and dead,

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // restored are secrets around a backup: those that ended after it was made.

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/demo"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // outcome is what the views keep apart: calls of one key to one operation that

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 var _ store.Log = (*Feed)(nil)

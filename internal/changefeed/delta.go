@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // delta passes rows of the store to the index.

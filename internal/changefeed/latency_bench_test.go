@@ -16,9 +16,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // BenchmarkRevoke measures the latency of a revoke on PostgreSQL, in turns with its

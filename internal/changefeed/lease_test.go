@@ -9,9 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee I5, the basis of I1: a lease never covers a moment after the promised

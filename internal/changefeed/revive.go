@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // restorer is the actor of revocations that repair a restored database.

@@ -7,7 +7,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // tombstones holds the digests of all secrets that this node has seen revoked, in

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee I6: a node that saw a revocation rejects the secret for ever, even after

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Intervals between reads of the node table while a caller waits. The first reads

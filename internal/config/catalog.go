@@ -3,7 +3,7 @@ package config
 import (
 	"net/url"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Admit is the value of a status that admits the account's keys.

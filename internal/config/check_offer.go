@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // namePattern matches the names that isName accepts.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Config is the effective configuration. Load and Default also set the paths that

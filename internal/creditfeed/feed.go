@@ -17,9 +17,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Soon is how often accounts near an edge are asked about.

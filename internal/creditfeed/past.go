@@ -7,9 +7,9 @@ import (
 	"maps"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // kept is how long what was read of past hours is good for. Totals come late

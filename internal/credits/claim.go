@@ -3,7 +3,7 @@ package credits
 import (
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Decision is what the database says of an account while one decision about its

@@ -4,7 +4,7 @@ import (
 	"math/bits"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // watch says how soon an account's charges by others are to be asked about.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // ledger is what one account used. Its shard's lock guards it.

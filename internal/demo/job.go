@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Prices of an analysis per candidate, by mode, and numbers of candidates.

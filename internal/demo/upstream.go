@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // maxProfiles limits the profiles of one response.

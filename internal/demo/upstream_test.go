@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // call sends one request like the gateway.

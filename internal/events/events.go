@@ -19,8 +19,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Channel is one way to tell: an address of the vendor's, or mail to the

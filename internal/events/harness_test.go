@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 const (

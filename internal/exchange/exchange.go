@@ -12,8 +12,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Outcome classifies the end of a request for the log. It separates a failure

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // maxID is the length of the longest identifier that is accepted from a client.

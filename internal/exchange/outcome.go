@@ -3,7 +3,7 @@ package exchange
 import (
 	"errors"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Fail notes the error that the response carries. The text of an internal error

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // BenchmarkExport is one event from a row of usage to a receiver that takes it,

@@ -3,8 +3,8 @@ package export
 import (
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // cloudEvent is an event in the JSON format of CloudEvents 1.0.

@@ -18,10 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // received is an event as the receiver reads it, by the names of CloudEvents.

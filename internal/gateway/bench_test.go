@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // admitAll decides at once and keeps nothing.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // fail is the proxy's ErrorHandler. A bad or oversized request body is the

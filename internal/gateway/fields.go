@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The identity that the upstream may trust, because nobody else can set it.

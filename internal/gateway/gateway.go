@@ -14,11 +14,11 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/route"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The limits that hold where the configuration states none.

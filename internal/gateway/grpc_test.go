@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // serveHTTP2 serves nothing but HTTP/2, over TLS or not.

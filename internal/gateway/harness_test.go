@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/downstream"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 const goodKey = "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"

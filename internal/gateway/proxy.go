@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/sdk/httpauth"
 )
 
 // maxCost bounds the cost that an upstream may state for one call, in credits.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // codec packs an account into a row of about sixty bytes: the id in the form of

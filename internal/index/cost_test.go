@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: a look-up causes no work for the garbage collector.

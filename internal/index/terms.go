@@ -3,7 +3,7 @@ package index
 import (
 	"fmt"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // term is the part of a grant that can change. It is replaced as a whole.

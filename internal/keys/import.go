@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // MaxImport is the most rows of one request: it bounds how long the change

@@ -21,8 +21,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Service changes and reads keys. All fields are required. A request whose

@@ -3,9 +3,9 @@ package keys
 import (
 	"context"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // RenameRequest gives a key another name.

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 func sum(text string) toksta.Digest { return sha256.Sum256([]byte(text)) }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // CreatedByOperator as Selection.CreatedBy selects the keys that the operator

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 func repeatedAs(t *testing.T, when string, err error, key toksta.KeyID) {

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // read returns the selected keys, in id order, and how many ids and digests do

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // On the day of a leak an empty selection would be believed: what names nothing

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 func BenchmarkReserveAndSettle(b *testing.B) {

@@ -15,12 +15,12 @@ import (
 
 	"modernc.org/sqlite"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // straight is the log of a node that waits for nobody.

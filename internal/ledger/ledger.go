@@ -21,9 +21,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // How long a reservation holds what nobody settles.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The last credit is spent once: of fifty jobs at once, over four nodes, ten

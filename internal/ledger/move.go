@@ -3,9 +3,9 @@ package ledger
 import (
 	"cmp"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // taken is what a reservation keeps from the account: while it is open all that

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // oracle is an account as the contract has it, kept in the plainest way: a

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // PurchaseRequest adds purchased credits to an account, or corrects them.

@@ -8,9 +8,9 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Outcome is a reservation after a request, and the entry that the request

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Verification is what the books say about themselves.

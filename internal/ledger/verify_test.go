@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // TestVerifyFinds: whatever is lost, doubled or changed in the books is said,

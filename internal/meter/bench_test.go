@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 func numberedKey(i int) toksta.KeyID {

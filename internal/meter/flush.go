@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // A batch is one transaction of the store: large enough to be cheap, small enough that a backlog of

@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/url"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // createAccount puts an account on the free plan unless another is named.

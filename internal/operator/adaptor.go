@@ -6,11 +6,11 @@ import (
 	"maps"
 	"net/http"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // endpoint is what the adaptor calls: who asks is an argument, so that no

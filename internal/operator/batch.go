@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // revokeKeys refuses a digest that is none: a leak's list with a typing error

@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // reserveCredits is for a back end that learns a job's price at its end. A

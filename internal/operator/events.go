@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // listEvents shows what was told, or could not be.

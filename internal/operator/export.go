@@ -5,12 +5,12 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Exporter tells how far the export of usage is.

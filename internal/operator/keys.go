@@ -3,10 +3,10 @@ package operator
 import (
 	"context"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // createKey makes a key for a customer, under the same conditions as their page.

@@ -3,9 +3,9 @@ package operator
 import (
 	"context"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // testMail says what the mail server said: it is the operator's own.

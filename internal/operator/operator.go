@@ -14,8 +14,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/keys"
@@ -24,6 +22,8 @@ import (
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Config is what the API is made of. All fields but Data, Mail,

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // maxBody bounds a request's body, in bytes: a full import batch with long

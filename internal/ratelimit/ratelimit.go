@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Window says whose windows a call takes from. The calls of every key are

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 var minute = time.Unix(1_800_000_000, 0) // the first second of a window

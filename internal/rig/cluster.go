@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // cluster holds the nodes of a run and, unless the operator runs the cluster, their

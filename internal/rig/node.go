@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
 )
 
 // node is one process of the program under test. It is started again whenever it

@@ -8,8 +8,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/client"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // callLimit limits one call of the operator API.

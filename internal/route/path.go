@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // pathChar reports whether c may stand in a path: the characters of a segment

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // wildcard is the segment that takes the rest of a path, one byte or more.

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Table holds routes. It is immutable and safe for concurrent use.

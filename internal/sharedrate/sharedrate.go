@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/ratelimit"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // pause is the time without requests to Redis after a failure.

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/ratelimit"
 	"github.com/toksta/toksta/internal/sharedrate/redistest"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 const (

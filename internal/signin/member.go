@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // MemberRequest asks for a member of an existing account.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // A password that heads every list of leaked ones, follows the keyboard or

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Session is one signed-in browser, for people.

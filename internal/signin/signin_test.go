@@ -17,9 +17,9 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // straight is the log of one node that follows by itself: a commit, no wait.

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // SignUpRequest is what a new person tells.

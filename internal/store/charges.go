@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Charges reads what accounts were charged, for nodes that spend the same

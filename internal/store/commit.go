@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Log is what mutations go through: Commit, then wait until no node admits a

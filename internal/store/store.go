@@ -11,7 +11,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Errors that every implementation returns, testable with errors.Is.

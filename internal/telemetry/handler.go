@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/sdk/httpauth"
 )
 
 // Config configures [Handler].

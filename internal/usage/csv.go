@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // outcomeAdmitted stands where a refused row has its reason.

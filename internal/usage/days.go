@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Sum is what a set of calls came to.

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Retention is for how long usage is kept, and how finely. Days and months are

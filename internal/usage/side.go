@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Side is what usage is broken down by.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: from whichever side the vendor looks, the rows add up to what the

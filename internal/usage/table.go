@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // TableQuery selects the usage of whole hours, or of whole days, from From to

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: what a vendor bills from the table of all accounts is what each

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // drain takes what a meter flushes.

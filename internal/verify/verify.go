@@ -14,11 +14,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Lease says whether this node may still vouch for keys.

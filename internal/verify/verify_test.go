@@ -10,11 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 var now = time.Date(2026, 5, 20, 10, 0, 30, 0, time.UTC)

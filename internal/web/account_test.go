@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: a customer with years of rotated keys has a page that opens at

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: whoever rotated a key as the database went away is not told that

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 type identityKey struct{}

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // key reads the key that the address names. Another account's key is answered

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // A person who chooses a last day gets that day whole and reads on the page when it ends, with time and zone. A choice

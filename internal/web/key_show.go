@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // showKey is the page of one key: facts, calls, refusals with their fixes,

@@ -10,10 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // A form that was opened before a colleague rotated the key rotates nothing,

@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
@@ -20,6 +19,7 @@ import (
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/page"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Config is what the pages are made of. All services are required.

@@ -3,9 +3,9 @@ package web
 import (
 	"net/http"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // security shows the page, with a sentence about what was just done: the form

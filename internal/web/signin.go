@@ -4,10 +4,10 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // signInForm shows the way in. Somebody signed in may see it too, to become

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Heights of the two charts, in px.

@@ -3,9 +3,9 @@ package web
 import (
 	"fmt"
 
-	"github.com/toksta/toksta"
-	"github.com/toksta/toksta/httpauth"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // banner says why no key of the account is admitted, and what ends it; nil

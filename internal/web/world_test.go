@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/keys"
@@ -25,6 +24,7 @@ import (
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // straight is the log of one node that follows by itself: a commit, no wait.

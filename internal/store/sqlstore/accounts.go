@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // accountColumns are what scanAccount reads, in its order.

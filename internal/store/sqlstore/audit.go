@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // changeColumns are what listChanges reads; the token stays inside.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // ChargesBy implements [store.Charges]. A chunk is one statement, so a

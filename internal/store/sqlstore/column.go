@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // millis is how a time is stored: Unix milliseconds, 0 for the zero time alone.

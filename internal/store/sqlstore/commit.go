@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // errUnchanged rolls back a commit that has nothing to write.

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // TestCopy: whoever moves to PostgreSQL must lose nothing: no revocation, no

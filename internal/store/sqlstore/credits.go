@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // CommitCredits implements [store.Credits]. The lock of the account's credit

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // An operator who asks whether the database is sound is told of a page that

@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Member implements [store.Members]. A disabled member is found as well.

@@ -11,10 +11,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // TestPostgresFaults: a database that ends a connection or a statement in the

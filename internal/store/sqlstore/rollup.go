@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Rows that a fold takes. Both texts begin as the partial indexes have it, or

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `

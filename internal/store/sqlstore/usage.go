@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Flush implements [store.Usage]. The batch is one transaction: totals and last

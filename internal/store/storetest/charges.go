@@ -3,8 +3,8 @@ package storetest
 import (
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // chargesBy: a node that adds its own charges to those of the others, from

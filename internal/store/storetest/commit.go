@@ -5,8 +5,8 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // together runs fn n times at once.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // reservation is open, made in the hour of a slot.

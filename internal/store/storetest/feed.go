@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // sink keeps what a delta brings, in order and by digest.

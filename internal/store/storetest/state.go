@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 func (t *suite) missing(err error) {

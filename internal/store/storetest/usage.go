@@ -4,8 +4,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/toksta/toksta"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // midnight starts the day of now, in Unix hours.

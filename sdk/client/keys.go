@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Key is an API key as an operator sees it. Its secret is nowhere.

@@ -1,4 +1,4 @@
-package toksta_test
+package decision_test
 
 import (
 	"net/netip"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 var now = time.Date(2026, 5, 20, 10, 0, 0, 0, time.UTC)

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Wait says how long a call waits for the first byte of its response.

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Status returns the HTTP status of a code. It is the only table of statuses; an
@@ -84,8 +84,8 @@ func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
 // 429 and 503, and Cache-Control: no-store on all of them. Only 402, 403 and 429
 // show a reason.
 func WriteError(w http.ResponseWriter, m *Meta, err error) {
-	e, ok := errors.AsType[*toksta.Error](err)
-	if !ok {
+	var e *toksta.Error
+	if !errors.As(err, &e) {
 		e = &toksta.Error{Code: toksta.CodeInternal, Message: "Internal error."}
 	}
 	status := Status(e.Code)

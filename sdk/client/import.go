@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // MaxImport is the most rows of one ImportRequest.

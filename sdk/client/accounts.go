@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Account is an account and what its plan and billing state give it now.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // The header fields of responses, in canonical form.

@@ -1,6 +1,6 @@
 package httpauth
 
-import "github.com/toksta/toksta"
+import "github.com/toksta/toksta/sdk/toksta"
 
 // Refusal is the error that a refused decision is answered with, nil for an
 // admitted one. It holds nothing that a dead key may not learn.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // WebhookTolerance is how far the time of a webhook may be from the receiver's

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // The test vector that Standard Webhooks' own libraries share.
@@ -94,7 +93,7 @@ func TestVerifyWebhookRefuses(t *testing.T) {
 	if _, err := VerifyWebhook(vectorHeader(nil), []byte(vectorBody), vectorTime, "hush"); err == nil || errors.Is(err, ErrWebhook) || strings.Contains(err.Error(), "hush") {
 		t.Errorf("a secret that is none: %v", err)
 	}
-	if diff := cmp.Diff(Webhook{}, func() Webhook { w, _ := VerifyWebhook(http.Header{}, nil, vectorTime, vectorSecret); return w }()); diff != "" {
-		t.Error(diff)
+	if w, err := VerifyWebhook(http.Header{}, nil, vectorTime, vectorSecret); err == nil || !reflect.DeepEqual(w, Webhook{}) {
+		t.Errorf("%v of a failed verification: %v", w, err)
 	}
 }

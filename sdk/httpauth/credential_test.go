@@ -2,13 +2,13 @@ package httpauth
 
 import (
 	"crypto/sha256"
+	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // grammar is RFC 6750's credentials, read aloud, with OWS around them.
@@ -48,7 +48,10 @@ func diffError(err error, reason toksta.Reason) string {
 	if reason == toksta.ReasonKeyMissing {
 		want.Message = messageMissing
 	}
-	return cmp.Diff(error(want), err)
+	if !reflect.DeepEqual(err, error(want)) {
+		return fmt.Sprintf("%#v, want %#v", err, want)
+	}
+	return ""
 }
 
 // An error made from a credential is logged and answered: it holds none of it.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Credits are a number of credits by what they were paid from. In a ledger's

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // respond writes err as the response to a request of second 1000.
@@ -121,8 +120,8 @@ func TestApplyTwice(t *testing.T) {
 		headerExpose: {"X-Theirs", exposed}, HeaderRequestID: {"req_1"}, HeaderTraceID: {""},
 		HeaderRateLimit: {"5"}, HeaderRateRemaining: {"2"}, HeaderRateReset: {"60"}, HeaderCreditCost: {"3"},
 	}
-	if diff := cmp.Diff(want, h); diff != "" {
-		t.Error(diff)
+	if !reflect.DeepEqual(h, want) {
+		t.Errorf("%v, want %v", h, want)
 	}
 	// A field that is added later must not overwrite its neighbour's value.
 	h.Add(HeaderRequestID, "again")

@@ -3,7 +3,7 @@ package client
 import (
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Receipt says what was changed and how it was enforced: from now on no node

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 var shape = toksta.KeyShape{Prefix: "tk_live_"}

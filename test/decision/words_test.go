@@ -1,4 +1,4 @@
-package toksta_test
+package decision_test
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: identifiers are valid ULIDs of their time, never repeat, and sort

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Text that JSON cannot carry is rejected before it is sent. Encoded, it would arrive as other text.

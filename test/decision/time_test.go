@@ -1,4 +1,4 @@
-package toksta_test
+package decision_test
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // A time that one list could not carry is rejected before it is stored, in whatever zone it is written; a time that

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // ExportStatus is how far the export of usage is, for all nodes together.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // vector is the test vector that Standard Webhooks' own libraries share.

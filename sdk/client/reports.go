@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // AuditRequest asks for changes, newest first.

@@ -1,0 +1,3 @@
+module github.com/toksta/toksta/sdk
+
+go 1.24.0
