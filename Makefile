@@ -11,6 +11,7 @@ export PATH := $(CURDIR)/test/browser/node_modules/.bin:$(PATH)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 TOOL := go tool -modfile=tools/go.mod
+TOOL_IN_SDK := go tool -modfile=../tools/go.mod
 SOAK ?= 10m
 PKG ?= ./...
 
@@ -28,7 +29,6 @@ run: build ## Serve the demo: API, account pages, a made-up vendor; data in demo
 
 .PHONY: test
 test: deps ## Run every test with the race detector, then lint
-	go vet $(PKG)
 	@scripts/go-test $(PKG)
 	@$(MAKE) --no-print-directory lint
 	@scripts/test-deps --report
@@ -52,7 +52,9 @@ lint: ## Check format, vet, staticcheck
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -l); \
 	if [ -n "$$unformatted" ]; then echo "Not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
+	cd sdk && go vet ./...
 	$(TOOL) staticcheck ./...
+	cd sdk && $(TOOL_IN_SDK) staticcheck ./...
 
 .PHONY: fmt
 fmt: ## Format the Go files

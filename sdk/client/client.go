@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"reflect"
@@ -32,24 +33,30 @@ type Client struct {
 	// Wait bounds every call. The zero value does not.
 	Wait Wait
 
-	base string
-	http *http.Client
+	base   string
+	http   *http.Client
+	header http.Header
 }
 
-// New returns a client of the server at address: the path of its Unix socket,
-// or an http(s) URL when the private listener stands behind something that
-// has one. Nothing is dialed yet.
-func New(address string) *Client {
-	if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
-		return &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{}}
+// New returns a client of the server at address: the path of its Unix socket, or
+// an http or https URL if a proxy with access control stands in front of the
+// socket. It opens no connection. Without options a call has no timeout of its
+// own: bound it by its context.
+func New(address string, options ...Option) *Client {
+	c := &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{}, header: http.Header{}}
+	if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
+		dialer := net.Dialer{Timeout: 5 * time.Second}
+		c.base = "http://toksta"
+		c.http.Transport = &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialer.DialContext(ctx, "unix", address)
+			},
+		}
 	}
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", address)
-		},
+	for _, set := range options {
+		set(c)
 	}
-	return &Client{base: "http://toksta", http: &http.Client{Transport: transport}}
+	return c
 }
 
 // call posts one request and decodes its answer.
@@ -81,6 +88,7 @@ func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.
 		if err != nil {
 			return nil, err
 		}
+		maps.Copy(r.Header, c.header)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set(HeaderOperator, c.Operator)
 		return c.http.Do(r)
@@ -106,8 +114,8 @@ func isText(v reflect.Value) bool {
 			}
 		}
 	case reflect.Struct:
-		for field, value := range v.Fields() {
-			if field.IsExported() && !isText(value) {
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && !isText(v.Field(i)) {
 				return false
 			}
 		}

@@ -21,7 +21,8 @@ func TestRequestsAreUTF8(t *testing.T) {
 	api := New(server.URL)
 	_, name := api.RenameKey(t.Context(), RenameKeyRequest{Name: "caf\xe9"})
 	_, scopes := api.SetKeyLimits(t.Context(), SetLimitsRequest{Scopes: &[]toksta.Family{"data", "\xff"}})
-	_, rows := api.ImportKeys(t.Context(), ImportRequest{Rows: []ImportRow{{Name: "a", CreatedAt: new(time.Now())}, {Name: "caf\xe9"}}})
+	now := time.Now()
+	_, rows := api.ImportKeys(t.Context(), ImportRequest{Rows: []ImportRow{{Name: "a", CreatedAt: &now}, {Name: "caf\xe9"}}})
 	for _, err := range []error{name, scopes, rows} {
 		if toksta.ErrorCode(err) != toksta.CodeValidation || sent != 0 {
 			t.Errorf("Latin-1: %v, %d requests", err, sent)

@@ -122,8 +122,8 @@ func InvalidFields(errs ...error) error {
 		if err == nil {
 			continue
 		}
-		e, ok := errors.AsType[*Error](err)
-		if !ok || e.Code != CodeValidation || len(e.Fields()) == 0 {
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeValidation || len(e.Fields()) == 0 {
 			return err
 		}
 		first = cmp.Or(first, e)

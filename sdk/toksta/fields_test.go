@@ -3,9 +3,8 @@ package toksta
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // Guarantee: whoever sends several invalid fields is told of each at once, also
@@ -26,8 +25,8 @@ func TestInvalidFields(t *testing.T) {
 		t.Errorf("of one: %v", err)
 	}
 	err := InvalidFields(name, InvalidFields(credits, Invalid("reason", "Give one.")), Invalid("name", "Again."))
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Code != CodeValidation || e.Details["field"] != "name" || e.Message != "credits: Give a number. name: Give a name. reason: Give one." {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeValidation || e.Details["field"] != "name" || e.Message != "credits: Give a number. name: Give a name. reason: Give one." {
 		t.Fatalf("of three: %+v", err)
 	}
 	text, fault := json.Marshal(e.Details)
@@ -40,8 +39,8 @@ func TestInvalidFields(t *testing.T) {
 	}
 	want := map[string]string{"name": "Give a name.", "credits": "Give a number.", "reason": "Give one."}
 	for _, e := range []*Error{e, &read} {
-		if diff := cmp.Diff(want, e.Fields()); diff != "" {
-			t.Errorf("fields (-want +got):\n%s", diff)
+		if got := e.Fields(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%v, want %v", got, want)
 		}
 	}
 }

@@ -1,0 +1,38 @@
+package client
+
+import (
+	"crypto/tls"
+	"net/http"
+	"time"
+)
+
+// Option changes a client that [New] returns.
+type Option func(*Client)
+
+// WithTransport sends requests through t, which must reach the server by itself:
+// it replaces the connection to a Unix socket as well.
+func WithTransport(t http.RoundTripper) Option {
+	return func(c *Client) { c.http.Transport = t }
+}
+
+// WithTLS uses config for https addresses, for example with a client certificate.
+// It replaces the transport of an earlier option.
+func WithTLS(config *tls.Config) Option {
+	return func(c *Client) {
+		c.http.Transport = &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
+		}
+	}
+}
+
+// WithHeader sends the field with every request, for example the credential that
+// a proxy in front asks for. The fields of the client itself cannot be replaced.
+func WithHeader(name, value string) Option {
+	return func(c *Client) { c.header.Set(name, value) }
+}
+
+// WithTimeout ends a call that has had no response for d. If it was a change, the
+// change may have been made.
+func WithTimeout(d time.Duration) Option {
+	return func(c *Client) { c.Wait.Limit = d }
+}
