@@ -3,12 +3,39 @@ package changefeed
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
+
+// Guarantee: if the nodes cannot be listed, a change is not reported as enforced.
+func TestCommitWithoutNodeList(t *testing.T) {
+	t.Parallel()
+	s := &unlisted{Store: openStore(t)}
+	a := startNode(t, Config{Store: s, Node: "a"})
+	defer a.stop()
+	s.fail.Store(true)
+	_, err := a.Commit(t.Context(), operator, create(newKey(time.Now(), "k")))
+	if !errors.Is(err, &toksta.Error{Code: toksta.CodeUnavailable}) {
+		t.Errorf("error %v, want %s", err, toksta.CodeUnavailable)
+	}
+}
+
+// unlisted is a store that cannot list the nodes while fail is set.
+type unlisted struct {
+	Store
+	fail atomic.Bool
+}
+
+func (s *unlisted) ListNodes(ctx context.Context) ([]store.Node, error) {
+	if s.fail.Load() {
+		return nil, store.ErrUnavailable
+	}
+	return s.Store.ListNodes(ctx)
+}
 
 // Guarantee: a change does not wait for long behind a change without a response from
 // the database, and its error says that nothing was changed.

@@ -41,9 +41,10 @@ func confirmedBy(t *testing.T, r toksta.Receipt, confirmed, fenced []string) {
 func TestCommitReachesEveryNode(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
-	a := startNode(t, Config{Store: s, Node: "a"})
+	const lease = time.Minute // half of it limits the queue for a commit
+	a := startNode(t, Config{Store: s, Node: "a", Lease: lease})
 	defer a.stop()
-	b := startNode(t, Config{Store: s, Node: "b"})
+	b := startNode(t, Config{Store: s, Node: "b", Lease: lease})
 	defer b.stop()
 	var wg sync.WaitGroup
 	for i := range 40 {
@@ -346,8 +347,11 @@ func TestAcksOwnChanges(t *testing.T) {
 		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
 		link.cut.Store(true)
-		returned := make(chan toksta.Receipt)
-		go func() { returned <- mustCommit(t, a, revoke(k, time.Now())) }()
+		returned := make(chan toksta.Receipt, 1)
+		go func() {
+			defer close(returned) // also if the commit fails
+			returned <- mustCommit(t, a, revoke(k, time.Now()))
+		}()
 		<-time.After(DefaultLease / (2 * heartbeats))
 		synctest.Wait()
 		if got := acked(); got != first+1 {
@@ -497,11 +501,11 @@ func TestDecideErrorIsReturned(t *testing.T) {
 	a := startNode(t, Config{Store: s, Node: "a"})
 	defer a.stop()
 	before := a.Status().Applied
-	_, err := a.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+	r, err := a.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{}, toksta.NotFound("key")
 	})
-	if !errors.Is(err, &toksta.Error{Code: toksta.CodeNotFound}) || a.Status().Applied != before {
-		t.Errorf("error %v, applied %d, was %d", err, a.Status().Applied, before)
+	if !errors.Is(err, &toksta.Error{Code: toksta.CodeNotFound}) || a.Status().Applied != before || len(r.Confirmed) > 0 {
+		t.Errorf("error %v, applied %d, was %d, receipt %+v", err, a.Status().Applied, before, r)
 	}
 }
 
@@ -541,7 +545,11 @@ func TestOneCommitInFlight(t *testing.T) {
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		a.committing <- struct{}{}
+		select {
+		case a.committing <- struct{}{}:
+		default:
+			t.Fatal("a commit that has returned is still in flight")
+		}
 		if _, err := a.Commit(gone, operator, write(store.Mutation{})); !errors.Is(err, context.Canceled) {
 			t.Errorf("a cancelled caller waits for the commit before it: %v", err)
 		}

@@ -41,7 +41,7 @@ func startNode(tb testing.TB, c Config) node {
 	x := index.New(&toksta.Catalog{})
 	c.Index = x
 	f := New(c)
-	done, cancel := run(f)
+	done, cancel := run(tb, f)
 	return node{f, x, func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -52,11 +52,17 @@ func startNode(tb testing.TB, c Config) node {
 
 // run starts f.Run, waits until f is ready, and returns the error of Run and a
 // function that ends it.
-func run(f *Feed) (done <-chan error, stop context.CancelFunc) {
+func run(tb testing.TB, f *Feed) (done <-chan error, stop context.CancelFunc) {
+	tb.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(ctx) }()
-	<-f.Ready()
+	select {
+	case <-f.Ready():
+	case <-time.After(5 * DefaultLease):
+		stop()
+		tb.Fatal("the node takes no lease")
+	}
 	return ended, stop
 }
 
@@ -88,7 +94,9 @@ func revoke(k toksta.Key, now time.Time) store.Decide {
 
 func mustCommit(tb testing.TB, log store.Log, d store.Decide) toksta.Receipt {
 	tb.Helper()
-	r, err := log.Commit(tb.Context(), operator, d)
+	ctx, cancel := context.WithTimeout(tb.Context(), 5*DefaultLease)
+	defer cancel()
+	r, err := log.Commit(ctx, operator, d)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestLostChangesEndRun(t *testing.T) {
 		first, older := openStore(t), openStore(t)
 		link := &switched{Store: first, other: older}
 		f := New(Config{Store: link, Index: index.New(&toksta.Catalog{}), Node: "a"})
-		done, stop := run(f)
+		done, stop := run(t, f)
 		defer stop()
 		mustCommit(t, f, create(newKey(time.Now(), "k")))
 		link.now.Store(true)
@@ -116,7 +116,7 @@ func TestReusedSequenceNumber(t *testing.T) {
 		link := &switched{Store: first, other: older}
 		x := index.New(&toksta.Catalog{})
 		n := node{New(Config{Store: link, Index: x, Node: "a"}), x, nil}
-		done, stop := run(n.Feed)
+		done, stop := run(t, n.Feed)
 		defer stop()
 		mustCommit(t, n, create(newKey(time.Now(), "lost")))
 		synctest.Wait()

@@ -60,7 +60,7 @@ func (d *database) begin(t *tx) {
 			d.step(t, t.trips)
 		}
 		if t.clock {
-			d.clock.acquire(first)
+			d.clock.acquireWithin(r, r.Lease, first, func() { t.by.reply(func() { t.done(false) }) })
 		} else {
 			first()
 		}
@@ -183,6 +183,25 @@ func (l *lock) acquire(granted func()) {
 	}
 	l.held = true
 	granted()
+}
+
+// acquireWithin is acquire with a limit, after which expired runs instead.
+func (l *lock) acquireWithin(r *run, limit time.Duration, granted, expired func()) {
+	waiting := true
+	l.acquire(func() {
+		if !waiting {
+			l.release()
+			return
+		}
+		waiting = false
+		granted()
+	})
+	r.schedule(limit, func() {
+		if waiting {
+			waiting = false
+			expired()
+		}
+	})
 }
 
 func (l *lock) release() {

@@ -21,6 +21,7 @@ const (
 type Result struct {
 	Config       Config
 	Latency      []time.Duration // of each revocation whose caller had no fault
+	Failed       int             // revocations that reached a deadline before their commit; their callers had no fault
 	LongestWait  time.Duration   // between the commit and the return of a revocation
 	Late         int             // pairs of a returned revocation and a node that could still admit the key
 	LongestLease time.Duration   // from sending a renewal to the end of its lease
@@ -64,6 +65,11 @@ func (r Result) Slow() float64 {
 		}
 	}
 	return float64(slow) / float64(max(len(r.Latency), 1))
+}
+
+// FailedShare returns the share of revocations that failed at a deadline.
+func (r Result) FailedShare() float64 {
+	return float64(r.Failed) / float64(max(r.Failed+len(r.Latency), 1))
 }
 
 func (r Result) perSecond(n int) float64 { return float64(n) / r.Config.Span.Seconds() }

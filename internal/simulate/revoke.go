@@ -42,7 +42,9 @@ func (r *run) change(rows int, revoke bool) {
 		return
 	}
 	c := &call{change: &change{rows: rows, revoke: revoke}, by: n, faults: n.faults, begun: r.now}
-	write := func() { n.committing.acquire(func() { r.write(c) }) }
+	write := func() {
+		n.committing.acquireWithin(r, r.Lease/2, func() { r.write(c) }, func() { r.failed(c) })
+	}
 	if r.Rules.ListBeforeCommit {
 		r.list(c, write)
 		return
@@ -72,6 +74,8 @@ func (r *run) write(c *call) {
 			c.by.committing.release()
 			if c.written = r.now; ok {
 				r.catchUp(c)
+			} else {
+				r.failed(c)
 			}
 		},
 	})
@@ -180,6 +184,13 @@ func (r *run) fence(c *call, silent []rowCopy, then func()) {
 		commit: func() { r.db.remove(silent[0]) },
 		done:   func(bool) { r.fence(c, silent[1:], then) },
 	})
+}
+
+// failed ends a call whose transaction did not commit in time.
+func (r *run) failed(c *call) {
+	if c.revoke && c.faults == c.by.faults && r.now >= r.warm {
+		r.Failed++
+	}
 }
 
 // returned ends the call. From this moment no node may admit a request on the

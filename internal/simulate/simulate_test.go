@@ -83,22 +83,22 @@ func TestEachRuleIsNeeded(t *testing.T) {
 	}
 }
 
-// Guarantee: a node that pauses during a change does not delay all other changes
-// until it continues, because the database ends its idle transaction.
+// Guarantee: a node that pauses during a change does not make the other nodes'
+// changes fail until it continues, because the database ends its idle transaction.
 func TestIdleTransactionsMustEnd(t *testing.T) {
 	t.Parallel()
-	worst := func(idle time.Duration) (most time.Duration) {
+	failed := func(idle time.Duration) (share float64) {
 		c := manyPauses(Defaults())
 		c.Machine.Idle = idle
 		for c.Seed = range uint64(8) {
-			most = max(most, Run(c).Quantile(1))
+			share += Run(c).FailedShare() / 8
 		}
-		return most
+		return share
 	}
-	ended, held := worst(time.Second), worst(0)
-	t.Logf("longest revocation: %s with the time-out, %s without", ended, held)
-	if ended > 10*time.Second || held < 20*time.Second {
-		t.Errorf("longest revocation: %s with the time-out, %s without", ended, held)
+	ended, held := failed(time.Second), failed(0)
+	t.Logf("%.2f %% of the revocations failed with the time-out, %.2f %% without", 100*ended, 100*held)
+	if held < 0.01 || ended > held/10 {
+		t.Errorf("%.2f %% of the revocations failed with the time-out, %.2f %% without", 100*ended, 100*held)
 	}
 }
 

@@ -17,13 +17,13 @@ type variant struct {
 // a time, and writes the results.
 func Variants(w io.Writer, c Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "cluster\tnodes\tp50 ms\tp99 ms\tmax ms\tslow %\tfaults\tfenced\tlate")
+	fmt.Fprintln(t, "cluster\tnodes\tp50 ms\tp99 ms\tmax ms\tslow %\tfailed %\tfaults\tfenced\tlate")
 	long := c
 	long.Span *= 4 // some races are rare
 	for _, v := range append(deployments(c), withoutRules(long)...) {
 		r := Run(v.Config)
-		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%d\n", v.name, v.Nodes,
-			ms(r.Quantile(0.5)), ms(r.Quantile(0.99)), ms(r.Quantile(1)), 100*r.Slow(), r.FaultCount, r.Fenced, r.Late)
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%d\n", v.name, v.Nodes,
+			ms(r.Quantile(0.5)), ms(r.Quantile(0.99)), ms(r.Quantile(1)), 100*r.Slow(), 100*r.FailedShare(), r.FaultCount, r.Fenced, r.Late)
 	}
 	return t.Flush()
 }
