@@ -117,7 +117,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.funds = creditfeed.New(creditfeed.Config{
 		Book: a.book, Meter: a.meter, Store: a.store, Anchor: a.anchor, Every: c.Meter.FlushInterval, Log: a.log,
-		After: func(_ context.Context, accounts []toksta.AccountID) { a.watch.Look(accounts...) },
+		After: func(_ context.Context, accounts []toksta.AccountID) { a.watch.Enqueue(accounts...) },
 	})
 	a.engine = verify.New(verify.Deps{
 		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Book: a.book, Meter: a.meter,

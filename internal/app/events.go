@@ -34,12 +34,12 @@ func (a *App) channels() []events.Channel {
 	var out []events.Channel
 	for _, name := range slices.Sorted(maps.Keys(a.config.Webhooks)) {
 		w := a.config.Webhooks[name]
-		out = append(out, events.Channel{Name: name, Kinds: w.Events, Carrier: events.NewWebhook(events.WebhookConfig{
+		out = append(out, events.Channel{Name: name, Kinds: w.Events, Sender: events.NewWebhook(events.WebhookConfig{
 			URL: w.URL, Secrets: w.Secrets(), Now: time.Now,
 		})})
 	}
 	if a.mail != nil {
-		out = append(out, events.Channel{Name: config.MailChannel, Carrier: notices{
+		out = append(out, events.Channel{Name: config.MailChannel, Sender: notices{
 			sender: a.mail, store: a.store, product: a.config.Branding.Product, pages: a.config.PagesURL,
 		}})
 	}
@@ -56,7 +56,7 @@ type watched struct {
 func (w watched) Flush(ctx context.Context, b store.UsageBatch) error {
 	err := w.Sink.Flush(ctx, b)
 	if err == nil {
-		w.watch.See(b)
+		w.watch.ObserveFlush(b)
 	}
 	return err
 }
@@ -70,7 +70,7 @@ type notices struct {
 
 // Carry writes to every member who can sign in. The account has been told when
 // one of them was: trying the others again would tell that one once more.
-func (n notices) Carry(ctx context.Context, e store.Event) (string, error) {
+func (n notices) Send(ctx context.Context, e store.Event) (string, error) {
 	letter, err := n.letter(ctx, e)
 	if err != nil {
 		return "", err

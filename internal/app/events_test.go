@@ -193,7 +193,7 @@ func TestOperatorReplays(t *testing.T) {
 	n := start(t, v.tells)
 	api := operatorOf(n)
 	tried, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"})
-	if err != nil || !strings.HasPrefix(tried.Outcome, "answered 200") {
+	if err != nil || !strings.HasPrefix(tried.Outcome, "responded 200") {
 		t.Fatalf("%+v, %v", tried, err)
 	}
 	v.refuses(true)
@@ -207,7 +207,7 @@ func TestOperatorReplays(t *testing.T) {
 		return err == nil && len(dead.Events) == 1
 	})
 	letter := dead.Events[0]
-	if d := letter.Deliveries[0]; letter.AccountID != owner || letter.Kind != toksta.EventCreditsExhausted || d.Outcome != "answered 410 Gone: the receiver is gone" {
+	if d := letter.Deliveries[0]; letter.AccountID != owner || letter.Kind != toksta.EventCreditsExhausted || d.Outcome != "responded 410 Gone: the receiver is gone" {
 		t.Errorf("%+v", letter)
 	}
 	v.refuses(false)

@@ -12,36 +12,36 @@ import (
 )
 
 const (
-	batch      = 8                // attempts of one channel under way at once, on one node
-	carryTime  = 45 * time.Second // for one attempt
-	claimTime  = time.Minute      // above carryTime: a claim that ends belongs to a node that died
-	settleTime = 5 * time.Second  // for the store to take a claim or an outcome, even while stopping
-	keep       = 90 * 24 * time.Hour
+	maxConcurrent  = 8                // attempts of one channel on one node
+	attemptTimeout = 45 * time.Second // of one attempt
+	claimDuration  = time.Minute      // above attemptTimeout, so an expired claim belongs to a dead node
+	storeTimeout   = 5 * time.Second  // to store a claim or an outcome, even while stopping
+	retention      = 90 * 24 * time.Hour
 )
 
-// pauses are those between attempts, as Standard Webhooks suggests: ten
-// attempts within three days. After the last the delivery is dead.
+// pauses are the delays between attempts, as Standard Webhooks suggests: ten attempts within about
+// three days. After the last attempt the delivery is dead.
 var pauses = [...]time.Duration{
 	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 	10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 }
 
-// longest bounds what a receiver may ask for.
-const longest = 24 * time.Hour
+// maxRetryAfter limits the delay that a receiver can ask for.
+const maxRetryAfter = 24 * time.Hour
 
-// serve looks after one channel until ctx ends. Channels do not wait for one
-// another: a receiver that hangs holds up its own deliveries only.
-func (s *Service) serve(ctx context.Context, c Channel) {
+// runChannel delivers the events of one channel until ctx ends. Each channel has its own loop, so a
+// receiver that hangs delays only its own deliveries.
+func (s *Service) runChannel(ctx context.Context, c Channel) {
 	tick := time.NewTicker(s.poll)
 	defer tick.Stop()
 	failing := false
 	for ctx.Err() == nil {
-		n, err := s.round(ctx, c)
+		n, err := s.deliverDue(ctx, c)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !failing:
-			s.config.Log.Error("cannot deliver events; they are kept", "channel", c.Name, "error", err)
+			s.config.Log.Error("cannot deliver events; they stay in the database and are tried again", "channel", c.Name, "error", err)
 		case err == nil && failing:
 			s.config.Log.Info("can deliver events again", "channel", c.Name)
 		}
@@ -56,16 +56,16 @@ func (s *Service) serve(ctx context.Context, c Channel) {
 	}
 }
 
-// round makes one attempt of each delivery that it can claim, all at once, and
-// returns their number. A claim goes on for a while after ctx ends: made and not
-// known, it would hold its deliveries for as long as that of a node that died.
-func (s *Service) round(ctx context.Context, c Channel) (int, error) {
+// deliverDue claims due deliveries, makes one attempt of each concurrently, and returns their
+// number. The claim may finish shortly after ctx ends: a claim with an unknown outcome would block
+// its deliveries until it expires.
+func (s *Service) deliverDue(ctx context.Context, c Channel) (int, error) {
 	now := s.config.Now()
-	claiming, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	claimCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(settleTime, cancel) })()
-	claimed, err := s.config.Store.ClaimDeliveries(claiming, store.DeliveryClaim{
-		Channel: c.Name, Now: now, Until: now.Add(claimTime), Limit: batch,
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(storeTimeout, cancel) })()
+	claimed, err := s.config.Store.ClaimDeliveries(claimCtx, store.DeliveryClaim{
+		Channel: c.Name, Now: now, Until: now.Add(claimDuration), Limit: maxConcurrent,
 	})
 	if err != nil {
 		return 0, err
@@ -79,32 +79,32 @@ func (s *Service) round(ctx context.Context, c Channel) (int, error) {
 	return len(claimed), errors.Join(errs...)
 }
 
-// attempt carries a claimed event and settles its delivery, even when it was
-// interrupted: the event may have arrived.
+// attempt sends a claimed event and stores the outcome. It does so even when interrupted, because
+// the event may have arrived.
 func (s *Service) attempt(ctx context.Context, c Channel, claimed store.Claimed) error {
-	within, cancel := context.WithTimeout(ctx, carryTime)
-	outcome, err := c.Carrier.Carry(within, claimed.Event)
+	sendCtx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	outcome, err := c.Sender.Send(sendCtx, claimed.Event)
 	cancel()
 	after := claimed.Delivery
 	if err != nil && ctx.Err() != nil {
 		after.NextAt, after.Outcome = s.config.Now(), "interrupted: the node stopped"
 	} else {
-		after = s.judge(after, outcome, err)
+		after = s.nextState(after, outcome, err)
 	}
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	storeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if err := s.config.Store.SettleDelivery(settling, claimed.Delivery, after); err != nil {
+	if err := s.config.Store.SettleDelivery(storeCtx, claimed.Delivery, after); err != nil {
 		return err
 	}
 	if after.State == store.DeliveryDead {
-		s.config.Log.Warn("an event was not delivered", "event", claimed.Event.ID, "kind", claimed.Event.Kind,
+		s.config.Log.Warn("an event was not delivered and is now a dead letter", "event", claimed.Event.ID, "kind", claimed.Event.Kind,
 			"account_id", claimed.Event.AccountID, "channel", c.Name, "attempts", after.Attempts, "outcome", after.Outcome)
 	}
 	return nil
 }
 
-// judge decides what becomes of a delivery after an attempt.
-func (s *Service) judge(d store.Delivery, outcome string, err error) store.Delivery {
+// nextState returns the delivery after an attempt with the given result.
+func (s *Service) nextState(d store.Delivery, outcome string, err error) store.Delivery {
 	if err == nil {
 		d.State, d.Outcome = store.DeliveryDelivered, outcome
 		return d
@@ -115,15 +115,15 @@ func (s *Service) judge(d store.Delivery, outcome string, err error) store.Deliv
 		return d
 	}
 	pause := pauses[d.Attempts-1]
-	if later, ok := errors.AsType[*LaterError](err); ok {
-		pause = max(pause, min(later.After, longest))
+	if retry, ok := errors.AsType[*RetryAfterError](err); ok {
+		pause = max(pause, min(retry.After, maxRetryAfter))
 	}
-	// Up to a fifth more, so that what failed together does not come together.
+	// Jitter of up to a fifth separates deliveries that failed at the same time.
 	d.NextAt = s.config.Now().Add(pause + rand.N(pause/5))
 	return d
 }
 
-// prune forgets old events, on every node alike, until ctx ends.
+// prune deletes old events until ctx ends. Every node does it.
 func (s *Service) prune(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
@@ -133,8 +133,8 @@ func (s *Service) prune(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := s.config.Store.PruneEvents(ctx, s.config.Now().Add(-keep)); err != nil && ctx.Err() == nil {
-			s.config.Log.Error("cannot forget old events", "error", err)
+		if err := s.config.Store.PruneEvents(ctx, s.config.Now().Add(-retention)); err != nil && ctx.Err() == nil {
+			s.config.Log.Error("cannot delete old events", "error", err)
 		}
 	}
 }

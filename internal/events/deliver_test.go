@@ -16,12 +16,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: what arrives is what the vendor's own library verifies, by the old
-// secret and by the new one, and says what happened.
+// Guarantee: a webhook can be verified with the vendor's own library, with the old and the new
+// secret, and describes the event.
 func TestSignedWebhook(t *testing.T) {
 	t.Parallel()
 	r, c := receive(t), newClock()
-	n := newStation(t, openStore(t), c, r.URL+"/hook")
+	n := newTestNode(t, openStore(t), c, r.URL+"/hook")
 	id := n.raise(t, "one")
 	c.add(time.Second)
 	n.deliver(t)
@@ -45,24 +45,24 @@ func TestSignedWebhook(t *testing.T) {
 		t.Errorf("body %s", w.body)
 	}
 	d := n.delivery(t, id)
-	if d.State != store.DeliveryDelivered || !strings.HasPrefix(d.Outcome, "answered 204 No Content in ") || d.Attempts != 1 {
+	if d.State != store.DeliveryDelivered || !strings.HasPrefix(d.Outcome, "responded 204 No Content in ") || d.Attempts != 1 {
 		t.Errorf("delivery %+v", d)
 	}
 }
 
-// Guarantee: a receiver that is down is tried ten times within three days or so,
-// never all at once, with the same id and body each time; then the event is a
-// dead letter with one line in the log, and a replay delivers it, id and all.
+// Guarantee: a receiver that is down gets ten attempts within about three days, with jitter and
+// with the same id and body. Then the event is a dead letter with one line in the log, and a replay
+// delivers it under the same id.
 func TestRetriesDeadLetterReplay(t *testing.T) {
 	t.Parallel()
 	r, c := receive(t), newClock()
-	r.answers(http.StatusServiceUnavailable)
-	n := newStation(t, openStore(t), c, r.URL)
+	r.respondWith(http.StatusServiceUnavailable)
+	n := newTestNode(t, openStore(t), c, r.URL)
 	id := n.raise(t, "one")
 	for i, pause := range append(pauses[:], 0) {
 		n.deliver(t)
 		d := n.delivery(t, id)
-		if d.Attempts != i+1 || len(r.all()) != i+1 || d.Outcome != "answered 503 Service Unavailable" {
+		if d.Attempts != i+1 || len(r.all()) != i+1 || d.Outcome != "responded 503 Service Unavailable" {
 			t.Fatalf("after attempt %d: %+v, %d arrived", i+1, d, len(r.all()))
 		}
 		if i == len(pauses) {
@@ -80,13 +80,13 @@ func TestRetriesDeadLetterReplay(t *testing.T) {
 		c.add(time.Millisecond)
 	}
 	if d := n.delivery(t, id); d.State != store.DeliveryDead {
-		t.Errorf("in the end: %+v", d)
+		t.Errorf("after the last attempt: %+v", d)
 	}
-	if log := n.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, id) || !strings.Contains(log, "answered 503") {
-		t.Errorf("the log says: %s", log)
+	if log := n.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, id) || !strings.Contains(log, "responded 503") {
+		t.Errorf("log: %s", log)
 	}
 
-	r.answers(http.StatusOK)
+	r.respondWith(http.StatusOK)
 	c.add(100 * time.Hour)
 	n.deliver(t)
 	if len(r.all()) != 10 {
@@ -106,23 +106,22 @@ func TestRetriesDeadLetterReplay(t *testing.T) {
 	}
 	for _, w := range all {
 		if w.id != id || string(w.body) != string(all[0].body) {
-			t.Errorf("another webhook came: %s %s", w.id, w.body)
+			t.Errorf("a different webhook arrived: %s %s", w.id, w.body)
 		}
 	}
 }
 
-// Guarantee: the pauses are kept by the running loop too, and not only by
-// whoever calls it by hand.
+// Guarantee: Run waits for the pauses too, not only direct calls of deliverDue.
 func TestRunKeepsThePauses(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	synctest.Test(t, func(t *testing.T) {
 		var tries []time.Time
-		down := carrier(func(context.Context, store.Event) (string, error) {
+		down := senderFunc(func(context.Context, store.Event) (string, error) {
 			tries = append(tries, time.Now())
 			return "", errors.New("down")
 		})
-		n := New(Config{Store: s, Channels: []Channel{{Name: "crm", Carrier: down}}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		n := New(Config{Store: s, Channels: []Channel{{Name: "crm", Sender: down}}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		n.poll = time.Minute
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan error, 1)
@@ -130,7 +129,7 @@ func TestRunKeepsThePauses(t *testing.T) {
 		if err := n.Raise(ctx, Occurrence{Kind: toksta.EventCreditsLow, AccountID: "acct_a", Token: "t"}); err != nil {
 			t.Error(err)
 		}
-		<-time.After(40 * time.Hour) // seven pauses at their longest, and not eight at their shortest
+		<-time.After(40 * time.Hour) // seven pauses at their maxRetryAfter, and not eight at their shortest
 		stop()
 		<-done
 		if len(tries) != 8 {
@@ -144,23 +143,23 @@ func TestRunKeepsThePauses(t *testing.T) {
 	})
 }
 
-// carrier is a receiver that is a function.
-type carrier func(context.Context, store.Event) (string, error)
+// senderFunc is a Sender made of a function.
+type senderFunc func(context.Context, store.Event) (string, error)
 
-func (c carrier) Carry(ctx context.Context, e store.Event) (string, error) { return c(ctx, e) }
+func (c senderFunc) Send(ctx context.Context, e store.Event) (string, error) { return c(ctx, e) }
 
-// Guarantee: an event whose node died in the middle of sending it is sent by
-// another node once the claim ends, and not before.
+// Guarantee: if a node dies while sending an event, another node sends it once the claim expires,
+// and not before.
 func TestCrashBetweenClaimAndDelivery(t *testing.T) {
 	t.Parallel()
 	r, c, s := receive(t), newClock(), openStore(t)
-	dead, alive := newStation(t, s, c, r.URL), newStation(t, s, c, r.URL)
+	dead, alive := newTestNode(t, s, c, r.URL), newTestNode(t, s, c, r.URL)
 	id := dead.raise(t, "one")
-	claimed, err := s.ClaimDeliveries(t.Context(), store.DeliveryClaim{Channel: "billing", Now: c.now(), Until: c.now().Add(claimTime), Limit: 1})
+	claimed, err := s.ClaimDeliveries(t.Context(), store.DeliveryClaim{Channel: "billing", Now: c.now(), Until: c.now().Add(claimDuration), Limit: 1})
 	if err != nil || len(claimed) != 1 {
 		t.Fatalf("%v, %v", claimed, err)
 	}
-	c.add(claimTime - time.Second)
+	c.add(claimDuration - time.Second)
 	alive.deliver(t)
 	if len(r.all()) != 0 {
 		t.Fatal("two nodes send one event at once")
@@ -175,28 +174,27 @@ func TestCrashBetweenClaimAndDelivery(t *testing.T) {
 	}
 }
 
-// Guarantee: many nodes that notice one occurrence, and deliver at once, send
-// one webhook.
+// Guarantee: many nodes that detect one occurrence and deliver at once send one webhook.
 func TestManyNodesSendOnce(t *testing.T) {
 	t.Parallel()
 	r, c, s := receive(t), newClock(), openStore(t)
 	var nodes sync.WaitGroup
 	for range 6 {
-		n := newStation(t, s, c, r.URL)
+		n := newTestNode(t, s, c, r.URL)
 		nodes.Go(func() {
 			for i := range 12 {
 				err := n.Raise(t.Context(), Occurrence{Kind: toksta.EventCreditsLow, AccountID: "acct_a", Token: fmt.Sprint("token ", i)})
 				if err != nil {
 					t.Error(err)
 				}
-				if _, err := n.round(t.Context(), n.config.Channels[0]); err != nil {
+				if _, err := n.deliverDue(t.Context(), n.config.Channels[0]); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	nodes.Wait()
-	newStation(t, s, c, r.URL).deliver(t)
+	newTestNode(t, s, c, r.URL).deliver(t)
 	ids := map[string]int{}
 	for _, w := range r.all() {
 		ids[w.id]++
@@ -211,40 +209,39 @@ func TestManyNodesSendOnce(t *testing.T) {
 	}
 }
 
-// Guarantee: what a receiver says is obeyed: 410 ends the trying, Retry-After
-// lengthens a pause, a redirect leads nowhere, and nothing that it answers is
-// kept.
-func TestWhatReceiversAnswer(t *testing.T) {
+// Guarantee: 410 ends the attempts, Retry-After lengthens a pause, a redirect is not followed, and
+// nothing of a response except the status is stored.
+func TestReceiverResponses(t *testing.T) {
 	t.Parallel()
 	elsewhere := receive(t)
 	for name, c := range map[string]struct {
-		answer  http.HandlerFunc
+		handler http.HandlerFunc
 		state   store.DeliveryState
 		outcome string
 		pause   time.Duration
 	}{
-		"gone":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, store.DeliveryDead, "answered 410 Gone: the receiver is gone", 0},
-		"retry after": {after("3600"), store.DeliveryPending, "answered 429 Too Many Requests", time.Hour},
-		"a date":      {after("Tue, 10 Mar 2026 10:00:00 GMT"), store.DeliveryPending, "answered 429 Too Many Requests", 30 * time.Minute},
-		"too long":    {after("999999999"), store.DeliveryPending, "answered 429 Too Many Requests", longest},
-		"nonsense":    {after("-1"), store.DeliveryPending, "answered 429 Too Many Requests", pauses[0]},
+		"gone":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, store.DeliveryDead, "responded 410 Gone: the receiver is gone", 0},
+		"retry after": {respondRetryAfter("3600"), store.DeliveryPending, "responded 429 Too Many Requests", time.Hour},
+		"a date":      {respondRetryAfter("Tue, 10 Mar 2026 10:00:00 GMT"), store.DeliveryPending, "responded 429 Too Many Requests", 30 * time.Minute},
+		"too long":    {respondRetryAfter("999999999"), store.DeliveryPending, "responded 429 Too Many Requests", maxRetryAfter},
+		"nonsense":    {respondRetryAfter("-1"), store.DeliveryPending, "responded 429 Too Many Requests", pauses[0]},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
-		}, store.DeliveryPending, "answered 307 Temporary Redirect", pauses[0]},
+		}, store.DeliveryPending, "responded 307 Temporary Redirect", pauses[0]},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for range 100 {
 				fmt.Fprint(w, strings.Repeat("hush ", 10_000))
 			}
-		}, store.DeliveryDelivered, "answered 200 OK in ", 0},
-		"no HTTP":   {says("hush\r\n\r\n"), store.DeliveryPending, "the answer is no HTTP", pauses[0]},
-		"no header": {says("HTTP/1.1 200 OK\r\nhush\r\n\r\n"), store.DeliveryPending, "the answer is no HTTP", pauses[0]},
+		}, store.DeliveryDelivered, "responded 200 OK in ", 0},
+		"no HTTP":   {respondRaw("hush\r\n\r\n"), store.DeliveryPending, "the response is not HTTP", pauses[0]},
+		"no header": {respondRaw("HTTP/1.1 200 OK\r\nhush\r\n\r\n"), store.DeliveryPending, "the response is not HTTP", pauses[0]},
 		"hangs up":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, store.DeliveryPending, "EOF", pauses[0]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, clock := receive(t), newClock()
-			r.answer = c.answer
-			n := newStation(t, openStore(t), clock, r.URL)
+			r.handler = c.handler
+			n := newTestNode(t, openStore(t), clock, r.URL)
 			id := n.raise(t, "one")
 			n.deliver(t)
 			d := n.delivery(t, id)
@@ -253,7 +250,7 @@ func TestWhatReceiversAnswer(t *testing.T) {
 				t.Errorf("%+v, wait %v", d, wait)
 			}
 			if all := fmt.Sprint(d, n.log.String()); strings.Contains(all, "hush") {
-				t.Errorf("what the receiver answered is kept: %s", all)
+				t.Errorf("the response of the receiver is stored: %s", all)
 			}
 		})
 	}
@@ -264,8 +261,8 @@ func TestWhatReceiversAnswer(t *testing.T) {
 	})
 }
 
-// says answers with bytes of its own.
-func says(text string) http.HandlerFunc {
+// respondRaw returns a handler that writes text to the connection as it is.
+func respondRaw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
@@ -275,19 +272,19 @@ func says(text string) http.HandlerFunc {
 	}
 }
 
-func after(field string) http.HandlerFunc {
+func respondRetryAfter(field string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", field)
 		w.WriteHeader(http.StatusTooManyRequests)
 	}
 }
 
-// Guarantee: a receiver that is not there costs a line of plain words, in which
-// no secret and no signature stands.
+// Guarantee: an unreachable receiver causes one line in plain words, without a secret or a
+// signature.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	r, c := receive(t), newClock()
-	n := newStation(t, openStore(t), c, r.URL)
+	n := newTestNode(t, openStore(t), c, r.URL)
 	id := n.raise(t, "one")
 	r.Close()
 	for range len(pauses) + 1 {
@@ -302,22 +299,22 @@ func TestUnreachable(t *testing.T) {
 	if d.State != store.DeliveryDead || !strings.Contains(d.Outcome, "connection refused") || strings.Contains(d.Outcome, "http://") {
 		t.Errorf("delivery %+v", d)
 	}
-	said := fmt.Sprint(d, err, n.log.String(), fmt.Sprintf("%+v", n.config))
+	output := fmt.Sprint(d, err, n.log.String(), fmt.Sprintf("%+v", n.config))
 	for _, hidden := range []string{oldSecret[6:], newSecret[6:], "v1,"} {
-		if strings.Contains(said, hidden) {
-			t.Errorf("%s stands in: %s", hidden, said)
+		if strings.Contains(output, hidden) {
+			t.Errorf("%s is in: %s", hidden, output)
 		}
 	}
 }
 
-// Guarantee: a vendor sees whether the wiring works without waiting for a
-// customer to run out of credits; the trial is signed, and leaves nothing.
+// Guarantee: a vendor can test a webhook without waiting for a real event. The test event is signed
+// and not stored.
 func TestTest(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
-	n := newStation(t, openStore(t), newClock(), r.URL)
+	n := newTestNode(t, openStore(t), newClock(), r.URL)
 	outcome, err := n.Test(t.Context(), "billing")
-	if err != nil || !strings.HasPrefix(outcome, "answered 204") {
+	if err != nil || !strings.HasPrefix(outcome, "responded 204") {
 		t.Errorf("%q, %v", outcome, err)
 	}
 	all := r.all()
@@ -327,25 +324,25 @@ func TestTest(t *testing.T) {
 	if kept, err := n.List(t.Context(), store.EventQuery{}); err != nil || len(kept) != 0 {
 		t.Errorf("kept: %v, %v", kept, err)
 	}
-	for _, name := range []string{"", "nobody"} {
+	for _, name := range []string{"", "unknown"} {
 		if _, err := n.Test(t.Context(), name); err == nil {
 			t.Errorf("%q was tested", name)
 		}
 	}
 }
 
-// Guarantee: a stop in the middle of an attempt costs no minute: the next node
-// goes on at once.
+// Guarantee: a stop during an attempt causes no delay: the delivery is due at once on the next
+// node.
 func TestStopInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s, c := openStore(t), newClock()
 	begun := make(chan struct{})
-	hangs := carrier(func(ctx context.Context, _ store.Event) (string, error) {
+	hangs := senderFunc(func(ctx context.Context, _ store.Event) (string, error) {
 		close(begun)
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
-	n := New(Config{Store: s, Channels: []Channel{{Name: "billing", Carrier: hangs}}, Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	n := New(Config{Store: s, Channels: []Channel{{Name: "billing", Sender: hangs}}, Now: c.now, Log: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
@@ -358,32 +355,32 @@ func TestStopInTheMiddle(t *testing.T) {
 		t.Error(err)
 	}
 	r := receive(t)
-	newStation(t, s, c, r.URL).deliver(t)
+	newTestNode(t, s, c, r.URL).deliver(t)
 	if len(r.all()) != 1 {
 		t.Error("the interrupted delivery is not due at once")
 	}
 }
 
-// stopping is a store whose node is told to stop at the moment of a claim's commit.
-type stopping struct {
+// stoppingStore is a store whose node is stopped at the moment when a claim commits.
+type stoppingStore struct {
 	Store
 	stop context.CancelFunc
 }
 
-func (s stopping) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) ([]store.Claimed, error) {
+func (s stoppingStore) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) ([]store.Claimed, error) {
 	claimed, err := s.Store.ClaimDeliveries(ctx, c)
 	if s.stop(); ctx.Err() != nil {
-		return nil, ctx.Err() // as a driver does that was not waiting any more
+		return nil, ctx.Err() // like a driver whose context ended
 	}
 	return claimed, err
 }
 
-// Guarantee: a node that is stopped while it claims leaves nothing claimed.
+// Guarantee: a node that is stopped during a claim leaves no delivery claimed.
 func TestStopDuringClaim(t *testing.T) {
 	t.Parallel()
 	s, c, r := openStore(t), newClock(), receive(t)
 	ctx, stop := context.WithCancel(t.Context())
-	n := newStation(t, stopping{s, stop}, c, r.URL)
+	n := newTestNode(t, stoppingStore{s, stop}, c, r.URL)
 	id := n.raise(t, "one")
 	if err := n.Run(ctx); err != nil {
 		t.Error(err)
@@ -391,23 +388,23 @@ func TestStopDuringClaim(t *testing.T) {
 	if d := n.delivery(t, id); d.Outcome != "interrupted: the node stopped" {
 		t.Errorf("delivery %+v", d)
 	}
-	newStation(t, s, c, r.URL).deliver(t)
+	newTestNode(t, s, c, r.URL).deliver(t)
 	if d := n.delivery(t, id); d.State != store.DeliveryDelivered {
-		t.Errorf("what was claimed is not due at once: %+v", d)
+		t.Errorf("the claimed delivery is not due at once: %+v", d)
 	}
 }
 
-// Guarantee: an endpoint gets the kinds that it was configured for and no
-// others, and a channel that hangs does not hold up another.
+// Guarantee: a channel receives only its configured kinds, and a channel that hangs does not delay
+// another.
 func TestChannels(t *testing.T) {
 	t.Parallel()
 	s, c, r := openStore(t), newClock(), receive(t)
-	n := newStation(t, s, c, r.URL)
+	n := newTestNode(t, s, c, r.URL)
 	stuck := make(chan struct{})
-	hangs := carrier(func(ctx context.Context, _ store.Event) (string, error) { <-stuck; return "", nil })
+	hangs := senderFunc(func(ctx context.Context, _ store.Event) (string, error) { <-stuck; return "", nil })
 	n.Service = New(Config{Store: s, Now: c.now, Log: n.config.Log, Channels: []Channel{
-		{Name: "stuck", Carrier: hangs},
-		{Name: "billing", Kinds: []toksta.EventKind{toksta.EventRateLimitHit}, Carrier: n.config.Channels[0].Carrier},
+		{Name: "stuck", Sender: hangs},
+		{Name: "billing", Kinds: []toksta.EventKind{toksta.EventRateLimitHit}, Sender: n.config.Channels[0].Sender},
 	}})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

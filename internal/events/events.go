@@ -1,12 +1,11 @@
-// Package events tells of what happens to accounts: credits that come to an
-// end, a rate limit that is hit often.
+// Package events tells vendors and customers what happens to accounts: credits run low or out, a
+// rate limit is hit often.
 //
-// It stands beside both paths. Watch looks at accounts whose totals were
-// flushed and raises events; the store keeps them with their deliveries, one
-// for each channel; Run delivers. An event arrives at least once, under an id
-// that every attempt repeats, or it ends as a dead letter that can be replayed.
-// Nothing here is called by a request, and no request waits for it. The
-// package never writes a secret, or the body of a webhook's answer, anywhere.
+// It is on neither the request path nor the change path. Watch checks accounts whose totals were
+// flushed and raises events. The store keeps the events with their deliveries, one for each
+// channel. Run delivers them. An event arrives at least once, with the same id at every attempt, or
+// it becomes a dead letter that can be replayed. No request waits for this package. It never stores
+// or logs a secret or the body of a webhook's response.
 package events
 
 import (
@@ -23,48 +22,45 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Channel is one way to tell: an address of the vendor's, or mail to the
-// customer.
+// Channel is one destination of events: a URL of the vendor, or mail to the customer.
 type Channel struct {
-	Name    string // deliveries are kept under it
-	Kinds   []toksta.EventKind
-	Carrier Carrier
+	Name   string // identifies the channel in stored deliveries
+	Kinds  []toksta.EventKind
+	Sender Sender
 }
 
-// wants reports whether events of a kind go through the channel. No kinds
-// stand for all.
+// wants reports whether the channel accepts events of a kind. An empty list accepts all kinds.
 func (c Channel) wants(kind toksta.EventKind) bool {
 	return len(c.Kinds) == 0 || slices.Contains(c.Kinds, kind)
 }
 
-// Carrier hands an event over. It is safe for concurrent use.
-type Carrier interface {
-	// Carry makes one attempt and says in words how it went. An error, whose
-	// text goes to the operator, means that the event may not have arrived:
-	// ErrGone that it never will, *LaterError when to try again.
-	Carry(ctx context.Context, e store.Event) (outcome string, err error)
+// Sender sends an event to a receiver. It is safe for concurrent use.
+type Sender interface {
+	// Send makes one attempt and returns a description of the outcome for the operator. An error means
+	// that the event may not have arrived. ErrGone means that it never will; *RetryAfterError has the
+	// delay before the next attempt.
+	Send(ctx context.Context, e store.Event) (outcome string, err error)
 }
 
-// ErrGone means that the receiver wants no more of this event.
+// ErrGone means that the receiver does not accept this event any more.
 var ErrGone = errors.New("the receiver is gone")
 
-// LaterError is a failure of a receiver that asks for time.
-type LaterError struct {
+// RetryAfterError is a failure with the delay that the receiver asked for.
+type RetryAfterError struct {
 	error
 	After time.Duration
 }
 
-// Unwrap lets the cause be found through it.
-func (e *LaterError) Unwrap() error { return e.error }
+// Unwrap returns the cause.
+func (e *RetryAfterError) Unwrap() error { return e.error }
 
-// Store is where events wait.
+// Store keeps events and their deliveries.
 type Store interface {
 	store.Outbox
 	store.Events
 }
 
-// Config is what a Service is made of. All fields are required; there may be
-// no channels.
+// Config configures a Service. All fields are required; Channels may be empty.
 type Config struct {
 	Store    Store
 	Channels []Channel
@@ -72,15 +68,14 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Service keeps events and delivers them. Its methods are safe for concurrent
-// use.
+// Service stores events and delivers them. Its methods are safe for concurrent use.
 type Service struct {
 	config Config
-	wake   map[string]chan struct{} // by channel: there is something due
-	poll   time.Duration            // between looks for what other nodes left, or is due again
+	wake   map[string]chan struct{} // by channel; signals a due delivery
+	poll   time.Duration            // interval of polls for deliveries of other nodes and for retries
 }
 
-// New returns a service that delivers nothing before Run.
+// New returns a service. It delivers nothing until Run is called.
 func New(c Config) *Service {
 	s := &Service{config: c, wake: map[string]chan struct{}{}, poll: 5 * time.Second}
 	for _, channel := range c.Channels {
@@ -89,17 +84,17 @@ func New(c Config) *Service {
 	return s
 }
 
-// Occurrence is something that happened, as whoever noticed it tells it.
+// Occurrence is a condition of an account that was detected. It becomes an event.
 type Occurrence struct {
 	Kind      toksta.EventKind
 	AccountID toksta.AccountID
 	Data      any    // encoded as JSON
-	Token     string // the same for everybody who notices this occurrence
+	Token     string // deduplicates: the same on every node that detects this occurrence
 }
 
-// Raise keeps an occurrence, once, and has it delivered.
+// Raise stores an event for the occurrence, unless one with its token exists, and has it delivered.
 func (s *Service) Raise(ctx context.Context, o Occurrence) error {
-	e, err := s.event(o)
+	e, err := s.newEvent(o)
 	if err != nil {
 		return err
 	}
@@ -114,13 +109,13 @@ func (s *Service) Raise(ctx context.Context, o Occurrence) error {
 		return fmt.Errorf("raise %s: %w", o.Kind, err)
 	}
 	if raised {
-		s.rouse(channels)
+		s.notify(channels)
 	}
 	return nil
 }
 
-// event gives an occurrence its id and time.
-func (s *Service) event(o Occurrence) (store.Event, error) {
+// newEvent returns an event for the occurrence, with a new id and the current time.
+func (s *Service) newEvent(o Occurrence) (store.Event, error) {
 	data, err := json.Marshal(o.Data)
 	if err != nil {
 		return store.Event{}, fmt.Errorf("encode %s: %w", o.Kind, err)
@@ -131,8 +126,8 @@ func (s *Service) event(o Occurrence) (store.Event, error) {
 	}, nil
 }
 
-// rouse has channels looked after now rather than at their next turn.
-func (s *Service) rouse(channels []string) {
+// notify wakes the loops of channels before their next poll.
+func (s *Service) notify(channels []string) {
 	for _, name := range channels {
 		select {
 		case s.wake[name] <- struct{}{}:
@@ -145,14 +140,14 @@ func (s *Service) rouse(channels []string) {
 func (s *Service) List(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
 	found, err := s.config.Store.ListEvents(ctx, q)
 	if err == nil && len(found) == 0 {
-		// A channel that was taken out of the configuration can still have dead
-		// letters; one that nothing knows is an error.
+		// A channel that was removed from the configuration can still have dead letters. An unknown
+		// channel is an error.
 		_, err = s.channels(q.Channel)
 	}
 	return found, err
 }
 
-// Get returns one event, or the caller's NOT_FOUND.
+// Get returns one event. The error of an unknown id has the code NOT_FOUND.
 func (s *Service) Get(ctx context.Context, id string) (store.Event, error) {
 	found, err := s.config.Store.ListEvents(ctx, store.EventQuery{ID: id, Limit: 1})
 	if err == nil && len(found) == 0 {
@@ -164,10 +159,9 @@ func (s *Service) Get(ctx context.Context, id string) (store.Event, error) {
 	return found[0], nil
 }
 
-// Replay delivers again, under the old id: one event, or with id "" all dead
-// letters. It goes through one channel, or with channel "" through all that
-// there are, of one event those that want its kind. It returns how many
-// deliveries are due now.
+// Replay makes the deliveries of one event due again, or of all dead letters if id is "". They keep
+// their event id. channel selects one channel; "" selects all channels, for one event only those
+// that accept its kind. Replay returns the number of deliveries.
 func (s *Service) Replay(ctx context.Context, id, channel string) (int, error) {
 	channels, err := s.channels(channel)
 	if err != nil {
@@ -188,11 +182,11 @@ func (s *Service) Replay(ctx context.Context, id, channel string) (int, error) {
 	if err != nil {
 		return 0, store.Missing("event", err)
 	}
-	s.rouse(names)
+	s.notify(names)
 	return n, nil
 }
 
-// channels returns the channel of that name, or all for "".
+// channels returns the channel with the name, or all channels if name is "".
 func (s *Service) channels(name string) ([]Channel, error) {
 	if name == "" {
 		return slices.Clone(s.config.Channels), nil
@@ -206,8 +200,7 @@ func (s *Service) channels(name string) ([]Channel, error) {
 	return s.config.Channels[at : at+1], nil
 }
 
-// Test carries an event of kind EventTest at once, which is kept nowhere, and
-// says how it went.
+// Test sends an event of kind EventTest, which is not stored, and returns the outcome.
 func (s *Service) Test(ctx context.Context, channel string) (outcome string, err error) {
 	if channel == "" {
 		return "", toksta.Invalid("channel", "Name a webhook.")
@@ -216,26 +209,26 @@ func (s *Service) Test(ctx context.Context, channel string) (outcome string, err
 	if err != nil {
 		return "", err
 	}
-	e, err := s.event(Occurrence{Kind: toksta.EventTest, Data: map[string]string{"channel": channel}})
+	e, err := s.newEvent(Occurrence{Kind: toksta.EventTest, Data: map[string]string{"channel": channel}})
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, carryTime)
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	if outcome, err = found[0].Carrier.Carry(ctx, e); err != nil {
+	if outcome, err = found[0].Sender.Send(ctx, e); err != nil {
 		return "", &toksta.Error{
-			Code: toksta.CodeUpstreamError, Message: channel + " did not take the event: " + err.Error() + ".",
-			Hint: "a receiver answers 2xx to what it could verify and has kept",
+			Code: toksta.CodeUpstreamError, Message: channel + " did not accept the event: " + err.Error() + ".",
+			Hint: "a receiver responds 2xx once it has verified and stored the event",
 		}
 	}
 	return outcome, nil
 }
 
-// Run delivers what is due, and forgets what is old, until ctx ends.
+// Run delivers due events and deletes old ones until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	for _, c := range s.config.Channels {
-		loops.Go(func() { s.serve(ctx, c) })
+		loops.Go(func() { s.runChannel(ctx, c) })
 	}
 	loops.Go(func() { s.prune(ctx) })
 	loops.Wait()

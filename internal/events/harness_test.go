@@ -28,7 +28,7 @@ const (
 	newSecret = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
 )
 
-// openStore returns a real database, which nodes of one test share.
+// openStore returns a real database, which the nodes of a test share.
 func openStore(t *testing.T) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "toksta.db")})
@@ -39,7 +39,7 @@ func openStore(t *testing.T) *sqlstore.Store {
 	return s
 }
 
-// clock is a time that a test moves.
+// clock is a time that a test sets.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -59,35 +59,35 @@ func (c *clock) add(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// logs is a log that can be read while it is written.
-type logs struct {
+// safeBuffer is a log buffer that is safe for concurrent use.
+type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *logs) Write(p []byte) (int, error) {
+func (l *safeBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *logs) String() string {
+func (l *safeBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-// got is a webhook as it arrived.
-type got struct {
+// arrivedWebhook is a webhook as the receiver got it.
+type arrivedWebhook struct {
 	id, timestamp string
 	signatures    []string
 	header        http.Header
 	body          []byte
 }
 
-// signedBy reports whether one of the signatures is that of a secret, computed
-// here from the published text and not by the code under test.
-func (g got) signedBy(t *testing.T, secret string) bool {
+// signedBy reports whether one of the signatures was made with the secret. It computes the
+// signature from the published specification and not with the code under test.
+func (g arrivedWebhook) signedBy(t *testing.T, secret string) bool {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
@@ -105,45 +105,45 @@ func (g got) signedBy(t *testing.T, secret string) bool {
 	return false
 }
 
-// receiver is a vendor's server. It answers 204 unless a test says otherwise.
+// receiver is a vendor's server. It responds 204 unless a test sets another handler.
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
-	arrived []got
-	answer  http.HandlerFunc
+	arrived []arrivedWebhook
+	handler http.HandlerFunc
 }
 
 func receive(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }}
+	r := &receiver{handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
 		if err != nil || req.Method != http.MethodPost {
 			t.Errorf("%s: %v", req.Method, err)
 		}
 		r.mu.Lock()
-		r.arrived = append(r.arrived, got{
+		r.arrived = append(r.arrived, arrivedWebhook{
 			req.Header.Get("webhook-id"), req.Header.Get("webhook-timestamp"),
 			strings.Split(req.Header.Get("webhook-signature"), " "), req.Header, body,
 		})
-		answer := r.answer
+		handler := r.handler
 		r.mu.Unlock()
-		answer(w, req)
+		handler(w, req)
 	}))
 	t.Cleanup(r.Close)
 	return r
 }
 
-func (r *receiver) answers(status int) {
+func (r *receiver) respondWith(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+	r.handler = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
-func (r *receiver) all() []got {
+func (r *receiver) all() []arrivedWebhook {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]got{}, r.arrived...)
+	return append([]arrivedWebhook{}, r.arrived...)
 }
 
 func secret(t *testing.T, text string) toksta.SigningSecret {
@@ -155,28 +155,28 @@ func secret(t *testing.T, text string) toksta.SigningSecret {
 	return s
 }
 
-// station is one node's service with a webhook named billing.
-type station struct {
+// testNode is one node's service with a webhook named billing.
+type testNode struct {
 	*Service
-	log logs
+	log safeBuffer
 }
 
-func newStation(t *testing.T, s Store, c *clock, url string) *station {
+func newTestNode(t *testing.T, s Store, c *clock, url string) *testNode {
 	t.Helper()
-	n := &station{}
+	n := &testNode{}
 	hook := NewWebhook(WebhookConfig{URL: url, Secrets: []toksta.SigningSecret{secret(t, oldSecret), secret(t, newSecret)}, Now: c.now})
 	n.Service = New(Config{
-		Store: s, Channels: []Channel{{Name: "billing", Carrier: hook}}, Now: c.now,
+		Store: s, Channels: []Channel{{Name: "billing", Sender: hook}}, Now: c.now,
 		Log: slog.New(slog.NewJSONHandler(&n.log, nil)),
 	})
 	return n
 }
 
-// deliver makes one attempt of everything that is due.
-func (n *station) deliver(t *testing.T) {
+// deliver makes one attempt of every due delivery.
+func (n *testNode) deliver(t *testing.T) {
 	t.Helper()
 	for {
-		made, err := n.round(t.Context(), n.config.Channels[0])
+		made, err := n.deliverDue(t.Context(), n.config.Channels[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,8 +186,8 @@ func (n *station) deliver(t *testing.T) {
 	}
 }
 
-// raise raises an occurrence of its own and returns its event's id.
-func (n *station) raise(t *testing.T, token string) string {
+// raise raises an occurrence with the token and returns the id of its event.
+func (n *testNode) raise(t *testing.T, token string) string {
 	t.Helper()
 	err := n.Raise(t.Context(), Occurrence{
 		Kind: toksta.EventCreditsLow, AccountID: "acct_a", Token: token, Data: map[string]string{"name": "Ädä <&> Co"},
@@ -198,7 +198,7 @@ func (n *station) raise(t *testing.T, token string) string {
 	return n.newest(t).ID
 }
 
-func (n *station) newest(t *testing.T) store.Event {
+func (n *testNode) newest(t *testing.T) store.Event {
 	t.Helper()
 	page, err := n.List(context.Background(), store.EventQuery{Limit: 1})
 	if err != nil || len(page) != 1 {
@@ -207,7 +207,7 @@ func (n *station) newest(t *testing.T) store.Event {
 	return page[0]
 }
 
-func (n *station) delivery(t *testing.T, id string) store.Delivery {
+func (n *testNode) delivery(t *testing.T, id string) store.Delivery {
 	t.Helper()
 	e, err := n.Get(t.Context(), id)
 	if err != nil || len(e.Deliveries) != 1 {

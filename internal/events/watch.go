@@ -14,19 +14,19 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Marks say what is worth telling; 0 of any tells nothing of it.
+// Marks are the thresholds at which events are raised. 0 disables the event.
 type Marks struct {
-	LowIncluded  int64 // percent of the plan's included credits that are left
-	LowPurchased int64 // credits that are left, where the plan includes none
-	LimitHits    int64 // calls refused by the rate limit within an hour
+	LowIncluded  int64 // percent left of the plan's included credits
+	LowPurchased int64 // credits left, if the plan includes none
+	LimitHits    int64 // calls rejected by the rate limit within an hour
 }
 
-// UsageReader sums what was counted on all nodes.
+// UsageReader reads the usage of all nodes.
 type UsageReader interface {
 	ListUsage(ctx context.Context, q store.UsageQuery) ([]store.UsageRow, error)
 }
 
-// WatchConfig is what a Watch looks at. All fields are required.
+// WatchConfig configures a Watch. All fields are required.
 type WatchConfig struct {
 	Events   *Service
 	Usage    UsageReader
@@ -37,87 +37,88 @@ type WatchConfig struct {
 	Log      *slog.Logger
 }
 
-// Watch notices what happens to accounts, from totals that are flushed anyway:
-// it costs a request nothing. See and Look are safe for concurrent use and
-// wait for nothing; the looking is done by Run.
+// Watch detects occurrences from flushed totals, so it costs a request nothing. ObserveFlush and
+// Enqueue are safe for concurrent use and do not block. Run does the checks.
 type Watch struct {
 	config WatchConfig
 	wake   chan struct{}
 
-	mu    sync.Mutex
-	noted map[toksta.AccountID]*signs
+	mu      sync.Mutex
+	pending map[toksta.AccountID]*observation
 
-	told map[subject]string // tokens that are in the store, the last of each; Run's own
+	raised map[occurrenceKey]string // the last stored token of each; used by Run only
 }
 
-// signs are why an account is to be looked at.
-type signs struct {
-	refused bool           // a call could not be paid
-	limited map[int64]bool // Unix hours with calls refused by the rate limit
+// observation is the reason for the check of an account.
+type observation struct {
+	unpaid  bool           // a call was rejected for lack of credits
+	limited map[int64]bool // Unix hours with calls rejected by the rate limit
 }
 
-// subject is what an account is told of once at a time.
-type subject struct {
+// occurrenceKey identifies the latest occurrence of a kind of an account.
+type occurrenceKey struct {
 	account toksta.AccountID
 	kind    toksta.EventKind
 }
 
-// NewWatch returns a watch that raises nothing before Run.
+// NewWatch returns a watch. It raises nothing until Run is called.
 func NewWatch(c WatchConfig) *Watch {
-	return &Watch{config: c, wake: make(chan struct{}, 1), noted: map[toksta.AccountID]*signs{}, told: map[subject]string{}}
+	return &Watch{config: c, wake: make(chan struct{}, 1), pending: map[toksta.AccountID]*observation{}, raised: map[occurrenceKey]string{}}
 }
 
-// See notes the refusals in a flush that has reached the store.
-func (w *Watch) See(b store.UsageBatch) {
+// ObserveFlush schedules a check of each account with rejected calls in a batch that is in the
+// store.
+func (w *Watch) ObserveFlush(b store.UsageBatch) {
 	since := w.config.Now().Add(-24*time.Hour).Unix() / 3600
 	w.mu.Lock()
 	for _, t := range b.Totals {
 		switch {
 		case t.Reason == toksta.ReasonInsufficientCredits:
-			w.note(t.AccountID).refused = true
+			w.pendingFor(t.AccountID).unpaid = true
 		case t.Reason == toksta.ReasonRateLimited && t.Hour >= since:
-			w.note(t.AccountID).limited[t.Hour] = true
+			w.pendingFor(t.AccountID).limited[t.Hour] = true
 		}
 	}
 	w.mu.Unlock()
-	w.rouse()
+	w.notify()
 }
 
-// Look notes accounts whose balance may have changed.
-func (w *Watch) Look(accounts ...toksta.AccountID) {
+// Enqueue schedules a check of accounts whose balance may have changed.
+func (w *Watch) Enqueue(accounts ...toksta.AccountID) {
 	w.mu.Lock()
 	for _, id := range accounts {
-		w.note(id)
+		w.pendingFor(id)
 	}
 	w.mu.Unlock()
-	w.rouse()
+	w.notify()
 }
 
-// note returns the signs of an account, under the lock.
-func (w *Watch) note(id toksta.AccountID) *signs {
-	s := w.noted[id]
+// pendingFor returns the pending observation of an account and creates it if needed. The caller
+// holds mu.
+func (w *Watch) pendingFor(id toksta.AccountID) *observation {
+	s := w.pending[id]
 	if s == nil {
-		s = &signs{limited: map[int64]bool{}}
-		w.noted[id] = s
+		s = &observation{limited: map[int64]bool{}}
+		w.pending[id] = s
 	}
 	return s
 }
 
-func (w *Watch) rouse() {
+func (w *Watch) notify() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// again is the time after which a look that failed is repeated.
-const again = 10 * time.Second
+// retryInterval is the delay before a failed check is repeated.
+const retryInterval = 10 * time.Second
 
-// Run looks at accounts that were noted until ctx ends. What could not be
-// raised is tried again; of what was noted last when the process ends,
-// balances are noted anew by the next one, limits with their next hit.
+// Run checks scheduled accounts until ctx ends and repeats failed checks. If the process ends
+// before a check, the next process schedules balances again at its start, and limits with their
+// next rejection.
 func (w *Watch) Run(ctx context.Context) error {
-	tick := time.NewTicker(again)
+	tick := time.NewTicker(retryInterval)
 	defer tick.Stop()
 	failing := false
 	for {
@@ -127,7 +128,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		case <-w.wake:
 		case <-tick.C:
 		}
-		err := w.look(ctx)
+		err := w.checkPending(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -140,52 +141,52 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// look takes all signs there are, and puts back those that it could not follow.
-func (w *Watch) look(ctx context.Context) error {
+// checkPending checks all scheduled accounts and schedules the failed ones again.
+func (w *Watch) checkPending(ctx context.Context) error {
 	w.mu.Lock()
-	noted := w.noted
-	w.noted = map[toksta.AccountID]*signs{}
+	pending := w.pending
+	w.pending = map[toksta.AccountID]*observation{}
 	w.mu.Unlock()
 	var errs []error
-	for id, s := range noted {
+	for id, s := range pending {
 		st := w.config.Standing(id)
 		if st == nil {
 			continue
 		}
-		if err := errors.Join(w.credits(ctx, st, s.refused), w.limits(ctx, st, s.limited)); err != nil {
+		if err := errors.Join(w.checkCredits(ctx, st, s.unpaid), w.checkLimits(ctx, st, s.limited)); err != nil {
 			errs = append(errs, err)
-			w.putBack(id, s)
+			w.requeue(id, s)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (w *Watch) putBack(id toksta.AccountID, old *signs) {
+func (w *Watch) requeue(id toksta.AccountID, old *observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.note(id)
-	s.refused = s.refused || old.refused
+	s := w.pendingFor(id)
+	s.unpaid = s.unpaid || old.unpaid
 	for hour := range old.limited {
 		s.limited[hour] = true
 	}
 }
 
-// credits tells of a balance once for each cycle and each amount that the
-// account was ever given: a top-up, or another plan, makes it worth telling
-// again. Without anything given there is nothing to come to an end.
-func (w *Watch) credits(ctx context.Context, st *toksta.Standing, refused bool) error {
+// checkCredits raises an event once for each cycle and each amount that the account was ever given,
+// so a top-up or another plan allows a new event. An account that was never given credits has no
+// events.
+func (w *Watch) checkCredits(ctx context.Context, st *toksta.Standing, unpaid bool) error {
 	b := w.config.Balance(st, w.config.Now())
 	given := st.Plan.IncludedCredits + st.Account.Entitlements.PurchasedCredits
-	left := max(b.Included-b.IncludedUsed, 0) + b.Purchased // what is held may come back
+	left := max(b.Included-b.IncludedUsed, 0) + b.Purchased // holds are not subtracted: they may be released
 	mark := w.mark(st)
 	kind := toksta.EventCreditsLow
 	switch {
 	case given <= 0 || left > mark:
 		return nil
-	case left == 0 || refused:
+	case left == 0 || unpaid:
 		kind = toksta.EventCreditsExhausted
 	}
-	return w.raise(ctx, Occurrence{
+	return w.raiseOnce(ctx, Occurrence{
 		Kind: kind, AccountID: st.Account.ID,
 		Token: fmt.Sprintf("%s %s %d %s", kind, st.Account.ID, given, b.ResetsAt.UTC().Format(time.DateOnly)),
 		Data: client.CreditsData{
@@ -195,7 +196,7 @@ func (w *Watch) credits(ctx context.Context, st *toksta.Standing, refused bool) 
 	})
 }
 
-// mark is the balance at which credits are low, 0 when that is not told.
+// mark returns the balance at which credits are low, or 0 if the event is disabled.
 func (w *Watch) mark(st *toksta.Standing) int64 {
 	if st.Plan.IncludedCredits > 0 {
 		return st.Plan.IncludedCredits * w.config.Marks.LowIncluded / 100
@@ -203,13 +204,13 @@ func (w *Watch) mark(st *toksta.Standing) int64 {
 	return w.config.Marks.LowPurchased
 }
 
-// What happens to calls that no credits are left for.
+// The treatment of calls when no credits are left.
 const (
 	BeyondRefused = "refused" // with 402
 	BeyondOverage = "overage" // admitted, and charged at the plan's rate
 )
 
-// beyond says which of them it is.
+// beyond returns the treatment of calls of the account beyond its credits.
 func beyond(st *toksta.Standing, b credits.Balance) string {
 	rate := st.Plan.OverageMicros
 	if rate > 0 && (b.OverageCapMicros <= 0 || b.OverageMicros <= b.OverageCapMicros-rate) {
@@ -218,9 +219,8 @@ func beyond(st *toksta.Standing, b credits.Balance) string {
 	return BeyondRefused
 }
 
-// limits tells of a limit that is hit often, once a day: every hour of a busy
-// day would be read by nobody.
-func (w *Watch) limits(ctx context.Context, st *toksta.Standing, hours map[int64]bool) error {
+// checkLimits raises an event for hours with many rejected calls, at most once a day.
+func (w *Watch) checkLimits(ctx context.Context, st *toksta.Standing, hours map[int64]bool) error {
 	var errs []error
 	for hour := range hours {
 		since := time.Unix(hour*3600, 0).UTC()
@@ -228,23 +228,23 @@ func (w *Watch) limits(ctx context.Context, st *toksta.Standing, hours map[int64
 			Kind: toksta.EventRateLimitHit, AccountID: st.Account.ID,
 			Token: fmt.Sprintf("%s %s %s", toksta.EventRateLimitHit, st.Account.ID, since.Format(time.DateOnly)),
 		}
-		if w.config.Marks.LimitHits <= 0 || w.known(o) {
+		if w.config.Marks.LimitHits <= 0 || w.isRaised(o) {
 			continue
 		}
-		refused, err := w.refused(ctx, st.Account.ID, since)
-		if err == nil && refused >= w.config.Marks.LimitHits {
+		rejected, err := w.countRejected(ctx, st.Account.ID, since)
+		if err == nil && rejected >= w.config.Marks.LimitHits {
 			o.Data = client.RateLimitData{
-				AccountID: st.Account.ID, Plan: st.Plan.ID, Refused: refused, Since: since, PerMinute: st.PerMinute,
+				AccountID: st.Account.ID, Plan: st.Plan.ID, Refused: rejected, Since: since, PerMinute: st.PerMinute,
 			}
-			err = w.raise(ctx, o)
+			err = w.raiseOnce(ctx, o)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// refused counts an hour's calls that the rate limit refused on any node.
-func (w *Watch) refused(ctx context.Context, account toksta.AccountID, since time.Time) (n int64, err error) {
+// countRejected returns the number of calls that the rate limit rejected in an hour on all nodes.
+func (w *Watch) countRejected(ctx context.Context, account toksta.AccountID, since time.Time) (n int64, err error) {
 	rows, err := w.config.Usage.ListUsage(ctx, store.UsageQuery{Account: account, From: since, To: since.Add(time.Hour)})
 	for _, r := range rows {
 		if r.Reason == toksta.ReasonRateLimited {
@@ -254,16 +254,18 @@ func (w *Watch) refused(ctx context.Context, account toksta.AccountID, since tim
 	return n, err
 }
 
-// raise keeps an occurrence unless this node knows that it is kept.
-func (w *Watch) raise(ctx context.Context, o Occurrence) error {
-	if w.known(o) {
+// raiseOnce raises an occurrence unless this node has already stored it.
+func (w *Watch) raiseOnce(ctx context.Context, o Occurrence) error {
+	if w.isRaised(o) {
 		return nil
 	}
 	if err := w.config.Events.Raise(ctx, o); err != nil {
 		return err
 	}
-	w.told[subject{o.AccountID, o.Kind}] = o.Token
+	w.raised[occurrenceKey{o.AccountID, o.Kind}] = o.Token
 	return nil
 }
 
-func (w *Watch) known(o Occurrence) bool { return w.told[subject{o.AccountID, o.Kind}] == o.Token }
+func (w *Watch) isRaised(o Occurrence) bool {
+	return w.raised[occurrenceKey{o.AccountID, o.Kind}] == o.Token
+}

@@ -20,23 +20,23 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// account is one that a test spends the credits of.
+// account is an account whose credits a test spends.
 type account struct {
 	toksta.Standing
 	used int64 // of the included credits
-	left int64 // of the purchased ones
+	left int64 // of the purchased credits
 }
 
-// lookout is one node's watch over accounts.
-type lookout struct {
+// testWatch is one node's watch over accounts.
+type testWatch struct {
 	*Watch
 	accounts map[toksta.AccountID]*account
 	events   *Service
 	clock    *clock
 }
 
-func newLookout(s *sqlstore.Store, c *clock, accounts map[toksta.AccountID]*account) *lookout {
-	l := &lookout{accounts: accounts, clock: c}
+func newTestWatch(s *sqlstore.Store, c *clock, accounts map[toksta.AccountID]*account) *testWatch {
+	l := &testWatch{accounts: accounts, clock: c}
 	log := slog.New(slog.DiscardHandler)
 	l.events = New(Config{Store: s, Now: c.now, Log: log})
 	l.Watch = NewWatch(WatchConfig{
@@ -57,7 +57,7 @@ func newLookout(s *sqlstore.Store, c *clock, accounts map[toksta.AccountID]*acco
 	return l
 }
 
-// plan makes an account with included and purchased credits.
+// plan returns an account with included and purchased credits.
 func plan(id toksta.AccountID, included, purchased int64) *account {
 	a := &account{left: purchased}
 	a.Account = toksta.Account{ID: id, Entitlements: toksta.Entitlements{PurchasedCredits: purchased}}
@@ -65,19 +65,18 @@ func plan(id toksta.AccountID, included, purchased int64) *account {
 	return a
 }
 
-// seen looks at everything that was noted and returns what it raised, as
-// "account kind".
-func (l *lookout) seen(t *testing.T) []string {
+// raisedByCheck runs the pending checks and returns the events that they raised, as "account kind".
+func (l *testWatch) raisedByCheck(t *testing.T) []string {
 	t.Helper()
 	before := l.raised(t)
 	l.clock.add(time.Millisecond) // events are listed by the time of their ids
-	if err := l.look(t.Context()); err != nil {
+	if err := l.checkPending(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return l.raised(t)[len(before):]
 }
 
-func (l *lookout) raised(t *testing.T) (out []string) {
+func (l *testWatch) raised(t *testing.T) (out []string) {
 	t.Helper()
 	all, err := l.events.List(t.Context(), store.EventQuery{})
 	if err != nil {
@@ -90,71 +89,70 @@ func (l *lookout) raised(t *testing.T) (out []string) {
 	return out
 }
 
-func (l *lookout) want(t *testing.T, what string, want ...string) {
+func (l *testWatch) want(t *testing.T, what string, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, l.seen(t), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, l.raisedByCheck(t), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s (-want +raised)\n%s", what, diff)
 	}
 }
 
-// Guarantee: a vendor hears of credits that come to an end once in a cycle, at
-// the mark and at zero, again when more were given, and never of an account
-// that has enough or was never given any.
-func TestCreditsAreTold(t *testing.T) {
+// Guarantee: low and exhausted credits raise events once in a cycle, again after a top-up,
+// and never for an account that has enough or was never given any.
+func TestCreditEvents(t *testing.T) {
 	t.Parallel()
 	a, payg, none := plan("a", 1000, 0), plan("payg", 0, 500), plan("none", 0, 0)
 	c := newClock()
-	l := newLookout(openStore(t), c, map[toksta.AccountID]*account{"a": a, "payg": payg, "none": none})
-	look := func() { l.Look("a", "payg", "none", "unknown") }
-	look()
+	l := newTestWatch(openStore(t), c, map[toksta.AccountID]*account{"a": a, "payg": payg, "none": none})
+	enqueue := func() { l.Enqueue("a", "payg", "none", "unknown") }
+	enqueue()
 	l.want(t, "all full")
 	a.used, payg.left = 899, 101
-	look()
+	enqueue()
 	l.want(t, "just above the marks")
 	a.used = 900
-	look()
+	enqueue()
 	l.want(t, "at the mark", "a credits.low")
 	payg.left = 100
-	look()
+	enqueue()
 	l.want(t, "where nothing is included", "payg credits.low")
 	a.used = 950
-	look()
+	enqueue()
 	l.want(t, "lower")
 	a.used = 1000
-	look()
+	enqueue()
 	l.want(t, "at zero", "a credits.exhausted")
-	look()
+	enqueue()
 	l.want(t, "again at zero")
 	a.Account.Entitlements.PurchasedCredits, a.left = 200, 200
-	look()
+	enqueue()
 	l.want(t, "a top-up")
 	a.left = 90
-	look()
+	enqueue()
 	l.want(t, "the top-up is nearly used", "a credits.low")
 	a.left = 0
-	look()
+	enqueue()
 	l.want(t, "the top-up is used", "a credits.exhausted")
 	c.add(31 * 24 * time.Hour)
 	a.used = 0
-	look()
+	enqueue()
 	l.want(t, "the next cycle", "payg credits.low")
 	a.used = 1000
-	look()
+	enqueue()
 	l.want(t, "straight to zero", "a credits.exhausted")
 }
 
-// Guarantee: credits that do not pay for a call are as good as none, and the
-// vendor hears so; one dear call of an account that has plenty is no news.
-func TestCreditsThatDoNotPay(t *testing.T) {
+// Guarantee: credits that cannot pay for a rejected call count as exhausted if they are at or below
+// the mark. One expensive call of an account with many credits raises nothing.
+func TestCreditsBelowPrice(t *testing.T) {
 	t.Parallel()
 	a := plan("a", 1000, 0)
-	l := newLookout(openStore(t), newClock(), map[toksta.AccountID]*account{"a": a})
-	refused := batchOf("a", toksta.ReasonInsufficientCredits, 1, l.clock.now())
+	l := newTestWatch(openStore(t), newClock(), map[toksta.AccountID]*account{"a": a})
+	rejected := batchOf("a", toksta.ReasonInsufficientCredits, 1, l.clock.now())
 	a.used = 500
-	l.See(refused)
+	l.ObserveFlush(rejected)
 	l.want(t, "plenty")
 	a.used = 997
-	l.See(refused)
+	l.ObserveFlush(rejected)
 	l.want(t, "three left", "a credits.exhausted")
 	all, err := l.events.List(t.Context(), store.EventQuery{})
 	if err != nil {
@@ -171,7 +169,7 @@ func TestCreditsThatDoNotPay(t *testing.T) {
 	}
 }
 
-// Guarantee: an event says truly whether the customer's calls go on.
+// Guarantee: an event tells correctly whether further calls of the customer are admitted.
 func TestBeyond(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -193,27 +191,27 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
-// batchOf is a flush of refused calls in the hour of a time.
+// batchOf returns a flush of rejected calls in the hour of a time.
 func batchOf(id toksta.AccountID, reason toksta.Reason, calls int64, at time.Time) store.UsageBatch {
 	slot := store.UsageSlot{AccountID: id, KeyID: "key_1", Family: "data", Reason: reason, Hour: at.Unix() / 3600}
 	return store.UsageBatch{Epoch: "e", Totals: []store.UsageTotal{{UsageSlot: slot, Calls: calls}}}
 }
 
-// Guarantee: a limit that is hit often is told once a day, from the refusals of
-// all nodes together, and a few refusals are not told.
+// Guarantee: a limit that is hit often raises one event a day, from the rejections of all nodes
+// together. Few rejections raise none.
 func TestLimitHits(t *testing.T) {
 	t.Parallel()
 	s, c := openStore(t), newClock()
 	accounts := map[toksta.AccountID]*account{"a": plan("a", 10, 0), "b": plan("b", 10, 0)}
-	one, other := newLookout(s, c, accounts), newLookout(s, c, accounts)
-	flush := func(l *lookout, epoch string, id toksta.AccountID, calls int64, at time.Time) {
+	one, other := newTestWatch(s, c, accounts), newTestWatch(s, c, accounts)
+	flush := func(l *testWatch, epoch string, id toksta.AccountID, calls int64, at time.Time) {
 		t.Helper()
 		b := batchOf(id, toksta.ReasonRateLimited, calls, at)
 		b.Epoch = epoch
 		if err := s.Flush(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		l.See(b)
+		l.ObserveFlush(b)
 	}
 	flush(one, "e1", "a", 20, c.now())
 	flush(one, "e1", "b", 20, c.now().Add(-time.Hour))
@@ -223,7 +221,7 @@ func TestLimitHits(t *testing.T) {
 	flush(other, "e2", "a", 10, c.now())
 	other.want(t, "thirty on two nodes", "a rate_limit.hit_often")
 	flush(one, "e1", "a", 25, c.now())
-	one.want(t, "told by the other node")
+	one.want(t, "raised by the other node")
 	c.add(2 * time.Hour)
 	flush(one, "e1", "a", 50, c.now())
 	one.want(t, "the same day")
@@ -245,78 +243,78 @@ func TestLimitHits(t *testing.T) {
 	}
 }
 
-// Guarantee: two nodes that see an account fall raise one event.
+// Guarantee: two nodes that detect the same low balance raise one event.
 func TestTwoNodesRaiseOneEvent(t *testing.T) {
 	t.Parallel()
 	s, c, a := openStore(t), newClock(), plan("a", 100, 0)
 	accounts := map[toksta.AccountID]*account{"a": a}
-	one, other := newLookout(s, c, accounts), newLookout(s, c, accounts)
+	one, other := newTestWatch(s, c, accounts), newTestWatch(s, c, accounts)
 	a.used = 95
-	one.Look("a")
-	other.Look("a")
+	one.Enqueue("a")
+	other.Enqueue("a")
 	one.want(t, "the first", "a credits.low")
 	other.want(t, "the second")
 }
 
-// Guarantee: marks of 0 tell nothing, except that nothing is left.
+// Guarantee: marks of 0 disable all events except exhausted credits.
 func TestMarksOff(t *testing.T) {
 	t.Parallel()
 	s, a := openStore(t), plan("a", 100, 0)
-	l := newLookout(s, newClock(), map[toksta.AccountID]*account{"a": a})
+	l := newTestWatch(s, newClock(), map[toksta.AccountID]*account{"a": a})
 	l.config.Marks = Marks{}
 	a.used = 99
-	l.Look("a")
+	l.Enqueue("a")
 	b := batchOf("a", toksta.ReasonRateLimited, 1000, l.clock.now())
 	if err := s.Flush(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	l.See(b)
+	l.ObserveFlush(b)
 	l.want(t, "off")
 	a.used = 100
-	l.Look("a")
+	l.Enqueue("a")
 	l.want(t, "nothing left", "a credits.exhausted")
 }
 
-// away is a store that fails while a test says so.
-type away struct {
+// flakyStore is a store that fails while a test says so.
+type flakyStore struct {
 	Store
-	gone atomic.Bool
-	told chan struct{}
+	unavailable atomic.Bool
+	failed      chan struct{}
 }
 
-func (a *away) RaiseEvent(ctx context.Context, e store.Event, channels []string) (bool, error) {
-	if a.gone.Load() {
-		a.told <- struct{}{}
-		return false, errors.New("the store is away")
+func (a *flakyStore) RaiseEvent(ctx context.Context, e store.Event, channels []string) (bool, error) {
+	if a.unavailable.Load() {
+		a.failed <- struct{}{}
+		return false, errors.New("the store is unavailable")
 	}
 	return a.Store.RaiseEvent(ctx, e, channels)
 }
 
-// Guarantee: an event that could not be kept because the store was away is not
-// forgotten, and the log says so once.
-func TestStoreAway(t *testing.T) {
+// Guarantee: an event that could not be stored is raised once the store is available again, and the
+// log reports the outage once.
+func TestStoreOutage(t *testing.T) {
 	t.Parallel()
 	s, c, a := openStore(t), newClock(), plan("a", 100, 0)
-	l := newLookout(s, c, map[toksta.AccountID]*account{"a": a})
-	flaky := &away{Store: s, told: make(chan struct{}, 10)}
-	flaky.gone.Store(true)
-	var log logs
+	l := newTestWatch(s, c, map[toksta.AccountID]*account{"a": a})
+	flaky := &flakyStore{Store: s, failed: make(chan struct{}, 10)}
+	flaky.unavailable.Store(true)
+	var log safeBuffer
 	l.config.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	l.config.Events = New(Config{Store: flaky, Now: c.now, Log: l.config.Log})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
 	a.used = 95
-	l.Look("a")
-	<-flaky.told
-	flaky.gone.Store(false)
+	l.Enqueue("a")
+	<-flaky.failed
+	flaky.unavailable.Store(false)
 	deadline := time.After(20 * time.Second)
 	for tick := time.NewTicker(5 * time.Millisecond); len(l.raised(t)) == 0; {
 		select {
 		case <-tick.C:
-			l.Look() // as any other account's flush does
+			l.Enqueue() // like the flush of any other account
 		case <-deadline:
-			t.Fatal("the event was forgotten")
+			t.Fatal("the event was not raised again")
 		}
 	}
 	stop()
@@ -324,6 +322,6 @@ func TestStoreAway(t *testing.T) {
 		t.Error(err)
 	}
 	if text := log.String(); strings.Count(text, "cannot raise events") != 1 {
-		t.Errorf("the log says: %s", text)
+		t.Errorf("log: %s", text)
 	}
 }

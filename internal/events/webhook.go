@@ -19,36 +19,36 @@ import (
 )
 
 const (
-	answerTime = 20 * time.Second // for a receiver to take an event
-	maxAnswer  = 64 << 10         // read of an answer, in bytes, so that the connection can be used again
+	responseTimeout = 20 * time.Second // of one request
+	maxResponse     = 64 << 10         // bytes read of a response, so that the connection can be reused
 )
 
-// WebhookConfig says where to send and what to sign with. All fields are
-// required; several secrets sign at once while receivers change to another.
+// WebhookConfig configures a Webhook. All fields are required. Several secrets sign at once while
+// receivers change to a new one.
 type WebhookConfig struct {
 	URL     string
 	Secrets []toksta.SigningSecret
 	Now     func() time.Time
 }
 
-// Webhook carries events to an address of the vendor's, signed in the form of
-// Standard Webhooks. It goes where the operator's configuration sends it,
-// inside the vendor's network too; it follows no redirect and no proxy.
+// Webhook sends events to a URL of the vendor, signed according to Standard Webhooks. The URL comes
+// from the operator's configuration and may be in a private network. Webhook follows no redirect
+// and uses no proxy.
 type Webhook struct {
 	config WebhookConfig
 	client *http.Client
 }
 
-// NewWebhook connects to nothing yet.
+// NewWebhook returns a webhook. It opens no connection.
 func NewWebhook(c WebhookConfig) *Webhook {
 	return &Webhook{c, &http.Client{
-		Timeout:       answerTime,
+		Timeout:       responseTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			TLSHandshakeTimeout:    5 * time.Second,
-			MaxResponseHeaderBytes: maxAnswer,
-			MaxConnsPerHost:        batch,
+			MaxResponseHeaderBytes: maxResponse,
+			MaxConnsPerHost:        maxConcurrent,
 			IdleConnTimeout:        time.Minute,
 			ForceAttemptHTTP2:      true,
 		},
@@ -62,37 +62,36 @@ type message struct {
 	Data      json.RawMessage  `json:"data"`
 }
 
-// Carry implements [Carrier]. Any 2xx is a receipt, 410 a farewell.
-func (w *Webhook) Carry(ctx context.Context, e store.Event) (string, error) {
+// Send implements [Sender]. Any 2xx acknowledges the event; 410 ends its delivery.
+func (w *Webhook) Send(ctx context.Context, e store.Event) (string, error) {
 	body, err := json.Marshal(message{e.Kind, e.At.UTC(), e.Data})
 	if err != nil {
 		return "", fmt.Errorf("encode the event: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.config.URL, bytes.NewReader(body))
 	if err != nil {
-		return "", fmt.Errorf("make the request: %w", err)
+		return "", fmt.Errorf("create the request: %w", err)
 	}
 	w.sign(r.Header, e.ID, body)
 	start := time.Now()
-	answer, err := w.client.Do(r)
+	response, err := w.client.Do(r)
 	if err != nil {
-		return "", plain(err)
+		return "", sanitize(err)
 	}
-	defer answer.Body.Close()
-	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // the status has said all
-	status := strings.TrimSpace(fmt.Sprintf("answered %d %s", answer.StatusCode, http.StatusText(answer.StatusCode)))
+	defer response.Body.Close()
+	_, _ = io.CopyN(io.Discard, response.Body, maxResponse) // only the status matters
+	status := strings.TrimSpace(fmt.Sprintf("responded %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
 	switch {
-	case answer.StatusCode/100 == 2:
+	case response.StatusCode/100 == 2:
 		return fmt.Sprintf("%s in %d ms", status, time.Since(start).Milliseconds()), nil
-	case answer.StatusCode == http.StatusGone:
+	case response.StatusCode == http.StatusGone:
 		return "", fmt.Errorf("%s: %w", status, ErrGone)
 	default:
-		return "", &LaterError{errors.New(status), w.retryAfter(answer.Header.Get("Retry-After"))}
+		return "", &RetryAfterError{errors.New(status), w.retryAfter(response.Header.Get("Retry-After"))}
 	}
 }
 
-// sign states the event's id, the attempt's time, and a signature by each
-// secret.
+// sign sets the id of the event, the time of the attempt, and one signature for each secret.
 func (w *Webhook) sign(h http.Header, id string, body []byte) {
 	now := w.config.Now()
 	signatures := make([]string, len(w.config.Secrets))
@@ -106,7 +105,7 @@ func (w *Webhook) sign(h http.Header, id string, body []byte) {
 	h.Set(toksta.HeaderWebhookSignature, strings.Join(signatures, " "))
 }
 
-// retryAfter reads seconds or a date; anything else asks for nothing.
+// retryAfter parses seconds or a date. It returns 0 for any other value.
 func (w *Webhook) retryAfter(field string) time.Duration {
 	if seconds, err := strconv.ParseInt(field, 10, 32); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -117,18 +116,17 @@ func (w *Webhook) retryAfter(field string) time.Duration {
 	return 0
 }
 
-// plain is a failure to get an answer, without the method and address that
-// net/http puts before it, and without what the receiver said instead of an
-// answer: that may be our own signature.
-func plain(err error) error {
+// sanitize removes the method and the URL that net/http adds to an error, and text that the
+// receiver sent in place of a valid response, which may contain our own signature.
+func sanitize(err error) error {
 	wrapped, ok := errors.AsType[*url.Error](err)
 	switch {
 	case !ok:
 		return err
 	case wrapped.Timeout():
-		return errors.New("no answer in time")
+		return errors.New("no response before the timeout")
 	case strings.Contains(wrapped.Err.Error(), `"`) || strings.Contains(wrapped.Err.Error(), "malformed"):
-		return errors.New("the answer is no HTTP")
+		return errors.New("the response is not HTTP")
 	default:
 		return wrapped.Err
 	}
