@@ -225,7 +225,7 @@ func (c *connection) judge(call *call, err error) error {
 		return nil
 	}
 	cause, state := c.cause(call, err), sqlState(err)
-	if state == "" && call.caller.Err() != nil || !c.closed() && !leavesUnchanged(state) {
+	if state == "" && gaveUp(call.caller) || !c.closed() && !leavesUnchanged(state) {
 		return cause
 	}
 	return &storeError{store.ErrUnavailable, cause}
@@ -234,11 +234,11 @@ func (c *connection) judge(call *call, err error) error {
 // cause returns err with its deadline, if that ended the call. A connection that
 // ended without a word of the server's makes all others suspect.
 func (c *connection) cause(call *call, err error) error {
-	if c.closed() && sqlState(err) == "" && call.caller.Err() == nil {
+	if c.closed() && sqlState(err) == "" && !gaveUp(call.caller) {
 		c.connector.link.suspect()
 	}
 	if call.late() {
-		return fmt.Errorf("the database did not respond within %v: %w", call.limit, err)
+		return fmt.Errorf("the database did not respond within %v: %s", call.limit, err) // which looks like a canceled call
 	}
 	return err
 }

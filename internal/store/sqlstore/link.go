@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -50,8 +51,12 @@ func newLink(lease time.Duration) *link {
 // for a connection must not wait for one attempt each.
 const dialPause = 100 * time.Millisecond
 
-// dial opens a connection. It fails with [store.ErrUnavailable], unless ctx
-// ended.
+// gaveUp reports whether the caller of ctx is gone. A deadline of ctx is one that
+// this process set for the database.
+func gaveUp(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
+// dial opens a connection. It fails with [store.ErrUnavailable], unless the
+// caller is gone.
 func (l *link) dial(ctx context.Context, to driver.Connector) (*stdlib.Conn, error) {
 	if f := l.failed.Load(); f != nil && time.Since(f.at) < dialPause {
 		return nil, f.err
@@ -64,7 +69,7 @@ func (l *link) dial(ctx context.Context, to driver.Connector) (*stdlib.Conn, err
 	case err == nil:
 		l.failed.Store(nil)
 		return conn.(*stdlib.Conn), nil
-	case ctx.Err() != nil:
+	case gaveUp(ctx):
 		return nil, err
 	}
 	err = &storeError{store.ErrUnavailable, err}

@@ -32,6 +32,12 @@ func TestPostgresSilentConnections(t *testing.T) {
 			_, err := s.Account(ctx, account)
 			return err
 		},
+		"read with a deadline": func(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error {
+			ctx, cancel := context.WithTimeout(ctx, silentLease/2)
+			defer cancel()
+			_, err := s.Account(ctx, account)
+			return err
+		},
 		"renew": func(ctx context.Context, s *sqlstore.Store, _ toksta.AccountID) error {
 			_, err := s.Renew(ctx, node)
 			return err

@@ -63,6 +63,9 @@ func again(ctx context.Context, attempt int) bool {
 // afterwards.
 func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) (err error) {
 	conn, err := s.writer.Conn(ctx)
+	if err != nil && !gaveUp(ctx) {
+		err = &storeError{store.ErrUnavailable, err} // no connection was free in time
+	}
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
