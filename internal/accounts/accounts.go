@@ -85,10 +85,10 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err != nil {
 		return Changed{}, err
 	}
-	token := store.Token(toksta.AccountCreated, "", req.Token)
+	token := store.Token(toksta.ChangeAccountCreated, "", req.Token)
 	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
-			Kind: toksta.AccountCreated, AccountID: a.ID,
+			Kind: toksta.ChangeAccountCreated, AccountID: a.ID,
 			Detail:   map[string]string{"name": a.Name, "plan": string(a.Plan), "status": string(a.Status)},
 			Accounts: []toksta.Account{a},
 		}, nil
@@ -143,7 +143,7 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 		return Changed{}, err
 	}
 	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {
-		m := store.Mutation{Kind: toksta.AccountRenamed, Detail: change("name", a.Name, name)}
+		m := store.Mutation{Kind: toksta.ChangeAccountRenamed, Detail: change("name", a.Name, name)}
 		a.Name = name
 		return m, nil
 	})

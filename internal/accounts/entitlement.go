@@ -48,7 +48,7 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 	if !known {
 		return Changed{}, oneOf("entitlement", req.Name, s.EntitlementNames())
 	}
-	on := target{req.Account, store.Token(toksta.EntitlementSet, string(req.Account), req.Token)}
+	on := target{req.Account, store.Token(toksta.ChangeEntitlementSet, string(req.Account), req.Token)}
 	return s.edit(ctx, by, on, func(a *toksta.Account) (store.Mutation, error) {
 		next := a.Entitlements
 		// The map is shared with what was read; the decision may run again.
@@ -58,7 +58,7 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 		}
 		detail := change(req.Name, e.text(a.Entitlements), e.text(next))
 		a.Entitlements = next
-		return store.Mutation{Kind: toksta.EntitlementSet, Detail: detail}, nil
+		return store.Mutation{Kind: toksta.ChangeEntitlementSet, Detail: detail}, nil
 	})
 }
 

@@ -58,7 +58,7 @@ func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest
 			}
 		}
 		return store.Mutation{
-			Kind: toksta.InvitationCreated, AccountID: req.Account,
+			Kind: toksta.ChangeInvitationCreated, AccountID: req.Account,
 			Detail:      map[string]string{"email": req.Email, "expires_at": invitation.ExpiresAt.Format(time.RFC3339)},
 			Invitations: []store.Invitation{invitation},
 		}, nil

@@ -46,7 +46,7 @@ func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest)
 			maps.Copy(detail, change("cycle_anchor", dayText(a.CycleAnchor), dayText(anchor)))
 		}
 		a.Plan, a.CycleAnchor = req.Plan, anchor
-		return store.Mutation{Kind: toksta.PlanSet, Detail: detail}, nil
+		return store.Mutation{Kind: toksta.ChangePlanSet, Detail: detail}, nil
 	})
 }
 
@@ -111,7 +111,7 @@ func (s *Service) SetStatus(ctx context.Context, by toksta.Actor, req StatusRequ
 		since = s.now()
 	}
 	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {
-		m := store.Mutation{Kind: toksta.StatusSet, Detail: change("status", string(a.Status), string(req.Status))}
+		m := store.Mutation{Kind: toksta.ChangeStatusSet, Detail: change("status", string(a.Status), string(req.Status))}
 		if len(m.Detail) > 0 {
 			// Saying the same again does not restart "past due since".
 			a.Status, a.StatusSince = req.Status, since

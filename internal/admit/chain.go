@@ -99,7 +99,7 @@ func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, ma
 	}
 	x.Decision = c.Engine.Verify(ctx, x.Call)
 	x.Principal, x.Rate = x.Decision.Principal, x.Decision.Rate
-	if err := httpauth.Refusal(&x.Decision); err != nil {
+	if err := httpauth.Rejection(&x.Decision); err != nil {
 		return err
 	}
 	x.Admit(c.Engine)

@@ -29,9 +29,9 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 		d.Principal, d.Hold = toksta.Principal{AccountID: "acct_1"}, 2
 	case sha256.Sum256([]byte("broke")):
 		d.Principal = toksta.Principal{AccountID: "acct_2"}
-		d.Refusal = toksta.Refusal{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
+		d.Rejection = toksta.Rejection{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
 	default:
-		d.Refusal = toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
+		d.Rejection = toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
 	}
 	return d
 }

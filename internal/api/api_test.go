@@ -42,7 +42,7 @@ func (u *reports) Month(_ context.Context, account toksta.AccountID, month strin
 type judge struct{}
 
 func (judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
-	for _, refusal := range []toksta.Refusal{
+	for _, refusal := range []toksta.Rejection{
 		{Code: toksta.CodeForbidden, Reason: toksta.ReasonPlanFree},
 		{Code: toksta.CodeForbidden, Reason: toksta.ReasonScopeInsufficient},
 		{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits},
@@ -50,11 +50,11 @@ func (judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 		{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired},
 	} {
 		if digest, _ := httpauth.Credential([]string{"Bearer " + string(refusal.Reason)}); c.Digest == digest {
-			return toksta.Decision{Refusal: refusal, Route: c.Route}
+			return toksta.Decision{Rejection: refusal, Route: c.Route}
 		}
 	}
 	if good, _ := httpauth.Credential([]string{"Bearer good"}); c.Digest != good {
-		return toksta.Decision{Refusal: toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}}
+		return toksta.Decision{Rejection: toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}}
 	}
 	return toksta.Decision{Route: c.Route, Principal: toksta.Principal{AccountID: "acct_1"}}
 }

@@ -52,7 +52,7 @@ func TestCapOnLiveKeys(t *testing.T) {
 	}
 	created := 0
 	for _, c := range page.Changes {
-		if c.Kind == toksta.KeyCreated {
+		if c.Kind == toksta.ChangeKeyCreated {
 			created++
 		}
 	}

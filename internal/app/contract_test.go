@@ -107,7 +107,7 @@ func pause(t *testing.T, url string) {
 	defer db.Close()
 	now := time.Now()
 	_, err = db.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorSystem}, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.AccountCreated, Accounts: []toksta.Account{
+		return store.Mutation{Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{
 			{ID: pausedID, Name: "Paused", Plan: "API_SCALE", Status: "paused", CreatedAt: now, CycleAnchor: now},
 		}}, nil
 	})

@@ -88,7 +88,7 @@ func fill(t *testing.T, url string, keys int) {
 	defer db.Close()
 	now := time.Now()
 	for from := 0; from < keys; from += 10_000 {
-		m := store.Mutation{Kind: toksta.KeysImported}
+		m := store.Mutation{Kind: toksta.ChangeKeysImported}
 		for i := from; i < min(from+10_000, keys); i++ {
 			if i%100 == 0 {
 				m.Accounts = append(m.Accounts, toksta.Account{

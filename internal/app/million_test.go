@@ -119,7 +119,7 @@ func (m *migration) prepare(t *testing.T) {
 	}
 	for batch := range slices.Chunk(accounts, 10_000) {
 		_, err := db.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorSystem}, func(context.Context, store.Reader) (store.Mutation, error) {
-			return store.Mutation{Kind: toksta.AccountCreated, Accounts: batch}, nil
+			return store.Mutation{Kind: toksta.ChangeAccountCreated, Accounts: batch}, nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -54,7 +54,7 @@ func TestSignInsAreSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := trail.Changes[0]
-	if last.Kind != toksta.MemberSignedIn || last.Actor.Address != "127.0.0.1" || last.Actor.Kind != toksta.ActorMember || last.Detail["failed_before"] != "1" {
+	if last.Kind != toksta.ChangeMemberSignedIn || last.Actor.Address != "127.0.0.1" || last.Actor.Kind != toksta.ActorMember || last.Detail["failed_before"] != "1" {
 		t.Errorf("the trail ends with %+v", last)
 	}
 

@@ -56,7 +56,7 @@ func TestQueuedCommitTimesOut(t *testing.T) {
 	<-stuck
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err := f.Commit(ctx, toksta.Actor{}, write(store.Mutation{Kind: toksta.AccountCreated}))
+	_, err := f.Commit(ctx, toksta.Actor{}, write(store.Mutation{Kind: toksta.ChangeAccountCreated}))
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("behind a change that hangs: %v", err)
 	}

@@ -448,7 +448,7 @@ func TestAckCountsForOneProcess(t *testing.T) {
 func TestRepeatWaitsForTheFirst(t *testing.T) {
 	nothing := write(store.Mutation{})
 	repeat := func(k toksta.Key) store.Decide {
-		return store.Once("once", write(store.Mutation{Kind: toksta.KeyRevokedChange, KeyID: k.ID}))
+		return store.Once("once", write(store.Mutation{Kind: toksta.ChangeKeyRevoked, KeyID: k.ID}))
 	}
 	for name, again := range map[string]func(toksta.Key) store.Decide{
 		"nothing to do": func(toksta.Key) store.Decide { return nothing },

@@ -82,14 +82,14 @@ func newKey(now time.Time, text string) toksta.Key {
 
 func create(k toksta.Key) store.Decide {
 	return write(store.Mutation{
-		Kind: toksta.KeyCreated, AccountID: "acct_1", KeyID: k.ID,
+		Kind: toksta.ChangeKeyCreated, AccountID: "acct_1", KeyID: k.ID,
 		Accounts: []toksta.Account{{ID: "acct_1", Name: "Acme"}}, Keys: []toksta.Key{k},
 	})
 }
 
 func revoke(k toksta.Key, now time.Time) store.Decide {
 	k.RevokedAt = now
-	return write(store.Mutation{Kind: toksta.KeyRevokedChange, AccountID: "acct_1", KeyID: k.ID, Keys: []toksta.Key{k}})
+	return write(store.Mutation{Kind: toksta.ChangeKeyRevoked, AccountID: "acct_1", KeyID: k.ID, Keys: []toksta.Key{k}})
 }
 
 func mustCommit(tb testing.TB, log store.Log, d store.Decide) toksta.Receipt {

@@ -42,7 +42,7 @@ func (f *Feed) revokeRevived(ctx context.Context) error {
 // with the database.
 func (f *Feed) rerevoke(ids []toksta.KeyID) store.Decide {
 	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		m := store.Mutation{Kind: toksta.KeysRevokedTogether}
+		m := store.Mutation{Kind: toksta.ChangeKeysRevoked}
 		for _, id := range ids {
 			k, err := r.Key(ctx, "", id)
 			if err != nil {

@@ -57,7 +57,7 @@ func TestRestoredKeysAreRevokedAgain(t *testing.T) {
 	now := rotated
 	now.Generations = append(slices.Clone(now.Generations), toksta.Generation{Digest: digest("new"), Number: 2})
 	now.Generations[0].RevokedAt = time.Now()
-	mustCommit(t, a, write(store.Mutation{Kind: toksta.KeyRotated, Keys: []toksta.Key{now}}))
+	mustCommit(t, a, write(store.Mutation{Kind: toksta.ChangeKeyRotated, Keys: []toksta.Key{now}}))
 	a.stop()
 
 	restored := openStore(t)

@@ -50,7 +50,7 @@ func newCluster(t *testing.T, url string, nodes int, p toksta.Plan) *cluster {
 	a := toksta.Account{ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, time.Now())), Plan: p.ID, CycleAnchor: time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC)}
 	c := &cluster{t: t, db: db, now: time.Date(2026, 5, 20, 10, 0, 0, 0, time.UTC), st: &toksta.Standing{Account: a, Plan: p, PerMinute: p.PerMinute}}
 	_, err = db.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
+		return store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
 	})
 	c.ok(err)
 	for i := range nodes {

@@ -36,7 +36,7 @@ const (
 func refusing(b *bench, secret string, code toksta.Code, reason toksta.Reason) {
 	b.judge.mu.Lock()
 	defer b.judge.mu.Unlock()
-	d := toksta.Decision{Refusal: toksta.Refusal{Code: code, Reason: reason}}
+	d := toksta.Decision{Rejection: toksta.Rejection{Code: code, Reason: reason}}
 	d.Principal = toksta.Principal{AccountID: "acct_secretive", KeyID: "key_secretive"}
 	if code == toksta.CodeRateLimited {
 		d.Rate = toksta.RateState{Limit: 30, Remaining: 0, Reset: time.Now().Unix() + 30}

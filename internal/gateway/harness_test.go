@@ -38,7 +38,7 @@ func (j *judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	j.calls = append(j.calls, c)
 	d, ok := j.decisions[c.Digest]
 	if !ok {
-		d.Refusal = toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
+		d.Rejection = toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
 	}
 	d.Route = c.Route
 	if d.Admitted() {

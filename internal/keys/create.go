@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
 		CreatedAt: now, CreatedBy: creator(by), CreatedByID: member(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
 	}
-	token := store.Token(toksta.KeyCreated, string(req.Account), req.Token)
+	token := store.Token(toksta.ChangeKeyCreated, string(req.Account), req.Token)
 	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		// Here and not before the commit, so that a repeated request does not
 		// depend on the time.
@@ -57,7 +57,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		}
 		key.Limits.Scopes = scopes
 		return store.Mutation{
-			Kind: toksta.KeyCreated, AccountID: key.AccountID, KeyID: key.ID,
+			Kind: toksta.ChangeKeyCreated, AccountID: key.AccountID, KeyID: key.ID,
 			Detail: map[string]string{
 				"name": key.Name, "scopes": scopeText(scopes), "networks": networkText(networks),
 				"per_minute": perMinuteText(key.Limits.PerMinute), "expires_at": timeText(key.ExpiresAt),
@@ -80,10 +80,10 @@ func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) 
 		return nil, store.Missing("account", err)
 	}
 	standing := s.Catalog.Standing(account)
-	if standing.Refusal != "" {
+	if standing.Blocked != "" {
 		return nil, &toksta.Error{
-			Code: toksta.CodeForbidden, Reason: standing.Refusal,
-			Message: "This account cannot create keys now: " + blocked(standing.Refusal) + ".",
+			Code: toksta.CodeForbidden, Reason: standing.Blocked,
+			Message: "This account cannot create keys now: " + blocked(standing.Blocked) + ".",
 		}
 	}
 	scopes, err := s.validScopes(req.Scopes, standing.Families)

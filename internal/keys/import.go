@@ -81,7 +81,7 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 			return store.Mutation{}, err
 		}
 		return store.Mutation{
-			Kind:   toksta.KeysImported,
+			Kind:   toksta.ChangeKeysImported,
 			Detail: map[string]string{"keys": strconv.Itoa(out.Counts[RowImported])},
 			Keys:   draft.accepted(out.Results),
 		}, nil
@@ -90,7 +90,7 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 		_, err := decide(ctx, s.Store)
 		return out, err
 	}
-	receipt, err := s.Log.Commit(ctx, by, store.Once(store.Token(toksta.KeysImported, "", req.Token), decide))
+	receipt, err := s.Log.Commit(ctx, by, store.Once(store.Token(toksta.ChangeKeysImported, "", req.Token), decide))
 	if _, before := errors.AsType[*store.RepeatedError](err); before {
 		// What was imported then exists now.
 		out, err = draft.settle(ctx, s.Store)

@@ -73,7 +73,7 @@ func newWorld(tb testing.TB) *world {
 func (w *world) put(tb testing.TB, a toksta.Account) {
 	tb.Helper()
 	_, err := w.store.Commit(tb.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.PlanSet, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
+		return store.Mutation{Kind: toksta.ChangePlanSet, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -29,7 +29,7 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 		}
 		detail := map[string]string{"name": k.Name + " → " + name}
 		k.Name = name
-		return store.Mutation{Kind: toksta.KeyRenamed, Detail: detail}, nil
+		return store.Mutation{Kind: toksta.ChangeKeyRenamed, Detail: detail}, nil
 	})
 }
 
@@ -50,7 +50,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 	now := s.now()
 	secret, next := s.Catalog.Shape.NewSecret()
 	next.CreatedAt = now
-	on := target{req.Ref, store.Token(toksta.KeyRotated, string(req.Account)+" "+string(req.Key), req.Token)}
+	on := target{req.Ref, store.Token(toksta.ChangeKeyRotated, string(req.Account)+" "+string(req.Key), req.Token)}
 	changed, err := s.edit(ctx, by, on, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
 		switch k.State(now) {
 		case toksta.KeyRevoked:
@@ -66,7 +66,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 		// Copied, since the decision may run again on what it read.
 		k.Generations = append(k.Generations[:len(k.Generations):len(k.Generations)], next)
 		k.Generations[len(k.Generations)-2].RevokedAt = now
-		return store.Mutation{Kind: toksta.KeyRotated, Detail: map[string]string{
+		return store.Mutation{Kind: toksta.ChangeKeyRotated, Detail: map[string]string{
 			"name": k.Name, "secret": s.hint(old) + " → " + s.hint(next),
 		}}, nil
 	})
@@ -88,14 +88,14 @@ func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed
 			return store.Mutation{}, nil
 		}
 		k.RevokedAt = now
-		return store.Mutation{Kind: toksta.KeyRevokedChange, Detail: map[string]string{
+		return store.Mutation{Kind: toksta.ChangeKeyRevoked, Detail: map[string]string{
 			"name": k.Name, "secret": s.hint(k.Current()),
 		}}, nil
 	})
 	if err == nil && out.Receipt.Change.Seq == 0 {
 		// Nothing touches a revoked key again, so its number is the revocation's.
 		out.Receipt.Change = toksta.Change{
-			Seq: out.Key.Seq, At: out.Key.RevokedAt, Kind: toksta.KeyRevokedChange,
+			Seq: out.Key.Seq, At: out.Key.RevokedAt, Kind: toksta.ChangeKeyRevoked,
 			AccountID: out.Key.AccountID, KeyID: out.Key.ID,
 		}
 	}

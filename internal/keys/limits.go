@@ -69,7 +69,7 @@ func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequ
 			return store.Mutation{}, nil
 		}
 		k.Limits = next
-		return store.Mutation{Kind: toksta.KeyLimitsSet, Detail: detail}, nil
+		return store.Mutation{Kind: toksta.ChangeKeyLimitsSet, Detail: detail}, nil
 	})
 }
 

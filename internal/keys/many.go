@@ -66,7 +66,7 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 		}
 		out.Keys = selected
 		return store.Mutation{
-			Kind: toksta.KeysRevokedTogether, AccountID: req.Account, Keys: selected,
+			Kind: toksta.ChangeKeysRevoked, AccountID: req.Account, Keys: selected,
 			Detail: map[string]string{"keys": strconv.Itoa(len(selected)), "selected": req.Selection.String()},
 		}, nil
 	}

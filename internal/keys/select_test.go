@@ -70,7 +70,7 @@ func TestCreatedByIsAnID(t *testing.T) {
 		{ID: "mem_3", AccountID: "acct_2", Name: "operator", Email: "3@example.com"},
 	}
 	_, err := w.store.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.MemberCreated, Members: people}, nil
+		return store.Mutation{Kind: toksta.ChangeMemberCreated, Members: people}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // buy makes the next 500 accounts, which have bought one credit at a time.
 func buy(b *testing.B, s store.Store, from, times int) {
-	m := store.Mutation{Kind: toksta.KeysImported}
+	m := store.Mutation{Kind: toksta.ChangeKeysImported}
 	for i := from; i < from+500; i++ {
 		a := toksta.Account{ID: toksta.AccountID(fmt.Sprintf("acct_%026d", i)), Name: "Buyer", Plan: "SCALE", Status: toksta.StatusActive, CreatedAt: start}
 		a.Entitlements.PurchasedCredits = int64(times)

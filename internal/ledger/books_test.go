@@ -175,7 +175,7 @@ func (b *books) account(t fatal, plan toksta.PlanID, e toksta.Entitlements) toks
 		Cadence: "annual", CycleAnchor: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), Entitlements: e,
 	}
 	_, err := b.stores[0].Commit(context.Background(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
+		return store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
 	})
 	ok(t, err)
 	return a.ID

@@ -31,7 +31,7 @@ type Purchase struct {
 // TopUp adds credits that the account has bought. They never expire.
 func (s *Service) TopUp(ctx context.Context, by toksta.Actor, r PurchaseRequest) (Purchase, error) {
 	r.Reason = cmp.Or(r.Reason, "top-up")
-	return s.purchase(ctx, by, purchase{r, toksta.CreditsPurchased, store.CreditPurchase}, amount(r.Credits, 1))
+	return s.purchase(ctx, by, purchase{r, toksta.ChangeCreditsPurchased, store.CreditPurchase}, amount(r.Credits, 1))
 }
 
 // Adjust corrects purchased credits by hand, in either direction. It takes away
@@ -41,7 +41,7 @@ func (s *Service) Adjust(ctx context.Context, by toksta.Actor, r PurchaseRequest
 	if r.Credits == 0 {
 		fault = toksta.Invalid("credits", "Give a number other than 0.")
 	}
-	return s.purchase(ctx, by, purchase{r, toksta.CreditsAdjusted, store.CreditAdjustment}, fault)
+	return s.purchase(ctx, by, purchase{r, toksta.ChangeCreditsAdjusted, store.CreditAdjustment}, fault)
 }
 
 // purchase is a request with what it is to the audit trail and to the books.

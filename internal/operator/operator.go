@@ -144,7 +144,7 @@ func (s server) account(a toksta.Account) client.Account {
 	return client.Account{
 		ID: a.ID, Name: a.Name, Plan: a.Plan, Status: a.Status, StatusSince: a.StatusSince,
 		Cadence: a.Cadence, CycleAnchor: a.CycleAnchor, Entitlements: a.Entitlements, CreatedAt: a.CreatedAt,
-		Blocked: standing.Refusal, Families: standing.Families, PerMinute: standing.PerMinute,
+		Blocked: standing.Blocked, Families: standing.Families, PerMinute: standing.PerMinute,
 	}
 }
 

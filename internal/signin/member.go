@@ -31,7 +31,7 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 			return store.Mutation{}, err
 		}
 		return join(ctx, r, m, store.Mutation{
-			Kind: toksta.MemberCreated, AccountID: req.Account, Detail: map[string]string{},
+			Kind: toksta.ChangeMemberCreated, AccountID: req.Account, Detail: map[string]string{},
 		})
 	})
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 		}
 		m.PasswordHash = hash
 		return store.Mutation{
-			Kind: toksta.MemberPasswordSet, AccountID: m.AccountID, MemberID: m.ID,
+			Kind: toksta.ChangeMemberPasswordSet, AccountID: m.AccountID, MemberID: m.ID,
 			Detail: map[string]string{"email": m.Email}, Members: []toksta.Member{m},
 		}, nil
 	})

@@ -280,7 +280,7 @@ func TestOperatorsMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(store.Mutation{Kind: toksta.AccountCreated, Accounts: []toksta.Account{account}})
+	put(store.Mutation{Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{account}})
 	req := MemberRequest{Account: "acct_1", Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(secretWord)}
 	m, err := w.CreateMember(t.Context(), operator, req)
 	if err != nil {
@@ -307,7 +307,7 @@ func TestOperatorsMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.Member.DisabledAt = w.now
-	put(store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{in.Member}})
+	put(store.Mutation{Kind: toksta.ChangeMemberDisabled, Members: []toksta.Member{in.Member}})
 	if w.alive(t, in.Cookie) {
 		t.Error("a disabled member is signed in")
 	}

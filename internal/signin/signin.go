@@ -131,7 +131,7 @@ func (s *Service) record(ctx context.Context, from Origin, m toksta.Member, fail
 		detail["failed_before"] = strconv.Itoa(failures)
 	}
 	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.MemberSignedIn, AccountID: m.AccountID, MemberID: m.ID, Detail: detail}, nil
+		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: m.AccountID, MemberID: m.ID, Detail: detail}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("record the sign-in of %s: %w", m.ID, err)

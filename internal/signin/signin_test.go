@@ -130,7 +130,7 @@ func TestSameAnswerAndWork(t *testing.T) {
 	disabled.DisabledAt = w.now
 	silent := toksta.Member{ID: "mem_silent", AccountID: up.Account.ID, Email: "silent@example.com", Name: "S"}
 	_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{disabled, silent}}, nil
+		return store.Mutation{Kind: toksta.ChangeMemberDisabled, Members: []toksta.Member{disabled, silent}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +255,7 @@ func TestPolicies(t *testing.T) {
 	invite := func(code, email string, account toksta.AccountID) {
 		_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
 			return store.Mutation{
-				Kind: toksta.InvitationCreated, Accounts: []toksta.Account{host},
+				Kind: toksta.ChangeInvitationCreated, Accounts: []toksta.Account{host},
 				Invitations: []store.Invitation{{
 					Code: sha256.Sum256([]byte(code)), Email: email, AccountID: account, ExpiresAt: w.now.Add(time.Hour),
 				}},
@@ -413,7 +413,7 @@ func TestSignInsAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := trail()[0]
-	if last.Kind != toksta.MemberSignedIn || last.MemberID != up.Member.ID || last.Actor.Address != "10.0.1.1" || last.Actor.Agent != "curl" ||
+	if last.Kind != toksta.ChangeMemberSignedIn || last.MemberID != up.Member.ID || last.Actor.Address != "10.0.1.1" || last.Actor.Agent != "curl" ||
 		last.Detail["failed_before"] != "3" || last.Detail["email"] != "ada@example.com" {
 		t.Errorf("the trail has %+v", last)
 	}

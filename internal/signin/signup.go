@@ -57,7 +57,7 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	}
 	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		mutation := store.Mutation{
-			Kind: toksta.AccountCreated, AccountID: account.ID, Accounts: []toksta.Account{account},
+			Kind: toksta.ChangeAccountCreated, AccountID: account.ID, Accounts: []toksta.Account{account},
 			Detail: map[string]string{"account": account.Name, "plan": string(account.Plan)},
 		}
 		if invited {
@@ -97,7 +97,7 @@ func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest
 func accept(i store.Invitation, m *store.Mutation) {
 	m.Invitations = []store.Invitation{i}
 	if i.AccountID != "" {
-		m.Kind, m.AccountID, m.Accounts = toksta.MemberCreated, i.AccountID, nil
+		m.Kind, m.AccountID, m.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil
 		m.Detail = map[string]string{}
 	}
 }

@@ -90,7 +90,7 @@ func newWorld(t *testing.T) *world {
 	}
 	_, err = db.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorSystem}, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
-			Kind: toksta.KeysImported, AccountID: ours,
+			Kind: toksta.ChangeKeysImported, AccountID: ours,
 			Accounts: []toksta.Account{account(ours), account(theirs)},
 			Keys: []toksta.Key{
 				key(live, ours, "Live", time.Time{}), key(idle, ours, "=cmd()", time.Time{}),
@@ -238,7 +238,7 @@ func TestKeyMadeMeanwhile(t *testing.T) {
 	const late toksta.KeyID = "key_6late"
 	w.reader.Refresh = func(ctx context.Context, _ *toksta.Standing) error {
 		_, err := w.store.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
-			return store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{{
+			return store.Mutation{Kind: toksta.ChangeKeyCreated, Keys: []toksta.Key{{
 				ID: late, AccountID: ours, Name: "Late", CreatedAt: today(),
 				Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte(late)), Number: 1, CreatedAt: today()}},
 			}}}, nil

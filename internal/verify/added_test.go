@@ -104,8 +104,8 @@ func decide(b *testing.B, e *Engine, calls []toksta.Call) time.Duration {
 		c := calls[i%len(calls)]
 		d := e.Verify(context.Background(), c)
 		e.Settle(&d, c, d.Hold)
-		if d.Refused() {
-			b.Fatalf("refused: %+v", d.Refusal)
+		if d.Rejected() {
+			b.Fatalf("refused: %+v", d.Rejection)
 		}
 	}
 	return time.Since(start)

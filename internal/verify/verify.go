@@ -57,17 +57,17 @@ func New(d Deps) *Engine { return &Engine{d} }
 func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
-		d.Refusal = toksta.Refusal{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}
+		d.Rejection = toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}
 		return d
 	}
 	grant, standing, known := e.deps.Index.Lookup(c.Digest)
 	if !known || standing == nil {
-		d.Refusal = toksta.Authorize(nil, nil, &c)
+		d.Rejection = toksta.Authorize(nil, nil, &c)
 		return d
 	}
 	d.Standing = standing
 	d.Principal = principal(&grant, standing)
-	if d.Refusal = toksta.Authorize(&grant, standing, &c); d.Admitted() {
+	if d.Rejection = toksta.Authorize(&grant, standing, &c); d.Admitted() {
 		e.take(&d, &grant, &c)
 	}
 	e.count(&d, &c)
@@ -79,12 +79,12 @@ func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 func (e *Engine) count(d *toksta.Decision, c *toksta.Call) {
 	event := newEvent(d, c)
 	event.Calls, event.Reason = 1, d.Reason
-	if err := e.deps.Meter.Count(event); err == nil || d.Refused() {
+	if err := e.deps.Meter.Count(event); err == nil || d.Rejected() {
 		return
 	}
 	e.deps.Book.Settle(d.Standing, d.Hold, 0, c.Now)
 	d.Hold = 0
-	d.Refusal = toksta.Refusal{Code: toksta.CodeUnavailable, Reason: toksta.ReasonNotCounted}
+	d.Rejection = toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonNotCounted}
 }
 
 // take spends what an authorized call costs: one call of the windows, then
@@ -96,11 +96,11 @@ func (e *Engine) take(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
 	}
 	var ok bool
 	if d.Rate, ok = e.deps.Limiter.Take(w, c.Now); !ok {
-		d.Refusal = toksta.Refusal{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}
+		d.Rejection = toksta.Rejection{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}
 		return
 	}
 	if !e.deps.Book.Hold(d.Standing, c.Route.Credits, c.Now) {
-		d.Refusal = toksta.Refusal{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
+		d.Rejection = toksta.Rejection{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
 		return
 	}
 	d.Hold = c.Route.Credits
@@ -110,7 +110,7 @@ func (e *Engine) take(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
 // its hold and returns how it was paid. For a refused decision it does
 // nothing. It must be called once for each admitted one.
 func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge {
-	if d.Refused() || d.Hold == 0 && credits == 0 {
+	if d.Rejected() || d.Hold == 0 && credits == 0 {
 		return toksta.Charge{}
 	}
 	charge, at := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)

@@ -87,23 +87,23 @@ func TestVerify(t *testing.T) {
 	for _, c := range []struct {
 		name, key string
 		route     *toksta.Route
-		want      toksta.Refusal
+		want      toksta.Rejection
 		principal toksta.Principal
 		hold      int64
 	}{
-		{"admitted", "live", search, toksta.Refusal{}, toksta.Principal{AccountID: "acct_1", KeyID: "key_live", Plan: "BUILD", Scopes: []toksta.Family{"data", "job"}}, 2},
-		{"unknown key", "typo", search, toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}, toksta.Principal{}, 0},
-		{"unknown account", "orphan", search, toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}, toksta.Principal{}, 0},
-		{"revoked", "dead", workspace, toksta.Refusal{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyRevoked}, toksta.Principal{AccountID: "acct_1", KeyID: "key_dead", Plan: "BUILD", Scopes: []toksta.Family{"data", "job"}}, 0},
-		{"billing", "due", search, toksta.Refusal{Code: toksta.CodeForbidden, Reason: toksta.ReasonBillingPastDue}, toksta.Principal{AccountID: "acct_due", KeyID: "key_due", Plan: "BUILD", Scopes: []toksta.Family{"data", "job"}}, 0},
-		{"scope", "narrow", search, toksta.Refusal{Code: toksta.CodeForbidden, Reason: toksta.ReasonScopeInsufficient}, toksta.Principal{AccountID: "acct_1", KeyID: "key_narrow", Plan: "BUILD", Scopes: []toksta.Family{"job"}}, 0},
-		{"entitlement before scope", "narrow", workspace, toksta.Refusal{Code: toksta.CodeForbidden, Reason: "workspace_not_entitled"}, toksta.Principal{AccountID: "acct_1", KeyID: "key_narrow", Plan: "BUILD", Scopes: []toksta.Family{"job"}}, 0},
+		{"admitted", "live", search, toksta.Rejection{}, toksta.Principal{AccountID: "acct_1", KeyID: "key_live", Plan: "BUILD", Scopes: []toksta.Family{"data", "job"}}, 2},
+		{"unknown key", "typo", search, toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}, toksta.Principal{}, 0},
+		{"unknown account", "orphan", search, toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}, toksta.Principal{}, 0},
+		{"revoked", "dead", workspace, toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyRevoked}, toksta.Principal{AccountID: "acct_1", KeyID: "key_dead", Plan: "BUILD", Scopes: []toksta.Family{"data", "job"}}, 0},
+		{"billing", "due", search, toksta.Rejection{Code: toksta.CodeForbidden, Reason: toksta.ReasonBillingPastDue}, toksta.Principal{AccountID: "acct_due", KeyID: "key_due", Plan: "BUILD", Scopes: []toksta.Family{"data", "job"}}, 0},
+		{"scope", "narrow", search, toksta.Rejection{Code: toksta.CodeForbidden, Reason: toksta.ReasonScopeInsufficient}, toksta.Principal{AccountID: "acct_1", KeyID: "key_narrow", Plan: "BUILD", Scopes: []toksta.Family{"job"}}, 0},
+		{"entitlement before scope", "narrow", workspace, toksta.Rejection{Code: toksta.CodeForbidden, Reason: "workspace_not_entitled"}, toksta.Principal{AccountID: "acct_1", KeyID: "key_narrow", Plan: "BUILD", Scopes: []toksta.Family{"job"}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNode()
 			d := n.Verify(t.Context(), call(c.key, c.route))
-			if diff := cmp.Diff(c.want, d.Refusal); diff != "" {
+			if diff := cmp.Diff(c.want, d.Rejection); diff != "" {
 				t.Errorf("refusal (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(c.principal, d.Principal); diff != "" {
@@ -134,7 +134,7 @@ func TestWithoutALease(t *testing.T) {
 	e := New(newDeps(leased(false), m))
 	for _, key := range []string{"live", "typo", "dead"} {
 		d := e.Verify(t.Context(), call(key, search))
-		if want := (toksta.Refusal{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}); d.Refusal != want || d.Principal.KeyID != "" || len(m.events) > 0 {
+		if want := (toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}); d.Rejection != want || d.Principal.KeyID != "" || len(m.events) > 0 {
 			t.Errorf("%s: %+v, %d events", key, d, len(m.events))
 		}
 	}
@@ -187,8 +187,8 @@ func TestCredits(t *testing.T) {
 	c := call("live", search)
 	first, second := n.Verify(t.Context(), c), n.Verify(t.Context(), c)
 	third := n.Verify(t.Context(), c)
-	if first.Refused() || second.Refused() || third.Code != toksta.CodeInsufficientCredits || third.Reason != toksta.ReasonInsufficientCredits {
-		t.Fatalf("%v, %v, %v", first.Refusal, second.Refusal, third.Refusal)
+	if first.Rejected() || second.Rejected() || third.Code != toksta.CodeInsufficientCredits || third.Reason != toksta.ReasonInsufficientCredits {
+		t.Fatalf("%v, %v, %v", first.Rejection, second.Rejection, third.Rejection)
 	}
 	if got := n.Settle(&first, c, 2); got != (toksta.Charge{Credits: 2}) {
 		t.Errorf("charged %+v", got)
@@ -197,8 +197,8 @@ func TestCredits(t *testing.T) {
 	if got := n.Settle(&third, c, 2); got != (toksta.Charge{}) {
 		t.Errorf("a refused call is charged %+v", got)
 	}
-	if d := n.Verify(t.Context(), c); d.Refused() {
-		t.Errorf("released credits are refused: %v", d.Refusal)
+	if d := n.Verify(t.Context(), c); d.Rejected() {
+		t.Errorf("released credits are refused: %v", d.Rejection)
 	}
 	var calls, charged int64
 	for _, e := range n.meter.events {
@@ -225,6 +225,6 @@ func TestMeterFails(t *testing.T) {
 		}
 	}
 	if d := e.Verify(t.Context(), call("dead", search)); d.Code != toksta.CodeUnauthorized {
-		t.Errorf("a dead key: %+v", d.Refusal)
+		t.Errorf("a dead key: %+v", d.Rejection)
 	}
 }

@@ -157,7 +157,7 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 	if s.Plan.OverageMicros > 0 {
 		facts[2] = view.Fact{Label: "Overage", Value: view.USD(s.Plan.OverageMicros), Note: "a credit"}
 	}
-	if s.Refusal != "" {
+	if s.Blocked != "" {
 		facts[1].Value, facts[3].Value = "0", "None"
 	}
 	for _, f := range p.Catalog.Families {
@@ -165,7 +165,7 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 			continue
 		}
 		fact := view.Fact{Label: "Workspace endpoints", Value: "Off", Note: "not in " + s.Plan.Name}
-		if slices.Contains(s.Families, f.Name) && s.Refusal == "" {
+		if slices.Contains(s.Families, f.Name) && s.Blocked == "" {
 			fact.Value, fact.Note = "On", ""
 		}
 		facts = append(facts, fact)
@@ -232,7 +232,7 @@ func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, str
 	case toksta.KeyExpired:
 		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Moment(k.ExpiresAt)
 	}
-	switch s.Refusal {
+	switch s.Blocked {
 	case "":
 	case toksta.ReasonPlanFree:
 		return blocked, "No API in " + s.Plan.Name

@@ -173,17 +173,17 @@ func event(c toksta.Change) view.Event {
 		e.By = "the vendor"
 	}
 	switch c.Kind {
-	case toksta.KeyCreated:
+	case toksta.ChangeKeyCreated:
 		e.Kind, e.Title = "created", "Created"
-	case toksta.KeysImported:
+	case toksta.ChangeKeysImported:
 		e.Kind, e.Title = "created", "Imported"
-	case toksta.KeyRotated:
+	case toksta.ChangeKeyRotated:
 		e.Kind, e.Title = "rotated", "Rotated"
 		e.Details = append(e.Details, c.Detail["secret"])
-	case toksta.KeyRenamed:
+	case toksta.ChangeKeyRenamed:
 		e.Kind, e.Title = "renamed", "Renamed"
 		e.Details = append(e.Details, c.Detail["name"])
-	case toksta.KeyRevokedChange, toksta.KeysRevokedTogether:
+	case toksta.ChangeKeyRevoked, toksta.ChangeKeysRevoked:
 		e.Kind, e.Title = "revoked", "Revoked"
 	default:
 		e.Title = "Limits changed"

@@ -14,8 +14,8 @@ func (p *Pages) banner(s *toksta.Standing) *view.Banner {
 	billing := view.Link{Text: "Settle billing", URL: p.Brand.BillingURL, Outside: true}
 	plans := view.Link{Text: "Choose a plan", URL: p.Brand.BillingURL, Outside: true}
 	b := &view.Banner{Tone: view.ToneBad, Action: billing}
-	answer := fmt.Sprintf("Every key answers `403 FORBIDDEN` with `%s`. ", s.Refusal)
-	switch s.Refusal {
+	answer := fmt.Sprintf("Every key answers `403 FORBIDDEN` with `%s`. ", s.Blocked)
+	switch s.Blocked {
 	case "":
 		if s.Account.Status != toksta.StatusCanceling {
 			return nil
@@ -52,7 +52,7 @@ func since(s *toksta.Standing) string {
 
 // blocked is the sentence beside a disabled Create key; "" when it is enabled.
 func (p *Pages) blocked(s *toksta.Standing, live int) string {
-	switch s.Refusal {
+	switch s.Blocked {
 	case "":
 		if live >= p.Catalog.MaxKeys {
 			return fmt.Sprintf("The account has %d of %d live keys. Revoke one to create another.", live, p.Catalog.MaxKeys)
@@ -72,11 +72,11 @@ func (p *Pages) blocked(s *toksta.Standing, live int) string {
 // statusBadge is the subscription's state in a word.
 func statusBadge(s *toksta.Standing) view.Badge {
 	switch {
-	case s.Refusal == toksta.ReasonPlanFree:
+	case s.Blocked == toksta.ReasonPlanFree:
 		return view.Badge{Tone: view.ToneOff, Text: "No API access"}
 	case s.Account.Status == toksta.StatusCanceling:
 		return view.Badge{Tone: view.ToneWarn, Text: "Canceling"}
-	case s.Refusal == "" || s.Refusal == toksta.ReasonAPIAccessDisabled:
+	case s.Blocked == "" || s.Blocked == toksta.ReasonAPIAccessDisabled:
 		return view.Badge{Tone: view.ToneOK, Text: sentence(string(s.Account.Status))}
 	default:
 		return view.Badge{Tone: view.ToneBad, Text: sentence(string(s.Account.Status))}

@@ -16,8 +16,8 @@ func TestBannerWithoutBillingPage(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]*toksta.Standing{
 		"canceling": {Account: toksta.Account{Status: toksta.StatusCanceling}},
-		"free":      {Refusal: toksta.ReasonPlanFree},
-		"past due":  {Refusal: toksta.ReasonBillingPastDue},
+		"free":      {Blocked: toksta.ReasonPlanFree},
+		"past due":  {Blocked: toksta.ReasonBillingPastDue},
 	} {
 		p := &Pages{}
 		if b := p.banner(s); b == nil || b.Title == "" || b.Action != (view.Link{}) {

@@ -48,7 +48,7 @@ type Member struct {
 type Standing struct {
 	Account   Account
 	Plan      Plan
-	Refusal   Reason   // why no key of the account is admitted; "" when they are
+	Blocked   Reason   // why no key of the account is admitted; "" when they are
 	Families  []Family // reachable with plan and entitlements
 	PerMinute int
 }
@@ -74,12 +74,12 @@ func (c *Catalog) Standing(a Account) *Standing {
 			s.Families = append(s.Families, f)
 		}
 	}
-	s.Refusal = c.refusal(a, plan)
+	s.Blocked = c.blocked(a, plan)
 	return s
 }
 
-// refusal orders the account's own reasons: plan, billing, API access.
-func (c *Catalog) refusal(a Account, plan Plan) Reason {
+// blocked orders the account's own reasons: plan, billing, API access.
+func (c *Catalog) blocked(a Account, plan Plan) Reason {
 	if plan.API == APINever {
 		return ReasonPlanFree
 	}

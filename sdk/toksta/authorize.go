@@ -15,14 +15,14 @@ type Call struct {
 	Now    time.Time
 }
 
-// Refusal is why a call is not admitted. The zero value admits.
-type Refusal struct {
+// Rejection is why a call is not admitted. The zero value admits.
+type Rejection struct {
 	Code   Code
 	Reason Reason
 }
 
 // Refused reports whether the call is not admitted.
-func (r Refusal) Refused() bool { return r.Code != "" }
+func (r Rejection) Rejected() bool { return r.Code != "" }
 
 // Authorize decides 401 and 403 for a call: nil grant means that no such key
 // exists. The order is the contract: the key's own state first, since a dead
@@ -30,26 +30,26 @@ func (r Refusal) Refused() bool { return r.Code != "" }
 // (resolved in s); then the plan's families; then the key's scopes; then its
 // networks. It is pure, allocates nothing and is the only place that makes
 // such a refusal. A nil standing is refused like an unknown key.
-func Authorize(g *Grant, s *Standing, c *Call) Refusal {
+func Authorize(g *Grant, s *Standing, c *Call) Rejection {
 	switch {
 	case g == nil || s == nil:
-		return Refusal{CodeUnauthorized, ReasonKeyUnknown}
+		return Rejection{CodeUnauthorized, ReasonKeyUnknown}
 	case g.Revoked:
-		return Refusal{CodeUnauthorized, ReasonKeyRevoked}
+		return Rejection{CodeUnauthorized, ReasonKeyRevoked}
 	case g.ExpiresAt != 0 && c.Now.UnixMilli() >= g.ExpiresAt:
-		return Refusal{CodeUnauthorized, ReasonKeyExpired}
-	case s.Refusal != "":
-		return Refusal{CodeForbidden, s.Refusal}
+		return Rejection{CodeUnauthorized, ReasonKeyExpired}
+	case s.Blocked != "":
+		return Rejection{CodeForbidden, s.Blocked}
 	case !slices.Contains(s.Families, c.Route.Family):
-		return Refusal{CodeForbidden, notEntitled(c.Route.Family)}
+		return Rejection{CodeForbidden, notEntitled(c.Route.Family)}
 	case g.Limits == nil:
-		return Refusal{}
+		return Rejection{}
 	case len(g.Limits.Scopes) > 0 && !slices.Contains(g.Limits.Scopes, c.Route.Family):
-		return Refusal{CodeForbidden, ReasonScopeInsufficient}
+		return Rejection{CodeForbidden, ReasonScopeInsufficient}
 	case len(g.Limits.Networks) > 0 && !within(g.Limits.Networks, c.Addr):
-		return Refusal{CodeForbidden, ReasonAddressNotAllowed}
+		return Rejection{CodeForbidden, ReasonAddressNotAllowed}
 	default:
-		return Refusal{}
+		return Rejection{}
 	}
 }
 

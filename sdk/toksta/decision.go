@@ -22,7 +22,7 @@ type RateState struct {
 // known, also on a refusal, for the log and the owner's page; nothing of it
 // may reach a caller who was refused with 401.
 type Decision struct {
-	Refusal
+	Rejection
 	Principal Principal
 	Standing  *Standing // the account's rights the decision was made on; nil when the key is unknown
 	Route     *Route
@@ -33,7 +33,7 @@ type Decision struct {
 }
 
 // Admitted reports whether the call goes on.
-func (d *Decision) Admitted() bool { return !d.Refused() }
+func (d *Decision) Admitted() bool { return !d.Rejected() }
 
 // Charge is how a number of credits was paid: Credits in all, of which
 // Purchased from purchased ones and Overage beyond both, the rest from the

@@ -13,7 +13,7 @@ import (
 func ExampleAuthorize() {
 	standing := &toksta.Standing{Families: []toksta.Family{"data"}}
 	call := &toksta.Call{Route: &toksta.Route{Family: "data"}, Now: time.Now()}
-	fmt.Println(toksta.Authorize(&toksta.Grant{}, standing, call).Refused())
+	fmt.Println(toksta.Authorize(&toksta.Grant{}, standing, call).Rejected())
 	fmt.Println(toksta.Authorize(&toksta.Grant{Revoked: true}, standing, call))
 	// Output:
 	// false

@@ -22,13 +22,13 @@ func TestStanding(t *testing.T) {
 		want    toksta.Standing
 	}{
 		{"plan's own rate", toksta.Account{Plan: "API", Status: "active"}, toksta.Standing{Families: base, PerMinute: 30}},
-		{"default rate", toksta.Account{Plan: "SAAS", Status: "active"}, toksta.Standing{Families: base, PerMinute: 60, Refusal: "api_access_disabled"}},
+		{"default rate", toksta.Account{Plan: "SAAS", Status: "active"}, toksta.Standing{Families: base, PerMinute: 60, Blocked: "api_access_disabled"}},
 		{"own rate", toksta.Account{Plan: "API", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 7}}, toksta.Standing{Families: base, PerMinute: 7}},
 		{"entitled by plan and account", toksta.Account{Plan: "SAAS", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true), Families: entitled}}, toksta.Standing{Families: append(base[:3:3], "workspace"), PerMinute: 60}},
 		{"plan does not offer the entitlement", toksta.Account{Plan: "API", Status: "active", Entitlements: toksta.Entitlements{Families: entitled}}, toksta.Standing{Families: base, PerMinute: 30}},
-		{"access cannot open a free plan", toksta.Account{Plan: "FREE", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true)}}, toksta.Standing{Families: base, PerMinute: 60, Refusal: "plan_free"}},
-		{"unknown plan", toksta.Account{Plan: "GONE", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true), Families: entitled}}, toksta.Standing{PerMinute: 60, Refusal: "plan_free"}},
-		{"unknown status", toksta.Account{Plan: "API", Status: "odd"}, toksta.Standing{Families: base, PerMinute: 30, Refusal: "subscription_inactive"}},
+		{"access cannot open a free plan", toksta.Account{Plan: "FREE", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true)}}, toksta.Standing{Families: base, PerMinute: 60, Blocked: "plan_free"}},
+		{"unknown plan", toksta.Account{Plan: "GONE", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true), Families: entitled}}, toksta.Standing{PerMinute: 60, Blocked: "plan_free"}},
+		{"unknown status", toksta.Account{Plan: "API", Status: "odd"}, toksta.Standing{Families: base, PerMinute: 30, Blocked: "subscription_inactive"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

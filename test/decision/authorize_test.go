@@ -59,37 +59,37 @@ func TestAuthorize(t *testing.T) {
 		grant   *toksta.Grant
 		family  toksta.Family
 		addr    string
-		want    toksta.Refusal
+		want    toksta.Rejection
 	}{
-		{"admitted", api, &toksta.Grant{}, "data", "", toksta.Refusal{}},
-		{"trialing", with(api, "trialing"), &toksta.Grant{}, "data", "", toksta.Refusal{}},
-		{"canceling", with(api, "canceling"), &toksta.Grant{}, "data", "", toksta.Refusal{}},
-		{"no such key", api, nil, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_unknown"}},
-		{"revoked", api, &toksta.Grant{Revoked: true}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_revoked"}},
-		{"expired this millisecond", api, &toksta.Grant{ExpiresAt: past}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_expired"}},
-		{"expires next millisecond", api, &toksta.Grant{ExpiresAt: future}, "data", "", toksta.Refusal{}},
-		{"revoked and expired, on a free plan", free, &toksta.Grant{Revoked: true, ExpiresAt: past}, "data", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_revoked"}},
-		{"expired, past due, foreign family", due, &toksta.Grant{ExpiresAt: past}, "workspace", "", toksta.Refusal{Code: "UNAUTHORIZED", Reason: "key_expired"}},
-		{"free plan", free, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "plan_free"}},
-		{"plan that is gone", unknownPlan, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "plan_free"}},
-		{"free before past due", freeAndDue, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "plan_free"}},
-		{"past due", due, &toksta.Grant{Limits: scoped}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "billing_past_due"}},
-		{"canceled", canceled, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
-		{"a status nobody configured", odd, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
-		{"switched off", off, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "api_access_disabled"}},
-		{"not entitled yet", notYet, &toksta.Grant{}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "api_access_disabled"}},
-		{"entitled", saas, &toksta.Grant{}, "data", "", toksta.Refusal{}},
-		{"workspace", saas, &toksta.Grant{}, "workspace", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "workspace_not_entitled"}},
-		{"workspace entitled", entitled, &toksta.Grant{}, "workspace", "", toksta.Refusal{}},
-		{"another family", api, &toksta.Grant{}, "beta", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "beta_not_entitled"}},
-		{"entitlement before scope", api, &toksta.Grant{Limits: scoped}, "workspace", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "workspace_not_entitled"}},
-		{"scope", api, &toksta.Grant{Limits: scoped}, "data", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "scope_insufficient"}},
-		{"in scope", api, &toksta.Grant{Limits: scoped}, "job", "", toksta.Refusal{}},
-		{"limits that narrow nothing", api, &toksta.Grant{Limits: &toksta.Limits{PerMinute: 1}}, "job", "", toksta.Refusal{}},
-		{"address", api, &toksta.Grant{Limits: office}, "job", "192.0.2.1", toksta.Refusal{Code: "FORBIDDEN", Reason: "address_not_allowed"}},
-		{"address unknown", api, &toksta.Grant{Limits: office}, "job", "", toksta.Refusal{Code: "FORBIDDEN", Reason: "address_not_allowed"}},
-		{"office", api, &toksta.Grant{Limits: office}, "job", "10.255.0.1", toksta.Refusal{}},
-		{"office by IPv6", api, &toksta.Grant{Limits: office}, "job", "2001:db8::1", toksta.Refusal{}},
+		{"admitted", api, &toksta.Grant{}, "data", "", toksta.Rejection{}},
+		{"trialing", with(api, "trialing"), &toksta.Grant{}, "data", "", toksta.Rejection{}},
+		{"canceling", with(api, "canceling"), &toksta.Grant{}, "data", "", toksta.Rejection{}},
+		{"no such key", api, nil, "data", "", toksta.Rejection{Code: "UNAUTHORIZED", Reason: "key_unknown"}},
+		{"revoked", api, &toksta.Grant{Revoked: true}, "data", "", toksta.Rejection{Code: "UNAUTHORIZED", Reason: "key_revoked"}},
+		{"expired this millisecond", api, &toksta.Grant{ExpiresAt: past}, "data", "", toksta.Rejection{Code: "UNAUTHORIZED", Reason: "key_expired"}},
+		{"expires next millisecond", api, &toksta.Grant{ExpiresAt: future}, "data", "", toksta.Rejection{}},
+		{"revoked and expired, on a free plan", free, &toksta.Grant{Revoked: true, ExpiresAt: past}, "data", "", toksta.Rejection{Code: "UNAUTHORIZED", Reason: "key_revoked"}},
+		{"expired, past due, foreign family", due, &toksta.Grant{ExpiresAt: past}, "workspace", "", toksta.Rejection{Code: "UNAUTHORIZED", Reason: "key_expired"}},
+		{"free plan", free, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "plan_free"}},
+		{"plan that is gone", unknownPlan, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "plan_free"}},
+		{"free before past due", freeAndDue, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "plan_free"}},
+		{"past due", due, &toksta.Grant{Limits: scoped}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "billing_past_due"}},
+		{"canceled", canceled, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
+		{"a status nobody configured", odd, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
+		{"switched off", off, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "api_access_disabled"}},
+		{"not entitled yet", notYet, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "api_access_disabled"}},
+		{"entitled", saas, &toksta.Grant{}, "data", "", toksta.Rejection{}},
+		{"workspace", saas, &toksta.Grant{}, "workspace", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "workspace_not_entitled"}},
+		{"workspace entitled", entitled, &toksta.Grant{}, "workspace", "", toksta.Rejection{}},
+		{"another family", api, &toksta.Grant{}, "beta", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "beta_not_entitled"}},
+		{"entitlement before scope", api, &toksta.Grant{Limits: scoped}, "workspace", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "workspace_not_entitled"}},
+		{"scope", api, &toksta.Grant{Limits: scoped}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "scope_insufficient"}},
+		{"in scope", api, &toksta.Grant{Limits: scoped}, "job", "", toksta.Rejection{}},
+		{"limits that narrow nothing", api, &toksta.Grant{Limits: &toksta.Limits{PerMinute: 1}}, "job", "", toksta.Rejection{}},
+		{"address", api, &toksta.Grant{Limits: office}, "job", "192.0.2.1", toksta.Rejection{Code: "FORBIDDEN", Reason: "address_not_allowed"}},
+		{"address unknown", api, &toksta.Grant{Limits: office}, "job", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "address_not_allowed"}},
+		{"office", api, &toksta.Grant{Limits: office}, "job", "10.255.0.1", toksta.Rejection{}},
+		{"office by IPv6", api, &toksta.Grant{Limits: office}, "job", "2001:db8::1", toksta.Rejection{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,8 +101,8 @@ func TestAuthorize(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got.Refused() != (c.want.Code != "") {
-				t.Errorf("Refused is %v", got.Refused())
+			if got.Rejected() != (c.want.Code != "") {
+				t.Errorf("Rejected is %v", got.Rejected())
 			}
 		})
 	}
@@ -217,10 +217,10 @@ func TestAuthorizeIsTheContract(t *testing.T) {
 	c := offer()
 	rapid.Check(t, func(t *rapid.T) {
 		s := situations().Draw(t, "situation")
-		var want toksta.Refusal
+		var want toksta.Rejection
 		for _, rule := range contract {
 			if rule.holds(s) {
-				want = toksta.Refusal{Code: rule.code, Reason: rule.reason(s)}
+				want = toksta.Rejection{Code: rule.code, Reason: rule.reason(s)}
 				break
 			}
 		}

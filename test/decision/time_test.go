@@ -62,7 +62,7 @@ func TestStateIsWhatCallsMeet(t *testing.T) {
 		if at.UnixMilli() == 0 {
 			return // one millisecond late, see UnixMillis
 		}
-		if live := k.State(asked) == toksta.KeyLive; live == refusal.Refused() {
+		if live := k.State(asked) == toksta.KeyLive; live == refusal.Rejected() {
 			t.Fatalf("live %v, refused %v", live, refusal)
 		}
 	})

@@ -43,7 +43,7 @@ func importKeys(tb testing.TB, s store.Store, account toksta.AccountID, n int) {
 	shape := toksta.KeyShape{Prefix: "tk_live_"}
 	now := time.Now()
 	for n > 0 {
-		m := store.Mutation{Kind: toksta.KeysImported, AccountID: account}
+		m := store.Mutation{Kind: toksta.ChangeKeysImported, AccountID: account}
 		for range min(batch, n) {
 			_, g := shape.NewSecret()
 			g.Number, g.CreatedAt = 1, now
@@ -69,7 +69,7 @@ func commit(tb testing.TB, s store.Store, m store.Mutation) {
 func newAccount(tb testing.TB, s store.Store) toksta.AccountID {
 	tb.Helper()
 	a := toksta.Account{ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, time.Now())), Name: "Acme", Plan: "API_BUILD"}
-	commit(tb, s, store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}})
+	commit(tb, s, store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}})
 	return a.ID
 }
 

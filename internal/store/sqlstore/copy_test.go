@@ -115,7 +115,7 @@ func filled(t *testing.T, path string) toksta.Change {
 	now := time.UnixMilli(1_700_000_000_123).UTC()
 	account := newAccount(t, s)
 	m := store.Mutation{
-		Kind: toksta.KeysImported, AccountID: account, Token: "once", Detail: map[string]string{"who": "Ada → <b>Bob</b>"},
+		Kind: toksta.ChangeKeysImported, AccountID: account, Token: "once", Detail: map[string]string{"who": "Ada → <b>Bob</b>"},
 		Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "Ada@x", Name: "Ädä\n", CreatedAt: now}},
 		Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code")), ExpiresAt: now}},
 	}

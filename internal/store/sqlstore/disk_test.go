@@ -58,7 +58,7 @@ func growing(t *testing.T, s *sqlstore.Store, account toksta.AccountID) (err err
 	for i := range 1000 {
 		_, err = s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
 			return store.Mutation{
-				Kind: toksta.AccountRenamed, AccountID: account, Detail: map[string]string{"name": strings.Repeat("x", 4096)},
+				Kind: toksta.ChangeAccountRenamed, AccountID: account, Detail: map[string]string{"name": strings.Repeat("x", 4096)},
 				Accounts: []toksta.Account{{ID: toksta.AccountID(fmt.Sprintf("acct_%d", i)), Name: strings.Repeat("x", 2048)}},
 			}, nil
 		})

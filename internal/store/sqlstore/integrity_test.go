@@ -19,7 +19,7 @@ func TestIntegrity(t *testing.T) {
 	s := openAt(t, path)
 	for range 3 {
 		_, err := s.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorOperator}, func(context.Context, store.Reader) (store.Mutation, error) {
-			return store.Mutation{Kind: toksta.AccountCreated, Detail: map[string]string{"name": strings.Repeat("x", 2<<10)}}, nil
+			return store.Mutation{Kind: toksta.ChangeAccountCreated, Detail: map[string]string{"name": strings.Repeat("x", 2<<10)}}, nil
 		})
 		if err != nil {
 			t.Fatal(err)

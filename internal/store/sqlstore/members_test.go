@@ -26,7 +26,7 @@ func TestMembersOfEarlierVersions(t *testing.T) {
 		for i := range members {
 			members[i].AccountID = account
 		}
-		m := store.Mutation{Kind: toksta.MemberCreated, AccountID: account, Members: members}
+		m := store.Mutation{Kind: toksta.ChangeMemberCreated, AccountID: account, Members: members}
 		if _, err := s.Commit(t.Context(), toksta.Actor{Name: "op"}, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil }); err != nil {
 			t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func TestPostgresLostWhileReading(t *testing.T) {
 	server := pgtest.Start(t)
 	url := server.NewDatabase(t)
 	s := openPostgres(t, url)
-	m := store.Mutation{Kind: toksta.AccountCreated}
+	m := store.Mutation{Kind: toksta.ChangeAccountCreated}
 	for i := range 30_000 {
 		m.Accounts = append(m.Accounts, toksta.Account{
 			ID: toksta.AccountID(fmt.Sprintf("acct_%026d", i)), Name: strings.Repeat("long ", 50),
@@ -133,7 +133,7 @@ func interruptions() (all []interruption) {
 func commitEverything(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error {
 	_, err := s.Commit(ctx, toksta.Actor{}, store.Once("once", func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
-			Kind: toksta.KeysImported, AccountID: account,
+			Kind: toksta.ChangeKeysImported, AccountID: account,
 			Accounts:    []toksta.Account{{ID: account, Name: "changed"}},
 			Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "a@x"}},
 			Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code"))}},

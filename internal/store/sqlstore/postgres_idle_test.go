@@ -27,7 +27,7 @@ func TestPostgresPausedTransaction(t *testing.T) {
 				s := openPostgres(t, address+"&idle_in_transaction_session_timeout=50")
 				attempts := 0
 				change, err := s.Commit(t.Context(), toksta.Actor{}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-					m := store.Mutation{Kind: toksta.AccountCreated}
+					m := store.Mutation{Kind: toksta.ChangeAccountCreated}
 					for i := range rows {
 						m.Accounts = append(m.Accounts, toksta.Account{ID: toksta.AccountID(fmt.Sprintf("acct_%d", i))})
 					}

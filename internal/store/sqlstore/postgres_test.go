@@ -71,7 +71,7 @@ func postgresUnconfirmed(t *testing.T, server *pgtest.Server) {
 	committed := make(chan error)
 	commit := func() {
 		_, err := s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
-			return store.Mutation{Kind: toksta.KeyRevokedChange, AccountID: account}, nil
+			return store.Mutation{Kind: toksta.ChangeKeyRevoked, AccountID: account}, nil
 		})
 		committed <- err
 	}
@@ -176,7 +176,7 @@ func postgresRetry(t *testing.T, server *pgtest.Server) {
 			if tries++; tries <= faults {
 				return store.Mutation{}, deadlock
 			}
-			return store.Mutation{Kind: toksta.KeyRevokedChange}, nil
+			return store.Mutation{Kind: toksta.ChangeKeyRevoked}, nil
 		})
 		switch {
 		case faults == 1 && (err != nil || c.Seq != 1 || tries != 2):
@@ -207,7 +207,7 @@ func postgresCallerGone(t *testing.T, server *pgtest.Server) {
 	other, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
 	c, err := openPostgres(t, url).Commit(other, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.KeyRevokedChange}, nil
+		return store.Mutation{Kind: toksta.ChangeKeyRevoked}, nil
 	})
 	if err != nil || c.Seq != 1 {
 		t.Errorf("the next change: %d, %v", c.Seq, err)
@@ -219,7 +219,7 @@ func postgresCallerGone(t *testing.T, server *pgtest.Server) {
 // happen once or twice all the same, and the change is made again.
 func postgresManyRows(t *testing.T, server *pgtest.Server) {
 	s := openPostgres(t, server.NewDatabase(t)+"&idle_in_transaction_session_timeout=1s")
-	m := store.Mutation{Kind: toksta.AccountCreated}
+	m := store.Mutation{Kind: toksta.ChangeAccountCreated}
 	for i := range 80_000 {
 		m.Accounts = append(m.Accounts, toksta.Account{ID: toksta.AccountID(fmt.Sprint("acct_", i)), Name: "Acme"})
 	}
@@ -235,9 +235,9 @@ func postgresSameRows(t *testing.T, server *pgtest.Server) {
 	k := toksta.Key{ID: "key_1", AccountID: newAccount(t, s), Name: "old", CreatedAt: now, Generations: []toksta.Generation{
 		{Number: 1, Digest: toksta.Digest{1}, CreatedAt: now}, {Number: 2, Digest: toksta.Digest{2}, CreatedAt: now},
 	}}
-	commit(t, s, store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{k}})
+	commit(t, s, store.Mutation{Kind: toksta.ChangeKeyCreated, Keys: []toksta.Key{k}})
 	k.Name, k.Generations[0].RevokedAt = "new", now
-	commit(t, s, store.Mutation{Kind: toksta.KeyRotated, Keys: []toksta.Key{k}})
+	commit(t, s, store.Mutation{Kind: toksta.ChangeKeyRotated, Keys: []toksta.Key{k}})
 	for row, want := range map[string]int64{
 		`number = 1 AND revoked_at > 0 AND ctid = '(0,3)'`: 1, // written anew, behind the two
 		`number = 2 AND revoked_at = 0 AND ctid = '(0,2)'`: 1,

@@ -29,7 +29,7 @@ func commitNumbers(t *suite) {
 				return store.Mutation{}, refused
 			}
 			a := account(numbered("acct_", i))
-			return store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
+			return store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
 		})
 		if want := i%3 == 0; errors.Is(err, refused) != want || (err != nil) != want {
 			t.Errorf("commit %d: %v", i, err)
@@ -61,7 +61,7 @@ func commitCap(t *suite) {
 				return store.Mutation{}, full
 			}
 			k := key(a.ID, numbered("key_", i))
-			return store.Mutation{Kind: toksta.KeyCreated, AccountID: a.ID, KeyID: k.ID, Keys: []toksta.Key{k}}, nil
+			return store.Mutation{Kind: toksta.ChangeKeyCreated, AccountID: a.ID, KeyID: k.ID, Keys: []toksta.Key{k}}, nil
 		})
 		if err != nil && !errors.Is(err, full) {
 			t.Errorf("commit %d: %v", i, err)
@@ -79,7 +79,7 @@ func commitToken(t *suite) {
 	done := 0
 	together(20, func(i int) {
 		k := key(a.ID, numbered("key_", i))
-		m := store.Mutation{Kind: toksta.KeyCreated, AccountID: a.ID, KeyID: k.ID, Keys: []toksta.Key{k}}
+		m := store.Mutation{Kind: toksta.ChangeKeyCreated, AccountID: a.ID, KeyID: k.ID, Keys: []toksta.Key{k}}
 		c, err := t.s.Commit(t.Context(), operator, store.Once("once", decided(m)))
 		repeated, again := errors.AsType[*store.RepeatedError](err)
 		mu.Lock()
@@ -87,7 +87,7 @@ func commitToken(t *suite) {
 		switch {
 		case err == nil && c.KeyID == k.ID:
 			done++
-		case !again || repeated.Change.Seq != a.Seq+1 || repeated.Change.Kind != toksta.KeyCreated:
+		case !again || repeated.Change.Seq != a.Seq+1 || repeated.Change.Kind != toksta.ChangeKeyCreated:
 			t.Errorf("commit %d: %v", i, err)
 		}
 	})
@@ -102,7 +102,7 @@ func commitToken(t *suite) {
 func commitFailure(t *suite) {
 	a := t.account("acct_a")
 	stray := key("acct_missing", "key_b")
-	m := store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{key(a.ID, "key_a"), stray}}
+	m := store.Mutation{Kind: toksta.ChangeKeysImported, Keys: []toksta.Key{key(a.ID, "key_a"), stray}}
 	if _, err := t.s.Commit(t.Context(), operator, decided(m)); err == nil {
 		t.Fatal("a key of no account was written")
 	}
@@ -127,7 +127,7 @@ func commitNothing(t *suite) {
 // must be the one in the log.
 func commitRoundTrip(t *suite) {
 	c := t.commit(store.Mutation{
-		Kind: toksta.MemberDisabled, AccountID: "acct_a", KeyID: "key_a", MemberID: "mem_a",
+		Kind: toksta.ChangeMemberDisabled, AccountID: "acct_a", KeyID: "key_a", MemberID: "mem_a",
 		Detail: map[string]string{"name": "old → <b>new</b>"},
 	})
 	is(t, c.Actor, operator)
@@ -143,7 +143,7 @@ func commitRoundTrip(t *suite) {
 // not be lost, and an import tells known digests from new ones.
 func manyRows(t *suite) {
 	a := t.account("acct_a")
-	m := store.Mutation{Kind: toksta.KeysImported}
+	m := store.Mutation{Kind: toksta.ChangeKeysImported}
 	digests := []toksta.Digest{digest("unknown")}
 	for i := range 1234 {
 		k := key(a.ID, numbered("key_", i))
@@ -166,7 +166,7 @@ func takenDigest(t *suite) {
 	t.put(key(a.ID, "key_a"))
 	thief := key(t.account("acct_b").ID, "key_b")
 	thief.Generations[0].Digest = digest("key_a")
-	_, err := t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{thief}}))
+	_, err := t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.ChangeKeyCreated, Keys: []toksta.Key{thief}}))
 	if !errors.Is(err, store.ErrTaken) {
 		t.Fatalf("%v", err)
 	}

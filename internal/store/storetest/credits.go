@@ -190,7 +190,7 @@ func creditsInChange(t *suite) {
 		AccountID: a.ID, Kind: store.CreditPurchase, Delta: toksta.Charge{Credits: 5, Purchased: 5}, Reason: "order 7", IdempotencyKey: "7",
 	}
 	a.Entitlements.PurchasedCredits = 5
-	m := store.Mutation{Kind: toksta.EntitlementSet, AccountID: a.ID, Accounts: []toksta.Account{a}, Credits: []store.CreditEntry{bought}}
+	m := store.Mutation{Kind: toksta.ChangeEntitlementSet, AccountID: a.ID, Accounts: []toksta.Account{a}, Credits: []store.CreditEntry{bought}}
 	t.commit(m)
 	m.Accounts[0].Entitlements.PurchasedCredits = 10
 	_, err := t.s.Commit(t.Context(), operator, decided(m))

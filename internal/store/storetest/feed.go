@@ -70,7 +70,7 @@ func deltaRows(t *suite) {
 	k.RevokedAt = now
 	t.put(k)
 	b.Plan = "FREE"
-	last := t.commit(store.Mutation{Kind: toksta.PlanSet, Accounts: []toksta.Account{b}})
+	last := t.commit(store.Mutation{Kind: toksta.ChangePlanSet, Accounts: []toksta.Account{b}})
 	got := t.follow(&n)
 	is(t, got.order, []string{"acct_a/key_a#1", "acct_b"})
 	is(t, got.grants[digest("key_a")].Revoked, true)
@@ -125,7 +125,7 @@ func deltaRaces(t *suite) {
 	for i := range 50 {
 		commits.Go(func() {
 			k := key(a.ID, numbered("key_", i))
-			m := store.Mutation{Kind: toksta.KeyCreated, Keys: []toksta.Key{k}}
+			m := store.Mutation{Kind: toksta.ChangeKeyCreated, Keys: []toksta.Key{k}}
 			if _, err := t.s.Commit(t.Context(), operator, decided(m)); err != nil {
 				t.Error(err)
 			}
@@ -151,7 +151,7 @@ func deltaRaces(t *suite) {
 func deltaPages(t *suite) {
 	n := t.register("a")
 	for _, many := range []int{15, 16, 17, 255, 256, 257, 600, 9000} {
-		m := store.Mutation{Kind: toksta.KeysImported}
+		m := store.Mutation{Kind: toksta.ChangeKeysImported}
 		want := []string{}
 		for i := range many {
 			a := toksta.Account{ID: toksta.AccountID(fmt.Sprintf("acct_%d_%d", many, i)), Name: "Acme"}

@@ -26,7 +26,7 @@ func accounts(t *suite) {
 	t.ok(err)
 	is(t, got, a)
 	b.Plan, b.Entitlements, b.CycleAnchor = "FREE", toksta.Entitlements{PerMinute: 7}, time.Time{}
-	b.Seq = t.commit(store.Mutation{Kind: toksta.PlanSet, Accounts: []toksta.Account{b}}).Seq
+	b.Seq = t.commit(store.Mutation{Kind: toksta.ChangePlanSet, Accounts: []toksta.Account{b}}).Seq
 	page, err := t.s.ListAccounts(t.Context(), store.Page{Limit: 2})
 	t.ok(err)
 	is(t, page, []toksta.Account{a, b})
@@ -118,7 +118,7 @@ func liveKeys(t *suite) {
 	a := t.account("acct_a")
 	live, expired, ends, revoked := key(a.ID, "key_a"), key(a.ID, "key_b"), key(a.ID, "key_c"), key(a.ID, "key_d")
 	expired.ExpiresAt, ends.ExpiresAt, revoked.RevokedAt = now, now.Add(time.Millisecond), now
-	t.commit(store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{live, expired, ends, revoked}})
+	t.commit(store.Mutation{Kind: toksta.ChangeKeysImported, Keys: []toksta.Key{live, expired, ends, revoked}})
 	n, err := t.s.CountLiveKeys(t.Context(), a.ID, now)
 	t.ok(err)
 	is(t, n, 2)
@@ -133,7 +133,7 @@ func extremeTimes(t *suite) {
 	late.ExpiresAt = time.Date(10000, 1, 1, 4, 59, 59, 0, time.UTC)
 	early.CreatedAt = time.Date(-1, 12, 31, 12, 0, 0, 0, time.UTC)
 	n := t.register("a")
-	t.commit(store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{first, late, early}})
+	t.commit(store.Mutation{Kind: toksta.ChangeKeysImported, Keys: []toksta.Key{first, late, early}})
 	all, err := t.s.ListKeys(t.Context(), store.KeyQuery{Account: a.ID})
 	t.ok(err)
 	is(t, keyIDs(all), "key_a key_b key_c ")
@@ -151,27 +151,27 @@ func extremeTimes(t *suite) {
 func members(t *suite) {
 	a := t.account("acct_a")
 	m := toksta.Member{ID: "mem_a", AccountID: a.ID, Email: "Ada.Ö@Example.com", Name: "Ada", PasswordHash: "$argon2id$", CreatedAt: now}
-	t.commit(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{m}})
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{m}})
 	got, err := t.s.MemberByEmail(t.Context(), "aDA.ö@example.COM")
 	t.ok(err)
 	is(t, got, m)
 	twin := m
 	twin.ID, twin.Email = "mem_b", "ada.ö@example.com"
-	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{twin}}))
+	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{twin}}))
 	is(t, errors.Is(err, store.ErrTaken), true)
 	idn := m
 	idn.ID, idn.Email = "mem_c", "Ada@Bücher.example"
-	t.commit(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{idn}})
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{idn}})
 	for _, spelling := range []string{"ada@bücher.example", "ada@xn--bcher-kva.example", "ada@bu\u0308cher.example", "ADA@BÜCHER.EXAMPLE"} {
 		got, err = t.s.MemberByEmail(t.Context(), spelling)
 		t.ok(err)
 		is(t, got, idn)
 	}
 	twin.Email = "ada@xn--bcher-kva.example"
-	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{twin}}))
+	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{twin}}))
 	is(t, errors.Is(err, store.ErrTaken), true)
 	m.DisabledAt = now
-	t.commit(store.Mutation{Kind: toksta.MemberDisabled, Members: []toksta.Member{m}})
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberDisabled, Members: []toksta.Member{m}})
 	got, err = t.s.Member(t.Context(), "mem_a")
 	t.ok(err)
 	is(t, got, m)
@@ -187,9 +187,9 @@ func members(t *suite) {
 // invitations: one that does not stay used would let two people in.
 func invitations(t *suite) {
 	i := store.Invitation{Code: digest("code"), AccountID: "acct_a", Email: "a@example.com", ExpiresAt: now}
-	t.commit(store.Mutation{Kind: toksta.InvitationCreated, Invitations: []store.Invitation{i}})
+	t.commit(store.Mutation{Kind: toksta.ChangeInvitationCreated, Invitations: []store.Invitation{i}})
 	i.UsedAt = now
-	t.commit(store.Mutation{Kind: toksta.MemberCreated, Invitations: []store.Invitation{i}})
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Invitations: []store.Invitation{i}})
 	got, err := t.s.Invitation(t.Context(), i.Code)
 	t.ok(err)
 	is(t, got, i)
@@ -201,7 +201,7 @@ func invitations(t *suite) {
 // account nothing of another.
 func audit(t *suite) {
 	for i := range 6 {
-		c := store.Mutation{Kind: toksta.KeyRenamed, AccountID: "acct_a", KeyID: "key_a"}
+		c := store.Mutation{Kind: toksta.ChangeKeyRenamed, AccountID: "acct_a", KeyID: "key_a"}
 		if i%2 == 1 {
 			c.AccountID, c.KeyID = "acct_b", "key_b"
 		}
@@ -228,11 +228,11 @@ func audit(t *suite) {
 func auditOfMany(t *suite) {
 	a, b := t.account("acct_a"), t.account("acct_b")
 	first, other := key(a.ID, "key_a"), key(b.ID, "key_b")
-	imported := t.commit(store.Mutation{Kind: toksta.KeysImported, Keys: []toksta.Key{first, other}}).Seq
+	imported := t.commit(store.Mutation{Kind: toksta.ChangeKeysImported, Keys: []toksta.Key{first, other}}).Seq
 	renamed := t.put(first).Seq
 	t.put(other)
 	first.RevokedAt = now
-	revoked := t.commit(store.Mutation{Kind: toksta.KeysRevokedTogether, Keys: []toksta.Key{first}}).Seq
+	revoked := t.commit(store.Mutation{Kind: toksta.ChangeKeysRevoked, Keys: []toksta.Key{first}}).Seq
 	for _, account := range []toksta.AccountID{"", a.ID, b.ID} {
 		changes, err := t.s.ListChanges(t.Context(), store.ChangeQuery{Account: account, Key: first.ID})
 		t.ok(err)
@@ -250,7 +250,7 @@ func auditOfMany(t *suite) {
 	// And in the history of each account whose keys it touched.
 	ended := t.put(other).Seq
 	other.RevokedAt = now
-	t.commit(store.Mutation{Kind: toksta.KeysRevokedTogether, AccountID: b.ID, Keys: []toksta.Key{other}})
+	t.commit(store.Mutation{Kind: toksta.ChangeKeysRevoked, AccountID: b.ID, Keys: []toksta.Key{other}})
 	for account, want := range map[toksta.AccountID][]int64{
 		a.ID:        {revoked, renamed, imported, a.Seq},
 		b.ID:        {ended + 1, ended, renamed + 1, imported, b.Seq},
@@ -277,7 +277,7 @@ func auditOfMany(t *suite) {
 // signed in.
 func sessions(t *suite) {
 	a := t.account("acct_a")
-	t.commit(store.Mutation{Kind: toksta.MemberCreated, Members: []toksta.Member{
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{
 		{ID: "mem_a", AccountID: a.ID, Email: "a@x"}, {ID: "mem_b", AccountID: a.ID, Email: "b@x"},
 	}})
 	put := func(id string, member toksta.MemberID, minute int) store.Session {

@@ -156,7 +156,7 @@ func account(id string) toksta.Account {
 func (t *suite) account(id string) toksta.Account {
 	t.Helper()
 	a := account(id)
-	a.Seq = t.commit(store.Mutation{Kind: toksta.AccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}).Seq
+	a.Seq = t.commit(store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}).Seq
 	return a
 }
 
@@ -172,7 +172,7 @@ func key(account toksta.AccountID, id string) toksta.Key {
 
 func (t *suite) put(k toksta.Key) toksta.Key {
 	t.Helper()
-	m := store.Mutation{Kind: toksta.KeyCreated, AccountID: k.AccountID, KeyID: k.ID, Keys: []toksta.Key{k}}
+	m := store.Mutation{Kind: toksta.ChangeKeyCreated, AccountID: k.AccountID, KeyID: k.ID, Keys: []toksta.Key{k}}
 	k.Seq = t.commit(m).Seq
 	return k
 }

@@ -2,9 +2,9 @@ package httpauth
 
 import "github.com/toksta/toksta/sdk/toksta"
 
-// Refusal is the error that a refused decision is answered with, nil for an
+// Rejection is the error that a refused decision is answered with, nil for an
 // admitted one. It holds nothing that a dead key may not learn.
-func Refusal(d *toksta.Decision) error {
+func Rejection(d *toksta.Decision) error {
 	if d.Admitted() {
 		return nil
 	}
