@@ -160,8 +160,8 @@ func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
 func (a *App) flush(ctx context.Context) error { return store.Beside(a.meter.Flush(ctx)) }
 
 // keeper makes old usage smaller, by one node at a time.
-func (a *App) keeper() *usage.Keeper {
-	return &usage.Keeper{Store: a.store, Retention: a.Usage.Kept, Holder: rand.Text(), Log: a.log}
+func (a *App) keeper() *usage.Pruner {
+	return &usage.Pruner{Store: a.store, Retention: a.Usage.Kept, Holder: rand.Text(), Log: a.log}
 }
 
 // listen binds every listener that the configuration names.

@@ -21,13 +21,13 @@ func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByReq
 	if err := toksta.InvalidFields(fromErr, toErr); err != nil {
 		return client.UsageTable{}, err
 	}
-	t, err := s.Usage.By(ctx, usage.SideQuery{Account: r.Account, By: usage.Side(r.By), Month: r.Month, From: from, To: to})
+	t, err := s.Usage.GroupBy(ctx, usage.DimensionQuery{Account: r.Account, By: usage.Dimension(r.By), Month: r.Month, From: from, To: to})
 	if err != nil {
 		return client.UsageTable{}, err
 	}
 	out := client.UsageTable{By: r.By, From: t.From, To: t.To, Rows: []client.UsageRow{}, Total: usageSum(t.Total)}
 	for _, row := range t.Rows {
-		out.Rows = append(out.Rows, client.UsageRow{Of: row.Of, Name: row.Name, UsageSum: usageSum(row.Sum)})
+		out.Rows = append(out.Rows, client.UsageRow{Of: row.Value, Name: row.Name, UsageSum: usageSum(row.Sum)})
 	}
 	return out, nil
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// turns tells of every epoch that is closed on its way into the store.
-type turns struct {
+// closingSink signals every epoch that was closed in the store.
+type closingSink struct {
 	meter.Sink
 	closed chan struct{}
 }
 
-func (s turns) Flush(ctx context.Context, b store.UsageBatch) error {
+func (s closingSink) Flush(ctx context.Context, b store.UsageBatch) error {
 	err := s.Sink.Flush(ctx, b)
 	if err == nil && b.Close {
 		s.closed <- struct{}{}
@@ -29,12 +29,12 @@ func (s turns) Flush(ctx context.Context, b store.UsageBatch) error {
 	return err
 }
 
-// steps are the moments that a clock shows one after the other. Each begins
-// another hour than the one before.
-func steps() (out []time.Time) {
+// clockSteps returns the successive times of a clock. Each is in a different hour than the one
+// before.
+func clockSteps() (out []time.Time) {
 	for _, at := range []string{
 		"2028-02-28T22:59:59Z", "2028-02-28T23:59:59Z", "2028-02-29T00:00:00Z", // leap day
-		"2028-02-29T23:59:59Z", "2028-03-01T00:00:00Z", "2028-02-29T23:30:00Z", // the month turns, and back an hour
+		"2028-02-29T23:59:59Z", "2028-03-01T00:00:00Z", "2028-02-29T23:30:00Z", // the month changes, then the clock goes back an hour
 		"2028-03-01T00:30:00Z", "2028-03-31T23:59:59Z", "2028-04-01T00:00:00Z",
 	} {
 		moment, _ := time.Parse(time.RFC3339, at)
@@ -43,18 +43,17 @@ func steps() (out []time.Time) {
 	return out
 }
 
-// clocked is a meter under calls on a clock that a test sets.
-type clocked struct {
+// clockedLoad counts calls on a clock that a test sets.
+type clockedLoad struct {
 	clock  atomic.Int64 // Unix seconds
 	counts atomic.Int64
 	over   atomic.Bool
 }
 
-func (c *clocked) now() time.Time { return time.Unix(c.clock.Load(), 0).UTC() }
+func (c *clockedLoad) now() time.Time { return time.Unix(c.clock.Load(), 0).UTC() }
 
-// counter counts calls until the clock's last step is over and returns them by
-// hour.
-func (c *clocked) counter(t *testing.T, m *meter.Meter) map[int64]int64 {
+// counter counts calls until over is set and returns their numbers by hour.
+func (c *clockedLoad) counter(t *testing.T, m *meter.Meter) map[int64]int64 {
 	byHour := map[int64]int64{}
 	for !c.over.Load() {
 		now := c.now()
@@ -64,20 +63,20 @@ func (c *clocked) counter(t *testing.T, m *meter.Meter) map[int64]int64 {
 		}
 		byHour[now.Unix()/3600]++
 		c.counts.Add(1)
-		runtime.Gosched() // eight that never wait would leave nothing for the flush
+		runtime.Gosched() // without it, eight busy goroutines would starve the flush
 	}
 	return byHour
 }
 
-// Guarantee: over hours, a leap day, ends of months and a clock stepped back,
-// with calls, flushes and new journals at the same time, each call is in the
-// hour that its own clock showed and in that hour's month, once.
+// Guarantee: over hours, a leap day, ends of months and a clock stepped back, with concurrent
+// calls, flushes and new journals, each call is counted once, in the hour that its clock showed and
+// in the month of that hour.
 func TestClockUnderLoad(t *testing.T) {
 	t.Parallel()
-	w, c, closed := newWorld(t), &clocked{}, make(chan struct{}, 1000)
-	moments := steps()
+	w, c, closed := newTestEnv(t), &clockedLoad{}, make(chan struct{}, 1000)
+	moments := clockSteps()
 	c.clock.Store(moments[0].Unix())
-	m, err := meter.Open(meter.Config{Dir: filepath.Join(t.TempDir(), "meter"), Sink: turns{w.store, closed}, FlushEvery: time.Millisecond, Now: c.now})
+	m, err := meter.Open(meter.Config{Dir: filepath.Join(t.TempDir(), "meter"), Sink: closingSink{w.store, closed}, FlushEvery: time.Millisecond, Now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,12 +105,12 @@ func TestClockUnderLoad(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.agrees(tallies, moments[len(moments)-1])
+	w.checkStored(tallies, moments[len(moments)-1])
 }
 
-// agrees compares the store's hours, and the reports of their months, with what
-// was counted.
-func (w *world) agrees(tallies []map[int64]int64, now time.Time) {
+// checkStored compares the hours in the store, and the reports of their months, with the counted
+// calls.
+func (w *testEnv) checkStored(tallies []map[int64]int64, now time.Time) {
 	w.Helper()
 	w.reader.Now = func() time.Time { return now }
 	hours, months := map[int64]int64{}, map[string]int64{}

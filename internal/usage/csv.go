@@ -11,15 +11,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// outcomeAdmitted stands where a refused row has its reason.
+// outcomeAdmitted is the outcome of admitted calls; rejected calls have their reason.
 const outcomeAdmitted = "admitted"
 
-// CSV writes an account's month as a table, one row for each day, key, family,
-// cost key and outcome: "admitted", or the reason of the refusal. Money is in
-// dollars with a point, days are UTC. It returns before the first byte when the
-// month cannot be read; a later error is the writer's.
+// CSV writes the usage of an account in a month as a table, one row for each day, key, family, cost
+// key and outcome: "admitted" or the reason of the rejection. Money is in dollars with a decimal
+// point, days are UTC. If the month cannot be read, it returns the error before the first byte. A
+// later error comes from the writer.
 func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID, month string) error {
-	l, err := r.load(ctx, account, "", month)
+	u, err := r.loadMonth(ctx, account, "", month)
 	if err != nil {
 		return err
 	}
@@ -30,10 +30,10 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 	names := keyNames(keys)
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"day", "key_id", "key_name", "family", "cost_key", "outcome", "calls", "credits", "overage_usd"})
-	for _, row := range l.rows {
+	for _, row := range u.rows {
 		_ = out.Write([]string{
 			time.Unix(row.Hour*3600, 0).UTC().Format(time.DateOnly),
-			string(row.KeyID), inert(names[row.KeyID]), string(row.Family), row.CostKey, outcome(row.Reason),
+			string(row.KeyID), escapeFormula(names[row.KeyID]), string(row.Family), row.CostKey, outcome(row.Reason),
 			strconv.FormatInt(row.Calls, 10), strconv.FormatInt(row.Charge.Credits, 10),
 			Dollars(row.Charge.OverageMicros).String(),
 		})
@@ -42,9 +42,8 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 	return out.Error()
 }
 
-// inert keeps a name that people chose from being run as a formula when a
-// spreadsheet opens the file.
-func inert(name string) string {
+// escapeFormula returns a name that a spreadsheet does not run as a formula.
+func escapeFormula(name string) string {
 	if name != "" && strings.ContainsRune("=+-@\t\r", rune(name[0])) {
 		return "'" + name
 	}

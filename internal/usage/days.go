@@ -10,17 +10,17 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Sum is what a set of calls came to.
+// Sum is the total of a set of calls.
 type Sum struct {
 	Admitted int64
 	Refused  int64
-	Reasons  map[toksta.Reason]int64 // Refused by reason; never nil
+	Reasons  map[toksta.Reason]int64 // rejected calls by reason; never nil
 	Credits  int64
 	Overage  Dollars
 }
 
-// add takes a row in. Credits of a refused call would count as well: what was
-// charged is never left out of a sum.
+// add adds a row. It includes the charge of a rejected call, although there is none today, so that
+// no sum omits charged money.
 func (s *Sum) add(row store.UsageRow) {
 	s.Credits += row.Charge.Credits
 	s.Overage += Dollars(row.Charge.OverageMicros)
@@ -32,16 +32,16 @@ func (s *Sum) add(row store.UsageRow) {
 	s.Reasons[row.Reason] += row.Calls
 }
 
-// Breakdown is a month from the sides that the account page shows. Its sums
-// are those of the month's Report, and each side adds up to Total.
+// Breakdown is the usage of a month as the account page shows it. Its sums equal those of the
+// Report of the month, and the days, keys and families each add up to Total.
 type Breakdown struct {
 	Period   string // "2026-05"
 	Total    Sum
 	Days     []Day       // every day of the month so far, first to last
-	Keys     []KeySum    // with calls, most admitted first
-	Families []FamilySum // with calls, most admitted first
+	Keys     []KeySum    // keys with calls, most admitted first
+	Families []FamilySum // families with calls, most admitted first
 
-	Operations map[string]Operation // those of the Report
+	Operations map[string]Operation // by cost key, as in the Report
 }
 
 // Day is one day, UTC.
@@ -50,36 +50,35 @@ type Day struct {
 	Sum
 }
 
-// KeySum is one key's month.
+// KeySum is the usage of one key in a month.
 type KeySum struct {
 	ID    toksta.KeyID
 	Daily []int64 // admitted calls, by day as in Breakdown.Days
 	Sum
 }
 
-// FamilySum is one endpoint family's month: of the family that a route had when
-// it was called.
+// FamilySum is the usage of one endpoint family in a month. A call belongs to the family that its
+// route had at the time.
 type FamilySum struct {
 	Family toksta.Family
 	Sum
 }
 
-// Days breaks an account's month down, for one of its keys or, with key "",
-// for all.
+// Days returns the usage of an account in a month, for one of its keys or for all (key "").
 func (r *Reader) Days(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (Breakdown, error) {
-	l, err := r.load(ctx, account, key, month)
+	u, err := r.loadMonth(ctx, account, key, month)
 	if err != nil {
 		return Breakdown{}, err
 	}
-	b := l.breakdown()
-	b.Operations = l.operations(r.billable())
+	b := u.breakdown()
+	b.Operations = u.operations(r.billableCostKeys())
 	return b, nil
 }
 
-// total is the whole month.
-func (l *ledger) total() Sum {
+// total returns the sum of all rows.
+func (u *accountUsage) total() Sum {
 	t := newSum()
-	for _, row := range l.rows {
+	for _, row := range u.rows {
 		t.add(row)
 	}
 	return t
@@ -87,12 +86,12 @@ func (l *ledger) total() Sum {
 
 func newSum() Sum { return Sum{Reasons: map[toksta.Reason]int64{}} }
 
-// breakdown goes over the rows once and adds each to its day, key and family.
-func (l *ledger) breakdown() Breakdown {
-	b := Breakdown{Period: l.period.String(), Total: l.total(), Days: l.days()}
+// breakdown adds each row to its day, key and family.
+func (u *accountUsage) breakdown() Breakdown {
+	b := Breakdown{Period: u.period.String(), Total: u.total(), Days: u.days()}
 	keys, families := map[toksta.KeyID]*KeySum{}, map[toksta.Family]*FamilySum{}
-	for _, row := range l.rows {
-		day := l.day(row.Hour)
+	for _, row := range u.rows {
+		day := u.dayIndex(row.Hour)
 		b.Days[day].add(row)
 		k := keys[row.KeyID]
 		if k == nil {
@@ -116,7 +115,7 @@ func (l *ledger) breakdown() Breakdown {
 	for _, f := range families {
 		b.Families = append(b.Families, *f)
 	}
-	// The id last, so that equals do not change places between two reads.
+	// The id breaks ties, so that the order is the same in every response.
 	slices.SortFunc(b.Keys, func(x, y KeySum) int {
 		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Refused, x.Refused), cmp.Compare(x.ID, y.ID))
 	})
@@ -126,21 +125,21 @@ func (l *ledger) breakdown() Breakdown {
 	return b
 }
 
-// days are the month's days up to today, and up to the last one with usage
-// should a node's clock be ahead. Days without calls are there, with zeros.
-func (l *ledger) days() []Day {
-	end := l.now
-	if n := len(l.rows); n > 0 {
-		if last := time.Unix(l.rows[n-1].Hour*3600, 0); last.After(end) {
+// days returns the days of the month up to today, or up to the last day with usage if the clock of
+// another node is ahead. Days without calls are included.
+func (u *accountUsage) days() []Day {
+	end := u.now
+	if n := len(u.rows); n > 0 {
+		if last := time.Unix(u.rows[n-1].Hour*3600, 0); last.After(end) {
 			end = last
 		}
 	}
 	var out []Day
-	for d := l.period.from; d.Before(l.period.to) && !d.After(end); d = d.AddDate(0, 0, 1) {
+	for d := u.period.from; d.Before(u.period.to) && !d.After(end); d = d.AddDate(0, 0, 1) {
 		out = append(out, Day{Date: d, Sum: newSum()})
 	}
 	return out
 }
 
-// day is the place of an hour's day in the month.
-func (l *ledger) day(hour int64) int { return int(hour-l.period.from.Unix()/3600) / 24 }
+// dayIndex returns the index in days of the day of an hour.
+func (u *accountUsage) dayIndex(hour int64) int { return int(hour-u.period.from.Unix()/3600) / 24 }

@@ -2,8 +2,8 @@ package usage
 
 import "strconv"
 
-// Dollars is an amount of money in micro-dollars. It is written as a decimal
-// number of dollars, digit by digit: no float comes near it.
+// Dollars is an amount of money in micro-dollars. It is formatted as a decimal number of dollars
+// without floating-point arithmetic.
 type Dollars int64
 
 const (
@@ -11,14 +11,13 @@ const (
 	decimals        = 6
 )
 
-// String writes the shortest exact decimal: "0", "0.025", "-1.5".
+// String returns the shortest exact decimal: "0", "0.025", "-1.5".
 func (d Dollars) String() string { return string(d.append(nil)) }
 
-// MarshalJSON writes a JSON number.
+// MarshalJSON returns a JSON number.
 func (d Dollars) MarshalJSON() ([]byte, error) { return d.append(nil), nil }
 
-// append takes the sign off first: -d would overflow for the least value, and
-// its unsigned form does not.
+// append converts to unsigned before it negates, because -d overflows for the least value.
 func (d Dollars) append(b []byte) []byte {
 	micros := uint64(d)
 	if d < 0 {

@@ -11,33 +11,33 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Report is an account's month, as GET /v1/account/usage answers it.
+// Report is the usage of an account in a month, the response of GET /v1/account/usage.
 type Report struct {
 	Period     string `json:"period"`
-	TotalCalls int64  `json:"total_calls"` // admitted ones
-	// Credits and money are what was charged, whatever a plan costs today.
+	TotalCalls int64  `json:"total_calls"` // admitted calls
+	// Credits and money are the charged amounts, not computed from current prices.
 	TotalCredits int64                   `json:"total_credits_charged"`
 	TotalOverage Dollars                 `json:"total_overage_usd"`
 	PlanSource   string                  `json:"plan_source"`
 	Plan         toksta.PlanID           `json:"subscription_plan"`
 	Status       toksta.Status           `json:"subscription_status"`
-	Operations   map[string]Operation    `json:"operations"` // by cost key; free ones are left out
+	Operations   map[string]Operation    `json:"operations"` // by cost key, without free ones
 	Entitlements Entitlements            `json:"entitlements"`
 	Credits      Credits                 `json:"credits"`
 	Keys         []Key                   `json:"keys"`
 	Refused      map[toksta.Reason]int64 `json:"refused"`
 }
 
-// Operation is what one cost key came to. Calls that were admitted and then
-// failed upstream are in Calls and cost nothing.
+// Operation is the usage of one cost key. Calls includes admitted calls that failed upstream, which
+// cost nothing.
 type Operation struct {
 	Calls   int64   `json:"calls"`
 	Credits int64   `json:"credits_charged"`
 	Overage Dollars `json:"overage_amount_usd"`
 }
 
-// Entitlements are the account's rights now, whichever month is reported: plan
-// and exceptions, apart from whether billing lets any key in.
+// Entitlements are the account's rights now, not in the reported month: its plan and exceptions,
+// regardless of its billing state.
 type Entitlements struct {
 	APIAccess       bool    `json:"api_access_enabled"`
 	Workspace       bool    `json:"workspace_endpoints_enabled"`
@@ -46,7 +46,7 @@ type Entitlements struct {
 	Overage         Dollars `json:"overage_usd_per_credit"`
 }
 
-// Credits are the account's balance now, whichever month is reported.
+// Credits is the account's balance now, not in the reported month.
 type Credits struct {
 	Included     int64     `json:"included"`
 	IncludedUsed int64     `json:"included_used"`
@@ -55,20 +55,20 @@ type Credits struct {
 	ResetsAt     time.Time `json:"resets_at"`
 }
 
-// Key is what one key came to: every live key, and each other key that was
-// sent in the month.
+// Key is the usage of one key. A report has every live key, and each other key with calls in the
+// month.
 type Key struct {
 	ID       toksta.KeyID `json:"id"`
 	Name     string       `json:"name"`
-	Calls    int64        `json:"calls"` // admitted ones
+	Calls    int64        `json:"calls"` // admitted calls
 	Credits  int64        `json:"credits"`
 	LastUsed *time.Time   `json:"last_used_at"` // null: never
 }
 
-// Month reports an account's month, "YYYY-MM"; "" is the current one, UTC. A
-// month that is malformed, in the future or no longer kept is a VALIDATION_ERROR.
+// Month reports the usage of an account in a month, "YYYY-MM"; "" is the current month, UTC. The
+// error has the code VALIDATION_ERROR if the month is malformed, in the future or no longer kept.
 func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month string) (Report, error) {
-	l, err := r.load(ctx, account, "", month)
+	u, err := r.loadMonth(ctx, account, "", month)
 	if err != nil {
 		return Report{}, err
 	}
@@ -80,23 +80,23 @@ func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month stri
 	if err != nil {
 		return Report{}, fmt.Errorf("read last uses: %w", err)
 	}
-	report := r.report(l)
-	report.Keys = l.perKey(keys, uses)
+	report := r.report(u)
+	report.Keys = u.sumByKey(keys, uses)
 	return report, nil
 }
 
-// report puts the month's sums beside the account's rights and balance of now.
-func (r *Reader) report(l *ledger) Report {
-	s := l.standing
-	total := l.total()
-	b := r.Balance(s, l.now)
+// report combines the sums of the month with the account's current rights and balance.
+func (r *Reader) report(u *accountUsage) Report {
+	s := u.standing
+	total := u.total()
+	b := r.Balance(s, u.now)
 	return Report{
-		Period:     l.period.String(),
+		Period:     u.period.String(),
 		TotalCalls: total.Admitted, TotalCredits: total.Credits, TotalOverage: total.Overage,
 		PlanSource: s.Plan.Source, Plan: s.Account.Plan, Status: s.Account.Status,
-		Operations: l.operations(r.billable()),
+		Operations: u.operations(r.billableCostKeys()),
 		Entitlements: Entitlements{
-			APIAccess: apiAccess(s), Workspace: slices.Contains(s.Families, "workspace"), PerMinute: s.PerMinute,
+			APIAccess: hasAPIAccess(s), Workspace: slices.Contains(s.Families, "workspace"), PerMinute: s.PerMinute,
 			IncludedCredits: s.Plan.IncludedCredits, Overage: Dollars(s.Plan.OverageMicros),
 		},
 		Credits: Credits{
@@ -107,10 +107,9 @@ func (r *Reader) report(l *ledger) Report {
 	}
 }
 
-// apiAccess is whether plan and entitlement open the API, whatever billing
-// says. The account's own switch counts for nothing on a plan without the API,
-// and a plan that the catalogue does not know has none.
-func apiAccess(s *toksta.Standing) bool {
+// hasAPIAccess reports whether the plan and the entitlement allow the API, regardless of the
+// billing state. The entitlement has no effect on a plan without the API or on an unknown plan.
+func hasAPIAccess(s *toksta.Standing) bool {
 	switch on := s.Account.Entitlements.APIAccess; {
 	case s.Plan.API == toksta.APINever || s.Plan.API == "":
 		return false
@@ -121,9 +120,9 @@ func apiAccess(s *toksta.Standing) bool {
 	}
 }
 
-// billable is the set of cost keys that cost credits by today's catalogue. A
-// route without one is counted under its operation.
-func (r *Reader) billable() map[string]bool {
+// billableCostKeys returns the cost keys that cost credits in the current catalogue. The cost key
+// of a route without one is its operation.
+func (r *Reader) billableCostKeys() map[string]bool {
 	out := map[string]bool{}
 	for _, route := range r.Catalog.Routes {
 		if route.Credits > 0 {
@@ -133,17 +132,17 @@ func (r *Reader) billable() map[string]bool {
 	return out
 }
 
-// operations sums admitted calls by cost key: those that cost credits by the
-// catalogue, and whatever was charged for in the month, since a cost may be the
-// upstream's to say, or may have changed. It adds to the set it is given.
-func (l *ledger) operations(billable map[string]bool) map[string]Operation {
-	for _, row := range l.rows {
+// operations sums admitted calls by cost key. It includes the billable cost keys, and those with
+// charges in the month, because prices can be set by the upstream or can have changed. It modifies
+// billable.
+func (u *accountUsage) operations(billable map[string]bool) map[string]Operation {
+	for _, row := range u.rows {
 		if row.Charge.Credits > 0 {
 			billable[row.CostKey] = true
 		}
 	}
 	out := map[string]Operation{}
-	for _, row := range l.rows {
+	for _, row := range u.rows {
 		if row.Reason != "" || !billable[row.CostKey] {
 			continue
 		}
@@ -156,11 +155,11 @@ func (l *ledger) operations(billable map[string]bool) map[string]Operation {
 	return out
 }
 
-// perKey lists keys in the order they were made. One that was only refused in
-// the month is there too: its owner sees that somebody still sends it.
-func (l *ledger) perKey(keys []toksta.Key, uses map[toksta.KeyID]store.LastUse) []Key {
+// sumByKey returns the usage of keys in the order of their creation. It includes keys with rejected
+// calls only, so that the owner sees that a revoked key is still in use.
+func (u *accountUsage) sumByKey(keys []toksta.Key, uses map[toksta.KeyID]store.LastUse) []Key {
 	sums := map[toksta.KeyID]*Key{}
-	for _, row := range l.rows {
+	for _, row := range u.rows {
 		k := sums[row.KeyID]
 		if k == nil {
 			k = &Key{}
@@ -175,7 +174,7 @@ func (l *ledger) perKey(keys []toksta.Key, uses map[toksta.KeyID]store.LastUse) 
 	for _, key := range keys {
 		sum := sums[key.ID]
 		if sum == nil {
-			if key.State(l.now) != toksta.KeyLive {
+			if key.State(u.now) != toksta.KeyLive {
 				continue
 			}
 			sum = &Key{}

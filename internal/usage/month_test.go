@@ -8,15 +8,15 @@ import (
 	"github.com/toksta/toksta/internal/usage"
 )
 
-// Guarantee: a call in the last moment of a day, UTC, belongs to that day and
-// its month, and one in the first moment of the next to that, at the end of any
-// month, of a year and of February in any year; a month's days add up to it.
+// Guarantee: a call in the last moment of a day, UTC, belongs to that day and month, and a call in
+// the first moment of the next day to the next, at the end of months, years and February. The days
+// of a month add up to the month.
 func TestMonthEnds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	now := time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC)
 	w.reader.Now = func() time.Time { return now }
-	east := time.FixedZone("", 14*3600) // what a clock shows must not matter
+	east := time.FixedZone("", 14*3600) // the time zone must not matter
 	days, months := map[string]int64{}, map[string]int64{}
 	for i, at := range []string{
 		"2026-02-28T23:59:59.999Z", "2026-03-01T00:00:00Z",
@@ -33,13 +33,13 @@ func TestMonthEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		calls := int64(1) << i
-		w.used(live, "getCreator", "", meter.Increment{Calls: calls, Now: moment.In(east)})
+		w.count(live, "getCreator", "", meter.Increment{Calls: calls, Now: moment.In(east)})
 		days[at[:10]] += calls
 		months[at[:7]] += calls
 	}
 	for month, length := range map[string]int{
 		"2026-02": 28, "2026-03": 31, "2026-12": 31, "2027-01": 31, "2027-02": 28, "2027-03": 31, "2027-04": 30,
-		"2027-05": 31, "2027-06": 30, "2027-12": 31, "2028-01": 31, "2028-02": 29, "2028-03": 1, // the day it is
+		"2027-05": 31, "2027-06": 30, "2027-12": 31, "2028-01": 31, "2028-02": 29, "2028-03": 1, // until today
 	} {
 		report, err := w.reader.Month(t.Context(), ours, month)
 		if err != nil || report.TotalCalls != months[month] {
@@ -56,13 +56,13 @@ func TestMonthEnds(t *testing.T) {
 				t.Errorf("%s in %s: %d calls, want %d", day, month, d.Admitted, days[day])
 			}
 		}
-		table, err := w.reader.By(t.Context(), usage.SideQuery{Account: ours, By: usage.ByDay, Month: month})
+		table, err := w.reader.GroupBy(t.Context(), usage.DimensionQuery{Account: ours, By: usage.ByDay, Month: month})
 		if err != nil || sum != months[month] || b.Total.Admitted != sum || table.Total.Admitted != sum {
 			t.Errorf("%s: days add up to %d, totals are %d and %d, want %d (%v)", month, sum, b.Total.Admitted, table.Total.Admitted, months[month], err)
 		}
 		for _, row := range table.Rows {
-			if row.Admitted != days[row.Of] {
-				t.Errorf("by day, %s: %d calls, want %d", row.Of, row.Admitted, days[row.Of])
+			if row.Admitted != days[row.Value] {
+				t.Errorf("by day, %s: %d calls, want %d", row.Value, row.Admitted, days[row.Value])
 			}
 		}
 	}

@@ -1,12 +1,10 @@
-// Package usage reports what accounts used: the one set of numbers behind
-// GET /v1/account/usage, the account page, its download, the operator API and
-// the command line.
+// Package usage reports the usage of accounts: the same numbers for GET /v1/account/usage, the
+// account page, its download, the operator API and the command line.
 //
-// It stands behind the meter, on the reading side: it brings this node's
-// totals into the store, reads sums of totals by day, and adds them up in one
-// place, so no two views can differ. Its Keeper makes what is old smaller, which
-// changes no number that a view shows. The package never counts, never decides,
-// and never reads another account than the one it is asked for.
+// It is not on the request path. A Reader first flushes the totals of this node to the store, then
+// reads sums of totals by day, and adds them up in one place, so two views cannot differ. A Pruner
+// rolls up and deletes old usage, which changes no number that a view shows. The package never
+// counts or decides, and never reads an account other than the requested one.
 package usage
 
 import (
@@ -21,39 +19,37 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Store is what reports are read from. It is asked for one account at a time.
+// Store is the source of reports. Reports read one account at a time.
 type Store interface {
 	store.Accounts
 	store.Keys
 	store.Usage
 }
 
-// Reader reads reports. All fields but Now are required; it is safe for
-// concurrent use.
+// Reader reads reports. All fields except Now are required. It is safe for concurrent use.
 type Reader struct {
 	Store   Store
 	Catalog *toksta.Catalog
-	// Refresh brings this node's totals into the store, and into the balance
-	// what other nodes charged. What those counted arrives with their own
-	// flush, within their interval.
+	// Refresh flushes this node's totals to the store, and adds the charges of other nodes to the
+	// balance. The totals of other nodes arrive with their own flushes.
 	Refresh func(ctx context.Context, s *toksta.Standing) error
-	// Balance is the account's credits now, as this node knows them: the store
-	// has what was charged in the end, only the book knows what is left.
+	// Balance returns the account's credits as this node knows them. The store has only past charges,
+	// not holds.
 	Balance func(s *toksta.Standing, now time.Time) credits.Balance
 	Kept    Retention
 	Now     func() time.Time // nil: time.Now
 }
 
-// period is one calendar month, UTC: its first moment and the next month's. It
-// is not the billing cycle, which has its own anchor and resets the credits.
+// period is a calendar month in UTC, or another range of hours [from, to). A month is not the
+// billing cycle, which has its own anchor and resets the credits.
 type period struct{ from, to time.Time }
 
 func (p period) String() string { return p.from.Format(monthLayout) }
 
 const monthLayout = "2006-01"
 
-// parseMonth reads "YYYY-MM"; "" is the month that holds now. A future month
-// does not exist yet, and one that is not kept would be answered with zeros.
+// parseMonth parses "YYYY-MM"; "" is the month of now. It rejects future months and months that are
+// no longer kept, because their report would wrongly show zeros.
 func (r Retention) parseMonth(month string, now time.Time) (period, error) {
 	now = now.UTC()
 	if month == "" {
@@ -71,56 +67,54 @@ func (r Retention) parseMonth(month string, now time.Time) (period, error) {
 	return period{from, from.AddDate(0, 1, 0)}, nil
 }
 
-// ledger is what every view of an account's time is made from. Views only sum
-// and sort it.
-type ledger struct {
+// accountUsage is the usage of an account in a period. All views only sum and sort it.
+type accountUsage struct {
 	period   period
 	now      time.Time
 	standing *toksta.Standing
 	rows     []store.UsageRow // by day, or by hour
 }
 
-// load reads the month; key "" means all keys of the account. An account or
-// key that is not there, or a key of another account, is NOT_FOUND. The totals
-// of this node come first into the store, so a call that was answered before is
-// in the numbers; when they cannot, there are no numbers rather than old ones.
-func (r *Reader) load(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*ledger, error) {
+// loadMonth loads a month; key "" selects all keys of the account. The error has the code NOT_FOUND
+// if the account or key does not exist, or if the key belongs to another account. This node's
+// totals are flushed first, so the result includes every earlier call. If the flush fails,
+// loadMonth fails: it returns no outdated numbers.
+func (r *Reader) loadMonth(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*accountUsage, error) {
 	p, err := r.Kept.parseMonth(month, r.now())
 	if err != nil {
 		return nil, err
 	}
-	return r.read(ctx, store.UsageQuery{Account: account, Key: key, From: p.from, To: p.to, GroupDay: true})
+	return r.load(ctx, store.UsageQuery{Account: account, Key: key, From: p.from, To: p.to, GroupDay: true})
 }
 
-// read is load for any hours.
-func (r *Reader) read(ctx context.Context, q store.UsageQuery) (*ledger, error) {
-	l := &ledger{now: r.now(), period: period{q.From, q.To}}
+// load does the same as loadMonth for any range of hours.
+func (r *Reader) load(ctx context.Context, q store.UsageQuery) (*accountUsage, error) {
+	u := &accountUsage{now: r.now(), period: period{q.From, q.To}}
 	a, err := r.Store.Account(ctx, q.Account)
 	if err != nil {
 		return nil, store.Missing("account", err)
 	}
-	l.standing = r.Catalog.Standing(a)
+	u.standing = r.Catalog.Standing(a)
 	if q.Key != "" {
 		if _, err := r.Store.Key(ctx, q.Account, q.Key); err != nil {
 			return nil, store.Missing("key", err)
 		}
 	}
-	if err := r.Refresh(ctx, l.standing); err != nil {
-		return nil, fmt.Errorf("bring usage up to date: %w", err)
+	if err := r.Refresh(ctx, u.standing); err != nil {
+		return nil, fmt.Errorf("flush usage before the report: %w", err)
 	}
-	if l.rows, err = r.Store.ListUsage(ctx, q); err != nil {
+	if u.rows, err = r.Store.ListUsage(ctx, q); err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
-	slices.SortFunc(l.rows, func(x, y store.UsageRow) int {
+	slices.SortFunc(u.rows, func(x, y store.UsageRow) int {
 		return cmp.Or(cmp.Compare(x.Hour, y.Hour), cmp.Compare(x.KeyID, y.KeyID), cmp.Compare(x.Family, y.Family),
 			cmp.Compare(x.CostKey, y.CostKey), cmp.Compare(x.Reason, y.Reason))
 	})
-	return l, nil
+	return u, nil
 }
 
-// keys reads all keys of the account in id order, page by page: revoked ones
-// too, for their calls were used, and tried, all the same. Asked for after the
-// ledger, so that no row is of a key that is not there yet.
+// keys reads all keys of the account in the order of their ids. It includes revoked keys, which
+// have usage too. It must be called after load, so that there is a key for every row.
 func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
 	const page = 500
 	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}

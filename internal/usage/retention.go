@@ -10,28 +10,27 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Retention is for how long usage is kept, and how finely. Days and months are
-// UTC's.
+// Retention is the time for which usage is kept by hour and by day. Days and months are UTC.
 type Retention struct {
-	HourlyDays int // before today, of which hours are kept
-	KeepMonths int // before this one, of which days are kept
+	HourlyDays int // days before today whose hours are kept
+	KeepMonths int // months before this one whose days are kept
 }
 
-// firstHourly is the first moment of the oldest day whose hours are kept.
+// firstHourly returns the start of the oldest day whose hours are kept.
 func (r Retention) firstHourly(now time.Time) time.Time {
 	now = now.UTC()
 	return time.Date(now.Year(), now.Month(), now.Day()-r.HourlyDays, 0, 0, 0, 0, time.UTC)
 }
 
-// FirstMonth is the first moment of the oldest month that is kept.
+// FirstMonth returns the start of the oldest month that is kept.
 func (r Retention) FirstMonth(now time.Time) time.Time {
 	now = now.UTC()
 	return time.Date(now.Year(), now.Month()-time.Month(r.KeepMonths), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// checkKept rejects a period with usage that is deleted, or that has not begun,
-// and one that cuts an hour, or a day of which only the sum is kept.
-func (r Retention) checkKept(p period, now time.Time) error {
+// checkRetained rejects a period with deleted or future usage, and a period that includes part of
+// an hour, or part of a day of which only the sum is kept.
+func (r Retention) checkRetained(p period, now time.Time) error {
 	whole := func(t time.Time) bool {
 		return t.Equal(t.Truncate(time.Hour)) && (!t.Before(r.firstHourly(now)) || t.Equal(t.Truncate(24*time.Hour)))
 	}
@@ -48,32 +47,31 @@ func (r Retention) checkKept(p period, now time.Time) error {
 	return nil
 }
 
-// Keeper rolls old hours up into days and drops the days of old months. One
-// node does it for all; two at once do no harm.
-type Keeper struct {
+// Pruner rolls up old hours into days and deletes the days of old months. One node does it for all.
+// Two at once do no harm.
+type Pruner struct {
 	Store interface {
 		store.Retention
 		store.Claims
 	}
 	Retention
-	Holder string // of the claim: different for each process
+	Holder string // identifies the process in its claim
 	Log    *slog.Logger
 }
 
 const (
-	keepEvery = time.Hour
-	keepClaim = 10 * time.Minute // a batch takes milliseconds
-	keepBatch = 1000             // rows: a commit of somebody else waits for one batch
+	pruneInterval = time.Hour
+	claimDuration = 10 * time.Minute // a batch takes milliseconds
+	batchSize     = 1000             // rows; other commits wait for one batch at most
 )
 
-// Run keeps the store small until ctx ends. A failure is logged and tried
-// again with the next hour.
-func (k *Keeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(keepEvery)
+// Run prunes usage every hour until ctx ends. It logs a failure and tries again an hour later.
+func (k *Pruner) Run(ctx context.Context) error {
+	tick := time.NewTicker(pruneInterval)
 	defer tick.Stop()
 	for {
-		if err := k.keep(ctx); err != nil && ctx.Err() == nil {
-			k.Log.Error("cannot make old usage smaller; it is kept meanwhile", "error", err)
+		if err := k.prune(ctx); err != nil && ctx.Err() == nil {
+			k.Log.Error("cannot roll up or delete old usage; trying again in an hour", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -83,32 +81,32 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// keep does what is due. Hours go first: what is to be dropped is days.
-func (k *Keeper) keep(ctx context.Context) error {
-	rolled, err := k.each(ctx, k.Store.RollUp, k.firstHourly)
+// prune rolls up hours first, because only days are deleted.
+func (k *Pruner) prune(ctx context.Context) error {
+	rolled, err := k.inBatches(ctx, k.Store.RollUp, k.firstHourly)
 	if err != nil {
-		return fmt.Errorf("roll usage up: %w", err)
+		return fmt.Errorf("roll up usage: %w", err)
 	}
-	dropped, err := k.each(ctx, k.Store.Drop, k.FirstMonth)
+	dropped, err := k.inBatches(ctx, k.Store.Drop, k.FirstMonth)
 	if err != nil {
-		return fmt.Errorf("drop old usage: %w", err)
+		return fmt.Errorf("delete old usage: %w", err)
 	}
 	if rolled+dropped > 0 {
-		k.Log.Info("old usage made smaller", "rolled_up", rolled, "dropped", dropped)
+		k.Log.Info("old usage rolled up and deleted", "rolled_up", rolled, "dropped", dropped)
 	}
 	return nil
 }
 
-// each takes batches of what is before a limit, for as long as there are any
-// and the claim is this node's. The limit follows the database's clock: a node
-// whose own is ahead must not delete what is to be kept.
-func (k *Keeper) each(ctx context.Context, fold func(context.Context, time.Time, int) (int64, error), limit func(time.Time) time.Time) (rows int64, err error) {
+// inBatches calls fold until no rows before the limit are left or this node loses the claim. The
+// limit follows the database's clock, because a node whose clock is ahead must not delete rows that
+// are still kept.
+func (k *Pruner) inBatches(ctx context.Context, fold func(context.Context, time.Time, int) (int64, error), limit func(time.Time) time.Time) (rows int64, err error) {
 	for {
-		now, err := k.Store.Claim(ctx, store.Claim{Name: "usage retention", Holder: k.Holder, For: keepClaim})
+		now, err := k.Store.Claim(ctx, store.Claim{Name: "usage retention", Holder: k.Holder, For: claimDuration})
 		if err != nil || now.IsZero() {
 			return rows, err
 		}
-		n, err := fold(ctx, limit(now), keepBatch)
+		n, err := fold(ctx, limit(now), batchSize)
 		if rows += n; err != nil || n == 0 {
 			return rows, err
 		}

@@ -14,28 +14,28 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// kept is a store that tells when its keeper has nothing left to do: it folds
-// nothing, or has lost the claim, for the second kind of rows.
-type kept struct {
-	*world
-	busy bool // another node has the claim
-	idle chan struct{}
-	once sync.Once
+// idleStore is a store that signals when its pruner has nothing left to do: the last step changed
+// no rows, or another node has the claim.
+type idleStore struct {
+	*testEnv
+	claimed bool // another node has the claim
+	idle    chan struct{}
+	once    sync.Once
 }
 
-func (k *kept) Claim(ctx context.Context, c store.Claim) (time.Time, error) {
-	if k.busy {
+func (k *idleStore) Claim(ctx context.Context, c store.Claim) (time.Time, error) {
+	if k.claimed {
 		defer k.once.Do(func() { close(k.idle) })
 		return time.Time{}, nil
 	}
 	return k.store.Claim(ctx, c)
 }
 
-func (k *kept) RollUp(ctx context.Context, before time.Time, limit int) (int64, error) {
+func (k *idleStore) RollUp(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return k.store.RollUp(ctx, before, limit)
 }
 
-func (k *kept) Drop(ctx context.Context, before time.Time, limit int) (int64, error) {
+func (k *idleStore) Drop(ctx context.Context, before time.Time, limit int) (int64, error) {
 	n, err := k.store.Drop(ctx, before, limit)
 	if n == 0 {
 		k.once.Do(func() { close(k.idle) })
@@ -43,20 +43,20 @@ func (k *kept) Drop(ctx context.Context, before time.Time, limit int) (int64, er
 	return n, err
 }
 
-// run runs a keeper until it has done what is due.
-func (k *kept) run() {
+// runUntilIdle runs a pruner until it has nothing left to do.
+func (k *idleStore) runUntilIdle() {
 	k.Helper()
 	k.idle, k.once = make(chan struct{}), sync.Once{}
-	keeper := usage.Keeper{
+	pruner := usage.Pruner{
 		Store: k, Retention: usage.Retention{HourlyDays: 62, KeepMonths: 25}, Holder: "a", Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, stop := context.WithCancel(k.Context())
 	done := make(chan error)
-	go func() { done <- keeper.Run(ctx) }()
+	go func() { done <- pruner.Run(ctx) }()
 	select {
 	case <-k.idle:
 	case <-time.After(20 * time.Second):
-		k.Error("the keeper never ends")
+		k.Error("the pruner is not idle after 20 seconds")
 	}
 	stop()
 	if err := <-done; err != nil {
@@ -64,8 +64,8 @@ func (k *kept) run() {
 	}
 }
 
-// calls are the account's totals by the hour that they stand under.
-func (k *kept) calls() map[time.Time]int64 {
+// calls returns the account's calls by the hour in which the store has them.
+func (k *idleStore) calls() map[time.Time]int64 {
 	k.Helper()
 	rows, err := k.store.ListUsage(k.Context(), store.UsageQuery{Account: ours, From: time.Unix(3600, 0), To: time.Now().AddDate(1, 0, 0)})
 	if err != nil {
@@ -78,11 +78,11 @@ func (k *kept) calls() map[time.Time]int64 {
 	return out
 }
 
-// Guarantee: hours are there for as long as they are promised, days for as
-// long as they are, nothing goes that was not exported, and one node works.
-func TestKeeper(t *testing.T) {
+// Guarantee: hours and days are kept as long as configured, nothing is deleted before its export,
+// and only one node does the work.
+func TestPruner(t *testing.T) {
 	t.Parallel()
-	k := &kept{world: newWorld(t)}
+	k := &idleStore{testEnv: newTestEnv(t)}
 	now := time.Now().UTC()
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
 	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
@@ -106,11 +106,11 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("%s (-want +got)\n%s", when, d)
 		}
 	}
-	k.busy = true
-	k.run()
+	k.claimed = true
+	k.runUntilIdle()
 	is("another node works", all)
-	k.busy = false
-	k.run()
+	k.claimed = false
+	k.runUntilIdle()
 	is("kept", map[time.Time]int64{now.Truncate(time.Hour): 1, hourly: 2, dayBefore: 4 + 8, daily: 16})
 	err := k.store.CreditUse(t.Context(), now, func(toksta.AccountID) time.Time { return now }, func(_ toksta.AccountID, u store.CreditUse) {
 		if u.PurchasedEver != 63 {

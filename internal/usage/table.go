@@ -12,16 +12,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// TableQuery selects the usage of whole hours, or of whole days, from From to
-// before To.
+// TableQuery selects the usage of whole hours or whole days, [From, To).
 type TableQuery struct {
 	Account  toksta.AccountID // "": all
 	From, To time.Time
 	Daily    bool
 }
 
-// CheckTable rejects a query that Table cannot answer: an empty table would pass
-// for a time without usage, where it is no longer kept.
+// CheckTable rejects a query of time whose usage is no longer kept or has not begun: an empty table
+// would look like time without usage.
 func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	step, unit := time.Hour, "an hour"
 	if q.Daily {
@@ -36,7 +35,7 @@ func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	if err := toksta.InvalidFields(whole("from", q.From), whole("to", q.To)); err != nil {
 		return err
 	}
-	if err := r.Kept.checkKept(period{q.From.UTC(), q.To.UTC()}, r.now().UTC()); err != nil {
+	if err := r.Kept.checkRetained(period{q.From.UTC(), q.To.UTC()}, r.now().UTC()); err != nil {
 		return err
 	}
 	if q.Account == "" {
@@ -46,9 +45,9 @@ func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	return store.Missing("account", err)
 }
 
-// Table writes usage of many accounts as CSV, one row for each account, hour or
-// day, key, family, cost key and outcome, in this order. It holds one row at a
-// time. Hours that were added up into days stand under the first of their day.
+// Table writes usage of many accounts as CSV, one row for each account, hour or day, key, family,
+// cost key and outcome, in this order. It keeps one row in memory. Rolled-up hours appear as the
+// first hour of their day.
 func (r *Reader) Table(ctx context.Context, w io.Writer, q TableQuery) error {
 	layout, unit := time.RFC3339, "hour"
 	if q.Daily {
@@ -64,21 +63,21 @@ func (r *Reader) Table(ctx context.Context, w io.Writer, q TableQuery) error {
 		n := func(i int64) string { return strconv.FormatInt(i, 10) }
 		return out.Write([]string{
 			string(row.AccountID), time.Unix(row.Hour*3600, 0).UTC().Format(layout), string(row.KeyID),
-			inert(string(row.Family)), inert(row.CostKey), outcome(row.Reason),
+			escapeFormula(string(row.Family)), escapeFormula(row.CostKey), outcome(row.Reason),
 			n(row.Calls), n(row.Charge.Credits), n(row.Charge.Purchased), n(row.Charge.Overage), Dollars(row.Charge.OverageMicros).String(),
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("write the table of usage: %w", err)
+		return fmt.Errorf("write the usage table: %w", err)
 	}
 	out.Flush()
 	return out.Error()
 }
 
-// outcome is what became of a row's calls.
-func outcome(refused toksta.Reason) string {
-	if refused == "" {
+// outcome returns the outcome of the calls of a row.
+func outcome(reason toksta.Reason) string {
+	if reason == "" {
 		return outcomeAdmitted
 	}
-	return string(refused)
+	return string(reason)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: what a vendor bills from the table of all accounts is what each
-// customer sees of their month, by hour as by day.
+// Guarantee: the table of all accounts, by hour and by day, has the same numbers as each customer's
+// month.
 func TestTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.busy()
+	w := newTestEnv(t)
+	w.fillMonth()
 	report, err := w.reader.Month(t.Context(), ours, "2026-05")
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +50,8 @@ func TestTable(t *testing.T) {
 		}
 	}
 	full := errors.New("the disk is full")
-	if err := w.reader.Table(t.Context(), failing{full}, q); !errors.Is(err, full) {
-		t.Errorf("a table that could not be written: %v", err)
+	if err := w.reader.Table(t.Context(), failingWriter{full}, q); !errors.Is(err, full) {
+		t.Errorf("Table on a failing writer returned %v", err)
 	}
 }
 
@@ -64,16 +64,16 @@ func number(t *testing.T, text string) int64 {
 	return n
 }
 
-// failing takes nothing.
-type failing struct{ error }
+// failingWriter fails every write.
+type failingWriter struct{ error }
 
-func (f failing) Write([]byte) (int, error) { return 0, f.error }
+func (f failingWriter) Write([]byte) (int, error) { return 0, f.error }
 
 // Guarantee: a range that would cut an hour, or a day, in two is rejected rather
 // than billed in part, and so is one of which only a part is kept.
 func TestCheckTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	for _, q := range []usage.TableQuery{
 		{From: day, To: day},

@@ -49,21 +49,21 @@ func catalog() *toksta.Catalog {
 			{Operation: "searchCreators", Family: "data", CostKey: "creator_search", Credits: 1},
 			{Operation: "startCreatorEnrichment", Family: "data", Credits: 1},
 			{Operation: "getCreator", Family: "data"},
-			{Operation: "searchByVolume", Family: "data"}, // costs what its answer says
+			{Operation: "searchByVolume", Family: "data"}, // the response states the price
 		},
 		Statuses: map[toksta.Status]toksta.Reason{toksta.StatusActive: ""},
 	}
 }
 
-// world is a store with two accounts and a reader with a meter before it.
-type world struct {
+// testEnv is a store with two accounts, a meter, and a reader.
+type testEnv struct {
 	*testing.T
 	store  *sqlstore.Store
 	meter  *meter.Meter
 	reader *usage.Reader
 }
 
-func newWorld(t *testing.T) *world {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "store.db")})
 	if err != nil {
@@ -102,7 +102,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	refresh := func(ctx context.Context, _ *toksta.Standing) error { return m.Flush(ctx) }
-	return &world{t, db, m, &usage.Reader{
+	return &testEnv{t, db, m, &usage.Reader{
 		Store: db, Catalog: catalog(), Refresh: refresh, Now: today, Kept: usage.Retention{HourlyDays: 62, KeepMonths: 25},
 		Balance: func(*toksta.Standing, time.Time) credits.Balance {
 			return credits.Balance{Included: 1000, IncludedUsed: 4, Purchased: 50, ResetsAt: today().AddDate(0, 1, 0)}
@@ -110,8 +110,8 @@ func newWorld(t *testing.T) *world {
 	}}
 }
 
-// used counts n calls of a key; reason "" admits them.
-func (w *world) used(key toksta.KeyID, costKey string, reason toksta.Reason, e meter.Increment) {
+// count adds e to the usage of a key; reason "" admits it.
+func (w *testEnv) count(key toksta.KeyID, costKey string, reason toksta.Reason, e meter.Increment) {
 	w.Helper()
 	e.KeyID, e.CostKey, e.Reason = key, costKey, reason
 	if e.AccountID == "" {
@@ -128,27 +128,26 @@ func (w *world) used(key toksta.KeyID, costKey string, reason toksta.Reason, e m
 	}
 }
 
-// busy is a month with something of everything.
-func (w *world) busy() {
-	w.used(live, "creator_search", "", meter.Increment{Calls: 3, Charge: toksta.Charge{Credits: 3, Overage: 1, OverageMicros: 25_000}})
-	w.used(live, "creator_search", "", meter.Increment{Calls: 2, Now: today().AddDate(0, 0, -2), Charge: toksta.Charge{Credits: 2, Overage: 2, OverageMicros: 50_000}})
-	w.used(live, "startCreatorEnrichment", "", meter.Increment{Calls: 1}) // the upstream failed: admitted, not charged
-	w.used(live, "getCreator", "", meter.Increment{Calls: 10})
-	w.used(live, "searchByVolume", "", meter.Increment{Calls: 1, Charge: toksta.Charge{Credits: 12}})
-	w.used(live, "getAccountUsage", "", meter.Increment{Calls: 4, Family: "account"})
-	w.used(live, "creator_search", toksta.ReasonRateLimited, meter.Increment{Calls: 6})
-	w.used(revoked, "getCreator", toksta.ReasonKeyRevoked, meter.Increment{Calls: 5})
-	w.used(live, "creator_search", "", meter.Increment{Calls: 100, Now: today().AddDate(0, -1, 0)})
-	w.used(foreign, "creator_search", "", meter.Increment{AccountID: theirs, Calls: 1000})
+// fillMonth counts calls of all kinds in a month.
+func (w *testEnv) fillMonth() {
+	w.count(live, "creator_search", "", meter.Increment{Calls: 3, Charge: toksta.Charge{Credits: 3, Overage: 1, OverageMicros: 25_000}})
+	w.count(live, "creator_search", "", meter.Increment{Calls: 2, Now: today().AddDate(0, 0, -2), Charge: toksta.Charge{Credits: 2, Overage: 2, OverageMicros: 50_000}})
+	w.count(live, "startCreatorEnrichment", "", meter.Increment{Calls: 1}) // the upstream failed: admitted, not charged
+	w.count(live, "getCreator", "", meter.Increment{Calls: 10})
+	w.count(live, "searchByVolume", "", meter.Increment{Calls: 1, Charge: toksta.Charge{Credits: 12}})
+	w.count(live, "getAccountUsage", "", meter.Increment{Calls: 4, Family: "account"})
+	w.count(live, "creator_search", toksta.ReasonRateLimited, meter.Increment{Calls: 6})
+	w.count(revoked, "getCreator", toksta.ReasonKeyRevoked, meter.Increment{Calls: 5})
+	w.count(live, "creator_search", "", meter.Increment{Calls: 100, Now: today().AddDate(0, -1, 0)})
+	w.count(foreign, "creator_search", "", meter.Increment{AccountID: theirs, Calls: 1000})
 }
 
-// Guarantee: GET /v1/account/usage answers in the documented shape, with the
-// numbers of this month and account only, current to the call, and money that
-// was never a float.
+// Guarantee: GET /v1/account/usage has the documented shape, with the numbers of this month and
+// account only, up to the latest call, and with exact money.
 func TestMonth(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.busy()
+	w := newTestEnv(t)
+	w.fillMonth()
 	report, err := w.reader.Month(t.Context(), ours, "")
 	if err != nil {
 		t.Fatal(err)
@@ -178,11 +177,11 @@ func TestMonth(t *testing.T) {
 	}
 }
 
-// Guarantee: an account without a single call gets an answer of the same
-// shape, with empty objects and not null.
+// Guarantee: the report of an account without calls has the same shape, with empty objects and not
+// null.
 func TestMonthWithoutCalls(t *testing.T) {
 	t.Parallel()
-	report, err := newWorld(t).reader.Month(t.Context(), theirs, "2024-04")
+	report, err := newTestEnv(t).reader.Month(t.Context(), theirs, "2024-04")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,11 +196,11 @@ func TestMonthWithoutCalls(t *testing.T) {
 	}
 }
 
-// Guarantee: a month that is malformed, in the future or deleted is refused and
-// names its field, on every view: zeros would be believed.
+// Guarantee: on every view, a malformed, future or deleted month is rejected with an error that
+// names the field. Zeros would be taken for true.
 func TestBadMonth(t *testing.T) {
 	t.Parallel()
-	r := newWorld(t).reader
+	r := newTestEnv(t).reader
 	for _, month := range []string{"2026-06", "2027-01", "2024-03", "1970-01", "2026-5", "2026-13", "2026-00", "26-05", "2026-05-01", "2026/05", " 2026-05", "2026-05 ", "May", "-", "２０２６-05", "2026-05\x00"} {
 		_, monthErr := r.Month(t.Context(), ours, month)
 		_, daysErr := r.Days(t.Context(), ours, "", month)
@@ -214,12 +213,12 @@ func TestBadMonth(t *testing.T) {
 	}
 }
 
-// Guarantee: a foreign or unknown key or account is answered as one that does
-// not exist, and no number of it shows.
-func TestForeignIsUnknown(t *testing.T) {
+// Guarantee: a key of another account and an unknown key give the same error, and no number is
+// shown.
+func TestForeignIsNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.busy()
+	w := newTestEnv(t)
+	w.fillMonth()
 	for _, key := range []toksta.KeyID{foreign, "key_unknown"} {
 		if b, err := w.reader.Days(t.Context(), ours, key, ""); toksta.ErrorCode(err) != toksta.CodeNotFound || b.Total.Admitted != 0 {
 			t.Errorf("%s: %v, %+v", key, err, b)
@@ -230,11 +229,11 @@ func TestForeignIsUnknown(t *testing.T) {
 	}
 }
 
-// Guarantee: the keys of a report add up to its total, also when one is made and
-// used while the report is read.
-func TestKeyMadeMeanwhile(t *testing.T) {
+// Guarantee: the keys of a report add up to its total, also when a key is created and used while
+// the report is read.
+func TestKeyCreatedDuringReport(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	const late toksta.KeyID = "key_6late"
 	w.reader.Refresh = func(ctx context.Context, _ *toksta.Standing) error {
 		_, err := w.store.Commit(ctx, toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
@@ -243,7 +242,7 @@ func TestKeyMadeMeanwhile(t *testing.T) {
 				Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte(late)), Number: 1, CreatedAt: today()}},
 			}}}, nil
 		})
-		w.used(late, "getCreator", "", meter.Increment{Calls: 7})
+		w.count(late, "getCreator", "", meter.Increment{Calls: 7})
 		return errors.Join(err, w.meter.Flush(ctx))
 	}
 	report, err := w.reader.Month(t.Context(), ours, "")
@@ -255,24 +254,23 @@ func TestKeyMadeMeanwhile(t *testing.T) {
 	}
 }
 
-// Guarantee: numbers that cannot be brought up to date are not shown as if
-// they were.
+// Guarantee: if the flush fails, no outdated numbers are shown.
 func TestFlushFailureIsReported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	away := errors.New("away")
-	w.reader.Refresh = func(context.Context, *toksta.Standing) error { return away }
-	if _, err := w.reader.Month(t.Context(), ours, ""); !errors.Is(err, away) {
-		t.Errorf("Month answered %v", err)
+	w := newTestEnv(t)
+	unavailable := errors.New("unavailable")
+	w.reader.Refresh = func(context.Context, *toksta.Standing) error { return unavailable }
+	if _, err := w.reader.Month(t.Context(), ours, ""); !errors.Is(err, unavailable) {
+		t.Errorf("Month returned %v", err)
 	}
 }
 
-// Guarantee: the chart has a place for each day of the month so far, and the
-// calls of a day stand in it; one key's view holds that key alone.
+// Guarantee: the chart has a bar for each day of the month so far with the calls of that day. The
+// view of one key includes only that key.
 func TestDays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.busy()
+	w := newTestEnv(t)
+	w.fillMonth()
 	b, err := w.reader.Days(t.Context(), ours, live, "2026-05")
 	if err != nil {
 		t.Fatal(err)
@@ -294,13 +292,12 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// Guarantee: a name that a customer chose is no formula in the vendor's
-// spreadsheet.
+// Guarantee: a name that a customer chose cannot become a formula in the vendor's spreadsheet.
 func TestCSV(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.used(idle, "creator_search", "", meter.Increment{Calls: 2, Charge: toksta.Charge{Credits: 2, OverageMicros: 50_000}})
-	w.used(idle, "creator_search", toksta.ReasonRateLimited, meter.Increment{Calls: 1, Now: today().AddDate(0, 0, -1)})
+	w := newTestEnv(t)
+	w.count(idle, "creator_search", "", meter.Increment{Calls: 2, Charge: toksta.Charge{Credits: 2, OverageMicros: 50_000}})
+	w.count(idle, "creator_search", toksta.ReasonRateLimited, meter.Increment{Calls: 1, Now: today().AddDate(0, 0, -1)})
 	var out bytes.Buffer
 	if err := w.reader.CSV(t.Context(), &out, ours, ""); err != nil {
 		t.Fatal(err)
@@ -313,15 +310,14 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// Guarantee: API, page and download never differ by a call, a credit or a
-// micro-dollar, whatever was used.
+// Guarantee: API, page and download never differ by a call, a credit or a micro-dollar.
 func TestViewsAgree(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newTestEnv(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		for range rapid.IntRange(0, 20).Draw(rt, "events") {
 			reason := rapid.SampledFrom([]toksta.Reason{"", "", toksta.ReasonRateLimited, toksta.ReasonKeyRevoked}).Draw(rt, "reason")
-			w.used(
+			w.count(
 				rapid.SampledFrom([]toksta.KeyID{live, idle, revoked, retired}).Draw(rt, "key"),
 				rapid.SampledFrom([]string{"creator_search", "getCreator", "searchByVolume"}).Draw(rt, "cost key"), reason,
 				meter.Increment{
@@ -332,11 +328,11 @@ func TestViewsAgree(t *testing.T) {
 					},
 				})
 		}
-		agree(rt, w.reader)
+		checkViewsAgree(rt, w.reader)
 	})
 }
 
-func agree(t *rapid.T, r *usage.Reader) {
+func checkViewsAgree(t *rapid.T, r *usage.Reader) {
 	report, err := r.Month(context.Background(), ours, "")
 	if err != nil {
 		t.Fatal(err)
@@ -360,8 +356,8 @@ func agree(t *rapid.T, r *usage.Reader) {
 	for _, f := range b.Families {
 		families.add(f.Sum)
 	}
-	if days != want || keys != want || families != want || tabled(t, r) != want {
-		t.Fatalf("report %v, days %v, keys %v, families %v, table %v", want, days, keys, families, tabled(t, r))
+	if days != want || keys != want || families != want || sumCSV(t, r) != want {
+		t.Fatalf("report %v, days %v, keys %v, families %v, table %v", want, days, keys, families, sumCSV(t, r))
 	}
 }
 
@@ -374,8 +370,8 @@ func (s *totals) add(o usage.Sum) {
 	}
 }
 
-// tabled sums the download, as a customer would.
-func tabled(t *rapid.T, r *usage.Reader) (sum totals) {
+// sumCSV sums the download, as a customer would.
+func sumCSV(t *rapid.T, r *usage.Reader) (sum totals) {
 	var out bytes.Buffer
 	if err := r.CSV(context.Background(), &out, ours, ""); err != nil {
 		t.Fatal(err)

@@ -10,12 +10,11 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: from whichever side the vendor looks, the rows add up to what the
-// customer's report says.
-func TestSidesAgreeWithTheReport(t *testing.T) {
+// Guarantee: by any dimension, the rows add up to the customer's report.
+func TestDimensionsAgreeWithReport(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.busy()
+	w := newTestEnv(t)
+	w.fillMonth()
 	report, err := w.reader.Month(t.Context(), ours, "")
 	if err != nil {
 		t.Fatal(err)
@@ -25,9 +24,9 @@ func TestSidesAgreeWithTheReport(t *testing.T) {
 		refused += n
 	}
 	want := totals{report.TotalCalls, refused, report.TotalCredits, int64(report.TotalOverage)}
-	rows := map[usage.Side]int{}
-	for _, side := range []usage.Side{usage.ByKey, usage.ByFamily, usage.ByOperation, usage.ByHour, usage.ByDay, usage.ByReason} {
-		table, err := w.reader.By(t.Context(), usage.SideQuery{Account: ours, By: side})
+	rows := map[usage.Dimension]int{}
+	for _, dimension := range []usage.Dimension{usage.ByKey, usage.ByFamily, usage.ByOperation, usage.ByHour, usage.ByDay, usage.ByReason} {
+		table, err := w.reader.GroupBy(t.Context(), usage.DimensionQuery{Account: ours, By: dimension})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,23 +36,22 @@ func TestSidesAgreeWithTheReport(t *testing.T) {
 			sum.add(row.Sum)
 		}
 		if sum != want || total != want {
-			t.Errorf("by %s: rows %v, total %v, report %v", side, sum, total, want)
+			t.Errorf("by %s: rows %v, total %v, report %v", dimension, sum, total, want)
 		}
-		rows[side] = len(table.Rows)
+		rows[dimension] = len(table.Rows)
 	}
-	if d := cmp.Diff(map[usage.Side]int{"key": 2, "family": 2, "operation": 5, "hour": 2, "day": 2, "reason": 3}, rows); d != "" {
+	if d := cmp.Diff(map[usage.Dimension]int{"key": 2, "family": 2, "operation": 5, "hour": 2, "day": 2, "reason": 3}, rows); d != "" {
 		t.Errorf("rows (-want +got)\n%s", d)
 	}
 }
 
-// Guarantee: what is not kept as it is asked for is refused, and not answered
-// with the numbers of something else.
-func TestSideRefuses(t *testing.T) {
+// Guarantee: a query without an exact result is rejected and does not return other numbers.
+func TestDimensionRejects(t *testing.T) {
 	t.Parallel()
-	r := newWorld(t).reader
+	r := newTestEnv(t).reader
 	day := time.Date(2026, 5, 14, 0, 0, 0, 0, time.UTC)
 	old := day.AddDate(0, 0, -63)
-	for field, queries := range map[string][]usage.SideQuery{
+	for field, queries := range map[string][]usage.DimensionQuery{
 		"by":    {{}, {By: "colour"}, {By: usage.ByHour, From: old}},
 		"month": {{By: usage.ByDay, Month: "2026-05", From: day}, {By: usage.ByDay, Month: "2026-06"}},
 		"from":  {{By: usage.ByDay, To: day}, {By: usage.ByDay, From: day.Add(time.Minute)}, {By: usage.ByDay, From: old.Add(time.Hour)}, {By: usage.ByDay, From: day.AddDate(0, 0, 1)}},
@@ -61,7 +59,7 @@ func TestSideRefuses(t *testing.T) {
 	} {
 		for _, q := range queries {
 			q.Account = ours
-			_, err := r.By(t.Context(), q)
+			_, err := r.GroupBy(t.Context(), q)
 			e, ok := err.(*toksta.Error)
 			if !ok || e.Code != toksta.CodeValidation || e.Details["field"] != field {
 				t.Errorf("%+v: %v", q, err)
