@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -35,6 +36,23 @@ func (s *unlisted) ListNodes(ctx context.Context) ([]store.Node, error) {
 		return nil, store.ErrUnavailable
 	}
 	return s.Store.ListNodes(ctx)
+}
+
+// Guarantee: a commit wakes the other nodes, so that a change does not wait for their
+// next heartbeat.
+func TestCommitWakesOtherNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t)
+		a := startNode(t, Config{Store: s, Node: "a"})
+		defer a.stop()
+		b := startNode(t, Config{Store: s, Node: "b"})
+		defer b.stop()
+		synctest.Wait()
+		r := mustCommit(t, a, create(newKey(time.Now(), "k")))
+		if limit := DefaultLease / heartbeats / 2; r.Took > limit {
+			t.Errorf("the change took %v, want at most %v", r.Took, limit)
+		}
+	})
 }
 
 // Guarantee: a change does not wait for long behind a change without a response from

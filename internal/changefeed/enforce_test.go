@@ -387,7 +387,8 @@ func TestAcksOnceWhileWaiting(t *testing.T) {
 		b := startNode(t, Config{Store: link, Node: "b"})
 		defer b.stop()
 		link.cut.Store(true)
-		<-time.After(DefaultLease)
+		// Between two heartbeats, whose renewals acknowledge as well.
+		<-time.After(DefaultLease + DefaultLease/(2*heartbeats))
 		own.acks.Store(0)
 		confirmedBy(t, mustCommit(t, a, revoke(k, time.Now())), []string{"a"}, []string{"b"})
 		synctest.Wait()

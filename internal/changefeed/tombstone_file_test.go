@@ -2,6 +2,7 @@ package changefeed
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -106,6 +108,12 @@ func TestForeignFileIsRejected(t *testing.T) {
 	write0600(t, path, []byte("root:x:0:0:root:/root:/bin/bash\n"))
 	if _, err := newTombstones(path).open(); err == nil {
 		t.Error("a file of another kind is taken for tombstones")
+	}
+	f := New(Config{Store: openStore(t), Index: index.New(&toksta.Catalog{}), Node: "a", Tombstones: path})
+	ctx, cancel := context.WithTimeout(t.Context(), DefaultLease)
+	defer cancel()
+	if err := f.Run(ctx); err == nil {
+		t.Error("a node runs without its tombstone file")
 	}
 }
 
