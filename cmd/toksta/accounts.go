@@ -11,49 +11,48 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// accounts groups what the vendor decides about a customer. Each command prints
-// the account as it is afterwards, and the receipt on standard error.
+// accounts returns the commands for customers' accounts. A command that changes an
+// account prints the new state, and the receipt on standard error.
 func (c *cli) accounts() *cobra.Command {
-	return noun("accounts", "Manage customers' accounts",
+	return commandGroup("accounts", "Manage customers' accounts",
 		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
 		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
 	)
 }
 
-// accountsCreate makes an account without people; add-member or invite follows.
+// accountsCreate creates an account without members.
 func (c *cli) accountsCreate() *cobra.Command {
 	var r client.CreateAccountRequest
 	anchor := ""
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "Make an account", Args: exact("NAME"),
+		Use: "create NAME", Short: "Create an account", Args: exactArgs("NAME"),
 		Example: `  toksta accounts create "Acme Ltd" --plan API_BUILD`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
-			if r.CycleAnchor, err = past(anchor); err != nil {
+			if r.CycleAnchor, err = parseTime(anchor); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
 			r.Name = args[0]
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				return c.accountAnswer(api.CreateAccount(ctx, r))
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.printAccount(api.CreateAccount(ctx, r))
 			})
 		},
 	}
 	cmd.Flags().StringVar((*string)(&r.Plan), "plan", "", "plan (default: the plan of new accounts)")
 	cmd.Flags().StringVar((*string)(&r.Status), "status", "", "subscription status (default active)")
 	cmd.Flags().StringVar(&r.Cadence, "cadence", "", "monthly or annual (default monthly)")
-	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "a day that a billing cycle began on, such as 2026-11-15 (default today)")
+	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "first day of a billing cycle, such as 2026-11-15 (default today)")
 	return cmd
 }
 
-// accountsList follows the pages to the end: a script that pipes the list gets
-// all of it, or an error, never a part.
+// accountsList prints all accounts or, after an error, none.
 func (c *cli) accountsList() *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
-		Use: "list", Short: "List accounts", Args: exact(),
+		Use: "list", Short: "List accounts", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				all, err := pages(limit, func(after toksta.AccountID, n int) ([]client.Account, toksta.AccountID, error) {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				all, err := listAll(limit, func(after toksta.AccountID, n int) ([]client.Account, toksta.AccountID, error) {
 					page, err := api.ListAccounts(ctx, client.PageRequest{After: string(after), Limit: n})
 					return page.Accounts, page.Next, err
 				})
@@ -64,11 +63,12 @@ func (c *cli) accountsList() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many (default all)")
+	cmd.Flags().IntVar(&limit, "limit", 0, "largest number of accounts (default: all)")
 	return cmd
 }
 
-// accountTable says of each account whether its keys are admitted, and why not.
+// accountTable lists accounts. For an account whose keys are rejected, it shows the
+// reason.
 func accountTable(accounts ...client.Account) table {
 	t := table{header: []string{"id", "name", "plan", "status", "keys admitted", "per minute", "created"}}
 	for _, a := range accounts {
@@ -76,142 +76,141 @@ func accountTable(accounts ...client.Account) table {
 		if a.Blocked != "" {
 			admitted = "no: " + string(a.Blocked)
 		}
-		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted, strconv.Itoa(a.PerMinute), stamp(a.CreatedAt))
+		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted, strconv.Itoa(a.PerMinute), formatTime(a.CreatedAt))
 	}
 	return t
 }
 
-// accountsShow prints one account with its people, but none of its keys.
+// accountsShow prints one account with its members, without its keys.
 func (c *cli) accountsShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show ACCOUNT", Short: "Show an account, its people and rights", Args: exact("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
+		Use: "show ACCOUNT", Short: "Show an account, its members and rights", Args: exactArgs("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				a, err := api.Account(ctx, accountRef(args[0]))
 				if err != nil {
 					return err
 				}
-				return c.show(a, accountSheet(a))
+				return c.show(a, accountFields(a))
 			})
 		},
 	}
 }
 
-// accountSheet turns one account on its side: a field a line.
-func accountSheet(a client.AccountDetail) table {
+// accountFields lists the fields of one account, one per row.
+func accountFields(a client.AccountDetail) table {
 	t := table{header: []string{"field", "value"}}
 	t.add("id", string(a.ID))
 	t.add("name", a.Name)
 	t.add("plan", string(a.Plan))
-	t.add("status", string(a.Status)+" since "+stamp(a.StatusSince))
+	t.add("status", string(a.Status)+" since "+formatTime(a.StatusSince))
 	t.add("keys admitted", map[bool]string{true: "yes", false: "no: " + string(a.Blocked)}[a.Blocked == ""])
-	t.add("families", list(a.Families, "none"))
+	t.add("families", joinOr(a.Families, "none"))
 	t.add("per minute", strconv.Itoa(a.PerMinute))
 	t.add("purchased credits", strconv.FormatInt(a.Entitlements.PurchasedCredits, 10))
 	t.add("live keys", strconv.Itoa(a.LiveKeys))
-	t.add("created", stamp(a.CreatedAt))
+	t.add("created", formatTime(a.CreatedAt))
 	for _, m := range a.Members {
 		t.add("member", m.Email+" ("+m.Name+")")
 	}
 	return t
 }
 
-// accountsRename changes what people call an account; its id, which callers and
-// reports use, stays.
+// accountsRename changes the name of an account and keeps its id.
 func (c *cli) accountsRename() *cobra.Command {
 	return &cobra.Command{
-		Use: "rename ACCOUNT NAME", Short: "Give an account another name", Args: exact("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
+		Use: "rename ACCOUNT NAME", Short: "Change the name of an account", Args: exactArgs("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				return c.accountAnswer(api.RenameAccount(ctx, client.RenameAccountRequest{AccountRef: accountRef(args[0]), Name: args[1]}))
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.printAccount(api.RenameAccount(ctx, client.RenameAccountRequest{AccountRef: accountRef(args[0]), Name: args[1]}))
 			})
 		},
 	}
 }
 
-// accountsSetPlan returns when no node admits a call on the old plan any more.
+// accountsSetPlan returns after no node admits a call on the old plan.
 func (c *cli) accountsSetPlan() *cobra.Command {
 	cadence, anchor := "", ""
 	cmd := &cobra.Command{
-		Use: "set-plan ACCOUNT PLAN", Short: "Move an account to another plan", Args: exact("ACCOUNT", "PLAN"), ValidArgsFunction: c.completeAccounts,
+		Use: "set-plan ACCOUNT PLAN", Short: "Move an account to another plan", Args: exactArgs("ACCOUNT", "PLAN"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			began, err := past(anchor)
+			began, err := parseTime(anchor)
 			if err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				return c.accountAnswer(api.SetPlan(ctx, client.SetPlanRequest{
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.printAccount(api.SetPlan(ctx, client.SetPlanRequest{
 					AccountRef: accountRef(args[0]), Plan: toksta.PlanID(args[1]), Cadence: cadence, CycleAnchor: began,
 				}))
 			})
 		},
 	}
-	cmd.Flags().StringVar(&cadence, "cadence", "", "monthly or annual (default: as it is)")
-	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "a day that a billing cycle began on, such as 2026-11-15 (default: as it is)")
+	cmd.Flags().StringVar(&cadence, "cadence", "", "monthly or annual (default: unchanged)")
+	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "first day of a billing cycle, such as 2026-11-15 (default: unchanged)")
 	return cmd
 }
 
-// accountsSetStatus is for vendors whose billing does not report by itself.
-// Keys of a lapsed account are refused, not revoked.
+// accountsSetStatus sets the billing state, for vendors whose billing does not
+// report it. A state that does not admit rejects keys and does not revoke them.
 func (c *cli) accountsSetStatus() *cobra.Command {
 	return &cobra.Command{
-		Use: "set-status ACCOUNT STATUS", Short: "State an account's billing state", Args: exact("ACCOUNT", "STATUS"), ValidArgsFunction: c.completeAccounts,
+		Use: "set-status ACCOUNT STATUS", Short: "Set an account's billing state", Args: exactArgs("ACCOUNT", "STATUS"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				return c.accountAnswer(api.SetStatus(ctx, client.SetStatusRequest{AccountRef: accountRef(args[0]), Status: toksta.Status(args[1])}))
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.printAccount(api.SetStatus(ctx, client.SetStatusRequest{AccountRef: accountRef(args[0]), Status: toksta.Status(args[1])}))
 			})
 		},
 	}
 }
 
-// accountsSetEntitlement takes the names that the usage document has; "default"
-// takes an exception back.
+// accountsSetEntitlement accepts the names in the usage document. The value
+// "default" removes an entitlement.
 func (c *cli) accountsSetEntitlement() *cobra.Command {
 	return &cobra.Command{
-		Use: "set-entitlement ACCOUNT NAME=VALUE", Short: "Set an account's exception from its plan", Args: exact("ACCOUNT", "NAME=VALUE"),
+		Use: "set-entitlement ACCOUNT NAME=VALUE", Short: "Set an exception of an account from its plan", Args: exactArgs("ACCOUNT", "NAME=VALUE"),
 		Example: `  toksta accounts set-entitlement acct_01… api_access_enabled=true
   toksta accounts set-entitlement acct_01… purchased_credits=+500
   toksta accounts set-entitlement acct_01… rate_limit_per_minute=default`,
 		ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, value, _ := strings.Cut(args[1], "=")
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				return c.accountAnswer(api.SetEntitlement(ctx, client.SetEntitlementRequest{AccountRef: accountRef(args[0]), Name: name, Value: value}))
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				return c.printAccount(api.SetEntitlement(ctx, client.SetEntitlementRequest{AccountRef: accountRef(args[0]), Name: name, Value: value}))
 			})
 		},
 	}
 }
 
-// accountsInvite prints the link as the only line of data. Nothing sends it.
+// accountsInvite prints the link as the only line of data. No mail is sent.
 func (c *cli) accountsInvite() *cobra.Command {
 	var r client.InviteRequest
 	cmd := &cobra.Command{
-		Use: "invite", Short: "Invite a person to sign up", Args: exact(),
+		Use: "invite", Short: "Invite a person to sign up", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
-				answer, err := api.Invite(ctx, r)
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				response, err := api.Invite(ctx, r)
 				if err != nil {
 					return err
 				}
-				c.receipt(answer.Receipt)
-				c.say("The link is shown this once and is good until %s.", stamp(answer.ExpiresAt))
-				return c.show(answer, table{rows: [][]string{{answer.URL}}})
+				c.printReceipt(response.Receipt)
+				c.say("The link is shown only once. It is valid until %s.", formatTime(response.ExpiresAt))
+				return c.show(response, table{rows: [][]string{{response.URL}}})
 			})
 		},
 	}
-	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "account to join (default: a new one)")
-	cmd.Flags().StringVar(&r.Email, "email", "", "the only address that may use it (default: any)")
+	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "account to join (default: a new account)")
+	cmd.Flags().StringVar(&r.Email, "email", "", "only address that can use the link (default: any)")
 	return cmd
 }
 
-// accountRef does not look at id: what is no account is not found by the server.
+// accountRef does not validate id; the server does.
 func accountRef(id string) client.AccountRef { return client.AccountRef{Account: toksta.AccountID(id)} }
 
-// accountAnswer prints a changed account, its receipt on standard error.
-func (c *cli) accountAnswer(answer client.AccountAnswer, err error) error {
+// printAccount prints a changed account, and its receipt on standard error.
+func (c *cli) printAccount(response client.AccountAnswer, err error) error {
 	if err != nil {
 		return err
 	}
-	c.receipt(answer.Receipt)
-	return c.show(answer, accountTable(answer.Account))
+	c.printReceipt(response.Receipt)
+	return c.show(response, accountTable(response.Account))
 }

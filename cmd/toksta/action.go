@@ -13,23 +13,23 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// act runs fn with a client of the server that the flags name. No connection is
-// made before fn makes a call.
-func act(c *cli, cmd *cobra.Command, fn func(context.Context, *client.Client) error) error {
-	api, err := c.client()
+// withClient runs fn with a client of the server that the flags name. The client
+// connects when fn makes a call.
+func withClient(c *cli, cmd *cobra.Command, fn func(context.Context, *client.Client) error) error {
+	api, err := c.newClient()
 	if err != nil {
 		return err
 	}
 	return fn(cmd.Context(), api)
 }
 
-// pageSize is how many rows are asked for at once.
+// pageSize is the number of rows per request.
 const pageSize = 500
 
-// pages follows a list to its end, or to limit when that is not 0. It returns
-// all rows or an error, never a part: a script could not tell the difference.
-// The zero cursor is the end, and an empty list is not nil, which JSON shows.
-func pages[Row any, Cursor comparable](limit int, next func(after Cursor, n int) ([]Row, Cursor, error)) ([]Row, error) {
+// listAll reads the pages of a list until the cursor is zero, or until limit rows
+// if limit is not 0. It never returns a part of the rows with an error. An empty
+// list is not nil, so that JSON shows [].
+func listAll[Row any, Cursor comparable](limit int, next func(after Cursor, n int) ([]Row, Cursor, error)) ([]Row, error) {
 	var zero, after Cursor
 	all := []Row{}
 	for {
@@ -48,11 +48,11 @@ func pages[Row any, Cursor comparable](limit int, next func(after Cursor, n int)
 	}
 }
 
-// receipt tells people what was enforced, where, and how fast. A change that
-// nothing needed has no number and says so.
-func (c *cli) receipt(r client.Receipt) {
+// printReceipt prints the number of a change, the nodes that enforce it and the
+// duration. If nothing had to change, the number is 0.
+func (c *cli) printReceipt(r client.Receipt) {
 	if r.Sequence == 0 {
-		c.say("Nothing to change.")
+		c.say("Nothing had to change.")
 		return
 	}
 	confirmed := make([]string, len(r.Confirmed))
@@ -64,18 +64,18 @@ func (c *cli) receipt(r client.Receipt) {
 		text += " (" + strings.Join(confirmed, ", ") + ")"
 	}
 	if len(r.Fenced) > 0 {
-		text += "; waited until " + strings.Join(r.Fenced, ", ") + " could admit nothing"
+		text += "; the lease of " + strings.Join(r.Fenced, ", ") + " has expired"
 	}
 	c.say("%s, %.1f ms after the commit.", text, r.Milliseconds)
 }
 
-// completionTime is how long a shell waits for names to complete.
+// completionTime limits the wait of a shell for completions.
 const completionTime = time.Second
 
-// completeAccounts offers accounts for the first argument, the first page of
-// them, by id with the name beside.
+// completeAccounts completes the first argument with the ids of the first page of
+// accounts, described by their names.
 func (c *cli) completeAccounts(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return c.complete(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
+	return c.completeWith(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
 		page, err := api.ListAccounts(ctx, client.PageRequest{Limit: pageSize})
 		for _, a := range page.Accounts {
 			out = append(out, cobra.CompletionWithDesc(string(a.ID), printable(a.Name)))
@@ -84,9 +84,10 @@ func (c *cli) completeAccounts(cmd *cobra.Command, args []string, _ string) ([]s
 	})
 }
 
-// completeKeys offers keys for the first argument, in the same way.
+// completeKeys completes the first argument with the ids of the first page of keys,
+// described by their names.
 func (c *cli) completeKeys(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return c.complete(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
+	return c.completeWith(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
 		page, err := api.ListKeys(ctx, client.ListKeysRequest{Limit: pageSize})
 		for _, k := range page.Keys {
 			out = append(out, cobra.CompletionWithDesc(string(k.ID), printable(k.Name)))
@@ -95,9 +96,9 @@ func (c *cli) completeKeys(cmd *cobra.Command, args []string, _ string) ([]strin
 	})
 }
 
-// complete asks a server that answers in time, and offers nothing otherwise: a
-// message would land in the line that is being typed.
-func (c *cli) complete(cmd *cobra.Command, args []string, names func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+// completeWith completes the first argument with the result of names. On an error
+// it offers nothing: a message would appear in the line that the person types.
+func (c *cli) completeWith(cmd *cobra.Command, args []string, names func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -107,7 +108,7 @@ func (c *cli) complete(cmd *cobra.Command, args []string, names func(context.Con
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionTime)
 	defer cancel()
-	api, err := c.client()
+	api, err := c.newClient()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -121,9 +122,9 @@ func (c *cli) complete(cmd *cobra.Command, args []string, names func(context.Con
 // release is set by the build: -ldflags "-X main.release=v1.2.3".
 var release string
 
-// version is the release, or what the toolchain knows of the source; never "",
-// since doctor compares two of them.
-func version() string {
+// buildVersion returns the release or, without one, the module version that the
+// toolchain recorded. It is never "", because doctor compares it.
+func buildVersion() string {
 	if release != "" {
 		return release
 	}
@@ -134,14 +135,14 @@ func version() string {
 	return info.Main.Version
 }
 
-// version prints what this program is, which may not be what is serving: doctor
-// compares the two.
+// version prints the version of this program. The running server can have another
+// one; doctor compares them.
 func (c *cli) version() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version, and the Go release it was built with", Args: exact(),
+		Use: "version", Short: "Print the version, and the Go release it was built with", Args: exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			return c.show(map[string]string{"name": "toksta", "version": version(), "go": runtime.Version()},
-				table{rows: [][]string{{version(), runtime.Version()}}})
+			return c.show(map[string]string{"name": "toksta", "version": buildVersion(), "go": runtime.Version()},
+				table{rows: [][]string{{buildVersion(), runtime.Version()}}})
 		},
 	}
 }

@@ -16,30 +16,30 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// cli is one run of the program: its streams and the flags of every command.
+// cli holds the streams of one run of the program, and the flags of every command.
 type cli struct {
-	process config.Process // what the environment says beside the settings
-	in      io.Reader      // a password, or the answer to a question
+	process config.Process // the environment
+	in      io.Reader      // passwords and confirmations
 	out     io.Writer      // data
 	err     io.Writer      // messages, prompts, progress
 
-	configPath string // "": defaultConfig, if it is there
-	socket     string // "": the configuration's
+	configPath string // "": defaultConfig, if it exists
+	socket     string // "": listen.private of the configuration
 	output     string // one of the formats
 	timeout    time.Duration
-	bom        bool // CSV begins with a byte-order mark
+	bom        bool // start CSV with a byte-order mark
 }
 
-// defaultConfig is the file that is read when none is named and it exists.
+// defaultConfig is the configuration file that is read, if it exists, without --config.
 const defaultConfig = "toksta.yaml"
 
-// root is the whole tree of commands, made anew for each run: flags are bound to
-// variables of the command's own, so nothing is left from one run to the next.
-func (c *cli) root() *cobra.Command {
+// rootCommand builds the tree of commands. Each run builds a new one, because
+// flags are bound to variables of their commands.
+func (c *cli) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "toksta",
 		Short:         "Self-serve API keys for an HTTP API",
-		Version:       version(),
+		Version:       buildVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -51,13 +51,13 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.configPath, "config", c.process.Config, "configuration `file` (default ./toksta.yaml if it exists)")
 	flags.StringVar(&c.socket, "socket", c.process.Socket, "operator `socket` of the server (default from the configuration)")
 	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml or csv")
-	flags.BoolVar(&c.bom, "bom", false, "begin CSV with a byte-order mark, for spreadsheets that need it to read UTF-8")
-	flags.DurationVar(&c.timeout, "timeout", time.Minute, "give up a call without a response after this `time`; 0 for never")
-	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "look", Title: "Look"})
+	flags.BoolVar(&c.bom, "bom", false, "start CSV with a byte-order mark, for spreadsheets that need it to read UTF-8")
+	flags.DurationVar(&c.timeout, "timeout", time.Minute, "longest `time` to wait for the response of a call; 0: no limit")
+	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "inspect", Title: "Inspect"})
 	for group, commands := range map[string][]*cobra.Command{
-		"server": {c.serve(), c.demo(), c.demoUpstream(), c.config()},
-		"manage": {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
-		"look":   {c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
+		"server":  {c.serve(), c.demo(), c.demoUpstream(), c.config()},
+		"manage":  {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
+		"inspect": {c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group
@@ -67,23 +67,23 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// run executes args and returns the exit code. Whatever went wrong has been said
-// on standard error by then, once.
+// run executes args and returns the exit code. It prints an error once, on standard
+// error.
 func (c *cli) run(ctx context.Context, args []string) int {
-	root := c.root()
+	root := c.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
-	err := misused(root.ExecuteContext(ctx))
+	err := asUsageError(root.ExecuteContext(ctx))
 	c.report(err)
 	return exitCode(err)
 }
 
-// load reads the configuration that the flags and the environment name. An
-// error that is config.Problems lists all that is wrong with it.
-func (c *cli) load() (config.Config, error) {
+// loadConfig reads the configuration that the flags and the environment name. An
+// error of the type config.Problems lists every problem in it.
+func (c *cli) loadConfig() (config.Config, error) {
 	path := c.configPath
 	if path == "" {
 		if _, err := os.Stat(defaultConfig); err == nil {
@@ -93,12 +93,12 @@ func (c *cli) load() (config.Config, error) {
 	return config.Load(path, c.process.Environ)
 }
 
-// client returns a client of the server that the flags name. With a socket the
-// configuration is not even read: it may be another server's, or broken.
-func (c *cli) client() (*client.Client, error) {
+// newClient returns a client of the server that the flags name. With --socket it
+// does not read the configuration, which may be invalid or another server's.
+func (c *cli) newClient() (*client.Client, error) {
 	address := c.socket
 	if address == "" {
-		cfg, err := c.load()
+		cfg, err := c.loadConfig()
 		if err != nil {
 			return nil, err
 		}
@@ -106,41 +106,40 @@ func (c *cli) client() (*client.Client, error) {
 	}
 	out := client.New(address)
 	out.Operator = c.process.Operator
-	out.Wait = client.Wait{Limit: c.timeout, Notice: c.notice, After: noticeAfter}
+	out.Wait = client.Wait{Limit: c.timeout, Notice: c.printWaitNotice, After: noticeAfter}
 	if c.timeout > 0 {
 		out.Wait.After = min(out.Wait.After, c.timeout/2)
 	}
 	return out, nil
 }
 
-// noticeAfter is how long a person may look at a silent terminal.
+// noticeAfter is the wait after which a command prints a notice.
 const noticeAfter = 3 * time.Second
 
-// longTimeout is the least time for a call that reads the whole database.
+// longTimeout is the shortest timeout of a call that reads the whole database.
 const longTimeout = 10 * time.Minute
 
-// notice says what a command waits for.
-func (c *cli) notice(endpoint string) {
+// printWaitNotice reports the call that a command waits for.
+func (c *cli) printWaitNotice(endpoint string) {
 	until := ""
 	if c.timeout > 0 {
-		until = fmt.Sprintf(", at most %v in all", c.timeout)
+		until = fmt.Sprintf(", at most %v in total", c.timeout)
 	}
-	c.say("Waiting for the server to respond to %s%s. It may be waiting for its database, or for a node that does not answer.", endpoint, until)
+	c.say("Waiting for the server to respond to %s%s. It may be waiting for its database, or for a node that does not respond.", endpoint, until)
 }
 
-// terminal reports whether a stream is one that a person sits at, who can be
-// asked and shown what moves.
-func terminal(stream any) bool {
+// isTerminal reports whether a stream is an interactive terminal.
+func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// say prints a message for people, apart from the data: a pipe never gets it.
+// say prints a message on standard error, so that a pipe receives only data.
 func (c *cli) say(format string, args ...any) { fmt.Fprintf(c.err, format+"\n", args...) }
 
-// exact checks the number of arguments and names what is missing. Nothing has
-// been done when it complains.
-func exact(names ...string) cobra.PositionalArgs {
+// exactArgs requires one argument for each name. cobra checks it before it runs the
+// command.
+func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {
 			return nil
@@ -153,19 +152,19 @@ func exact(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// atLeast is exact for commands whose last argument may be repeated.
-func atLeast(names ...string) cobra.PositionalArgs {
+// minArgs requires one or more arguments for the last name, and one for each other.
+func minArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < len(names) {
-			return exact(names...)(cmd, args)
+			return exactArgs(names...)(cmd, args)
 		}
 		return nil
 	}
 }
 
-// noun groups commands. By itself it prints its help; a verb that it does not
-// have is an error, so that a script cannot take the help for an answer.
-func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+// commandGroup groups commands. Without arguments it prints its help. An unknown
+// verb is an error, so that a script does not read the help as data.
+func commandGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -179,8 +178,8 @@ func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// misused gives cobra's own complaints, which have no type, the type of ours.
-func misused(err error) error {
+// asUsageError converts cobra's usage errors, which have no type of their own.
+func asUsageError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -192,5 +191,5 @@ func misused(err error) error {
 	return err
 }
 
-// errCanceled means that the person said no.
+// errCanceled means that the person did not confirm.
 var errCanceled = errors.New("canceled, nothing was changed")

@@ -8,31 +8,31 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// config groups what needs no server: check exits with 1 when there is a fault,
-// print and default write YAML that a server can be started with.
+// config returns the commands that check and print the configuration. They need no
+// server. The output of print and default is a valid configuration file.
 func (c *cli) config() *cobra.Command {
-	return noun("config", "Check and print the configuration",
+	return commandGroup("config", "Check and print the configuration",
 		&cobra.Command{
-			Use: "check", Short: "Report every fault with its line and a remedy", Args: exact(),
+			Use: "check", Short: "Report every problem with its line and a fix", Args: exactArgs(),
 			RunE: func(*cobra.Command, []string) error {
-				cfg, err := c.load()
+				cfg, err := c.loadConfig()
 				if err != nil {
 					return err
 				}
-				c.say("The configuration is sound.")
+				c.say("The configuration is valid.")
 				if cfg.Mail.Server == "" {
-					c.say("Mail is off, since mail.server is empty: customers get no notices.")
+					c.say("Mail is off, because mail.server is empty: customers receive no mails.")
 				}
 				if cfg.Export.URL == "" {
-					c.say("The export of usage is off, since export.url is empty.")
+					c.say("The export of usage is off, because export.url is empty.")
 				}
 				return nil
 			},
 		},
 		&cobra.Command{
-			Use: "print", Short: "Print the effective settings, passwords redacted", Args: exact(),
+			Use: "print", Short: "Print the effective configuration, secrets redacted", Args: exactArgs(),
 			RunE: func(*cobra.Command, []string) error {
-				cfg, err := c.load()
+				cfg, err := c.loadConfig()
 				if err != nil {
 					return err
 				}
@@ -45,7 +45,7 @@ func (c *cli) config() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "default", Short: "Print the shipped configuration with its comments", Args: exact(),
+			Use: "default", Short: "Print the default configuration with its comments", Args: exactArgs(),
 			RunE: func(*cobra.Command, []string) error {
 				_, err := fmt.Fprint(c.out, config.DefaultYAML)
 				return err

@@ -16,17 +16,17 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// doctor prints one line for each check, whatever fails, and exits with 1 when
-// one failed. A warning is no failure.
+// doctor prints one line for each check. It returns an error if a check failed; a
+// warning is not a failure.
 func (c *cli) doctor() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Examine this machine and the server, and say what to do", Args: exact(),
+		Use: "doctor", Short: "Check this machine and the server, and recommend fixes", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.load()
+			cfg, err := c.loadConfig()
 			if err != nil {
 				return err
 			}
-			checks := c.examine(cmd.Context(), cfg)
+			checks := c.runChecks(cmd.Context(), cfg)
 			t := table{header: []string{"level", "check", "found", "what to do"}}
 			failed := 0
 			for _, check := range checks {
@@ -46,29 +46,28 @@ func (c *cli) doctor() *cobra.Command {
 	}
 }
 
-// examine asks the server and looks at the directory that it says it keeps. A
-// server named by its socket may have another configuration than the one found
-// here, so what the configuration says is examined only where no server answers
-// and none was named.
-func (c *cli) examine(ctx context.Context, cfg config.Config) []client.Check {
+// runChecks checks the server and its data directory. If the server does not
+// respond, it checks the data directory of the configuration, but not with
+// --socket, because that server can have another configuration.
+func (c *cli) runChecks(ctx context.Context, cfg config.Config) []client.Check {
 	checks := []client.Check{ok("configuration", fmt.Sprintf("%d plans, %d routes", len(cfg.Plans), len(cfg.Routes)))}
 	if cfg.Listen.TLS.Cert != "" {
-		checks = append(checks, certificate(cfg.Listen.TLS, time.Now()))
+		checks = append(checks, checkCertificate(cfg.Listen.TLS, time.Now()))
 	}
 	health, err := c.health(ctx)
 	if err == nil {
-		checks = append(checks, sameVersion(health.Version), clock(time.Since(health.Now)), dataDirectory(health.Data), freeSpace(health.Data))
+		checks = append(checks, checkVersion(health.Version), checkClock(time.Since(health.Now)), checkDataDirectory(health.Data), checkFreeSpace(health.Data))
 		return append(checks, health.Checks...)
 	}
 	if c.socket == "" {
-		checks = append(checks, dataDirectory(cfg.Data), freeSpace(cfg.Data))
+		checks = append(checks, checkDataDirectory(cfg.Data), checkFreeSpace(cfg.Data))
 	}
 	return append(checks, fail("server", err.Error(), hint(err)))
 }
 
-// health asks the server to examine itself, which reads its database through.
+// health asks the server for its own checks, which read the whole database.
 func (c *cli) health(ctx context.Context) (client.Health, error) {
-	api, err := c.client()
+	api, err := c.newClient()
 	if err != nil {
 		return client.Health{}, err
 	}
@@ -76,57 +75,58 @@ func (c *cli) health(ctx context.Context) (client.Health, error) {
 	return api.Health(ctx)
 }
 
-// ok, warn and fail are what a check can find. A failure makes the exit code 1, a
-// warning is for reading; both say what to do.
+// ok returns a passed check.
 func ok(name, detail string) client.Check {
 	return client.Check{Name: name, Level: client.LevelOK, Detail: detail}
 }
 
+// warn returns a check with a warning, and its fix.
 func warn(name, detail, fix string) client.Check {
 	return client.Check{Name: name, Level: client.LevelWarn, Detail: detail, Fix: fix}
 }
 
+// fail returns a failed check, and its fix.
 func fail(name, detail, fix string) client.Check {
 	return client.Check{Name: name, Level: client.LevelFail, Detail: detail, Fix: fix}
 }
 
-// dataDirectory warns when others can read what the server keeps.
-func dataDirectory(dir string) client.Check {
+// checkDataDirectory warns if other users can read the data directory.
+func checkDataDirectory(dir string) client.Check {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return warn("data directory", dir+" does not exist", "toksta serve makes it; its parent must be writable")
+		return warn("data directory", dir+" does not exist", "toksta serve creates it; its parent must be writable")
 	case err != nil:
-		return fail("data directory", err.Error(), "let this user read it")
+		return fail("data directory", err.Error(), "allow this user to read it")
 	case info.Mode().Perm()&0o077 != 0:
-		return warn("data directory", fmt.Sprintf("%s can be opened by others (%v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+		return warn("data directory", fmt.Sprintf("other users can open %s (%v)", dir, info.Mode().Perm()), "chmod 700 "+dir)
 	}
 	return ok("data directory", dir)
 }
 
-// enoughSpace is what a disk has free for nobody to worry.
-const enoughSpace = 1 << 30
+// minFreeSpace is the free space below which doctor warns, in bytes.
+const minFreeSpace = 1 << 30
 
-// freeSpace warns before the journal of counted calls has nowhere to grow.
-func freeSpace(dir string) client.Check {
+// checkFreeSpace warns before a full disk stops the counting of calls.
+func checkFreeSpace(dir string) client.Check {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return warn("disk", err.Error(), "start the server once, then look again")
+		return warn("disk", err.Error(), "start the server once, then run doctor again")
 	}
 	free := s.Bavail * uint64(s.Bsize)
 	text := fmt.Sprintf("%d MiB free", free>>20)
-	if free < enoughSpace {
-		return warn("disk", text, "free some: calls that cannot be counted are refused")
+	if free < minFreeSpace {
+		return warn("disk", text, "free some space: calls that cannot be counted are rejected")
 	}
 	return ok("disk", text)
 }
 
-// renewBefore is how long before its end a certificate should be new again.
-const renewBefore = 14 * 24 * time.Hour
+// certificateWarning is the remaining validity below which doctor warns.
+const certificateWarning = 14 * 24 * time.Hour
 
-// certificate reads the pair as the server does, so that a renewal that did not
-// take is seen here.
-func certificate(files config.TLS, now time.Time) client.Check {
+// checkCertificate reads the pair as the server does, so that it finds a renewal
+// that had no effect.
+func checkCertificate(files config.TLS, now time.Time) client.Check {
 	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	if err != nil {
 		return fail("certificate", err.Error(), "correct listen.tls.cert and listen.tls.key")
@@ -135,34 +135,34 @@ func certificate(files config.TLS, now time.Time) client.Check {
 	if err != nil {
 		return fail("certificate", err.Error(), "replace the file")
 	}
-	text := "ends " + stamp(leaf.NotAfter)
+	text := "expires " + formatTime(leaf.NotAfter)
 	switch left := leaf.NotAfter.Sub(now); {
 	case left <= 0:
-		return fail("certificate", text, "renew it; the server reads the new file by itself")
-	case left < renewBefore:
-		return warn("certificate", text, "renew it; the server reads the new file by itself")
+		return fail("certificate", text, "renew it; the server reloads the file")
+	case left < certificateWarning:
+		return warn("certificate", text, "renew it; the server reloads the file")
 	}
 	return ok("certificate", text)
 }
 
-// sameVersion compares what serves with this program: an upgrade is not over until
-// the server has been restarted.
-func sameVersion(serving string) client.Check {
-	if serving != version() {
-		return warn("server", "version "+serving+", this program is "+version(), "restart the server after an upgrade")
+// checkVersion warns if the server has another version than this program: it needs
+// a restart after an upgrade.
+func checkVersion(serving string) client.Check {
+	if serving != buildVersion() {
+		return warn("server", "version "+serving+", this program is "+buildVersion(), "restart the server after an upgrade")
 	}
 	return ok("server", "version "+serving)
 }
 
-// maxSkew is how far two clocks on one machine can be apart by the time that
-// a call takes.
+// maxSkew is the accepted difference of clocks, which includes the duration of a
+// call.
 const maxSkew = 2 * time.Second
 
-// clock judges how far the server's wall clock, which ends keys and windows, is
-// from this program's.
-func clock(skew time.Duration) client.Check {
+// checkClock compares the wall clock of the server, by which keys expire, with the
+// clock of this program.
+func checkClock(skew time.Duration) client.Check {
 	if skew = skew.Abs(); skew > maxSkew {
-		return warn("clock", fmt.Sprintf("%v apart from the server's", skew.Round(time.Second)), "let both follow a time server")
+		return warn("clock", fmt.Sprintf("%v apart from the server's", skew.Round(time.Second)), "synchronise both with a time server")
 	}
 	return ok("clock", "agrees with the server's")
 }

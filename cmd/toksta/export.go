@@ -13,17 +13,17 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// export groups how usage leaves for billing.
+// export returns the commands for the export of usage.
 func (c *cli) export() *cobra.Command {
-	return noun("export", "Hand usage over for billing", c.exportStatus(), c.exportCSV())
+	return commandGroup("export", "Export usage for billing", c.exportStatus(), c.exportCSV())
 }
 
-// exportStatus prints how far the running export is.
+// exportStatus prints the progress of the server's export.
 func (c *cli) exportStatus() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show how far the export of usage is, and what is in its way", Args: exact(),
+		Use: "status", Short: "Show the progress and the failures of the export", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				s, err := api.ExportStatus(ctx)
 				if err != nil {
 					return err
@@ -32,11 +32,11 @@ func (c *cli) exportStatus() *cobra.Command {
 				n := func(i int64) string { return strconv.FormatInt(i, 10) }
 				switch {
 				case !s.On:
-					t.add("off", "", "", n(s.Delivered), stamp(s.DeliveredAt), "")
+					t.add("off", "", "", n(s.Delivered), formatTime(s.DeliveredAt), "")
 				case s.Failure != "":
-					t.add("failing", stamp(s.Through), n(s.Waiting), n(s.Delivered), stamp(s.DeliveredAt), s.Failure+" ("+stamp(s.FailedAt)+")")
+					t.add("failing", formatTime(s.Through), n(s.Waiting), n(s.Delivered), formatTime(s.DeliveredAt), s.Failure+" ("+formatTime(s.FailedAt)+")")
 				default:
-					t.add("on", stamp(s.Through), n(s.Waiting), n(s.Delivered), stamp(s.DeliveredAt), "")
+					t.add("on", formatTime(s.Through), n(s.Waiting), n(s.Delivered), formatTime(s.DeliveredAt), "")
 				}
 				return c.show(s, t)
 			})
@@ -44,11 +44,12 @@ func (c *cli) exportStatus() *cobra.Command {
 	}
 }
 
-// exportCSV writes CSV whatever -o says: there is no end to hold it back for.
+// exportCSV streams CSV and ignores --output, because the other formats would hold
+// all rows in memory.
 func (c *cli) exportCSV() *cobra.Command {
 	var from, to, account, by string
 	cmd := &cobra.Command{
-		Use: "csv", Short: "Write the usage of all accounts as CSV", Args: exact(),
+		Use: "csv", Short: "Write the usage of all accounts as CSV", Args: exactArgs(),
 		Example: "  toksta export csv --from 2026-05-01 --to 2026-06-01 --by day > may.csv",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := client.UsageTableRequest{Account: toksta.AccountID(account), Daily: by == "day"}
@@ -59,21 +60,21 @@ func (c *cli) exportCSV() *cobra.Command {
 				text string
 				at   *time.Time
 			}{{from, &r.From}, {to, &r.To}} {
-				t, err := past(bound.text)
+				t, err := parseTime(bound.text)
 				if err != nil {
 					return usageError{err, cmd.CommandPath()}
 				}
 				if t == nil {
-					return usageError{errors.New("give the first day with --from, and the day before which it ends with --to"), cmd.CommandPath()}
+					return usageError{errors.New("set the first day with --from, and the day after the last one with --to"), cmd.CommandPath()}
 				}
 				*bound.at = *t
 			}
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error { return api.UsageTable(ctx, r, c.csvOut()) })
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error { return api.UsageTable(ctx, r, c.csvOut()) })
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "first `day`, from 00:00 UTC, or an RFC 3339 time")
-	cmd.Flags().StringVar(&to, "to", "", "the `day` (00:00 UTC), or time, before which it ends")
-	cmd.Flags().StringVar(&account, "account", "", "of this account alone")
+	cmd.Flags().StringVar(&to, "to", "", "`day` after the last one, at 00:00 UTC, or an RFC 3339 time")
+	cmd.Flags().StringVar(&account, "account", "", "only usage of this account")
 	cmd.Flags().StringVar(&by, "by", "hour", "one row for each `hour` or day")
 	for _, name := range []string{"from", "to"} {
 		_ = cmd.MarkFlagRequired(name)

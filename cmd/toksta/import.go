@@ -18,69 +18,66 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// importer carries one file to the server, batch by batch. Each batch has a
-// token made of the file's content and its own number, so that a repeat of the
-// command finds what was done and changes nothing twice.
+// importer sends one file to the server in batches. The token of a batch consists
+// of a digest of the file and the number of the batch, so that a repeat of the
+// command imports no batch twice.
 type importer struct {
 	cli    *cli
 	path   string // of the file
-	format string // csv or jsonl; "" goes by the file's name
-	batch  int    // rows of one change, at most client.MaxImport
-	dryRun bool   // check, write nothing
+	format string // csv or jsonl; "": by the extension of path
+	batch  int    // rows per change, at most client.MaxImport
+	dryRun bool   // check the rows, import none
 
 	api   *client.Client
-	rows  rowReader // read by one goroutine
-	token string    // of the file; a batch adds its number
-	tally tally     // shared by the senders
+	rows  rowReader // used by one goroutine
+	token string    // prefix of the batches' tokens
+	log   importLog // used by all senders
 }
 
-// inFlight is how many batches are on their way at once: the server reads one
-// while it commits another.
-const inFlight = 2
+// maxConcurrentBatches lets the server read one batch while it commits another.
+const maxConcurrentBatches = 2
 
-// keysImport brings keys over without their secrets: no customer has to change
-// anything on the day of the move.
+// keysImport imports keys by their digests, so that customers keep their secrets.
 func (c *cli) keysImport() *cobra.Command {
 	i := &importer{cli: c}
 	cmd := &cobra.Command{
-		Use: "import FILE", Short: "Import keys of another system by the digests of their secrets", Args: exact("FILE"),
+		Use: "import FILE", Short: "Import keys of another system by the digests of their secrets", Args: exactArgs("FILE"),
 		Long: `Import keys of another system by the SHA-256 digests of their secrets. Customers
-go on using the secrets that they have.
+keep the secrets that they have.
 
-FILE is CSV with a header, or JSON with one object a line; - is standard input,
-and needs --format. Its fields are digest and account, and as needed name,
-scopes, start, end, created_at and expires_at. Rows that cannot be imported are
-written to FILE.rejected, or import.rejected, with their line and the reason; a
-run without such rows removes that file. To go on with an import that stopped, repeat the
-command: what was imported is left as it is.`,
+FILE is CSV with a header, or JSON with one object per line; - is standard input
+and needs --format. The fields are digest and account and, optionally, name,
+scopes, start, end, created_at and expires_at. Rejected rows are written to
+FILE.rejected, or import.rejected, with their line and the reason; a run without
+rejected rows removes that file. To continue an import that stopped, repeat the
+command: it leaves imported keys unchanged.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			i.path = args[0]
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				i.api = api
 				return i.run(ctx)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&i.format, "format", "", "csv or jsonl (default: by the file's name)")
-	cmd.Flags().IntVar(&i.batch, "batch", 5000, "rows of one change")
+	cmd.Flags().StringVar(&i.format, "format", "", "csv or jsonl (default: by the file's extension)")
+	cmd.Flags().IntVar(&i.batch, "batch", 5000, "rows per change")
 	cmd.Flags().BoolVar(&i.dryRun, "dry-run", false, "check every row, import none")
 	return cmd
 }
 
-// run imports the file. Rows that stay out do not fail it; a batch that cannot be
-// carried out does.
+// run imports the file. A rejected row is not an error; a failed batch is.
 func (i *importer) run(ctx context.Context) (err error) {
 	if i.format == "" {
 		i.format = strings.TrimPrefix(filepath.Ext(i.path), ".")
 	}
 	if i.format == "" {
-		return usageError{errors.New("say what the file is: --format csv or jsonl"), "toksta keys import"}
+		return usageError{errors.New("the format of the file is unknown: set --format to csv or jsonl"), "toksta keys import"}
 	}
 	if i.format != "csv" && i.format != "jsonl" {
-		return usageError{fmt.Errorf("there is no import format %q: csv or jsonl", i.format), "toksta keys import"}
+		return usageError{fmt.Errorf("unknown import format %q: use csv or jsonl", i.format), "toksta keys import"}
 	}
 	if i.batch < 1 || i.batch > client.MaxImport {
-		return usageError{fmt.Errorf("a batch has 1 to %d rows", client.MaxImport), "toksta keys import"}
+		return usageError{fmt.Errorf("%d rows per batch are out of range: use 1 to %d", i.batch, client.MaxImport), "toksta keys import"}
 	}
 	file, err := i.open()
 	if err != nil {
@@ -92,26 +89,26 @@ func (i *importer) run(ctx context.Context) (err error) {
 		return err
 	}
 	bar := newProgress(i.cli, size)
-	i.tally = tally{bar: bar, path: i.rejected(), total: importTotal{DryRun: i.dryRun}}
-	if i.rows, err = openRows(bar.count(file), i.format); err != nil {
+	i.log = importLog{bar: bar, path: i.rejectedPath(), totals: importTotals{DryRun: i.dryRun}}
+	if i.rows, err = newRowReader(bar.count(file), i.format); err != nil {
 		return err
 	}
-	err = errors.Join(i.batches(ctx), i.tally.close())
-	total := i.tally.total
+	err = errors.Join(i.batches(ctx), i.log.close())
+	total := i.log.totals
 	bar.finish(total)
 	if err != nil {
-		return fmt.Errorf("import %s stopped, repeat the command to go on: %w", i.path, err)
+		return fmt.Errorf("import %s stopped, repeat the command to continue: %w", i.path, err)
 	}
 	if total.Rejected > 0 {
-		i.cli.say("%d rows were rejected, see %s.", total.Rejected, i.tally.path)
-	} else if err := i.tally.forget(); err != nil {
+		i.cli.say("%d rows were rejected, see %s.", total.Rejected, i.log.path)
+	} else if err := i.log.removeStaleFile(); err != nil {
 		return err
 	}
 	return i.cli.show(total, total.table())
 }
 
-// open opens the file. Standard input is copied to a temporary file first, since
-// the token of an import is made of all of it before the first row is sent.
+// open opens the file. It copies standard input to a temporary file, because the
+// token needs the whole content before the first row is sent.
 func (i *importer) open() (*os.File, error) {
 	if i.path != standardInput {
 		return os.Open(i.path)
@@ -130,16 +127,15 @@ func (i *importer) open() (*os.File, error) {
 	return file, nil
 }
 
-// rejected is where rejected rows go.
-func (i *importer) rejected() string {
+// rejectedPath returns the path of the file of rejected rows.
+func (i *importer) rejectedPath() string {
 	if i.path == standardInput {
 		return "import.rejected"
 	}
 	return i.path + ".rejected"
 }
 
-// fingerprint makes the token of the file from its content, and goes back to
-// its start.
+// fingerprint computes the token from the content of the file, and rewinds it.
 func (i *importer) fingerprint(file *os.File) (size int64, err error) {
 	sum := sha256.New()
 	if size, err = io.Copy(sum, file); err != nil {
@@ -150,18 +146,18 @@ func (i *importer) fingerprint(file *os.File) (size int64, err error) {
 	return size, err
 }
 
-// batch is a part of a file.
+// batch is a sequence of rows of the file that are imported as one change.
 type batch struct {
-	number   int                // from 0, the same in a repeat
-	rows     []client.ImportRow // what the server is asked for
-	lines    []int              // of the rows
-	rejected []rejectedRow      // those that could not even be read
+	number   int                // from 0; the same when the command is repeated
+	rows     []client.ImportRow // rows to import
+	lines    []int              // line of each row
+	rejected []rejectedRow      // rows that could not be parsed
 }
 
-// batches reads and sends until the file ends or a batch fails.
+// batches reads and sends batches until the file ends or a batch fails.
 func (i *importer) batches(ctx context.Context) error {
 	group, within := errgroup.WithContext(ctx)
-	group.SetLimit(inFlight)
+	group.SetLimit(maxConcurrentBatches)
 	for number := 0; within.Err() == nil; number++ {
 		b, err := i.read(number)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -175,7 +171,7 @@ func (i *importer) batches(ctx context.Context) error {
 	return errors.Join(group.Wait(), ctx.Err())
 }
 
-// read returns the next batch, with io.EOF when it is the last one.
+// read returns the next batch, with io.EOF if it is the last one.
 func (i *importer) read(number int) (batch, error) {
 	b := batch{number: number, rows: make([]client.ImportRow, 0, i.batch)}
 	for len(b.rows) < i.batch {
@@ -192,21 +188,21 @@ func (i *importer) read(number int) (batch, error) {
 	return b, nil
 }
 
-// send imports one batch and counts what became of it.
+// send imports one batch and records its result.
 func (i *importer) send(ctx context.Context, b batch) error {
-	var answer client.ImportAnswer
+	var response client.ImportAnswer
 	if len(b.rows) > 0 {
 		var err error
 		request := client.ImportRequest{Rows: b.rows, DryRun: i.dryRun, Token: i.token + strconv.Itoa(b.number)}
-		if answer, err = i.api.ImportKeys(ctx, request); err != nil {
+		if response, err = i.api.ImportKeys(ctx, request); err != nil {
 			return err
 		}
 	}
-	for _, r := range answer.Rejected {
+	for _, r := range response.Rejected {
 		if r.Row < 0 || r.Row >= len(b.lines) {
 			return fmt.Errorf("the server rejected row %d of a batch of %d", r.Row, len(b.lines))
 		}
 		b.rejected = append(b.rejected, rejectedRow{b.lines[r.Row], r.Reason})
 	}
-	return i.tally.add(answer, b.rejected)
+	return i.log.add(response, b.rejected)
 }

@@ -13,10 +13,10 @@ import (
 //go:embed licenses.txt
 var licensesText string
 
-// licenses prints what the licenses of the linked modules ask for: their texts.
+// licenses prints the texts of the linked modules' licenses, as they require.
 func (c *cli) licenses() *cobra.Command {
 	return &cobra.Command{
-		Use: "licenses", Short: "Print the licenses of all that is built into this program", Args: exact(),
+		Use: "licenses", Short: "Print the licenses of the modules in this program", Args: exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprint(c.out, licensesText)
 			return err

@@ -8,9 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Guarantee: the program prints the licenses of the modules that it is built
-// from, in the versions that go.mod names.
-func TestLicensesAreThoseOfTheBuild(t *testing.T) {
+// Guarantee: the program prints the licenses of its modules, in the versions of
+// go.mod.
+func TestLicensesMatchBuild(t *testing.T) {
 	t.Parallel()
 	script := exec.Command("../../scripts/licenses")
 	var messages strings.Builder

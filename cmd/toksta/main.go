@@ -1,9 +1,9 @@
 // Command toksta serves self-serve API keys for an HTTP API and manages them.
 //
-// It stands in front of everything: main turns signals into a context, the
-// commands turn arguments into calls of internal/app and client. It holds no
-// logic of the product, takes no secret from an argument and prints data on
-// standard output, messages on standard error.
+// main converts signals to a context, and the commands convert arguments to calls
+// of internal/app and client. The command has no logic of the product. It accepts
+// no secret as an argument. It prints data on standard output and messages on
+// standard error.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once: the default action is back.
+	// Restore the default action, so that a second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	c := &cli{process: config.ReadProcess(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(c.run(ctx, os.Args[1:]))

@@ -12,18 +12,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The scripts run this test binary as the program.
+// TestMain lets the scripts run this test binary as the program.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"toksta": main, "receiver": receiver})
 }
 
-// What the README and the help promise of the command line holds for the real
-// program: exit codes, streams, formats, and no secret where it does not belong.
+// The program keeps the promises of the README and the help about exit codes,
+// streams, formats and secrets.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
-			// Sockets have short paths, which the work directory is not.
+			// The path of the work directory is too long for a socket.
 			dir, err := os.MkdirTemp("", "toksta")
 			if err != nil {
 				return err
@@ -40,8 +40,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddress returns one that nothing listens on now, from below the ports that
-// the system gives out by itself: one of those is soon somebody else's.
+// freeAddress returns an unused loopback address. Its port is below the ephemeral
+// range, from which the system could assign it to another program.
 func freeAddress() (address string, err error) {
 	for range 100 {
 		address = fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
@@ -54,7 +54,7 @@ func freeAddress() (address string, err error) {
 	return "", err
 }
 
-// listening waits until a server answers on a socket.
+// listening waits until a server accepts connections on a socket.
 func listening(ts *testscript.TestScript, _ bool, args []string) {
 	eventually(ts, "nothing listens on "+args[0], func() bool {
 		c, err := net.Dial("unix", args[0])
@@ -65,21 +65,22 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// holds waits until a file holds a text.
+// holds waits until a file contains a text.
 func holds(ts *testscript.TestScript, _ bool, args []string) {
-	eventually(ts, args[0]+" does not hold "+args[1], func() bool {
+	eventually(ts, args[0]+" does not contain "+args[1], func() bool {
 		data, err := os.ReadFile(ts.MkAbs(args[0]))
 		return err == nil && strings.Contains(string(data), args[1])
 	})
 }
 
-func eventually(ts *testscript.TestScript, otherwise string, done func() bool) {
+// eventually waits until done returns true, and fails with failure after 30 s.
+func eventually(ts *testscript.TestScript, failure string, done func() bool) {
 	deadline := time.After(30 * time.Second)
 	for again := time.NewTicker(20 * time.Millisecond); !done(); {
 		select {
 		case <-again.C:
 		case <-deadline:
-			ts.Fatalf("%s", otherwise)
+			ts.Fatalf("%s", failure)
 		}
 	}
 }

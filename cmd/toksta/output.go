@@ -17,8 +17,8 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// The output formats. JSON and YAML carry the API's own names and all there is;
-// tables and CSV carry what people look for.
+// The output formats. JSON and YAML have all fields of the API, with its names.
+// Tables and CSV have a selection for people.
 const (
 	formatTable = "table"
 	formatJSON  = "json"
@@ -26,26 +26,26 @@ const (
 	formatCSV   = "csv"
 )
 
-// checkFormat refuses an unknown format before anything is changed.
+// checkFormat rejects an unknown format before the command runs.
 func checkFormat(format string) error {
 	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatCSV}, format) {
 		return nil
 	}
-	return usageError{fmt.Errorf("there is no output format %q: table, json, yaml or csv", format), "toksta"}
+	return usageError{fmt.Errorf("unknown output format %q: use table, json, yaml or csv", format), "toksta"}
 }
 
-// table is an answer for people, or for a spreadsheet. Without a header it is
-// bare data, such as a secret for a pipe.
+// table is output for people or a spreadsheet. Without a header it is bare data,
+// such as a secret for a pipe.
 type table struct {
-	header []string   // in lower case; a table shows it in capitals
-	rows   [][]string // each as long as the header, if there is one
+	header []string   // in lower case; printed in capitals
+	rows   [][]string // each as long as the header, if not empty
 }
 
-// add appends a row; its cells are in the order of the header.
+// add appends a row with its cells in the order of the header.
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// show prints data in the chosen format; t is the same as a table. An error is
-// one of writing: a full disk must not pass for an empty answer.
+// show prints data in the chosen format; t holds the same data as a table. It
+// returns write errors, so that a full disk is not mistaken for an empty result.
 func (c *cli) show(data any, t table) error {
 	switch c.output {
 	case formatJSON:
@@ -59,15 +59,15 @@ func (c *cli) show(data any, t table) error {
 		w := csv.NewWriter(c.out)
 		if len(t.header) > 0 {
 			w = csv.NewWriter(c.csvOut())
-			_ = w.Write(t.header) // WriteAll reports it
+			_ = w.Write(t.header) // WriteAll returns the error
 		}
 		for _, row := range t.rows {
 			for i := range row {
-				row[i] = inert(row[i])
+				row[i] = escapeFormula(row[i])
 			}
 		}
 		if err := w.WriteAll(t.rows); err != nil {
-			return fmt.Errorf("write the answer: %w", err)
+			return fmt.Errorf("write the output: %w", err)
 		}
 		return nil
 	default:
@@ -75,8 +75,8 @@ func (c *cli) show(data any, t table) error {
 	}
 }
 
-// csvOut is where a table goes as CSV, with a byte-order mark if one was asked for. Bare data, such as a secret, never has
-// one.
+// csvOut returns the writer of tables as CSV, which starts with a byte-order mark if --bom is set. Bare data, such as a
+// secret, never has a mark.
 func (c *cli) csvOut() io.Writer {
 	if c.bom {
 		return text.WithBOM(c.out)
@@ -84,34 +84,34 @@ func (c *cli) csvOut() io.Writer {
 	return c.out
 }
 
-// showYAML goes through JSON, so that both formats have the same names.
+// showYAML converts data through JSON, so that both formats have the same names.
 func (c *cli) showYAML(data any) error {
 	encoded, err := json.Marshal(data)
 	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return fmt.Errorf("encode the output: %w", err)
 	}
-	var node yaml.Node // keeps the order of fields, which a map would lose
+	var node yaml.Node // keeps the order of fields, unlike a map
 	if err := yaml.Load(encoded, &node); err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return fmt.Errorf("encode the output: %w", err)
 	}
-	unflow(&node)
+	resetStyle(&node)
 	out, err := yaml.Dump(&node)
 	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return fmt.Errorf("encode the output: %w", err)
 	}
 	_, err = c.out.Write(out)
 	return err
 }
 
-// unflow drops the styles that JSON's syntax left on the nodes.
-func unflow(n *yaml.Node) {
+// resetStyle removes the flow styles that the JSON syntax left on the nodes.
+func resetStyle(n *yaml.Node) {
 	n.Style = 0
 	for _, child := range n.Content {
-		unflow(child)
+		resetStyle(child)
 	}
 }
 
-// showTable aligns columns for a terminal and makes every cell inert.
+// showTable prints aligned columns, with every cell made printable.
 func (c *cli) showTable(t table) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	if len(t.header) > 0 {
@@ -124,13 +124,13 @@ func (c *cli) showTable(t table) error {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write the answer: %w", err)
+		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil
 }
 
-// printable keeps text that a caller chose, such as a User-Agent, from
-// steering the terminal.
+// printable replaces control and bidirectional characters, so that text from a
+// caller, such as a User-Agent, cannot control the terminal. It returns "-" for "".
 func printable(cell string) string {
 	if cell == "" {
 		return "-"
@@ -143,17 +143,17 @@ func printable(cell string) string {
 	}, cell)
 }
 
-// stamp writes a time to the second, in UTC, so that two of them compare as
-// text; the zero time is empty.
-func stamp(t time.Time) string {
+// formatTime formats a time in UTC, to the second, so that times sort as text. It
+// returns "" for the zero time.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// list joins names, or says what an empty list stands for.
-func list[T ~string](items []T, empty string) string {
+// joinOr joins items with commas, or returns empty if there are none.
+func joinOr[T ~string](items []T, empty string) string {
 	if len(items) == 0 {
 		return empty
 	}
@@ -164,9 +164,9 @@ func list[T ~string](items []T, empty string) string {
 	return strings.Join(out, ",")
 }
 
-// inert keeps a name that a customer chose from being run as a formula when a
-// spreadsheet opens the answer. Numbers stay numbers.
-func inert(cell string) string {
+// escapeFormula quotes text that a spreadsheet would run as a formula, such as a
+// name from a customer. It keeps numbers unchanged.
+func escapeFormula(cell string) string {
 	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) || cell == "-" {
 		return cell
 	}

@@ -8,43 +8,43 @@ import (
 	"time"
 )
 
-// progress shows how far an import is: a bar that redraws on a terminal, a
-// line now and then elsewhere.
+// progress shows the progress of an import: a bar on a terminal, otherwise a line
+// every few seconds.
 type progress struct {
 	cli   *cli
-	tty   bool         // redraw one line instead of adding lines
+	tty   bool         // redraw one line
 	size  int64        // of the file, in bytes
-	read  atomic.Int64 // by the importer, while step looks
+	read  atomic.Int64 // written by the importer, read by update
 	start time.Time    // of the import
-	shown time.Time    // when step last wrote
+	shown time.Time    // time of the last output
 }
 
-// newProgress starts the clock of a file of size bytes.
+// newProgress returns the progress of a file of size bytes that starts now.
 func newProgress(c *cli, size int64) *progress {
 	now := time.Now()
-	return &progress{cli: c, tty: terminal(c.err), size: size, start: now, shown: now}
+	return &progress{cli: c, tty: isTerminal(c.err), size: size, start: now, shown: now}
 }
 
-// count returns r, counting what is read of it. The share of the file is known
-// by bytes, since nobody knows how many rows are to come.
+// count wraps r and counts its bytes. Progress is measured in bytes, because the
+// number of rows is unknown.
 func (p *progress) count(r io.Reader) io.Reader { return countingReader{r, &p.read} }
 
-// countingReader may be read by one goroutine while others look at n.
+// countingReader counts the bytes read. Other goroutines may load n meanwhile.
 type countingReader struct {
 	io.Reader
 	n *atomic.Int64
 }
 
-// Read counts.
+// Read implements io.Reader.
 func (c countingReader) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
 	c.n.Add(int64(n))
 	return n, err
 }
 
-// step shows the state, as often as people can read it. The caller keeps two
-// calls from overlapping.
-func (p *progress) step(t importTotal) {
+// update prints the state, unless the last output is too recent. Calls must not
+// overlap.
+func (p *progress) update(t importTotals) {
 	every := 5 * time.Second
 	if p.tty {
 		every = 100 * time.Millisecond
@@ -70,8 +70,8 @@ func (p *progress) step(t importTotal) {
 	fmt.Fprintf(p.cli.err, "\r\x1b[K%s%s %s", strings.Repeat("█", full), strings.Repeat("░", width-full), text)
 }
 
-// finish leaves one line about the whole.
-func (p *progress) finish(t importTotal) {
+// finish prints the totals and the duration.
+func (p *progress) finish(t importTotals) {
 	if p.tty {
 		fmt.Fprint(p.cli.err, "\r\x1b[K")
 	}

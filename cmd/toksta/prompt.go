@@ -13,20 +13,20 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// maxSecret bounds a secret read from a stream, in bytes.
+// maxSecret is the largest size of a secret read from a stream, in bytes.
 const maxSecret = 4 << 10
 
-// confirm asks a person to type word before something that cannot be undone.
-// Typing it, unlike y, cannot be done by habit.
-// Where nobody can be asked, it takes the flag --yes.
-func (c *cli) confirm(yes bool, word, what string) error {
+// confirm asks the person to type word before an action that cannot be undone; y
+// alone would be typed by habit. If yes is true, it does not ask. Without a terminal
+// and yes, it returns a usage error.
+func (c *cli) confirm(yes bool, word, action string) error {
 	if yes {
 		return nil
 	}
-	if !terminal(c.in) || !terminal(c.err) {
-		return usageError{errors.New(what + " cannot be undone; nobody can be asked here, so say --yes"), "toksta"}
+	if !isTerminal(c.in) || !isTerminal(c.err) {
+		return usageError{errors.New(action + " cannot be undone; to confirm it without a terminal, add --yes"), "toksta"}
 	}
-	fmt.Fprintf(c.err, "%s cannot be undone. Type %s to go on: ", what, word)
+	fmt.Fprintf(c.err, "%s cannot be undone. Type %s to continue: ", action, word)
 	line, err := bufio.NewReader(c.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != word {
 		return errCanceled
@@ -34,18 +34,18 @@ func (c *cli) confirm(yes bool, word, what string) error {
 	return nil
 }
 
-// password reads a password from a file, from a prompt without echo, or as the
-// one line of standard input: never from an argument, which other users see.
+// password reads a password from a file, from a prompt without echo, or from
+// standard input. An argument would be visible to other users.
 func (c *cli) password(file string) (string, error) {
-	content, err := c.typed(file)
+	content, err := c.readSecret(file)
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
 	return strings.TrimRight(content, "\r\n"), nil
 }
 
-// typed returns the text of a file, of a line typed without echo, or of standard input.
-func (c *cli) typed(file string) (string, error) {
+// readSecret reads a file, a line typed without echo, or standard input.
+func (c *cli) readSecret(file string) (string, error) {
 	if file != "" {
 		return c.textFile(file)
 	}
@@ -56,7 +56,7 @@ func (c *cli) typed(file string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return text.Decode("what was typed", data)
+		return text.Decode("the password", data)
 	}
 	return text.Read("standard input", io.LimitReader(c.in, maxSecret))
 }

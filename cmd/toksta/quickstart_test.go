@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// A stranger who pastes the README's first block gets what its comments say:
-// each "# 200:" or "# 403 reason:" is the answer of the call below it.
+// The README's first block works when it is pasted into a shell: each "# 200:" or
+// "# 403 reason:" states the response of the call below it.
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -28,7 +28,7 @@ func TestQuickstart(t *testing.T) {
 	block := quickstart(t)
 	dir, public := serveDemo(t)
 
-	// The status of each call, on a line of its own after the answer.
+	// Print the status of each call on its own line after the response.
 	script := "curl() { command curl \"$@\" -w '\\nSTATUS %{http_code}\\n'; }\n" + strings.ReplaceAll(block, "http://localhost:8080", public)
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	shell.Dir = dir
@@ -36,24 +36,24 @@ func TestQuickstart(t *testing.T) {
 	if err != nil {
 		t.Fatalf("run the block: %v\n%s", err, out)
 	}
-	answers := regexp.MustCompile(`(?s)(.*?)\nSTATUS (\d+)\n`).FindAllStringSubmatch(string(out), -1)
+	responses := regexp.MustCompile(`(?s)(.*?)\nSTATUS (\d+)\n`).FindAllStringSubmatch(string(out), -1)
 	claims := regexp.MustCompile(`(?m)^# (\d{3})(?: (\w+))?:`).FindAllStringSubmatch(block, -1)
-	if len(claims) < 3 || len(claims) != len(answers) {
-		t.Fatalf("%d claims, %d calls\n%s", len(claims), len(answers), out)
+	if len(claims) < 3 || len(claims) != len(responses) {
+		t.Fatalf("%d claims, %d calls\n%s", len(claims), len(responses), out)
 	}
 	for i, claim := range claims {
-		if got := answers[i]; got[2] != claim[1] || !strings.Contains(got[1], claim[2]) {
-			t.Errorf("%s but the answer is %s: %s", claim[0], got[2], got[1])
+		if got := responses[i]; got[2] != claim[1] || !strings.Contains(got[1], claim[2]) {
+			t.Errorf("%s, but the response is %s: %s", claim[0], got[2], got[1])
 		}
 	}
 	for i, text := range []string{"Toksta-Credit-Cost: 1\r\n", `"required_family":"job"`, `"total_credits_charged":1,`} {
-		if !strings.Contains(answers[i][1], text) {
-			t.Errorf("call %d is not answered with %s: %s", i+1, text, answers[i][1])
+		if !strings.Contains(responses[i][1], text) {
+			t.Errorf("the response of call %d lacks %s: %s", i+1, text, responses[i][1])
 		}
 	}
 }
 
-// quickstart returns the README's block after the mark.
+// quickstart returns the block after the marker in the README.
 func quickstart(t *testing.T) string {
 	t.Helper()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -68,8 +68,8 @@ func quickstart(t *testing.T) string {
 	return block
 }
 
-// serveDemo starts this program's demo in a directory of its own, as bin/toksta
-// there, and returns both that and its URL once it says that it is ready.
+// serveDemo starts the demo as bin/toksta in a new directory. It returns the
+// directory and the public URL when the demo is ready.
 func serveDemo(t *testing.T) (dir, public string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "toksta") // t.TempDir is too long for a socket
@@ -94,9 +94,9 @@ func serveDemo(t *testing.T) (dir, public string) {
 	demo.Env = append(os.Environ(), "TOKSTA_LISTEN_PUBLIC="+listen, "TOKSTA_PUBLIC_URL="+public, "TOKSTA_UPSTREAMS_BACKEND_URL=http://"+backend)
 	demo.Cancel = func() error { return demo.Process.Signal(os.Interrupt) }
 	demo.WaitDelay = 30 * time.Second
-	var complaints strings.Builder
-	demo.Stderr = &complaints
-	said, err := demo.StdoutPipe()
+	var messages strings.Builder
+	demo.Stderr = &messages
+	stdout, err := demo.StdoutPipe()
 	if err == nil {
 		err = demo.Start()
 	}
@@ -109,15 +109,15 @@ func serveDemo(t *testing.T) (dir, public string) {
 			t.Errorf("the demo ended with %v", err)
 		}
 	})
-	if !slices.ContainsFunc(until(said, "Ctrl-C"), func(line string) bool { return strings.Contains(line, public) }) {
+	if !slices.ContainsFunc(linesUntil(stdout, "Ctrl-C"), func(line string) bool { return strings.Contains(line, public) }) {
 		stop()
-		t.Fatalf("the demo did not say that it is ready: %s", complaints.String())
+		t.Fatalf("the demo did not print that it is ready: %s", messages.String())
 	}
 	return dir, public
 }
 
-// until returns the lines up to the one that holds text, or to the end.
-func until(r io.Reader, text string) (lines []string) {
+// linesUntil returns the lines up to the one that contains text, or to the end.
+func linesUntil(r io.Reader, text string) (lines []string) {
 	for scan := bufio.NewScanner(r); scan.Scan(); {
 		lines = append(lines, scan.Text())
 		if strings.Contains(scan.Text(), text) {

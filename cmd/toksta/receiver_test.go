@@ -13,10 +13,9 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// receiver is a vendor's back office, as a program of its own: over TLS by a
-// certificate of nobody's, which it leaves in ca.pem, at the address in url. It
-// answers 410 while there is a file named gone, and adds what it could verify
-// to heard.
+// receiver runs a webhook receiver as a separate program. It writes its URL to url
+// and its self-signed certificate to ca.pem. It appends verified events to received,
+// and responds 410 while a file named gone exists.
 func receiver() {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -29,13 +28,13 @@ func receiver() {
 			w.WriteHeader(http.StatusGone)
 			return
 		}
-		heard, err := os.OpenFile("heard", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		received, err := os.OpenFile("received", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		defer heard.Close()
-		fmt.Fprintln(heard, r.Proto, webhook.Kind, webhook.ID)
+		defer received.Close()
+		fmt.Fprintln(received, r.Proto, webhook.Kind, webhook.ID)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()

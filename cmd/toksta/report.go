@@ -11,25 +11,24 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Exit codes, as gh has them.
+// Exit codes, the same as those of the GitHub CLI.
 const (
 	exitOK       = 0
 	exitError    = 1
-	exitCanceled = 2 // by the person, or called wrongly
-	exitAuth     = 4 // this user may not open the operator socket
+	exitCanceled = 2 // by the person, or a usage error
+	exitAuth     = 4 // no permission for the operator socket
 )
 
-// usageError is a command called wrongly.
+// usageError is an error in the arguments or flags of a command.
 type usageError struct {
-	error          // what is wrong with the call
-	command string // whose help says how it is done
+	error          // the cause
+	command string // the command path, for the hint to its help
 }
 
-// Unwrap lets the cause be found through it.
+// Unwrap returns the cause.
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode is the one table from an error to what a script sees. A signal counts
-// as the person's no, so an interrupted import exits as a canceled one does.
+// exitCode maps an error to an exit code. An interrupt counts as canceled.
 func exitCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitCanceled
@@ -46,7 +45,7 @@ func exitCode(err error) int {
 	}
 }
 
-// report prints a failure and what to do about it, on standard error.
+// report prints an error and a hint on standard error.
 // Problems of the configuration are listed one per line.
 func (c *cli) report(err error) {
 	if err == nil {
@@ -70,18 +69,18 @@ func (c *cli) report(err error) {
 	}
 }
 
-// sentence names the fields that a message is about.
+// sentence returns the message of an error, with the name of its field.
 func sentence(e *toksta.Error) string {
 	if fields := e.Fields(); len(fields) == 1 {
 		for field, message := range fields {
 			return field + ": " + message
 		}
 	}
-	return e.Message // which names several fields itself
+	return e.Message // names several fields itself
 }
 
-// hint says what to run or change next, "" when there is nothing to say. The
-// server knows best, so its own hint comes first.
+// hint returns the next step for the person, or "". The server's own hint has
+// priority.
 func hint(err error) string {
 	if e, ok := errors.AsType[*toksta.Error](err); ok {
 		return e.Hint
@@ -90,14 +89,14 @@ func hint(err error) string {
 		return "see " + e.command + " --help"
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "stop what listens there, or move with TOKSTA_LISTEN_PUBLIC, the demo's back end with TOKSTA_UPSTREAMS_BACKEND_URL"
+		return "stop the program that listens on this address, or choose another with TOKSTA_LISTEN_PUBLIC, and for the demo's back end with TOKSTA_UPSTREAMS_BACKEND_URL"
 	}
-	_, dialing := errors.AsType[*net.OpError](err)
+	_, isDialing := errors.AsType[*net.OpError](err)
 	switch {
-	case dialing && errors.Is(err, fs.ErrPermission):
-		return "run this as the user that the server runs as"
-	case dialing && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
-		return "start the server with toksta serve, or name its socket with --socket"
+	case isDialing && errors.Is(err, fs.ErrPermission):
+		return "run this command as the user of the server"
+	case isDialing && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
+		return "start the server with toksta serve, or set its socket with --socket"
 	}
 	return ""
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Scripts branch on exit codes: a wrong call, a refusal and a missing
-// permission are told apart, and success is 0 alone.
+// Scripts can distinguish success, an error, a usage error and a missing permission
+// by the exit code.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for want, errs := range map[int][]error{
@@ -30,8 +30,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// A customer's browser or key name cannot steer the operator's terminal.
-func TestTablesAreInert(t *testing.T) {
+// A key name or User-Agent of a customer cannot control the operator's terminal.
+func TestTablesEscapeControls(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	c := &cli{out: &out, output: formatTable}
@@ -43,24 +43,24 @@ func TestTablesAreInert(t *testing.T) {
 	}
 }
 
-// An expiry means the moment that was written, and never now by mistake.
-func TestExpiry(t *testing.T) {
+// An expiry is the time that was written. A malformed expiry is an error.
+func TestParseExpiry(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"90d": now.AddDate(0, 0, 90), "12h": now.Add(12 * time.Hour),
 		"2027-01-31": time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), "2027-01-31T01:00:00+01:00": time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
 	} {
-		if got, err := expiry(text, now); err != nil || (got == nil) != want.IsZero() || got != nil && !got.Equal(want) {
+		if got, err := parseExpiry(text, now); err != nil || (got == nil) != want.IsZero() || got != nil && !got.Equal(want) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	if got, err := expiry("", now); err != nil || got != nil {
+	if got, err := parseExpiry("", now); err != nil || got != nil {
 		t.Errorf("no expiry: %v, %v", got, err)
 	}
 	for _, text := range []string{"0d", "-5d", "-1h", "soon", "31.01.2027", "90"} {
-		if got, err := expiry(text, now); err == nil {
-			t.Errorf("%q was read as %v", text, got)
+		if got, err := parseExpiry(text, now); err == nil {
+			t.Errorf("%q was parsed as %v", text, got)
 		}
 	}
 }

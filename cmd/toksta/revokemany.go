@@ -12,50 +12,48 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// keysRevokeMany is for the day of a leak: one change ends all selected keys, so
-// none of them outlives another.
+// keysRevokeMany revokes all selected keys in one change, for example after a leak.
 func (c *cli) keysRevokeMany() *cobra.Command {
 	var r client.RevokeManyRequest
 	before, digests, ids := "", "", ""
 	yes := false
 	cmd := &cobra.Command{
-		Use: "revoke-many", Short: "End all keys that meet every condition, as one change", Args: exact(),
+		Use: "revoke-many", Short: "Revoke all keys that meet every condition, in one change", Args: exactArgs(),
 		Example: `  toksta keys revoke-many --account acct_01… --created-before 2026-06-01 --dry-run
   toksta keys revoke-many --digests leaked.txt --yes`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if r.CreatedBefore, err = past(before); err != nil {
+			if r.CreatedBefore, err = parseTime(before); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
-			if r.Digests, err = c.lines(digests); err != nil {
+			if r.Digests, err = c.readLines(digests); err != nil {
 				return err
 			}
-			listed, err := c.lines(ids)
+			listed, err := c.readLines(ids)
 			if err != nil {
 				return err
 			}
 			for _, id := range listed {
 				r.Keys = append(r.Keys, toksta.KeyID(id))
 			}
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				return c.revokeMany(ctx, api, r, yes)
 			})
 		},
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "keys of this account")
-	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this `member` created, by id as accounts show lists it, or operator")
-	cmd.Flags().StringVar(&before, "created-before", "", "keys made before this `time`: 2026-06-01 (00:00 UTC) or RFC 3339")
-	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one a line in this `file`")
-	cmd.Flags().StringVar(&ids, "ids", "", "keys by their ids, one a line in this `file`")
-	cmd.Flags().BoolVar(&r.SkipUnknown, "skip-unknown", false, "pass over ids and digests that do not exist; without it they are an error")
-	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "list them, revoke none")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "revoke them without asking")
+	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this `member` (an id in accounts show), or operator, created")
+	cmd.Flags().StringVar(&before, "created-before", "", "keys created before this `time`: 2026-06-01 (00:00 UTC) or RFC 3339")
+	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one per line of this `file`")
+	cmd.Flags().StringVar(&ids, "ids", "", "keys by their ids, one per line of this `file`")
+	cmd.Flags().BoolVar(&r.SkipUnknown, "skip-unknown", false, "ignore unknown ids and digests instead of returning an error")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "list the keys, revoke none")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for a confirmation")
 	return cmd
 }
 
-// revokeMany is a dry run first: unless yes was said, it lists the keys and
-// asks before it revokes them, as one change that is waited for once. Where all
-// are revoked already it does not ask, but waits until every node knows: an
-// earlier command may have been interrupted.
+// revokeMany selects the keys with a dry run, asks for a confirmation unless yes is
+// true, and revokes them in one change. If all are revoked already, it does not ask,
+// but still waits for every node: an earlier command may have been interrupted.
 func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.RevokeManyRequest, yes bool) error {
 	dry := r.DryRun
 	r.DryRun = true
@@ -64,14 +62,14 @@ func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.Revok
 		return err
 	}
 	if selected.Unknown > 0 {
-		c.say("%d ids or digests do not exist and are skipped.", selected.Unknown)
+		c.say("%d ids or digests do not exist and are ignored.", selected.Unknown)
 	}
 	if dry {
 		c.say("%d keys are selected.", len(selected.Keys))
 		return c.show(selected.Keys, keyTable(selected.Keys...))
 	}
 	if len(selected.Keys) == 0 {
-		c.say("Every key that meets the conditions has ended already.")
+		c.say("Every key that meets the conditions is already revoked or expired.")
 		yes = true
 	}
 	if !yes {
@@ -87,15 +85,16 @@ func (c *cli) revokeMany(ctx context.Context, api *client.Client, r client.Revok
 	if err != nil {
 		return err
 	}
-	c.receipt(revoked.Receipt)
+	c.printReceipt(revoked.Receipt)
 	if !yes {
 		return nil
 	}
 	return c.show(revoked.Keys, keyTable(revoked.Keys...))
 }
 
-// past reads a date, at its first moment in UTC, or an RFC 3339 time; "" is none.
-func past(text string) (*time.Time, error) {
+// parseTime parses a date, which means 00:00 UTC, or an RFC 3339 time. It returns nil
+// for "".
+func parseTime(text string) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -104,12 +103,12 @@ func past(text string) (*time.Time, error) {
 			return &t, nil
 		}
 	}
-	return nil, fmt.Errorf("%q is no time; write 2026-06-01 or RFC 3339", text)
+	return nil, fmt.Errorf("%q is not a time; write 2026-06-01 or RFC 3339", text)
 }
 
-// lines returns the lines of a file that are not blank; none for no file. One
-// that names nothing is refused, since a condition left out selects more.
-func (c *cli) lines(file string) ([]string, error) {
+// readLines returns the lines of a file that are not blank, or nil if file is "". An
+// empty file is an error, because no condition would select more keys.
+func (c *cli) readLines(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -119,7 +118,7 @@ func (c *cli) lines(file string) ([]string, error) {
 	}
 	listed := strings.Fields(content)
 	if len(listed) == 0 {
-		return nil, fmt.Errorf("%s names no key", file)
+		return nil, fmt.Errorf("%s contains no key", file)
 	}
 	return listed, nil
 }

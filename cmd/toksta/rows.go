@@ -18,20 +18,21 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// rowReader reads the keys of an import one by one: io.EOF after the last,
-// a rowError for one that cannot be read, any other error ends the reading.
+// rowReader reads the rows of an import.
 type rowReader interface {
-	next() (client.ImportRow, int, error) // with its line
+	// next returns the next row and its line. The error is io.EOF after the last row,
+	// and a rowError if only this row cannot be parsed. Any other error is final.
+	next() (client.ImportRow, int, error)
 }
 
-// rowError says why one row cannot be read; those after it can.
+// rowError is the reason why one row cannot be parsed.
 type rowError struct{ reason string }
 
-// Error is the reason as it stands in the file of rejected rows.
+// Error returns the reason, as it is written to the file of rejected rows.
 func (e rowError) Error() string { return e.reason }
 
-// openRows reads rows as CSV with a header, or as JSON, one object a line.
-func openRows(r io.Reader, format string) (rowReader, error) {
+// newRowReader reads rows as CSV with a header, or as JSON with one object per line.
+func newRowReader(r io.Reader, format string) (rowReader, error) {
 	r = text.SkipBOM(r)
 	if format == "jsonl" {
 		lines := bufio.NewScanner(r)
@@ -47,32 +48,32 @@ func openRows(r io.Reader, format string) (rowReader, error) {
 	columns := slices.Clone(header)
 	for i, name := range columns {
 		if !slices.Contains(columnNames(), name) {
-			return nil, fmt.Errorf("there is no column %q; known are %s", name, strings.Join(columnNames(), ", "))
+			return nil, fmt.Errorf("unknown column %q: use %s", name, strings.Join(columnNames(), ", "))
 		}
 		if slices.Index(columns, name) < i {
-			return nil, fmt.Errorf("the column %q stands twice in the header", name)
+			return nil, fmt.Errorf("the header has the column %q twice", name)
 		}
 	}
 	for _, name := range []string{"digest", "account"} {
 		if !slices.Contains(columns, name) {
-			return nil, fmt.Errorf("there is no column %s, which every key needs", name)
+			return nil, fmt.Errorf("the column %s is missing, and every key needs it", name)
 		}
 	}
 	return &csvRows{reader: reader, columns: columns}, nil
 }
 
-// columnNames are the names of the fields of a row in either format.
+// columnNames returns the names of a row's fields, in both formats.
 func columnNames() []string {
 	return []string{"digest", "account", "name", "scopes", "start", "end", "created_at", "expires_at"}
 }
 
-// csvRows reads CSV by the names in its header, in any order.
+// csvRows reads CSV with its columns in any order.
 type csvRows struct {
 	reader  *csv.Reader
 	columns []string
 }
 
-// next rejects a row with too few or too many cells rather than guess which.
+// next rejects a row with too few or too many cells.
 func (c *csvRows) next() (client.ImportRow, int, error) {
 	record, err := c.reader.Read()
 	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
@@ -94,8 +95,8 @@ func (c *csvRows) next() (client.ImportRow, int, error) {
 	return row, line, nil
 }
 
-// setColumn reads one cell into its field; whether the value is possible is for
-// the server to say. Scopes are separated by spaces or semicolons.
+// setColumn parses one cell into its field. The server validates the value. Scopes
+// are separated by spaces or semicolons.
 func setColumn(row *client.ImportRow, name, cell string) (err error) {
 	switch name {
 	case "digest":
@@ -105,21 +106,21 @@ func setColumn(row *client.ImportRow, name, cell string) (err error) {
 	case "name":
 		row.Name = cell
 	case "scopes":
-		row.Scopes = families(strings.FieldsFunc(cell, func(r rune) bool { return r == ' ' || r == ';' }))
+		row.Scopes = toFamilies(strings.FieldsFunc(cell, func(r rune) bool { return r == ' ' || r == ';' }))
 	case "start":
 		row.Start = cell
 	case "end":
 		row.End = cell
 	case "created_at":
-		row.CreatedAt, err = moment(name, cell)
+		row.CreatedAt, err = parseRowTime(name, cell)
 	case "expires_at":
-		row.ExpiresAt, err = moment(name, cell)
+		row.ExpiresAt, err = parseRowTime(name, cell)
 	}
 	return err
 }
 
-// moment reads an RFC 3339 time; an empty cell is none.
-func moment(name, cell string) (*time.Time, error) {
+// parseRowTime parses an RFC 3339 time. It returns nil for an empty cell.
+func parseRowTime(name, cell string) (*time.Time, error) {
 	if cell == "" {
 		return nil, nil
 	}
@@ -130,14 +131,14 @@ func moment(name, cell string) (*time.Time, error) {
 	return &t, nil
 }
 
-// jsonRows reads one JSON object a line; blank lines are passed over.
+// jsonRows reads one JSON object per line and skips blank lines.
 type jsonRows struct {
 	lines *bufio.Scanner
 	line  int
 }
 
-// next rejects a line that is not one object, and a field that no row has: a
-// misspelt expiry must not mean never.
+// next rejects a line that is not exactly one object, and an unknown field: a
+// misspelt expires_at must not mean never.
 func (j *jsonRows) next() (row client.ImportRow, line int, err error) {
 	for j.lines.Scan() {
 		j.line++

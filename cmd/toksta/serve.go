@@ -24,18 +24,18 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// serve runs one node until a signal, then lets requests in flight finish. The
-// log goes to standard error; nothing goes to standard output.
+// serve runs one node until a signal arrives, then lets requests in flight finish.
+// The log goes to standard error.
 func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
-		Use: "serve", Short: "Serve the API and the account pages", Args: exact(),
+		Use: "serve", Short: "Serve the API and the account pages", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ignoreHangup()
-			cfg, err := c.load()
+			cfg, err := c.loadConfig()
 			if err != nil {
 				return err
 			}
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: newLog(c.err, cfg.Logs)})
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), Log: newLog(c.err, cfg.Logs)})
 			if err != nil {
 				return err
 			}
@@ -44,15 +44,14 @@ func (c *cli) serve() *cobra.Command {
 	}
 }
 
-// ignoreHangup keeps a server running after its terminal has closed (SIGHUP) and
-// after the reader of its log has ended (SIGPIPE): log records are lost then.
+// ignoreHangup keeps a server running after its terminal has closed (SIGHUP) or the
+// reader of its log has ended (SIGPIPE). Later log records are lost.
 func ignoreHangup() { signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE) }
 
-// newLog writes records to w, in the format and from the level that the
-// configuration has.
+// newLog returns a logger that writes to w in the configured format and level.
 func newLog(w io.Writer, l config.Logs) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(l.Level)) // config knows four words only
+	_ = level.UnmarshalText([]byte(l.Level)) // config has validated the level
 	if l.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 	}
@@ -60,22 +59,22 @@ func newLog(w io.Writer, l config.Logs) *slog.Logger {
 }
 
 const (
-	// demoData is where the demo keeps everything, unless told otherwise.
+	// demoData is the default data directory of the demo, as a variable.
 	demoData = "TOKSTA_DATA=demo-data"
-	// demoLogName is the file in it that the log goes to.
+	// demoLogName is the log file in the data directory.
 	demoLogName = "toksta.log"
 )
 
-// demo is serve with a back end and accounts to try it with. The configuration
-// is the usual one, but for the folder.
+// demo runs serve with a demo back end and accounts. Only the default of the data
+// directory differs from serve.
 func (c *cli) demo() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Serve everything with made-up data, to try it out", Args: exact(),
-		Long: "Serve the API and the account pages in front of a made-up back end, with one\naccount per plan and billing state. Everything is kept in the folder demo-data.",
+		Use: "demo", Short: "Serve with a demo back end and demo data", Args: exactArgs(),
+		Long: "Serve the API and the account pages in front of a demo back end, with one\naccount per plan and billing state. All data is in the directory demo-data.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ignoreHangup()
 			c.process.Environ = append([]string{demoData}, c.process.Environ...)
-			cfg, err := c.load()
+			cfg, err := c.loadConfig()
 			if err != nil {
 				return err
 			}
@@ -84,7 +83,7 @@ func (c *cli) demo() *cobra.Command {
 				return err
 			}
 			defer log.Close()
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: version(), Log: newLog(log, cfg.Logs)})
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), Log: newLog(log, cfg.Logs)})
 			if err != nil {
 				return err
 			}
@@ -93,11 +92,11 @@ func (c *cli) demo() *cobra.Command {
 	}
 }
 
-// demoLog opens the file of the demo's log: on the terminal it would bury what
-// the demo says. A file of an earlier run is written on.
+// demoLog opens the demo's log file for appending. On the terminal, the log would
+// hide the demo's instructions.
 func demoLog(data string) (*os.File, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(data, demoLogName), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -106,8 +105,8 @@ func demoLog(data string) (*os.File, error) {
 	return log, nil
 }
 
-// runDemo runs the node, its back end and the visit of an operator who makes
-// the demo's accounts. It ends with the first of them that fails, or with ctx.
+// runDemo runs the node and its back end, and creates the demo's accounts. It
+// returns when one of them fails or ctx ends.
 func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -134,14 +133,14 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 	return group.Wait()
 }
 
-// demoUpstream runs the made-up back end by itself, for a server elsewhere.
+// demoUpstream runs the demo back end alone, for a server elsewhere.
 func (c *cli) demoUpstream() *cobra.Command {
 	address := ""
 	cmd := &cobra.Command{
-		Use: "demo-upstream", Short: "Serve a made-up back end alone", Args: exact(),
+		Use: "demo-upstream", Short: "Serve only the demo back end", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ignoreHangup()
-			c.say("A made-up back end answers on http://%s.", address)
+			c.say("The demo back end listens on http://%s.", address)
 			return serveUpstream(cmd.Context(), "tcp", address, demo.Upstream())
 		},
 	}
@@ -149,8 +148,8 @@ func (c *cli) demoUpstream() *cobra.Command {
 	return cmd
 }
 
-// serveUpstream answers as the demo's back end until ctx ends. It owes nobody a
-// graceful end: what it answers is made up.
+// serveUpstream serves the demo back end until ctx ends, then closes its connections
+// at once.
 func serveUpstream(ctx context.Context, network, address string, backend http.Handler) error {
 	l, err := net.Listen(network, address)
 	if err != nil {

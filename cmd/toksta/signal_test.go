@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A server outlives the terminal it was started from and the reader of its log.
-// Both are separate programs, whose end must not take the service down.
+// A server keeps running after its terminal has closed and the reader of its log
+// has ended.
 func TestServeOutlivesTerminalAndLogReader(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "toksta") // t.TempDir is too long for a socket

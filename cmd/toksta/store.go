@@ -13,23 +13,24 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore"
 )
 
-// store groups what works on the database itself, without a server.
+// store returns the command that copies the database. It needs no server.
 func (c *cli) store() *cobra.Command {
-	return noun("store", "Move the database", c.storeCopy())
+	return commandGroup("store", "Copy the database", c.storeCopy())
 }
 
-// targetVariable holds the URL of a copy's target, for one with a password.
+// targetVariable is the variable with the URL of the target, which may contain a
+// password.
 const targetVariable = "TOKSTA_STORE_COPY_TO"
 
-// storeCopy leaves the source as it is, so that going back is pointing store.url
-// at it again.
+// storeCopy copies SQLite into PostgreSQL. It does not change the source, so that
+// store.url can be set back to it.
 func (c *cli) storeCopy() *cobra.Command {
 	from, to, file := "", "", ""
 	cmd := &cobra.Command{
-		Use: "copy", Short: "Copy a SQLite database into PostgreSQL and compare the two", Args: exact(),
+		Use: "copy", Short: "Copy a SQLite database into PostgreSQL and compare the two", Args: exactArgs(),
 		Long: "Copy everything into an empty PostgreSQL database, with all sequence numbers, and\n" +
-			"compare both row by row. Stop the server first. An interrupted copy goes on where\n" +
-			"it stopped. A URL with a password comes from --to-file or " + targetVariable + ".",
+			"compare both row by row. Stop the server first. A repeat continues an interrupted\n" +
+			"copy. A URL with a password comes from --to-file or " + targetVariable + ".",
 		Example: `  toksta store copy --from sqlite:/var/lib/toksta/toksta.db --to "postgres:///toksta?host=/run/postgresql"
   toksta store copy --to-file /etc/toksta/store-url`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +39,7 @@ func (c *cli) storeCopy() *cobra.Command {
 				return usageError{err, cmd.CommandPath()}
 			}
 			if from == "" {
-				cfg, err := c.load()
+				cfg, err := c.loadConfig()
 				if err != nil {
 					return err
 				}
@@ -49,12 +50,12 @@ func (c *cli) storeCopy() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&from, "from", "", "SQLite `database` to read (default: the configuration's)")
 	cmd.Flags().StringVar(&to, "to", "", "PostgreSQL `URL` without a password")
-	cmd.Flags().StringVar(&file, "to-file", "", "`file` that holds the URL")
+	cmd.Flags().StringVar(&file, "to-file", "", "`file` with the URL")
 	return cmd
 }
 
-// copyTarget is where the URL of the target stands. On the command line other
-// users of the machine would read its password.
+// copyTarget returns the URL of the target. It rejects a password in an argument,
+// which other users of the machine can read.
 func (c *cli) copyTarget(to, file string) (string, error) {
 	for _, variable := range c.process.Environ {
 		if value, ok := strings.CutPrefix(variable, targetVariable+"="); ok && to == "" && file == "" {
@@ -63,20 +64,20 @@ func (c *cli) copyTarget(to, file string) (string, error) {
 	}
 	switch {
 	case to != "" && file != "":
-		return "", errors.New("say --to or --to-file, not both")
+		return "", errors.New("set --to or --to-file, not both")
 	case file != "":
 		content, err := c.textFile(file)
 		return strings.TrimSpace(content), err
 	case config.Redact(to) != to:
-		return "", fmt.Errorf("other users can read a password that stands on the command line; use --to-file or %s", targetVariable)
+		return "", fmt.Errorf("other users can read a password in an argument; use --to-file or %s", targetVariable)
 	case to == "":
-		return "", fmt.Errorf("say where to copy: --to, --to-file or %s", targetVariable)
+		return "", fmt.Errorf("the target is missing: set --to, --to-file or %s", targetVariable)
 	default:
 		return to, nil
 	}
 }
 
-// copyStore copies and says how far it is, now and then.
+// copyStore copies the database and prints the progress every second.
 func (c *cli) copyStore(ctx context.Context, from, to string) error {
 	start, shown, rows := time.Now(), time.Time{}, map[string]int64{}
 	err := sqlstore.Copy(ctx, sqlstore.CopyConfig{From: from, To: to, Progress: func(p sqlstore.CopyProgress) {

@@ -14,7 +14,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// usageReport is what the table shows of the usage document.
+// usageReport holds the part of the usage document that the table shows.
 type usageReport struct {
 	Period     string              `json:"period"` // YYYY-MM, UTC
 	Calls      int64               `json:"total_calls"`
@@ -22,33 +22,33 @@ type usageReport struct {
 	Overage    json.Number         `json:"total_overage_usd"`
 	Plan       toksta.PlanID       `json:"subscription_plan"`
 	Status     string              `json:"subscription_status"`
-	Refused    map[string]int64    `json:"refused"` // calls by reason
-	Operations map[string]struct { // those that cost credits, by cost key
+	Refused    map[string]int64    `json:"refused"` // rejected calls by reason
+	Operations map[string]struct { // operations with a price, by cost key
 		Calls   int64       `json:"calls"`
 		Credits int64       `json:"credits_charged"`
 		Overage json.Number `json:"overage_amount_usd"`
 	} `json:"operations"`
 }
 
-// usage prints the very document that the account's own usage call answers with,
-// of which the table is a part, or the same numbers from one side.
+// usage prints the document of the API's usage call, or with --by a table of the
+// same numbers by one dimension.
 func (c *cli) usage() *cobra.Command {
 	var by, from, to, month string
 	cmd := &cobra.Command{
-		Use: "usage ACCOUNT", Short: "Show an account's month, as its own usage call answers it, or from one side", Args: exact("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
+		Use: "usage ACCOUNT", Short: "Show an account's usage: a month as the API reports it, or a table by one dimension", Args: exactArgs("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := client.UsageByRequest{AccountRef: accountRef(args[0]), By: by, Month: month}
 			if by == "" && from+to != "" {
-				return usageError{fmt.Errorf("say what to break the time down by, with --by"), cmd.CommandPath()}
+				return usageError{fmt.Errorf("--from and --to need --by"), cmd.CommandPath()}
 			}
 			var err error
-			if r.From, err = past(from); err != nil {
+			if r.From, err = parseTime(from); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
-			if r.To, err = past(to); err != nil {
+			if r.To, err = parseTime(to); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
-			return act(c, cmd, func(ctx context.Context, api *client.Client) error {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				if by == "" {
 					return c.showMonth(ctx, api, client.UsageRequest{AccountRef: r.AccountRef, Month: month})
 				}
@@ -56,20 +56,20 @@ func (c *cli) usage() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.show(t, sideTable(t))
+				return c.show(t, breakdownTable(t))
 			})
 		},
 	}
-	cmd.Flags().StringVar(&by, "by", "", "break down by `SIDE`: key, family, operation, hour, day or reason")
+	cmd.Flags().StringVar(&by, "by", "", "group by `DIMENSION`: key, family, operation, hour, day or reason")
 	cmd.Flags().StringVar(&month, "month", "", "`YYYY-MM`, UTC (default: this month)")
-	cmd.Flags().StringVar(&from, "from", "", "with --by, instead of a month: from `TIME` on, 2026-06-01 (00:00 UTC) or RFC 3339")
-	cmd.Flags().StringVar(&to, "to", "", "up to `TIME`, which is left out (default: now)")
+	cmd.Flags().StringVar(&from, "from", "", "with --by, instead of a month: first `TIME`, 2026-06-01 (00:00 UTC) or RFC 3339")
+	cmd.Flags().StringVar(&to, "to", "", "`TIME` before which it ends (default: now)")
 	_ = cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(
 		[]string{"key", "family", "operation", "hour", "day", "reason"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// showMonth prints the whole document, or the table that is made of it.
+// showMonth prints the usage document of a month, or its table.
 func (c *cli) showMonth(ctx context.Context, api *client.Client, r client.UsageRequest) error {
 	document, err := api.Usage(ctx, r)
 	if err != nil {
@@ -82,7 +82,8 @@ func (c *cli) showMonth(ctx context.Context, api *client.Client, r client.UsageR
 	return c.show(document, usageTable(report))
 }
 
-// usageTable lists what cost credits, then all calls, then refusals by reason.
+// usageTable lists operations with a price, then all calls, then rejected calls by
+// reason.
 func usageTable(r usageReport) table {
 	t := table{header: []string{"period", "operation", "calls", "credits", "overage usd"}}
 	for _, name := range slices.Sorted(maps.Keys(r.Operations)) {
@@ -96,8 +97,8 @@ func usageTable(r usageReport) table {
 	return t
 }
 
-// sideTable ends with the sum of its rows.
-func sideTable(t client.UsageTable) table {
+// breakdownTable lists usage by one dimension, and its sum in the last row.
+func breakdownTable(t client.UsageTable) table {
 	out := table{header: []string{t.By, "calls", "refused", "credits", "overage usd"}}
 	if t.By == "key" {
 		out.header = slices.Insert(out.header, 1, "name")

@@ -10,8 +10,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// families returns names as families, never nil: an empty list lifts a limit.
-func families(names []string) []toksta.Family {
+// toFamilies converts names to families. The result is never nil: the API reads []
+// as no limit, and null as unchanged.
+func toFamilies(names []string) []toksta.Family {
 	out := make([]toksta.Family, len(names))
 	for i, n := range names {
 		out[i] = toksta.Family(n)
@@ -19,9 +20,9 @@ func families(names []string) []toksta.Family {
 	return out
 }
 
-// prefixes reads networks; a bare address is the network of itself. Whether a
-// network makes sense for a key is the server's to say.
-func prefixes(texts []string) ([]netip.Prefix, error) {
+// parseNetworks parses networks. An address is the network of that one address. The
+// server validates the networks.
+func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, text := range texts {
 		if addr, err := netip.ParseAddr(text); err == nil {
@@ -30,16 +31,16 @@ func prefixes(texts []string) ([]netip.Prefix, error) {
 		}
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no network; write it as 203.0.113.0/24", text)
+			return nil, fmt.Errorf("%q is not a network; write it as 203.0.113.0/24", text)
 		}
 		out = append(out, p)
 	}
 	return out, nil
 }
 
-// expiry reads a point in time or a distance from now: 90d, 12h, 2027-01-31
-// (its first moment, UTC) or RFC 3339. "" is none.
-func expiry(text string, now time.Time) (*time.Time, error) {
+// parseExpiry parses a time or a duration from now: 90d, 12h, 2027-01-31 (00:00 UTC)
+// or RFC 3339. It returns nil for "".
+func parseExpiry(text string, now time.Time) (*time.Time, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil && n > 0 {
 			at := now.AddDate(0, 0, n)
@@ -50,9 +51,9 @@ func expiry(text string, now time.Time) (*time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {
 		return new(now.Add(d)), nil
 	}
-	t, err := past(text)
+	t, err := parseTime(text)
 	if err != nil {
-		err = fmt.Errorf("%q is no time; write 90d, 12h, 2027-01-31 or RFC 3339", text)
+		err = fmt.Errorf("%q is not a time; write 90d, 12h, 2027-01-31 or RFC 3339", text)
 	}
 	return t, err
 }

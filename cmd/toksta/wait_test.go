@@ -13,11 +13,11 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// Guarantee: an operator who revokes a key through a server that hangs reads what
-// the command waits for, and gets the prompt back in time with what is known.
+// Guarantee: a command to a server that hangs reports its wait, and returns after
+// the timeout with an error that names the next step.
 func TestCommandGivesUp(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "toksta") // sockets have short paths
+	dir, err := os.MkdirTemp("", "toksta") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,16 +31,16 @@ func TestCommandGivesUp(t *testing.T) {
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { server.Close() })
 
-	var said bytes.Buffer
-	c := &cli{process: config.Process{Operator: "olga"}, in: strings.NewReader(""), out: &bytes.Buffer{}, err: &said}
+	var messages bytes.Buffer
+	c := &cli{process: config.Process{Operator: "olga"}, in: strings.NewReader(""), out: &bytes.Buffer{}, err: &messages}
 	start := time.Now()
 	code := c.run(t.Context(), []string{"--socket", socket, "--timeout", "200ms", "keys", "revoke", "key_01JZZZZZZZZZZZZZZZZZZZZZZZ", "--yes"})
 	if took := time.Since(start); code != exitError || took > 20*time.Second {
 		t.Errorf("exit code %d after %v", code, took)
 	}
 	for _, want := range []string{"Waiting for the server", "did not respond", "within 200ms", "toksta audit"} {
-		if !strings.Contains(said.String(), want) {
-			t.Errorf("it does not say %q:\n%s", want, said.String())
+		if !strings.Contains(messages.String(), want) {
+			t.Errorf("the messages lack %q:\n%s", want, messages.String())
 		}
 	}
 }
