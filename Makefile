@@ -1,10 +1,10 @@
-# Toksta. `make` alone lists what can be done.
+# Toksta. make without a target lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# The compiler is the patched one, also where the installed Go is older or ignores
-# go.mod's toolchain line. The Go command fetches it from the module proxy.
+# Use the patched compiler, also if the installed Go is older or ignores go.mod's
+# toolchain line. The Go command downloads it from the module proxy.
 export GOTOOLCHAIN := go1.27.3
 export CGO_ENABLED ?= 0
 export PATH := $(CURDIR)/test/browser/node_modules/.bin:$(PATH)
@@ -16,7 +16,7 @@ SOAK ?= 10m
 PKG ?= ./...
 
 .PHONY: help
-help: ## List what can be done
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
@@ -24,7 +24,7 @@ build: ## Build bin/toksta, one static binary
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/toksta ./cmd/toksta
 
 .PHONY: run
-run: build ## Serve the demo: API, account pages, a made-up vendor; data in demo-data
+run: build ## Serve the demo: API, account pages, a demo vendor; data in demo-data
 	@exec bin/toksta demo
 
 .PHONY: test
@@ -34,21 +34,21 @@ test: deps ## Run every test with the race detector, then lint
 	@scripts/test-deps --report
 
 .PHONY: deps
-deps: ## Install what the tests use beside Go: databases, a browser
+deps: ## Install programs that the tests use: databases, a browser
 	@scripts/test-deps
 
 .PHONY: bench
-bench: ## Measure the request path, a node with a million keys, an hour of theirs
+bench: ## Measure the request path, and nodes with a million keys
 	go test -run '^$$' -bench . -benchmem $(PKG)
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^Test(MillionKeys|JoinUnderLoad)$$' -v ./internal/app
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionActiveKeys$$' -v ./internal/meter
 
 .PHONY: soak
-soak: deps ## Kill and restart under load for SOAK (10m), then check every promise
+soak: deps ## Kill and restart nodes under load for SOAK (10m), then check every guarantee
 	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -p 1 -run '^TestSoak' -v ./internal/app ./internal/rig ./internal/meter
 
 .PHONY: lint
-lint: ## Check format, vet, staticcheck
+lint: ## Check the format, run vet and staticcheck
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -l); \
 	if [ -n "$$unformatted" ]; then echo "Not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
@@ -61,9 +61,9 @@ fmt: ## Format the Go files
 	git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -w
 
 .PHONY: screenshots
-screenshots: deps ## Take the pictures in docs/screenshots again
+screenshots: deps ## Renew the pictures in docs/screenshots
 	@scripts/screenshots
 
 .PHONY: clean
-clean: ## Remove what was built and the demo's data
+clean: ## Remove build results and the demo's data
 	rm -rf bin demo-data test/browser/node_modules
