@@ -15,8 +15,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// BenchmarkExport is one event from a row of usage to a receiver that takes it,
-// in batches of 100 on SQLite.
+// BenchmarkExport measures the export of one row of usage, in batches of 100 on SQLite.
 func BenchmarkExport(b *testing.B) {
 	db, err := sqlstore.Open(b.Context(), sqlstore.Config{URL: filepath.Join(b.TempDir(), "toksta.db")})
 	if err != nil {

@@ -14,26 +14,26 @@ type cloudEvent struct {
 	Source          string           `json:"source"`
 	Type            string           `json:"type"`
 	Subject         toksta.AccountID `json:"subject"`
-	Time            time.Time        `json:"time"` // the hour's start, so it is in the month that it counts for
+	Time            time.Time        `json:"time"` // start of the hour, so it is in the month to which it belongs
 	DataContentType string           `json:"datacontenttype"`
 	Data            data             `json:"data"`
 }
 
-// data is what is to be added to what is known of the hour.
+// data is the increase of the usage of an hour.
 type data struct {
 	KeyID     toksta.KeyID  `json:"key_id"`
 	Family    toksta.Family `json:"family"`
 	CostKey   string        `json:"cost_key"`
 	Calls     int64         `json:"calls"`
-	Credits   int64         `json:"credits"`   // in all
-	Purchased int64         `json:"purchased"` // of them, bought ahead
-	Overage   int64         `json:"overage"`   // of them, beyond included and purchased ones
-	// OverageMicros is their price in millionths of a dollar: a receiver that
-	// reads numbers as floats adds it up exactly.
+	Credits   int64         `json:"credits"`   // total
+	Purchased int64         `json:"purchased"` // part of credits: purchased ones
+	Overage   int64         `json:"overage"`   // part of credits: beyond included and purchased ones
+	// OverageMicros is the price of the overage in millionths of a dollar. A receiver that reads
+	// numbers as floats adds it up exactly.
 	OverageMicros int64 `json:"overage_micros"`
 }
 
-// cloudEvents says events in the words of the receiver.
+// cloudEvents converts staged usage to CloudEvents.
 func (e *Exporter) cloudEvents(events []store.UsageEvent) []cloudEvent {
 	out := make([]cloudEvent, len(events))
 	for i, u := range events {

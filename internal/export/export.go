@@ -1,13 +1,10 @@
-// Package export hands over what was used to whatever bills for it: CloudEvents
-// in batches, by HTTP.
+// Package export sends usage to a billing system: batches of CloudEvents over HTTP.
 //
-// It stands behind the meter, on the reading side. What an hour came to is
-// staged in the store once the hour is over, sent until the receiver has taken
-// it, and then forgotten; what the hour grows by later is sent as well. Every
-// event can come more than once, with the same id and the same content, and
-// none is left out: added up by id, they are what the usage reports say. It
-// never sends an hour that is still counted, and never a name, an address or a
-// secret.
+// It is not on the request path. The usage of an hour is staged in the store once the hour is over,
+// sent until the receiver has accepted it, and then deleted from the stage. If the hour grows
+// later, the growth is sent as another event. An event can arrive more than once, with the same id
+// and the same content. Added up by id, the events equal the usage reports. The package never sends
+// an hour that is still counted, and never a name, an address or a secret.
 package export
 
 import (
@@ -23,41 +20,40 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// Store is what is exported, and who exports it.
+// Store has the usage, the staged events and the claim of the exporting node.
 type Store interface {
 	store.Exports
 	store.ExportState
 	store.Claims
 }
 
-// Config says what goes where. All fields but Authorization and From are
-// required.
+// Config configures an Exporter. All fields except Authorization and From are required.
 type Config struct {
 	Store         Store
-	URL           string        // of the receiver: POST
-	Authorization string        // value of that header; "": none is sent
+	URL           string        // of the receiver
+	Authorization string        // value of the header field; "": the field is not sent
 	Type, Source  string        // of each event
-	Interval      time.Duration // between two looks for something to send
-	Settle        time.Duration // after the end of an hour: for nodes to flush it
-	Batch         int           // events of one request
-	From          time.Time     // hours before it are never sent
+	Interval      time.Duration // between polls
+	Settle        time.Duration // delay after the end of an hour, in which nodes flush it
+	Batch         int           // maximum number of events in a request
+	From          time.Time     // earlier hours are never sent
 	Log           *slog.Logger
 }
 
-// Exporter sends. One node at a time does it for all.
+// Exporter exports usage. One node at a time does it for all.
 type Exporter struct {
 	Config
 	client *http.Client
 	holder string
 }
 
-// New returns an exporter that sends nothing yet.
+// New returns an exporter. It sends nothing until Run or Export is called.
 func New(c Config) *Exporter {
-	return &Exporter{Config: c, client: client(), holder: rand.Text()}
+	return &Exporter{Config: c, client: newClient(), holder: rand.Text()}
 }
 
-// Run sends what there is in every interval until ctx ends, and after a failure
-// sooner at first, then ever later.
+// Run exports usage in every interval until ctx ends. After failures it waits for increasing times
+// instead.
 func (e *Exporter) Run(ctx context.Context) error {
 	failures := 0
 	for wait := e.Interval; sleep(ctx, wait); {
@@ -68,7 +64,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 		case err == nil && failures > 0:
 			e.Log.Info("usage is exported again")
 		case err != nil && failures == 0:
-			e.Log.Error("cannot export usage; nothing is lost, it is tried again", "error", err)
+			e.Log.Error("cannot export usage; it stays in the database and is tried again", "error", err)
 		}
 		if err == nil {
 			failures, wait = 0, e.Interval
@@ -80,18 +76,18 @@ func (e *Exporter) Run(ctx context.Context) error {
 	return nil
 }
 
-// The pauses after failures: doubled from the first to the last.
+// The limits of the delay after failures.
 const (
-	firstPause = 5 * time.Second
-	lastPause  = 10 * time.Minute
+	minBackoff = 5 * time.Second
+	maxBackoff = 10 * time.Minute
 )
 
-// backoff is how long to wait after so many failures in a row, at least one.
+// backoff returns the delay after the given number of consecutive failures, at least one.
 func backoff(failures int) time.Duration {
-	return min(firstPause<<min(failures-1, 10), lastPause)
+	return min(minBackoff<<min(failures-1, 10), maxBackoff)
 }
 
-// sleep reports whether ctx goes on after d.
+// sleep waits for d and reports whether ctx is still active.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -103,22 +99,22 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// hold is how long a node that went silent keeps the others from exporting: more
-// than one request can take. Two that export at once send the same events.
-const hold = 2 * requestTimeout
+// claimDuration is the time for which a claim lasts, longer than any request. If its node dies,
+// another node exports after that time. Two nodes that export at once send the same events.
+const claimDuration = 2 * requestTimeout
 
-// Export sends all hours that are over, unless another node is at it. A failure
-// is noted where the operator looks for it.
+// Export sends all settled hours, unless another node is exporting. It stores a failure for the
+// status.
 func (e *Exporter) Export(ctx context.Context) error {
 	if err := e.Store.SetExport(ctx, &e.From); err != nil {
 		return err
 	}
 	for {
-		at, err := e.Store.Claim(ctx, store.Claim{Name: "export", Holder: e.holder, For: hold})
+		at, err := e.Store.Claim(ctx, store.Claim{Name: "export", Holder: e.holder, For: claimDuration})
 		if err != nil || at.IsZero() {
 			return err
 		}
-		switch more, err := e.step(ctx, Closed(at, e.Settle)); {
+		switch more, err := e.sendBatch(ctx, Cutoff(at, e.Settle)); {
 		case err != nil:
 			return err
 		case !more:
@@ -127,18 +123,19 @@ func (e *Exporter) Export(ctx context.Context) error {
 	}
 }
 
-// Status says how far the export is.
+// Status returns the progress of the export.
 func (e *Exporter) Status(ctx context.Context) (store.ExportStatus, error) {
-	return e.Store.ExportStatus(ctx, Closed(time.Now(), e.Settle))
+	return e.Store.ExportStatus(ctx, Cutoff(time.Now(), e.Settle))
 }
 
-// Closed is the end of the last hour that is over by at and has settled.
-func Closed(at time.Time, settle time.Duration) time.Time {
+// Cutoff returns the end of the last hour that was over and settled at the given time.
+func Cutoff(at time.Time, settle time.Duration) time.Time {
 	return at.Add(-settle).Truncate(time.Hour)
 }
 
-// step sends one batch, or stages the next one if none waits.
-func (e *Exporter) step(ctx context.Context, before time.Time) (more bool, err error) {
+// sendBatch sends one batch of staged events, or stages the next batch if there is none. It reports
+// whether there may be more.
+func (e *Exporter) sendBatch(ctx context.Context, before time.Time) (more bool, err error) {
 	events, err := e.Store.StagedUsage(ctx, e.Batch)
 	if err != nil {
 		return false, err
@@ -155,7 +152,7 @@ func (e *Exporter) step(ctx context.Context, before time.Time) (more bool, err e
 		ids[i] = event.ID
 	}
 	if err := e.Store.DeliveredUsage(ctx, ids); err != nil {
-		return false, fmt.Errorf("note what was delivered: %w", err)
+		return false, fmt.Errorf("delete the delivered events: %w", err)
 	}
 	return true, nil
 }

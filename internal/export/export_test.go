@@ -24,7 +24,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// received is an event as the receiver reads it, by the names of CloudEvents.
+// received is an event as the receiver decodes it.
 type received struct {
 	SpecVersion     string `json:"specversion"`
 	ID              string `json:"id"`
@@ -45,25 +45,25 @@ type received struct {
 	} `json:"data"`
 }
 
-// The ways in which a receiver answers one request.
+// The reactions of a receiver to a request.
 const (
-	takes   = "takes it"
-	refuses = "refuses it"
-	loses   = "takes it, and answers 500"
-	hangsUp = "takes it, and hangs up"
-	hangs   = "takes it, and says nothing"
+	accept       = "accept"
+	reject       = "reject"
+	loseResponse = "accept, respond 500"
+	hangUp       = "accept, close the connection"
+	hang         = "accept, never respond"
 )
 
-// receiver is a billing engine: it keeps the first event of each id.
+// receiver is a billing system that keeps the first event of each id.
 type receiver struct {
 	*httptest.Server
 	t rapid.TB
 
-	mu       sync.Mutex
-	answers  []string // to the next requests; then it takes all
-	kept     map[string]received
-	texts    map[string]string // as they came
-	requests []*http.Request
+	mu        sync.Mutex
+	responses []string // to the next requests; then it accept all
+	kept      map[string]received
+	texts     map[string]string // as they came
+	requests  []*http.Request
 }
 
 func newReceiver(t rapid.TB) *receiver {
@@ -72,44 +72,44 @@ func newReceiver(t rapid.TB) *receiver {
 	return r
 }
 
-// answer says how the next requests are answered.
-func (r *receiver) answer(answers ...string) {
+// respondWith sets the reactions to the next requests.
+func (r *receiver) respondWith(responses ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answers = answers
+	r.responses = responses
 }
 
-// ServeHTTP takes a batch. An event that came before must be the very same.
+// ServeHTTP receives a batch. A repeated event must have the same content.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return
 	}
 	switch r.take(request, body) {
-	case refuses:
+	case reject:
 		w.WriteHeader(http.StatusServiceUnavailable)
-	case loses:
+	case loseResponse:
 		w.WriteHeader(http.StatusInternalServerError)
-	case hangsUp:
+	case hangUp:
 		panic(http.ErrAbortHandler)
-	case hangs:
+	case hang:
 		<-request.Context().Done()
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// take keeps what came, unless it refuses it, and says how to answer.
-func (r *receiver) take(request *http.Request, body []byte) (answer string) {
+// take stores the events, unless it rejects them, and returns the reaction.
+func (r *receiver) take(request *http.Request, body []byte) (response string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests = append(r.requests, request)
-	answer = takes
-	if len(r.answers) > 0 {
-		answer, r.answers = r.answers[0], r.answers[1:]
+	response = accept
+	if len(r.responses) > 0 {
+		response, r.responses = r.responses[0], r.responses[1:]
 	}
-	if answer == refuses {
-		return answer
+	if response == reject {
+		return response
 	}
 	var events []json.RawMessage
 	if err := json.Unmarshal(body, &events); err != nil || len(events) == 0 {
@@ -126,10 +126,10 @@ func (r *receiver) take(request *http.Request, body []byte) (answer string) {
 			r.texts[e.ID], r.kept[e.ID] = string(text), e
 		}
 	}
-	return answer
+	return response
 }
 
-// bill adds up what was received, by account, key and hour.
+// bill sums the received events by account, key and hour.
 func (r *receiver) bill() map[store.UsageSlot]store.UsageTotal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -151,12 +151,12 @@ func (r *receiver) bill() map[store.UsageSlot]store.UsageTotal {
 	return out
 }
 
-// vendor is a store whose usage goes to a receiver.
+// vendor is a store whose usage is exported to a receiver.
 type vendor struct {
 	rapid.TB
 	store    *sqlstore.Store
 	receiver *receiver
-	hour     int64 // two hours ago: it is over
+	hour     int64 // two hours ago, so it is over
 }
 
 func newVendor(t rapid.TB, dir string) *vendor {
@@ -174,15 +174,15 @@ func (v *vendor) close() {
 	}
 }
 
-// start is newVendor for an ordinary test.
-func start(t *testing.T) *vendor {
+// newTestVendor returns a vendor that is closed at the end of the test.
+func newTestVendor(t *testing.T) *vendor {
 	v := newVendor(t, t.TempDir())
 	t.Cleanup(v.close)
 	return v
 }
 
-// used flushes a total of an epoch.
-func (v *vendor) used(epoch string, key toksta.KeyID, hour, calls int64) {
+// flush flushes a total of an epoch.
+func (v *vendor) flush(epoch string, key toksta.KeyID, hour, calls int64) {
 	total := store.UsageTotal{
 		UsageSlot: store.UsageSlot{AccountID: "acct_a", KeyID: key, Family: "data", CostKey: "search", Hour: hour},
 		Calls:     calls, Charge: toksta.Charge{Credits: 3 * calls, Purchased: calls, Overage: 2 * calls, OverageMicros: 25_001 * calls},
@@ -194,25 +194,26 @@ func (v *vendor) used(epoch string, key toksta.KeyID, hour, calls int64) {
 	}
 }
 
-// forgetful is a process that dies before it can note what it delivered, or a
-// database that hands the same claim to everybody.
-type forgetful struct {
+// flakyStore simulates a process that dies before it stores a delivery (dies), and a database that
+// gives the claim to every node.
+type flakyStore struct {
 	export.Store
 	dies bool
 }
 
 var errDied = errors.New("died")
 
-func (f forgetful) DeliveredUsage(ctx context.Context, ids []string) error {
+func (f flakyStore) DeliveredUsage(ctx context.Context, ids []string) error {
 	if f.dies {
 		return errDied
 	}
 	return f.Store.DeliveredUsage(ctx, ids)
 }
 
-func (f forgetful) Claim(context.Context, store.Claim) (time.Time, error) { return time.Now(), nil }
+func (f flakyStore) Claim(context.Context, store.Claim) (time.Time, error) { return time.Now(), nil }
 
-// exporter is a new process with so small a batch that there are many.
+// exporter returns the exporter of a new process with a small batch size, so that there are many
+// batches.
 func (v *vendor) exporter(s export.Store) *export.Exporter {
 	return export.New(export.Config{
 		Store: s, URL: v.receiver.URL + "/events", Authorization: "Bearer hunter2", Type: "toksta.usage", Source: "https://api.acme.example",
@@ -220,8 +221,8 @@ func (v *vendor) exporter(s export.Store) *export.Exporter {
 	})
 }
 
-// billed compares what was received with the usage of all hours that are over.
-func (v *vendor) billed() {
+// checkBill compares the received events with the usage of all hours that are over.
+func (v *vendor) checkBill() {
 	v.Helper()
 	rows, err := v.store.ListUsage(context.Background(), store.UsageQuery{
 		Account: "acct_a", From: time.Unix(0, 0), To: time.Unix((v.hour+1)*3600, 0),
@@ -240,8 +241,8 @@ func (v *vendor) billed() {
 	}
 }
 
-// Guarantee: whatever happens between the two, the receiver's sums by id are
-// the usage table's: nothing billed twice, nothing left out.
+// Guarantee: after any sequence of failures, the sums of the receiver by id equal the usage table.
+// Nothing is billed twice or left out.
 func TestBillIsUsage(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
@@ -264,68 +265,68 @@ func TestBillIsUsage(t *testing.T) {
 		epoch := rapid.SampledFrom([]string{"e1", "e2", "e3"})
 		t.Repeat(map[string]func(*rapid.T){
 			"a flush, early or late": func(t *rapid.T) {
-				v.used(epoch.Draw(t, "epoch"), key.Draw(t, "key"), v.hour-rapid.Int64Range(0, 3).Draw(t, "ago"), rapid.Int64Range(1, 50).Draw(t, "calls"))
+				v.flush(epoch.Draw(t, "epoch"), key.Draw(t, "key"), v.hour-rapid.Int64Range(0, 3).Draw(t, "ago"), rapid.Int64Range(1, 50).Draw(t, "calls"))
 			},
-			"calls in this hour": func(t *rapid.T) { v.used(epoch.Draw(t, "epoch"), key.Draw(t, "key"), v.hour+2, 7) },
+			"calls in this hour": func(t *rapid.T) { v.flush(epoch.Draw(t, "epoch"), key.Draw(t, "key"), v.hour+2, 7) },
 			"an export": func(t *rapid.T) {
-				v.receiver.answer(rapid.SliceOfN(rapid.SampledFrom([]string{takes, takes, refuses, loses, hangsUp}), 0, 4).Draw(t, "answers")...)
+				v.receiver.respondWith(rapid.SliceOfN(rapid.SampledFrom([]string{accept, accept, reject, loseResponse, hangUp}), 0, 4).Draw(t, "responses")...)
 				_ = v.exporter(v.store).Export(context.Background())
 			},
-			"an export that ends without an answer": func(*rapid.T) {
-				v.receiver.answer(hangs)
-				defer v.receiver.answer() // there may have been nothing to send
+			"an export that ends without an response": func(*rapid.T) {
+				v.receiver.respondWith(hang)
+				defer v.receiver.respondWith() // there may have been nothing to send
 				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 				defer cancel()
-				_ = v.exporter(forgetful{v.store, false}).Export(ctx)
+				_ = v.exporter(flakyStore{v.store, false}).Export(ctx)
 			},
-			"a process that dies before it notes": func(*rapid.T) {
-				_ = v.exporter(forgetful{v.store, true}).Export(context.Background())
+			"a process that dies before it stores the delivery": func(*rapid.T) {
+				_ = v.exporter(flakyStore{v.store, true}).Export(context.Background())
 			},
 			"two nodes at once": func(*rapid.T) {
 				var both sync.WaitGroup
 				for range 2 {
-					both.Go(func() { _ = v.exporter(forgetful{v.store, false}).Export(context.Background()) })
+					both.Go(func() { _ = v.exporter(flakyStore{v.store, false}).Export(context.Background()) })
 				}
 				both.Wait()
 			},
 		})
-		v.receiver.answer()
-		if err := v.exporter(forgetful{v.store, false}).Export(context.Background()); err != nil {
+		v.receiver.respondWith()
+		if err := v.exporter(flakyStore{v.store, false}).Export(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		v.billed()
+		v.checkBill()
 	})
 }
 
-// Guarantee: a batch that arrived while the answer was lost comes again as it
-// was, though its hour has grown meanwhile; what it grew by comes by itself.
-func TestLateGrowthIsItsOwnEvent(t *testing.T) {
+// Guarantee: a batch whose response was lost is repeated unchanged, even if its hour has grown. The
+// growth is a separate event.
+func TestLateGrowthIsSeparateEvent(t *testing.T) {
 	t.Parallel()
-	v := start(t)
-	v.used("e1", "key_1", v.hour, 5)
-	v.receiver.answers = []string{loses}
+	v := newTestVendor(t)
+	v.flush("e1", "key_1", v.hour, 5)
+	v.receiver.responses = []string{loseResponse}
 	if err := v.exporter(v.store).Export(t.Context()); err == nil {
 		t.Fatal("500 was taken for success")
 	}
-	v.used("e1", "key_1", v.hour, 9)
-	if err := v.exporter(forgetful{v.store, false}).Export(t.Context()); err != nil {
+	v.flush("e1", "key_1", v.hour, 9)
+	if err := v.exporter(flakyStore{v.store, false}).Export(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	v.billed()
+	v.checkBill()
 	if len(v.receiver.kept) != 2 || len(v.receiver.requests) != 3 {
 		t.Errorf("%d events in %d requests, want 2 in 3", len(v.receiver.kept), len(v.receiver.requests))
 	}
-	if err := v.exporter(forgetful{v.store, false}).Export(t.Context()); err != nil || len(v.receiver.requests) != 3 {
+	if err := v.exporter(flakyStore{v.store, false}).Export(t.Context()); err != nil || len(v.receiver.requests) != 3 {
 		t.Errorf("with nothing new: %v, %d requests", err, len(v.receiver.requests))
 	}
 }
 
-// Guarantee: receivers of CloudEvents 1.0 take what is sent, and know whose
-// usage it is and when it was.
+// Guarantee: receivers of CloudEvents 1.0 accept the events, which have the account and the time of
+// the usage.
 func TestCloudEvents(t *testing.T) {
 	t.Parallel()
-	v := start(t)
-	v.used("e1", "key_1", v.hour, 5)
+	v := newTestVendor(t)
+	v.flush("e1", "key_1", v.hour, 5)
 	if err := v.exporter(v.store).Export(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -355,14 +356,14 @@ func TestCloudEvents(t *testing.T) {
 	}
 }
 
-// Guarantee: while one node exports the others leave it alone, and the next one
-// goes on when it is gone.
+// Guarantee: while one node exports, the others do not. When its claim expires, the next node
+// continues.
 func TestOneNodeAtATime(t *testing.T) {
 	t.Parallel()
-	v := start(t)
-	v.used("e1", "key_1", v.hour, 5)
-	v.receiver.answers = []string{refuses}
-	if err := v.exporter(forgetful{v.store, false}).Export(t.Context()); err == nil {
+	v := newTestVendor(t)
+	v.flush("e1", "key_1", v.hour, 5)
+	v.receiver.responses = []string{reject}
+	if err := v.exporter(flakyStore{v.store, false}).Export(t.Context()); err == nil {
 		t.Fatal("503 was taken for success")
 	}
 	if at, err := v.store.Claim(t.Context(), store.Claim{Name: "export", Holder: "another", For: time.Hour}); err != nil || at.IsZero() {
@@ -378,15 +379,15 @@ func TestOneNodeAtATime(t *testing.T) {
 	if err := mine.Export(t.Context()); err != nil {
 		t.Error(err)
 	}
-	v.billed()
+	v.checkBill()
 }
 
-// Guarantee: the operator learns why nothing arrives, until something does, and
-// neither the credential nor the address stands in it.
-func TestFailureIsSaid(t *testing.T) {
+// Guarantee: the operator sees the reason of a failure until a delivery succeeds. It contains
+// neither the credential nor the URL.
+func TestFailureIsReported(t *testing.T) {
 	t.Parallel()
-	v := start(t)
-	v.used("e1", "key_1", v.hour, 5)
+	v := newTestVendor(t)
+	v.flush("e1", "key_1", v.hour, 5)
 	elsewhere := newReceiver(t)
 	defer elsewhere.Close()
 	redirect := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
@@ -399,8 +400,8 @@ func TestFailureIsSaid(t *testing.T) {
 		_ = conn.Close()
 	}))
 	defer echo.Close()
-	for url, want := range map[string]string{redirect.URL: "307", gone.URL + "/hunter2": "refused", echo.URL: "no HTTP"} {
-		e := v.exporter(forgetful{v.store, false})
+	for url, want := range map[string]string{redirect.URL: "307", gone.URL + "/hunter2": "refused", echo.URL: "not HTTP"} {
+		e := v.exporter(flakyStore{v.store, false})
 		e.URL = url
 		if err := e.Export(t.Context()); err == nil {
 			t.Errorf("delivered to %s", url)
@@ -411,9 +412,9 @@ func TestFailureIsSaid(t *testing.T) {
 		}
 	}
 	if len(elsewhere.requests) > 0 {
-		t.Error("the credential was sent to where a redirect led")
+		t.Error("the credential was sent to the target of a redirect")
 	}
-	mine := v.exporter(forgetful{v.store, false})
+	mine := v.exporter(flakyStore{v.store, false})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- mine.Run(ctx) }()
@@ -436,5 +437,5 @@ func TestFailureIsSaid(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	v.billed()
+	v.checkBill()
 }

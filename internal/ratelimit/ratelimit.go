@@ -1,10 +1,9 @@
-// Package ratelimit counts the calls of an account in fixed windows: the
-// sixty seconds of one Unix minute, the same on every node.
+// Package ratelimit counts the calls of an account in fixed windows. A window is one Unix minute,
+// the same on every node.
 //
-// It stands on the request path behind the 401s and 403s, which take nothing
-// from a window, and before the credits. It keeps counts in memory only, does
-// no I/O and starts nothing: a window's counts go with the first call of a
-// later minute.
+// On the request path it comes after the checks that return 401 and 403, which use no call of a
+// window, and before the credits. It keeps counts in memory only, does no I/O and starts no
+// goroutine. The counts of a window are deleted by the first call of a later minute.
 package ratelimit
 
 import (
@@ -15,31 +14,30 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Window says whose windows a call takes from. The calls of every key are
-// counted, so that a limit that is set during a minute counts those before it.
+// Window identifies the windows of a call and their limits. Calls of every key are counted, so a
+// limit that is set during a minute includes the earlier calls of that minute.
 type Window struct {
 	Account      toksta.AccountID
-	AccountLimit int // calls a minute; below 1 refuses every call
+	AccountLimit int // calls per minute; below 1 rejects every call
 	Key          toksta.KeyID
-	KeyLimit     int // below 1: any number of the account's
+	KeyLimit     int // calls per minute; below 1: no limit of its own
 }
 
-// Limiter admits exactly the limit of each window, from any number of
-// goroutines.
+// Limiter admits exactly the limit of each window. It is safe for concurrent use.
 type Limiter struct {
 	seed   maphash.Seed
 	shards [64]shard
 }
 
-// shard holds the windows of some accounts and of their keys.
+// shard has the windows of some accounts and of their keys.
 type shard struct {
 	mu     sync.Mutex
 	minute int64
-	calls  map[string]int // by account id and by key id: their prefixes differ
-	peak   int            // most windows that calls held since it was made
+	calls  map[string]int // by account id and by key id, whose prefixes differ
+	peak   int            // maximum number of windows since calls was allocated
 }
 
-// New returns a limiter in which every window is full.
+// New returns a limiter without any calls.
 func New() *Limiter {
 	l := &Limiter{seed: maphash.MakeSeed()}
 	for i := range l.shards {
@@ -48,39 +46,38 @@ func New() *Limiter {
 	return l
 }
 
-// Tally is how many calls of one minute the windows of a call have given.
-type Tally struct {
-	Minute       int64 // since 1970
+// Counts has the numbers of calls in the windows of an account and of a key.
+type Counts struct {
+	Minute       int64 // Unix time in minutes
 	Account, Key int
 }
 
-// State is what t leaves of w: the window with fewer calls left, and of equals
-// the one with the lower limit.
-func (w Window) State(t Tally) toksta.RateState {
-	state := left(w.AccountLimit, t.Account)
+// State returns the state of the window with fewer calls left. If they are equal, it returns the
+// one with the lower limit.
+func (w Window) State(c Counts) toksta.RateState {
+	state := remaining(w.AccountLimit, c.Account)
 	if w.KeyLimit > 0 {
-		if k := left(w.KeyLimit, t.Key); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
+		if k := remaining(w.KeyLimit, c.Key); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
 			state, state.Key = k, true
 		}
 	}
-	state.Reset = (t.Minute + 1) * 60
+	state.Reset = (c.Minute + 1) * 60
 	return state
 }
 
-func left(limit, taken int) toksta.RateState {
+func remaining(limit, taken int) toksta.RateState {
 	limit = max(limit, 0)
 	return toksta.RateState{Limit: limit, Remaining: max(limit-taken, 0)}
 }
 
-// Take takes one call from the windows of the account and of the key: from both
-// or from none. The state is that of the window with fewer calls left, or of the
-// one that refused.
+// Take takes one call from the windows of the account and of the key, from both or from neither. It
+// returns the state of the window with fewer calls left, and whether the call is admitted.
 func (l *Limiter) Take(w Window, now time.Time) (toksta.RateState, bool) {
 	s := l.shard(w.Account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn(now.Unix() / 60)
-	state := w.State(s.tally(w))
+	s.advance(now.Unix() / 60)
+	state := w.State(s.counts(w))
 	if state.Remaining == 0 {
 		return state, false
 	}
@@ -90,35 +87,35 @@ func (l *Limiter) Take(w Window, now time.Time) (toksta.RateState, bool) {
 	return state, true
 }
 
-// Tally returns how many calls the windows of w have given, and takes none.
-func (l *Limiter) Tally(w Window, now time.Time) Tally {
+// Counts returns the current counts of the windows of w and takes no call.
+func (l *Limiter) Counts(w Window, now time.Time) Counts {
 	s := l.shard(w.Account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn(now.Unix() / 60)
-	return s.tally(w)
+	s.advance(now.Unix() / 60)
+	return s.counts(w)
 }
 
-// Learn raises the windows of w to t, which counts calls that were taken
-// elsewhere too. It lowers none, and forgets what a past minute tells.
-func (l *Limiter) Learn(w Window, t Tally) {
+// RaiseTo raises the counts of w to c, which includes calls of other nodes. It never lowers a count
+// and ignores the counts of another minute.
+func (l *Limiter) RaiseTo(w Window, c Counts) {
 	s := l.shard(w.Account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.Minute != s.minute {
+	if c.Minute != s.minute {
 		return
 	}
-	s.raise(string(w.Account), t.Account)
-	s.raise(string(w.Key), t.Key)
+	s.raise(string(w.Account), c.Account)
+	s.raise(string(w.Key), c.Key)
 }
 
-// shard is where the windows of an account and of its keys are.
+// shard returns the shard with the windows of an account and of its keys.
 func (l *Limiter) shard(account toksta.AccountID) *shard {
 	return &l.shards[maphash.String(l.seed, string(account))%uint64(len(l.shards))]
 }
 
-func (s *shard) tally(w Window) Tally {
-	return Tally{Minute: s.minute, Account: s.calls[string(w.Account)], Key: s.calls[string(w.Key)]}
+func (s *shard) counts(w Window) Counts {
+	return Counts{Minute: s.minute, Account: s.calls[string(w.Account)], Key: s.calls[string(w.Key)]}
 }
 
 func (s *shard) raise(id string, calls int) {
@@ -127,27 +124,26 @@ func (s *shard) raise(id string, calls int) {
 	}
 }
 
-// turn empties the windows at a later minute. A call that was stamped just
-// before the minute turned takes from the newer window. When the clock is set
-// back further, the counts move to the older minute with it: the step gives
-// nobody a second window, and nobody waits for the future to come back.
-func (s *shard) turn(minute int64) {
+// advance resets the windows at a later minute. A call with a time just before the new minute uses
+// the current window. If the clock is set back further, the counts move to the older minute: no
+// caller gets a second window, and no caller is blocked until the clock catches up.
+func (s *shard) advance(minute int64) {
 	switch {
 	case minute > s.minute:
-		s.empty()
+		s.reset()
 		s.minute = minute
 	case minute < s.minute-1:
 		s.minute = minute
 	}
 }
 
-// sparse is the number of windows from which on an unused map is let go.
-const sparse = 1 << 10
+// minShrink is the number of windows above which reset may free the map.
+const minShrink = 1 << 10
 
-// empty keeps the map for the next minute, whose windows then cost no
-// allocation, and lets it go after a quiet minute that followed a busy one.
-func (s *shard) empty() {
-	if n := len(s.calls); n < s.peak/8 && s.peak > sparse {
+// reset keeps the map for the next minute, so that its windows need no allocation. It frees the map
+// after a quiet minute that followed a busy one.
+func (s *shard) reset() {
+	if n := len(s.calls); n < s.peak/8 && s.peak > minShrink {
 		s.calls, s.peak = make(map[string]int, n), n
 		return
 	}

@@ -15,9 +15,8 @@ import (
 
 var minute = time.Unix(1_800_000_000, 0) // the first second of a window
 
-// Guarantee: concurrent calls get exactly the limit between them: not one
-// more, which would be a leak, and not one less, which would be a refusal of
-// what was paid for. The key's own limit holds within the account's.
+// Guarantee: concurrent calls are admitted exactly up to the limit. One more would exceed the plan;
+// one less would reject a paid call. The limit of a key applies within the limit of the account.
 func TestExactlyTheLimitIsAdmitted(t *testing.T) {
 	t.Parallel()
 	const limit, keyLimit, callers, each = 1000, 70, 100, 40
@@ -41,22 +40,22 @@ func TestExactlyTheLimitIsAdmitted(t *testing.T) {
 	}
 	wg.Wait()
 	if n := narrow.Load(); n != keyLimit {
-		t.Errorf("the narrow key got %d calls, want %d", n, keyLimit)
+		t.Errorf("the narrow key was admitted %d calls, want %d", n, keyLimit)
 	}
 	if n := all.Load() + narrow.Load(); n != limit {
-		t.Errorf("the account got %d calls, want %d", n, limit)
+		t.Errorf("the account was admitted %d calls, want %d", n, limit)
 	}
 }
 
-// Guarantee: the headers tell a client the tighter of its windows, and a
-// refused call takes nothing from the window that had room.
+// Guarantee: the header fields show the window with fewer calls left, and a rejected call uses no
+// call of the other window.
 func TestTwoWindows(t *testing.T) {
 	t.Parallel()
 	l, end := New(), minute.Unix()+60
 	take := func(account, key int) toksta.RateState {
 		s, ok := l.Take(Window{"acct_1", account, "key_1", key}, minute.Add(59*time.Second))
 		if !ok {
-			s.Limit = -s.Limit // marks a refusal
+			s.Limit = -s.Limit // marks a rejection
 		}
 		return s
 	}
@@ -65,13 +64,13 @@ func TestTwoWindows(t *testing.T) {
 		want         toksta.RateState
 	}{
 		{5, 0, toksta.RateState{Limit: 5, Remaining: 4, Reset: end}},
-		{5, 3, toksta.RateState{Limit: 3, Remaining: 1, Reset: end, Key: true}}, // a limit counts the calls before it
+		{5, 3, toksta.RateState{Limit: 3, Remaining: 1, Reset: end, Key: true}}, // a new limit includes earlier calls
 		{5, 3, toksta.RateState{Limit: 3, Remaining: 0, Reset: end, Key: true}},
 		{5, 3, toksta.RateState{Limit: -3, Remaining: 0, Reset: end, Key: true}},
-		{5, 9, toksta.RateState{Limit: 5, Remaining: 1, Reset: end}}, // the refusal took nothing
+		{5, 9, toksta.RateState{Limit: 5, Remaining: 1, Reset: end}}, // the rejection used no call
 		{5, 9, toksta.RateState{Limit: 5, Remaining: 0, Reset: end}},
 		{5, 9, toksta.RateState{Limit: -5, Remaining: 0, Reset: end}},
-		{7, 6, toksta.RateState{Limit: 6, Remaining: 0, Reset: end, Key: true}}, // a raised limit counts at once; the tighter of equals
+		{7, 6, toksta.RateState{Limit: 6, Remaining: 0, Reset: end, Key: true}}, // a raised limit applies at once; of equal windows the lower limit
 		{3, 0, toksta.RateState{Limit: -3, Remaining: 0, Reset: end}},
 		{0, 0, toksta.RateState{Limit: 0, Remaining: 0, Reset: end}},
 	} {
@@ -81,8 +80,8 @@ func TestTwoWindows(t *testing.T) {
 	}
 }
 
-// Guarantee: no window begins full again because the clock was set back, and
-// nobody is locked out until a wrong future comes.
+// Guarantee: a clock that is set back gives no second window, and blocks no caller until it catches
+// up.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	l := New()
@@ -97,7 +96,7 @@ func TestClockSetBack(t *testing.T) {
 	}{
 		{"first", minute, true},
 		{"again", minute.Add(59 * time.Second), false},
-		{"stamped before the minute turned", minute.Add(-time.Millisecond), false},
+		{"time just before the minute", minute.Add(-time.Millisecond), false},
 		{"an hour back", minute.Add(-time.Hour), false},
 		{"the minute after that", minute.Add(-time.Hour + time.Minute), true},
 		{"back in the old minute", minute, true},
@@ -109,9 +108,9 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// Guarantee: any mix of accounts, keys, limits and minutes is admitted as a
-// plain list of what was admitted so far says.
-func TestTakeAgainstAList(t *testing.T) {
+// Guarantee: for any mix of accounts, keys, limits and minutes, Take agrees with a plain list of
+// admitted calls.
+func TestTakeAgainstModel(t *testing.T) {
 	t.Parallel()
 	type call struct {
 		account toksta.AccountID
@@ -156,7 +155,7 @@ func TestTakeAgainstAList(t *testing.T) {
 	})
 }
 
-// Guarantee: counting costs no allocation, also in the first call of a minute.
+// Guarantee: Take allocates no memory, also for the first call of a minute.
 func TestTakeAllocatesNothing(t *testing.T) {
 	l, now := New(), minute
 	w := Window{"acct_1", 1 << 30, "key_1", 1 << 30}
@@ -168,11 +167,11 @@ func TestTakeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Guarantee: the memory of a busy minute does not stay for ever.
-func TestQuietMinutesFreeABusyOne(t *testing.T) {
+// Guarantee: the memory of a busy minute is freed.
+func TestQuietMinutesFreeMemory(t *testing.T) {
 	t.Parallel()
 	l, now := New(), minute
-	for i := range 64 * sparse * 2 {
+	for i := range 64 * minShrink * 2 {
 		l.Take(Window{Account: toksta.AccountID(fmt.Sprint(i)), AccountLimit: 1}, now)
 	}
 	for range 2 {
@@ -182,8 +181,8 @@ func TestQuietMinutesFreeABusyOne(t *testing.T) {
 		}
 	}
 	for i := range l.shards {
-		if s := &l.shards[i]; s.peak >= sparse {
-			t.Errorf("shard %d keeps room for %d windows", i, s.peak)
+		if s := &l.shards[i]; s.peak >= minShrink {
+			t.Errorf("shard %d keeps memory for %d windows", i, s.peak)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// pathChar reports whether c may stand in a path: the characters of a segment
-// (RFC 3986, pchar) but for ";", which some servers cut a segment at.
+// pathChar reports whether c may occur in a path: the characters of a segment (RFC 3986, pchar)
+// except ";", at which some servers cut a segment.
 func pathChar(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -17,11 +17,10 @@ func pathChar(c byte) bool {
 	return strings.IndexByte("-._~!$&'()*+,=:@%/", c) >= 0
 }
 
-// check refuses a path that a server behind may read as another one: empty
-// inner segments, dot segments, escapes of / \ % ; of controls and of
-// anything outside ASCII, and characters that no path holds. It reports
-// whether the path holds an escape.
-func check(path string) (escaped bool, err error) {
+// checkPath rejects a path that a back end may interpret as another path: empty inner segments, dot
+// segments, escapes of / \ % ; of controls and of non-ASCII bytes, and invalid characters. It
+// reports whether the path contains an escape.
+func checkPath(path string) (escaped bool, err error) {
 	if path == "" || path[0] != '/' {
 		return false, badPath("The path must start with a slash.")
 	}
@@ -29,32 +28,32 @@ func check(path string) (escaped bool, err error) {
 	for i := 1; i < len(path); i++ {
 		switch c := path[i]; {
 		case !pathChar(c):
-			return false, badPath("The path holds a character that must not be there unescaped.")
+			return false, badPath("The path contains a character that must be escaped.")
 		case c == '%':
 			if !safeEscape(path[i:]) {
-				return false, badPath("The path holds an escape that is not accepted.")
+				return false, badPath("The path contains a percent escape that is not accepted.")
 			}
 			escaped = true
 			i += 2
 		case c == '/':
 			if i == start {
-				return false, badPath("The path holds an empty segment.")
+				return false, badPath("The path contains an empty segment.")
 			}
 			if isDots(path[start:i]) {
-				return false, badPath("The path holds a dot segment.")
+				return false, badPath("The path contains a dot segment.")
 			}
 			start = i + 1
 		}
 	}
 	if isDots(path[start:]) {
-		return false, badPath("The path holds a dot segment.")
+		return false, badPath("The path contains a dot segment.")
 	}
 	return escaped, nil
 }
 
-// safeEscape reports whether s starts with the escape of a printable ASCII
-// character that separates nothing. Escaped UTF-8 is refused with the rest: an
-// overlong sequence is a dot or a slash to a lenient decoder.
+// safeEscape reports whether s starts with the escape of a printable ASCII character that is not a
+// separator. Escaped UTF-8 is rejected too, because lenient decoders accept overlong sequences of a
+// dot or a slash.
 func safeEscape(s string) bool {
 	if len(s) < 3 {
 		return false
@@ -78,8 +77,8 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// isDots reports whether segment is "." or "..", each dot plain or escaped, as
-// RFC 3986 removes them before or after decoding depending on who reads.
+// isDots reports whether segment is "." or "..". Each dot may be escaped, because some servers
+// remove dot segments before decoding and others after it.
 func isDots(segment string) bool {
 	dots := 0
 	for segment != "" {
@@ -98,8 +97,8 @@ func isDots(segment string) bool {
 	return dots > 0
 }
 
-// decode undoes the escapes of a path that check accepted: none of them is a
-// slash, so its segments stay where they are.
+// decode decodes the escapes of a path that checkPath accepted. None of them is a slash, so the
+// segments stay the same.
 func decode(path string) string {
 	decoded, err := url.PathUnescape(path)
 	if err != nil {
@@ -108,8 +107,7 @@ func decode(path string) string {
 	return decoded
 }
 
-// badPath is the refusal of a path. It does not repeat the path: what cannot
-// be read safely cannot be quoted safely.
+// badPath returns an error that does not repeat the path, which may be unsafe to print.
 func badPath(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

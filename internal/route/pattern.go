@@ -8,49 +8,49 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// wildcard is the segment that takes the rest of a path, one byte or more.
+// wildcard is the segment that matches the rest of a path, at least one byte.
 const wildcard = "*"
 
-// methods are those of RFC 9110 and PATCH, but for CONNECT and TRACE.
+// methods are the methods of RFC 9110 and PATCH, without CONNECT and TRACE.
 const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-// forwardable reports whether a route may have that method: CONNECT and TRACE
-// would reach past the route or show the request's own headers.
+// forwardable reports whether a route may have the method. CONNECT would reach beyond the route,
+// and TRACE would return the header fields of the request.
 func forwardable(method string) bool {
 	return slices.Contains(strings.Split(methods, ", "), method)
 }
 
-// shape is a pattern taken apart. A trailing slash leaves an empty last segment,
-// which is a literal like any other: "/v1/" and "/v1" are two paths.
-type shape struct {
+// pattern is the parsed pattern of a route. A trailing slash gives an empty last segment, which is
+// a literal: "/v1/" and "/v1" are different paths.
+type pattern struct {
 	route    *toksta.Route
 	segments []string
 }
 
-// isParam reports whether segment is a "{name}". Only whole segments are: a
-// rule for parts of one would have to be the back end's rule too.
+// isParam reports whether segment is a "{name}". A parameter is always a whole segment; otherwise
+// the back end would need the same matching rules.
 func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// parse takes r's pattern apart, or says what is wrong with it.
-func parse(r *toksta.Route) (shape, error) {
+// parse parses the pattern of r.
+func parse(r *toksta.Route) (pattern, error) {
 	if !forwardable(r.Method) {
-		return shape{}, invalid(r, "the method is none of %s", methods)
+		return pattern{}, routeError(r, "the method must be one of %s", methods)
 	}
 	if !strings.HasPrefix(r.Pattern, "/") {
-		return shape{}, invalid(r, "the pattern does not start with a slash")
+		return pattern{}, routeError(r, "the pattern does not start with a slash")
 	}
-	s := shape{route: r, segments: strings.Split(r.Pattern[1:], "/")}
+	s := pattern{route: r, segments: strings.Split(r.Pattern[1:], "/")}
 	for i, segment := range s.segments {
-		if fault := segmentFault(segment, i == len(s.segments)-1); fault != "" {
-			return shape{}, invalid(r, "segment %q %s", segment, fault)
+		if problem := segmentProblem(segment, i == len(s.segments)-1); problem != "" {
+			return pattern{}, routeError(r, "segment %q %s", segment, problem)
 		}
 	}
 	return s, nil
 }
 
-// segmentFault says in words what is wrong with a segment, "" for nothing.
-// What check refuses in requests is refused here, since it could never match.
-func segmentFault(segment string, last bool) string {
+// segmentProblem describes a problem of a segment, or returns "". It rejects the same segments as
+// checkPath, because they can never match.
+func segmentProblem(segment string, last bool) string {
 	switch {
 	case segment == "" && !last:
 		return "is empty"
@@ -66,30 +66,30 @@ func segmentFault(segment string, last bool) string {
 	case strings.ContainsAny(segment, "%*{}"):
 		return "mixes text with %, *, { or }"
 	}
-	if _, err := check("/" + segment); err != nil {
+	if _, err := checkPath("/" + segment); err != nil {
 		return "could never be requested"
 	}
 	return ""
 }
 
-// conflict refuses a pair of patterns between which no rule decides: silently
-// preferring the first would make rights depend on the order of a file.
-func (s shape) conflict(o shape) error {
+// conflict returns an error if no rule decides between two patterns. Preferring the first one would
+// make rights depend on the order of a file.
+func (s pattern) conflict(o pattern) error {
 	if s.route.Method != o.route.Method || !s.overlaps(o) {
 		return nil
 	}
-	sInO, oInS := s.within(o), o.within(s)
+	sInO, oInS := s.isSubset(o), o.isSubset(s)
 	switch {
 	case sInO && oInS:
 		return fmt.Errorf("routes %s %s and %s match the same paths; remove one", s.route.Method, o.route.Pattern, s.route.Pattern)
 	case !sInO && !oInS:
-		return fmt.Errorf("routes %s %s and %s share paths and neither is the narrower one; spell one of them out", s.route.Method, o.route.Pattern, s.route.Pattern)
+		return fmt.Errorf("routes %s %s and %s share paths and neither is narrower; replace one by literal paths", s.route.Method, o.route.Pattern, s.route.Pattern)
 	}
 	return nil
 }
 
-// overlaps reports whether some path matches both.
-func (s shape) overlaps(o shape) bool {
+// overlaps reports whether a path exists that matches both patterns.
+func (s pattern) overlaps(o pattern) bool {
 	for i := 0; ; i++ {
 		sEnd, oEnd := i == len(s.segments), i == len(o.segments)
 		if sEnd || oEnd {
@@ -109,9 +109,8 @@ func (s shape) overlaps(o shape) bool {
 	}
 }
 
-// within reports whether every path that matches s matches o. The two overlap,
-// so equal positions hold equal literals or something wider.
-func (s shape) within(o shape) bool {
+// isSubset reports whether every path that matches s matches o. The patterns must overlap.
+func (s pattern) isSubset(o pattern) bool {
 	for i, b := range o.segments {
 		if b == wildcard {
 			return true

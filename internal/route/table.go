@@ -1,9 +1,8 @@
 // Package route finds the configured route of a request.
 //
-// It stands first on the request path: nothing is looked up, counted or
-// forwarded before the method and the path name exactly one route. It decides
-// on the escaped bytes that will be forwarded, never on a decoded or cleaned
-// copy of them, and it never rewrites a path.
+// It is the first stage of the request path: a request is not looked up, counted or forwarded
+// before its method and path match exactly one route. The package decides on the escaped path that
+// will be forwarded, not on a decoded or cleaned copy, and never rewrites a path.
 package route
 
 import (
@@ -14,27 +13,25 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Table holds routes. It is immutable and safe for concurrent use.
+// Table is a set of routes. It is immutable and safe for concurrent use.
 type Table struct {
 	root   node
 	routes []toksta.Route
 }
 
-// node is one segment's place in the tree of patterns. Branches are tried in
-// the order of the fields.
+// node is one segment in the tree of patterns. Branches are tried in the order of the fields.
 type node struct {
 	literals map[string]*node
 	param    *node
-	rest     []*toksta.Route // patterns that end here in "*"
-	leaves   []*toksta.Route // patterns that end here
+	rest     []*toksta.Route // routes of patterns that end with "*" here
+	leaves   []*toksta.Route // routes of patterns that end here
 }
 
-// New builds a table. It refuses, in a sentence, a pattern that is not well
-// formed, two patterns of one method that match the same paths, and two that
-// share paths while neither is the narrower one.
+// New builds a table. It rejects a malformed pattern, two patterns of one method that match the
+// same paths, and two patterns that share paths while neither is narrower.
 func New(routes []toksta.Route) (*Table, error) {
 	t := &Table{routes: slices.Clone(routes)}
-	seen := make([]shape, 0, len(routes))
+	seen := make([]pattern, 0, len(routes))
 	for i := range t.routes {
 		r := &t.routes[i]
 		s, err := parse(r)
@@ -52,32 +49,29 @@ func New(routes []toksta.Route) (*Table, error) {
 	return t, nil
 }
 
-// Match returns the route of a request; escapedPath is the path as it will be
-// forwarded, without the query. A literal segment beats "{name}", which beats
-// "*". HEAD is on the route of GET unless it has its own. The error is an
-// *toksta.Error: BAD_REQUEST for a path that two parties could read in two
-// ways, NOT_FOUND for an unknown one, METHOD_NOT_ALLOWED with the methods
-// under "allow" in its details. A match allocates nothing unless the path
-// holds an escape.
+// Match returns the route of a request. escapedPath is the forwarded path without the query. A
+// literal segment is preferred to "{name}", which is preferred to "*". HEAD uses the route of GET
+// unless it has its own. The error is a *toksta.Error: BAD_REQUEST for an ambiguous path, NOT_FOUND
+// for an unknown path, or METHOD_NOT_ALLOWED with the allowed methods under "allow" in its details.
+// A match allocates no memory unless the path contains an escape.
 func (t *Table) Match(method, escapedPath string) (*toksta.Route, error) {
-	escaped, err := check(escapedPath)
+	escaped, err := checkPath(escapedPath)
 	if err != nil {
 		return nil, err
 	}
 	r := t.find(method, escapedPath)
 	if r == nil {
-		return nil, t.missing(escapedPath)
+		return nil, t.noMatch(escapedPath)
 	}
-	// A back end that decodes before it routes must arrive at the same route:
-	// results%3Abulk is not an id where results:bulk is a literal.
+	// A back end that decodes before it routes must find the same route: results%3Abulk must not match
+	// {id} if results:bulk is a literal.
 	if escaped && t.find(method, decode(escapedPath)) != r {
-		return nil, badPath("The path spells a reserved word with percent escapes.")
+		return nil, badPath("The path contains a reserved word with percent escapes.")
 	}
 	return r, nil
 }
 
-// Routes returns every route of the table, the same pointers that Match
-// returns.
+// Routes returns every route of the table. Match returns the same pointers.
 func (t *Table) Routes() []*toksta.Route {
 	routes := make([]*toksta.Route, len(t.routes))
 	for i := range t.routes {
@@ -86,7 +80,7 @@ func (t *Table) Routes() []*toksta.Route {
 	return routes
 }
 
-// find resolves HEAD, which every answer to GET also answers.
+// find returns the route of the method, or for HEAD without a route the route of GET.
 func (t *Table) find(method, path string) *toksta.Route {
 	if r := t.root.find(method, path[1:]); r != nil || method != "HEAD" {
 		return r
@@ -94,9 +88,9 @@ func (t *Table) find(method, path string) *toksta.Route {
 	return t.root.find("GET", path[1:])
 }
 
-// missing tells an unknown path from a known one with another method. It is
-// the one place that may allocate: nothing behind it costs more.
-func (t *Table) missing(path string) error {
+// noMatch returns the error for an unknown path, or for a known path with another method. It may
+// allocate memory, because the request ends here.
+func (t *Table) noMatch(path string) error {
 	methods := t.root.methods(nil, path[1:])
 	if len(methods) == 0 {
 		return &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."}
@@ -107,13 +101,13 @@ func (t *Table) missing(path string) error {
 	slices.Sort(methods)
 	return &toksta.Error{
 		Code:    toksta.CodeMethodNotAllowed,
-		Message: "This endpoint does not answer that method.",
+		Message: "This endpoint does not support this method.",
 		Details: map[string]any{"allow": strings.Join(slices.Compact(methods), ", ")},
 	}
 }
 
-// add hangs r under the segments that are left of its pattern. Names of
-// parameters play no part: New has refused patterns that differ in them alone.
+// add adds r below n, for the remaining segments of its pattern. It ignores parameter names: New
+// rejects patterns that differ only in them.
 func (n *node) add(segments []string, r *toksta.Route) {
 	if len(segments) == 0 {
 		n.leaves = append(n.leaves, r)
@@ -138,37 +132,36 @@ func (n *node) add(segments []string, r *toksta.Route) {
 	}
 }
 
-// find walks the narrowest branches first and turns back where one ends, so
-// /a/{x}/c is found beside /a/b. Since no two patterns overlap without one
-// being the narrower, the first hit is the narrowest. path has no leading
-// slash.
+// find searches the narrowest branches first and backtracks, so that /a/{x}/c is found beside /a/b.
+// The first match is the narrowest, because New rejects overlapping patterns of which neither is
+// narrower. path has no leading slash.
 func (n *node) find(method, path string) *toksta.Route {
 	segment, tail, more := strings.Cut(path, "/")
 	if next := n.literals[segment]; next != nil {
-		if r := next.follow(method, tail, more); r != nil {
+		if r := next.findNext(method, tail, more); r != nil {
 			return r
 		}
 	}
 	if n.param != nil && segment != "" {
-		if r := n.param.follow(method, tail, more); r != nil {
+		if r := n.param.findNext(method, tail, more); r != nil {
 			return r
 		}
 	}
 	if path == "" {
 		return nil
 	}
-	return pick(n.rest, method)
+	return withMethod(n.rest, method)
 }
 
-// follow goes on behind a segment that this node stands for.
-func (n *node) follow(method, tail string, more bool) *toksta.Route {
+// findNext continues the search after the segment of this node.
+func (n *node) findNext(method, tail string, more bool) *toksta.Route {
 	if more {
 		return n.find(method, tail)
 	}
-	return pick(n.leaves, method)
+	return withMethod(n.leaves, method)
 }
 
-// methods collects the methods of every pattern that matches path.
+// methods appends the methods of every pattern that matches path.
 func (n *node) methods(into []string, path string) []string {
 	segment, tail, more := strings.Cut(path, "/")
 	branches := []*node{n.literals[segment]}
@@ -190,7 +183,7 @@ func (n *node) methods(into []string, path string) []string {
 	return into
 }
 
-// appendMethods may repeat a method: missing sorts and compacts.
+// appendMethods may add a method twice; noMatch sorts and compacts the result.
 func appendMethods(into []string, routes []*toksta.Route) []string {
 	for _, r := range routes {
 		into = append(into, r.Method)
@@ -198,8 +191,8 @@ func appendMethods(into []string, routes []*toksta.Route) []string {
 	return into
 }
 
-// pick compares methods byte for byte: they have a case.
-func pick(routes []*toksta.Route, method string) *toksta.Route {
+// withMethod returns the route with the method, or nil. Methods are case-sensitive.
+func withMethod(routes []*toksta.Route, method string) *toksta.Route {
 	for _, r := range routes {
 		if r.Method == method {
 			return r
@@ -208,7 +201,7 @@ func pick(routes []*toksta.Route, method string) *toksta.Route {
 	return nil
 }
 
-// invalid names the route whose configuration is at fault.
-func invalid(r *toksta.Route, format string, args ...any) error {
+// routeError returns a configuration error that names the route.
+func routeError(r *toksta.Route, format string, args ...any) error {
 	return fmt.Errorf("route %s %s: %s", r.Method, r.Pattern, fmt.Sprintf(format, args...))
 }

@@ -38,8 +38,8 @@ var contract = []string{
 	"GET /v1/campaigns", "POST /v1/campaigns", "GET /v1/campaigns/{id}", "GET /v1/files/*", "GET /v1/files/public/{name}",
 }
 
-// A request goes to the route whose rights and price were configured for it,
-// not to a neighbour's.
+// Guarantee: a request goes to its configured route, and not to a similar one with other rights and
+// another price.
 func TestMatch(t *testing.T) {
 	t.Parallel()
 	tbl := table(t, contract...)
@@ -85,8 +85,8 @@ func describe(r *toksta.Route, err error) string {
 	return strings.TrimSpace(string(e.Code) + " " + allow)
 }
 
-// A path that a back end may normalise into another one is never decided on.
-func TestMatchRefusesPaths(t *testing.T) {
+// Guarantee: a path that a back end may normalise to another path is rejected.
+func TestMatchRejectsPaths(t *testing.T) {
 	t.Parallel()
 	tbl := table(t, "GET /*", "GET /v1/{id}")
 	for _, path := range []string{
@@ -106,8 +106,8 @@ func TestMatchRefusesPaths(t *testing.T) {
 	}
 }
 
-// A table in which two routes could claim one request does not start.
-func TestNewRefuses(t *testing.T) {
+// Guarantee: a table in which two routes could match one request is rejected at the start.
+func TestNewRejects(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		want  string
@@ -116,11 +116,11 @@ func TestNewRefuses(t *testing.T) {
 		{"match the same paths", []string{"GET /a/{x}", "GET /a/{y}"}},
 		{"match the same paths", []string{"GET /a", "GET /a"}},
 		{"match the same paths", []string{"GET /a/*", "GET /a/*"}},
-		{"neither is the narrower", []string{"GET /a/{x}/c", "GET /a/b/{y}"}},
-		{"neither is the narrower", []string{"GET /{x}/b", "GET /a/*"}},
-		{"the method is none of", []string{"TRACE /a"}},
-		{"the method is none of", []string{"CONNECT /a"}},
-		{"the method is none of", []string{"get /a"}},
+		{"neither is narrower", []string{"GET /a/{x}/c", "GET /a/b/{y}"}},
+		{"neither is narrower", []string{"GET /{x}/b", "GET /a/*"}},
+		{"the method must be one of", []string{"TRACE /a"}},
+		{"the method must be one of", []string{"CONNECT /a"}},
+		{"the method must be one of", []string{"get /a"}},
 		{"does not start with a slash", []string{"GET a"}},
 		{"is empty", []string{"GET /a//b"}},
 		{"must be the last", []string{"GET /a/*/b"}},
@@ -145,7 +145,7 @@ var (
 	escape     = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
 )
 
-// oracle is Match without a tree, without bytes: the specification read aloud.
+// oracle implements the specification of Match directly, without a tree.
 func oracle(rs []toksta.Route, method, path string) string {
 	if path == "" || !wellFormed.MatchString(path) {
 		return "BAD_REQUEST"
@@ -177,7 +177,7 @@ func oracle(rs []toksta.Route, method, path string) string {
 func narrowest(rs []toksta.Route, method, path string) (best string, methods []string) {
 	rank := ""
 	for _, r := range rs {
-		score, ok := scored(r.Pattern, path)
+		score, ok := score(r.Pattern, path)
 		if !ok {
 			continue
 		}
@@ -193,8 +193,8 @@ func narrowest(rs []toksta.Route, method, path string) (best string, methods []s
 	return best, slices.Compact(methods)
 }
 
-// scored spells how a pattern matches, literal "c", parameter "b", rest "a".
-func scored(pattern, path string) (string, bool) {
+// score describes how a pattern matches, by segment: literal "c", parameter "b", rest "a".
+func score(pattern, path string) (string, bool) {
 	ps, ss, score := strings.Split(pattern, "/")[1:], strings.Split(path, "/")[1:], ""
 	for i, p := range ps {
 		switch {
@@ -213,7 +213,7 @@ func scored(pattern, path string) (string, bool) {
 	return score, len(ps) == len(ss)
 }
 
-// Whatever is matched is exactly what the specification matches, for any bytes.
+// Guarantee: Match agrees with the specification for any bytes.
 func FuzzMatch(f *testing.F) {
 	rs := routes(contract...)
 	tbl := table(f, contract...)
@@ -228,8 +228,7 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// The same holds for any table that New accepts, and what it refuses as
-// ambiguous really is.
+// Guarantee: Match agrees with the specification for any table that New accepts.
 func TestMatchAnyTable(t *testing.T) {
 	t.Parallel()
 	segment := rapid.SampledFrom([]string{"a", "b", "a:b", "{x}", "{y}"})
@@ -256,7 +255,7 @@ func TestMatchAnyTable(t *testing.T) {
 	})
 }
 
-// The request path stays free of garbage at its first station.
+// Guarantee: Match allocates no memory.
 func TestMatchAllocatesNothing(t *testing.T) {
 	tbl := table(t, contract...)
 	if n := testing.AllocsPerRun(1000, func() { _, _ = tbl.Match("POST", "/v1/jobs/0123456789/cancel") }); n != 0 {

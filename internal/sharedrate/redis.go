@@ -64,7 +64,7 @@ return {room and 1 or 0, unpack(taken)}`
 // count runs the script on the windows of w. It takes one round trip, or two for the
 // first call to a Redis that does not have the script. The returned tally includes
 // the call.
-func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.Tally) (ratelimit.Tally, bool, error) {
+func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.Counts) (ratelimit.Counts, bool, error) {
 	conn, err := s.pool.GetContext(ctx)
 	if err != nil {
 		return known, false, err
@@ -82,7 +82,7 @@ func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.T
 	if len(reply) != 3 {
 		return known, false, errors.New("the response to the script has an unexpected form")
 	}
-	return ratelimit.Tally{Minute: known.Minute, Account: reply[1], Key: reply[2]}, reply[0] == 1, nil
+	return ratelimit.Counts{Minute: known.Minute, Account: reply[1], Key: reply[2]}, reply[0] == 1, nil
 }
 
 // name returns the key of the account's window of a minute. Because of the braces,

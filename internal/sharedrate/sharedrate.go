@@ -69,7 +69,7 @@ func (l *Limiter) Ping(ctx context.Context) error {
 // The count that this node knows is never higher than the shared count. A window
 // that is used up here is used up everywhere and needs no request to Redis.
 func (l *Limiter) Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
-	known := l.local.Tally(w, now)
+	known := l.local.Counts(w, now)
 	if state := w.State(known); state.Remaining == 0 {
 		return state, false
 	}
@@ -85,7 +85,7 @@ func (l *Limiter) Take(w ratelimit.Window, now time.Time) (toksta.RateState, boo
 	if trial {
 		l.recordRecovery()
 	}
-	l.local.Learn(w, taken)
+	l.local.RaiseTo(w, taken)
 	return w.State(taken), ok
 }
 
@@ -98,7 +98,7 @@ func (l *Limiter) takeLocal(w ratelimit.Window, now time.Time) (toksta.RateState
 // takeShared counts the call in Redis. It uses a timeout of its own instead of the
 // caller's context, because a disconnected caller must not look like a failure of
 // Redis.
-func (l *Limiter) takeShared(w ratelimit.Window, known ratelimit.Tally) (ratelimit.Tally, bool, error) {
+func (l *Limiter) takeShared(w ratelimit.Window, known ratelimit.Counts) (ratelimit.Counts, bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.config.Timeout)
 	defer cancel()
 	return l.server.count(ctx, w, known)

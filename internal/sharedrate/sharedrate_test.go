@@ -175,7 +175,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	before := c.spread(busy, 40, minute)
 	allowed := before
 	for _, l := range c.nodes {
-		allowed += limit - l.local.Tally(busy, minute).Account
+		allowed += limit - l.local.Counts(busy, minute).Account
 	}
 	s.Kill()
 	after := c.spread(busy, tries, minute)

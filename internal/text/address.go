@@ -7,8 +7,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Host returns the name of a host or domain as programs send it: in lower case, and in Punycode if it holds other
-// characters than ASCII. The error is about a name that cannot exist; the name is then returned in lower case.
+// Host returns a host or domain name in the form that programs send: in lower case, and in Punycode
+// if it has characters other than ASCII. If the name is invalid, Host returns it in lower case,
+// with an error.
 func Host(name string) (string, error) {
 	if !strings.ContainsFunc(name, func(r rune) bool { return r > '\x7f' }) {
 		return strings.ToLower(name), nil
@@ -20,23 +21,24 @@ func Host(name string) (string, error) {
 	return ascii, nil
 }
 
-// MailAddress returns an e-mail address with its domain as mail servers know it and as browsers send what a person types:
-// see Host.
+// MailAddress returns an e-mail address with the domain in the form of Host, which mail servers and
+// browsers use.
 func MailAddress(address string) (string, error) {
 	local, domain := cutAddress(address)
 	domain, err := Host(domain)
 	return local + domain, err
 }
 
-// FoldAddress returns the one form in which all spellings of an address are equal: MailAddress with a local part in lower
-// case.
+// FoldAddress returns the same form for all spellings of an address: MailAddress with the local
+// part in lower case.
 func FoldAddress(address string) string {
 	ascii, _ := MailAddress(norm.NFC.String(address))
 	return strings.ToLower(ascii)
 }
 
-// AddressForms returns the forms under which members with that address may be stored, the most exact first: as written,
-// as FoldAddress has it, and with a domain in Unicode, as versions before FoldAddress stored it.
+// AddressForms returns the forms under which members with the address may be stored, the most exact
+// first: as written, as FoldAddress returns it, and with a domain in Unicode, which earlier
+// versions stored.
 func AddressForms(address string) [3]string {
 	folded := FoldAddress(address)
 	local, domain := cutAddress(folded)
@@ -47,7 +49,7 @@ func AddressForms(address string) [3]string {
 	return [3]string{strings.ToLower(address), folded, local + unicode}
 }
 
-// cutAddress splits an address behind its last @.
+// cutAddress splits an address after its last @.
 func cutAddress(address string) (local, domain string) {
 	at := strings.LastIndexByte(address, '@') + 1
 	return address[:at], address[at:]

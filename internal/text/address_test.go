@@ -6,8 +6,8 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// The form that a browser sends and the form that a person typed are one person, and mail goes where a mail server that
-// knows ASCII alone delivers it.
+// Guarantee: the spellings of an address by a browser and by a person are equal, and mail can be
+// delivered by servers that support only ASCII.
 func TestAddresses(t *testing.T) {
 	for in, want := range map[string]struct{ mail, fold string }{
 		"Ada@Example.com":               {"Ada@example.com", "ada@example.com"},

@@ -6,7 +6,7 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// A name is stored as pages show it and people type it, whatever keyboard it came from.
+// Guarantee: a name is stored as pages show it, whichever keyboard it was typed on.
 func TestName(t *testing.T) {
 	for in, want := range map[string]string{
 		"Cafe\u0301": "Caf\u00e9", "A\u030angstro\u0308m": "Ångström", "a \u00a0 b": "a b", "👩\u200d💻": "👩\u200d💻",
@@ -20,7 +20,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-// Whoever types what the page shows has typed the name; whoever types another has not.
+// Guarantee: typing a name as the page shows it is accepted, and typing another name is not.
 func TestSameName(t *testing.T) {
 	for _, c := range []struct {
 		stored, typed string

@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// CheckObject returns an error unless data is one JSON object that every decoder reads in the same way: text that
-// CheckJSON accepts, no object with a name twice, nothing behind the object. Names are compared as encoding/json matches
-// them, without regard to case. U+0000 is an error as well, since one database keeps it and another does not.
+// CheckObject returns an error unless data is one JSON object that every decoder reads in the same
+// way: CheckJSON accepts it, no object has a name twice, and nothing follows the object. Names are
+// compared without case, like in encoding/json. U+0000 is an error, because not every database can
+// store it.
 func CheckObject(data []byte) error {
 	if err := CheckJSON(data); err != nil {
 		return err
@@ -25,12 +26,12 @@ func CheckObject(data []byte) error {
 			return errors.New("this is not one JSON object")
 		}
 		if text, ok := token.(string); ok && strings.Contains(text, "\x00") {
-			return errors.New("it holds the character U+0000, which no database keeps")
+			return errors.New("it contains the character U+0000, which cannot be stored")
 		}
 		if first && token != json.Delim('{') {
 			return errors.New("this is not a JSON object")
 		}
-		if open, err = step(open, token); err != nil {
+		if open, err = pushToken(open, token); err != nil {
 			return err
 		}
 		if len(open) == 0 {
@@ -43,14 +44,14 @@ func CheckObject(data []byte) error {
 	return nil
 }
 
-// scope is an object or array being read; names is nil in an array.
+// scope is an open object or array. names is nil in an array.
 type scope struct {
 	names   map[string]bool
 	wantKey bool
 }
 
-// step takes one token into the stack of open objects and arrays.
-func step(open []*scope, token json.Token) ([]*scope, error) {
+// pushToken updates the stack of open objects and arrays with one token.
+func pushToken(open []*scope, token json.Token) ([]*scope, error) {
 	if len(open) > 0 {
 		top := open[len(open)-1]
 		if name, ok := token.(string); ok && top.wantKey {

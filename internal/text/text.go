@@ -1,7 +1,8 @@
-// Package text reads text that people wrote: UTF-8, with or without the byte-order mark that Windows programs put first.
+// Package text reads text that people wrote: UTF-8, with or without the byte-order mark that
+// Windows programs add.
 //
-// Text in another encoding is an error. It is never decoded with replacement characters, which would make two different
-// passwords equal and two different names indistinguishable.
+// Text in another encoding is an error. It is never decoded with replacement characters, which
+// would make two different passwords equal and two different names indistinguishable.
 package text
 
 import (
@@ -15,7 +16,7 @@ import (
 	"unicode/utf8"
 )
 
-// BOM is the byte-order mark of UTF-8. It marks an encoding and is not part of the text behind it.
+// BOM is the byte-order mark of UTF-8. It marks the encoding and is not part of the text after it.
 const BOM = "\ufeff"
 
 // ReadFile returns the text of a file without its byte-order mark. The error names the file and the line of the first byte
@@ -37,8 +38,8 @@ func Read(name string, r io.Reader) (string, error) {
 	return Decode(name, data)
 }
 
-// Decode returns data as text without its byte-order mark. The error repeats nothing of data but one byte, since data may
-// be a password.
+// Decode returns data as text without its byte-order mark. The error contains only one byte of
+// data, because data may be a password.
 func Decode(name string, data []byte) (string, error) {
 	if i := invalid(data); i >= 0 {
 		line := 1 + bytes.Count(data[:i], []byte{'\n'})
@@ -47,48 +48,49 @@ func Decode(name string, data []byte) (string, error) {
 	return string(bytes.TrimPrefix(data, []byte(BOM))), nil
 }
 
-// Keepable returns s as every database keeps it: bytes that are not UTF-8, and U+0000, become U+FFFD. It is for text of
-// other programs that is only shown, such as a User-Agent or a server's error message; text that means something is
-// rejected instead.
+// Keepable replaces bytes that are not UTF-8, and U+0000, by U+FFFD, so that every database can
+// store the text. It is only for displayed text of other programs, such as a User-Agent or an error
+// message of a server. Other text is rejected instead.
 func Keepable(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\ufffd"), "\ufffd")
 }
 
-// WithBOM returns a writer that puts a byte-order mark before the first byte that it writes to w, and nothing before none.
-func WithBOM(w io.Writer) io.Writer { return &marker{w: w} }
+// WithBOM returns a writer that writes a byte-order mark to w before the first byte. It writes no
+// mark if no byte follows.
+func WithBOM(w io.Writer) io.Writer { return &bomWriter{w: w} }
 
-// marker writes a byte-order mark once.
-type marker struct {
-	w     io.Writer
-	begun bool
+// bomWriter writes a byte-order mark once.
+type bomWriter struct {
+	w       io.Writer
+	started bool
 }
 
-// Write returns the number of bytes of p alone.
-func (m *marker) Write(p []byte) (int, error) {
-	if !m.begun && len(p) > 0 {
+// Write returns the number of bytes of p, without the mark.
+func (m *bomWriter) Write(p []byte) (int, error) {
+	if !m.started && len(p) > 0 {
 		if _, err := io.WriteString(m.w, BOM); err != nil {
 			return 0, err
 		}
-		m.begun = true
+		m.started = true
 	}
 	return m.w.Write(p)
 }
 
 // SkipBOM returns a reader of r's text without its byte-order mark.
-func SkipBOM(r io.Reader) io.Reader { return &skipper{r: r} }
+func SkipBOM(r io.Reader) io.Reader { return &bomSkipper{r: r} }
 
-// skipper drops a byte-order mark before its first byte.
-type skipper struct {
-	r     io.Reader
-	begun bool
+// bomSkipper removes a byte-order mark at the start.
+type bomSkipper struct {
+	r       io.Reader
+	started bool
 }
 
-// Read reads the mark's length first and returns what is no mark.
-func (s *skipper) Read(p []byte) (int, error) {
-	if s.begun {
+// Read first reads as many bytes as a mark has, and returns them if they are not a mark.
+func (s *bomSkipper) Read(p []byte) (int, error) {
+	if s.started {
 		return s.r.Read(p)
 	}
-	s.begun = true
+	s.started = true
 	head := make([]byte, len(BOM))
 	n, err := io.ReadFull(s.r, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -98,13 +100,13 @@ func (s *skipper) Read(p []byte) (int, error) {
 	return s.r.Read(p)
 }
 
-// CheckJSON returns an error if a JSON decoder would replace characters of data: bytes that are not UTF-8, and escapes of
-// one half of a surrogate pair, such as "\ud800".
+// CheckJSON returns an error if a JSON decoder would replace characters of data: bytes that are not
+// UTF-8, or an escape of one half of a surrogate pair, such as "\ud800".
 func CheckJSON(data []byte) error {
 	if i := invalid(data); i >= 0 {
 		return fmt.Errorf("the byte %02X is not UTF-8 text", data[i])
 	}
-	// Outside of strings there are no backslashes, so that no string needs to be found.
+	// Backslashes occur only in strings, so the strings need not be located.
 	for rest := data; ; {
 		i := bytes.IndexByte(rest, '\\')
 		if i < 0 {
@@ -126,7 +128,7 @@ func CheckJSON(data []byte) error {
 	}
 }
 
-// escaped returns the code unit of a \uXXXX escape at the start of s, -1 if there is none.
+// escaped returns the code unit of a \uXXXX escape at the start of s, or -1 if there is none.
 func escaped(s []byte) rune {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return -1
@@ -138,7 +140,7 @@ func escaped(s []byte) rune {
 	return rune(unit)
 }
 
-// invalid returns the index of the first byte that is not UTF-8, -1 if there is none.
+// invalid returns the index of the first byte that is not UTF-8, or -1 if there is none.
 func invalid(data []byte) int {
 	if utf8.Valid(data) {
 		return -1

@@ -12,8 +12,8 @@ import (
 	"github.com/toksta/toksta/internal/text"
 )
 
-// A file that another encoding was used for is rejected: with replacement characters, every letter outside ASCII of a
-// password would be the same.
+// Guarantee: a file in another encoding is rejected. With replacement characters, all letters
+// outside ASCII in a password would be equal.
 func TestReadFile(t *testing.T) {
 	for name, c := range map[string]struct{ content, want, err string }{
 		"plain":                   {"å\r\n", "å\r\n", ""},
@@ -40,7 +40,7 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-// The mark is dropped however the bytes arrive, and nothing else is.
+// Guarantee: the mark is removed however the bytes arrive, and no other byte is.
 func TestSkipBOM(t *testing.T) {
 	for content, want := range map[string]string{
 		"\ufeffdigest,account": "digest,account", "\ufeff": "", "": "", "a": "a", "\xef\xbb": "\xef\xbb", "a\ufeff": "a\ufeff",
@@ -56,7 +56,7 @@ func TestSkipBOM(t *testing.T) {
 	}
 }
 
-// A file has one mark, at its start, and an empty one has none.
+// Guarantee: a file has one mark at its start, and an empty file has none.
 func TestWithBOM(t *testing.T) {
 	for _, parts := range [][]string{{"a", "b"}, {"", "ab"}, {}} {
 		var out strings.Builder
@@ -73,7 +73,8 @@ func TestWithBOM(t *testing.T) {
 	}
 }
 
-// JSON whose characters a decoder would replace is told from JSON that holds the replacement character.
+// Guarantee: JSON whose characters a decoder would replace is rejected, and JSON with the
+// replacement character itself is not.
 func TestCheckJSON(t *testing.T) {
 	for _, good := range []string{`{"a":"é"}`, `"\ufffd"`, `"�"`, `"\ud83d\ude00"`, `"\\ud800"`, `"\\\\ud800"`, `"\u00e9\n"`, `"\`, `"\u12`, `"\uzzzz"`, ""} {
 		if err := text.CheckJSON([]byte(good)); err != nil {

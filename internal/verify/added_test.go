@@ -12,14 +12,14 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// off is metering switched off.
-type off struct{}
+// noMeter counts nothing.
+type noMeter struct{}
 
-func (off) Count(meter.Increment) error { return nil }
+func (noMeter) Count(meter.Increment) error { return nil }
 
-// BenchmarkAddedByMetering is what counting adds to an admitted call. Decisions
-// with and without it alternate in small chunks within one run, so what else
-// the machine does falls on both alike.
+// BenchmarkAddedByMetering measures the cost that counting adds to an admitted call. Decisions with
+// and without counting alternate in small chunks within one run, so other load on the machine
+// affects both.
 func BenchmarkAddedByMetering(b *testing.B) {
 	for _, c := range []struct {
 		name    string
@@ -29,12 +29,12 @@ func BenchmarkAddedByMetering(b *testing.B) {
 	}{
 		{"one key", free, 1, false},
 		{"one key, flushed to PostgreSQL", free, 1, true},
-		{"billed, one key", search, 1, false}, // counted twice: the call, then its charge
+		{"billed, one key", search, 1, false}, // two increments: the call, then its charge
 		{"1000 keys", free, 1000, false},
 		{"1000 keys, flushed to PostgreSQL", free, 1000, true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			config := meter.Config{Dir: b.TempDir(), Sink: drain{}}
+			config := meter.Config{Dir: b.TempDir(), Sink: discardSink{}}
 			if c.flushes {
 				db, err := sqlstore.Open(b.Context(), sqlstore.Config{URL: pgtest.Start(b).NewDatabase(b)})
 				if err != nil {
@@ -48,14 +48,14 @@ func BenchmarkAddedByMetering(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Cleanup(func() { _ = m.Close() })
-			running(b, m)
-			added(b, m, c.route, c.keys)
+			runMeter(b, m)
+			measureAdded(b, m, c.route, c.keys)
 		})
 	}
 }
 
-// running runs m until the benchmark ends.
-func running(b *testing.B, m *meter.Meter) {
+// runMeter runs m until the benchmark ends.
+func runMeter(b *testing.B, m *meter.Meter) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- m.Run(ctx) }()
@@ -65,11 +65,11 @@ func running(b *testing.B, m *meter.Meter) {
 	})
 }
 
-// added reports the cost of a decision without and with m, for calls of so many
-// keys: over all chunks, and in the quickest of each, which nothing interrupted.
-func added(b *testing.B, m Meter, r *toksta.Route, keys int) {
-	without, deps := funded(off{})
-	with, metered := funded(m)
+// measureAdded reports the cost of a decision without and with m for calls of the given number of
+// keys: the mean over all chunks, and the quickest chunk, which was not interrupted.
+func measureAdded(b *testing.B, m Meter, r *toksta.Route, keys int) {
+	without, deps := newFundedEngine(noMeter{})
+	with, metered := newFundedEngine(m)
 	calls := make([]toksta.Call, keys)
 	for i := range calls {
 		name := fmt.Sprint("key_", i)
@@ -78,7 +78,7 @@ func added(b *testing.B, m Meter, r *toksta.Route, keys int) {
 			d.Index.PutGrant(digest(name), "acct_1", toksta.Grant{KeyID: toksta.KeyID(name)})
 		}
 	}
-	decide(b, with, calls) // makes the slots
+	decide(b, with, calls) // creates the slots
 	b.ReportAllocs()
 	var off, on chunks
 	for b.Loop() {
@@ -94,7 +94,7 @@ func added(b *testing.B, m Meter, r *toksta.Route, keys int) {
 	b.ReportMetric(on.least()-off.least(), "least-added-ns")
 }
 
-// chunk is how many decisions are timed at once.
+// chunk is the number of decisions that are timed together.
 const chunk = 1000
 
 // decide times one chunk of admitted calls.
@@ -105,13 +105,13 @@ func decide(b *testing.B, e *Engine, calls []toksta.Call) time.Duration {
 		d := e.Verify(context.Background(), c)
 		e.Settle(&d, c, d.Hold)
 		if d.Rejected() {
-			b.Fatalf("refused: %+v", d.Rejection)
+			b.Fatalf("rejected: %+v", d.Rejection)
 		}
 	}
 	return time.Since(start)
 }
 
-// chunks is how long chunks took. Its figures are nanoseconds a decision.
+// chunks accumulates the durations of chunks. Its results are nanoseconds per decision.
 type chunks struct {
 	n             int
 	sum, quickest time.Duration

@@ -11,34 +11,34 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// drain takes what a meter flushes.
-type drain struct{}
+// discardSink discards flushed totals.
+type discardSink struct{}
 
-func (drain) Flush(context.Context, store.UsageBatch) error { return nil }
+func (discardSink) Flush(context.Context, store.UsageBatch) error { return nil }
 
-// metered is an engine over the real journal.
-func metered(tb testing.TB) (*Engine, Deps) {
-	m, err := meter.Open(meter.Config{Dir: tb.TempDir(), Sink: drain{}})
+// newMeteredEngine returns an engine with a real journal.
+func newMeteredEngine(tb testing.TB) (*Engine, Deps) {
+	m, err := meter.Open(meter.Config{Dir: tb.TempDir(), Sink: discardSink{}})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = m.Close() })
-	return funded(m)
+	return newFundedEngine(m)
 }
 
-// funded is an engine whose accounts have room for any number of calls.
-func funded(m Meter) (*Engine, Deps) {
-	deps := newDeps(leased(true), m)
+// newFundedEngine returns an engine whose accounts can make any number of calls.
+func newFundedEngine(m Meter) (*Engine, Deps) {
+	deps := newDeps(fakeLease(true), m)
 	deps.Index.PutAccount(toksta.Account{ID: "acct_1", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40, PurchasedCredits: 1 << 40}})
 	deps.Index.PutAccount(toksta.Account{ID: "acct_poor", Plan: "BUILD", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 1 << 40}})
 	deps.Index.PutGrant(digest("poor"), "acct_poor", toksta.Grant{KeyID: "key_poor"})
 	return New(deps), deps
 }
 
-// Guarantee: a decision of any kind leaves the garbage collector nothing to
-// do, so its time does not grow with the traffic.
+// Guarantee: a decision of any kind allocates no memory, so garbage collection does not slow it
+// down under load.
 func TestVerifyAllocatesNothing(t *testing.T) {
-	e, _ := metered(t)
+	e, _ := newMeteredEngine(t)
 	for name, c := range map[string]struct {
 		call toksta.Call
 		want toksta.Code
@@ -70,7 +70,7 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 
 const secret = "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// BenchmarkSHA256 is the yardstick: what hashing a secret alone costs.
+// BenchmarkSHA256 measures the hash of a secret, for comparison.
 func BenchmarkSHA256(b *testing.B) {
 	b.ReportAllocs()
 	text := []byte(secret)
@@ -79,10 +79,10 @@ func BenchmarkSHA256(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify is a whole decision with the real journal, and how many
-// times longer it takes than hashing the secret does.
+// BenchmarkVerify measures a decision with a real journal, also in multiples of the time to hash
+// the secret.
 func BenchmarkVerify(b *testing.B) {
-	e, _ := metered(b)
+	e, _ := newMeteredEngine(b)
 	ctx := context.Background()
 	for name, c := range map[string]toksta.Call{
 		"admitted": call("live", free), "billed": call("live", search), "unknown": call("typo", free), "scope": call("narrow", search),
@@ -99,8 +99,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// hashTime measures a SHA-256 of the secret, in nanoseconds, next to what is
-// compared with it.
+// hashTime returns the time of a SHA-256 of the secret in nanoseconds, measured just before the
+// compared code.
 func hashTime() float64 {
 	const rounds = 200_000
 	text, start := []byte(secret), time.Now()

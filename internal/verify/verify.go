@@ -1,12 +1,10 @@
-// Package verify is the request path's one decision, in the contract's order:
-// this node's right to speak, the key, its rights, its rate, its credits; then
-// the count.
+// Package verify makes the decision of the request path, in the order of the contract: the lease of
+// this node, the key, its rights, its rate, its credits. Then it counts the call.
 //
-// It stands between httpauth, which knows headers, and the station that
-// answers. It waits for no network unless the limiter is a shared one and, unless
-// the meter is strict, for no disk but when a journal is full; it takes no lock
-// but those of one account's window, balance and count, allocates nothing for a
-// slot that exists, and never sees a secret.
+// It follows the parsing of the credential and precedes the handler of the route. Verify does no
+// network I/O, except to Redis when rate limits are shared, and no disk I/O, except when a journal
+// segment is full or the meter is strict. It locks only the window, the balance and the count of
+// one account, allocates no memory for an existing slot, and never sees a secret.
 package verify
 
 import (
@@ -21,22 +19,23 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Lease says whether this node may still vouch for keys.
+// Lease reports whether this node holds a valid lease, without which it must not decide.
 type Lease interface {
 	Valid(now time.Time) bool
 }
 
-// Meter makes an event part of the usage for good before it returns nil.
+// Meter counts calls. Once Count has returned nil, the increment is part of the usage.
 type Meter interface {
 	Count(meter.Increment) error
 }
 
-// Limiter takes a call from its windows and returns what is left, or refuses it.
+// Limiter takes a call from its windows. It returns the remaining calls and whether the call is
+// admitted.
 type Limiter interface {
 	Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool)
 }
 
-// Deps are the stations of the path. All are required.
+// Deps are the dependencies of an Engine. All are required.
 type Deps struct {
 	Lease   Lease
 	Index   *index.Index
@@ -45,15 +44,14 @@ type Deps struct {
 	Meter   Meter
 }
 
-// Engine decides calls, from any number of goroutines. It is the
-// admit.Engine of a node.
+// Engine decides calls. It implements admit.Engine and is safe for concurrent use.
 type Engine struct{ deps Deps }
 
-// New returns an engine over d.
+// New returns an engine with the dependencies d.
 func New(d Deps) *Engine { return &Engine{d} }
 
-// Verify decides c now and counts it when its key is known. An admitted
-// decision holds the route's credits: whoever answers the call settles it.
+// Verify decides c and counts it if its key is known. An admitted decision holds the credits of the
+// route; the caller must call Settle for it.
 func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
@@ -68,18 +66,18 @@ func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d.Standing = standing
 	d.Principal = principal(&grant, standing)
 	if d.Rejection = toksta.Authorize(&grant, standing, &c); d.Admitted() {
-		e.take(&d, &grant, &c)
+		e.takeRateAndCredits(&d, &grant, &c)
 	}
-	e.count(&d, &c)
+	e.countDecision(&d, &c)
 	return d
 }
 
-// count counts the decision. A call that cannot be counted is not admitted; a
-// refusal stands even so.
-func (e *Engine) count(d *toksta.Decision, c *toksta.Call) {
-	event := newEvent(d, c)
-	event.Calls, event.Reason = 1, d.Reason
-	if err := e.deps.Meter.Count(event); err == nil || d.Rejected() {
+// countDecision counts the decision. If an admitted call cannot be counted, it is rejected. A
+// rejection does not change.
+func (e *Engine) countDecision(d *toksta.Decision, c *toksta.Call) {
+	inc := newIncrement(d, c)
+	inc.Calls, inc.Reason = 1, d.Reason
+	if err := e.deps.Meter.Count(inc); err == nil || d.Rejected() {
 		return
 	}
 	e.deps.Book.Settle(d.Standing, d.Hold, 0, c.Now)
@@ -87,9 +85,8 @@ func (e *Engine) count(d *toksta.Decision, c *toksta.Call) {
 	d.Rejection = toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonNotCounted}
 }
 
-// take spends what an authorized call costs: one call of the windows, then
-// the credits of its route.
-func (e *Engine) take(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
+// takeRateAndCredits takes a call from the rate windows and holds the credits of the route.
+func (e *Engine) takeRateAndCredits(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
 	w := ratelimit.Window{Account: d.Standing.Account.ID, AccountLimit: d.Standing.PerMinute, Key: g.KeyID}
 	if g.Limits != nil {
 		w.KeyLimit = g.Limits.PerMinute
@@ -106,9 +103,9 @@ func (e *Engine) take(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
 	d.Hold = c.Route.Credits
 }
 
-// Settle charges an admitted call what it came to, 0 when it failed, releases
-// its hold and returns how it was paid. For a refused decision it does
-// nothing. It must be called once for each admitted one.
+// Settle releases the hold of an admitted call, charges the given credits (0 if the call failed)
+// and returns the charge. It must be called once for each admitted decision, and does nothing for a
+// rejected one.
 func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge {
 	if d.Rejected() || d.Hold == 0 && credits == 0 {
 		return toksta.Charge{}
@@ -116,12 +113,12 @@ func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta
 	charge, at := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)
 	d.Hold = 0
 	if charge.Credits > 0 {
-		event := newEvent(d, &c)
-		event.Charge, event.Now = charge, at
-		// The call went into the same slot, so this fails only when the hour
-		// turned and the disk filled up meanwhile, or the meter closed. The
-		// answer is on its way by then: its credits are missing from the usage.
-		_ = e.deps.Meter.Count(event)
+		inc := newIncrement(d, &c)
+		inc.Charge, inc.Now = charge, at
+		// The slot of the call exists, so counting the charge fails only if the hour changed and the disk
+		// is full, or if the meter is closed. It is then too late to reject the call, and the usage lacks
+		// the charge.
+		_ = e.deps.Meter.Count(inc)
 	}
 	return charge
 }
@@ -134,8 +131,9 @@ func principal(g *toksta.Grant, s *toksta.Standing) toksta.Principal {
 	return p
 }
 
-// newEvent is a call's slot and last use, with nothing to add to it yet.
-func newEvent(d *toksta.Decision, c *toksta.Call) meter.Increment {
+// newIncrement returns an increment for the slot and the last use of a call, without calls and
+// charge.
+func newIncrement(d *toksta.Decision, c *toksta.Call) meter.Increment {
 	return meter.Increment{
 		AccountID: d.Principal.AccountID,
 		KeyID:     d.Principal.KeyID,

@@ -19,20 +19,20 @@ import (
 
 var now = time.Date(2026, 5, 20, 10, 0, 30, 0, time.UTC)
 
-// leased is a lease that holds or does not.
-type leased bool
+// fakeLease is a lease with a fixed state.
+type fakeLease bool
 
-func (l leased) Valid(time.Time) bool { return bool(l) }
+func (l fakeLease) Valid(time.Time) bool { return bool(l) }
 
-// tally is a meter in memory.
-type tally struct {
-	events []meter.Increment
-	err    error
+// memMeter is a meter in memory.
+type memMeter struct {
+	increments []meter.Increment
+	err        error
 }
 
-func (m *tally) Count(e meter.Increment) error {
+func (m *memMeter) Count(e meter.Increment) error {
 	if m.err == nil {
-		m.events = append(m.events, e)
+		m.increments = append(m.increments, e)
 	}
 	return m.err
 }
@@ -43,10 +43,10 @@ var (
 	workspace = &toksta.Route{Operation: "listCampaigns", Family: "workspace"}
 )
 
-// node is a whole engine with one account and its keys.
+// node is an engine with one account and its keys.
 type node struct {
 	*Engine
-	meter *tally
+	meter *memMeter
 }
 
 func digest(name string) toksta.Digest { return sha256.Sum256([]byte(name)) }
@@ -55,9 +55,9 @@ func call(key string, r *toksta.Route) toksta.Call {
 	return toksta.Call{Digest: digest(key), Route: r, Now: now, Addr: netip.MustParseAddr("192.0.2.1"), Agent: "test"}
 }
 
-// newDeps is an account of 4 credits and 5 calls a minute with the keys
-// "live", "narrow" (2 calls a minute, job only), "slow" (1 call a minute) and
-// "dead", and an orphan whose account is not known.
+// newDeps returns dependencies with an account of 4 credits and 5 calls per minute. Its keys are
+// "live", "narrow" (family job only), "slow" (1 call per minute) and "dead" (revoked). The account
+// of the key "orphan" is unknown.
 func newDeps(l Lease, m Meter) Deps {
 	x := index.New(&toksta.Catalog{
 		Plans:    []toksta.Plan{{ID: "BUILD", API: toksta.APIAlways, Families: []toksta.Family{"data", "job"}, IncludedCredits: 4}},
@@ -75,13 +75,13 @@ func newDeps(l Lease, m Meter) Deps {
 }
 
 func newNode() node {
-	m := &tally{}
-	return node{New(newDeps(leased(true), m)), m}
+	m := &memMeter{}
+	return node{New(newDeps(fakeLease(true), m)), m}
 }
 
-// Guarantee: each call gets the contract's code and reason in the contract's
-// order, carries the principal as soon as its key is known, and is counted
-// once under that reason; an unknown key is nobody's and counted nowhere.
+// Guarantee: each call gets the code and reason of the contract, in the order of the contract. As
+// soon as its key is known, the decision has the principal, and the call is counted once under the
+// reason. Calls of unknown keys are not counted.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -120,28 +120,28 @@ func TestVerify(t *testing.T) {
 					Reason: c.want.Reason, Calls: 1, Now: now, Addr: netip.MustParseAddr("192.0.2.1"), Agent: "test",
 				}}
 			}
-			if diff := cmp.Diff(want, n.meter.events, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
-				t.Errorf("events (-want +got):\n%s", diff)
+			if diff := cmp.Diff(want, n.meter.increments, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Errorf("increments (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// Guarantee: our own outage is a 503, never a 401, and touches nothing.
-func TestWithoutALease(t *testing.T) {
+// Guarantee: without a lease the response is 503, never 401, and no call is counted.
+func TestWithoutLease(t *testing.T) {
 	t.Parallel()
-	m := &tally{}
-	e := New(newDeps(leased(false), m))
+	m := &memMeter{}
+	e := New(newDeps(fakeLease(false), m))
 	for _, key := range []string{"live", "typo", "dead"} {
 		d := e.Verify(t.Context(), call(key, search))
-		if want := (toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}); d.Rejection != want || d.Principal.KeyID != "" || len(m.events) > 0 {
-			t.Errorf("%s: %+v, %d events", key, d, len(m.events))
+		if want := (toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}); d.Rejection != want || d.Principal.KeyID != "" || len(m.increments) > 0 {
+			t.Errorf("%s: %+v, %d increments", key, d, len(m.increments))
 		}
 	}
 }
 
-// Guarantee: 401s and 403s leave a customer's window alone, the limit is the
-// account's over all its keys, and a 429 takes no credits.
+// Guarantee: a 401 or 403 uses no call of a window, the limit of the account applies to all its
+// keys, and a 429 uses no credits.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	n := newNode()
@@ -172,15 +172,15 @@ func TestRateLimit(t *testing.T) {
 		}
 	}
 	if d := n.Verify(t.Context(), call("live", search)); d.Hold != 0 || d.Reason != toksta.ReasonRateLimited {
-		t.Errorf("a refused call: %+v", d)
+		t.Errorf("a rejected call: %+v", d)
 	}
-	if last := n.meter.events[len(n.meter.events)-1]; last.Reason != toksta.ReasonRateLimited || last.Calls != 1 {
+	if last := n.meter.increments[len(n.meter.increments)-1]; last.Reason != toksta.ReasonRateLimited || last.Calls != 1 {
 		t.Errorf("a 429 is counted as %+v", last)
 	}
 }
 
-// Guarantee: credits are promised to one call at a time, charged once and
-// only for what was delivered, and a charge is not a second call.
+// Guarantee: credits are held for one call at a time, charged once and only for a successful call,
+// and a charge does not count as a second call.
 func TestCredits(t *testing.T) {
 	t.Parallel()
 	n := newNode()
@@ -195,13 +195,13 @@ func TestCredits(t *testing.T) {
 	}
 	n.Settle(&second, c, 0) // its upstream failed
 	if got := n.Settle(&third, c, 2); got != (toksta.Charge{}) {
-		t.Errorf("a refused call is charged %+v", got)
+		t.Errorf("a rejected call is charged %+v", got)
 	}
 	if d := n.Verify(t.Context(), c); d.Rejected() {
-		t.Errorf("released credits are refused: %v", d.Rejection)
+		t.Errorf("a call is rejected although credits were released: %v", d.Rejection)
 	}
 	var calls, charged int64
-	for _, e := range n.meter.events {
+	for _, e := range n.meter.increments {
 		calls += e.Calls
 		charged += e.Charge.Credits
 		if e.Charge.Credits > 0 && (e.Reason != "" || e.CostKey != "creator_search" || !e.Now.Equal(now)) {
@@ -213,18 +213,18 @@ func TestCredits(t *testing.T) {
 	}
 }
 
-// Guarantee: no call is admitted that the usage would not show, and its
-// credits are free again; a refusal stays what it is.
-func TestMeterFails(t *testing.T) {
+// Guarantee: a call that cannot be counted is rejected and its credits are released. Another
+// rejection keeps its code.
+func TestMeterFailure(t *testing.T) {
 	t.Parallel()
-	m := &tally{err: errors.New("disk full")}
-	e := New(newDeps(leased(true), m))
+	m := &memMeter{err: errors.New("disk full")}
+	e := New(newDeps(fakeLease(true), m))
 	for range 3 {
 		if d := e.Verify(t.Context(), call("live", search)); d.Code != toksta.CodeUnavailable || d.Reason != toksta.ReasonNotCounted || d.Hold != 0 {
 			t.Fatalf("%+v", d)
 		}
 	}
 	if d := e.Verify(t.Context(), call("dead", search)); d.Code != toksta.CodeUnauthorized {
-		t.Errorf("a dead key: %+v", d.Rejection)
+		t.Errorf("a revoked key: %+v", d.Rejection)
 	}
 }
