@@ -22,7 +22,8 @@ const defaultLease = 10 * time.Second
 // link is the way from this process to a PostgreSQL server, which the
 // connections of all pools share. A firewall or a switch that loses its state
 // usually drops all of them in silence, so what one connection finds out counts
-// for the others. Its methods are safe for concurrent use.
+// for the others (docs/decisions/0019-limit-database-calls.md). Its methods are
+// safe for concurrent use.
 type link struct {
 	// The limits follow from the lease, so that a change ends within two.
 	connect time.Duration // to connect, over all servers of the URL
