@@ -40,12 +40,12 @@ deps: ## Install programs that the tests use: databases, a browser
 .PHONY: bench
 bench: ## Measure the request path, and nodes with a million keys
 	go test -run '^$$' -bench . -benchmem $(PKG)
-	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^Test(MillionKeys|JoinUnderLoad)$$' -v ./internal/app
+	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^Test(MillionKeys|JoinUnderLoad)$$' -v ./test/scale
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionActiveKeys$$' -v ./internal/meter
 
 .PHONY: soak
 soak: deps ## Kill and restart nodes under load for SOAK (10m), then check every guarantee
-	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -p 1 -run '^TestSoak' -v ./internal/app ./internal/rig ./internal/meter
+	TOKSTA_SOAK=$(SOAK) go test -count=1 -timeout 0 -p 1 -run '^TestSoak' -v ./test/e2e ./internal/rig ./internal/meter
 
 .PHONY: lint
 lint: ## Check the format, run vet and staticcheck

@@ -79,10 +79,12 @@ var rooms = map[string][]string{
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"sdk/toksta"},
 
-	"internal/demo":     {"sdk/toksta", "sdk/client"},
-	"internal/app":      {"*"},
-	"internal/archtest": {},
-	"cmd/toksta":        {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
+	"internal/demo": {"sdk/toksta", "sdk/client"},
+	"internal/app":  {"*"},
+	// Runs whole servers for the tests in test/e2e and test/scale.
+	"internal/app/apptest": {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},
+	"internal/archtest":    {},
+	"cmd/toksta":           {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
 	// The protocol played through in a model of many nodes and bad networks.
 	"internal/simulate": {},

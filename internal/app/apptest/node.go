@@ -1,0 +1,111 @@
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/app"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/demo"
+	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/sdk/client"
+)
+
+// Node is a server in the process of the test, with the demo's back end as upstream.
+type Node struct {
+	App  *app.App
+	URL  string // of the public listener
+	Data string // directory
+	Log  *Log
+}
+
+// Start runs a node until t ends. Each alter changes its configuration beforehand.
+func Start(t *testing.T, alter ...func(*config.Config)) *Node {
+	t.Helper()
+	upstream := httptest.NewServer(demo.Upstream())
+	t.Cleanup(upstream.Close)
+	n := &Node{Data: t.TempDir(), Log: &Log{}}
+	c := Config(n.Data, upstream.URL)
+	for _, f := range alter {
+		f(&c)
+	}
+	a, err := app.New(t.Context(), c, app.Options{Version: "test", Log: telemetry.NewLog(n.Log, slog.LevelInfo)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("the node stopped with: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the node did not stop")
+		}
+	})
+	n.App, n.URL = a, "http://"+a.Addr("public")
+	return n
+}
+
+// StartCluster runs three nodes on one database until t ends.
+func StartCluster(t *testing.T, database string, alter ...func(*config.Config)) (nodes []*Node) {
+	t.Helper()
+	for i := range 3 {
+		own := func(c *config.Config) { c.Store.URL, c.Node.Name = database, "node "+strconv.Itoa(i) }
+		nodes = append(nodes, Start(t, append(alter, own)...))
+	}
+	return nodes
+}
+
+// Config returns the default configuration on free ports, with its files in the
+// directory data and each upstream at the URL upstream.
+func Config(data, upstream string) config.Config {
+	c := config.Default()
+	c.Data = data
+	c.Store.URL = "sqlite:" + filepath.Join(data, "toksta.db")
+	c.Meter.Dir = filepath.Join(data, "meter")
+	c.Listen.Public = "127.0.0.1:0"
+	c.Listen.Private = filepath.Join(data, "toksta.sock")
+	for name, u := range c.Upstreams {
+		u.URL = upstream
+		c.Upstreams[name] = u
+	}
+	return c
+}
+
+// Socket returns the path of the operator socket.
+func (n *Node) Socket() string { return filepath.Join(n.Data, "toksta.sock") }
+
+// Operator returns a client of the operator socket.
+func (n *Node) Operator() *client.Client { return client.New(n.Socket()) }
+
+// Log is a log that a test can read while the node writes it.
+type Log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends p to the log.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// Bytes returns a copy of the log.
+func (l *Log) Bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.b.Bytes())
+}

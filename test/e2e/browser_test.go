@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+)
+
+// The main job works for a person in a real browser, with JavaScript, without
+// it and with the keyboard alone; and afterwards neither a secret nor a
+// password is anywhere on disk, in the logs or in an argument.
+func TestBrowser(t *testing.T) {
+	dir := browserTests(t)
+	binary := filepath.Join(t.TempDir(), "toksta")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/toksta/toksta/cmd/toksta").CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	n := apptest.Start(t, func(c *config.Config) { c.Signup.Policy = "open" })
+
+	run := exec.Command("node", "journey.mjs")
+	run.Dir = dir
+	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL, "TOKSTA_BIN="+binary, "TOKSTA_SOCKET="+filepath.Join(n.Data, "toksta.sock"))
+	out, err := run.CombinedOutput()
+	secrets := []string{"a long sentence that nobody guesses"}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		if secret, ok := strings.CutPrefix(lines.Text(), "secret "); ok {
+			secrets = append(secrets, secret)
+			continue
+		}
+		t.Log(lines.Text())
+	}
+	if err != nil {
+		t.Fatalf("the journeys failed: %v", err)
+	}
+	if len(secrets) < 7 {
+		t.Fatalf("the journeys told %d secrets, want 6 and the password", len(secrets))
+	}
+	absent(t, n, secrets)
+}
+
+// Every page can be read and used by everybody, also those that no journey
+// reaches: axe finds no violation in light and dark, at 320 and 1280 pixels.
+func TestBrowserStories(t *testing.T) {
+	dir, pages := browserTests(t), t.TempDir()
+	tell := exec.Command("go", "test", "-count=1", "-run", "^TestStorybook$", "github.com/toksta/toksta/internal/web/page")
+	tell.Env = append(os.Environ(), "STORYBOOK_OUT="+pages)
+	if out, err := tell.CombinedOutput(); err != nil {
+		t.Fatalf("write the storybook: %v\n%s", err, out)
+	}
+	run := exec.Command("node", "stories.mjs", pages)
+	run.Dir = dir
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the pages failed: %v", err)
+	}
+}
+
+// browserTests returns the folder of the journeys, once what they need is
+// there. Where it cannot be, the test is skipped, or fails when nothing may
+// be skipped.
+func browserTests(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join("..", "browser")
+	missing := ""
+	if _, err := exec.LookPath("node"); err != nil {
+		missing = "node"
+	}
+	if _, err := os.Stat("/usr/bin/chromium"); err != nil && os.Getenv("TOKSTA_CHROMIUM") == "" {
+		missing = "chromium"
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "playwright-core")); err != nil {
+		missing = "test/browser/node_modules"
+	}
+	if missing == "" {
+		return dir
+	}
+	message := "the browser tests need " + missing + ": run `make deps`"
+	if os.Getenv("TOKSTA_TEST_REQUIRE") == "1" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}
+
+// absent searches everything that the node wrote, byte for byte.
+func absent(t *testing.T, n *apptest.Node, secrets []string) {
+	t.Helper()
+	places := map[string][]byte{"the log": n.Log.Bytes()}
+	if b, err := os.ReadFile("/proc/self/cmdline"); err == nil {
+		places["the arguments"] = b
+	}
+	err := filepath.WalkDir(n.Data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		places[path], err = os.ReadFile(path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for place, content := range places {
+		for _, secret := range secrets {
+			if bytes.Contains(content, []byte(secret)) {
+				t.Errorf("%s holds %q", place, secret)
+			}
+		}
+		found = found || bytes.Contains(content, []byte("fjordlight.example"))
+	}
+	if !found {
+		t.Error("the search found no e-mail address either: it looks in the wrong places")
+	}
+}

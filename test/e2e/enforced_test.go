@@ -1,0 +1,341 @@
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// unlogged are the ways in that change no right of any key, so that there is
+// nothing to wait for. Of these only signing in writes to the change log.
+var unlogged = map[string]string{
+	"accounts/list": "reads", "accounts/show": "reads", "keys/list": "reads", "keys/show": "reads",
+	"events/list": "reads", "events/show": "reads", "events/replay": "messages to the vendor", "events/test": "a message to the vendor",
+	"mail/test": "a message to a person", "usage/table": "reads", "export/status": "reads",
+	"credits/reserve": "exact in the store", "credits/settle": "exact in the store", "credits/refund": "exact in the store",
+	"credits/entries": "reads", "credits/reservations": "reads", "credits/verify": "reads",
+	"audit": "reads", "usage": "reads", "usage/by": "reads", "nodes": "reads", "health": "reads",
+	"POST /signin": "a browser's session and its record", "POST /signout": "a browser's session",
+	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
+}
+
+// Every way to change anything returns only once a node that is slow has
+// applied the change. A route that is in neither table fails: whoever adds one
+// decides here whether it changes rights.
+func TestEveryChangeIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	n := apptest.Start(t, func(c *config.Config) { c.Signup.Policy = "open" })
+	v := newVisit(t, n)
+	changes := v.changes()
+	known := map[string]bool{}
+	for _, c := range changes {
+		known[c.route] = true
+	}
+	for _, route := range registered(t) {
+		if !known[route] && unlogged[route] == "" {
+			t.Errorf("%s: is it waited for? Put it into a table of this test", route)
+		}
+	}
+	slow := newLaggard(t, filepath.Join(n.Data, "toksta.db"))
+	for _, c := range changes {
+		t.Run(c.route, func(t *testing.T) { slow.enforced(t, c.call) })
+	}
+}
+
+// registered are the routes in the source of the operator API and of the
+// pages' forms.
+func registered(t *testing.T) (routes []string) {
+	t.Helper()
+	for _, path := range []string{"../../internal/operator/operator.go", "../../internal/web/pages.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(routes)
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			for _, argument := range call.Args[:min(2, len(call.Args))] {
+				literal, ok := argument.(*ast.BasicLit)
+				if !ok || literal.Kind != token.STRING {
+					continue
+				}
+				route, _ := strconv.Unquote(literal.Value)
+				handler, _ := call.Fun.(*ast.Ident)
+				if strings.HasPrefix(route, "POST ") || handler != nil && handler.Name == "handle" {
+					routes = append(routes, route)
+				}
+			}
+			return true
+		})
+		if len(routes) < before+8 {
+			t.Fatalf("%s registers %q: the test does not see them all", path, routes[before:])
+		}
+	}
+	return routes
+}
+
+// laggard is a second node: a row that applies what it is told to, when it is
+// told to.
+type laggard struct{ db *sql.DB }
+
+func newLaggard(t *testing.T, path string) laggard {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	const join = `INSERT INTO nodes (id, epoch, incarnation, version, applied, lease, keys, seen_at)
+		SELECT 'slow', '1', incarnation, '', (SELECT seq FROM clock), 3600000, 0, 0 FROM cluster`
+	if _, err := db.ExecContext(t.Context(), join); err != nil {
+		t.Fatal(err)
+	}
+	// Or the node's stop would wait for it.
+	t.Cleanup(func() { _, _ = db.ExecContext(context.Background(), `DELETE FROM nodes WHERE id = 'slow'`) })
+	return laggard{db}
+}
+
+func (l laggard) seq(t *testing.T) (seq int64) {
+	t.Helper()
+	if err := l.db.QueryRowContext(t.Context(), `SELECT seq FROM clock`).Scan(&seq); err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+func (l laggard) apply(t *testing.T) {
+	t.Helper()
+	if _, err := l.db.ExecContext(t.Context(), `UPDATE nodes SET applied = (SELECT seq FROM clock) WHERE id = 'slow'`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// enforced fails unless call changes something and returns after the laggard
+// has applied it, not before.
+func (l laggard) enforced(t *testing.T, call func() error) {
+	t.Helper()
+	before, done := l.seq(t), make(chan error, 1)
+	go func() { done <- call() }()
+	patience := time.After(20 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for l.seq(t) == before {
+		select {
+		case err := <-done:
+			t.Fatalf("returned %v and changed nothing", err)
+		case <-patience:
+			t.Fatal("nothing changed")
+		case <-tick.C:
+		}
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("returned %v while a node had not applied the change", err)
+	case <-time.After(70 * time.Millisecond):
+	}
+	l.apply(t)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-patience:
+		t.Fatal("did not return though every node has applied the change")
+	}
+}
+
+// visit is an account with keys, its member signed in, and its operator.
+type visit struct {
+	t       *testing.T
+	n       *apptest.Node
+	api     *client.Client
+	browser *http.Client
+	account toksta.AccountID
+	keys    []toksta.KeyID
+}
+
+// password of the visit's member.
+const password = "a long sentence that nobody guesses"
+
+func newVisit(t *testing.T, n *apptest.Node) *visit {
+	t.Helper()
+	jar, _ := cookiejar.New(nil)
+	v := &visit{
+		t: t, n: n, api: client.New(filepath.Join(n.Data, "toksta.sock")),
+		browser: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+	made, err := v.api.CreateAccount(t.Context(), client.CreateAccountRequest{Name: "Acme", Plan: "API_BUILD", Status: "active"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.account = made.Account.ID
+	for i := range 7 {
+		v.keys = append(v.keys, apptest.NewKey(t, v.api, v.account, fmt.Sprint("key ", i)).Key.ID)
+	}
+	if err := v.addMember("ada@fjordlight.example"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.post("/signin", "email", "ada@fjordlight.example", "password", password); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (v *visit) addMember(email string) error {
+	_, err := v.api.AddMember(v.t.Context(), client.AddMemberRequest{
+		AccountRef: v.ref(), Email: email, Name: "Ada", Password: password,
+	})
+	return err
+}
+
+func (v *visit) ref() client.AccountRef { return client.AccountRef{Account: v.account} }
+
+func (v *visit) key(i int) client.KeyRef { return client.KeyRef{Key: v.keys[i]} }
+
+// post sends a form of name and value pairs.
+func (v *visit) post(path string, pairs ...string) error {
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	r, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, v.n.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := v.browser.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 400 || strings.HasPrefix(res.Header.Get("Location"), "/signin") {
+		return fmt.Errorf("%s: %d, to %q", path, res.StatusCode, res.Header.Get("Location"))
+	}
+	return nil
+}
+
+// page is the address of a key's page.
+func (v *visit) page(i int, verb string) string {
+	return "/account/keys/" + string(v.keys[i]) + "/" + verb
+}
+
+// change is one way to change something.
+type change struct {
+	route string
+	call  func() error
+}
+
+// changes are all of them, in an order in which each has something to do.
+func (v *visit) changes() []change {
+	ctx := v.t.Context()
+	scopes := []toksta.Family{"job"}
+	digest := sha256.Sum256([]byte("imported"))
+	return []change{
+		{"accounts/create", func() error {
+			_, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Other"})
+			return err
+		}},
+		{"accounts/rename", func() error {
+			_, err := v.api.RenameAccount(ctx, client.RenameAccountRequest{AccountRef: v.ref(), Name: "Acme & Co"})
+			return err
+		}},
+		{"accounts/invite", func() error {
+			_, err := v.api.Invite(ctx, client.InviteRequest{Account: v.account})
+			return err
+		}},
+		{"accounts/add-member", func() error { return v.addMember("grace@fjordlight.example") }},
+		{"keys/create", func() error {
+			_, err := v.api.CreateKey(ctx, client.CreateKeyRequest{Account: v.account, Name: "new"})
+			return err
+		}},
+		{"keys/rename", func() error {
+			_, err := v.api.RenameKey(ctx, client.RenameKeyRequest{KeyRef: v.key(0), Name: "renamed"})
+			return err
+		}},
+		{"keys/set-limits", func() error {
+			_, err := v.api.SetKeyLimits(ctx, client.SetLimitsRequest{KeyRef: v.key(0), Scopes: &scopes})
+			return err
+		}},
+		{"keys/rotate", func() error {
+			_, err := v.api.RotateKey(ctx, client.RotateKeyRequest{KeyRef: v.key(0)})
+			return err
+		}},
+		{"keys/revoke", func() error {
+			_, err := v.api.RevokeKey(ctx, v.key(0))
+			return err
+		}},
+		{"keys/import", func() error {
+			_, err := v.api.ImportKeys(ctx, client.ImportRequest{Rows: []client.ImportRow{
+				{Digest: hex.EncodeToString(digest[:]), Account: v.account, Name: "imported"},
+			}})
+			return err
+		}},
+		{"POST /account/keys", func() error {
+			return v.post("/account/keys", "token", rand.Text(), "name", "by page", "scope", "all", "expires", "never")
+		}},
+		{"POST /account/keys/{id}/edit", func() error { return v.post(v.page(1, "edit"), "name", "by page too") }},
+		{"POST /account/keys/{id}/rotate", func() error { return v.post(v.page(2, "rotate"), "token", rand.Text(), "generation", "1") }},
+		{"POST /account/keys/{id}/revoke", func() error { return v.post(v.page(2, "revoke"), "name", "key 2") }},
+		{"keys/revoke-many", func() error {
+			_, err := v.api.RevokeKeys(ctx, client.RevokeManyRequest{Keys: v.keys[3:5]})
+			return err
+		}},
+		{"credits/top-up", func() error {
+			_, err := v.api.TopUpCredits(ctx, client.PurchaseRequest{AccountRef: v.ref(), Credits: 100, IdempotencyKey: "bought"})
+			return err
+		}},
+		{"credits/adjust", func() error {
+			_, err := v.api.AdjustCredits(ctx, client.PurchaseRequest{
+				AccountRef: v.ref(), Credits: -10, Reason: "a test", IdempotencyKey: "given back",
+			})
+			return err
+		}},
+		{"accounts/set-entitlement", func() error {
+			_, err := v.api.SetEntitlement(ctx, client.SetEntitlementRequest{AccountRef: v.ref(), Name: "api_access_enabled", Value: "false"})
+			return err
+		}},
+		{"accounts/set-status", func() error {
+			_, err := v.api.SetStatus(ctx, client.SetStatusRequest{AccountRef: v.ref(), Status: "past_due"})
+			return err
+		}},
+		{"accounts/set-plan", func() error {
+			_, err := v.api.SetPlan(ctx, client.SetPlanRequest{AccountRef: v.ref(), Plan: "FREE"})
+			return err
+		}},
+		{"POST /account/security/password", func() error {
+			return v.post("/account/security/password", "current", password, "password", password+" now")
+		}},
+		{"POST /signup", func() error {
+			return v.post("/signup", "name", "Bob", "email", "bob@fjordlight.example", "password", password)
+		}},
+		{"accounts/set-password", func() error {
+			detail, err := v.api.Account(ctx, v.ref())
+			if err != nil {
+				return err
+			}
+			return v.api.SetPassword(ctx, client.SetPasswordRequest{Member: detail.Members[0].ID, Password: password + " again"})
+		}},
+	}
+}

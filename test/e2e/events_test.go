@@ -1,0 +1,245 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/mail/mailtest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// signing is what the vendor of these tests shares with the server.
+const signing = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
+
+// vendor is a back office that keeps the webhooks it could verify.
+type vendor struct {
+	url string
+	mu  sync.Mutex
+	got []client.Webhook
+	bye bool // answers 410
+}
+
+func newVendor(t *testing.T) *vendor {
+	v := &vendor{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		webhook, err := client.VerifyWebhook(r.Header, body, time.Now(), signing)
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.bye {
+			w.WriteHeader(http.StatusGone)
+			return
+		}
+		v.got = append(v.got, webhook)
+	}))
+	t.Cleanup(server.Close)
+	v.url = server.URL
+	return v
+}
+
+func (v *vendor) refuses(bye bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.bye = bye
+}
+
+// heard returns the kinds of what arrived, in order.
+func (v *vendor) heard() (kinds []toksta.EventKind) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, w := range v.got {
+		kinds = append(kinds, w.Kind)
+	}
+	return kinds
+}
+
+// tells makes a configuration that tells the vendor, and soon.
+func (v *vendor) tells(c *config.Config) {
+	c.Webhooks = map[string]config.Webhook{"billing": {URL: v.url, Secret: signing}}
+	c.Events = config.Events{LowBalance: 10, LowPurchased: 10, LimitHits: 30}
+	c.Meter.FlushInterval = 100 * time.Millisecond
+}
+
+// waitsFor waits until exactly these have arrived.
+func (v *vendor) waitsFor(t *testing.T, want ...toksta.EventKind) {
+	t.Helper()
+	apptest.Eventually(t, "the vendor does not hear of it", func() bool { return len(v.heard()) >= len(want) })
+	if diff := cmp.Diff(want, v.heard()); diff != "" {
+		t.Fatalf("(-want +heard)\n%s", diff)
+	}
+}
+
+// Guarantee: while a customer spends the last credits on a whole node, the
+// vendor hears that they are low, then that they are gone, then that a limit is
+// hit often, each exactly once and signed; the customer reads the same by mail;
+// and the secret is in no log.
+func TestVendorIsTold(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	post := mailtest.Start(t, mailtest.Options{})
+	n := apptest.Start(t, v.tells, func(c *config.Config) {
+		c.Mail = config.Mail{Server: post.Addr, TLS: "none", From: "Acme <keys@acme.example>"}
+	})
+	api := n.Operator()
+	owner := apptest.NewAccount(t, api, "Spender")
+	ref := client.AccountRef{Account: owner}
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := api.AddMember(t.Context(), client.AddMemberRequest{
+		AccountRef: ref, Email: "ada@customer.example", Name: "Ada", Password: "a long sentence that nobody guesses",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apptest.Entitle(t, api, owner, "purchased_credits=+30")
+	key := apptest.NewKey(t, api, owner, "last credits").Secret
+	spend := func(calls, status int) {
+		t.Helper()
+		for range calls {
+			if got := apptest.Send(t, n.URL, "POST /v1/creators/search", key); got.Status != status {
+				t.Fatalf("%d %s", got.Status, got.Body)
+			}
+		}
+	}
+	spend(19, http.StatusOK)
+	spend(1, http.StatusOK)
+	v.waitsFor(t, toksta.EventCreditsLow)
+	spend(5, http.StatusOK)
+	lastCredit(t, n) // once this is heard, the five have been looked at
+	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted)
+	spend(5, http.StatusOK)
+	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted)
+	spend(5, http.StatusPaymentRequired)
+
+	apptest.Entitle(t, api, owner, "rate_limit_per_minute=1")
+	for range 35 {
+		apptest.Send(t, n.URL, "GET /v1/creators/7", key)
+	}
+	all := []toksta.EventKind{toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted, toksta.EventRateLimitHit}
+	v.waitsFor(t, all...)
+	var low client.CreditsData
+	if err := json.Unmarshal(v.got[0].Data, &low); err != nil || low.AccountID != owner || low.Remaining != 10 || low.Beyond != "refused" {
+		t.Errorf("%+v, %v", low, err)
+	}
+	apptest.Eventually(t, "the customer gets no mail", func() bool { return len(post.Mails()) >= 3 })
+	for i, m := range post.Mails() {
+		if m.To != "ada@customer.example" || i > 2 {
+			t.Errorf("mail %d: %+v", i, m)
+		}
+	}
+	more := apptest.NewAccount(t, api, "Later") // its flushes come after whatever would be told twice
+	other := apptest.NewKey(t, api, more, "k").Secret
+	apptest.Send(t, n.URL, "POST /v1/creators/search", other)
+	apptest.Eventually(t, "no flush", func() bool {
+		var used struct {
+			Total int64 `json:"total_calls"`
+		}
+		apptest.Usage(t, api, more, &used)
+		return used.Total > 0
+	})
+	v.waitsFor(t, all...)
+	if bytes.Contains(n.Log.Bytes(), []byte(signing[6:])) || strings.Contains(string(n.Log.Bytes()), "v1,") {
+		t.Error("the secret, or a signature, is in the log")
+	}
+}
+
+// Guarantee: an account that pays for jobs only, by reservation, is not let run
+// out unannounced.
+func TestVendorIsToldOfJobs(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	n := apptest.Start(t, v.tells)
+	api := n.Operator()
+	owner := apptest.NewAccount(t, api, "Jobs")
+	ref := client.AccountRef{Account: owner}
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Entitle(t, api, owner, "purchased_credits=+30")
+	job := client.ReserveRequest{AccountRef: ref, Family: "data", CostKey: "match", Credits: 25, IdempotencyKey: "job 1"}
+	held, err := api.ReserveCredits(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := client.CloseRequest{AccountRef: ref, Reservation: held.Reservation.ID, Credits: 25, IdempotencyKey: "job 1 done"}
+	if _, err := api.SettleCredits(t.Context(), done); err != nil {
+		t.Fatal(err)
+	}
+	v.waitsFor(t, toksta.EventCreditsLow)
+}
+
+// Guarantee: what a receiver would not take is found by the operator and comes
+// again under its own id, and the wiring can be tried without a customer.
+func TestOperatorReplays(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	n := apptest.Start(t, v.tells)
+	api := n.Operator()
+	tried, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"})
+	if err != nil || !strings.HasPrefix(tried.Outcome, "responded 200") {
+		t.Fatalf("%+v, %v", tried, err)
+	}
+	v.refuses(true)
+	if _, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"}); toksta.ErrorCode(err) != toksta.CodeUpstreamError {
+		t.Errorf("a receiver that is gone: %v", err)
+	}
+	owner := lastCredit(t, n)
+	var dead client.EventPage
+	apptest.Eventually(t, "no dead letter", func() bool {
+		dead, err = api.ListEvents(t.Context(), client.ListEventsRequest{State: "dead", Channel: "billing"})
+		return err == nil && len(dead.Events) == 1
+	})
+	letter := dead.Events[0]
+	if d := letter.Deliveries[0]; letter.AccountID != owner || letter.Kind != toksta.EventCreditsExhausted || d.Outcome != "responded 410 Gone: the receiver is gone" {
+		t.Errorf("%+v", letter)
+	}
+	v.refuses(false)
+	if _, err := api.ReplayEvents(t.Context(), client.ReplayRequest{}); toksta.ErrorCode(err) != toksta.CodeValidation {
+		t.Errorf("a replay of nothing in particular: %v", err)
+	}
+	if again, err := api.ReplayEvents(t.Context(), client.ReplayRequest{Dead: true}); err != nil || again.Due != 1 {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	v.waitsFor(t, toksta.EventTest, toksta.EventCreditsExhausted)
+	if v.got[1].ID != letter.ID {
+		t.Errorf("replayed as %s, raised as %s", v.got[1].ID, letter.ID)
+	}
+	apptest.Eventually(t, "it is not marked as delivered", func() bool {
+		shown, err := api.Event(t.Context(), client.EventRef{Event: letter.ID})
+		return err == nil && shown.Deliveries[0].State == "delivered"
+	})
+	if _, err := api.Event(t.Context(), client.EventRef{Event: "evt_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
+		t.Errorf("an event that is none: %v", err)
+	}
+}
+
+// lastCredit makes an account that spends the only credit it has.
+func lastCredit(t *testing.T, n *apptest.Node) toksta.AccountID {
+	t.Helper()
+	api := n.Operator()
+	owner := apptest.NewAccount(t, api, "Last credit")
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: client.AccountRef{Account: owner}, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Entitle(t, api, owner, "purchased_credits=+1")
+	apptest.Send(t, n.URL, "POST /v1/creators/search", apptest.NewKey(t, api, owner, "k").Secret)
+	return owner
+}

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Guarantee: whoever asks while the database is away hears that it will be
+// back and that nothing was changed, not of a fault of ours, from every door
+// that reads or changes; and all is well once it is back.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.NewDatabase(t)
+	n := apptest.Start(t, func(c *config.Config) { c.Store.URL = url })
+	api := n.Operator()
+	owner := apptest.NewAccount(t, api, "Patient")
+	secret := apptest.NewKey(t, api, owner, "live").Secret
+	browser := signIn(t, api, n.URL, owner)
+
+	server.Stop()
+	stillDecides(t, n, secret)
+	onlyBlamesTheOutage(t, api)
+	doors := map[string]func() error{
+		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.PageRequest{}); return err },
+		"change": func() error { return rename(t, api, owner, "Hasty") },
+		"top up": func() error { return topUp(t, api, owner) },
+		"usage": func() error {
+			_, err := api.Usage(t.Context(), client.UsageRequest{AccountRef: client.AccountRef{Account: owner}})
+			return err
+		},
+	}
+	for range 2 { // on the connections that broke, then without any
+		for name, call := range doors {
+			if err := call(); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	res, err := browser.Get(n.URL + "/account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" ||
+		!strings.Contains(string(page), "nothing was changed") {
+		t.Errorf("the page answers %s, %v\n%s", res.Status, err, page)
+	}
+	got := apptest.Send(t, n.URL, "GET /v1/account/usage", secret)
+	if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+		t.Errorf("a customer's usage answers %d %v", got.Status, got.Header)
+	}
+	if !strings.Contains(string(n.Log.Bytes()), "dial") {
+		t.Error("the log does not say why")
+	}
+
+	server.Resume(t)
+	apptest.Eventually(t, "no change goes through once the database is back", func() bool { return rename(t, api, owner, "Patient") == nil })
+}
+
+// stillDecides fails unless a balancer that asks /ready keeps the node while
+// its lease lasts, as the calls do that it admits.
+func stillDecides(t *testing.T, n *apptest.Node, secret string) {
+	t.Helper()
+	if got := apptest.Send(t, n.URL, "GET /ready", ""); got.Status != http.StatusOK || !strings.Contains(string(got.Body), "away") {
+		t.Errorf("/ready answers %d %s", got.Status, got.Body)
+	}
+	if got := apptest.Send(t, n.URL, "GET /v1/creators/7", secret); got.Status != http.StatusOK {
+		t.Errorf("a call under the lease answers %d", got.Status)
+	}
+}
+
+// onlyBlamesTheOutage: an operator who is told to restore a backup of a
+// database that merely does not answer loses what it holds.
+func onlyBlamesTheOutage(t *testing.T, api *client.Client) {
+	t.Helper()
+	health, err := api.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range health.Checks {
+		if failed := c.Level == client.LevelFail; failed != (c.Name == "store" || c.Name == "nodes") {
+			t.Errorf("%s: %s, %s", c.Name, c.Level, c.Detail)
+		}
+	}
+}
+
+// Guarantee: a change whose commit the database did not live to confirm is
+// not reported as undone; repeating it under its key does it once. A report whose
+// counts were lost with it is not told to repeat anything.
+func TestDatabaseLostAtCommit(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.NewDatabase(t)
+	database, _, _ := strings.Cut(strings.TrimPrefix(url, "postgres:///"), "?")
+	n := apptest.Start(t, func(c *config.Config) { c.Store.URL = url })
+	api := n.Operator()
+	owner := apptest.NewAccount(t, api, "Unsure")
+	secret := apptest.NewKey(t, api, owner, "live").Secret
+
+	// The commit reaches this disk and then waits for a standby in vain.
+	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
+	const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
+	apptest.Eventually(t, "no renewal waits for the standby", func() bool { return server.Exec(t, "postgres", waiting) > 0 })
+	const change = ` AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'clock'::regclass AND mode = 'RowExclusiveLock')`
+	outcome := make(chan error, 1)
+	go func() { outcome <- topUp(t, api, owner) }()
+	apptest.Eventually(t, "the commit waits for nothing", func() bool { return server.Exec(t, database, waiting+change) > 0 })
+	report := make(chan apptest.Response, 1)
+	go func() { report <- apptest.Send(t, n.URL, "GET /v1/account/usage", secret) }()
+	const counts = ` AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'usage'::regclass AND mode = 'RowExclusiveLock')`
+	apptest.Eventually(t, "no counts are written", func() bool { return server.Exec(t, database, waiting+counts) > 0 })
+	server.Stop()
+	if err := <-outcome; !errors.Is(err, store.ErrUncertain) {
+		t.Errorf("the change whose outcome is unknown: %v", err)
+	}
+	if got := <-report; got.Status != http.StatusServiceUnavailable || strings.Contains(string(got.Body), "epeat the request") {
+		t.Errorf("the report responds %d %s", got.Status, got.Body)
+	}
+
+	server.Resume(t)
+	server.Exec(t, "postgres", `ALTER SYSTEM RESET synchronous_standby_names`)
+	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
+	apptest.Eventually(t, "the repeat does not go through", func() bool { return topUp(t, api, owner) == nil })
+	page, err := api.CreditEntries(t.Context(), client.CreditEntriesRequest{AccountRef: client.AccountRef{Account: owner}})
+	if err != nil || len(page.Entries) != 1 {
+		t.Errorf("after the repeat: %+v, %v", page.Entries, err)
+	}
+}
+
+func rename(t *testing.T, api *client.Client, owner toksta.AccountID, name string) error {
+	_, err := api.RenameAccount(t.Context(), client.RenameAccountRequest{AccountRef: client.AccountRef{Account: owner}, Name: name})
+	return err
+}
+
+// topUp is the same purchase each time.
+func topUp(t *testing.T, api *client.Client, owner toksta.AccountID) error {
+	_, err := api.TopUpCredits(t.Context(), client.PurchaseRequest{
+		AccountRef: client.AccountRef{Account: owner}, Credits: 100, Reason: "order 1", IdempotencyKey: "order-1",
+	})
+	return err
+}

@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/sharedrate/redistest"
+	"github.com/toksta/toksta/sdk/client"
+)
+
+// Guarantee: a client that reads the structured fields learns the same as one
+// that reads the contract's own headers, admitted or refused, in the syntax of
+// the draft; and nobody meets them unless the vendor wants it.
+func TestStructuredRateFields(t *testing.T) {
+	t.Parallel()
+	on := apptest.Start(t, func(c *config.Config) { c.RateLimit.StructuredFields = true })
+	off := apptest.Start(t)
+	for name, c := range map[string]struct {
+		node  *apptest.Node
+		limit int // of the key
+		want  string
+	}{
+		"account": {on, 0, `"account"`},
+		"key":     {on, 2, `"key"`},
+		"off":     {off, 0, ""},
+	} {
+		api := c.node.Operator()
+		owner := apptest.NewAccount(t, api, name)
+		apptest.Entitle(t, api, owner, "rate_limit_per_minute=3")
+		key, err := api.CreateKey(t.Context(), client.CreateKeyRequest{Account: owner, Name: name, PerMinute: c.limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := apptest.Send(t, c.node.URL, "GET /v1/account/usage", key.Secret)
+		for _, got := range []apptest.Response{first, exhaust(t, c.node, "GET /v1/account/usage", key.Secret)} {
+			checkRateFields(t, got, c.want)
+		}
+	}
+}
+
+// checkRateFields compares the structured fields with the others; policy is
+// the name of the window, "" for no such fields.
+func checkRateFields(t *testing.T, r apptest.Response, policy string) {
+	t.Helper()
+	h := r.Header
+	exposed := strings.Contains(h.Get("Access-Control-Expose-Headers"), ", RateLimit, RateLimit-Policy")
+	if policy == "" {
+		if h.Values("RateLimit") != nil || h.Values("RateLimit-Policy") != nil || exposed {
+			t.Errorf("%d %v", r.Status, h)
+		}
+		return
+	}
+	quota := policy + ";q=" + h.Get("X-RateLimit-Limit") + ";w=60"
+	state, left, _ := strings.Cut(h.Get("RateLimit"), ";t=")
+	seconds, err := strconv.Atoi(left)
+	if h.Get("RateLimit-Policy") != quota || state != policy+";r="+h.Get("X-RateLimit-Remaining") ||
+		err != nil || seconds < 1 || seconds > 60 || !exposed || r.Status == 429 && h.Get("Retry-After") != left {
+		t.Errorf("%d %v", r.Status, h)
+	}
+}
+
+// Guarantee: a vendor whose Redis dies serves on. No caller meets an error, no
+// window begins anew, the balancer keeps the node, and the operator is told.
+func TestRedisLost(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	n := apptest.Start(t, func(c *config.Config) {
+		// So long that a busy machine does not look like a Redis that is away.
+		c.RateLimit.Redis, c.RateLimit.RedisTimeout = redis.URL(), 20*time.Second
+	})
+	api := n.Operator()
+	owner := apptest.NewAccount(t, api, "Shared")
+	apptest.Entitle(t, api, owner, "rate_limit_per_minute=3")
+	key := apptest.NewKey(t, api, owner, "Shared").Secret
+	exhaust(t, n, "GET /v1/account/usage", key)
+	if got := apptest.Send(t, n.URL, "GET /ready", ""); got.Status != 200 || !strings.Contains(string(got.Body), `"redis":"ok"`) {
+		t.Errorf("with Redis: %d %s", got.Status, got.Body)
+	}
+	redis.Kill()
+	for range 20 {
+		if got := apptest.Send(t, n.URL, "GET /v1/account/usage", key); got.Status != 200 && got.Status != 429 {
+			t.Fatalf("without Redis: %d %s", got.Status, got.Body)
+		}
+	}
+	exhaust(t, n, "GET /v1/account/usage", key)
+	if got := apptest.Send(t, n.URL, "GET /ready", ""); got.Status != 200 || !strings.Contains(string(got.Body), `"redis":"away`) {
+		t.Errorf("without Redis: %d %s", got.Status, got.Body)
+	}
+	health, err := api.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := slices.ContainsFunc(health.Checks, func(c client.Check) bool {
+		return c.Name == "rate limits" && c.Level == client.LevelFail && c.Fix != ""
+	})
+	if !told {
+		t.Errorf("the doctor says %+v", health.Checks)
+	}
+}

@@ -1,0 +1,176 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// restorable is a program whose database a test restores by the commands of the
+// operations page.
+type restorable struct {
+	*apptest.Program
+	t *testing.T
+}
+
+func buildRestorable(t *testing.T) restorable {
+	t.Helper()
+	return restorable{apptest.Build(t), t}
+}
+
+// buildRestorableOn is buildRestorable for a node of the database at url.
+func buildRestorableOn(t *testing.T, url string) restorable {
+	t.Helper()
+	return restorable{apptest.Build(t).On(url), t}
+}
+
+// restored are secrets around a backup: those that ended after it was made.
+type restored struct {
+	live, revoked, rotated, together string
+}
+
+// backUp makes keys and a backup, by the command line, and then ends three of
+// them. It returns a file of the ids that the operations page says to note.
+func (p restorable) backUp(backup string) (r restored, dead string) {
+	p.t.Helper()
+	owner := apptest.NewAccount(p.t, p.API, "Lasting")
+	live, revoked := apptest.NewKey(p.t, p.API, owner, "live"), apptest.NewKey(p.t, p.API, owner, "revoked")
+	rotated, together := apptest.NewKey(p.t, p.API, owner, "rotated"), apptest.NewKey(p.t, p.API, owner, "together")
+	earlier := apptest.NewKey(p.t, p.API, owner, "rotated before the backup")
+	renewed, err := p.API.RotateKey(p.t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: earlier.Key.ID}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.sh(backup)
+	later := apptest.NewKey(p.t, p.API, owner, "made after the backup")
+	p.sh(`toksta keys revoke ` + string(later.Key.ID) + ` --yes`)
+	p.sh(`toksta audit --limit 1 -o csv | tail -n 1 | cut -d, -f1 > "$TOKSTA_DATA/last"`)
+	p.sh(`toksta keys revoke ` + string(revoked.Key.ID) + ` --yes`)
+	p.sh(`toksta keys rotate ` + string(rotated.Key.ID) + ` --yes`)
+	if _, err := p.API.RevokeKeys(p.t.Context(), client.RevokeManyRequest{Keys: []toksta.KeyID{together.Key.ID}}); err != nil {
+		p.t.Fatal(err)
+	}
+	dead = filepath.Join(p.Dir(), "dead")
+	p.sh(`toksta keys list --revoked -o csv | grep ',revoked,' | cut -d, -f1 > ` + dead)
+	p.sh(`toksta audit --limit 0 -o csv | awk -F, -v last="$(cat "$TOKSTA_DATA/last")" '$1 > last && $3 == "key.rotated"' |
+		grep -o 'key_[0-9A-Z]*' >> ` + dead)
+	return restored{live.Secret + " " + renewed.Secret, revoked.Secret, rotated.Secret, together.Secret}, dead
+}
+
+// sh runs a line of the operations page, with the program as toksta.
+func (p restorable) sh(line string) {
+	p.t.Helper()
+	c := p.Command("bash", "-euo", "pipefail", "-c", "toksta() { "+p.Path+` "$@"; }; `+line)
+	if out, err := c.CombinedOutput(); err != nil {
+		p.t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// admits wants every live secret to be admitted, and the ended ones as said.
+func (p restorable) admits(r restored, ended int) {
+	p.t.Helper()
+	for _, secret := range strings.Fields(r.live) {
+		if got := apptest.Status(p.URL, secret); got != 200 {
+			p.t.Errorf("a live key answers %d", got)
+		}
+	}
+	for name, secret := range map[string]string{"revoked": r.revoked, "rotated": r.rotated, "revoked together": r.together} {
+		if got := apptest.Status(p.URL, secret); got != ended {
+			p.t.Errorf("what was %s after the backup answers %d, want %d", name, got, ended)
+		}
+	}
+}
+
+// Guarantee: a backup that is older than a revocation does not bring the key
+// back, on SQLite: neither beside the node's own tombstones nor, by the step
+// that the operations page gives, without them.
+func TestRestoreOnSQLite(t *testing.T) {
+	t.Parallel()
+	apptest.Require(t, "sqlite3")
+	p := buildRestorable(t)
+	p.Start()
+	r, dead := p.backUp(`sqlite3 "$TOKSTA_DATA/toksta.db" ".backup $TOKSTA_DATA/backup.db"`)
+	restore := `cd "$TOKSTA_DATA"; rm -f toksta.db-wal toksta.db-shm; cp backup.db toksta.db`
+	p.Stop()
+	p.sh(restore)
+	p.Start()
+	p.admits(r, 401)
+	p.sh(`toksta audit -o csv | grep -q ',keys.revoked,system restore,'`)
+	p.Stop()
+	p.sh(restore + `; rm tombstones`)
+	p.Start()
+	p.admits(r, 200)
+	p.sh(`toksta keys revoke-many --ids ` + dead + ` --skip-unknown --yes`)
+	p.admits(r, 401)
+}
+
+// waitsForNobody makes a change, which must not wait for the nodes that ran when a
+// backup was made.
+func (p restorable) waitsForNobody() {
+	p.t.Helper()
+	page, err := p.API.ListAccounts(p.t.Context(), client.PageRequest{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	renamed, err := p.API.RenameAccount(p.t.Context(), client.RenameAccountRequest{
+		AccountRef: client.AccountRef{Account: page.Accounts[0].ID}, Name: "Restored",
+	})
+	if err != nil || len(renamed.Receipt.Fenced) > 0 {
+		p.t.Errorf("the first change waited for %v: %v", renamed.Receipt.Fenced, err)
+	}
+}
+
+// Guarantee: a backup that is older than a revocation does not bring the key
+// back, on PostgreSQL: not on a node that saw it, nor on any other once such a
+// node is up, nor, by the step that the operations page gives, where none is.
+func TestRestoreOnPostgres(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Start(t).NewDatabase(t)
+	dump := filepath.Join(t.TempDir(), "toksta.dump")
+	first, second, fresh := buildRestorableOn(t, url), buildRestorableOn(t, url), buildRestorableOn(t, url)
+	first.Start()
+	second.Start()
+	r, dead := first.backUp(`pg_dump -Fc --exclude-table-data=nodes -d "$TOKSTA_STORE_URL" -f ` + dump)
+	restore := `pg_restore --clean --if-exists --single-transaction -d "$TOKSTA_STORE_URL" ` + dump
+	first.Stop()
+	second.Stop()
+	first.sh(restore)
+
+	fresh.Start() // against the operations page: no tombstones first
+	fresh.admits(r, 200)
+	fresh.waitsForNobody()
+	second.Start()
+	second.admits(r, 401)
+	apptest.Eventually(t, "the others learn of it", func() bool { return apptest.Status(fresh.URL, r.together) == 401 })
+	fresh.admits(r, 401)
+	first.Start()
+	first.admits(r, 401)
+
+	// And through a node that runs on.
+	first.Stop()
+	fresh.Kill()
+	first.sh(restore)
+	late := time.AfterFunc(20*time.Second, func() { _ = second.Process.Process.Kill() })
+	if err := second.Process.Wait(); err == nil || !late.Stop() {
+		t.Errorf("a node ran on with changes that its database has lost: %v", err)
+	}
+	second.Process = nil
+	for _, p := range []restorable{first, second, fresh} {
+		if err := os.Remove(filepath.Join(p.Dir(), "tombstones")); err != nil {
+			t.Fatal(err)
+		}
+		p.Start()
+	}
+	first.admits(r, 200)
+	first.sh(`toksta keys revoke-many --ids ` + dead + ` --skip-unknown --yes`)
+	for _, p := range []restorable{first, second, fresh} {
+		p.admits(r, 401)
+	}
+}
