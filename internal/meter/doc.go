@@ -1,9 +1,10 @@
 // Package meter counts calls and credits so that no call with a response is lost.
 //
-// It is the last stage of the request path: Count adds to running totals in a memory-mapped file
-// before the first byte of the response. The totals are then in the page cache and survive a kill
-// of the process at any instruction. Run flushes them to the store in the background, as totals of
-// an epoch and never as differences, so a repeated, reordered or doubled flush changes nothing.
+// Counting is the last step of a decision. Count adds to the running totals of a slot: one
+// combination of account, key, family, cost key, reason and hour. The totals are in a memory-mapped
+// file, so they are in the page cache before the first byte of the response and survive a kill of
+// the process at any instruction. Run flushes them to the store in the background, as totals of an
+// epoch and never as differences, so a repeated, reordered or doubled flush changes nothing.
 //
 // A segment is one such file, with its own epoch. When it is full, or when the hour changes, the
 // next segment takes over. Once the store has all totals of a segment that is no longer written,

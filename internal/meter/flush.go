@@ -111,9 +111,9 @@ func (m *Meter) prepare() error {
 	return nil
 }
 
-// seal ends additions to every segment and calls then before counting continues. It holds all shard
+// seal ends additions to every segment and runs fn before counting continues. It holds all shard
 // locks meanwhile, because otherwise a slot could get two records in the new epoch.
-func (m *Meter) seal(then func()) {
+func (m *Meter) seal(fn func()) {
 	for i := range m.shards {
 		m.shards[i].mu.Lock()
 		defer m.shards[i].mu.Unlock()
@@ -127,7 +127,7 @@ func (m *Meter) seal(then func()) {
 		m.shards[i].table, m.shards[i].used = nil, 0
 		m.shards[i].grow()
 	}
-	then()
+	fn()
 }
 
 // sync writes every segment to the disk. It continues after a failure and joins the errors.

@@ -25,7 +25,7 @@ const minFreeSpace = 1 << 30
 // under another name. It renames the file before it truncates it, because a live file must be
 // complete.
 func (m *Meter) retire(s *segment) error {
-	used := s.used()
+	used := s.usedRecords()
 	if m.config.Keep <= 0 || used == 0 {
 		return errors.Join(ignoreNotExist(os.Remove(s.path)), s.close())
 	}
@@ -47,8 +47,8 @@ func ignoreNotExist(err error) error {
 	return err
 }
 
-// used returns the number of records up to the last complete one.
-func (s *segment) used() int {
+// usedRecords returns the number of records up to the last complete one.
+func (s *segment) usedRecords() int {
 	n := len(s.records)
 	for n > 0 && s.records[n-1].check.Load() == 0 {
 		n--

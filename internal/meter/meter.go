@@ -42,7 +42,7 @@ type Config struct {
 	Keep   time.Duration
 	Epochs store.Epochs
 	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger     // nil: noopCounter is logged
+	Log    *slog.Logger     // nil: logs are discarded
 
 	allocate allocate // tests simulate a full disk
 }
@@ -79,7 +79,7 @@ type Meter struct {
 	mu        sync.Mutex // protects the fields below; never taken before a shard's lock
 	current   *segment   // receives new slots; nil before the first
 	spare     *segment   // the next current; nil until prepared
-	hour      int64      // Unix hours; when current began
+	hour      int64      // Unix hour in which current began
 	inUse     []*segment // oldest first
 	closed    bool
 	createErr error     // of the last attempt to create a segment

@@ -136,12 +136,12 @@ func (s *segment) mapFile() error {
 
 func (s *segment) header() *header { return (*header)(unsafe.Pointer(&s.mem[0])) }
 
-// room reports whether a slot and its words still fit.
-func (s *segment) room() bool { return s.next+4 <= len(s.records) }
+// hasRoom reports whether a slot and its words still fit.
+func (s *segment) hasRoom() bool { return s.next+4 <= len(s.records) }
 
-// word returns the number of a word and records the word on first use. The record of a word comes
+// intern returns the number of a word and records the word on first use. The record of a word comes
 // before every record that refers to it.
-func (s *segment) word(text string) (uint32, error) {
+func (s *segment) intern(text string) (uint32, error) {
 	if text == "" {
 		return 0, nil
 	}

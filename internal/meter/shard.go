@@ -103,21 +103,21 @@ func (s *shard) grow() {
 func (m *Meter) createCell(e *Increment, hour, hash uint32) (*cell, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.current == nil || !m.current.room() {
+	if m.current == nil || !m.current.hasRoom() {
 		if err := m.nextSegment(); err != nil {
 			return nil, err
 		}
 	}
 	s := m.current
-	family, err := s.word(string(e.Family))
+	family, err := s.intern(string(e.Family))
 	if err != nil {
 		return nil, err
 	}
-	costKey, err := s.word(e.CostKey)
+	costKey, err := s.intern(e.CostKey)
 	if err != nil {
 		return nil, err
 	}
-	reason, err := s.word(string(e.Reason))
+	reason, err := s.intern(string(e.Reason))
 	if err != nil {
 		return nil, err
 	}
