@@ -75,7 +75,7 @@ func TestRetriesDeadLetterReplay(t *testing.T) {
 		c.add(wait - time.Millisecond)
 		n.deliver(t)
 		if len(r.all()) != i+1 {
-			t.Fatalf("attempt %d came too early", i+2)
+			t.Fatalf("attempt %d was too early", i+2)
 		}
 		c.add(time.Millisecond)
 	}
@@ -90,7 +90,7 @@ func TestRetriesDeadLetterReplay(t *testing.T) {
 	c.add(100 * time.Hour)
 	n.deliver(t)
 	if len(r.all()) != 10 {
-		t.Error("a dead letter was tried again by itself")
+		t.Error("a dead letter was sent again without a replay")
 	}
 	if due, err := n.Replay(t.Context(), "", "billing"); err != nil || due != 1 {
 		t.Fatalf("replay: %d, %v", due, err)
@@ -129,7 +129,7 @@ func TestRunKeepsThePauses(t *testing.T) {
 		if err := n.Raise(ctx, Occurrence{Kind: toksta.EventCreditsLow, AccountID: "acct_a", Token: "t"}); err != nil {
 			t.Error(err)
 		}
-		<-time.After(40 * time.Hour) // seven pauses at their maxRetryAfter, and not eight at their shortest
+		<-time.After(40 * time.Hour) // seven pauses at their longest, but not eight at their shortest
 		stop()
 		<-done
 		if len(tries) != 8 {
@@ -162,7 +162,7 @@ func TestCrashBetweenClaimAndDelivery(t *testing.T) {
 	c.add(claimDuration - time.Second)
 	alive.deliver(t)
 	if len(r.all()) != 0 {
-		t.Fatal("two nodes send one event at once")
+		t.Fatal("two nodes sent the same event")
 	}
 	c.add(time.Second)
 	alive.deliver(t)
@@ -201,11 +201,11 @@ func TestManyNodesSendOnce(t *testing.T) {
 	}
 	for id, times := range ids {
 		if times != 1 {
-			t.Errorf("%s came %d times", id, times)
+			t.Errorf("%s arrived %d times", id, times)
 		}
 	}
 	if len(ids) != 12 {
-		t.Errorf("%d events came, want 12", len(ids))
+		t.Errorf("%d events arrived, want 12", len(ids))
 	}
 }
 
@@ -419,7 +419,7 @@ func TestChannels(t *testing.T) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("nothing arrived beside a channel that hangs")
+			t.Fatal("nothing arrived while another channel hangs")
 		}
 	}
 	stop()

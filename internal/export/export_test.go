@@ -60,9 +60,9 @@ type receiver struct {
 	t rapid.TB
 
 	mu        sync.Mutex
-	responses []string // to the next requests; then it accept all
+	responses []string // reactions to the next requests; later ones are accepted
 	kept      map[string]received
-	texts     map[string]string // as they came
+	texts     map[string]string // JSON by id
 	requests  []*http.Request
 }
 
@@ -121,7 +121,7 @@ func (r *receiver) take(request *http.Request, body []byte) (response string) {
 			r.t.Errorf("not an event: %s", text)
 		}
 		if earlier, known := r.texts[e.ID]; known && earlier != string(text) {
-			r.t.Errorf("came again as another:\n%s\n%s", earlier, text)
+			r.t.Errorf("repeated with different content:\n%s\n%s", earlier, text)
 		} else if !known {
 			r.texts[e.ID], r.kept[e.ID] = string(text), e
 		}
@@ -429,7 +429,7 @@ func TestFailureIsReported(t *testing.T) {
 		}
 		select {
 		case <-deadline:
-			t.Fatal("Run delivers nothing")
+			t.Fatal("Run delivered nothing within 20 seconds")
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

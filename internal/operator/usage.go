@@ -33,5 +33,5 @@ func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByReq
 }
 
 func usageSum(s usage.Sum) client.UsageSum {
-	return client.UsageSum{Calls: s.Admitted, Refused: s.Refused, Credits: s.Credits, Overage: json.Number(s.Overage.String())}
+	return client.UsageSum{Calls: s.Admitted, Refused: s.Rejected, Credits: s.Credits, Overage: json.Number(s.Overage.String())}
 }

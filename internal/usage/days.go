@@ -13,7 +13,7 @@ import (
 // Sum is the total of a set of calls.
 type Sum struct {
 	Admitted int64
-	Refused  int64
+	Rejected int64
 	Reasons  map[toksta.Reason]int64 // rejected calls by reason; never nil
 	Credits  int64
 	Overage  Dollars
@@ -28,7 +28,7 @@ func (s *Sum) add(row store.UsageRow) {
 		s.Admitted += row.Calls
 		return
 	}
-	s.Refused += row.Calls
+	s.Rejected += row.Calls
 	s.Reasons[row.Reason] += row.Calls
 }
 
@@ -117,10 +117,10 @@ func (u *accountUsage) breakdown() Breakdown {
 	}
 	// The id breaks ties, so that the order is the same in every response.
 	slices.SortFunc(b.Keys, func(x, y KeySum) int {
-		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Refused, x.Refused), cmp.Compare(x.ID, y.ID))
+		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Rejected, x.Rejected), cmp.Compare(x.ID, y.ID))
 	})
 	slices.SortFunc(b.Families, func(x, y FamilySum) int {
-		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Refused, x.Refused), cmp.Compare(x.Family, y.Family))
+		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Rejected, x.Rejected), cmp.Compare(x.Family, y.Family))
 	})
 	return b
 }

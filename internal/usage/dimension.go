@@ -120,7 +120,7 @@ func (u *accountUsage) groupBy(d Dimension) []DimensionRow {
 		if d == ByHour || d == ByDay {
 			return cmp.Compare(x.Value, y.Value)
 		}
-		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Refused, x.Refused), cmp.Compare(x.Value, y.Value))
+		return cmp.Or(cmp.Compare(y.Admitted, x.Admitted), cmp.Compare(y.Rejected, x.Rejected), cmp.Compare(x.Value, y.Value))
 	})
 	return out
 }

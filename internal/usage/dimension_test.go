@@ -19,11 +19,11 @@ func TestDimensionsAgreeWithReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refused int64
+	var rejected int64
 	for _, n := range report.Refused {
-		refused += n
+		rejected += n
 	}
-	want := totals{report.TotalCalls, refused, report.TotalCredits, int64(report.TotalOverage)}
+	want := totals{report.TotalCalls, rejected, report.TotalCredits, int64(report.TotalOverage)}
 	rows := map[usage.Dimension]int{}
 	for _, dimension := range []usage.Dimension{usage.ByKey, usage.ByFamily, usage.ByOperation, usage.ByHour, usage.ByDay, usage.ByReason} {
 		table, err := w.reader.GroupBy(t.Context(), usage.DimensionQuery{Account: ours, By: dimension})

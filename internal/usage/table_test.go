@@ -36,17 +36,17 @@ func TestTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		calls, credits, refused := map[string]int64{}, map[string]int64{}, int64(0)
+		calls, credits, rejected := map[string]int64{}, map[string]int64{}, int64(0)
 		for _, row := range rows[1:] {
 			n, c := number(t, row[6]), number(t, row[7])
 			if credits[row[0]] += c; row[5] == "admitted" {
 				calls[row[0]] += n
 			} else {
-				refused += n
+				rejected += n
 			}
 		}
-		if calls[string(ours)] != report.TotalCalls || credits[string(ours)] != report.TotalCredits || refused == 0 || calls[string(theirs)] == 0 {
-			t.Errorf("daily %v: calls %v, credits %v, refused %d; the report has %d and %d", q.Daily, calls, credits, refused, report.TotalCalls, report.TotalCredits)
+		if calls[string(ours)] != report.TotalCalls || credits[string(ours)] != report.TotalCredits || rejected == 0 || calls[string(theirs)] == 0 {
+			t.Errorf("daily %v: calls %v, credits %v, rejected %d; the report has %d and %d", q.Daily, calls, credits, rejected, report.TotalCalls, report.TotalCredits)
 		}
 	}
 	full := errors.New("the disk is full")
@@ -69,8 +69,8 @@ type failingWriter struct{ error }
 
 func (f failingWriter) Write([]byte) (int, error) { return 0, f.error }
 
-// Guarantee: a range that would cut an hour, or a day, in two is rejected rather
-// than billed in part, and so is one of which only a part is kept.
+// Guarantee: a range that includes part of an hour or of a rolled-up day, or time that is no longer
+// kept, is rejected and not billed in part.
 func TestCheckTable(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
@@ -101,7 +101,7 @@ func TestCheckTable(t *testing.T) {
 	}
 	err := w.reader.CheckTable(t.Context(), usage.TableQuery{From: first.AddDate(0, -1, 0), To: day})
 	if err == nil || !strings.Contains(err.Error(), first.Format(time.DateOnly)) {
-		t.Errorf("since when usage is kept is not said: %v", err)
+		t.Errorf("the error does not name the first kept day: %v", err)
 	}
 	if err := w.reader.CheckTable(t.Context(), usage.TableQuery{From: day, To: day.Add(time.Hour), Account: "acct_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
 		t.Errorf("an unknown account: %v", err)

@@ -275,7 +275,7 @@ func TestDays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b.Days) != 14 || b.Days[11].Admitted != 2 || b.Days[13].Admitted != 19 || b.Days[13].Refused != 6 {
+	if len(b.Days) != 14 || b.Days[11].Admitted != 2 || b.Days[13].Admitted != 19 || b.Days[13].Rejected != 6 {
 		t.Errorf("days: %+v", b.Days)
 	}
 	if len(b.Keys) != 1 || b.Keys[0].Daily[11] != 2 || b.Keys[0].ID != live {
@@ -341,11 +341,11 @@ func checkViewsAgree(t *rapid.T, r *usage.Reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refused int64
+	var rejected int64
 	for _, n := range report.Refused {
-		refused += n
+		rejected += n
 	}
-	want := totals{report.TotalCalls, refused, report.TotalCredits, int64(report.TotalOverage)}
+	want := totals{report.TotalCalls, rejected, report.TotalCredits, int64(report.TotalOverage)}
 	var days, keys, families totals
 	for _, d := range b.Days {
 		days.add(d.Sum)
@@ -361,11 +361,11 @@ func checkViewsAgree(t *rapid.T, r *usage.Reader) {
 	}
 }
 
-// totals are admitted and refused calls, credits and micro-dollars.
+// totals are admitted and rejected calls, credits and micro-dollars.
 type totals [4]int64
 
 func (s *totals) add(o usage.Sum) {
-	for i, n := range []int64{o.Admitted, o.Refused, o.Credits, int64(o.Overage)} {
+	for i, n := range []int64{o.Admitted, o.Rejected, o.Credits, int64(o.Overage)} {
 		s[i] += n
 	}
 }
@@ -401,7 +401,7 @@ func sumCSV(t *rapid.T, r *usage.Reader) (sum totals) {
 	return sum
 }
 
-// Guarantee: money is shown to the micro-dollar and is a JSON number.
+// Guarantee: money is exact to the micro-dollar and encoded as a JSON number.
 func TestDollars(t *testing.T) {
 	t.Parallel()
 	for micros, want := range map[usage.Dollars]string{

@@ -105,7 +105,7 @@ func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	if s.Plan.OverageMicros > 0 {
 		overage.Note = view.USD(s.Plan.OverageMicros) + " a credit"
 	}
-	return []view.Fact{calls, credits, overage, {Label: "Refused", Value: view.Num(b.Total.Refused), Note: "cost no credits"}}
+	return []view.Fact{calls, credits, overage, {Label: "Refused", Value: view.Num(b.Total.Rejected), Note: "cost no credits"}}
 }
 
 // chartOf is a month of calls by day.
@@ -114,7 +114,7 @@ func chartOf(b usage.Breakdown, now time.Time, height int) view.Chart {
 	for _, d := range b.Days {
 		c.Month = d.Date
 		c.Days = append(c.Days, view.Day{
-			Date: d.Date, Admitted: d.Admitted, Refused: d.Refused, Credits: d.Credits,
+			Date: d.Date, Admitted: d.Admitted, Refused: d.Rejected, Credits: d.Credits,
 			OverageMicros: int64(d.Overage), Note: mostly(d.Sum),
 		})
 	}
