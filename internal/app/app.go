@@ -18,13 +18,11 @@ import (
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/changefeed"
 	"github.com/toksta/toksta/internal/config"
-	"github.com/toksta/toksta/internal/creditfeed"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
-	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
@@ -42,7 +40,7 @@ type App struct {
 	Accounts *accounts.Service
 	Keys     *keys.Service
 	SignIn   *signin.Service
-	Ledger   *ledger.Service
+	Credits  *credits.Service
 	Usage    *usage.Reader
 
 	config  config.Config
@@ -54,8 +52,6 @@ type App struct {
 	sound  func(context.Context) error // reads the database through
 	index  *index.Index
 	feed   *changefeed.Feed
-	book   *credits.Book
-	funds  *creditfeed.Feed
 	meter  *meter.Meter
 	engine *verify.Engine
 	shared *sharedrate.Limiter // nil: this node counts rate limits by itself
@@ -106,8 +102,8 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err := a.outside(ctx); err != nil {
 		return err
 	}
-	a.book = credits.New()
-	a.buildEvents()
+	balances := credits.NewBalances()
+	a.buildEvents(balances)
 	a.meter, err = meter.Open(meter.Config{
 		Dir: c.Meter.Dir, Sink: watched{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
 		Keep: c.Meter.Keep, Epochs: a.store, Log: a.log,
@@ -115,26 +111,22 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.funds = creditfeed.New(creditfeed.Config{
-		Book: a.book, Meter: a.meter, Store: a.store, Anchor: a.anchor, Every: c.Meter.FlushInterval, Log: a.log,
-		After: func(_ context.Context, accounts []toksta.AccountID) { a.watch.Enqueue(accounts...) },
+	a.Credits = credits.New(credits.Config{
+		Log: a.feed, Store: a.store, Catalog: a.catalog, Balances: balances, Meter: a.meter, Index: a.index, Watch: a.watch,
+		Interval: c.Meter.FlushInterval, Logger: a.log,
 	})
 	a.engine = verify.New(verify.Deps{
-		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Book: a.book, Meter: a.meter,
+		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Credits: balances, Meter: a.meter,
 	})
 
-	a.Ledger = &ledger.Service{
-		Log: a.feed, Store: a.store, Catalog: a.catalog, Logger: a.log,
-		Book: a.book, Owner: a.meter.Owner(), Flush: a.flush,
-	}
-	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Ledger.Unspent}
+	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.SignIn = signin.New(signin.Config{
 		Log: a.feed, Trail: a.store, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
-	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.refresh, Balance: a.book.Balance, Kept: usage.Retention(c.Usage)}
+	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.Credits.Refresh, Balance: balances.Balance, Kept: usage.Retention(c.Usage)}
 	return a.listen()
 }
 
@@ -147,17 +139,6 @@ func (a *App) limiter() verify.Limiter {
 	a.shared = sharedrate.New(sharedrate.Config{URL: r.Redis, Timeout: r.RedisTimeout, Log: a.log})
 	return a.shared
 }
-
-// refresh exchanges what this node and the others counted, for a report.
-func (a *App) refresh(ctx context.Context, s *toksta.Standing) error {
-	if err := a.flush(ctx); err != nil {
-		return err
-	}
-	return a.funds.Refresh(ctx, s)
-}
-
-// flush writes what this node counted, before something that needs the counts.
-func (a *App) flush(ctx context.Context) error { return store.Beside(a.meter.Flush(ctx)) }
 
 // keeper makes old usage smaller, by one node at a time.
 func (a *App) keeper() *usage.Pruner {
@@ -224,12 +205,11 @@ func (a *App) Run(ctx context.Context) error {
 	under, behind := errgroup.WithContext(background)
 	under.Go(func() error { return a.feed.Run(behind) })
 	under.Go(func() error { return a.meter.Run(behind) })
-	under.Go(func() error { return a.funds.Run(behind) })
 	under.Go(func() error { return a.SignIn.Run(behind) })
 	if a.export != nil {
 		under.Go(func() error { return a.export.Run(behind) })
 	}
-	under.Go(func() error { return a.Ledger.Run(behind) })
+	under.Go(func() error { return a.Credits.Run(behind) })
 	under.Go(func() error { return a.keeper().Run(behind) })
 	under.Go(func() error { return a.watch.Run(behind) })
 	under.Go(func() error { return a.events.Run(behind) })
@@ -249,7 +229,7 @@ func (a *App) serve(ctx, behind context.Context) error {
 	case <-behind.Done():
 		return nil
 	}
-	switch err := a.funds.Load(ctx); {
+	switch err := a.Credits.Load(ctx); {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
@@ -265,14 +245,6 @@ func (a *App) serve(ctx, behind context.Context) error {
 		a.log.Info("listening", "listener", l.name, "address", l.net.Addr().String())
 	}
 	return group.Wait()
-}
-
-// anchor is the day an account's cycles start on.
-func (a *App) anchor(id toksta.AccountID) time.Time {
-	if s := a.index.Standing(id); s != nil {
-		return s.Account.CycleAnchor
-	}
-	return time.Time{}
 }
 
 // Close releases what New opened; Run does it by itself. Again it does nothing,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
@@ -19,11 +20,11 @@ import (
 )
 
 // buildEvents makes what tells of accounts, and what notices.
-func (a *App) buildEvents() {
+func (a *App) buildEvents(balances *credits.Balances) {
 	a.events = events.New(events.Config{Store: a.store, Channels: a.channels(), Now: time.Now, Log: a.log})
 	marks := a.config.Events
 	a.watch = events.NewWatch(events.WatchConfig{
-		Events: a.events, Usage: a.store, Standing: a.index.Standing, Balance: a.book.Balance,
+		Events: a.events, Usage: a.store, Standing: a.index.Standing, Balance: balances.Balance,
 		Marks: events.Marks{LowIncluded: int64(marks.LowBalance), LowPurchased: marks.LowPurchased, LimitHits: marks.LimitHits},
 		Now:   time.Now, Log: a.log,
 	})

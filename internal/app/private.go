@@ -11,7 +11,7 @@ import (
 // operator builds what answers on the private listener.
 func (a *App) operator() http.Handler {
 	c := operator.Config{
-		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Ledger: a.Ledger, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
+		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
 		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
 		Version: a.version, Data: a.data(), Now: time.Now, Probes: a.probes(),
 		Product: a.config.Branding.Product,

@@ -1,93 +1,60 @@
 package credits
 
 import (
-	"time"
-
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Decision is what the database says of an account while one decision about its
-// credits is being made, which no other can overtake.
-type Decision struct {
-	Standing *toksta.Standing
-	Start    time.Time // of the cycle that Use is of
-	Use      Use
-	Now      time.Time // by the database's clock
+// claim is the credits that a reservation takes on its node while it is
+// committed.
+type claim struct {
+	account toksta.AccountID
+	split   toksta.Charge // the charge of the reservation
+	entries int64         // of the state that it was decided on
 }
 
-// Claim is credits that a reservation takes while it is being committed.
-type Claim struct {
-	Split toksta.Charge // where they come from
-
-	id      toksta.AccountID
-	entries int64 // of the ledger that it was decided on
-}
-
-// Claim sets credits aside for a job, in the order of payment, from those that
-// are left once each call in flight has paid what it holds. No call can spend
-// them until Release, or until Learn brings the committed reservation. If they
-// are too few, the claim is nil and left says what there is.
+// claim sets credits aside for a job, in the order of payment, from those that
+// are left once each call in flight has paid its hold. No call can spend them
+// until unclaim, or until setOthers brings the committed reservation. If too
+// few credits are left, it returns no claim and their number.
 //
-// d is the whole truth about reservations, so a claim that was made before has
-// become one of them, or nothing.
-func (b *Book) Claim(d Decision, credits int64) (c *Claim, left int64) {
-	s := b.shard(d.Standing.Account.ID)
-	s.mu.Lock()
+// The caller holds the lock of the account's credit row, so c includes every
+// committed reservation, and an earlier claim is in c or was not committed.
+func (b *Balances) claim(st *toksta.Standing, c store.CreditState, credits int64) (made *claim, left int64) {
+	s, a := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
-	l := s.ledger(d.Standing.Account.ID)
-	l.turn(d.Standing, d.Now)
-	l.unclaim()
-	l.learn(d.Start.Unix(), d.Use)
-	f := l.funds(d.Standing).after(l.held)
+	a.turn(st, c.Now)
+	a.unclaim()
+	a.setOthers(c.Cycle.Unix(), c.Use)
+	f := a.funds(st).after(a.held)
 	if left = f.total(); credits < 0 || credits > left {
 		return nil, left
 	}
-	l.claimed = f.split(credits, d.Standing.Plan.OverageMicros)
-	l.claim = &Claim{Split: l.claimed, id: l.id, entries: d.Use.Entries}
-	return l.claim, left
+	a.claimed = f.split(credits, st.Plan.OverageMicros)
+	a.claim = &claim{account: a.id, split: a.claimed, entries: c.Use.Entries}
+	return a.claim, left
 }
 
-// Release gives back a claim whose reservation was not committed, or is known to
-// the book by now. A nil claim is nothing to give back.
-func (b *Book) Release(c *Claim) {
+// unclaim gives back a claim whose reservation was not committed, or was
+// learned by setOthers. A nil claim is ignored.
+func (b *Balances) unclaim(c *claim) {
 	if c == nil {
 		return
 	}
-	s := b.shard(c.id)
-	s.mu.Lock()
+	s, a := b.lock(c.account)
 	defer s.mu.Unlock()
-	if l := s.ledger(c.id); l.claim == c {
-		l.unclaim()
+	if a.claim == c {
+		a.unclaim()
 	}
 }
 
-// Unspent returns the purchased credits that no call has spent or may be about
-// to spend, and no job has been promised. It changes nothing.
-func (b *Book) Unspent(d Decision) int64 {
-	s := b.shard(d.Standing.Account.ID)
-	s.mu.Lock()
+// unspent returns the purchased credits in state c that no call spent or holds
+// and no job reserved. It changes nothing.
+func (b *Balances) unspent(st *toksta.Standing, c store.CreditState) int64 {
+	s, known := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
-	l := *s.ledger(d.Standing.Account.ID)
-	l.turn(d.Standing, d.Now)
-	l.learn(d.Start.Unix(), d.Use)
-	return l.funds(d.Standing).after(l.held).purchased
-}
-
-// Known returns the account as the book has it.
-func (b *Book) Known(id toksta.AccountID) Spender {
-	s := b.shard(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.accounts[id]; l != nil && l.start > 0 {
-		return l.spender()
-	}
-	return Spender{ID: id}
-}
-
-// First returns the part of a charge that its first credits are, in the order
-// of payment: included, purchased, overage. credits is from 0 to the charge's.
-func First(of toksta.Charge, credits int64) toksta.Charge {
-	f := funds{included: of.Included(), purchased: of.Purchased, overage: of.Overage}
-	rate := of.OverageMicros / max(of.Overage, 1)
-	return f.split(min(max(credits, 0), of.Credits), rate)
+	a := *known
+	a.turn(st, c.Now)
+	a.setOthers(c.Cycle.Unix(), c.Use)
+	return a.funds(st).after(a.held).purchased
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta/internal/ledger"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -13,8 +13,8 @@ import (
 // reserveCredits is for a back end that learns a job's price at its end. A
 // number of seconds that no duration holds is refused, not wrapped.
 func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.ReserveRequest) (client.ReservationAnswer, error) {
-	seconds := max(min(r.ExpiresIn, int64(ledger.MaxLifetime/time.Second)+1), -1)
-	return reservationAnswer(s.Ledger.Reserve(ctx, by, ledger.ReserveRequest{
+	seconds := max(min(r.ExpiresIn, int64(credits.MaxLifetime/time.Second)+1), -1)
+	return reservationAnswer(s.Credits.Reserve(ctx, by, credits.ReserveRequest{
 		Account: r.Account, Key: r.Key, Family: r.Family, CostKey: r.CostKey, Credits: r.Credits,
 		Lifetime: time.Duration(seconds) * time.Second, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey,
 	}))
@@ -22,21 +22,21 @@ func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.Re
 
 // settleCredits ends a reservation with what the job cost.
 func (s server) settleCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
-	return reservationAnswer(s.Ledger.Settle(ctx, by, closeRequest(r)))
+	return reservationAnswer(s.Credits.Settle(ctx, by, closeRequest(r)))
 }
 
 // refundCredits gives back what is held or was charged.
 func (s server) refundCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
-	return reservationAnswer(s.Ledger.Refund(ctx, by, closeRequest(r)))
+	return reservationAnswer(s.Credits.Refund(ctx, by, closeRequest(r)))
 }
 
-func closeRequest(r client.CloseRequest) ledger.CloseRequest {
-	return ledger.CloseRequest{
+func closeRequest(r client.CloseRequest) credits.CloseRequest {
+	return credits.CloseRequest{
 		Account: r.Account, Reservation: r.Reservation, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey,
 	}
 }
 
-func reservationAnswer(o ledger.Outcome, err error) (client.ReservationAnswer, error) {
+func reservationAnswer(o credits.Outcome, err error) (client.ReservationAnswer, error) {
 	if err != nil {
 		return client.ReservationAnswer{}, err
 	}
@@ -45,19 +45,19 @@ func reservationAnswer(o ledger.Outcome, err error) (client.ReservationAnswer, e
 
 // topUpCredits returns when every node knows of the purchase.
 func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
-	return purchaseAnswer(s.Ledger.TopUp(ctx, by, purchaseRequest(r)))
+	return purchaseAnswer(s.Credits.TopUp(ctx, by, purchaseRequest(r)))
 }
 
 // adjustCredits returns when no node spends what was taken away.
 func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
-	return purchaseAnswer(s.Ledger.Adjust(ctx, by, purchaseRequest(r)))
+	return purchaseAnswer(s.Credits.Adjust(ctx, by, purchaseRequest(r)))
 }
 
-func purchaseRequest(r client.PurchaseRequest) ledger.PurchaseRequest {
-	return ledger.PurchaseRequest{Account: r.Account, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey}
+func purchaseRequest(r client.PurchaseRequest) credits.PurchaseRequest {
+	return credits.PurchaseRequest{Account: r.Account, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey}
 }
 
-func purchaseAnswer(p ledger.Purchase, err error) (client.PurchaseAnswer, error) {
+func purchaseAnswer(p credits.Purchase, err error) (client.PurchaseAnswer, error) {
 	if err != nil {
 		return client.PurchaseAnswer{}, err
 	}
@@ -76,11 +76,11 @@ func (s server) creditEntries(ctx context.Context, _ toksta.Actor, r client.Cred
 		return client.CreditEntryPage{}, err
 	}
 	if r.Reservation != "" {
-		if _, err := s.Ledger.Reservation(ctx, r.Account, r.Reservation); err != nil {
+		if _, err := s.Credits.Reservation(ctx, r.Account, r.Reservation); err != nil {
 			return client.CreditEntryPage{}, err
 		}
 	}
-	rows, err := s.Ledger.ListEntries(ctx, store.EntryQuery{Account: r.Account, Reservation: r.Reservation, Before: r.Before, Limit: asked})
+	rows, err := s.Credits.ListEntries(ctx, store.EntryQuery{Account: r.Account, Reservation: r.Reservation, Before: r.Before, Limit: asked})
 	if err != nil {
 		return client.CreditEntryPage{}, err
 	}
@@ -103,7 +103,7 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 	if err := s.known(ctx, r.Account); err != nil {
 		return client.ReservationPage{}, err
 	}
-	rows, err := s.Ledger.ListReservations(ctx, store.ReservationQuery{Account: r.Account, Page: store.Page{After: r.After, Limit: asked}})
+	rows, err := s.Credits.ListReservations(ctx, store.ReservationQuery{Account: r.Account, Page: store.Page{After: r.After, Limit: asked}})
 	if err != nil {
 		return client.ReservationPage{}, err
 	}
@@ -119,7 +119,7 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 
 // verifyCredits reads all books; differences are an answer, not a failure.
 func (s server) verifyCredits(ctx context.Context, _ toksta.Actor, _ struct{}) (client.CreditsVerification, error) {
-	v, err := s.Ledger.Verify(ctx)
+	v, err := s.Credits.Verify(ctx)
 	if err != nil {
 		return client.CreditsVerification{}, err
 	}
@@ -129,7 +129,7 @@ func (s server) verifyCredits(ctx context.Context, _ toksta.Actor, _ struct{}) (
 	}, nil
 }
 
-func differences(found []ledger.Difference) []client.CreditsDifference {
+func differences(found []credits.Difference) []client.CreditsDifference {
 	out := []client.CreditsDifference{}
 	for _, d := range found {
 		out = append(out, client.CreditsDifference{AccountID: d.Account, Text: d.Text})

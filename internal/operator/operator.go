@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/keys"
-	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
@@ -32,7 +32,7 @@ type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
 	Members  *signin.Service
-	Ledger   *ledger.Service
+	Credits  *credits.Service
 	Usage    *usage.Reader
 	Events   *events.Service
 	Cluster  Cluster

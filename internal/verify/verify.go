@@ -12,7 +12,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/ratelimit"
@@ -35,12 +34,18 @@ type Limiter interface {
 	Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool)
 }
 
+// Credits holds and charges credits without I/O, as credits.Balances does.
+type Credits interface {
+	Hold(st *toksta.Standing, credits int64, now time.Time) bool
+	Charge(st *toksta.Standing, held, cost int64, now time.Time) (toksta.Charge, time.Time)
+}
+
 // Deps are the dependencies of an Engine. All are required.
 type Deps struct {
 	Lease   Lease
 	Index   *index.Index
 	Limiter Limiter
-	Book    *credits.Book
+	Credits Credits
 	Meter   Meter
 }
 
@@ -80,7 +85,7 @@ func (e *Engine) countDecision(d *toksta.Decision, c *toksta.Call) {
 	if err := e.deps.Meter.Count(inc); err == nil || d.Rejected() {
 		return
 	}
-	e.deps.Book.Settle(d.Standing, d.Hold, 0, c.Now)
+	e.deps.Credits.Charge(d.Standing, d.Hold, 0, c.Now)
 	d.Hold = 0
 	d.Rejection = toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonNotCounted}
 }
@@ -96,7 +101,7 @@ func (e *Engine) takeRateAndCredits(d *toksta.Decision, g *toksta.Grant, c *toks
 		d.Rejection = toksta.Rejection{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}
 		return
 	}
-	if !e.deps.Book.Hold(d.Standing, c.Route.Credits, c.Now) {
+	if !e.deps.Credits.Hold(d.Standing, c.Route.Credits, c.Now) {
 		d.Rejection = toksta.Rejection{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
 		return
 	}
@@ -110,7 +115,7 @@ func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta
 	if d.Rejected() || d.Hold == 0 && credits == 0 {
 		return toksta.Charge{}
 	}
-	charge, at := e.deps.Book.Settle(d.Standing, d.Hold, credits, c.Now)
+	charge, at := e.deps.Credits.Charge(d.Standing, d.Hold, credits, c.Now)
 	d.Hold = 0
 	if charge.Credits > 0 {
 		inc := newIncrement(d, &c)

@@ -71,7 +71,7 @@ func newDeps(l Lease, m Meter) Deps {
 	x.PutGrant(digest("dead"), "acct_1", toksta.Grant{KeyID: "key_dead", Revoked: true})
 	x.PutGrant(digest("orphan"), "acct_none", toksta.Grant{KeyID: "key_orphan"})
 	x.PutGrant(digest("due"), "acct_due", toksta.Grant{KeyID: "key_due"})
-	return Deps{Lease: l, Index: x, Limiter: ratelimit.New(), Book: credits.New(), Meter: m}
+	return Deps{Lease: l, Index: x, Limiter: ratelimit.New(), Credits: credits.NewBalances(), Meter: m}
 }
 
 func newNode() node {

@@ -1,4 +1,4 @@
-package ledger
+package credits
 
 import (
 	"cmp"
@@ -10,29 +10,29 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Verification is what the books say about themselves.
+// Verification is the result of Verify.
 type Verification struct {
 	Accounts     int
 	Entries      int
 	Reservations int
-	Differences  []Difference // none: every balance follows from its entries
-	Overspent    []Difference // by admitted calls; the account owes it
+	Differences  []Difference // empty if every balance follows from its entries
+	Overspent    []Difference // credits that admitted calls spent and the account owes
 }
 
-// Difference is one fault of an account's books, in words.
+// Difference describes a fact about an account's credits for people.
 type Difference struct {
 	Account toksta.AccountID
 	Text    string
 }
 
-// Verify computes every balance from the entries again, as of one moment, and
-// compares it with what the rest of the product goes by. It changes nothing.
+// Verify computes every balance from the entries, as of one moment, and compares
+// it with the stored account, reservations and usage. It changes nothing.
 func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 	err = s.Store.CreditBooks(ctx, func(b store.CreditBook) {
 		v.Accounts++
 		v.Entries += len(b.Entries)
 		v.Reservations += len(b.Reservations)
-		for _, text := range check(b) {
+		for _, text := range checkBook(b) {
 			v.Differences = append(v.Differences, Difference{b.AccountID, text})
 		}
 		if over := b.PurchasedUsed - b.Purchased; over > 0 {
@@ -42,12 +42,12 @@ func (s *Service) Verify(ctx context.Context) (v Verification, err error) {
 	return v, err
 }
 
-// check returns everything that is wrong with an account's books.
-func check(b store.CreditBook) []string {
+// checkBook returns all differences of an account.
+func checkBook(b store.CreditBook) []string {
 	return slices.Concat(checkEntries(b), checkPurchased(b), checkReservations(b), checkUsage(b))
 }
 
-// checkEntries looks for lines that are gone or came twice.
+// checkEntries finds missing and repeated entries.
 func checkEntries(b store.CreditBook) (out []string) {
 	if int64(len(b.Entries)) != b.Count {
 		out = append(out, fmt.Sprintf("there are %d entries, but %d were written", len(b.Entries), b.Count))
@@ -66,8 +66,8 @@ func checkEntries(b store.CreditBook) (out []string) {
 	return out
 }
 
-// checkPurchased adds up what was bought, and what was there at every moment
-// to reserve from.
+// checkPurchased adds up the purchased credits, and checks that reservations
+// never took more than there were.
 func checkPurchased(b store.CreditBook) (out []string) {
 	var bought, left int64
 	for _, e := range b.Entries {
@@ -84,7 +84,7 @@ func checkPurchased(b store.CreditBook) (out []string) {
 	return out
 }
 
-// checkReservations replays each reservation.
+// checkReservations compares each reservation with its entries.
 func checkReservations(b store.CreditBook) (out []string) {
 	steps := map[toksta.ReservationID][]store.CreditEntry{}
 	for _, e := range slices.Backward(b.Entries) {
@@ -100,14 +100,14 @@ func checkReservations(b store.CreditBook) (out []string) {
 			continue
 		}
 		if opening := entries[len(entries)-1].Delta; opening.Plus(r.Split) != (toksta.Charge{}) {
-			out = append(out, fmt.Sprintf("reservation %s set %s aside, its first entry %s", r.ID, words(r.Split), words(toksta.Charge{}.Minus(opening))))
+			out = append(out, fmt.Sprintf("reservation %s set %s aside, its first entry %s", r.ID, describe(r.Split), describe(toksta.Charge{}.Minus(opening))))
 		}
 		if due := replay(r, entries); due.State != r.State || due.Charged != r.Charged {
 			out = append(out, fmt.Sprintf("reservation %s is %s and has charged %s, by its entries it is %s and has charged %s",
-				r.ID, r.State, words(r.Charged), due.State, words(due.Charged)))
+				r.ID, r.State, describe(r.Charged), due.State, describe(due.Charged)))
 		}
-		if rest := r.Split.Minus(r.Charged); negative(r.Split) || negative(r.Charged) || negative(rest) {
-			out = append(out, fmt.Sprintf("reservation %s has charged %s of %s", r.ID, words(r.Charged), words(r.Split)))
+		if rest := r.Split.Minus(r.Charged); isNegative(r.Split) || isNegative(r.Charged) || isNegative(rest) {
+			out = append(out, fmt.Sprintf("reservation %s has charged %s of %s", r.ID, describe(r.Charged), describe(r.Split)))
 		}
 	}
 	for id := range steps {
@@ -116,8 +116,8 @@ func checkReservations(b store.CreditBook) (out []string) {
 	return out
 }
 
-// checkUsage compares what reservations have charged with what customers are
-// shown.
+// checkUsage compares the charges of reservations with the usage that customers
+// see.
 func checkUsage(b store.CreditBook) (out []string) {
 	due := map[store.UsageSlot]toksta.Charge{}
 	for _, r := range b.Reservations {
@@ -128,19 +128,19 @@ func checkUsage(b store.CreditBook) (out []string) {
 	}
 	for slot, missing := range due {
 		if missing != (toksta.Charge{}) {
-			out = append(out, fmt.Sprintf("usage lacks %s of reservations, cost key %s, hour %d", words(missing), slot.CostKey, slot.Hour))
+			out = append(out, fmt.Sprintf("usage lacks %s of reservations, cost key %s, hour %d", describe(missing), slot.CostKey, slot.Hour))
 		}
 	}
 	slices.SortFunc(out, cmp.Compare[string])
 	return out
 }
 
-func negative(c toksta.Charge) bool {
+func isNegative(c toksta.Charge) bool {
 	return c.Included() < 0 || c.Purchased < 0 || c.Overage < 0 || c.OverageMicros < 0
 }
 
-// words tells a charge to people.
-func words(c toksta.Charge) string {
+// describe formats a charge for people.
+func describe(c toksta.Charge) string {
 	return fmt.Sprintf("%d credits (%d included, %d purchased, %d overage for %d micro-dollars)",
 		c.Credits, c.Included(), c.Purchased, c.Overage, c.OverageMicros)
 }

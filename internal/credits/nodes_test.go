@@ -1,4 +1,4 @@
-package creditfeed
+package credits
 
 import (
 	"context"
@@ -14,16 +14,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// left is what a node takes for what remains.
-func (n *node) left() int64 { return n.book.Balance(n.st, n.clock()).Remaining() }
+// left returns the remaining credits as the node knows them.
+func (n *node) left() int64 { return n.service.Balances.Balance(n.st, n.clock()).Remaining() }
 
-// same fails unless every node has the same credits left, once it has looked.
+// same fails unless every node has the given credits left after an exchange.
 func (c *cluster) same(left int64) {
 	c.t.Helper()
-	for range 2 { // all give before the last one takes
+	for range 2 { // in the first pass, only the last node reads all charges
 		for _, n := range c.nodes {
-			n.ok(n.meter.Flush(c.t.Context()))
-			n.ok(n.feed.Refresh(c.t.Context(), c.st))
+			n.ok(n.service.Refresh(c.t.Context(), c.st))
 		}
 	}
 	for i, n := range c.nodes {
@@ -33,85 +32,84 @@ func (c *cluster) same(left int64) {
 	}
 }
 
-// oneAccount: what one node charges every other knows after it has looked,
-// once, and says whose balance moved. One that never met the account looks
-// with its first call.
+// Guarantee: a charge of one node counts once on every other after an exchange,
+// and the watch receives the account. A node that never used the account
+// reads it after the first call.
 func oneAccount(t *testing.T, url string) {
 	c := newCluster(t, url, 3, toksta.Plan{IncludedCredits: 10, PerMinute: 60})
 	a, b, idle := c.nodes[0], c.nodes[1], c.nodes[2]
-	var told []toksta.AccountID
-	b.hook = func(_ context.Context, ids []toksta.AccountID) { told = append(told, ids...) }
+	var watched []toksta.AccountID
+	b.watch = func(ids ...toksta.AccountID) { watched = append(watched, ids...) }
 	b.restart()
 	for range 7 {
 		a.call(1)
 	}
 	b.call(1)
-	for range 3 { // more looks change nothing
-		a.round(false)
-		b.round(false)
+	for range 3 { // more exchanges change nothing
+		a.exchange(false)
+		b.exchange(false)
 	}
 	if a.left() != 3 || b.left() != 2 {
 		t.Errorf("%d and %d left, want 3 where there was no call since, and 2", a.left(), b.left())
 	}
-	if want := []toksta.AccountID{c.st.Account.ID}; !slices.Equal(told, want) {
-		t.Errorf("the hook was told of %v, want %v", told, want)
+	if want := []toksta.AccountID{c.st.Account.ID}; !slices.Equal(watched, want) {
+		t.Errorf("the watch received %v, want %v", watched, want)
 	}
 	if !idle.call(1) {
-		t.Error("the first call of a node is refused")
+		t.Error("the first call of a node is rejected")
 	}
-	idle.round(false)
+	idle.exchange(false)
 	if idle.left() != 1 {
-		t.Errorf("%d left after the first look, want 1", idle.left())
+		t.Errorf("%d left after the first exchange, want 1", idle.left())
 	}
 	c.same(1)
 
-	// A look between the charge in the book and its count misses it, and the
-	// next one does not.
-	charge, at := a.book.Settle(c.st, 0, 1, a.clock())
-	a.round(false)
+	// An exchange between the charge in memory and its count does not flush it.
+	// The next one does.
+	charge, at := a.service.Balances.Charge(c.st, 0, 1, a.clock())
+	a.exchange(false)
 	c.ok(a.meter.Count(meter.Increment{AccountID: c.st.Account.ID, KeyID: "key_1", Charge: charge, Now: at}))
-	a.round(false)
-	c.ok(b.feed.Refresh(t.Context(), c.st))
+	a.exchange(false)
+	b.read()
 	if b.left() != 0 {
 		t.Errorf("%d left after a call that was counted late, want 0", b.left())
 	}
 }
 
-// purchased: credits that never expire are neither given twice nor lost when
-// cycles turn and processes end, and what was overspent is taken from what is
-// bought next.
+// Guarantee: purchased credits are neither granted twice nor lost when cycles
+// turn and processes end. The next purchase pays overspent ones.
 func purchased(t *testing.T, url string) {
 	c := newCluster(t, url, 2, toksta.Plan{IncludedCredits: 5, PerMinute: 60})
 	c.st.Account.Entitlements.PurchasedCredits = 30
 	for range 3 {
 		for _, n := range c.nodes {
-			n.ok(n.feed.Refresh(t.Context(), c.st))
+			n.read()
 			for range 4 { // eight a cycle: three of them purchased
 				if !n.call(1) {
-					t.Fatal("refused")
+					t.Fatal("rejected")
 				}
 			}
-			n.round(false)
+			n.exchange(false)
 		}
 		c.now = c.now.AddDate(0, 1, 0)
 	}
 	c.same(5 + 30 - 9)
 	c.nodes[0].restart()
 	c.same(5 + 30 - 9)
-	for _, n := range c.nodes { // neither looks at the other
+	for _, n := range c.nodes { // neither reads the other
 		for n.call(1) {
 		}
 	}
 	c.same(0)
 	if got := c.ever(); got.Purchased != 9+21+21 || got != c.paid {
-		t.Errorf("%+v charged, %+v answered", got, c.paid)
+		t.Errorf("%+v in the database, %+v charged", got, c.paid)
 	}
 	c.st.Account.Entitlements.PurchasedCredits += 25
 	c.same(4)
 }
 
-// restart: what a process charged is charged, whether it stopped or was killed
-// before it could tell, and whoever serves next to it or after it knows.
+// Guarantee: the charges of a process count on every other and on the next one,
+// whether it stopped or was killed before its last flush.
 func restart(t *testing.T, url string) {
 	c := newCluster(t, url, 2, toksta.Plan{IncludedCredits: 100, PerMinute: 60})
 	a, b := c.nodes[0], c.nodes[1]
@@ -122,80 +120,78 @@ func restart(t *testing.T, url string) {
 	}
 	c.same(91)
 	a.call(2)
-	a.away = true // as for a process that is killed, the file is all there is
+	a.offline = true // only the file is left, as of a killed process
 	if a.meter.Close() == nil {
 		t.Fatal("the totals were flushed")
 	}
-	b.ok(b.feed.Refresh(t.Context(), c.st))
+	b.read()
 	if b.left() != 91 {
 		t.Errorf("%d left before the journal was found, want 91", b.left())
 	}
-	a.away = false
+	a.offline = false
 	a.start()
 	c.same(89)
 }
 
-// recall: what a killed process saw last is looked at again by the next one,
-// though nobody uses the account any more; otherwise its owner is told late, or
-// never, that its credits are gone.
-func recall(t *testing.T, url string) {
+// Guarantee: after a crash the watch receives the accounts that were used before
+// it. Otherwise a customer whose credits are used up might never be notified.
+func accountsAfterCrash(t *testing.T, url string) {
 	c := newCluster(t, url, 1, toksta.Plan{IncludedCredits: 10, PerMinute: 60})
 	n := c.nodes[0]
 	n.call(1)
-	told := make(chan []toksta.AccountID, 100)
-	n.hook = func(_ context.Context, ids []toksta.AccountID) { told <- ids }
+	watched := make(chan []toksta.AccountID, 100)
+	n.watch = func(ids ...toksta.AccountID) { watched <- ids }
 	n.restart()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- n.feed.Run(ctx) }()
+	go func() { done <- n.service.Run(ctx) }()
 	select {
-	case ids := <-told:
+	case ids := <-watched:
 		if !slices.Equal(ids, []toksta.AccountID{c.st.Account.ID}) {
-			t.Errorf("after a restart the hook is told of %v", ids)
+			t.Errorf("after a restart the watch receives %v", ids)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("after a restart the hook is told of nothing")
+		t.Error("after a restart the watch receives nothing")
 	}
 	cancel()
 	c.ok(<-done)
 }
 
-// pastHours: charges that a node brings back from hours ago are found, and the
-// hours of a whole cycle are not read with every look.
+// Guarantee: charges that a node flushes hours late are found, but past hours
+// are not read in every exchange.
 func pastHours(t *testing.T, url string) {
 	c := newCluster(t, url, 2, toksta.Plan{IncludedCredits: 100, PerMinute: 60})
 	a, b := c.nodes[0], c.nodes[1]
-	look := func(want int64) {
+	read := func(want int64) {
 		t.Helper()
-		b.ok(b.feed.Refresh(t.Context(), c.st))
+		b.read()
 		if got := b.left(); got != want {
 			t.Errorf("%d left, want %d", got, want)
 		}
 	}
-	look(100)
-	bring := func(hours int, credits int64) {
+	read(100)
+	flushLate := func(hours int, credits int64) {
 		t.Helper()
 		c.ok(a.meter.Count(meter.Increment{
 			AccountID: c.st.Account.ID, KeyID: "key_1", CostKey: "late", Charge: toksta.Charge{Credits: credits}, Now: c.now.Add(-time.Duration(hours) * time.Hour),
 		}))
 		c.ok(a.meter.Flush(t.Context()))
 	}
-	bring(1, 1)
-	look(99)
-	bring(30, 10)
-	look(99)
-	c.now = c.now.Add(kept + time.Second)
-	look(89)
+	flushLate(1, 1)
+	read(99)
+	flushLate(30, 10)
+	read(99)
+	c.now = c.now.Add(pastLifetime + time.Second)
+	read(89)
 	c.now = c.now.Add(3 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
-	bring(1, 2)
-	look(87)
-	c.now = c.now.Add(time.Minute) // what was recent is past
-	look(87)
+	flushLate(1, 2)
+	read(87)
+	c.now = c.now.Add(time.Minute) // the recent hours are past
+	read(87)
 }
 
-// reservations: the credits of a job are spent by no call, are charged once
-// when it ends, in whichever hour it began, and come back when it does not
-// need them.
+// Guarantee: no call spends the credits of a job. They are charged once when it
+// ends, in the hour in which it began, and the rest comes back.
 func reservations(t *testing.T, url string) {
 	c := newCluster(t, url, 2, toksta.Plan{IncludedCredits: 10, PerMinute: 60, OverageMicros: 5})
 	c.st.Account.Entitlements = toksta.Entitlements{PurchasedCredits: 10, OverageCapMicros: 100}
@@ -225,24 +221,24 @@ func reservations(t *testing.T, url string) {
 	if !a.call(5) || a.paid != (toksta.Charge{Credits: 5, Purchased: 5}) {
 		t.Errorf("%+v was paid beside the job, want 5 purchased credits", a.paid)
 	}
-	if a.call(20) || !a.call(19) { // of the cap a credit is held
-		t.Error("the cap is not kept beside the job")
+	if a.call(20) || !a.call(19) { // one credit of the cap is reserved
+		t.Error("the cap is exceeded beside the job")
 	}
 	job.State, job.Charged = store.ReservationSettled, toksta.Charge{Credits: 12, Purchased: 2}
 	decide(store.CreditSettle, job.Charged)
 	c.same(3)
 	for _, n := range c.nodes {
-		want := n.book.Balance(n.st, n.clock())
+		want := n.service.Balances.Balance(n.st, n.clock())
 		want.IncludedUsed, want.Purchased, want.PurchasedUsed, want.Held, want.Overage, want.OverageMicros = 10, 3, 7, 0, 19, 95
-		if diff := cmp.Diff(want, n.book.Balance(n.st, n.clock())); diff != "" {
+		if diff := cmp.Diff(want, n.service.Balances.Balance(n.st, n.clock())); diff != "" {
 			t.Errorf("after the job (-want +got):\n%s", diff)
 		}
 	}
 }
 
-// cycles: at the end of months of every length, through restarts and clocks
-// that step back an hour, under calls on every node, no cycle gives its
-// credits twice or keeps one, and no charge is lost.
+// Guarantee: at the end of months of every length, with restarts, clocks that
+// step back an hour and calls on every node, each cycle grants all its credits
+// once and no charge is lost.
 func cycles(t *testing.T, url string) {
 	const included = 20
 	c := newCluster(t, url, 3, toksta.Plan{IncludedCredits: included, PerMinute: 60})
@@ -257,13 +253,13 @@ func cycles(t *testing.T, url string) {
 		}
 		for _, n := range c.nodes {
 			n.skew = 0
-			n.ok(n.feed.Refresh(t.Context(), c.st))
+			n.read()
 			for n.call(1) {
 			}
-			n.round(false)
+			n.exchange(false)
 		}
 		if got := c.charged(start, end).Credits; got != included {
-			t.Errorf("the cycle from %s gave %d credits, want %d", start, got, included)
+			t.Errorf("the cycle from %s granted %d credits, want %d", start, got, included)
 		}
 		for c.now = end.Add(-30 * time.Minute); c.now.Before(end.Add(2 * time.Hour)); c.now = c.now.Add(4 * time.Minute) {
 			c.step()
@@ -272,16 +268,16 @@ func cycles(t *testing.T, url string) {
 	for _, start := range starts {
 		_, end := toksta.Cycle(c.st.Account.CycleAnchor, start)
 		if got := c.charged(start, end).Credits; got != included {
-			t.Errorf("in the end the cycle from %s gave %d credits, want %d", start, got, included)
+			t.Errorf("in the end the cycle from %s granted %d credits, want %d", start, got, included)
 		}
 	}
 	if got := c.ever(); got != c.paid {
-		t.Errorf("%+v charged, %+v answered", got, c.paid)
+		t.Errorf("%+v in the database, %+v charged", got, c.paid)
 	}
 }
 
-// step is a call, quick or slow, on some node, which looks before it and gives
-// after it, and may have been started anew or have its clock set.
+// step makes a call, fast or slow, on some node, which exchanges charges before
+// and after it, and may be restarted or have its clock set.
 func (c *cluster) step() {
 	n := c.nodes[rand.IntN(len(c.nodes))]
 	switch rand.IntN(8) {
@@ -292,16 +288,16 @@ func (c *cluster) step() {
 	case 2:
 		n.skew = 0
 	}
-	n.ok(n.feed.Refresh(c.t.Context(), c.st))
-	if held := n.clock(); n.book.Hold(n.st, 1, held) {
+	n.read()
+	if held := n.clock(); n.service.Balances.Hold(n.st, 1, held) {
 		c.now = c.now.Add(time.Duration(rand.IntN(2)) * time.Minute)
-		n.settle(1, held)
+		n.charge(1, held)
 	}
-	n.round(false)
+	n.exchange(false)
 }
 
-// movedAnchor: a cycle whose day is moved into the past has the charges from that
-// day on, once, of every process.
+// Guarantee: if the day of a cycle is moved into the past, the charges of every
+// process from that day on count once.
 func movedAnchor(t *testing.T, url string) {
 	c := newCluster(t, url, 2, toksta.Plan{IncludedCredits: 20, PerMinute: 60})
 	a, b := c.nodes[0], c.nodes[1]
@@ -309,8 +305,8 @@ func movedAnchor(t *testing.T, url string) {
 	for _, n := range []int64{4, 3, 2} { // a day each
 		a.call(n)
 		b.call(1)
-		a.round(true)
-		b.round(true)
+		a.exchange(true)
+		b.exchange(true)
 		c.now = c.now.AddDate(0, 0, 1)
 	}
 	a.call(1)

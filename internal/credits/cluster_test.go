@@ -1,14 +1,14 @@
-package creditfeed
+package credits
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -16,29 +16,28 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// cluster is some nodes with one database, in a time of its own.
+// cluster is some nodes with one database and a clock of their own.
 type cluster struct {
 	t     *testing.T
 	db    store.Store
 	now   time.Time
 	st    *toksta.Standing // of the one account
 	nodes []*node
-	paid  toksta.Charge // by all calls that were answered
+	paid  toksta.Charge // by all calls
 }
 
-// node is what a server has between a decision and the database.
+// node is the part of a server between a decision and the database.
 type node struct {
 	*cluster
-	dir   string
-	skew  time.Duration // of its clock
-	away  bool          // its database
-	book  *credits.Book
-	meter *meter.Meter
-	feed  *Feed
-	hook  func(context.Context, []toksta.AccountID)
+	dir     string
+	skew    time.Duration // of its clock
+	offline bool          // without the database
+	meter   *meter.Meter
+	service *Service
+	watch   func(...toksta.AccountID)
 }
 
-// newCluster has one account with a plan.
+// newCluster starts nodes with one account that has a plan.
 func newCluster(t *testing.T, url string, nodes int, p toksta.Plan) *cluster {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
@@ -72,24 +71,33 @@ func (c *cluster) ok(err error) {
 
 func (n *node) clock() time.Time { return n.now.Add(n.skew) }
 
-// start is a new process in the node's directory.
+// start starts a new process in the node's directory.
 func (n *node) start() {
 	n.t.Helper()
 	var err error
-	n.book = credits.New()
 	n.meter, err = meter.Open(meter.Config{Dir: n.dir, Sink: n, Now: n.clock})
 	n.ok(err)
-	n.feed = New(Config{
-		Book: n.book, Meter: n.meter, Store: n.db, Every: 5 * time.Second, Now: n.clock, After: n.hook,
-		Anchor: func(toksta.AccountID) time.Time { return n.st.Account.CycleAnchor },
+	n.service = New(Config{
+		Balances: NewBalances(), Meter: n.meter, Store: n.db, Index: n, Watch: n,
+		Interval: 5 * time.Second, Now: n.clock, Logger: slog.New(slog.DiscardHandler),
 	})
-	n.ok(n.feed.Load(n.t.Context()))
+	n.ok(n.service.Load(n.t.Context()))
 }
 
-// Flush is what the meter writes to.
+// Standing is the index of the node.
+func (n *node) Standing(toksta.AccountID) *toksta.Standing { return n.st }
+
+// Enqueue is the watch of the node.
+func (n *node) Enqueue(accounts ...toksta.AccountID) {
+	if n.watch != nil {
+		n.watch(accounts...)
+	}
+}
+
+// Flush is the sink of the node's meter.
 func (n *node) Flush(ctx context.Context, b store.UsageBatch) error {
-	if n.away {
-		return errors.New("the database is away")
+	if n.offline {
+		return errors.New("the database is unavailable")
 	}
 	return n.db.Flush(ctx, b)
 }
@@ -100,33 +108,42 @@ func (n *node) restart() {
 	n.start()
 }
 
-// call is one that costs some credits, and reports whether it was admitted.
+// call makes a call of some credits and reports whether it was admitted.
 func (n *node) call(cost int64) bool {
 	n.t.Helper()
-	if !n.book.Hold(n.st, cost, n.clock()) {
+	if !n.service.Balances.Hold(n.st, cost, n.clock()) {
 		return false
 	}
-	n.settle(cost, n.clock())
+	n.charge(cost, n.clock())
 	return true
 }
 
-// settle charges a call that was held before.
-func (n *node) settle(cost int64, held time.Time) {
+// charge charges a held call and counts it.
+func (n *node) charge(cost int64, held time.Time) {
 	n.t.Helper()
-	charge, at := n.book.Settle(n.st, cost, cost, held)
+	charge, at := n.service.Balances.Charge(n.st, cost, cost, held)
 	n.paid = n.paid.Plus(charge)
 	n.ok(n.meter.Count(meter.Increment{
 		AccountID: n.st.Account.ID, KeyID: "key_1", Family: "data", CostKey: "search", Calls: 1, Charge: charge, Now: at,
 	}))
 }
 
-func (n *node) round(all bool) {
+// exchange makes one exchange of the accounts that are due.
+func (n *node) exchange(all bool) {
 	n.t.Helper()
-	n.ok(n.feed.round(n.t.Context(), all))
+	n.ok(n.service.exchangeDue(n.t.Context(), all))
 }
 
-// charged is what the database has of the hours [from, to), once every node has
-// flushed.
+// read reads the charges of the others without a flush of the node's own.
+func (n *node) read() {
+	n.t.Helper()
+	n.service.mu.Lock()
+	defer n.service.mu.Unlock()
+	n.ok(n.service.readOthers(n.t.Context(), []syncState{n.service.Balances.currentState(n.st, n.clock())}))
+}
+
+// charged flushes every node and returns the charges of the hours [from, to) in
+// the database.
 func (c *cluster) charged(from, to time.Time) (sum toksta.Charge) {
 	c.t.Helper()
 	for _, n := range c.nodes {
@@ -140,19 +157,19 @@ func (c *cluster) charged(from, to time.Time) (sum toksta.Charge) {
 	return sum
 }
 
-// ever is charged of all times.
+// ever returns the charges of all times.
 func (c *cluster) ever() toksta.Charge {
 	c.t.Helper()
 	return c.charged(time.Unix(0, 0), c.now.AddDate(10, 0, 0))
 }
 
-// TestCluster runs what holds for several nodes on one PostgreSQL.
+// TestCluster runs the guarantees for several nodes on one PostgreSQL.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	for name, test := range map[string]func(*testing.T, string){
 		"overspending": overspending, "cycles": cycles, "one account": oneAccount, "purchased": purchased,
-		"past hours": pastHours, "reservations": reservations, "restart": restart, "recall": recall,
+		"past hours": pastHours, "reservations": reservations, "restart": restart, "accounts after a crash": accountsAfterCrash,
 		"moved anchor": movedAnchor,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -162,38 +179,38 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// overspending: three nodes that spend one account's credits at random charge
-// no more than there are and what the others can admit in two looks. Nodes
-// that do not look charge them three times, which this test sees.
+// Guarantee: three nodes that spend the credits of one account at random
+// overspend at most the calls that the others admit in two intervals. Nodes
+// that do not exchange charges spend the credits three times.
 func overspending(t *testing.T, url string) {
 	const credits, perMinute = 1500, 200 // ten calls a second in all
-	const bound = 6                      // calls in two looks
-	for _, follow := range []bool{true, false} {
+	const bound = 6                      // calls in two intervals
+	for _, exchange := range []bool{true, false} {
 		c := newCluster(t, url, 3, toksta.Plan{IncludedCredits: credits, PerMinute: perMinute})
 		for _, n := range c.nodes {
-			n.round(true)
+			n.exchange(true)
 		}
-		for refused, calls := 0, 1; refused < 100; calls++ {
+		for rejected, calls := 0, 1; rejected < 100; calls++ {
 			c.now = c.now.Add(100 * time.Millisecond)
 			if c.nodes[rand.IntN(3)].call(1) {
-				refused = 0
+				rejected = 0
 			} else {
-				refused++
+				rejected++
 			}
-			// Each node looks every 250 ms, at a moment of its own.
+			// Each node exchanges every 250 ms, each at another moment.
 			for i, n := range c.nodes {
-				if tick := calls*2 + i; follow && tick%5 < 2 {
-					n.round(tick/5%20 == 0)
+				if tick := calls*2 + i; exchange && tick%5 < 2 {
+					n.exchange(tick/5%20 == 0)
 				}
 			}
 		}
 		got := c.ever()
 		if got != c.paid {
-			t.Errorf("the database has %+v, answered were %+v", got, c.paid)
+			t.Errorf("%+v in the database, %+v charged", got, c.paid)
 		}
-		t.Logf("following %v: %d of %d credits were charged", follow, got.Credits, credits)
-		if kept := got.Credits >= credits && got.Credits <= credits+bound; kept != follow {
-			t.Errorf("following %v: %d of %d credits were charged, the bound is %d more", follow, got.Credits, credits, bound)
+		t.Logf("exchanging %v: %d of %d credits were charged", exchange, got.Credits, credits)
+		if inBound := got.Credits >= credits && got.Credits <= credits+bound; inBound != exchange {
+			t.Errorf("exchanging %v: %d of %d credits were charged, the bound is %d more", exchange, got.Credits, credits, bound)
 		}
 	}
 }

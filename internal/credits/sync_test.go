@@ -1,4 +1,4 @@
-package creditfeed
+package credits
 
 import (
 	"bytes"
@@ -14,21 +14,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// traffic is what a feed wanted of the meter and the store.
+// traffic counts the calls of the meter and the store.
 type traffic struct{ flushes, reads, lists int }
 
-// counting stands for the meter and the store. Others have charged each account
-// seven credits.
+// counting is a meter and a store on which others charged each account seven
+// credits.
 type counting struct {
+	Store
 	mu    sync.Mutex
 	sum   traffic
-	asked map[toksta.AccountID]int        // looks at what others charge now
-	fails func(ctx context.Context) error // nil: nothing fails
+	reads map[toksta.AccountID]int        // reads of the charges of others in recent hours
+	fails func(ctx context.Context) error // nil: no call fails
 	text  bytes.Buffer                    // logged
 }
 
@@ -38,7 +38,7 @@ func (c *counting) Write(p []byte) (int, error) {
 	return c.text.Write(p)
 }
 
-// note counts, and fails as is wanted.
+// note counts a call and returns the error of fails.
 func (c *counting) note(ctx context.Context, count func(*traffic)) error {
 	c.mu.Lock()
 	count(&c.sum)
@@ -64,9 +64,9 @@ func (c *counting) ListNodes(ctx context.Context) ([]store.Node, error) {
 	return nil, c.note(ctx, func(t *traffic) { t.lists++ })
 }
 
-func (c *counting) CreditUse(context.Context, time.Time, func(toksta.AccountID) time.Time, func(toksta.AccountID, store.CreditUse)) error {
-	return nil
-}
+func (c *counting) OverdueAccounts(context.Context, int) ([]toksta.AccountID, error) { return nil, nil }
+
+func (c *counting) Enqueue(...toksta.AccountID) {}
 
 func (c *counting) ChargesBy(ctx context.Context, _ string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	charged := make([]store.Charged, len(spans))
@@ -74,7 +74,7 @@ func (c *counting) ChargesBy(ctx context.Context, _ string, spans []store.Charge
 		t.reads++
 		for i, s := range spans {
 			if s.To.IsZero() {
-				c.asked[s.Account]++
+				c.reads[s.Account]++
 				charged[i].Cycle.Credits = 7
 			}
 		}
@@ -82,30 +82,30 @@ func (c *counting) ChargesBy(ctx context.Context, _ string, spans []store.Charge
 	return charged, err
 }
 
-// running is a feed that runs in a time of its own.
+// running is a service that runs under a clock of its own.
 type running struct {
 	*counting
-	book *credits.Book
+	balances *Balances
 }
 
-// run calls test while a feed runs.
+// run calls test while a service runs.
 func run(t *testing.T, test func(*testing.T, running)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := running{&counting{asked: map[toksta.AccountID]int{}}, credits.New()}
-		f := New(Config{Book: r.book, Meter: r, Store: r, Every: 5 * time.Second, Log: slog.New(slog.NewTextHandler(r, nil))})
+		r := running{&counting{reads: map[toksta.AccountID]int{}}, NewBalances()}
+		s := New(Config{Balances: r.balances, Meter: r, Store: r, Watch: r, Interval: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(r, nil))})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- f.Run(ctx) }()
+		go func() { done <- s.Run(ctx) }()
 		test(t, r)
 		stop()
 		if err := <-done; err != nil {
-			t.Errorf("the feed stopped with %v", err)
+			t.Errorf("the service stopped with %v", err)
 		}
 	})
 }
 
-// customer has some credits and a limit of 60 calls a minute.
+// customer returns an account with some credits and 60 calls a minute.
 func customer(id toksta.AccountID, included int64) *toksta.Standing {
 	return &toksta.Standing{
 		Account: toksta.Account{ID: id, CycleAnchor: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
@@ -113,63 +113,63 @@ func customer(id toksta.AccountID, included int64) *toksta.Standing {
 	}
 }
 
-// calls lets customers try something that fails in the end and costs nothing,
-// every so often, for some time.
+// calls makes calls of the customers that fail and cost nothing, at an interval,
+// for some time.
 func (r running) calls(every, span time.Duration, by ...*toksta.Standing) {
 	for end := time.Now().Add(span); time.Now().Before(end); <-time.After(every) {
 		for _, st := range by {
-			r.book.Hold(st, 1, time.Now())
-			r.book.Settle(st, 1, 0, time.Now())
+			r.balances.Hold(st, 1, time.Now())
+			r.balances.Charge(st, 1, 0, time.Now())
 		}
 	}
 	synctest.Wait()
 }
 
-// Guarantee: an account near its end is asked about four times a second, any
-// other once in an interval after its first call, and one without calls never.
-func TestRunAsksAsOftenAsNeeded(t *testing.T) {
+// Guarantee: an account near a limit is read four times a second, another one
+// after its first call and once in a round, and one without calls never.
+func TestRunReadsAsOftenAsNeeded(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, r running) {
-		r.book.Balance(customer("idle", 50), time.Now())
-		r.calls(50*time.Millisecond, time.Minute+Soon/2, customer("near", 50), customer("far", 1e9))
-		// The first look finds past hours unknown, and looks again.
+		r.balances.Balance(customer("idle", 50), time.Now())
+		r.calls(50*time.Millisecond, time.Minute+urgentInterval/2, customer("near", 50), customer("far", 1e9))
+		// The first read is repeated, since past hours are not known yet.
 		want := map[toksta.AccountID]int{"near": 4*60 + 1, "far": 1 + 12 + 1}
-		if diff := cmp.Diff(want, r.asked); diff != "" {
-			t.Errorf("looks in a minute (-want +got)\n%s", diff)
+		if diff := cmp.Diff(want, r.counting.reads); diff != "" {
+			t.Errorf("reads in a minute (-want +got)\n%s", diff)
 		}
 	})
 }
 
-// Guarantee: the database's load grows with the accounts that are used, and not
-// with their calls: a customer in a tight loop is no burden to the others.
+// Guarantee: the load of the database grows with the accounts in use, not with
+// their calls. A customer in a tight loop does not slow down the others.
 func TestTrafficGrowsWithAccounts(t *testing.T) {
 	t.Parallel()
-	minute := func(accounts int, every time.Duration) (sum traffic, asked int) {
+	minute := func(accounts int, every time.Duration) (sum traffic, reads int) {
 		run(t, func(_ *testing.T, r running) {
 			var used []*toksta.Standing
 			for i := range accounts {
 				used = append(used, customer(toksta.AccountID(fmt.Sprint("acct_", i)), []int64{50, 1e9}[i%2]))
 			}
-			r.calls(every, time.Minute+Soon/2, used...)
-			for _, n := range r.asked {
-				asked += n
+			r.calls(every, time.Minute+urgentInterval/2, used...)
+			for _, n := range r.counting.reads {
+				reads += n
 			}
 			sum = r.sum
 		})
-		return sum, asked
+		return sum, reads
 	}
-	once, asked := minute(10, 100*time.Millisecond)
-	if often, n := minute(10, 10*time.Millisecond); often != once || n != asked {
-		t.Errorf("ten times the calls make %+v of %+v and ask %d of %d times", often, once, n, asked)
+	once, reads := minute(10, 100*time.Millisecond)
+	if often, n := minute(10, 10*time.Millisecond); often != once || n != reads {
+		t.Errorf("ten times the calls make %+v, not %+v, and %d reads, not %d", often, once, n, reads)
 	}
-	if more, n := minute(20, 100*time.Millisecond); more != once || n != 2*asked {
-		t.Errorf("twice the accounts make %+v of %+v and ask %d of %d times", more, once, n, asked)
+	if more, n := minute(20, 100*time.Millisecond); more != once || n != 2*reads {
+		t.Errorf("twice the accounts make %+v, not %+v, and %d reads, not %d", more, once, n, reads)
 	}
 }
 
-// Guarantee: a database that fails, or hangs, is asked again soon about what is
-// due, though nobody calls any more; the operator is told once when it goes and
-// when it is back.
+// Guarantee: if the database fails or hangs, the due accounts are read again
+// soon, even without further calls. The failure and the recovery are logged once
+// each.
 func TestRunTriesAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -183,18 +183,18 @@ func TestRunTriesAgain(t *testing.T) {
 			run(t, func(t *testing.T, r running) {
 				far := customer("far", 1e9)
 				r.fail(c.fails)
-				r.book.Hold(far, 1, time.Now())
+				r.balances.Hold(far, 1, time.Now())
 				r.after(time.Minute)
-				if r.sum.flushes < c.tries || r.logged("cannot follow") != 1 {
+				if r.sum.flushes < c.tries || r.logged("cannot read") != 1 {
 					t.Errorf("tried %d times in a minute; logged:\n%s", r.sum.flushes, &r.text)
 				}
 				r.fail(nil)
-				r.after(patience + Soon)
-				if left := r.book.Balance(far, time.Now()).Remaining(); left != 1e9-1-7 {
-					t.Errorf("%d credits are left, want what the others left", left)
+				r.after(exchangeTimeout + urgentInterval)
+				if left := r.balances.Balance(far, time.Now()).Remaining(); left != 1e9-1-7 {
+					t.Errorf("%d credits are left, want the seven of the others charged", left)
 				}
 				r.after(time.Minute)
-				if r.logged("cannot follow") != 1 || r.logged("can follow") != 1 {
+				if r.logged("cannot read") != 1 || r.logged("can read") != 1 {
 					t.Errorf("logged:\n%s", &r.text)
 				}
 			})
@@ -202,7 +202,7 @@ func TestRunTriesAgain(t *testing.T) {
 	}
 }
 
-// fail makes everything fail from now on; nil: nothing.
+// fail makes all calls return the error of how from now on; nil: none.
 func (c *counting) fail(how func(context.Context) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -215,7 +215,7 @@ func (c *counting) logged(text string) int {
 	return strings.Count(c.text.String(), text)
 }
 
-// after lets some time pass.
+// after waits for a time on the test's clock.
 func (c *counting) after(span time.Duration) {
 	<-time.After(span)
 	synctest.Wait()

@@ -1,4 +1,4 @@
-package ledger_test
+package credits_test
 
 import (
 	"context"
@@ -12,13 +12,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/toksta/toksta/internal/ledger"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The last credit is spent once: of fifty jobs at once, over four nodes, ten
-// are paid by ten credits, and each other one is told what is left.
+// Guarantee: the last credit is spent once. Of fifty concurrent jobs on four
+// nodes, ten are paid by ten credits, and the others are rejected with the
+// number of credits left.
 func lastCreditOnce(t *testing.T, open opener) {
 	b := open(t, 4)
 	for _, plan := range []toksta.PlanID{"PAYG", "BUILD", "SCALE"} {
@@ -27,12 +28,12 @@ func lastCreditOnce(t *testing.T, open opener) {
 		want := int64(10)
 		switch plan {
 		case "PAYG":
-			_, err := b.node(0).TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 10, IdempotencyKey: "order"})
+			_, err := b.node(0).TopUp(t.Context(), operator, credits.PurchaseRequest{Account: id, Credits: 10, IdempotencyKey: "order"})
 			ok(t, err)
 		case "SCALE":
 			want = 15 // the cap pays for five more
 		}
-		var paid, refused atomic.Int64
+		var paid, rejected atomic.Int64
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {
@@ -42,31 +43,31 @@ func lastCreditOnce(t *testing.T, open opener) {
 				case err == nil:
 					paid.Add(1)
 				case e != nil && e.Code == toksta.CodeInsufficientCredits && e.Details["remaining"] == int64(0):
-					refused.Add(1)
+					rejected.Add(1)
 				default:
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		if paid.Load() != want || refused.Load() != 50-want {
-			t.Errorf("%s: %d jobs were paid and %d refused, want %d paid", plan, paid.Load(), refused.Load(), want)
+		if paid.Load() != want || rejected.Load() != 50-want {
+			t.Errorf("%s: %d jobs were paid and %d rejected, want %d paid", plan, paid.Load(), rejected.Load(), want)
 		}
 	}
 	b.sound(t)
 }
 
-// A worker that repeats its request after a crash, on another node and at the
-// same time as others, moves credits once and is told the same; a key that is
-// used for something else moves nothing.
+// Guarantee: a worker that repeats its request after a crash, on another node or
+// concurrently, moves credits once and gets the first outcome. The same key with
+// another request moves none.
 func repeatedRequests(t *testing.T, open opener) {
 	b := open(t, 4)
 	id := b.account(t, "BUILD", toksta.Entitlements{})
 	request := b.reserving(id, 6)
-	// together sends one request by all nodes at once.
-	together := func(request func(*ledger.Service) (ledger.Outcome, error)) ledger.Outcome {
+	// together sends one request to all nodes concurrently.
+	together := func(request func(*credits.Service) (credits.Outcome, error)) credits.Outcome {
 		t.Helper()
-		var outcomes [8]ledger.Outcome
+		var outcomes [8]credits.Outcome
 		var all sync.WaitGroup
 		for i := range outcomes {
 			all.Go(func() {
@@ -84,18 +85,18 @@ func repeatedRequests(t *testing.T, open opener) {
 		}
 		return outcomes[0]
 	}
-	reserve := func(s *ledger.Service) (ledger.Outcome, error) { return s.Reserve(t.Context(), operator, request) }
+	reserve := func(s *credits.Service) (credits.Outcome, error) { return s.Reserve(t.Context(), operator, request) }
 	reserved := together(reserve)
 	settling, refunding := b.closing(reserved.Reservation, 4), b.closing(reserved.Reservation, 1)
-	settle := func(s *ledger.Service) (ledger.Outcome, error) { return s.Settle(t.Context(), operator, settling) }
-	refund := func(s *ledger.Service) (ledger.Outcome, error) { return s.Refund(t.Context(), operator, refunding) }
+	settle := func(s *credits.Service) (credits.Outcome, error) { return s.Settle(t.Context(), operator, settling) }
+	refund := func(s *credits.Service) (credits.Outcome, error) { return s.Refund(t.Context(), operator, refunding) }
 	settled, refunded := together(settle), together(refund)
 	_, err := b.node(0).Refund(t.Context(), operator, b.closing(reserved.Reservation, 0))
 	ok(t, err)
 
-	// After the last step, each repeat still has its first answer.
-	for i, again := range []ledger.Outcome{together(reserve), together(settle), together(refund)} {
-		if diff := cmp.Diff([]ledger.Outcome{reserved, settled, refunded}[i], again); diff != "" {
+	// After the last request, each repeat still has its first outcome.
+	for i, again := range []credits.Outcome{together(reserve), together(settle), together(refund)} {
+		if diff := cmp.Diff([]credits.Outcome{reserved, settled, refunded}[i], again); diff != "" {
 			t.Errorf("the repeat has another outcome (-first +repeat)\n%s", diff)
 		}
 	}
@@ -119,13 +120,12 @@ func conflict(t *testing.T, err error, reason toksta.Reason) {
 	}
 }
 
-// A customer pays a job from what the contract says comes first, gets back
-// what it did not cost to where it came from, and a refund in the opposite
-// order.
+// Guarantee: a job is paid in the order of payment. Credits that it did not cost
+// go back to their part, and a refund is made in the opposite order.
 func whereCreditsGo(t *testing.T, open opener) {
 	b := open(t, 1)
 	id := b.account(t, "SCALE", toksta.Entitlements{OverageCapMicros: 1000})
-	_, err := b.node(0).TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 5, IdempotencyKey: "order"})
+	_, err := b.node(0).TopUp(t.Context(), operator, credits.PurchaseRequest{Account: id, Credits: 5, IdempotencyKey: "order"})
 	ok(t, err)
 	reserved, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 18))
 	ok(t, err)
@@ -160,28 +160,27 @@ func whereCreditsGo(t *testing.T, open opener) {
 	b.sound(t)
 }
 
-// Forgotten credits come back at their time, for whoever asks next and without
-// anybody asking, and what has come back cannot be charged any more, even when
-// the clock is set back.
-func forgotten(t *testing.T, open opener) {
+// Guarantee: an overdue reservation expires with the next request and without
+// one. Then it cannot be charged, even if the clock is set back.
+func expiry(t *testing.T, open opener) {
 	b := open(t, 2)
 	id := b.account(t, "BUILD", toksta.Entitlements{})
-	forgotten, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 10))
+	overdue, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 10))
 	ok(t, err)
-	b.now(start.Add(ledger.DefaultLifetime - time.Minute))
+	b.now(start.Add(credits.DefaultLifetime - time.Minute))
 	if _, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 1)); err == nil {
-		t.Error("what is reserved was given away before its time")
+		t.Error("reserved credits were given to another job too early")
 	}
-	b.now(start.Add(ledger.DefaultLifetime))
-	_, err = b.node(1).Settle(t.Context(), operator, b.closing(forgotten.Reservation, 1))
+	b.now(start.Add(credits.DefaultLifetime))
+	_, err = b.node(1).Settle(t.Context(), operator, b.closing(overdue.Reservation, 1))
 	conflict(t, err, toksta.ReasonReservationClosed)
 	second, err := b.node(1).Reserve(t.Context(), operator, b.reserving(id, 10))
 	ok(t, err)
 	b.now(start)
-	_, err = b.node(0).Settle(t.Context(), operator, b.closing(forgotten.Reservation, 1))
+	_, err = b.node(0).Settle(t.Context(), operator, b.closing(overdue.Reservation, 1))
 	conflict(t, err, toksta.ReasonReservationClosed)
 
-	b.now(start.Add(3 * ledger.DefaultLifetime))
+	b.now(start.Add(3 * credits.DefaultLifetime))
 	n, err := b.node(0).Expire(t.Context())
 	if err != nil || n != 1 {
 		t.Errorf("%d expired, %v", n, err)
@@ -189,18 +188,18 @@ func forgotten(t *testing.T, open opener) {
 	steps, err := b.node(1).ListEntries(t.Context(), store.EntryQuery{Account: id, Reservation: second.Reservation.ID})
 	ok(t, err)
 	if len(steps) != 2 || steps[0].Kind != store.CreditExpire || steps[0].Delta.Credits != 10 {
-		t.Errorf("the steps of the second: %v", steps)
+		t.Errorf("the entries of the second: %v", steps)
 	}
 	b.sound(t)
 }
 
-// Included credits come once in a cycle, on the last day of months without the
-// day and on leap day; a job that ends after the turn takes nothing of the new
-// cycle; a clock that is set back over the turn brings nothing twice.
+// Guarantee: included credits are granted once in a cycle, also in short months
+// and on leap day. A job that ends after the turn takes none of the new cycle. A
+// clock that is set back over the turn grants none twice.
 func cycleTurns(t *testing.T, open opener) {
 	b := open(t, 1)
 	id := b.account(t, "BUILD", toksta.Entitlements{})
-	_, err := b.node(0).TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 1, IdempotencyKey: "order"})
+	_, err := b.node(0).TopUp(t.Context(), operator, credits.PurchaseRequest{Account: id, Credits: 1, IdempotencyKey: "order"})
 	ok(t, err)
 	left := func() int64 {
 		t.Helper()
@@ -231,7 +230,7 @@ func cycleTurns(t *testing.T, open opener) {
 		ok(t, err)
 		b.now(turn.Add(-time.Minute))
 		if n := left(); n > 3 { // the node stays in the new cycle, and so would a job
-			t.Errorf("set back before %s %d are left: the cycle's credits were given twice", turn, n)
+			t.Errorf("set back before %s %d are left: the cycle's credits were granted twice", turn, n)
 		}
 		b.now(turn.Add(time.Minute))
 		_, err = b.node(0).Settle(t.Context(), operator, b.closing(job.Reservation, 5))
@@ -251,15 +250,15 @@ func day(year int, month time.Month, n int) time.Time {
 	return time.Date(year, month, n, 0, 0, 0, 0, time.UTC)
 }
 
-// What was bought is what the account says, corrections have a reason, and
-// none takes away what was used or is promised.
+// Guarantee: the account has the sum of its purchases. A correction needs a
+// reason, and takes away no used or reserved credits.
 func purchases(t *testing.T, open opener) {
 	b := open(t, 4)
 	id := b.account(t, "PAYG", toksta.Entitlements{})
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			r := ledger.PurchaseRequest{Account: id, Credits: 10, Reason: "order", IdempotencyKey: fmt.Sprint("order ", i%5)}
+			r := credits.PurchaseRequest{Account: id, Credits: 10, Reason: "order", IdempotencyKey: fmt.Sprint("order ", i%5)}
 			if _, err := b.node(i).TopUp(t.Context(), operator, r); err != nil {
 				t.Error(err)
 			}
@@ -268,7 +267,7 @@ func purchases(t *testing.T, open opener) {
 	all.Wait()
 	_, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 30))
 	ok(t, err)
-	adjust := ledger.PurchaseRequest{Account: id, Credits: -21, Reason: "returned", IdempotencyKey: "back"}
+	adjust := credits.PurchaseRequest{Account: id, Credits: -21, Reason: "returned", IdempotencyKey: "back"}
 	if _, err := b.node(1).Adjust(t.Context(), operator, adjust); toksta.ErrorCode(err) != toksta.CodeValidation {
 		t.Errorf("reserved credits were taken away: %v", err)
 	}
@@ -290,21 +289,20 @@ func purchases(t *testing.T, open opener) {
 	b.sound(t)
 }
 
-// requests: a fault in a request is said before any credit moves, and for
-// every field.
+// Guarantee: an invalid field of a request is named before any credit moves.
 func requests(t *testing.T, open opener) {
 	b := open(t, 1)
 	id := b.account(t, "BUILD", toksta.Entitlements{})
-	for field, fault := range map[string]func(*ledger.ReserveRequest){
-		"credits":            func(r *ledger.ReserveRequest) { r.Credits = 0 },
-		"family":             func(r *ledger.ReserveRequest) { r.Family = "moon" },
-		"cost_key":           func(r *ledger.ReserveRequest) { r.CostKey = "Not a name" },
-		"expires_in_seconds": func(r *ledger.ReserveRequest) { r.Lifetime = ledger.MaxLifetime + time.Second },
-		"idempotency_key":    func(r *ledger.ReserveRequest) { r.IdempotencyKey = " " },
-		"reason":             func(r *ledger.ReserveRequest) { r.Reason = "\x00" },
+	for field, invalidate := range map[string]func(*credits.ReserveRequest){
+		"credits":            func(r *credits.ReserveRequest) { r.Credits = 0 },
+		"family":             func(r *credits.ReserveRequest) { r.Family = "moon" },
+		"cost_key":           func(r *credits.ReserveRequest) { r.CostKey = "Not a name" },
+		"expires_in_seconds": func(r *credits.ReserveRequest) { r.Lifetime = credits.MaxLifetime + time.Second },
+		"idempotency_key":    func(r *credits.ReserveRequest) { r.IdempotencyKey = " " },
+		"reason":             func(r *credits.ReserveRequest) { r.Reason = "\x00" },
 	} {
 		r := b.reserving(id, 1)
-		fault(&r)
+		invalidate(&r)
 		_, err := b.node(0).Reserve(t.Context(), operator, r)
 		e, _ := errors.AsType[*toksta.Error](err)
 		if e == nil || e.Code != toksta.CodeValidation || e.Details["field"] != field {
@@ -313,7 +311,7 @@ func requests(t *testing.T, open opener) {
 	}
 	unknown, stray := b.reserving("acct_nobody", 1), b.reserving(id, 1)
 	stray.Key = "key_of_nobody"
-	for _, r := range []ledger.ReserveRequest{unknown, stray} {
+	for _, r := range []credits.ReserveRequest{unknown, stray} {
 		if _, err := b.node(0).Reserve(t.Context(), operator, r); toksta.ErrorCode(err) != toksta.CodeNotFound {
 			t.Errorf("%v: %v", r, err)
 		}
@@ -323,40 +321,39 @@ func requests(t *testing.T, open opener) {
 	}
 }
 
-// faulty cannot decide about the first account that it is asked for.
-type faulty struct {
-	ledger.Store
-	asked int
+// failing fails the first commit.
+type failing struct {
+	credits.Store
+	commits int
 }
 
-func (f *faulty) CommitCredits(ctx context.Context, q store.CreditQuery, d store.DecideCredits) ([]store.CreditEntry, error) {
-	if f.asked++; f.asked == 1 {
+func (f *failing) CommitCredits(ctx context.Context, q store.CreditQuery, d store.DecideCredits) ([]store.CreditEntry, error) {
+	if f.commits++; f.commits == 1 {
 		return nil, errors.New("damaged")
 	}
 	return f.Store.CommitCredits(ctx, q, d)
 }
 
-// One account that cannot be decided about does not keep what others have
-// forgotten from coming back to them, and is named.
-func oneIsFaulty(t *testing.T, open opener) {
+// Guarantee: if the reservations of one account cannot be expired, those of the
+// others are, and the error names the account.
+func oneAccountFails(t *testing.T, open opener) {
 	b := open(t, 1)
 	for range 2 {
 		_, err := b.node(0).Reserve(t.Context(), operator, b.reserving(b.account(t, "BUILD", toksta.Entitlements{}), 10))
 		ok(t, err)
 	}
-	b.now(start.Add(ledger.DefaultLifetime))
-	node := *b.node(0)
-	node.Store = &faulty{Store: node.Store}
-	n, err := node.Expire(t.Context())
+	b.now(start.Add(credits.DefaultLifetime))
+	node := b.node(0).Config
+	node.Store = &failing{Store: node.Store}
+	n, err := credits.New(node).Expire(t.Context())
 	if n != 1 || err == nil || !strings.Contains(err.Error(), "acct_") {
 		t.Errorf("%d expired, %v", n, err)
 	}
 	b.sound(t)
 }
 
-// What an admitted call could not be paid from is never dropped: the books name
-// it as owed, also of an account that has bought nothing yet, and the next
-// purchase pays it.
+// Guarantee: the shortfall of an admitted call is never dropped. Verify names it
+// as owed, also for an account without purchases, and the next purchase pays it.
 func debts(t *testing.T, open opener) {
 	b := open(t, 1)
 	id := b.account(t, "BUILD", toksta.Entitlements{})
@@ -365,11 +362,11 @@ func debts(t *testing.T, open opener) {
 	ok(t, b.stores[0].Flush(t.Context(), store.UsageBatch{Epoch: "node", Totals: []store.UsageTotal{owed}}))
 	v, err := b.node(0).Verify(t.Context())
 	ok(t, err)
-	want := []ledger.Difference{{Account: id, Text: "7 purchased credits were used of 0 bought"}}
+	want := []credits.Difference{{Account: id, Text: "7 purchased credits were used of 0 bought"}}
 	if diff := cmp.Diff(want, v.Overspent); diff != "" || len(v.Differences) > 0 {
 		t.Errorf("owed (-want +got):\n%s%v", diff, v.Differences)
 	}
-	bought, err := b.node(0).TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 20, IdempotencyKey: "order"})
+	bought, err := b.node(0).TopUp(t.Context(), operator, credits.PurchaseRequest{Account: id, Credits: 20, IdempotencyKey: "order"})
 	ok(t, err)
 	if bought.Left != 13 {
 		t.Errorf("%d left of 20, want 13", bought.Left)

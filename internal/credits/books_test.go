@@ -1,4 +1,4 @@
-package ledger_test
+package credits_test
 
 import (
 	"context"
@@ -16,17 +16,16 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/toksta/toksta/internal/credits"
-	"github.com/toksta/toksta/internal/ledger"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// straight is the log of a node that waits for nobody.
-type straight struct{ store.Mutator }
+// directLog commits changes and waits for no node.
+type directLog struct{ store.Mutator }
 
-func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
 	c, err := l.Mutator.Commit(ctx, by, d)
 	if before, ok := errors.AsType[*store.RepeatedError](err); ok {
 		c = before.Change
@@ -34,18 +33,25 @@ func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (
 	return toksta.Receipt{Change: c}, err
 }
 
-// books is a database with some nodes on it, under a clock that the test sets.
+// emptyMeter is the meter of a process without calls. It is the owner's name.
+type emptyMeter string
+
+func (m emptyMeter) Owner() string                                            { return string(m) }
+func (m emptyMeter) Flush(context.Context) error                              { return nil }
+func (m emptyMeter) FlushOf(context.Context, map[toksta.AccountID]bool) error { return nil }
+
+// books is a database with some nodes, under a clock that the test sets.
 type books struct {
-	nodes  []*ledger.Service
+	nodes  []*credits.Service
 	stores []store.Store
 	now    func(at time.Time) // sets the database's clock
 	number atomic.Int64
 }
 
-// opener opens a database of its own with so many nodes, or one on SQLite.
+// opener opens a new database with the given number of nodes; SQLite has one.
 type opener func(tb testing.TB, nodes int) *books
 
-// guarantees hold on every engine.
+// guarantees runs the tests that every engine passes.
 func guarantees(t *testing.T, parallel bool, open opener) {
 	for _, g := range []struct {
 		name string
@@ -54,8 +60,8 @@ func guarantees(t *testing.T, parallel bool, open opener) {
 		{"last credit once", lastCreditOnce},
 		{"repeated requests", repeatedRequests},
 		{"where credits go", whereCreditsGo},
-		{"forgotten", forgotten},
-		{"one is faulty", oneIsFaulty},
+		{"expiry", expiry},
+		{"one account fails", oneAccountFails},
 		{"cycle turns", cycleTurns},
 		{"purchases", purchases},
 		{"requests", requests},
@@ -72,7 +78,7 @@ func guarantees(t *testing.T, parallel bool, open opener) {
 	}
 }
 
-// On SQLite the tests share the process's clock, so they come one by one.
+// On SQLite the tests share the clock of the process, so they are sequential.
 func TestSQLite(t *testing.T) {
 	guarantees(t, false, func(tb testing.TB, _ int) *books {
 		b := &books{now: setSQLite}
@@ -82,7 +88,8 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
-// On PostgreSQL nodes write at once, and only the account's row orders them.
+// On PostgreSQL nodes write concurrently, and only the lock of the account's row
+// orders them.
 func TestPostgres(t *testing.T) {
 	server := pgtest.Start(t)
 	t.Run("guarantees", func(t *testing.T) {
@@ -90,10 +97,10 @@ func TestPostgres(t *testing.T) {
 	})
 }
 
-// start is any time in the middle of a cycle.
+// start is a time in the middle of a cycle.
 var start = time.Date(2027, 11, 17, 10, 30, 0, 0, time.UTC)
 
-// sqliteTime is what SQLite's own clock function says in this process.
+// sqliteTime replaces the clock of SQLite in this process.
 var sqliteTime = sync.OnceValue(func() *atomic.Int64 {
 	var at atomic.Int64
 	sqlite.MustRegisterScalarFunction("unixepoch", 1, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
@@ -104,7 +111,7 @@ var sqliteTime = sync.OnceValue(func() *atomic.Int64 {
 
 func setSQLite(at time.Time) { sqliteTime().Store(at.UnixMilli()) }
 
-// openPostgres puts a clock of the test's own before the server's.
+// openPostgres replaces the clock of the server by one that the test sets.
 func openPostgres(tb testing.TB, server *pgtest.Server, nodes int) *books {
 	address := server.NewDatabase(tb)
 	db, err := sql.Open("pgx", address)
@@ -145,8 +152,8 @@ func (b *books) open(tb testing.TB, url string) {
 		}
 	})
 	b.stores = append(b.stores, s)
-	b.nodes = append(b.nodes, &ledger.Service{
-		Log: straight{s}, Store: s, Book: credits.New(), Owner: fmt.Sprint("owner ", len(b.nodes)), Flush: func(context.Context) error { return nil }, Logger: slog.New(slog.DiscardHandler),
+	b.nodes = append(b.nodes, credits.New(credits.Config{
+		Log: directLog{s}, Store: s, Balances: credits.NewBalances(), Meter: emptyMeter(fmt.Sprint("owner ", len(b.nodes))), Logger: slog.New(slog.DiscardHandler),
 		Catalog: &toksta.Catalog{
 			Families: []toksta.FamilyInfo{{Name: "data"}},
 			Plans: []toksta.Plan{
@@ -155,19 +162,19 @@ func (b *books) open(tb testing.TB, url string) {
 				{ID: "SCALE", API: toksta.APIAlways, IncludedCredits: 10, OverageMicros: 100},
 			},
 		},
-	})
+	}))
 }
 
-// node is the i-th, or any where there are fewer.
-func (b *books) node(i int) *ledger.Service { return b.nodes[i%len(b.nodes)] }
+// node returns the i-th node, modulo their number.
+func (b *books) node(i int) *credits.Service { return b.nodes[i%len(b.nodes)] }
 
-// fatal is a test, or one try of a property.
+// fatal is a test, or one run of a property.
 type fatal interface {
 	Helper()
 	Fatal(args ...any)
 }
 
-// account makes one, anchored on the 31st.
+// account creates an account whose cycles begin on the 31st.
 func (b *books) account(t fatal, plan toksta.PlanID, e toksta.Entitlements) toksta.AccountID {
 	t.Helper()
 	a := toksta.Account{
@@ -190,21 +197,21 @@ func ok(t fatal, err error) {
 	}
 }
 
-// reserving is a request of n credits that nobody has made before.
-func (b *books) reserving(account toksta.AccountID, n int64) ledger.ReserveRequest {
-	return ledger.ReserveRequest{
+// reserving returns a request for n credits with a new idempotency key.
+func (b *books) reserving(account toksta.AccountID, n int64) credits.ReserveRequest {
+	return credits.ReserveRequest{
 		Account: account, Family: "data", CostKey: "job", Credits: n, IdempotencyKey: fmt.Sprint("key ", b.number.Add(1)),
 	}
 }
 
-// closing is one about a reservation.
-func (b *books) closing(r store.Reservation, n int64) ledger.CloseRequest {
-	return ledger.CloseRequest{
+// closing returns a request about a reservation with a new idempotency key.
+func (b *books) closing(r store.Reservation, n int64) credits.CloseRequest {
+	return credits.CloseRequest{
 		Account: r.Slot.AccountID, Reservation: r.ID, Credits: n, IdempotencyKey: fmt.Sprint("key ", b.number.Add(1)),
 	}
 }
 
-// sound fails the test on any difference between the books and their entries.
+// sound fails the test if a balance differs from its entries.
 func (b *books) sound(t fatal) {
 	t.Helper()
 	v, err := b.nodes[0].Verify(context.Background())

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -24,17 +25,17 @@ func standing(included, purchased, rate, limit int64) *toksta.Standing {
 	}
 }
 
-// settle charges today.
-func settle(b *Book, s *toksta.Standing, held, charged int64) toksta.Charge {
-	c, _ := b.Settle(s, held, charged, today)
+// charge charges a call today.
+func charge(b *Balances, s *toksta.Standing, held, charged int64) toksta.Charge {
+	c, _ := b.Charge(s, held, charged, today)
 	return c
 }
 
 // Guarantee: a customer pays in the promised order: included credits, then
-// purchased ones, then overage up to the cap; then the call is refused.
+// purchased ones, then overage up to the cap. Then calls are rejected.
 func TestOrderOfPayment(t *testing.T) {
 	t.Parallel()
-	b, s := New(), standing(10, 5, 100, 350)
+	b, s := NewBalances(), standing(10, 5, 100, 350)
 	for i, step := range []struct {
 		credits int64
 		held    bool
@@ -54,7 +55,7 @@ func TestOrderOfPayment(t *testing.T) {
 			t.Fatalf("step %d: held %v, want %v", i, held, step.held)
 		}
 		if held {
-			if diff := cmp.Diff(step.want, settle(b, s, step.credits, step.credits)); diff != "" {
+			if diff := cmp.Diff(step.want, charge(b, s, step.credits, step.credits)); diff != "" {
 				t.Errorf("step %d (-want +got):\n%s", i, diff)
 			}
 		}
@@ -71,21 +72,21 @@ func TestOrderOfPayment(t *testing.T) {
 // Guarantee: two calls at once never spend the last credit twice.
 func TestConcurrentHolds(t *testing.T) {
 	t.Parallel()
-	b, s := New(), standing(40, 10, 0, 0)
+	b, s := NewBalances(), standing(40, 10, 0, 0)
 	var paid atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
 			if b.Hold(s, 1, today) {
 				cost := int64(i % 2) // half of the calls fail and cost nothing
-				paid.Add(settle(b, s, 1, cost).Credits)
+				paid.Add(charge(b, s, 1, cost).Credits)
 			}
 		})
 	}
 	wg.Wait()
 	for range 200 {
 		if b.Hold(s, 1, today) {
-			paid.Add(settle(b, s, 1, 1).Credits)
+			paid.Add(charge(b, s, 1, 1).Credits)
 		}
 	}
 	if n := paid.Load(); n != 50 {
@@ -96,30 +97,30 @@ func TestConcurrentHolds(t *testing.T) {
 	}
 }
 
-// Guarantee: a call that costs more than it held takes what is free and never
-// what another call was promised.
+// Guarantee: a call that costs more than it held takes free credits, and never
+// those that another call holds.
 func TestCostBeyondTheHold(t *testing.T) {
 	t.Parallel()
-	b, s := New(), standing(10, 0, 0, 0)
+	b, s := NewBalances(), standing(10, 0, 0, 0)
 	if !b.Hold(s, 2, today) || !b.Hold(s, 5, today) {
 		t.Fatal("not held")
 	}
-	if got := settle(b, s, 2, 9).Credits; got != 5 {
+	if got := charge(b, s, 2, 9).Credits; got != 5 {
 		t.Errorf("%d credits were taken, want 5: two held and three free", got)
 	}
-	if got := settle(b, s, 5, 5).Credits; got != 5 {
+	if got := charge(b, s, 5, 5).Credits; got != 5 {
 		t.Errorf("%d of the other call's 5 held credits were left", got)
 	}
 }
 
-// Guarantee: included credits come back once per cycle, on the right day in
-// short months, and neither a clock set back nor a moved anchor gives them twice.
+// Guarantee: included credits are granted once per cycle, on the right day in
+// short months. Neither a clock set back nor a moved anchor grants them twice.
 func TestCycles(t *testing.T) {
 	t.Parallel()
 	day := func(year int, month time.Month, day, hour int) time.Time {
 		return time.Date(year, month, day, hour, 0, 0, 0, time.UTC)
 	}
-	b, s := New(), standing(1, 0, 0, 0)
+	b, s := NewBalances(), standing(1, 0, 0, 0)
 	moved := standing(1, 0, 0, 0)
 	moved.Account.CycleAnchor = day(2025, 1, 10, 0)
 	for _, step := range []struct {
@@ -143,64 +144,64 @@ func TestCycles(t *testing.T) {
 			t.Errorf("%s: held %v, want %v", step.name, got, step.want)
 		}
 		if got {
-			b.Settle(step.s, 1, 1, step.now)
+			b.Charge(step.s, 1, 1, step.now)
 		}
 	}
 }
 
-// Guarantee: a call under way when the cycle ends is paid from the new one,
-// and its hold is gone afterwards.
+// Guarantee: a call in flight when the cycle ends is paid from the new cycle,
+// and its hold is released afterwards.
 func TestHoldAcrossTheCycle(t *testing.T) {
 	t.Parallel()
-	b, s := New(), standing(3, 0, 0, 0)
+	b, s := NewBalances(), standing(3, 0, 0, 0)
 	before, after := time.Date(2026, 5, 30, 23, 59, 59, 0, time.UTC), time.Date(2026, 5, 31, 0, 0, 1, 0, time.UTC)
 	if !b.Hold(s, 2, before) || !b.Hold(s, 1, after) {
 		t.Fatal("not held")
 	}
 	if b.Hold(s, 1, after) {
-		t.Error("what the old cycle's call holds was given away in the new one")
+		t.Error("the credits that a call of the old cycle holds were given to another call")
 	}
-	b.Settle(s, 2, 2, before)
-	b.Settle(s, 1, 0, after)
+	b.Charge(s, 2, 2, before)
+	b.Charge(s, 1, 0, after)
 	if got := b.Balance(s, after); got.IncludedUsed != 2 || got.Held != 0 {
 		t.Errorf("%d used and %d held, want 2 and 0", got.IncludedUsed, got.Held)
 	}
 }
 
-// Guarantee: a restart neither gives nor takes credits, and use from a cycle
-// that ended during the stop is forgotten.
+// Guarantee: a restart neither gives nor takes credits. The use of a cycle that
+// ended during the restart does not count in the next one.
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	s := standing(10, 10, 0, 0)
 	start, _ := toksta.Cycle(s.Account.CycleAnchor, today)
 	for now, remaining := range map[time.Time]int64{today: 9, today.AddDate(0, 1, 0): 16} {
-		b := New()
-		b.Learn(Spender{ID: "acct_1", Start: start}, Use{Cycle: toksta.Charge{Credits: 8, Purchased: 1}, PurchasedEver: 4})
+		b := NewBalances()
+		b.setOthers(syncState{ID: "acct_1", Cycle: start}, store.Charged{CreditUse: store.CreditUse{Cycle: toksta.Charge{Credits: 8, Purchased: 1}, PurchasedEver: 4}})
 		if got := b.Balance(s, now).Remaining(); got != remaining {
 			t.Errorf("at %s %d credits remain, want %d", now, got, remaining)
 		}
 	}
 }
 
-// Guarantee: without a cap overage is as good as endless and never overflows;
-// at a rate so high that money would, it refuses instead.
+// Guarantee: overage without a cap never overflows. If the rate is so high that
+// the money would overflow, the call is rejected.
 func TestEndlessOverage(t *testing.T) {
 	t.Parallel()
-	b, s := New(), standing(1, math.MaxInt64/2, 1, 0)
+	b, s := NewBalances(), standing(1, math.MaxInt64/2, 1, 0)
 	if !b.Hold(s, math.MaxInt64-1, today) {
-		t.Error("a huge hold is refused")
+		t.Error("a huge hold is rejected")
 	}
 	if b.Hold(s, 2, today) {
 		t.Error("more than any number is held")
 	}
-	if New().Hold(standing(0, 0, math.MaxInt64, 0), 2, today) {
+	if NewBalances().Hold(standing(0, 0, math.MaxInt64, 0), 2, today) {
 		t.Error("an amount of money beyond any number is held")
 	}
 }
 
-// Guarantee: whatever happens in whatever order, no bucket shows below zero,
-// every charge adds up, what was held is charged in full, and the buckets sum to
-// the charges. The plan and what was purchased change on the way.
+// Guarantee: after any sequence of steps, no part of a balance is below zero,
+// holds are charged in full, and the parts add up to the charges. The plan and
+// the purchased credits change on the way.
 func TestSumsAddUp(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -208,7 +209,7 @@ func TestSumsAddUp(t *testing.T) {
 			s       *toksta.Standing
 			credits int64
 		}
-		b, now := New(), today
+		b, now := NewBalances(), today
 		purchased := rapid.Int64Range(0, 20).Draw(t, "purchased")
 		s := standing(10, purchased, 0, 0)
 		var holds []hold
@@ -230,7 +231,7 @@ func TestSumsAddUp(t *testing.T) {
 					t.Fatalf("balance %+v; held %d, charged %+v", got, held, cycle)
 				}
 				if got.Remaining() < 0 || got.Purchased != max(purchased-everPurchased, 0) || got.IncludedUsed < 0 {
-					t.Fatalf("a bucket below zero: %+v", got)
+					t.Fatalf("a part is below zero: %+v", got)
 				}
 			},
 			"buy": func(t *rapid.T) {
@@ -247,7 +248,7 @@ func TestSumsAddUp(t *testing.T) {
 					holds = append(holds, hold{s, n})
 				}
 			},
-			"settle": func(t *rapid.T) {
+			"charge": func(t *rapid.T) {
 				if len(holds) == 0 {
 					t.Skip("nothing is held")
 				}
@@ -258,7 +259,7 @@ func TestSumsAddUp(t *testing.T) {
 					start, cycle = at, toksta.Charge{}
 				}
 				charged := rapid.Int64Range(0, 12).Draw(t, "charged")
-				c, _ := b.Settle(h.s, h.credits, charged, now)
+				c, _ := b.Charge(h.s, h.credits, charged, now)
 				if c.Credits > charged || c.Purchased < 0 || c.Overage < 0 || c.Purchased+c.Overage > c.Credits || c.OverageMicros != c.Overage*h.s.Plan.OverageMicros {
 					t.Fatalf("charge %+v for %d", c, charged)
 				}
@@ -275,28 +276,27 @@ func TestSumsAddUp(t *testing.T) {
 	})
 }
 
-// Guarantee: a free call costs no lock and no allocation, and a billed one no
-// allocation either.
+// Guarantee: a free call takes no lock, and no call allocates memory.
 func TestHoldAllocatesNothing(t *testing.T) {
-	b, s := New(), standing(1<<40, 0, 0, 0)
+	b, s := NewBalances(), standing(1<<40, 0, 0, 0)
 	for _, credits := range []int64{0, 1} {
 		if n := testing.AllocsPerRun(100, func() {
 			b.Hold(s, credits, today)
-			b.Settle(s, credits, credits, today)
+			b.Charge(s, credits, credits, today)
 		}); n != 0 {
 			t.Errorf("a call of %d credits makes %v allocations", credits, n)
 		}
 	}
-	if b := New(); !b.Hold(nil, 0, today) {
+	if b := NewBalances(); !b.Hold(nil, 0, today) {
 		t.Error("a free call asked for a standing")
 	}
 }
 
-func BenchmarkHoldAndSettle(b *testing.B) {
-	book, s := New(), standing(1<<40, 0, 0, 0)
+func BenchmarkHoldAndCharge(b *testing.B) {
+	balances, s := NewBalances(), standing(1<<40, 0, 0, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		book.Hold(s, 1, today)
-		book.Settle(s, 1, 1, today)
+		balances.Hold(s, 1, today)
+		balances.Charge(s, 1, 1, today)
 	}
 }

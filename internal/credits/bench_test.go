@@ -1,4 +1,4 @@
-package ledger_test
+package credits_test
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func BenchmarkReserveAndSettle(b *testing.B) {
 	b.Run("PostgreSQL", func(b *testing.B) { run(b, openPostgres(b, pgtest.Start(b), 1)) })
 }
 
-// BenchmarkVerify proves the books of 10,000 accounts with 20 entries each.
+// BenchmarkVerify verifies 10,000 accounts with 20 entries each.
 func BenchmarkVerify(b *testing.B) {
 	const accounts, entries = 10_000, 20
 	run := func(b *testing.B, books *books) {
@@ -54,7 +54,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("PostgreSQL", func(b *testing.B) { run(b, openPostgres(b, pgtest.Start(b), 1)) })
 }
 
-// buy makes the next 500 accounts, which have bought one credit at a time.
+// buy creates 500 accounts with some purchases of one credit each.
 func buy(b *testing.B, s store.Store, from, times int) {
 	m := store.Mutation{Kind: toksta.ChangeKeysImported}
 	for i := from; i < from+500; i++ {

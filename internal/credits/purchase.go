@@ -1,4 +1,4 @@
-package ledger
+package credits
 
 import (
 	"cmp"
@@ -13,14 +13,14 @@ import (
 // PurchaseRequest adds purchased credits to an account, or corrects them.
 type PurchaseRequest struct {
 	Account        toksta.AccountID
-	Credits        int64  // below 0 for a correction that takes some away
-	Reason         string // an order's number; a correction must have one
+	Credits        int64  // below 0: a correction that takes credits away
+	Reason         string // such as the number of an order; required for a correction
 	IdempotencyKey string
 }
 
-// Purchase is an account's purchased credits after a change that every node
-// knows of, and the entry of the change. A repeated request has the entry and
-// the receipt of the first one.
+// Purchase is the purchased credits of an account after a change that every
+// node has applied, and the entry of the change. A repeated request returns the
+// entry and the receipt of the first one.
 type Purchase struct {
 	Entry     store.CreditEntry
 	Purchased int64 // ever, now
@@ -31,33 +31,33 @@ type Purchase struct {
 // TopUp adds credits that the account has bought. They never expire.
 func (s *Service) TopUp(ctx context.Context, by toksta.Actor, r PurchaseRequest) (Purchase, error) {
 	r.Reason = cmp.Or(r.Reason, "top-up")
-	return s.purchase(ctx, by, purchase{r, toksta.ChangeCreditsPurchased, store.CreditPurchase}, amount(r.Credits, 1))
+	return s.purchase(ctx, by, purchase{r, toksta.ChangeCreditsPurchased, store.CreditPurchase}, checkAmount(r.Credits, 1))
 }
 
 // Adjust corrects purchased credits by hand, in either direction. It takes away
-// no more than is left: what was used or is reserved stays paid.
+// only credits that are neither used nor held.
 func (s *Service) Adjust(ctx context.Context, by toksta.Actor, r PurchaseRequest) (Purchase, error) {
-	fault := amount(r.Credits, -maxCredits)
+	amountErr := checkAmount(r.Credits, -maxCredits)
 	if r.Credits == 0 {
-		fault = toksta.Invalid("credits", "Give a number other than 0.")
+		amountErr = toksta.Invalid("credits", "Give a number other than 0.")
 	}
-	return s.purchase(ctx, by, purchase{r, toksta.ChangeCreditsAdjusted, store.CreditAdjustment}, fault)
+	return s.purchase(ctx, by, purchase{r, toksta.ChangeCreditsAdjusted, store.CreditAdjustment}, amountErr)
 }
 
-// purchase is a request with what it is to the audit trail and to the books.
+// purchase is a request with the kinds of its change and of its entry.
 type purchase struct {
 	PurchaseRequest
 	change toksta.ChangeKind
 	kind   store.CreditKind
 }
 
-// purchase goes through the change log, since nodes follow what was bought.
-func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fault error) (Purchase, error) {
-	if err := toksta.InvalidFields(fault, named("reason", &p.Reason), named("idempotency_key", &p.IdempotencyKey)); err != nil {
+// purchase commits a change, so that all nodes apply the purchased credits.
+func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, amountErr error) (Purchase, error) {
+	if err := toksta.InvalidFields(amountErr, checkName("reason", &p.Reason), checkName("idempotency_key", &p.IdempotencyKey)); err != nil {
 		return Purchase{}, err
 	}
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		state, err := r.CreditState(ctx, s.beside(p.query()))
+		state, err := r.CreditState(ctx, s.withoutOwn(p.query()))
 		if err != nil {
 			return store.Mutation{}, store.Missing("account", err)
 		}
@@ -68,42 +68,51 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, fau
 			return p.decide(state, s.unspent(state), by)
 		})(ctx, r)
 	})
-	// A repeat has been waited for like the first: its receipt is as good.
+	// The receipt of a repeat is as good: its change was waited for as well.
 	if _, again := errors.AsType[*store.RepeatedError](err); err != nil && !again {
 		return Purchase{}, err
 	}
-	state, err := s.Store.CreditState(ctx, s.beside(p.query()))
+	state, err := s.Store.CreditState(ctx, s.withoutOwn(p.query()))
 	if err != nil {
-		return Purchase{}, fmt.Errorf("%w: read what was bought: %w", store.ErrUncertain, err) // it was written
+		return Purchase{}, fmt.Errorf("%w: read the committed purchase: %w", store.ErrUncertain, err)
 	}
 	return Purchase{*state.Earlier, state.Account.Entitlements.PurchasedCredits, s.unspent(state), receipt}, nil
 }
 
 // Unspent returns the purchased credits of an account that are neither used nor
-// set aside, for a job or for a call in flight on this node.
+// held, by a job or by a call in flight on this node.
 func (s *Service) Unspent(ctx context.Context, r store.Balances, id toksta.AccountID) (int64, error) {
-	state, err := r.CreditState(ctx, s.beside(store.CreditQuery{Account: id}))
+	state, err := r.CreditState(ctx, s.withoutOwn(store.CreditQuery{Account: id}))
 	if err != nil {
 		return 0, err
 	}
 	return s.unspent(state), nil
 }
 
+// unspent counts overdue reservations as held: taking credits away does not
+// expire them.
+func (s *Service) unspent(c store.CreditState) int64 {
+	for _, r := range c.Overdue {
+		c.Use.Held = c.Use.Held.Plus(c.InCycle(r.Slot.Hour, r.Split))
+	}
+	return s.Balances.unspent(s.Catalog.Standing(c.Account), c)
+}
+
 func (p purchase) query() store.CreditQuery {
 	return store.CreditQuery{Account: p.Account, IdempotencyKey: p.IdempotencyKey}
 }
 
-// token is that of the change. It follows from the idempotency key, so a repeat
-// finds the first change and its receipt.
+// token returns the token of the change. It follows from the idempotency key,
+// so that a repeat finds the first change and its receipt.
 func (p purchase) token() string {
 	return store.Token(p.change, string(p.Account), p.IdempotencyKey)
 }
 
-// request tells whether a repeat asks for the same.
+// request returns the text that a repeat must have in common.
 func (p purchase) request() string { return fmt.Sprintf("%s %d %q", p.kind, p.Credits, p.Reason) }
 
-// decide makes the change and its entry. No more than unspent can be taken
-// away.
+// decide returns the change and its entry. It takes away at most the unspent
+// credits.
 func (p purchase) decide(c store.CreditState, unspent int64, by toksta.Actor) (store.Mutation, error) {
 	m := store.Mutation{Kind: p.change, AccountID: p.Account}
 	before := c.Account.Entitlements.PurchasedCredits
@@ -119,7 +128,7 @@ func (p purchase) decide(c store.CreditState, unspent int64, by toksta.Actor) (s
 	m.Accounts = []toksta.Account{c.Account}
 	m.Credits = []store.CreditEntry{{
 		AccountID: p.Account, Kind: p.kind, Delta: toksta.Charge{Credits: p.Credits, Purchased: p.Credits},
-		Reason: p.Reason, Actor: byName(by), IdempotencyKey: p.IdempotencyKey, Request: p.request(),
+		Reason: p.Reason, Actor: actorName(by), IdempotencyKey: p.IdempotencyKey, Request: p.request(),
 	}}
 	return m, nil
 }

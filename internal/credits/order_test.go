@@ -1,4 +1,4 @@
-package ledger_test
+package credits_test
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
-	"github.com/toksta/toksta/internal/ledger"
+	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// oracle is an account as the contract has it, kept in the plainest way: a
-// credit at a time.
+// oracle computes an account by the contract in the simplest way: one credit at a
+// time.
 type oracle struct {
 	now     time.Time
 	cap     int64
@@ -28,7 +28,7 @@ type oracle struct {
 	charges []store.UsageTotal // of ordinary calls
 }
 
-// sums adds up what is charged and held of the cycle that holds now.
+// sums returns the charged and held credits of the current cycle.
 func (o *oracle) sums() (use store.CreditUse) {
 	cycle, _ := toksta.Cycle(time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), o.now)
 	put := func(sum *toksta.Charge, hour int64, c toksta.Charge) {
@@ -62,7 +62,7 @@ func (o *oracle) sums() (use store.CreditUse) {
 	return use
 }
 
-// pay takes n credits in the order of payment, or not enough.
+// pay returns the charge of n credits, and false if too few are left.
 func (o *oracle) pay(n int64) (c toksta.Charge, enough bool) {
 	use := o.sums()
 	for range n {
@@ -81,7 +81,7 @@ func (o *oracle) pay(n int64) (c toksta.Charge, enough bool) {
 	return c, true
 }
 
-// wrote says that a decision was written: what is overdue has expired.
+// wrote expires the overdue reservations, as every committed decision does.
 func (o *oracle) wrote() {
 	for _, r := range o.jobs {
 		if r.State == store.ReservationOpen && !r.ExpiresAt.After(o.now) {
@@ -90,16 +90,16 @@ func (o *oracle) wrote() {
 	}
 }
 
-// anyOrder: whatever is done in whatever order, on whichever node, over turns
-// of the cycle and with a clock that goes back, every balance is what the
-// contract says, credit by credit, and the books prove it.
+// Guarantee: after any sequence of requests, on any node, with turns of the cycle
+// and a clock that steps back, every balance follows the contract credit by
+// credit, and Verify finds no difference.
 func anyOrder(t *testing.T, open opener) {
 	b := open(t, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		o := &oracle{now: start, cap: 500, bought: 5}
 		b.now(start)
 		id := b.account(t, "SCALE", toksta.Entitlements{OverageCapMicros: o.cap})
-		w := &walk{books: b, oracle: o, id: id}
+		w := &run{books: b, oracle: o, id: id}
 		w.bought(t, 5)
 		t.Repeat(map[string]func(*rapid.T){
 			"": w.compare, "reserve": w.reserve, "settle": w.settle, "refund": w.refund, "expire": w.expire,
@@ -109,19 +109,19 @@ func anyOrder(t *testing.T, open opener) {
 	b.sound(t)
 }
 
-// walk is one try: the books and the oracle side by side.
-type walk struct {
+// run is one run of the property: the books beside the oracle.
+type run struct {
 	*books
 	*oracle
 	id      toksta.AccountID
-	repeats []func(t *rapid.T) // every request so far, to be made again
+	repeats []func(t *rapid.T) // all requests so far
 }
 
-func (w *walk) any(t *rapid.T) *ledger.Service {
+func (w *run) any(t *rapid.T) *credits.Service {
 	return w.node(rapid.IntRange(0, len(w.nodes)-1).Draw(t, "node"))
 }
 
-func (w *walk) job(t *rapid.T) *store.Reservation {
+func (w *run) job(t *rapid.T) *store.Reservation {
 	if len(w.jobs) == 0 {
 		t.Skip("no jobs")
 	}
@@ -129,7 +129,7 @@ func (w *walk) job(t *rapid.T) *store.Reservation {
 	return w.jobs[rapid.IntRange(max(newest-2, 0), newest).Draw(t, "job")]
 }
 
-func (w *walk) compare(t *rapid.T) {
+func (w *run) compare(t *rapid.T) {
 	state, err := w.stores[0].CreditState(context.Background(), store.CreditQuery{Account: w.id})
 	ok(t, err)
 	if diff := cmp.Diff(w.sums(), state.Use.CreditUse); diff != "" {
@@ -140,7 +140,7 @@ func (w *walk) compare(t *rapid.T) {
 	}
 }
 
-func (w *walk) reserve(t *rapid.T) {
+func (w *run) reserve(t *rapid.T) {
 	r := w.reserving(w.id, rapid.Int64Range(1, 14).Draw(t, "credits"))
 	r.Lifetime = time.Duration(rapid.IntRange(1, 60).Draw(t, "hours")) * time.Hour
 	split, enough := w.pay(r.Credits)
@@ -158,11 +158,11 @@ func (w *walk) reserve(t *rapid.T) {
 	w.wrote()
 	job := out.Reservation
 	w.jobs = append(w.jobs, &job)
-	w.again(out, func(t *rapid.T) (ledger.Outcome, error) { return w.any(t).Reserve(context.Background(), operator, r) })
+	w.again(out, func(t *rapid.T) (credits.Outcome, error) { return w.any(t).Reserve(context.Background(), operator, r) })
 }
 
-// again notes a request that was carried out.
-func (w *walk) again(first ledger.Outcome, request func(*rapid.T) (ledger.Outcome, error)) {
+// again adds a request that was carried out to the repeats.
+func (w *run) again(first credits.Outcome, request func(*rapid.T) (credits.Outcome, error)) {
 	w.repeats = append(w.repeats, func(t *rapid.T) {
 		out, err := request(t)
 		ok(t, err)
@@ -172,10 +172,10 @@ func (w *walk) again(first ledger.Outcome, request func(*rapid.T) (ledger.Outcom
 	})
 }
 
-func (w *walk) settle(t *rapid.T) {
+func (w *run) settle(t *rapid.T) {
 	job := w.job(t)
 	r := w.closing(*job, rapid.Int64Range(0, job.Split.Credits).Draw(t, "credits"))
-	settle := func(t *rapid.T) (ledger.Outcome, error) { return w.any(t).Settle(context.Background(), operator, r) }
+	settle := func(t *rapid.T) (credits.Outcome, error) { return w.any(t).Settle(context.Background(), operator, r) }
 	out, err := settle(t)
 	if job.State != store.ReservationOpen || !job.ExpiresAt.After(w.oracle.now) {
 		w.late(t, err)
@@ -187,10 +187,10 @@ func (w *walk) settle(t *rapid.T) {
 	w.again(out, settle)
 }
 
-func (w *walk) refund(t *rapid.T) {
+func (w *run) refund(t *rapid.T) {
 	job := w.job(t)
 	r := w.closing(*job, rapid.Int64Range(0, job.Charged.Credits).Draw(t, "credits"))
-	refund := func(t *rapid.T) (ledger.Outcome, error) { return w.any(t).Refund(context.Background(), operator, r) }
+	refund := func(t *rapid.T) (credits.Outcome, error) { return w.any(t).Refund(context.Background(), operator, r) }
 	out, err := refund(t)
 	switch {
 	case job.State == store.ReservationOpen && job.ExpiresAt.After(w.oracle.now):
@@ -212,7 +212,7 @@ func (w *walk) refund(t *rapid.T) {
 	w.again(out, refund)
 }
 
-// firstOf keeps the first n credits in the order of payment, one at a time.
+// firstOf returns the first n credits of c in the order of payment.
 func firstOf(c toksta.Charge, n int64) (kept toksta.Charge) {
 	for range n {
 		kept.Credits++
@@ -227,31 +227,31 @@ func firstOf(c toksta.Charge, n int64) (kept toksta.Charge) {
 	return kept
 }
 
-func (w *walk) late(t *rapid.T, err error) {
+func (w *run) late(t *rapid.T, err error) {
 	if !errors.Is(err, &toksta.Error{Code: toksta.CodeConflict, Reason: toksta.ReasonReservationClosed}) {
-		t.Fatalf("a step of a closed reservation: %v", err)
+		t.Fatalf("a request about a closed reservation: %v", err)
 	}
 }
 
-func (w *walk) closed(t *rapid.T, job *store.Reservation, out ledger.Outcome) {
+func (w *run) closed(t *rapid.T, job *store.Reservation, out credits.Outcome) {
 	w.wrote()
 	if diff := cmp.Diff(*job, out.Reservation); diff != "" {
 		t.Fatalf("-oracle +reservation\n%s", diff)
 	}
 }
 
-func (w *walk) expire(t *rapid.T) {
+func (w *run) expire(t *rapid.T) {
 	_, err := w.any(t).Expire(context.Background())
 	ok(t, err)
 	w.wrote()
 }
 
-func (w *walk) wait(t *rapid.T) {
+func (w *run) wait(t *rapid.T) {
 	w.move(time.Duration(rapid.IntRange(1, 20).Draw(t, "hours")) * time.Hour)
 }
 
-// reset goes on to the next cycle, sometimes after a wait for it.
-func (w *walk) reset(t *rapid.T) {
+// reset moves the clock to the next cycle, or to an hour before it.
+func (w *run) reset(t *rapid.T) {
 	_, turn := toksta.Cycle(time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC), w.oracle.now)
 	if turn.Sub(w.oracle.now) > time.Hour && rapid.Bool().Draw(t, "almost") {
 		turn = turn.Add(-time.Hour)
@@ -259,8 +259,9 @@ func (w *walk) reset(t *rapid.T) {
 	w.move(turn.Sub(w.oracle.now))
 }
 
-// back stays in the cycle: a node that was in the next one stays there.
-func (w *walk) back(t *rapid.T) {
+// back sets the clock back within the cycle: nodes do not return to an earlier
+// one.
+func (w *run) back(t *rapid.T) {
 	anchor := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
 	start, _ := toksta.Cycle(anchor, w.oracle.now)
 	if w.oracle.now.Add(-time.Hour).Before(start) {
@@ -269,15 +270,15 @@ func (w *walk) back(t *rapid.T) {
 	w.move(-time.Hour)
 }
 
-func (w *walk) move(d time.Duration) {
+func (w *run) move(d time.Duration) {
 	w.oracle.now = w.oracle.now.Add(d)
 	w.books.now(w.oracle.now)
 }
 
-func (w *walk) topUp(t *rapid.T) { w.bought(t, rapid.Int64Range(1, 9).Draw(t, "credits")) }
+func (w *run) topUp(t *rapid.T) { w.bought(t, rapid.Int64Range(1, 9).Draw(t, "credits")) }
 
-func (w *walk) bought(t *rapid.T, n int64) {
-	r := ledger.PurchaseRequest{Account: w.id, Credits: n, IdempotencyKey: fmt.Sprint("order ", w.number.Add(1))}
+func (w *run) bought(t *rapid.T, n int64) {
+	r := credits.PurchaseRequest{Account: w.id, Credits: n, IdempotencyKey: fmt.Sprint("order ", w.number.Add(1))}
 	first, err := w.node(0).TopUp(context.Background(), operator, r)
 	ok(t, err)
 	if w.repeats != nil {
@@ -292,9 +293,9 @@ func (w *walk) bought(t *rapid.T, n int64) {
 	})
 }
 
-func (w *walk) adjust(t *rapid.T) {
+func (w *run) adjust(t *rapid.T) {
 	n := rapid.Int64Range(1, 9).Draw(t, "credits")
-	r := ledger.PurchaseRequest{Account: w.id, Credits: -n, Reason: "returned", IdempotencyKey: fmt.Sprint("order ", w.number.Add(1))}
+	r := credits.PurchaseRequest{Account: w.id, Credits: -n, Reason: "returned", IdempotencyKey: fmt.Sprint("order ", w.number.Add(1))}
 	use, overdue := w.sums(), int64(0)
 	for _, job := range w.jobs {
 		if job.State == store.ReservationOpen && !job.ExpiresAt.After(w.oracle.now) {
@@ -312,11 +313,11 @@ func (w *walk) adjust(t *rapid.T) {
 	w.oracle.bought -= n
 }
 
-// call is an ordinary one, as a node's meter brings it.
-func (w *walk) call(t *rapid.T) {
+// call flushes an ordinary call, as the meter of a node does.
+func (w *run) call(t *rapid.T) {
 	c, enough := w.pay(rapid.Int64Range(1, 4).Draw(t, "credits"))
 	if !enough {
-		t.Skip("refused with 402")
+		t.Skip("rejected with 402")
 	}
 	total := store.UsageTotal{Calls: 1, Charge: c, UsageSlot: store.UsageSlot{
 		AccountID: w.id, Family: "data", CostKey: fmt.Sprint("call ", w.number.Add(1)), Hour: w.oracle.now.Unix() / 3600,
@@ -325,13 +326,13 @@ func (w *walk) call(t *rapid.T) {
 	w.charges = append(w.charges, total)
 }
 
-func (w *walk) repeat(t *rapid.T) {
+func (w *run) repeat(t *rapid.T) {
 	w.repeats[rapid.IntRange(0, len(w.repeats)-1).Draw(t, "request")](t)
 }
 
-// allAtOnce: with every node at work on one account at the same time, each
-// entry finds enough in every bucket, each idempotency key is used once, and
-// the books are sound.
+// Guarantee: with concurrent requests on every node about one account, no entry
+// takes more credits than there are, each idempotency key is used once, and
+// Verify finds no difference.
 func allAtOnce(t *testing.T, open opener) {
 	b := open(t, 4)
 	id := b.account(t, "SCALE", toksta.Entitlements{OverageCapMicros: 500})
@@ -350,14 +351,14 @@ func allAtOnce(t *testing.T, open opener) {
 				}
 				mu.Unlock()
 				node, key := b.node(i), fmt.Sprint("key ", random.IntN(200))
-				closing := ledger.CloseRequest{Account: id, Reservation: job.ID, Credits: random.Int64N(4), IdempotencyKey: key}
-				var out ledger.Outcome
+				closing := credits.CloseRequest{Account: id, Reservation: job.ID, Credits: random.Int64N(4), IdempotencyKey: key}
+				var out credits.Outcome
 				var err error
 				switch random.IntN(12) {
 				case 0:
-					_, err = node.TopUp(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: 3, IdempotencyKey: key})
+					_, err = node.TopUp(t.Context(), operator, credits.PurchaseRequest{Account: id, Credits: 3, IdempotencyKey: key})
 				case 1:
-					_, err = node.Adjust(t.Context(), operator, ledger.PurchaseRequest{Account: id, Credits: -2, Reason: "back", IdempotencyKey: key})
+					_, err = node.Adjust(t.Context(), operator, credits.PurchaseRequest{Account: id, Credits: -2, Reason: "back", IdempotencyKey: key})
 				case 2:
 					_, err = node.Expire(t.Context())
 				case 3:
@@ -390,8 +391,8 @@ func allAtOnce(t *testing.T, open opener) {
 	b.everEnough(t, id)
 }
 
-// everEnough follows the entries: after each, no bucket of any cycle is below
-// zero.
+// everEnough fails if the credits of a cycle, or the purchased ones, are below
+// zero after an entry.
 func (b *books) everEnough(t *testing.T, id toksta.AccountID) {
 	t.Helper()
 	var book store.CreditBook

@@ -1,0 +1,59 @@
+package credits
+
+import (
+	"time"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Hold sets credits aside for a call and reports whether the account can pay
+// them. No other call can spend them until Charge.
+func (b *Balances) Hold(st *toksta.Standing, credits int64, now time.Time) bool {
+	if credits == 0 {
+		return true
+	}
+	s, a := b.lock(st.Account.ID)
+	defer s.mu.Unlock()
+	a.turn(st, now)
+	f := a.funds(st)
+	b.markDue(s, a, spending{st, f, credits})
+	if credits < 0 || credits > f.total()-a.held {
+		return false
+	}
+	a.held += credits
+	return true
+}
+
+// Charge releases the hold of a call and charges its cost. A cost of 0 only
+// releases. Up to the hold, the cost is charged in full. Beyond the hold, it is
+// charged as far as credits are left that no other call holds.
+//
+// Held credits can be gone when the call ends, because another node spent them
+// or the plan changed. Charge then charges them as purchased credits that the
+// account has yet to buy, and its next purchase pays them.
+//
+// Charge returns the charge and the time under which to count it. That is now,
+// or if the clock was set back, the later of the start of the cycle and of this
+// process's own charges in it.
+func (b *Balances) Charge(st *toksta.Standing, held, cost int64, now time.Time) (toksta.Charge, time.Time) {
+	if held == 0 && cost == 0 {
+		return toksta.Charge{}, now
+	}
+	s, a := b.lock(st.Account.ID)
+	defer s.mu.Unlock()
+	a.turn(st, now)
+	a.held = max(a.held-held, 0)
+	f := a.funds(st)
+	due := min(max(cost, 0), max(f.total()-a.held, held))
+	c := f.split(min(due, f.total()), st.Plan.OverageMicros)
+	owed := due - c.Credits
+	c = c.Plus(toksta.Charge{Credits: owed, Purchased: owed})
+	if c.Credits > 0 {
+		a.charge(c)
+		b.markDue(s, a, spending{st, f, c.Credits})
+	}
+	if from := max(a.start, a.ownFrom); now.Unix() < from {
+		now = time.Unix(from, 0)
+	}
+	return c, now
+}

@@ -1,0 +1,100 @@
+package credits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// pastLifetime is the time after which past hours are read again. They change
+// only if a node flushes late, after an outage.
+const pastLifetime = 10 * time.Minute
+
+// past is the charges of others in the hours before until. They are kept, since
+// a cycle has many hours and purchased credits are summed over all times.
+type past struct {
+	cycle, own, until time.Time
+	charged           store.Charged
+	readAt            time.Time
+}
+
+func (p past) isStale(now time.Time) bool { return now.Sub(p.readAt) > pastLifetime }
+
+// readOthers reads the charges of others on the accounts: this hour and the
+// last one always, past hours if they are not known. Both must be read at the
+// same number of entries. Otherwise neither might include a reservation that is
+// settled in between. The caller holds s.mu.
+func (s *Service) readOthers(ctx context.Context, accounts []syncState) error {
+	const attempts = 5
+	for range attempts {
+		if len(accounts) == 0 {
+			return nil
+		}
+		now := s.Now()
+		until := now.Truncate(time.Hour).Add(-time.Hour)
+		recent, err := s.readSpans(ctx, accounts, func(a syncState) store.ChargeSpan {
+			return store.ChargeSpan{Account: a.ID, Cycle: a.Cycle, Own: a.Own, From: until}
+		})
+		if err != nil {
+			return err
+		}
+		var missing []syncState
+		for i, a := range accounts {
+			p, r := s.past[a.ID], recent[i]
+			if p.isStale(now) || !p.cycle.Equal(a.Cycle) || !p.own.Equal(a.Own) || !p.until.Equal(until) || p.charged.Entries != r.Entries {
+				missing = append(missing, a)
+				continue
+			}
+			r.Cycle = p.charged.Cycle.Plus(r.Cycle)
+			r.PurchasedEver += p.charged.PurchasedEver
+			s.Balances.setOthers(a, r)
+		}
+		if err := s.readPast(ctx, missing, until); err != nil {
+			return err
+		}
+		accounts = missing
+	}
+	return errors.New("read the charges of other nodes: an account got new entries during every read")
+}
+
+// readPast reads the past of the accounts into s.past.
+func (s *Service) readPast(ctx context.Context, accounts []syncState, until time.Time) error {
+	now := s.Now()
+	charged, err := s.readSpans(ctx, accounts, func(a syncState) store.ChargeSpan {
+		return store.ChargeSpan{Account: a.ID, Cycle: a.Cycle, Own: a.Own, To: until}
+	})
+	if err != nil {
+		return err
+	}
+	for i, a := range accounts {
+		s.past[a.ID] = past{cycle: a.Cycle, own: a.Own, until: until, charged: charged[i], readAt: now}
+	}
+	return nil
+}
+
+// readSpans reads a span of each account.
+func (s *Service) readSpans(ctx context.Context, accounts []syncState, span func(syncState) store.ChargeSpan) ([]store.Charged, error) {
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	spans := make([]store.ChargeSpan, len(accounts))
+	for i, a := range accounts {
+		spans[i] = span(a)
+	}
+	charged, err := s.Store.ChargesBy(ctx, s.Meter.Owner(), spans)
+	if err != nil {
+		return nil, fmt.Errorf("read the charges of other nodes: %w", err)
+	}
+	return charged, nil
+}
+
+// expirePast deletes the past of accounts that were not read for a while.
+func (s *Service) expirePast() {
+	now := s.Now()
+	maps.DeleteFunc(s.past, func(_ toksta.AccountID, p past) bool { return p.isStale(now) })
+}

@@ -1,0 +1,109 @@
+package credits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// maxCredits is the most that one request can name or one account can buy. It
+// is far above any use, and no price makes it overflow.
+const maxCredits = 1_000_000_000_000
+
+// Outcome is a reservation after a request, and the entry of the request. A
+// repeated request returns the outcome of the first one, whatever has happened
+// since.
+type Outcome struct {
+	Reservation store.Reservation
+	Entry       store.CreditEntry
+}
+
+// operation is a request about a reservation.
+type operation struct {
+	query   store.CreditQuery
+	request string // a repeat must have the same
+	entry   store.CreditEntry
+	decide  decideFunc
+}
+
+// commit carries out an operation, or returns the outcome of its first request.
+func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
+	var made transition
+	written, err := s.decide(ctx, op.query, func(c store.CreditState) (_ transition, err error) {
+		made, err = op.decide(c)
+		made.entry = op.entry
+		made.entry.IdempotencyKey, made.entry.Request = op.query.IdempotencyKey, op.request
+		return made, err
+	})
+	if before, ok := errors.AsType[*repeatedError](err); ok {
+		return s.firstOutcome(ctx, before.entry, op.request)
+	}
+	if err != nil {
+		return Outcome{}, store.Missing("account", err)
+	}
+	return Outcome{made.after, written[len(written)-1]}, nil
+}
+
+// firstOutcome returns the outcome of the request that made the entry. It fails
+// if that was another request.
+func (s *Service) firstOutcome(ctx context.Context, entry store.CreditEntry, request string) (Outcome, error) {
+	if entry.Request != request {
+		return Outcome{}, errReused()
+	}
+	state, err := s.Store.CreditState(ctx, store.CreditQuery{Account: entry.AccountID, Reservation: entry.ReservationID})
+	if err != nil {
+		return Outcome{}, err
+	}
+	entries, err := s.Store.ListCreditEntries(ctx, store.EntryQuery{
+		Account: entry.AccountID, Reservation: entry.ReservationID, Before: entry.Number + 1, Limit: math.MaxInt32,
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{replay(*state.Reservation, entries), entry}, nil
+}
+
+func errReused() error {
+	return &toksta.Error{
+		Code: toksta.CodeConflict, Reason: toksta.ReasonIdempotencyKeyReused,
+		Message: "This idempotency key was used for another request of the account. Use a new one for each request.",
+		Details: map[string]any{"field": "idempotency_key"},
+	}
+}
+
+// checkAmount checks that a number of credits is at least least.
+func checkAmount(credits, least int64) error {
+	if credits < least || credits > maxCredits {
+		return toksta.Invalid("credits", fmt.Sprintf("Give a number of credits from %d to %d.", least, int64(maxCredits)))
+	}
+	return nil
+}
+
+var costKeyPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+func checkCostKey(key string) error {
+	if !costKeyPattern.MatchString(key) {
+		return toksta.Invalid("cost_key", "Give lower-case letters, digits and _, 40 at most, such as audience_match.")
+	}
+	return nil
+}
+
+// checkName checks a required name and trims its white space.
+func checkName(field string, value *string) error {
+	name, err := toksta.ValidateName(field, *value)
+	*value = name
+	return err
+}
+
+// checkReason checks a reason if there is one.
+func checkReason(reason *string) error {
+	if *reason == "" {
+		return nil
+	}
+	return checkName("reason", reason)
+}

@@ -1,0 +1,169 @@
+package credits
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+const (
+	// urgentInterval is the time between two reads of urgent accounts.
+	urgentInterval = 250 * time.Millisecond
+	// exchangeTimeout bounds an exchange, so that a hanging store does not
+	// delay the next attempt.
+	exchangeTimeout = 5 * time.Second
+	// loadedBatch is the number of loaded accounts that are enqueued at once,
+	// so that a node with many accounts starts gently.
+	loadedBatch = 500
+)
+
+// Load flushes the journals of previous processes and then sets all balances
+// from the store.
+func (s *Service) Load(ctx context.Context) error {
+	if err := s.Meter.Flush(ctx); err != nil {
+		return fmt.Errorf("flush the charges of the previous process: %w", err)
+	}
+	now := s.Now()
+	cycle := func(id toksta.AccountID) time.Time {
+		var anchor time.Time
+		if st := s.Index.Standing(id); st != nil {
+			anchor = st.Account.CycleAnchor
+		}
+		start, _ := toksta.Cycle(anchor, now)
+		return start
+	}
+	err := s.Store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
+		s.Balances.setOthers(syncState{ID: id, Cycle: cycle(id)}, store.Charged{CreditUse: use})
+		s.loaded = append(s.loaded, id)
+	})
+	if err != nil {
+		return fmt.Errorf("load the balances: %w", err)
+	}
+	return nil
+}
+
+// syncLoop runs exchanges until ctx ends. It logs the first failure and the
+// recovery. While the store is unavailable, calls are decided on the charges of
+// this node, as long as its lease is valid.
+func (s *Service) syncLoop(ctx context.Context) {
+	tick := time.NewTicker(urgentInterval)
+	defer tick.Stop()
+	perRound, failing := max(int(s.Interval/urgentInterval), 1), false
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := s.exchangeDue(ctx, n%perRound == 0)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			s.Logger.Error("cannot read the charges of other nodes; calls are still served, trying again", "error", err)
+		case err == nil && failing:
+			s.Logger.Info("can read the charges of other nodes again")
+		}
+		failing = err != nil
+		s.enqueueLoaded()
+	}
+}
+
+// enqueueLoaded passes some loaded accounts to the watch: the last process may
+// have died before the watch saw their last charges.
+func (s *Service) enqueueLoaded() {
+	if n := min(len(s.loaded), loadedBatch); n > 0 {
+		s.Watch.Enqueue(s.loaded[:n]...)
+		s.loaded = s.loaded[n:]
+	}
+}
+
+// Refresh exchanges all charges of this node for those of others on one
+// account, before its balance is shown.
+func (s *Service) Refresh(ctx context.Context, st *toksta.Standing) error {
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.readOthers(ctx, []syncState{s.Balances.currentState(st, s.Now())})
+}
+
+// exchangeDue exchanges the charges of the accounts that are due and passes the
+// accounts to the watch.
+func (s *Service) exchangeDue(ctx context.Context, all bool) error {
+	due, err := s.exchange(ctx, all)
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	accounts := make([]toksta.AccountID, len(due))
+	for i, a := range due {
+		accounts[i] = a.ID
+	}
+	s.Watch.Enqueue(accounts...)
+	return nil
+}
+
+// exchange flushes the charges of this node before it reads those of others. If
+// one of both fails, the accounts are due again at once.
+func (s *Service) exchange(ctx context.Context, all bool) ([]syncState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	due := s.Balances.takeDue(all)
+	err := s.flushDue(ctx, all, due)
+	if err == nil && all {
+		s.expirePast()
+		err = s.updateReach(ctx)
+	}
+	if err == nil {
+		err = s.readOthers(ctx, due)
+	}
+	if err == nil {
+		return due, nil
+	}
+	for _, a := range due {
+		s.Balances.requeue(a.ID)
+	}
+	return nil, err
+}
+
+// flushDue flushes the charges of the due accounts and of those of the last
+// exchange. A call is charged shortly before it is counted, so its count may
+// have missed that flush.
+func (s *Service) flushDue(ctx context.Context, all bool, due []syncState) error {
+	accounts := map[toksta.AccountID]bool{}
+	for _, a := range slices.Concat(s.late, due) {
+		accounts[a.ID] = true
+	}
+	var err error
+	switch {
+	case all:
+		err = s.Meter.Flush(ctx)
+	case len(accounts) > 0:
+		err = s.Meter.FlushOf(ctx, accounts)
+	}
+	if err == nil {
+		s.late = due
+	}
+	return err
+}
+
+// updateReach sets how much the other nodes can admit before this node reads
+// it. They flush once in a round and this node reads once, and a period of that
+// length touches one minute more than it lasts. A node that is about to join
+// counts.
+func (s *Service) updateReach(ctx context.Context) error {
+	nodes, err := s.Store.ListNodes(ctx)
+	if err != nil {
+		return fmt.Errorf("count the nodes: %w", err)
+	}
+	minutes := 2 + int(2*s.Interval/time.Minute)
+	s.Balances.setReach(max(len(nodes)-1, 1) * minutes)
+	return nil
+}
