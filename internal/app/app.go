@@ -35,7 +35,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// App is one node: everything built, nothing running.
+// App is a node with all its parts. Run starts it.
 type App struct {
 	Accounts *accounts.Service
 	Keys     *keys.Service
@@ -48,37 +48,37 @@ type App struct {
 	log     *slog.Logger
 	catalog *toksta.Catalog
 
-	store  store.Store
-	sound  func(context.Context) error // reads the database through
-	index  *index.Index
-	feed   *changefeed.Feed
-	meter  *meter.Meter
-	engine *verify.Engine
-	shared *sharedrate.Limiter // nil: this node counts rate limits by itself
-	mail   *mail.Sender        // nil: no mail is sent
-	export *export.Exporter    // nil: nothing is exported
-	events *events.Service
-	watch  *events.Watch
+	store     store.Store
+	integrity func(context.Context) error // of the database
+	index     *index.Index
+	feed      *changefeed.Feed
+	meter     *meter.Meter
+	engine    *verify.Engine
+	shared    *sharedrate.Limiter // nil if each node counts rate limits for itself
+	mail      *mail.Sender        // nil without a mail server
+	export    *export.Exporter    // nil without a receiver
+	events    *events.Service
+	watch     *events.Watch
 
 	slots     slots
 	listeners []*listener
-	close     func() error // once
+	close     func() error // releases everything, once
 }
 
-// Options are what the program brings besides its configuration.
+// Options holds the arguments of New beside the configuration.
 type Options struct {
 	Version string
 	Log     *slog.Logger
 }
 
-// New opens the store and the journal, builds every room and binds the
-// listeners, so that whatever can be wrong is known before the first request.
-// The caller runs the App or closes it.
+// New opens the store and the journal, builds every package's part and binds the
+// listeners, so that a wrong configuration fails before the first request. The
+// caller must call Run or Close.
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	a := &App{config: c, version: o.Version, log: o.Log, catalog: c.Catalog()}
 	a.close = sync.OnceValue(a.release)
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -86,26 +86,26 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	return a, nil
 }
 
-// build makes the rooms in the order of the two paths.
+// build makes the parts in the order of the request path and the change path.
 func (a *App) build(ctx context.Context) (err error) {
 	c := a.config
 	db, err := sqlstore.Open(ctx, sqlstore.Config{URL: c.Store.URL, Lease: c.Node.Lease})
 	if err != nil {
 		return err
 	}
-	a.store, a.sound = db, db.Integrity
+	a.store, a.integrity = db, db.Integrity
 	a.index = index.New(a.catalog)
 	a.feed = changefeed.New(changefeed.Config{
 		Store: a.store, Index: a.index, Node: c.Node.Name, Version: a.version, Lease: c.Node.Lease,
 		Tombstones: a.path("tombstones"), Log: a.log,
 	})
-	if err := a.outside(ctx); err != nil {
+	if err := a.buildOutgoing(ctx); err != nil {
 		return err
 	}
 	balances := credits.NewBalances()
 	a.buildEvents(balances)
 	a.meter, err = meter.Open(meter.Config{
-		Dir: c.Meter.Dir, Sink: watched{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
+		Dir: c.Meter.Dir, Sink: watchedSink{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
 		Keep: c.Meter.Keep, Epochs: a.store, Log: a.log,
 	})
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	return a.listen()
 }
 
-// limiter counts rate limits with the other nodes when there is a Redis.
+// limiter returns a limiter that shares its counts through Redis if one is configured.
 func (a *App) limiter() verify.Limiter {
 	r := a.config.RateLimit
 	if r.Redis == "" {
@@ -140,8 +140,8 @@ func (a *App) limiter() verify.Limiter {
 	return a.shared
 }
 
-// keeper makes old usage smaller, by one node at a time.
-func (a *App) keeper() *usage.Pruner {
+// pruner returns the roll-up of old usage, which one node runs at a time.
+func (a *App) pruner() *usage.Pruner {
 	return &usage.Pruner{Store: a.store, Retention: a.Usage.Kept, Holder: rand.Text(), Log: a.log}
 }
 
@@ -195,38 +195,37 @@ func (a *App) Addr(name string) string {
 	return ""
 }
 
-// Run follows the change log, flushes usage and answers requests until ctx
-// ends, then stops in the order in which nothing is lost: requests in flight
-// are finished, the node leaves, the last totals are flushed, the store is
-// closed.
+// Run follows the change log, flushes usage and serves requests until ctx ends. Then
+// it stops in an order that loses nothing: it finishes the requests in flight, leaves
+// the cluster, flushes the last totals and closes the store.
 func (a *App) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	under, behind := errgroup.WithContext(background)
-	under.Go(func() error { return a.feed.Run(behind) })
-	under.Go(func() error { return a.meter.Run(behind) })
-	under.Go(func() error { return a.SignIn.Run(behind) })
+	tasks, failed := errgroup.WithContext(background)
+	tasks.Go(func() error { return a.feed.Run(failed) })
+	tasks.Go(func() error { return a.meter.Run(failed) })
+	tasks.Go(func() error { return a.SignIn.Run(failed) })
 	if a.export != nil {
-		under.Go(func() error { return a.export.Run(behind) })
+		tasks.Go(func() error { return a.export.Run(failed) })
 	}
-	under.Go(func() error { return a.Credits.Run(behind) })
-	under.Go(func() error { return a.keeper().Run(behind) })
-	under.Go(func() error { return a.watch.Run(behind) })
-	under.Go(func() error { return a.events.Run(behind) })
+	tasks.Go(func() error { return a.Credits.Run(failed) })
+	tasks.Go(func() error { return a.pruner().Run(failed) })
+	tasks.Go(func() error { return a.watch.Run(failed) })
+	tasks.Go(func() error { return a.events.Run(failed) })
 
-	served := a.serve(ctx, behind)
+	served := a.serve(ctx, failed)
 	stop()
-	return errors.Join(served, under.Wait(), a.Close())
+	return errors.Join(served, tasks.Wait(), a.Close())
 }
 
-// serve answers requests until ctx ends or a background task fails. Nothing
-// is answered before the index is whole and the balances are known.
-func (a *App) serve(ctx, behind context.Context) error {
+// serve serves requests until ctx ends or a background task fails, which cancels the
+// context failed. It starts once the index and the balances are loaded.
+func (a *App) serve(ctx, failed context.Context) error {
 	select {
 	case <-a.feed.Ready():
 	case <-ctx.Done():
 		return nil
-	case <-behind.Done():
+	case <-failed.Done():
 		return nil
 	}
 	switch err := a.Credits.Load(ctx); {
@@ -235,10 +234,10 @@ func (a *App) serve(ctx, behind context.Context) error {
 	case err != nil:
 		return err
 	}
-	settle()
+	freeMemory()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	context.AfterFunc(behind, cancel)
+	context.AfterFunc(failed, cancel)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range a.listeners {
 		group.Go(func() error { return l.serve(ctx, a.config.Gateway.ShutdownGrace) })
@@ -247,8 +246,8 @@ func (a *App) serve(ctx, behind context.Context) error {
 	return group.Wait()
 }
 
-// Close releases what New opened; Run does it by itself. Again it does nothing,
-// and returns what it returned at first.
+// Close releases the resources that New opened. Run calls it at its end. Further calls
+// only return the result of the first one.
 func (a *App) Close() error { return a.close() }
 
 func (a *App) release() error {

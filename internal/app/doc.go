@@ -1,6 +1,6 @@
-// Package app wires the rooms together: New builds them in the order in which
-// a request and a mutation pass through, Run starts and stops them.
+// Package app wires the packages of a node together: New builds their parts in the
+// order of the request path and the change path, Run starts and stops them.
 //
-// It holds no logic of the product. When something here grows an opinion, it
-// belongs in a room below.
+// It contains no logic of the product: a decision that is made here belongs in one of
+// those packages.
 package app

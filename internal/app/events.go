@@ -19,7 +19,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// buildEvents makes what tells of accounts, and what notices.
+// buildEvents builds the delivery of events and the watch that detects them.
 func (a *App) buildEvents(balances *credits.Balances) {
 	a.events = events.New(events.Config{Store: a.store, Channels: a.channels(), Now: time.Now, Log: a.log})
 	marks := a.config.Events
@@ -30,7 +30,7 @@ func (a *App) buildEvents(balances *credits.Balances) {
 	})
 }
 
-// channels are the configured webhooks, and mail where there is a server.
+// channels returns the configured webhooks, and mail if a mail server is configured.
 func (a *App) channels() []events.Channel {
 	var out []events.Channel
 	for _, name := range slices.Sorted(maps.Keys(a.config.Webhooks)) {
@@ -40,21 +40,21 @@ func (a *App) channels() []events.Channel {
 		})})
 	}
 	if a.mail != nil {
-		out = append(out, events.Channel{Name: config.MailChannel, Sender: notices{
+		out = append(out, events.Channel{Name: config.MailChannel, Sender: mailSender{
 			sender: a.mail, store: a.store, product: a.config.Branding.Product, pages: a.config.PagesURL,
 		}})
 	}
 	return out
 }
 
-// watched is the meter's way into the store, past the watch.
-type watched struct {
+// watchedSink is the sink of the meter. It reports each flushed batch to the watch.
+type watchedSink struct {
 	meter.Sink
 	watch *events.Watch
 }
 
-// Flush shows the watch what the store has taken.
-func (w watched) Flush(ctx context.Context, b store.UsageBatch) error {
+// Flush writes b to the store and then reports it to the watch.
+func (w watchedSink) Flush(ctx context.Context, b store.UsageBatch) error {
 	err := w.Sink.Flush(ctx, b)
 	if err == nil {
 		w.watch.ObserveFlush(b)
@@ -62,56 +62,56 @@ func (w watched) Flush(ctx context.Context, b store.UsageBatch) error {
 	return err
 }
 
-// notices carries events to the people of the account that they happened to.
-type notices struct {
+// mailSender mails events to the members of the account.
+type mailSender struct {
 	sender         *mail.Sender
 	store          store.Store
 	product, pages string
 }
 
-// Carry writes to every member who can sign in. The account has been told when
-// one of them was: trying the others again would tell that one once more.
-func (n notices) Send(ctx context.Context, e store.Event) (string, error) {
-	letter, err := n.letter(ctx, e)
+// Send sends a mail to every member who can sign in. It succeeds if one mail was
+// sent, because a repeat would send that mail again.
+func (s mailSender) Send(ctx context.Context, e store.Event) (string, error) {
+	message, err := s.message(ctx, e)
 	if err != nil {
 		return "", err
 	}
-	members, err := n.store.ListMembers(ctx, e.AccountID)
+	members, err := s.store.ListMembers(ctx, e.AccountID)
 	if err != nil {
 		return "", err
 	}
-	told, failed := 0, error(nil)
+	sent, failed := 0, error(nil)
 	for _, m := range members {
 		if !m.DisabledAt.IsZero() {
 			continue
 		}
-		letter.To = m.Email
-		if err := n.sender.Send(ctx, letter); err != nil {
+		message.To = m.Email
+		if err := s.sender.Send(ctx, message); err != nil {
 			failed = err
 			continue
 		}
-		told++
+		sent++
 	}
 	switch {
-	case told == 0 && errors.Is(failed, mail.ErrRejected):
+	case sent == 0 && errors.Is(failed, mail.ErrRejected):
 		return "", fmt.Errorf("%w: %w", events.ErrGone, failed)
-	case told == 0 && failed != nil:
+	case sent == 0 && failed != nil:
 		return "", failed
 	default:
-		return fmt.Sprintf("sent to %d of the account's members", told), nil
+		return fmt.Sprintf("sent to %d of the account's members", sent), nil
 	}
 }
 
-// letter says in words what an event says in fields.
-func (n notices) letter(ctx context.Context, e store.Event) (mail.Message, error) {
+// message turns an event into a mail.
+func (s mailSender) message(ctx context.Context, e store.Event) (mail.Message, error) {
 	if e.Kind == toksta.EventTest {
-		return mail.Message{}, errors.New("mail is tried with toksta mail test ADDRESS")
+		return mail.Message{}, errors.New("a test event has no mail: run toksta mail test ADDRESS")
 	}
-	account, err := n.store.Account(ctx, e.AccountID)
+	account, err := s.store.Account(ctx, e.AccountID)
 	if err != nil {
 		return mail.Message{}, err
 	}
-	to := mail.Account{Product: n.product, Name: account.Name, URL: n.pages + "/account"}
+	to := mail.Account{Product: s.product, Name: account.Name, URL: s.pages + "/account"}
 	if e.Kind == toksta.EventRateLimitHit {
 		var l client.RateLimitData
 		err := json.Unmarshal(e.Data, &l)

@@ -19,7 +19,7 @@ import (
 	"github.com/toksta/toksta/internal/web"
 )
 
-// handlers builds what answers on each listener.
+// handlers builds the handler of each listener.
 func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	gate, err := a.gateway()
 	if err != nil {
@@ -42,7 +42,7 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	return telemetry.Handler(record, public), pages, telemetry.Handler(record, a.operator()), nil
 }
 
-// byHost answers the pages on their own host name and the API on any other.
+// byHost serves the pages on their own host name and the API on any other.
 func byHost(host string, pages, api http.Handler) http.Handler {
 	host, _ = text.Host(host) // as browsers send it; the configuration has rejected others
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func byHost(host string, pages, api http.Handler) http.Handler {
 	})
 }
 
-// byPath answers the pages' own addresses, and leaves every other to the API.
+// byPath serves the pages on their own paths and the API on any other.
 func byPath(pages, api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if web.Owns(r.URL.Path) {
@@ -69,7 +69,7 @@ func byPath(pages, api http.Handler) http.Handler {
 	})
 }
 
-// gateway builds the walk of an API request.
+// gateway builds the request path of the API.
 func (a *App) gateway() (*gateway.Gateway, error) {
 	c := a.config
 	own, err := api.New(api.Config{
@@ -91,8 +91,8 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	})
 }
 
-// upstreams turns configured addresses into those of the gateway, which
-// refuses what is no address of a back end.
+// upstreams converts the configured upstreams. The gateway rejects a URL that is not
+// one of an upstream.
 func upstreams(configured map[string]config.Upstream, slots chan struct{}) ([]gateway.Upstream, error) {
 	var out []gateway.Upstream
 	for name, u := range configured {
@@ -108,13 +108,13 @@ func upstreams(configured map[string]config.Upstream, slots chan struct{}) ([]ga
 	return out, nil
 }
 
-// checks are what a ready node needs, a lease and so an index that is whole,
-// and what it can do without for a while.
+// checks returns the checks of /ready. A node needs a lease, which implies a complete
+// index; it can serve for a while without the others.
 func (a *App) checks() []api.Check {
 	checks := []api.Check{
 		{Name: "lease", Probe: func(context.Context) error {
 			if a.feed.Status().LeaseLeft <= 0 {
-				return errors.New("the lease is over")
+				return errors.New("the lease has expired")
 			}
 			return nil
 		}},
@@ -126,8 +126,8 @@ func (a *App) checks() []api.Check {
 	return checks
 }
 
-// pages builds the account pages. They know clients by the same address that
-// calls are decided on, so a forged header misleads neither.
+// pages builds the account pages. They use the same client address as decisions do, so
+// a forged header deceives neither.
 func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	b := a.config.Branding
 	pages, err := web.New(web.Config{
@@ -145,12 +145,12 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	return downstream.Within(a.config.Gateway.FormTimeout, pages.Handler()), nil
 }
 
-// listener puts a handler on a bound address, with the configured bounds.
+// listener serves a handler on a bound address, with the configured limits.
 func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	g := a.config.Gateway
 	server := gateway.Server(h, int(g.MaxHeader))
 	server.ReadHeaderTimeout, server.IdleTimeout = g.ReadHeaderTimeout, g.IdleTimeout
-	// net/http writes one line here for each broken client.
+	// net/http logs a line for each invalid request.
 	server.ErrorLog = log.New(debugWriter{a.log}, "", 0)
 	c := downstream.Config{Limits: downstream.Limits{Body: g.BodyTimeout, Write: g.WriteTimeout}, Log: a.log}
 	if name != private {
@@ -161,11 +161,11 @@ func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	return &listener{name: name, net: clients, clients: clients, server: server}
 }
 
-// debugWriter passes net/http's own messages on at the lowest level: they
-// quote what clients sent.
+// debugWriter logs the messages of net/http at the debug level, without the text of
+// clients that they quote.
 type debugWriter struct{ log *slog.Logger }
 
-// Write logs one message without its text beyond the first clause.
+// Write logs the part of a message before its first colon.
 func (d debugWriter) Write(b []byte) (int, error) {
 	text, _, _ := strings.Cut(string(b), ":")
 	d.log.Debug("connection", "note", strings.TrimSpace(text))

@@ -16,10 +16,10 @@ import (
 	"github.com/toksta/toksta/internal/downstream"
 )
 
-// listener is one address and what answers there.
+// listener is a bound address and its server.
 type listener struct {
 	name    string       // for messages: "public", "pages", private
-	net     net.Listener // clients, perhaps with TLS
+	net     net.Listener // clients, with PROXY headers and TLS if configured
 	clients *downstream.Listener
 	server  *http.Server
 }
@@ -27,7 +27,7 @@ type listener struct {
 // private is the name of the operator's listener.
 const private = "private"
 
-// listenTCP binds address.
+// listenTCP binds a TCP address.
 func listenTCP(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -36,12 +36,12 @@ func listenTCP(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// listenSocket binds a Unix socket that only this process's user can open:
-// whoever reaches it is the operator. It replaces a socket that a process left
-// behind when it was killed, and no other file.
+// listenSocket binds a Unix socket that only the user of this process can open, because
+// every client of the socket is the operator. It replaces the socket of a killed
+// process, but no other file.
 func listenSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of the private socket: %w", err)
+		return nil, fmt.Errorf("create the directory of the private socket: %w", err)
 	}
 	if err := removeStaleSocket(path); err != nil {
 		return nil, err
@@ -61,9 +61,9 @@ func removeStaleSocket(path string) error {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at the private socket: %w", err)
+		return fmt.Errorf("examine the private socket: %w", err)
 	case info.Mode().Type() != os.ModeSocket:
-		return fmt.Errorf("listen.private names %s, which is not a socket: choose a path where nothing is", path)
+		return fmt.Errorf("listen.private names %s, which is not a socket: choose a path without a file", path)
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -71,7 +71,7 @@ func removeStaleSocket(path string) error {
 		return fmt.Errorf("the private socket %s is in use: is another toksta serving from this data directory?", path)
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("ask whether the private socket %s is in use: %w", path, err)
+		return fmt.Errorf("check whether the private socket %s is in use: %w", path, err)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("remove the stale private socket: %w", err)
@@ -79,18 +79,16 @@ func removeStaleSocket(path string) error {
 	return nil
 }
 
-// ownerOnly gives a socket its mode before it is bound, so that the file has it
-// from its first moment. The umask would do the same to every file that another
-// goroutine makes meanwhile.
+// ownerOnly sets the mode of a socket before it is bound, so that the file never has
+// another one. A umask would also affect files that other goroutines create.
 func ownerOnly(_, _ string, c syscall.RawConn) error {
 	var failed error
 	err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
 	return errors.Join(err, failed)
 }
 
-// serve answers on l until ctx ends, then gives requests in flight the grace
-// period. Clients that make no progress are disconnected meanwhile. It returns nil
-// after a clean stop.
+// serve serves requests until ctx ends, then gives requests in flight the grace period
+// and disconnects clients without progress. It returns nil after a clean stop.
 func (l *listener) serve(ctx context.Context, grace time.Duration) error {
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// Whoever can open the private socket is the operator: with a umask that lets
-// everybody in, another user of the machine could manage every key. It is not
-// parallel, since the umask is the whole process's.
-func TestPrivateSocketIsItsOwnersAlone(t *testing.T) {
+// Guarantee: only the user of the process can open the private socket, also if the umask
+// permits others. Another user of the machine could otherwise manage every key. The
+// test is not parallel, because the umask belongs to the process.
+func TestPrivateSocketMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "private", "toksta.sock")
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
@@ -32,48 +32,48 @@ func TestPrivateSocketIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-// Guarantee: a start removes a socket that a killed process left behind, and no
-// file of any other kind, nor a socket that a process listens on.
+// Guarantee: a start removes the socket of a killed process. It removes no other file,
+// nor a socket that a process listens on.
 func TestOnlyStaleSocketIsRemoved(t *testing.T) {
 	t.Parallel()
-	// Sockets have short paths, which t.TempDir is not sure to be.
+	// The path of a socket must be short, which t.TempDir does not promise.
 	dir, err := os.MkdirTemp("", "toksta")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	at := func(name string) string { return filepath.Join(dir, name) }
-	if err := os.WriteFile(at("file"), []byte("keep"), 0o600); err != nil {
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(path("file"), []byte("keep"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	live, err := net.Listen("unix", at("live"))
+	live, err := net.Listen("unix", path("live"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer live.Close()
-	other, err := net.ListenPacket("unixgram", at("datagrams"))
+	other, err := net.ListenPacket("unixgram", path("datagrams"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: at("stale")})
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path("stale")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stale.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Symlink(at("stale"), at("link")), os.Mkdir(at("directory"), 0o700), stale.Close()); err != nil {
+	if err := errors.Join(os.Symlink(path("stale"), path("link")), os.Mkdir(path("directory"), 0o700), stale.Close()); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"file", "live", "datagrams", "link", "directory"} {
-		if l, err := listenSocket(at(name)); err == nil {
+		if l, err := listenSocket(path(name)); err == nil {
 			t.Errorf("%s was replaced", name)
 			l.Close()
 		}
-		if _, err := os.Lstat(at(name)); err != nil {
+		if _, err := os.Lstat(path(name)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	l, err := listenSocket(at("stale"))
+	l, err := listenSocket(path("stale"))
 	if err != nil {
 		t.Fatal(err)
 	}

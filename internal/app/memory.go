@@ -5,13 +5,13 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent trades processor time for memory: a node's heap is its index,
-// which hardly changes, so collecting earlier costs little.
+// gcPercent makes the collector run more often than by default. Most of a node's heap
+// is its index, which hardly changes, so this saves memory at little cost.
 const gcPercent = 40
 
-// settle gives back what loading the index left behind. An operator who sets
-// GOGC knows better.
-func settle() {
+// freeMemory returns the memory that loading the index used to the operating system. A
+// GOGC of the operator is kept.
+func freeMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// outside makes what tells things to others, as far as it is configured.
-func (a *App) outside(ctx context.Context) (err error) {
+// buildOutgoing builds mail and export, if they are configured.
+func (a *App) buildOutgoing(ctx context.Context) (err error) {
 	if m := a.config.Mail; m.Server != "" {
 		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
 		if err != nil {
@@ -30,22 +30,22 @@ func (a *App) outside(ctx context.Context) (err error) {
 	return nil
 }
 
-// mailProbe holds a conversation without a message. Without a server there is
-// nothing to try, and what would be told by mail is not.
+// mailProbe opens a session with the mail server and sends no message. Without a mail
+// server it passes.
 func (a *App) mailProbe() operator.Probe {
 	p := operator.Probe{Name: "mail", Fix: "correct the section mail of the configuration"}
 	p.Run = func(context.Context) (string, error) {
 		return "off: mail.server is empty, so customers get no notices", nil
 	}
 	if a.mail != nil {
-		p.Run = timed("the server takes mail, asked in", a.mail.Check)
+		p.Run = timed("the server accepts mail, checked in", a.mail.Check)
 	}
 	return p
 }
 
-// exportProbe fails while the receiver takes nothing, whichever node exports.
+// exportProbe fails while the receiver accepts no events from any node.
 func (a *App) exportProbe() operator.Probe {
-	p := operator.Probe{Name: "export", Fix: "look at the receiver, and at the section export of the configuration; nothing is lost meanwhile"}
+	p := operator.Probe{Name: "export", Fix: "check the receiver and the section export of the configuration; nothing is lost meanwhile"}
 	p.Run = func(ctx context.Context) (string, error) {
 		if a.export == nil {
 			return "off: export.url is empty", nil
@@ -56,33 +56,33 @@ func (a *App) exportProbe() operator.Probe {
 		}
 		return fmt.Sprintf("delivered through %s, waiting: %d", s.Through.Format(time.RFC3339), s.Waiting), err
 	}
-	p.Run = ofStore(p.Run)
+	p.Run = skipUnavailable(p.Run)
 	return p
 }
 
-// eventsProbe fails for a week when an event could not be told.
+// eventsProbe fails if the delivery of an event was given up within a week.
 func (a *App) eventsProbe() operator.Probe {
 	const most = 100
-	p := operator.Probe{Name: "events", Fix: "toksta events list --state dead; once the receiver takes them, toksta events replay --dead"}
+	p := operator.Probe{Name: "events", Fix: "toksta events list --state dead; once the receiver accepts them, toksta events replay --dead"}
 	p.Run = func(ctx context.Context) (string, error) {
 		dead, err := a.events.List(ctx, store.EventQuery{State: store.DeliveryDead, Limit: most})
 		if err != nil {
 			return "", err
 		}
-		var given []string
+		var failed []string
 		for _, e := range dead {
 			for _, d := range e.Deliveries {
 				if d.State == store.DeliveryDead && time.Since(d.TriedAt) < 7*24*time.Hour {
-					given = append(given, d.Channel+" "+d.Outcome)
+					failed = append(failed, d.Channel+" "+d.Outcome)
 				}
 			}
 		}
-		text := fmt.Sprintf("webhooks: %d, no event was given up in a week", len(a.config.Webhooks))
-		if len(given) > 0 {
-			text, err = "", fmt.Errorf("%d given up in a week, the newest: %s", len(given), given[0])
+		text := fmt.Sprintf("webhooks: %d, no delivery was given up within a week", len(a.config.Webhooks))
+		if len(failed) > 0 {
+			text, err = "", fmt.Errorf("%d deliveries given up within a week, the newest: %s", len(failed), failed[0])
 		}
 		return text, err
 	}
-	p.Run = ofStore(p.Run)
+	p.Run = skipUnavailable(p.Run)
 	return p
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/toksta/toksta/internal/operator"
 )
 
-// operator builds what answers on the private listener.
+// operator builds the handler of the private listener.
 func (a *App) operator() http.Handler {
 	c := operator.Config{
 		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
 		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
-		Version: a.version, Data: a.data(), Now: time.Now, Probes: a.probes(),
+		Version: a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
 		Product: a.config.Branding.Product,
 	}
 	if a.mail != nil {
@@ -25,8 +25,9 @@ func (a *App) operator() http.Handler {
 	return operator.New(c)
 }
 
-// data is where the state is, for whoever works in another directory.
-func (a *App) data() string {
+// dataDirectory returns the absolute path of the data directory, for commands that
+// run in another one.
+func (a *App) dataDirectory() string {
 	if path, err := filepath.Abs(a.config.Data); err == nil {
 		return path
 	}

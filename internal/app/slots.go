@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// reservedFiles are open files for operators and databases, less only if the
-	// process may open fewer than four times as many.
+	// reservedFiles is the number of open files for operators and databases. A process
+	// that may open fewer than four times as many reserves a quarter.
 	reservedFiles = 128
-	// defaultConnections bounds the memory that clients can take.
+	// defaultConnections limits the memory of client connections.
 	defaultConnections = 16 << 10
 )
 
-// slots are the connections that may be open at once. Without a bound, clients
-// could take the last of the process's files, and nobody could revoke a key.
+// slots limits the connections that may be open at once. Without a limit, clients could
+// use up the open files of the process, and no operator could revoke a key.
 type slots struct {
 	clients   downstream.Slots
 	upstreams chan struct{}
 }
 
-// countSlots divides the files that this process may open: some for operators,
-// the rest half and half for clients and upstreams, unless the configuration
-// allows fewer clients.
+// countSlots divides the number of files that this process may open: some for
+// operators, half of the rest each for clients and upstreams. If the configuration
+// allows fewer clients, upstreams get more.
 func (a *App) countSlots() slots {
 	limit := unix.Rlimit{Cur: 4 * defaultConnections}
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

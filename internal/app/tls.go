@@ -12,31 +12,31 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// certificate serves a key pair from two files and reads them again when
-// either changes, so that a renewed certificate needs no restart. A pair that
-// cannot be read is logged once and the old one stays in use: a renewal caught
-// half-written must not end service.
+// certificate is a key pair that is read again when one of its two files changes, so
+// that a renewed certificate needs no restart. If the new pair cannot be read, which
+// may be because it is still being written, this is logged once and the old pair stays
+// in use.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	pair              atomic.Pointer[tls.Certificate]
 
 	mu      sync.Mutex // held while the files are read
-	seen    [2]fileMark
+	current [2]fileVersion
 	checked time.Time
 	failing bool
 }
 
-// fileMark tells two versions of a file apart.
-type fileMark struct {
+// fileVersion differs between two versions of a file.
+type fileVersion struct {
 	modified time.Time
 	size     int64
 }
 
-// recheck is how long a handshake trusts the files not to have changed.
-const recheck = time.Second
+// recheckInterval is the shortest time between two checks of the files.
+const recheckInterval = time.Second
 
-// loadCertificate reads the pair once, so that a wrong path refuses to start.
+// loadCertificate reads the pair, so that a wrong path is an error at the start.
 func loadCertificate(files config.TLS, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: files.Cert, keyFile: files.Key, log: log}
 	if err := c.reload(time.Now()); err != nil {
@@ -45,13 +45,13 @@ func loadCertificate(files config.TLS, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-// config returns the TLS settings of a listener with this certificate.
+// config returns a TLS configuration that serves the certificate.
 func (c *certificate) config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
 }
 
-// get is called for each handshake. One in recheck looks at the files; the
-// others never wait for a disk.
+// get returns the pair for a handshake. At most one handshake in recheckInterval reads
+// the files; the others never wait for the disk.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.mu.TryLock() {
 		c.refresh(time.Now())
@@ -60,28 +60,28 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.pair.Load(), nil
 }
 
-// refresh reloads when it is time to, and says when that begins to fail. The
-// caller holds mu.
+// refresh reads the files if recheckInterval has passed, and logs the first of several
+// failures. The caller holds mu.
 func (c *certificate) refresh(now time.Time) {
-	if now.Sub(c.checked) < recheck {
+	if now.Sub(c.checked) < recheckInterval {
 		return
 	}
 	err := c.reload(now)
 	if err != nil && !c.failing {
-		c.log.Error("the TLS certificate changed and cannot be read; the old one stays in use", "error", err)
+		c.log.Error("the changed TLS certificate cannot be read; the old one stays in use", "error", err)
 	}
 	c.failing = err != nil
 }
 
-// reload reads the files when they differ from what was seen. The caller
-// holds mu or is alone.
+// reload reads the files if their versions have changed. The caller holds mu, or no
+// other goroutine has the certificate yet.
 func (c *certificate) reload(now time.Time) error {
 	c.checked = now
-	seen, err := marks(c.certFile, c.keyFile)
+	found, err := versions(c.certFile, c.keyFile)
 	if err != nil {
 		return err
 	}
-	if c.pair.Load() != nil && seen == c.seen {
+	if c.pair.Load() != nil && found == c.current {
 		return nil
 	}
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
@@ -89,18 +89,18 @@ func (c *certificate) reload(now time.Time) error {
 		return fmt.Errorf("read the TLS certificate %s and its key: %w", c.certFile, err)
 	}
 	c.pair.Store(&pair)
-	c.seen = seen
+	c.current = found
 	return nil
 }
 
-// marks are compared, never interpreted: any difference is a reason to read.
-func marks(files ...string) (out [2]fileMark, err error) {
+// versions returns the versions of two files.
+func versions(files ...string) (out [2]fileVersion, err error) {
 	for i, f := range files {
 		info, err := os.Stat(f)
 		if err != nil {
 			return out, fmt.Errorf("read the TLS files: %w", err)
 		}
-		out[i] = fileMark{info.ModTime(), info.Size()}
+		out[i] = fileVersion{info.ModTime(), info.Size()}
 	}
 	return out, nil
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// A renewed certificate is served without a restart, and a renewal caught
-// half-written never takes the listener down.
+// Guarantee: a renewed certificate is served without a restart, and a certificate that
+// is still being written never ends service.
 func TestCertificateReloads(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -56,8 +56,8 @@ func TestCertificateReloads(t *testing.T) {
 	}
 }
 
-// While one handshake reads the files, the others are answered: a disk that
-// hangs must not keep clients out.
+// Guarantee: while one handshake reads the files, others proceed, so that a slow disk
+// does not block clients.
 func TestCertificateDoesNotWait(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func TestCertificateDoesNotWait(t *testing.T) {
 	}
 }
 
-// A path that is wrong refuses to start instead of failing each handshake.
+// Guarantee: a wrong path is an error at the start, not in each handshake.
 func TestCertificateMissing(t *testing.T) {
 	t.Parallel()
 	if _, err := loadCertificate(config.TLS{Cert: filepath.Join(t.TempDir(), "no.pem"), Key: "no.key"}, slog.New(slog.DiscardHandler)); err == nil {

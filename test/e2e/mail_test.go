@@ -41,7 +41,7 @@ func TestMail(t *testing.T) {
 	if err := without.TestMail(t.Context(), client.TestMailRequest{To: "ada@customer.example"}); toksta.ErrorCode(err) != toksta.CodeConflict {
 		t.Errorf("without a mail server: %v", err)
 	}
-	for want, api := range map[string]*client.Client{"the server takes mail": api, "off: mail.server is empty": without} {
+	for want, api := range map[string]*client.Client{"the server accepts mail": api, "off: mail.server is empty": without} {
 		health, err := api.Health(t.Context())
 		if err != nil {
 			t.Fatal(err)
