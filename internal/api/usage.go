@@ -37,7 +37,7 @@ func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 // Query parameters that it does not know are ignored.
 func (a *API) report(x *exchange.Exchange, r *http.Request) (usage.Report, error) {
 	if !x.Admitted() {
-		return usage.Report{}, &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing, Message: "Provide an API key."}
+		return usage.Report{}, toksta.Reject(toksta.ReasonKeyMissing).Err()
 	}
 	months := r.URL.Query()["month"]
 	switch {

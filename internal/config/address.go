@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +59,7 @@ func isPort(s string) bool {
 func isHost(s string) bool {
 	_, notAddress := netip.ParseAddr(s)
 	_, notName := text.Host(s)
-	return notAddress == nil || notName == nil && regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_.-]*[\pL\pM\pN_])?\.?$`).MatchString(s)
+	return notAddress == nil || notName == nil && hostPattern.MatchString(s)
 }
 
 // isBaseURL reports whether a URL has no user, query or fragment, so that a path

@@ -38,7 +38,7 @@ func (c Config) Catalog() *toksta.Catalog {
 	for _, r := range c.Routes {
 		out.Routes = append(out.Routes, toksta.Route{
 			Method: r.Method, Pattern: r.Path, Operation: r.Operation, Family: r.Family,
-			CostKey: r.CostKey, Credits: r.Credits, Upstream: r.Upstream,
+			CostKey: r.CostKey, Credits: r.Credits, Upstream: r.Upstream, NotEntitled: toksta.NotEntitled(r.Family),
 		})
 	}
 	return out

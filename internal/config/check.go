@@ -5,7 +5,6 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -251,7 +250,7 @@ func (c *checker) checkExport() {
 	}
 	source, err := url.Parse(e.Source)
 	c.require(err == nil && source.String() != "", "export.source", "This is not a URI.", "write the source of the events, such as https://api.example.com")
-	c.require(regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:-]*$`).MatchString(e.Type), "export.type", "The type is empty or malformed.", "write letters, digits and . _ / : -, such as toksta.usage")
+	c.require(eventTypePattern.MatchString(e.Type), "export.type", "The type is empty or malformed.", "write letters, digits and . _ / : -, such as toksta.usage")
 	_, err = time.Parse(time.DateOnly, e.From)
 	c.require(err == nil || e.From == "", "export.from", "This is not a day.", "write it as 2026-05-01, or leave it empty")
 	c.require(e.Batch >= 1 && e.Batch <= 1000, "export.batch", "The number of events in a request is out of range.", "choose one from 1 to 1000")
@@ -260,7 +259,7 @@ func (c *checker) checkExport() {
 // checkKeys checks the prefix of keys, by which leak scanners find them, and
 // their number.
 func (c *checker) checkKeys() {
-	c.require(regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`).MatchString(c.cfg.Keys.Prefix), "keys.prefix",
+	c.require(prefixPattern.MatchString(c.cfg.Keys.Prefix), "keys.prefix",
 		"The prefix is empty or malformed; leak scanners and people recognise keys by it.", "write 3 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
 	c.require(c.cfg.Keys.MaxLive > 0, "keys.max_live", "No account could have a key.", "choose a number above 0")
 }

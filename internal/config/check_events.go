@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ const MailChannel = "mail"
 func (c *checker) checkWebhooks() {
 	for name, w := range c.cfg.Webhooks {
 		path := "webhooks." + name
-		c.require(regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString(name) && name != MailChannel, path, "The webhook's name is malformed, or mail, which is reserved.", "write 1 to 32 lower-case letters, digits and _, starting with a letter")
+		c.require(webhookPattern.MatchString(name) && name != MailChannel, path, "The webhook's name is malformed, or mail, which is reserved.", "write 1 to 32 lower-case letters, digits and _, starting with a letter")
 		c.require(isURL(w.URL, "http", "https"), path+".url", "This is not an http or https URL.", "write it as https://billing.example.com/toksta")
 		c.require(isBaseURL(w.URL), path+".url", "The URL has a user, a query or a fragment.", "keep scheme, host and path; the signature authenticates the sender")
 		c.require(!strings.HasPrefix(w.URL, "http:") || isLocalURL(w.URL) || w.Insecure, path+".url", "The usage of customers would be sent over the network without encryption.", "write the https address, or allow plain HTTP with insecure: true")

@@ -2,19 +2,15 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// namePattern matches the names that isName accepts.
-const namePattern = `^[a-z][a-z0-9_]{0,39}$`
-
 // isName reports whether s is a valid name of a family, status, reason, cost key
 // or upstream.
-func isName(s string) bool { return regexp.MustCompile(namePattern).MatchString(s) }
+func isName(s string) bool { return namePattern.MatchString(s) }
 
 // checkStatuses requires named statuses: an unknown status must not admit calls.
 func (c *checker) checkStatuses() {
@@ -52,7 +48,7 @@ func (c *checker) checkPlans() {
 	seen := map[toksta.PlanID]bool{}
 	for i, p := range c.cfg.Plans {
 		path := fmt.Sprintf("plans[%d]", i)
-		c.require(regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`).MatchString(string(p.ID)), path+".id", "The plan's id is empty or malformed.", "write upper-case letters, digits and _, such as API_BUILD")
+		c.require(planPattern.MatchString(string(p.ID)), path+".id", "The plan's id is empty or malformed.", "write upper-case letters, digits and _, such as API_BUILD")
 		c.require(!seen[p.ID], path+".id", "This plan is listed twice.", "remove one of the two")
 		seen[p.ID] = true
 		given := p.ID == c.cfg.Signup.Plan && p.API == toksta.APIAlways && (p.IncludedCredits > 0 || p.Overage > 0)
@@ -99,7 +95,7 @@ func (c *checker) checkRoutes() {
 	for i, r := range c.cfg.Routes {
 		path := fmt.Sprintf("routes[%d]", i)
 		c.checkRoute(path, r)
-		shape := r.Method + " " + regexp.MustCompile(`\{[^/]*\}`).ReplaceAllString(r.Path, "{}")
+		shape := r.Method + " " + parameterPattern.ReplaceAllString(r.Path, "{}")
 		c.require(!paths[shape], path+".path", "Another route has this method and path.", "remove one of the two")
 		c.require(!operations[r.Operation], path+".operation", "Another route has this operation.", "choose another name")
 		paths[shape], operations[r.Operation] = true, true
@@ -111,7 +107,7 @@ func (c *checker) checkRoutes() {
 func (c *checker) checkRoute(path string, r Route) {
 	c.require(slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, r.Method), path+".method", "There is no such method for a route.", "write GET, HEAD, POST, PUT, PATCH or DELETE")
 	c.require(isPattern(r.Path) || isGRPC(r.Path), path+".path", "The path is malformed.", "start with /v1/, with segments such as creators or {id}, * only as the last; or name a gRPC method such as /acme.v1.Creators/Find")
-	c.require(regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,79}$`).MatchString(r.Operation), path+".operation", "The operation is empty or malformed.", "write a name such as getCreator")
+	c.require(operationPattern.MatchString(r.Operation), path+".operation", "The operation is empty or malformed.", "write a name such as getCreator")
 	c.require(r.Family != "", path+".family", "The route has no family, so no plan and no scope would guard it.", "name one from families")
 	c.require(r.Family == "" || c.isKnownFamily(r.Family), path+".family", fmt.Sprintf("There is no family %q.", r.Family), "add it to families, or correct the name")
 	c.require(r.Credits >= 0, path+".credits", "A cost cannot be negative.", "choose 0 or more")
@@ -139,7 +135,7 @@ func isPattern(p string) bool {
 		if s == "*" && i == len(segments)-1 {
 			continue
 		}
-		if s == "." || s == ".." || !regexp.MustCompile(`^(\{[a-z_]+\}|[A-Za-z0-9._~:@!$&'()+,=-]+)$`).MatchString(s) {
+		if s == "." || s == ".." || !segmentPattern.MatchString(s) {
 			return false
 		}
 	}
@@ -150,7 +146,7 @@ func isPattern(p string) bool {
 // service. The package is required: its dot distinguishes the path from those of
 // the account pages.
 func isGRPC(p string) bool {
-	return regexp.MustCompile(`^/([A-Za-z_]\w*\.)+[A-Za-z_]\w*/([A-Za-z_]\w*|\*)$`).MatchString(p)
+	return grpcPattern.MatchString(p)
 }
 
 // isKnownFamily reports whether f is configured.

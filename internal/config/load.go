@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -90,7 +89,7 @@ func readLimited(path string) ([]byte, error) {
 // overlay decodes a document into the configuration: its settings replace those
 // with the same path. A list or a map of names is replaced as a whole.
 func (c *checker) overlay(doc *document) {
-	if !regexp.MustCompile(`(?m)^\s*[^#\s]`).Match(doc.data) {
+	if !contentPattern.Match(doc.data) {
 		return // only comments
 	}
 	if err := yaml.Load(doc.data, &doc.root); err != nil {
@@ -134,7 +133,7 @@ func (c *checker) reportDecodeErrors(doc *document, err error) {
 // describeDecodeError replaces the Go types in a decoder's message by the
 // operator's terms. It keeps a message of another form.
 func describeDecodeError(message string) string {
-	m := regexp.MustCompile("^cannot construct (\\S+)(?: `(.*)`)? into (\\S+)").FindStringSubmatch(message)
+	m := decodeErrorPattern.FindStringSubmatch(message)
 	if m == nil {
 		message = strings.TrimPrefix(message, "yaml: ")
 		return strings.ToUpper(message[:1]) + message[1:] + "."

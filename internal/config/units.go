@@ -7,35 +7,25 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Money is an amount in micro-dollars, written in dollars: 0.018.
-type Money int64
+type Money toksta.Dollars
 
-// microDigits is the largest number of decimals of an amount in dollars.
-const microDigits = 6
-
-// UnmarshalText parses dollars with at most six decimals, without floating-point
-// arithmetic.
+// UnmarshalText parses dollars with at most six decimals.
 func (m *Money) UnmarshalText(text []byte) error {
-	whole, fraction, _ := strings.Cut(string(text), ".")
-	if len(fraction) > microDigits {
-		return fmt.Errorf("the amount %q has more than %d decimals; write dollars such as 0.018", text, microDigits)
+	amount, err := toksta.ParseDollars(string(text))
+	if err != nil {
+		return fmt.Errorf("%w; write dollars such as 29 or 0.018", err)
 	}
-	digits := whole + fraction + strings.Repeat("0", microDigits-len(fraction))
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || whole == "" {
-		return fmt.Errorf("%q is not an amount; write dollars such as 29 or 0.018", text)
-	}
-	*m = Money(n)
+	*m = Money(amount)
 	return nil
 }
 
 // String formats the amount in dollars without trailing zeros.
-func (m Money) String() string {
-	s := fmt.Sprintf("%d.%06d", m/1e6, m%1e6)
-	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
-}
+func (m Money) String() string { return toksta.Dollars(m).String() }
 
 // MarshalYAML encodes the amount as a number without quotes.
 func (m Money) MarshalYAML() (any, error) { return yamlNumber(m.String()), nil }

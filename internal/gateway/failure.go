@@ -106,8 +106,9 @@ func (b *body) mistake() error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: "The request's body could not be read."}
 }
 
-// closeAfter ends an HTTP/1 connection after the response, because the rest of
-// the request's body is not worth reading. On HTTP/2 only the stream ends.
+// closeAfter closes an HTTP/1 connection after the response to a request whose
+// body is not read to its end. An HTTP/2 connection stays open: its other streams
+// do not depend on the body.
 func closeAfter(r *http.Request, x *exchange.Exchange) {
 	if r.ProtoMajor < 2 {
 		x.Close = true

@@ -83,7 +83,7 @@ func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) 
 	if standing.Blocked != "" {
 		return nil, &toksta.Error{
 			Code: toksta.CodeForbidden, Reason: standing.Blocked,
-			Message: "This account cannot create keys now: " + blocked(standing.Blocked) + ".",
+			Message: "This account cannot create keys now. " + standing.Blocked.Message(),
 		}
 	}
 	scopes, err := s.validScopes(req.Scopes, standing.Families)
@@ -101,22 +101,6 @@ func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) 
 		return nil, conflict(fmt.Sprintf("The account has %d live keys, the most it may have. Revoke a key first.", live))
 	}
 	return scopes, nil
-}
-
-// blocked says in words why an account's keys are refused.
-func blocked(r toksta.Reason) string {
-	switch r {
-	case toksta.ReasonPlanFree:
-		return "its plan does not include the API"
-	case toksta.ReasonBillingPastDue:
-		return "its billing is past due"
-	case toksta.ReasonSubscriptionInactive:
-		return "its subscription is not active"
-	case toksta.ReasonAPIAccessDisabled:
-		return "API access is switched off"
-	default:
-		return string(r)
-	}
 }
 
 // member is who created a key, "" for an actor that is no member.

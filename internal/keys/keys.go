@@ -65,6 +65,11 @@ func (s *Service) List(ctx context.Context, q store.KeyQuery) ([]toksta.Key, err
 	return s.Store.ListKeys(ctx, q)
 }
 
+// All returns the account's keys of any state, oldest first.
+func (s *Service) All(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
+	return store.AllKeys(ctx, s.Store, account)
+}
+
 // Live returns how many keys of the account count against the catalogue's
 // MaxKeys now.
 func (s *Service) Live(ctx context.Context, account toksta.AccountID) (int, error) {

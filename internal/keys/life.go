@@ -67,7 +67,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 		k.Generations = append(k.Generations[:len(k.Generations):len(k.Generations)], next)
 		k.Generations[len(k.Generations)-2].RevokedAt = now
 		return store.Mutation{Kind: toksta.ChangeKeyRotated, Detail: map[string]string{
-			"name": k.Name, "secret": s.hint(old) + " → " + s.hint(next),
+			"name": k.Name, "secret": s.Catalog.Shape.Preview(old) + " → " + s.Catalog.Shape.Preview(next),
 		}}, nil
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed
 		}
 		k.RevokedAt = now
 		return store.Mutation{Kind: toksta.ChangeKeyRevoked, Detail: map[string]string{
-			"name": k.Name, "secret": s.hint(k.Current()),
+			"name": k.Name, "secret": s.Catalog.Shape.Preview(k.Current()),
 		}}, nil
 	})
 	if err == nil && out.Receipt.Change.Seq == 0 {
@@ -100,9 +100,4 @@ func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed
 		}
 	}
 	return out, err
-}
-
-// hint is what people see of a secret: its prefix, start and end.
-func (s *Service) hint(g toksta.Generation) string {
-	return s.Catalog.Shape.Prefix + g.Start + "…" + g.End
 }

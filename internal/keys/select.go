@@ -120,13 +120,11 @@ type filter struct {
 	digests map[toksta.Digest]bool
 }
 
-// scanPage is how many keys are read at a time.
-const scanPage = 1000
-
-// scan goes through all keys of the account, or of all accounts. It reads the
-// revoked ones only to tell whether any key meets the conditions.
+// scan returns the live keys of the account, or of all accounts, that meet the
+// conditions. Without any, it reads the revoked keys too: an error reports
+// conditions that no key meets.
 func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) {
-	live := store.KeyQuery{Account: f.Account, Page: store.Page{Limit: scanPage}}
+	live := store.KeyQuery{Account: f.Account}
 	selected, err := f.matches(ctx, r, live)
 	if err != nil || len(selected) > 0 {
 		return selected, err
@@ -144,21 +142,15 @@ func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) 
 // no key is created meanwhile.
 func (f filter) matches(ctx context.Context, r store.Reader, q store.KeyQuery) ([]toksta.Key, error) {
 	var out []toksta.Key
-	for {
-		page, err := r.ListKeys(ctx, q)
+	for k, err := range store.EachKey(ctx, r, q) {
 		if err != nil {
-			return nil, fmt.Errorf("list keys: %w", err)
+			return nil, err
 		}
-		for _, k := range page {
-			if f.meets(k) {
-				out = append(out, k)
-			}
+		if f.meets(k) {
+			out = append(out, k)
 		}
-		if len(page) < scanPage {
-			return out, nil
-		}
-		q.Page.After = string(page[len(page)-1].ID)
 	}
+	return out, nil
 }
 
 // meets reports whether a key, live or not, meets every condition stated.

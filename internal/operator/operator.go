@@ -151,19 +151,14 @@ func (s server) account(a toksta.Account) client.Account {
 // key is a key as the wire has it.
 func (s server) key(k toksta.Key) client.Key {
 	out := client.Key{
-		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.preview(k.Current()),
+		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.Catalog.Shape.Preview(k.Current()),
 		Scopes: append([]toksta.Family{}, k.Limits.Scopes...), Networks: append([]netip.Prefix{}, k.Limits.Networks...), PerMinute: k.Limits.PerMinute,
 		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, CreatedByID: k.CreatedByID, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
 	}
 	for _, g := range k.Generations {
 		out.Generations = append(out.Generations, client.Generation{
-			Number: g.Number, Preview: s.preview(g), CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt,
+			Number: g.Number, Preview: s.Catalog.Shape.Preview(g), CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt,
 		})
 	}
 	return out
-}
-
-// preview is what may be seen of a secret.
-func (s server) preview(g toksta.Generation) string {
-	return s.Catalog.Shape.Prefix + g.Start + "…" + g.End
 }

@@ -49,8 +49,8 @@ func (s *Service) prove(ctx context.Context, from Origin, email string, password
 	}
 	// The address starts afresh; the network gets only this attempt back, or
 	// an own account would make guessing at others free.
-	failures = s.addresses.clear(address) - 1
-	s.networks.pardon(network)
+	failures = s.addresses.reset(address) - 1
+	s.networks.undo(network)
 	return m, max(failures, 0), nil
 }
 
@@ -64,7 +64,7 @@ func (s *Service) proveAgain(ctx context.Context, id Identity, password toksta.H
 	}
 	m, err := s.check(ctx, id.Member.Email, password)
 	if err == nil {
-		s.members.clear(name)
+		s.members.reset(name)
 	}
 	return m, err
 }

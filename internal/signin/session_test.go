@@ -347,7 +347,7 @@ func TestHashesAtOnce(t *testing.T) {
 // The throttle must not grow with the names that an attacker makes up.
 func TestThrottleIsBounded(t *testing.T) {
 	t.Parallel()
-	th := newThrottle(pace{free: 1, limit: time.Minute, forget: time.Hour})
+	th := newThrottle(backoff{free: 1, limit: time.Minute, expiry: time.Hour})
 	now := time.Unix(1e9, 0)
 	for i := range 5 * maxTracked {
 		th.attempt(string(rune(i%maxTracked))+strings.Repeat("x", i/maxTracked), now)

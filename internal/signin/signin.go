@@ -71,11 +71,11 @@ func New(c Config) *Service {
 		passwords: newHasher(cmp.Or(c.Parallel, 4)),
 		// An address is delayed less than a network: its owner must get in
 		// even while somebody guesses.
-		addresses: newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
-		networks:  newThrottle(pace{free: 20, limit: 15 * time.Minute, forget: time.Hour}),
-		signups:   newThrottle(pace{free: 10, limit: 15 * time.Minute, forget: time.Hour}),
-		successes: newThrottle(pace{free: 60, limit: time.Minute, forget: time.Hour}),
-		members:   newThrottle(pace{free: 5, limit: time.Minute, forget: time.Hour}),
+		addresses: newThrottle(backoff{free: 5, limit: time.Minute, expiry: time.Hour}),
+		networks:  newThrottle(backoff{free: 20, limit: 15 * time.Minute, expiry: time.Hour}),
+		signups:   newThrottle(backoff{free: 10, limit: 15 * time.Minute, expiry: time.Hour}),
+		successes: newThrottle(backoff{free: 60, limit: time.Minute, expiry: time.Hour}),
+		members:   newThrottle(backoff{free: 5, limit: time.Minute, expiry: time.Hour}),
 	}
 }
 

@@ -5,54 +5,56 @@ import (
 	"time"
 )
 
-// pace is how failures turn into waiting: free ones, then a delay that
-// doubles from a second up to a limit. Failures are forgotten after a time
-// without any.
-type pace struct {
+// backoff is the policy of a throttle: a number of failures without a delay, then
+// a delay that doubles from one second up to a limit. Failures expire after a time
+// without a further failure.
+type backoff struct {
 	free   int
 	limit  time.Duration
-	forget time.Duration
+	expiry time.Duration
 }
 
-// delay is how long to wait after a number of failures.
-func (p pace) delay(failures int) time.Duration {
-	if failures <= p.free {
+// delay returns the delay after a number of failures.
+func (b backoff) delay(failures int) time.Duration {
+	if failures <= b.free {
 		return 0
 	}
-	return min(time.Second<<min(failures-p.free-1, 30), p.limit)
+	return min(time.Second<<min(failures-b.free-1, 30), b.limit)
 }
 
-// maxTracked bounds the memory of a throttle, to two maps of this many names.
+// maxTracked bounds the names in each of the two maps of a throttle.
 const maxTracked = 1 << 15
 
-// throttle counts failures by name, in memory: a restart forgets them.
+// throttle counts failures by name. It keeps them in memory only, so a restart
+// resets them.
 type throttle struct {
-	pace
+	backoff
 	mu sync.Mutex
-	// Names that were tried move to recent; when it is full it becomes old
-	// and what was old is dropped. Filling both costs an attacker more
-	// attempts than any name is worth.
+	// New records go into recent. If recent is full, it becomes old, and the
+	// records of old are dropped. An attacker who wants to drop a record must
+	// make more attempts than the record would have delayed.
 	recent, old map[string]record
 }
 
-// record is a name's failures in a row and when the last one was.
+// record counts the consecutive failures of a name.
 type record struct {
 	failures int
-	last     time.Time
+	last     time.Time // of the newest failure
 }
 
-func newThrottle(p pace) *throttle {
-	return &throttle{pace: p, recent: map[string]record{}}
+func newThrottle(b backoff) *throttle {
+	return &throttle{backoff: b, recent: map[string]record{}}
 }
 
-// attempt returns how long name has to wait, or 0 after counting the attempt
-// as a failure: counted before the work, so that many at once do not slip by.
-// forget or pardon takes it back.
+// attempt returns the remaining delay of name. If there is none, it counts the
+// attempt as a failure and returns 0. The count comes before the work, so that
+// simultaneous attempts cannot pass together. After a success the caller removes
+// the failure by reset or undo.
 func (t *throttle) attempt(name string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.get(name)
-	if now.Sub(r.last) > t.forget {
+	if now.Sub(r.last) > t.expiry {
 		r = record{}
 	}
 	if wait := r.last.Add(t.delay(r.failures)).Sub(now); r.failures > 0 && wait > 0 {
@@ -62,8 +64,8 @@ func (t *throttle) attempt(name string, now time.Time) time.Duration {
 	return 0
 }
 
-// clear forgets the failures of name and returns how many there were.
-func (t *throttle) clear(name string) int {
+// reset deletes the failures of name and returns their number.
+func (t *throttle) reset(name string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	failures := t.get(name).failures
@@ -72,8 +74,8 @@ func (t *throttle) clear(name string) int {
 	return failures
 }
 
-// pardon takes one failure of name back.
-func (t *throttle) pardon(name string) {
+// undo removes one failure of name.
+func (t *throttle) undo(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.get(name); r.failures > 0 {
@@ -82,7 +84,7 @@ func (t *throttle) pardon(name string) {
 	}
 }
 
-// get finds a name in either map. The caller holds mu.
+// get returns the record of name from either map. The caller holds mu.
 func (t *throttle) get(name string) record {
 	if r, ok := t.recent[name]; ok {
 		return r
@@ -90,7 +92,7 @@ func (t *throttle) get(name string) record {
 	return t.old[name]
 }
 
-// put keeps a record among the recent ones. The caller holds mu.
+// put stores a record in recent. The caller holds mu.
 func (t *throttle) put(name string, r record) {
 	if _, known := t.recent[name]; !known && len(t.recent) >= maxTracked {
 		t.recent, t.old = map[string]record{}, t.recent

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -70,4 +71,44 @@ func Repeated(err error, message string) error {
 		details["key_id"] = string(before.Change.KeyID)
 	}
 	return &toksta.Error{Code: toksta.CodeConflict, Reason: toksta.ReasonRepeated, Message: message, Details: details}
+}
+
+// keyPage is the number of keys that EachKey reads at a time.
+const keyPage = 1000
+
+// EachKey returns all keys of q after q.Page.After, in id order. It reads page by
+// page: outside a mutation, a key that is created meanwhile may be among them. The
+// iteration ends with the first error.
+func EachKey(ctx context.Context, r Keys, q KeyQuery) iter.Seq2[toksta.Key, error] {
+	q.Page.Limit = keyPage
+	return func(yield func(toksta.Key, error) bool) {
+		for {
+			keys, err := r.ListKeys(ctx, q)
+			if err != nil {
+				yield(toksta.Key{}, fmt.Errorf("list keys: %w", err))
+				return
+			}
+			for _, k := range keys {
+				if !yield(k, nil) {
+					return
+				}
+			}
+			if len(keys) < keyPage {
+				return
+			}
+			q.Page.After = string(keys[keyPage-1].ID)
+		}
+	}
+}
+
+// AllKeys returns the account's keys of any state in id order, oldest first.
+func AllKeys(ctx context.Context, r Keys, account toksta.AccountID) ([]toksta.Key, error) {
+	var all []toksta.Key
+	for k, err := range EachKey(ctx, r, KeyQuery{Account: account, Revoked: true}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return all, nil
 }

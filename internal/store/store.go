@@ -1,9 +1,11 @@
-// Package store says what the rest of the product may ask of the database.
+// Package store defines the interfaces of the database.
 //
-// It stands at the end of the mutation path: keys, accounts and signin call
-// Commit, nodes read Delta, the meter flushes totals. Package sqlstore is the
-// one implementation, for SQLite and PostgreSQL; package storetest is the
-// suite that both pass. Nothing on the request path imports this package.
+// It is at the end of the change path: keys, accounts, signin and ledger call
+// Commit, and nodes read the changed rows by Follow. The meter flushes its totals
+// through it, and usage, export and events read them. Package sqlstore implements
+// the interfaces for SQLite and PostgreSQL; both pass the suite in package
+// storetest. No decision about a call reads the database: of the request path,
+// only the meter's flush in the background and the reports of usage import it.
 package store
 
 import (

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -23,7 +24,8 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 	if err != nil {
 		return err
 	}
-	keys, err := r.keys(ctx, account)
+	// Read after the rows, so that no row is of an unknown key.
+	keys, err := store.AllKeys(ctx, r.Store, account)
 	if err != nil {
 		return err
 	}
@@ -35,7 +37,7 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 			time.Unix(row.Hour*3600, 0).UTC().Format(time.DateOnly),
 			string(row.KeyID), escapeFormula(names[row.KeyID]), string(row.Family), row.CostKey, outcome(row.Reason),
 			strconv.FormatInt(row.Calls, 10), strconv.FormatInt(row.Charge.Credits, 10),
-			Dollars(row.Charge.OverageMicros).String(),
+			toksta.Dollars(row.Charge.OverageMicros).String(),
 		})
 	}
 	out.Flush()

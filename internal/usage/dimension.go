@@ -67,7 +67,8 @@ func (r *Reader) GroupBy(ctx context.Context, q DimensionQuery) (DimensionTable,
 	if q.By != ByKey {
 		return t, nil
 	}
-	keys, err := r.keys(ctx, q.Account)
+	// Read after the rows, so that there is a key for every row.
+	keys, err := store.AllKeys(ctx, r.Store, q.Account)
 	if err != nil {
 		return DimensionTable{}, err
 	}

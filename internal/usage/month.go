@@ -17,7 +17,7 @@ type Report struct {
 	TotalCalls int64  `json:"total_calls"` // admitted calls
 	// Credits and money are the charged amounts, not computed from current prices.
 	TotalCredits int64                   `json:"total_credits_charged"`
-	TotalOverage Dollars                 `json:"total_overage_usd"`
+	TotalOverage toksta.Dollars          `json:"total_overage_usd"`
 	PlanSource   string                  `json:"plan_source"`
 	Plan         toksta.PlanID           `json:"subscription_plan"`
 	Status       toksta.Status           `json:"subscription_status"`
@@ -31,19 +31,19 @@ type Report struct {
 // Operation is the usage of one cost key. Calls includes admitted calls that failed upstream, which
 // cost nothing.
 type Operation struct {
-	Calls   int64   `json:"calls"`
-	Credits int64   `json:"credits_charged"`
-	Overage Dollars `json:"overage_amount_usd"`
+	Calls   int64          `json:"calls"`
+	Credits int64          `json:"credits_charged"`
+	Overage toksta.Dollars `json:"overage_amount_usd"`
 }
 
 // Entitlements are the account's rights now, not in the reported month: its plan and exceptions,
 // regardless of its billing state.
 type Entitlements struct {
-	APIAccess       bool    `json:"api_access_enabled"`
-	Workspace       bool    `json:"workspace_endpoints_enabled"`
-	PerMinute       int     `json:"rate_limit_per_minute"`
-	IncludedCredits int64   `json:"included_credits"`
-	Overage         Dollars `json:"overage_usd_per_credit"`
+	APIAccess       bool           `json:"api_access_enabled"`
+	Workspace       bool           `json:"workspace_endpoints_enabled"`
+	PerMinute       int            `json:"rate_limit_per_minute"`
+	IncludedCredits int64          `json:"included_credits"`
+	Overage         toksta.Dollars `json:"overage_usd_per_credit"`
 }
 
 // Credits is the account's balance now, not in the reported month.
@@ -72,7 +72,8 @@ func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month stri
 	if err != nil {
 		return Report{}, err
 	}
-	keys, err := r.keys(ctx, account)
+	// Read after the rows, so that there is a key for every row.
+	keys, err := store.AllKeys(ctx, r.Store, account)
 	if err != nil {
 		return Report{}, err
 	}
@@ -97,7 +98,7 @@ func (r *Reader) report(u *accountUsage) Report {
 		Operations: u.operations(r.billableCostKeys()),
 		Entitlements: Entitlements{
 			APIAccess: hasAPIAccess(s), Workspace: slices.Contains(s.Families, "workspace"), PerMinute: s.PerMinute,
-			IncludedCredits: s.Plan.IncludedCredits, Overage: Dollars(s.Plan.OverageMicros),
+			IncludedCredits: s.Plan.IncludedCredits, Overage: toksta.Dollars(s.Plan.OverageMicros),
 		},
 		Credits: Credits{
 			Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
@@ -149,7 +150,7 @@ func (u *accountUsage) operations(billable map[string]bool) map[string]Operation
 		o := out[row.CostKey]
 		o.Calls += row.Calls
 		o.Credits += row.Charge.Credits
-		o.Overage += Dollars(row.Charge.OverageMicros)
+		o.Overage += toksta.Dollars(row.Charge.OverageMicros)
 		out[row.CostKey] = o
 	}
 	return out

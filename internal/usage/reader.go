@@ -113,25 +113,6 @@ func (r *Reader) load(ctx context.Context, q store.UsageQuery) (*accountUsage, e
 	return u, nil
 }
 
-// keys reads all keys of the account in the order of their ids. It includes revoked keys, which
-// have usage too. It must be called after load, so that there is a key for every row.
-func (r *Reader) keys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
-	const page = 500
-	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: page}}
-	var all []toksta.Key
-	for {
-		keys, err := r.Store.ListKeys(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("read the account's keys: %w", err)
-		}
-		all = append(all, keys...)
-		if len(keys) < page {
-			return all, nil
-		}
-		q.Page.After = string(keys[page-1].ID)
-	}
-}
-
 func (r *Reader) now() time.Time {
 	if r.Now == nil {
 		return time.Now()

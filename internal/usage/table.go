@@ -64,7 +64,7 @@ func (r *Reader) Table(ctx context.Context, w io.Writer, q TableQuery) error {
 		return out.Write([]string{
 			string(row.AccountID), time.Unix(row.Hour*3600, 0).UTC().Format(layout), string(row.KeyID),
 			escapeFormula(string(row.Family)), escapeFormula(row.CostKey), outcome(row.Reason),
-			n(row.Calls), n(row.Charge.Credits), n(row.Charge.Purchased), n(row.Charge.Overage), Dollars(row.Charge.OverageMicros).String(),
+			n(row.Calls), n(row.Charge.Credits), n(row.Charge.Purchased), n(row.Charge.Overage), toksta.Dollars(row.Charge.OverageMicros).String(),
 		})
 	})
 	if err != nil {

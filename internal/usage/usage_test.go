@@ -400,26 +400,3 @@ func sumCSV(t *rapid.T, r *usage.Reader) (sum totals) {
 	}
 	return sum
 }
-
-// Guarantee: money is exact to the micro-dollar and encoded as a JSON number.
-func TestDollars(t *testing.T) {
-	t.Parallel()
-	for micros, want := range map[usage.Dollars]string{
-		0: "0", 1: "0.000001", 25_000: "0.025", 100_000: "0.1", 1_000_000: "1", -1_500_000: "-1.5", 299_999_999: "299.999999",
-	} {
-		if got := micros.String(); got != want {
-			t.Errorf("%d: %s, want %s", int64(micros), got, want)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		micros := rapid.Int64().Draw(t, "micros")
-		text, err := json.Marshal(usage.Dollars(micros))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, ok := new(big.Rat).SetString(string(text))
-		if !ok || got.Cmp(big.NewRat(micros, 1_000_000)) != 0 {
-			t.Fatalf("%d micro-dollars were written as %s", micros, text)
-		}
-	})
-}

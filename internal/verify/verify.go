@@ -60,7 +60,7 @@ func New(d Deps) *Engine { return &Engine{d} }
 func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
-		d.Rejection = toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired}
+		d.Rejection = toksta.Reject(toksta.ReasonLeaseExpired)
 		return d
 	}
 	grant, standing, known := e.deps.Index.Lookup(c.Digest)
@@ -87,7 +87,7 @@ func (e *Engine) countDecision(d *toksta.Decision, c *toksta.Call) {
 	}
 	e.deps.Credits.Charge(d.Standing, d.Hold, 0, c.Now)
 	d.Hold = 0
-	d.Rejection = toksta.Rejection{Code: toksta.CodeUnavailable, Reason: toksta.ReasonNotCounted}
+	d.Rejection = toksta.Reject(toksta.ReasonNotCounted)
 }
 
 // takeRateAndCredits takes a call from the rate windows and holds the credits of the route.
@@ -98,11 +98,11 @@ func (e *Engine) takeRateAndCredits(d *toksta.Decision, g *toksta.Grant, c *toks
 	}
 	var ok bool
 	if d.Rate, ok = e.deps.Limiter.Take(w, c.Now); !ok {
-		d.Rejection = toksta.Rejection{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited}
+		d.Rejection = toksta.Reject(toksta.ReasonRateLimited)
 		return
 	}
 	if !e.deps.Credits.Hold(d.Standing, c.Route.Credits, c.Now) {
-		d.Rejection = toksta.Rejection{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits}
+		d.Rejection = toksta.Reject(toksta.ReasonInsufficientCredits)
 		return
 	}
 	d.Hold = c.Route.Credits

@@ -40,7 +40,7 @@ func (m *memMeter) Count(e meter.Increment) error {
 var (
 	search    = &toksta.Route{Operation: "searchCreators", Family: "data", CostKey: "creator_search", Credits: 2}
 	free      = &toksta.Route{Operation: "getCreator", Family: "data"}
-	workspace = &toksta.Route{Operation: "listCampaigns", Family: "workspace"}
+	workspace = &toksta.Route{Operation: "listCampaigns", Family: "workspace", NotEntitled: "workspace_not_entitled"}
 )
 
 // node is an engine with one account and its keys.

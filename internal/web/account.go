@@ -19,11 +19,12 @@ import (
 func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	ctx, standing := r.Context(), p.standing(r)
 	state := view.ReadState(r.URL.Query())
-	all, err := p.allKeys(ctx, standing.Account.ID)
+	all, err := p.Keys.All(ctx, standing.Account.ID)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
+	slices.Reverse(all) // newest first
 	// The list speaks of this month whatever month the chart shows.
 	current, readErr := p.Usage.Days(ctx, standing.Account.ID, "", "")
 	uses, useErr := p.Usage.Store.LastUses(ctx, standing.Account.ID)
@@ -50,27 +51,6 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	}
 	data.Credits.UsedUnknown = list.unread
 	p.show(w, r, screen{page: "account"}, data)
-}
-
-// rowsAtOnce is the page size of lists that are read to their end.
-const rowsAtOnce = 500
-
-// allKeys reads the account's keys of any state, newest first.
-func (p *Pages) allKeys(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
-	q := store.KeyQuery{Account: account, Revoked: true, Page: store.Page{Limit: rowsAtOnce}}
-	var all []toksta.Key
-	for {
-		keys, err := p.Keys.List(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, keys...)
-		if len(keys) < rowsAtOnce {
-			slices.Reverse(all)
-			return all, nil
-		}
-		q.Page.After = string(keys[rowsAtOnce-1].ID)
-	}
 }
 
 // profile is who is signed in. Until there is a second way in, the way in is
@@ -161,16 +141,21 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 		facts[1].Value, facts[3].Value = "0", "None"
 	}
 	for _, f := range p.Catalog.Families {
-		if f.Name != "workspace" {
+		if !p.isOptional(f.Name) {
 			continue
 		}
-		fact := view.Fact{Label: "Workspace endpoints", Value: "Off", Note: "not in " + s.Plan.Name}
+		fact := view.Fact{Label: sentence(string(f.Name)) + " endpoints", Value: "Off", Note: "not in " + s.Plan.Name}
 		if slices.Contains(s.Families, f.Name) && s.Blocked == "" {
 			fact.Value, fact.Note = "On", ""
 		}
 		facts = append(facts, fact)
 	}
 	return facts
+}
+
+// isOptional reports whether accounts of some plan reach f only by an entitlement.
+func (p *Pages) isOptional(f toksta.Family) bool {
+	return slices.ContainsFunc(p.Catalog.Plans, func(plan toksta.Plan) bool { return slices.Contains(plan.Entitled, f) })
 }
 
 // sentence capitalises a snake_case word: "past_due" is "Past due".
@@ -232,16 +217,8 @@ func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, str
 	case toksta.KeyExpired:
 		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Moment(k.ExpiresAt)
 	}
-	switch s.Blocked {
-	case "":
-	case toksta.ReasonPlanFree:
-		return blocked, "No API in " + s.Plan.Name
-	case toksta.ReasonBillingPastDue:
-		return blocked, "Billing is past due"
-	case toksta.ReasonAPIAccessDisabled:
-		return blocked, "API access is off"
-	default:
-		return blocked, "Subscription is not active"
+	if s.Blocked != "" {
+		return blocked, blockedWordsOf(s).Row
 	}
 	reachable := slices.ContainsFunc(k.Limits.Scopes, func(f toksta.Family) bool { return slices.Contains(s.Families, f) })
 	if len(k.Limits.Scopes) > 0 && !reachable {

@@ -42,7 +42,7 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Facts = append(useFacts(use, page.UsageFailed, now), limitFacts(key, standing)...)
 	page.Chart = chartOf(month, now, keyChart)
-	page.Refusals, page.RefusedTotal = refusals(month, standing, now)
+	page.Rejections, page.RejectedTotal = rejections(month, standing, now)
 	p.show(w, r, screen{page: "key_show"}, page)
 }
 
@@ -93,12 +93,12 @@ func networkNames(networks []netip.Prefix) string {
 	return strings.Join(names, ", ")
 }
 
-// recentDays is how far back refusals are explained.
+// recentDays is the number of days whose rejections are explained.
 const recentDays = 7
 
-// refusals explains the last days' refusals, most frequent first. A month's
+// rejections explains the last days' rejections, most frequent first. A month's
 // first days show fewer than seven.
-func refusals(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.Refusal, total int64) {
+func rejections(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.Rejection, total int64) {
 	times, last := map[toksta.Reason]int64{}, map[toksta.Reason]time.Time{}
 	for _, d := range b.Days {
 		if now.Sub(d.Date) >= (recentDays+1)*24*time.Hour {
@@ -111,11 +111,11 @@ func refusals(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.
 		}
 	}
 	for reason, n := range times {
-		r := refusal(reason, s)
+		r := rejection(reason, s)
 		r.Times, r.Last = n, last[reason]
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b view.Refusal) int {
+	slices.SortFunc(out, func(a, b view.Rejection) int {
 		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.What, b.What))
 	})
 	return out, total
@@ -146,7 +146,8 @@ func (p *Pages) history(ctx context.Context, k toksta.Key, all bool) (view.Histo
 
 // allChanges reads the key's changes, newest first.
 func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, error) {
-	q := store.ChangeQuery{Account: k.AccountID, Key: k.ID, Limit: rowsAtOnce}
+	const page = 500
+	q := store.ChangeQuery{Account: k.AccountID, Key: k.ID, Limit: page}
 	var all []toksta.Change
 	for {
 		changes, err := p.Accounts.Audit(ctx, q)
@@ -154,7 +155,7 @@ func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, 
 			return nil, err
 		}
 		all = append(all, changes...)
-		if len(changes) < rowsAtOnce {
+		if len(changes) < page {
 			return all, nil
 		}
 		q.Before = changes[len(changes)-1].Seq

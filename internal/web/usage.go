@@ -140,7 +140,7 @@ func mostly(s usage.Sum) string {
 func reasons(counts map[toksta.Reason]int64) []view.Share {
 	var out []view.Share
 	for reason, n := range counts {
-		r := refusal(reason, &toksta.Standing{})
+		r := rejection(reason, &toksta.Standing{})
 		share := view.Share{Label: fmt.Sprint(r.Status), Code: r.Reason, Count: n}
 		if r.Reason == "" {
 			share.Label += " · " + r.Words

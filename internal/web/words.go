@@ -1,48 +1,122 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// banner says why no key of the account is admitted, and what ends it; nil
-// when keys work.
+// words are all texts of the pages about one reason of a rejection.
+type words struct {
+	// What is the cause of a past rejection, Fix the remedy. In both, backticks
+	// set code.
+	What, Fix string
+	// Label replaces the reason's wire name, if set.
+	Label string
+	// Blocked is set for a reason that blocks all keys of an account.
+	Blocked *blockedWords
+}
+
+// blockedWords are the texts about an account whose keys are blocked.
+type blockedWords struct {
+	Row    string // below the badge of a key
+	Title  string // of the banner
+	Effect string // of the banner, below the title
+	Create string // beside a disabled Create key
+}
+
+// wordsOf has the pages' texts about each reason. A response has the text
+// of [toksta.Reason.Message].
+func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
+	switch reason {
+	case toksta.ReasonKeyRevoked:
+		return words{Label: "revoked secret sent", What: "A secret that was rotated out or revoked is still in use somewhere.", Fix: "Put the new secret into the service that sends it."}
+	case toksta.ReasonKeyExpired:
+		return words{Label: "expired key sent", What: "The key was used after it had expired.", Fix: "Create a new key."}
+	case toksta.ReasonPlanFree:
+		return words{What: "The plan has no API access.", Fix: "Choose a plan with API access.", Blocked: &blockedWords{
+			Row:    "No API in " + s.Plan.Name,
+			Title:  fmt.Sprintf("The %s plan has no API access, so keys cannot be created.", s.Plan.Name),
+			Effect: "Choose a plan with API access. **Create key** opens as soon as the plan is active.",
+			Create: fmt.Sprintf("Not available on the %s plan.", s.Plan.Name),
+		}}
+	case toksta.ReasonBillingPastDue:
+		return words{What: "Billing was past due.", Fix: "Pay the open invoice: the key then works again.", Blocked: &blockedWords{
+			Row:    "Billing is past due",
+			Title:  "Billing is past due" + since(s) + ".",
+			Effect: "No key is revoked: they work again as soon as the invoice is paid.",
+			Create: "New keys can be created as soon as the invoice is paid.",
+		}}
+	case toksta.ReasonAPIAccessDisabled:
+		return words{What: "API access was switched off for the account.", Fix: "Ask support to switch it on.", Blocked: &blockedWords{
+			Row:    "API access is off",
+			Title:  "API access is switched off for this account.",
+			Effect: "No key is revoked: they work again as soon as access is switched on.",
+			Create: "New keys can be created as soon as API access is switched on.",
+		}}
+	case toksta.ReasonScopeInsufficient:
+		return words{What: "The key is not scoped to the endpoint's family.", Fix: "Use a key with that scope, or create one."}
+	case toksta.ReasonAddressNotAllowed:
+		return words{What: "The key was sent from an address that is not on its list.", Fix: "Send it from an allowed address, or create a key for the new one."}
+	case toksta.ReasonRateLimited:
+		return words{What: fmt.Sprintf("The %s calls a minute that all keys share were used up.", view.Num(int64(s.PerMinute))), Fix: "Wait for `Retry-After`, or move to a plan with a higher limit."}
+	case toksta.ReasonInsufficientCredits:
+		return words{What: "The credits left were below the cost of the call.", Fix: "Buy credits, or wait for the next billing cycle."}
+	}
+	if strings.HasSuffix(string(reason), string(toksta.NotEntitled(""))) {
+		return words{What: "The plan does not reach the endpoint's family.", Fix: "Use a plan that has it, or stop the call."}
+	}
+	// ReasonSubscriptionInactive, or the vendor's own reason of a status.
+	return words{What: "The subscription was not active.", Fix: "Renew the subscription: the key then works again.", Blocked: &blockedWords{
+		Row:    "Subscription is not active",
+		Title:  "The subscription is not active" + since(s) + ".",
+		Effect: "No key is revoked: they work again as soon as the subscription is active.",
+		Create: "New keys can be created as soon as the subscription is active.",
+	}}
+}
+
+// blockedWordsOf returns the texts about a blocked account.
+func blockedWordsOf(s *toksta.Standing) blockedWords {
+	return *cmp.Or(wordsOf(s.Blocked, s).Blocked, wordsOf(toksta.ReasonSubscriptionInactive, s).Blocked)
+}
+
+// banner returns the banner of an account whose keys are blocked or end soon, nil
+// if keys work.
 func (p *Pages) banner(s *toksta.Standing) *view.Banner {
 	billing := view.Link{Text: "Settle billing", URL: p.Brand.BillingURL, Outside: true}
 	plans := view.Link{Text: "Choose a plan", URL: p.Brand.BillingURL, Outside: true}
-	b := &view.Banner{Tone: view.ToneBad, Action: billing}
-	answer := fmt.Sprintf("Every key answers `403 FORBIDDEN` with `%s`. ", s.Blocked)
+	support := view.Link{Text: "Contact support", URL: p.Brand.SupportURL, Outside: true}
+	b := view.Banner{Tone: view.ToneBad, Action: billing}
 	switch s.Blocked {
 	case "":
 		if s.Account.Status != toksta.StatusCanceling {
 			return nil
 		}
-		b.Tone, b.Action = view.ToneWarn, plans
-		b.Title, b.Text = "The subscription ends with this billing cycle.", "Keys work until then."
+		b = view.Banner{Tone: view.ToneWarn, Action: plans, Title: "The subscription ends with this billing cycle.", Text: "Keys work until then."}
 	case toksta.ReasonPlanFree:
 		b.Tone, b.Action = view.ToneInfo, plans
-		b.Title = fmt.Sprintf("The %s plan has no API access, so keys cannot be created.", s.Plan.Name)
-		b.Text = "Choose a plan with API access. **Create key** opens as soon as the plan is active."
-	case toksta.ReasonBillingPastDue:
-		b.Title = "Billing is past due" + since(s) + "."
-		b.Text = answer + "No key is revoked: they work again as soon as the invoice is paid."
 	case toksta.ReasonAPIAccessDisabled:
-		b.Title, b.Action = "API access is switched off for this account.", view.Link{Text: "Contact support", URL: p.Brand.SupportURL, Outside: true}
-		b.Text = answer + "No key is revoked: they work again as soon as access is switched on."
-	default:
-		b.Title = "The subscription is not active" + since(s) + "."
-		b.Text = answer + "No key is revoked: they work again as soon as the subscription is active."
+		b.Action = support
+	}
+	if s.Blocked != "" {
+		w := blockedWordsOf(s)
+		b.Title, b.Text = w.Title, w.Effect
+		if b.Tone == view.ToneBad {
+			b.Text = fmt.Sprintf("Every call gets `403 FORBIDDEN` with `%s`. %s", s.Blocked, w.Effect)
+		}
 	}
 	if b.Action.URL == "" {
 		b.Action = view.Link{}
 	}
-	return b
+	return &b
 }
 
-// since is empty for an account whose state was never reported.
+// since returns " since" and the time at which the account's status began, "" if
+// it is not known.
 func since(s *toksta.Standing) string {
 	if s.Account.StatusSince.IsZero() {
 		return ""
@@ -50,26 +124,20 @@ func since(s *toksta.Standing) string {
 	return " since " + view.DateTime(s.Account.StatusSince)
 }
 
-// blocked is the sentence beside a disabled Create key; "" when it is enabled.
+// blocked returns the sentence beside a disabled Create key, "" if a key can be
+// created.
 func (p *Pages) blocked(s *toksta.Standing, live int) string {
-	switch s.Blocked {
-	case "":
-		if live >= p.Catalog.MaxKeys {
-			return fmt.Sprintf("The account has %d of %d live keys. Revoke one to create another.", live, p.Catalog.MaxKeys)
-		}
-		return ""
-	case toksta.ReasonPlanFree:
-		return fmt.Sprintf("Not available on the %s plan.", s.Plan.Name)
-	case toksta.ReasonBillingPastDue:
-		return "New keys can be created when billing is settled."
-	case toksta.ReasonAPIAccessDisabled:
-		return "New keys can be created when API access is switched on."
+	switch {
+	case s.Blocked != "":
+		return blockedWordsOf(s).Create
+	case live >= p.Catalog.MaxKeys:
+		return fmt.Sprintf("The account has %d of %d live keys. Revoke one to create another.", live, p.Catalog.MaxKeys)
 	default:
-		return "New keys can be created when the subscription is active."
+		return ""
 	}
 }
 
-// statusBadge is the subscription's state in a word.
+// statusBadge returns the badge of the subscription.
 func statusBadge(s *toksta.Standing) view.Badge {
 	switch {
 	case s.Blocked == toksta.ReasonPlanFree:
@@ -83,50 +151,12 @@ func statusBadge(s *toksta.Standing) view.Badge {
 	}
 }
 
-// refusal explains one reason for which calls of a key were refused: reason,
-// then fix.
-func refusal(reason toksta.Reason, s *toksta.Standing) view.Refusal {
-	r := view.Refusal{Status: statusOf(reason), Reason: string(reason)}
-	switch reason {
-	case toksta.ReasonRateLimited:
-		r.What = fmt.Sprintf("The %s calls a minute that all keys share were used up.", view.Num(int64(s.PerMinute)))
-		r.Fix = "Wait for `Retry-After`, or move to a plan with a higher limit."
-	case toksta.ReasonInsufficientCredits:
-		r.What, r.Fix = "The credits left were below the cost of the call.", "Buy credits, or wait for the next billing cycle."
-	case toksta.ReasonScopeInsufficient:
-		r.What, r.Fix = "The key is not scoped to the endpoint's family.", "Use a key with that scope, or create one."
-	case toksta.ReasonAddressNotAllowed:
-		r.What, r.Fix = "The key was sent from an address that is not on its list.", "Send it from an allowed address, or create a key for the new one."
-	case toksta.ReasonPlanFree:
-		r.What, r.Fix = "The plan has no API access.", "Choose a plan with API access."
-	case toksta.ReasonBillingPastDue:
-		r.What, r.Fix = "Billing was past due.", "Settle the open invoice: the key then works again."
-	case toksta.ReasonSubscriptionInactive:
-		r.What, r.Fix = "The subscription was not active.", "Renew the subscription: the key then works again."
-	case toksta.ReasonAPIAccessDisabled:
-		r.What, r.Fix = "API access was switched off for the account.", "Ask support to switch it on."
-	case toksta.ReasonKeyRevoked:
-		r.Reason, r.Words = "", "revoked secret sent"
-		r.What, r.Fix = "A secret that was rotated out or revoked is still in use somewhere.", "Put the new secret into the service that sends it."
-	case toksta.ReasonKeyExpired:
-		r.Reason, r.Words = "", "expired key sent"
-		r.What, r.Fix = "The key was used after it had expired.", "Create a new key."
-	default:
-		r.What, r.Fix = "The plan does not reach the endpoint's family.", "Use a plan that has it, or stop the call."
+// rejection explains one reason for which calls of a key were rejected.
+func rejection(reason toksta.Reason, s *toksta.Standing) view.Rejection {
+	w := wordsOf(reason, s)
+	r := view.Rejection{Status: httpauth.Status(reason.Code()), Reason: string(reason), What: w.What, Fix: w.Fix}
+	if w.Label != "" {
+		r.Reason, r.Words = "", w.Label
 	}
 	return r
-}
-
-// statusOf returns the HTTP status that a reason is answered with.
-func statusOf(reason toksta.Reason) int {
-	code := toksta.CodeForbidden
-	switch reason {
-	case toksta.ReasonKeyRevoked, toksta.ReasonKeyExpired, toksta.ReasonKeyUnknown:
-		code = toksta.CodeUnauthorized
-	case toksta.ReasonRateLimited:
-		code = toksta.CodeRateLimited
-	case toksta.ReasonInsufficientCredits:
-		code = toksta.CodeInsufficientCredits
-	}
-	return httpauth.Status(code)
 }

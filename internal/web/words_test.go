@@ -1,6 +1,12 @@
 package web
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,4 +51,65 @@ func TestCreditPrice(t *testing.T) {
 			t.Errorf("at %d micro-dollars: %q, want %q", micros, got, want)
 		}
 	}
+}
+
+// The source of the reasons, and the document that explains them.
+const (
+	reasonSource   = "../../sdk/toksta/reason.go"
+	reasonDocument = "../../docs/contract.md"
+)
+
+// Guarantee: a reason that is added to the API has a code and a message, an
+// explanation on the account pages and a row in the contract. A reason of no known
+// key needs only the first two.
+func TestEveryReasonIsExplained(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(reasonDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	standing := &toksta.Standing{}
+	fallback := toksta.ReasonSubscriptionInactive
+	for _, reason := range rejectionReasons(t) {
+		code := reason.Code()
+		if reason != fallback && reason.Message() == fallback.Message() {
+			t.Errorf("%s has no code and message: add them to Reason.rejection in %s", reason, reasonSource)
+		}
+		if code == toksta.CodeUnavailable || reason.Code() == toksta.CodeUnauthorized && reason != toksta.ReasonKeyRevoked && reason != toksta.ReasonKeyExpired {
+			continue // of no known key
+		}
+		if words := wordsOf(reason, standing); reason != fallback && words.What == wordsOf(fallback, standing).What {
+			t.Errorf("%s has no explanation for people: add it to wordsOf in internal/web/words.go", reason)
+		}
+		if code != toksta.CodeUnauthorized && !strings.Contains(string(document), "| `"+string(reason)+"` |") {
+			t.Errorf("%s is not documented: add a row to docs/contract.md", reason)
+		}
+	}
+}
+
+// rejectionReasons returns the constants of type Reason up to the reasons of
+// changes, which have no place in a decision.
+func rejectionReasons(t *testing.T) []toksta.Reason {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), reasonSource, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range file.Decls {
+		block, ok := d.(*ast.GenDecl)
+		if !ok || block.Tok != token.CONST {
+			continue
+		}
+		var out []toksta.Reason
+		for _, spec := range block.Specs {
+			text, err := strconv.Unquote(spec.(*ast.ValueSpec).Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, toksta.Reason(text))
+		}
+		return out
+	}
+	t.Fatalf("%s has no constants", reasonSource)
+	return nil
 }

@@ -7,51 +7,37 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The messages of every 401. The form of a credential is no secret. Why a
-// well-formed key is not valid goes to the log and to the key's owner, never to
-// the caller.
-const (
-	messageMissing   = "Provide an API key using the Authorization: Bearer header."
-	messageMalformed = "Send one Authorization header with the word Bearer, a space, and the API key."
-	messageInvalid   = "The API key is not valid."
-)
+const scheme = "bearer" // compared without regard to case
 
-// scheme has no case.
-const scheme = "bearer"
-
-// Credential turns the values of a request's Authorization fields into the
-// digest of the key in them. There must be one field, "Bearer" in any case,
-// one or more spaces, and one token (RFC 6750, b64token); the token is taken
-// byte for byte. Anything else is an *toksta.Error UNAUTHORIZED with the
-// reason key_missing (no field at all) or key_malformed. No other place of a
-// request is a place for a key, and the error never holds what was sent.
+// Credential returns the digest of the key in a request, from the values of the
+// Authorization fields. It requires exactly one field with "Bearer" in any case,
+// one or more spaces, and one token (RFC 6750, b64token), which is hashed byte for
+// byte. It returns an *toksta.Error with the code UNAUTHORIZED and the reason
+// key_missing if there is no field, and key_malformed if the field has another
+// form. The error never holds any part of the field. No other part of a request
+// can carry a key.
 func Credential(fields []string) (toksta.Digest, error) {
 	if len(fields) == 0 {
-		return toksta.Digest{}, &toksta.Error{
-			Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing, Message: messageMissing,
-		}
+		return toksta.Digest{}, toksta.Reject(toksta.ReasonKeyMissing).Err()
 	}
-	if len(fields) > 1 {
-		return toksta.Digest{}, malformed()
-	}
-	value := strings.Trim(fields[0], " \t")
-	if len(value) <= len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) || value[len(scheme)] != ' ' {
-		return toksta.Digest{}, malformed()
-	}
-	token := strings.TrimLeft(value[len(scheme):], " ")
-	if !isToken(token) {
-		return toksta.Digest{}, malformed()
+	token, ok := bearerToken(fields)
+	if !ok {
+		return toksta.Digest{}, toksta.Reject(toksta.ReasonKeyMalformed).Err()
 	}
 	// Keys fit the buffer, which keeps them off the heap.
 	var text [64]byte
 	return sha256.Sum256(append(text[:0], token...)), nil
 }
 
-// malformed is the error for every Authorization that cannot hold a key.
-func malformed() error {
-	return &toksta.Error{
-		Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMalformed, Message: messageMalformed,
+// bearerToken returns the token of the one field, and whether the field has the
+// form of a bearer credential.
+func bearerToken(fields []string) (token string, ok bool) {
+	value := strings.Trim(fields[0], " \t")
+	if len(fields) > 1 || len(value) <= len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) || value[len(scheme)] != ' ' {
+		return "", false
 	}
+	token = strings.TrimLeft(value[len(scheme):], " ")
+	return token, isToken(token)
 }
 
 // isToken reports whether s is a b64token: no space, comma, quote or byte

@@ -44,10 +44,7 @@ func FuzzCredential(f *testing.F) {
 }
 
 func diffError(err error, reason toksta.Reason) string {
-	want := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: reason, Message: messageMalformed}
-	if reason == toksta.ReasonKeyMissing {
-		want.Message = messageMissing
-	}
+	want := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: reason, Message: reason.Message()}
 	if !reflect.DeepEqual(err, error(want)) {
 		return fmt.Sprintf("%#v, want %#v", err, want)
 	}

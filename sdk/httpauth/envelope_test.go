@@ -52,7 +52,7 @@ func TestWriteErrorKinds(t *testing.T) {
 	if w := respond(hinted, Meta{}); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "internal_reason") {
 		t.Errorf("%s", w.Body)
 	}
-	dead := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyRevoked, Message: messageInvalid, Details: map[string]any{"key": "hush"}}
+	dead := &toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyRevoked, Message: toksta.ReasonKeyRevoked.Message(), Details: map[string]any{"key": "hush"}}
 	if w := respond(dead, Meta{}); strings.Contains(w.Body.String(), "hush") || strings.Contains(w.Body.String(), "revoked") {
 		t.Errorf("%s", w.Body)
 	}

@@ -6,66 +6,47 @@ import (
 	"time"
 )
 
-// Call is one request as the decision sees it: plain values, no HTTP types.
+// Call is one request in the plain values that a decision needs.
 type Call struct {
 	Digest Digest
 	Route  *Route
-	Addr   netip.Addr // the client's, unmapped; the zero value is in no network
-	Agent  string     // User-Agent, for "last used" only
+	Addr   netip.Addr // of the client, never IPv4-mapped IPv6; the zero value is in no network
+	Agent  string     // User-Agent, only recorded with the last use
 	Now    time.Time
 }
 
-// Rejection is why a call is not admitted. The zero value admits.
-type Rejection struct {
-	Code   Code
-	Reason Reason
-}
-
-// Refused reports whether the call is not admitted.
-func (r Rejection) Rejected() bool { return r.Code != "" }
-
-// Authorize decides 401 and 403 for a call: nil grant means that no such key
-// exists. The order is the contract: the key's own state first, since a dead
-// key learns nothing about plans or routes; then plan, billing and API access
-// (resolved in s); then the plan's families; then the key's scopes; then its
-// networks. It is pure, allocates nothing and is the only place that makes
-// such a refusal. A nil standing is refused like an unknown key.
+// Authorize decides whether a call is admitted or rejected with 401 or 403. No
+// other function makes these decisions. A nil grant means that the key does not
+// exist; a nil standing has the same result.
+//
+// The order of the checks is part of the contract: the state of the key, so that
+// a caller with a revoked key learns nothing about plans or routes; then the
+// standing of the account (plan, billing, API access); then the families of the
+// plan; then the scopes and the networks of the key. Authorize is a pure
+// function. It allocates nothing, except if a route lacks its field NotEntitled.
 func Authorize(g *Grant, s *Standing, c *Call) Rejection {
 	switch {
 	case g == nil || s == nil:
-		return Rejection{CodeUnauthorized, ReasonKeyUnknown}
+		return Reject(ReasonKeyUnknown)
 	case g.Revoked:
-		return Rejection{CodeUnauthorized, ReasonKeyRevoked}
+		return Reject(ReasonKeyRevoked)
 	case g.ExpiresAt != 0 && c.Now.UnixMilli() >= g.ExpiresAt:
-		return Rejection{CodeUnauthorized, ReasonKeyExpired}
+		return Reject(ReasonKeyExpired)
 	case s.Blocked != "":
 		return Rejection{CodeForbidden, s.Blocked}
 	case !slices.Contains(s.Families, c.Route.Family):
-		return Rejection{CodeForbidden, notEntitled(c.Route.Family)}
+		return Reject(c.Route.notEntitled())
 	case g.Limits == nil:
 		return Rejection{}
 	case len(g.Limits.Scopes) > 0 && !slices.Contains(g.Limits.Scopes, c.Route.Family):
-		return Rejection{CodeForbidden, ReasonScopeInsufficient}
+		return Reject(ReasonScopeInsufficient)
 	case len(g.Limits.Networks) > 0 && !within(g.Limits.Networks, c.Addr):
-		return Rejection{CodeForbidden, ReasonAddressNotAllowed}
+		return Reject(ReasonAddressNotAllowed)
 	default:
 		return Rejection{}
 	}
 }
 
-// notEntitled spares the shipped family the allocation of a concatenation.
-func notEntitled(f Family) Reason {
-	if f == "workspace" {
-		return "workspace_not_entitled"
-	}
-	return NotEntitled(f)
-}
-
 func within(networks []netip.Prefix, a netip.Addr) bool {
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }

@@ -2,11 +2,12 @@ package toksta
 
 import "slices"
 
-// Family is a group of endpoints that a plan allows and a key is scoped to:
-// "data", "job", "account", "workspace" in the shipped configuration.
+// Family is a group of endpoints that a plan includes and that a key can be
+// limited to: "data", "job", "account" and "workspace" in the shipped
+// configuration.
 type Family string
 
-// FamilyAccount is the one family that this system answers itself.
+// FamilyAccount is the family of the routes that Toksta serves itself.
 const FamilyAccount Family = "account"
 
 // FamilyInfo describes a family to people.
@@ -18,43 +19,54 @@ type FamilyInfo struct {
 // Route is one operation of the vendor's API.
 type Route struct {
 	Method    string
-	Pattern   string // "/v1/creators/{id}"; a last segment "*" takes the rest
+	Pattern   string // "/v1/creators/{id}"; a last segment "*" matches the rest of the path
 	Operation string // "getCreator"
 	Family    Family
-	CostKey   string // what usage groups calls by; "" takes Operation
-	Credits   int64  // fixed cost of an admitted call that the upstream answered below 400
+	CostKey   string // groups calls in reports of usage; "" stands for Operation
+	Credits   int64  // price of an admitted call to which the upstream responds below 400
 	Upstream  string // name of the configured upstream; "" for FamilyAccount
+
+	// NotEntitled is the reason of a call whose plan does not reach Family. It is
+	// [NotEntitled] of Family, computed once; "" computes it for each call.
+	NotEntitled Reason
 }
 
-// PlanID is a plan's machine name: "API_BUILD".
+func (r *Route) notEntitled() Reason {
+	if r.NotEntitled != "" {
+		return r.NotEntitled
+	}
+	return NotEntitled(r.Family)
+}
+
+// PlanID is the name of a plan for programs: "API_BUILD".
 type PlanID string
 
-// APIAccess says how a plan opens the API.
+// APIAccess states which accounts of a plan may use the API.
 type APIAccess string
 
-// The ways a plan opens the API.
+// The values of APIAccess.
 const (
-	APIAlways   APIAccess = "always"   // part of the plan; an account may switch it off
-	APIEntitled APIAccess = "entitled" // only with the account's entitlement api_access_enabled
-	APINever    APIAccess = "never"    // a free plan
+	APIAlways   APIAccess = "always"   // all accounts, unless api_access_enabled is false for the account
+	APIEntitled APIAccess = "entitled" // accounts whose entitlement api_access_enabled is true
+	APINever    APIAccess = "never"    // no account: a free plan
 )
 
-// Plan is what an account can subscribe to. Money is in micro-dollars.
+// Plan is an offer that an account can subscribe to. Money is in micro-dollars.
 type Plan struct {
 	ID              PlanID
 	Name            string // for people: "API Build"
 	Source          string // "dedicated_api" or "saas"
 	API             APIAccess
-	Families        []Family // reachable with the plan
-	Entitled        []Family // reachable only with the account's own entitlement for the family
-	FeeMicros       int64    // per month
+	Families        []Family // included in the plan
+	Entitled        []Family // reached only with the account's entitlement for the family
+	FeeMicros       int64    // per month; only displayed
 	IncludedCredits int64    // per billing cycle
-	OverageMicros   int64    // per credit beyond included and purchased; 0: refuse with 402 instead
-	CreditMicros    int64    // price of a purchased credit, for people; 0: none on sale
-	PerMinute       int      // calls; 0: the catalogue's default
+	OverageMicros   int64    // per credit beyond included and purchased ones; 0: reject with 402 instead
+	CreditMicros    int64    // price of a purchased credit, only displayed; 0: not for sale
+	PerMinute       int      // calls; 0: Catalog.PerMinute
 }
 
-// Status is a subscription's state as billing reports it.
+// Status is the state of a subscription, as the billing system reports it.
 type Status string
 
 // The statuses of the shipped configuration.
@@ -66,20 +78,20 @@ const (
 	StatusCanceled  Status = "canceled"
 )
 
-// Catalog is the vendor's offer as configured: immutable once built, shared
-// by every package. Slices in it are never written.
+// Catalog is the vendor's offer, as configured. It is immutable and shared by all
+// goroutines; its slices and its map are never written.
 type Catalog struct {
 	Shape     KeyShape
 	Families  []FamilyInfo
 	Plans     []Plan
 	Routes    []Route
-	Statuses  map[Status]Reason // "" admits; a status not listed is refused as ReasonSubscriptionInactive
-	FreePlan  PlanID            // the plan of a new account
-	PerMinute int               // rate limit of plans and accounts that state none
-	MaxKeys   int               // live keys of one account
+	Statuses  map[Status]Reason // "" admits; a missing status is rejected with ReasonSubscriptionInactive
+	FreePlan  PlanID            // plan of a new account
+	PerMinute int               // rate limit of plans and accounts without one
+	MaxKeys   int               // largest number of live keys of an account
 }
 
-// Plan returns the plan with that id.
+// Plan returns the plan with the id, and whether it exists.
 func (c *Catalog) Plan(id PlanID) (Plan, bool) {
 	i := slices.IndexFunc(c.Plans, func(p Plan) bool { return p.ID == id })
 	if i < 0 {
@@ -88,7 +100,7 @@ func (c *Catalog) Plan(id PlanID) (Plan, bool) {
 	return c.Plans[i], true
 }
 
-// HasFamily reports whether f is configured.
+// HasFamily reports whether the family f is configured.
 func (c *Catalog) HasFamily(f Family) bool {
 	return slices.ContainsFunc(c.Families, func(i FamilyInfo) bool { return i.Name == f })
 }

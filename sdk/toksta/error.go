@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Code is the class of a failure as the wire names it. One table in httpauth
-// turns it into a status.
+// Code is the class of a failure, as error.code has it in a response.
+// [github.com/toksta/toksta/sdk/httpauth.Status] has the HTTP status of each.
 type Code string
 
 // The codes of the API.
@@ -32,70 +32,28 @@ const (
 	CodeUnavailable         Code = "UNAVAILABLE"
 )
 
-// Reason is the cause within a code, in snake_case. Those of 402, 403 and 429
-// are on the wire; those of 401 go to the log and the key's owner only, since
-// a dead key learns nothing.
-type Reason string
-
-// The reasons of a refusal.
-const (
-	ReasonKeyMissing   Reason = "key_missing"   // nothing was sent
-	ReasonKeyMalformed Reason = "key_malformed" // sent, but not one well-formed bearer credential
-	ReasonKeyUnknown   Reason = "key_unknown"
-	ReasonKeyRevoked   Reason = "key_revoked"
-	ReasonKeyExpired   Reason = "key_expired"
-
-	ReasonPlanFree             Reason = "plan_free"
-	ReasonBillingPastDue       Reason = "billing_past_due"
-	ReasonSubscriptionInactive Reason = "subscription_inactive"
-	ReasonAPIAccessDisabled    Reason = "api_access_disabled"
-	ReasonScopeInsufficient    Reason = "scope_insufficient"
-	ReasonAddressNotAllowed    Reason = "address_not_allowed"
-
-	ReasonRateLimited         Reason = "rate_limited"
-	ReasonInsufficientCredits Reason = "insufficient_credits"
-
-	ReasonLeaseExpired Reason = "lease_expired" // this node cannot vouch for keys now
-	ReasonNotCounted   Reason = "not_counted"   // this node cannot record the call
-
-	ReasonStoreUnavailable Reason = "store_unavailable" // the database cannot be reached, nothing was changed
-	ReasonOutcomeUnknown   Reason = "outcome_unknown"   // a change was perhaps made: the database was lost at its commit
-
-	ReasonRepeated             Reason = "request_repeated"       // of a change: its token was used before, nothing was done now
-	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused" // for another request, nothing was done now
-	ReasonReservationClosed    Reason = "reservation_closed"     // settled, refunded or expired
-)
-
-// NotEntitled is the reason of a route whose family the plan does not reach:
-// "workspace_not_entitled".
-func NotEntitled(f Family) Reason { return Reason(f) + "_not_entitled" }
-
 // Error is a failure that a caller may see. Any other error is internal: its
-// text goes to the log, the caller gets "Internal error" and the request id.
+// text goes to the log, and the caller gets INTERNAL_ERROR with the request id.
 type Error struct {
 	Code    Code
-	Reason  Reason // "" where the code says all
-	Message string // a sentence for people; never a secret
-	// Details go into error.details beside the reason; values are JSON
-	// encodable.
-	Details map[string]any
-	// Hint says what to run or change next, for operators; not on the wire
-	// of the public API.
-	Hint string
+	Reason  Reason         // "" if the code alone identifies the failure
+	Message string         // a sentence for people; never a secret
+	Details map[string]any // error.details of the response, without the reason; each value can be encoded as JSON
+	Hint    string         // the next step for an operator; not in responses of the public API
 }
 
-// Error returns code and message.
+// Error returns the code and the message.
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// Is matches errors of the same code, and of the same reason when the target
-// has one.
+// Is reports whether target is an *Error with the same code and, if target has
+// a reason, with the same reason.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code && (t.Reason == "" || t.Reason == e.Reason)
 }
 
-// ErrorCode returns the code of the first *Error in err's chain, "" for nil,
-// and CodeInternal for anything else.
+// ErrorCode returns the code of the first *Error in the chain of err. It
+// returns "" if err is nil, and CodeInternal if the chain has no *Error.
 func ErrorCode(err error) Code {
 	if err == nil {
 		return ""
@@ -112,9 +70,10 @@ func Invalid(field, message string) *Error {
 	return &Error{Code: CodeValidation, Message: message, Details: map[string]any{"field": field}}
 }
 
-// InvalidFields joins the VALIDATION_ERRORs among errs into one about all their
-// fields; see [Error.Fields]. Nil ones are ignored, and nil means that all are.
-// Any other error among them is returned alone.
+// InvalidFields joins VALIDATION_ERRORs, each about one field or several, into
+// one error about all fields; see [Error.Fields]. It ignores nil errors and
+// returns nil if all are nil. If errs has any other error, it returns the first
+// such error alone.
 func InvalidFields(errs ...error) error {
 	var first *Error
 	fields, all := map[string]any{}, []string{}
@@ -147,8 +106,8 @@ func InvalidFields(errs ...error) error {
 	}
 }
 
-// Fields returns the message about each field that the error rejects: one of
-// [Invalid], any number of [InvalidFields].
+// Fields returns the message about each invalid field, by the field's name: one
+// field for an error of [Invalid], several for one of [InvalidFields].
 func (e *Error) Fields() map[string]string {
 	out := map[string]string{}
 	if all, ok := e.Details["fields"].(map[string]any); ok {
@@ -161,8 +120,9 @@ func (e *Error) Fields() map[string]string {
 	return out
 }
 
-// NotFound returns the answer for an id that does not exist or belongs to
-// somebody else: the two cannot be told apart.
-func NotFound(what string) *Error {
-	return &Error{Code: CodeNotFound, Message: "No such " + what + "."}
+// NotFound returns the error for an id that does not exist or belongs to another
+// account: a caller cannot distinguish the two. The noun names the kind of thing,
+// for example "key".
+func NotFound(noun string) *Error {
+	return &Error{Code: CodeNotFound, Message: "No such " + noun + "."}
 }

@@ -6,12 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// EventKind is what happened, in the words of a webhook's "type".
+// EventKind names the type of an event, as a webhook's "type" has it.
 type EventKind string
 
 // The kinds of events.
@@ -19,35 +18,34 @@ const (
 	EventCreditsLow       EventKind = "credits.low"
 	EventCreditsExhausted EventKind = "credits.exhausted"
 	EventRateLimitHit     EventKind = "rate_limit.hit_often"
-	EventTest             EventKind = "webhook.test" // an operator tries an endpoint; it happens to no account
+	EventTest             EventKind = "webhook.test" // sent by an operator to test an endpoint; it concerns no account
 )
 
-// EventKinds returns the kinds that happen to accounts.
+// EventKinds returns the kinds of events that concern accounts.
 func EventKinds() []EventKind {
 	return []EventKind{EventCreditsLow, EventCreditsExhausted, EventRateLimitHit}
 }
 
-// The header fields of a webhook, as Standard Webhooks has them.
+// The header fields of a webhook, as Standard Webhooks defines them.
 const (
-	HeaderWebhookID        = "Webhook-Id"        // the event's: the same at every attempt
-	HeaderWebhookTimestamp = "Webhook-Timestamp" // of the attempt, Unix seconds
-	HeaderWebhookSignature = "Webhook-Signature" // one for each secret, separated by spaces
+	HeaderWebhookID        = "Webhook-Id"        // id of the event, the same for every attempt
+	HeaderWebhookTimestamp = "Webhook-Timestamp" // time of the attempt, in Unix seconds
+	HeaderWebhookSignature = "Webhook-Signature" // one signature for each secret, separated by spaces
 )
 
-// The form of a signing secret: signingPrefix and base64 of so many bytes.
+// The form of a signing secret: signingPrefix, then a key in base64.
 const (
 	signingPrefix = "whsec_"
-	signingLeast  = 24
-	signingMost   = 64
+	minSigningKey = 24 // bytes
+	maxSigningKey = 64 // bytes
 )
 
-// SigningSecret is what sender and receiver of a webhook share. Its key hides
-// behind a func value, out of reach of fmt, encoding/json and log/slog, and
-// comes out in no way: it signs.
-type SigningSecret struct{ mac func(message string) []byte }
+// SigningSecret is the key that the sender and the receiver of a webhook share.
+// It cannot be printed, encoded or read: it only signs.
+type SigningSecret struct{ unprintable }
 
-// ParseSigningSecret reads "whsec_" and base64. Its error holds nothing of the
-// text.
+// ParseSigningSecret parses "whsec_" and a key of 24 to 64 bytes in base64. The
+// error holds no part of the text.
 func ParseSigningSecret(text string) (SigningSecret, error) {
 	encoded, ok := strings.CutPrefix(text, signingPrefix)
 	if !ok {
@@ -55,29 +53,22 @@ func ParseSigningSecret(text string) (SigningSecret, error) {
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return SigningSecret{}, errors.New("a signing secret is base64 behind " + signingPrefix)
+		return SigningSecret{}, errors.New("a signing secret has base64 after " + signingPrefix)
 	}
-	if len(key) < signingLeast || len(key) > signingMost {
-		return SigningSecret{}, fmt.Errorf("a signing secret holds %d to %d bytes, this has %d", signingLeast, signingMost, len(key))
+	if len(key) < minSigningKey || len(key) > maxSigningKey {
+		return SigningSecret{}, fmt.Errorf("a signing secret has %d to %d bytes, this one has %d", minSigningKey, maxSigningKey, len(key))
 	}
-	return SigningSecret{mac: func(message string) []byte {
-		h := hmac.New(sha256.New, key)
-		h.Write([]byte(message))
-		return h.Sum(nil)
-	}}, nil
+	return SigningSecret{conceal(string(key))}, nil
 }
 
-// Sign returns one signature of a webhook, "v1," and base64. It panics on the
-// zero secret, which would sign for everybody.
+// Sign returns the signature of a webhook, "v1," and base64. It panics if s is the
+// zero value, because anyone can sign with an empty key.
 func (s SigningSecret) Sign(id string, at time.Time, body []byte) string {
-	message := id + "." + strconv.FormatInt(at.Unix(), 10) + "." + string(body)
-	return "v1," + base64.StdEncoding.EncodeToString(s.mac(message))
-}
-
-// Format writes "[secret]" for every verb.
-func (SigningSecret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
-
-// MarshalText refuses, so that no encoder can be handed a secret by mistake.
-func (SigningSecret) MarshalText() ([]byte, error) {
-	return nil, errors.New("toksta: a signing secret is never encoded")
+	key := s.reveal()
+	if key == "" {
+		panic("toksta: a webhook signed without a secret")
+	}
+	h := hmac.New(sha256.New, []byte(key))
+	_, _ = fmt.Fprintf(h, "%s.%d.%s", id, at.Unix(), body)
+	return "v1," + base64.StdEncoding.EncodeToString(h.Sum(nil))
 }

@@ -84,3 +84,14 @@ func TestSigningSecretIsNotPrinted(t *testing.T) {
 		t.Error("a signing secret was encoded")
 	}
 }
+
+// Guarantee: a program that lost its secret does not sign with an empty one.
+func TestZeroSigningSecretPanics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("the zero value signed a webhook")
+		}
+	}()
+	toksta.SigningSecret{}.Sign(vector.id, vector.at, nil)
+}

@@ -5,27 +5,35 @@ import (
 	"fmt"
 )
 
-// Hidden is a text that must not be printed and is no key: a password as it
-// was typed, the code of an invitation, the cookie of a session. Like Secret
-// it hides behind a func value, out of reach of fmt, encoding/json and
-// log/slog.
-type Hidden struct{ reveal func() string }
+// unprintable is the base of the types whose text no formatter and no encoder may
+// write. The text is behind a func value: fmt, encoding/json and log/slog cannot
+// reach it, even in an unexported field, and == does not compile.
+type unprintable struct{ text func() string }
 
-// Hide returns text, hidden.
-func Hide(text string) Hidden { return Hidden{reveal: func() string { return text }} }
+func conceal(text string) unprintable { return unprintable{func() string { return text }} }
 
-// Reveal returns the text, "" for the zero value.
-func (h Hidden) Reveal() string {
-	if h.reveal == nil {
+// reveal returns the text, "" for the zero value.
+func (u unprintable) reveal() string {
+	if u.text == nil {
 		return ""
 	}
-	return h.reveal()
+	return u.text()
 }
 
-// Format writes "[hidden]" for every verb.
-func (Hidden) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[hidden]")) }
+// Format writes "[secret]" for every verb.
+func (unprintable) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
 
-// MarshalText refuses, so that no encoder can be handed the text by mistake.
-func (Hidden) MarshalText() ([]byte, error) {
-	return nil, errors.New("toksta: a hidden text is never encoded")
+// MarshalText returns an error, so that no encoder writes the text by mistake.
+func (unprintable) MarshalText() ([]byte, error) {
+	return nil, errors.New("toksta: a secret is never encoded")
 }
+
+// Hidden is a text that must not be printed and is not a key: a typed password,
+// the code of an invitation, the cookie of a session.
+type Hidden struct{ unprintable }
+
+// Hide returns text as a value that cannot be printed.
+func Hide(text string) Hidden { return Hidden{conceal(text)} }
+
+// Reveal returns the text, "" for the zero value.
+func (h Hidden) Reveal() string { return h.reveal() }

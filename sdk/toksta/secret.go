@@ -8,67 +8,55 @@ import (
 	"fmt"
 )
 
-// Digest is the SHA-256 of a secret: the only form of it that is stored,
-// looked up or passed on behind the header parser.
+// Digest is the SHA-256 of a secret: the only form that is stored, looked up, or
+// passed on after the Authorization field is parsed.
 type Digest [sha256.Size]byte
 
-// String returns the digest in lower-case hex. A digest is no secret (192
-// random bits cannot be searched), yet it has no business in a log.
+// String returns the digest in lower-case hex. A digest is not secret, because
+// 192 random bits cannot be guessed, but logs do not need it.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// ParseDigest reads 64 hex digits of either case.
+// ParseDigest parses 64 hex digits of either case.
 func ParseDigest(s string) (Digest, error) {
 	var d Digest
 	if len(s) != 2*len(d) {
-		return d, fmt.Errorf("a digest is %d hex digits, this has %d characters", 2*len(d), len(s))
+		return d, fmt.Errorf("a digest has %d hex digits, this text has %d characters", 2*len(d), len(s))
 	}
 	if _, err := hex.Decode(d[:], []byte(s)); err != nil {
-		return d, errors.New("a digest holds hex digits only")
+		return d, errors.New("a digest has only hex digits")
 	}
 	return d, nil
 }
 
-// Secret is the plaintext of a key between its making and the one answer that
-// shows it. Its text hides behind a func value: fmt, encoding/json and
-// log/slog cannot reach it, even inside an unexported field, and == does not
-// compile.
-type Secret struct{ reveal func() string }
+// Secret is the plaintext of a new key, from its creation to the one response
+// that shows it. It cannot be printed or encoded.
+type Secret struct{ unprintable }
 
-// Reveal returns the plaintext. It has two call sites in the product: the
-// page and the operator API that show a new secret once.
-func (s Secret) Reveal() string {
-	if s.reveal == nil {
-		return ""
-	}
-	return s.reveal()
-}
+// Reveal returns the plaintext, "" for the zero value. Only the page and the
+// operator API that show a new secret once call it.
+func (s Secret) Reveal() string { return s.reveal() }
 
-// Format writes "[secret]" for every verb.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
+const (
+	secretHexLen = 48 // hex digits of a secret after its prefix: 192 random bits
+	visible      = 4  // characters that stay readable at either end of a secret
+)
 
-// MarshalText refuses, so that no encoder can be handed a secret by mistake.
-func (Secret) MarshalText() ([]byte, error) {
-	return nil, errors.New("toksta: a secret is never encoded")
-}
-
-// secretHexLen is the length of a secret behind its prefix: 192 random bits.
-const secretHexLen = 48
-
-// visible is how many characters of a secret stay readable at either end.
-const visible = 4
-
-// KeyShape is what a secret looks like: a prefix and 48 lower-case hex digits.
+// KeyShape is the form of all secrets: a prefix and 48 lower-case hex digits.
 type KeyShape struct{ Prefix string }
 
-// NewSecret makes a secret and the generation that stores it: digest, visible
-// start and end. The caller sets the generation's number and time.
+// NewSecret creates a secret, and the generation that stores its digest and its
+// visible characters. The caller sets the generation's number and time.
 func (k KeyShape) NewSecret() (Secret, Generation) {
 	var raw [secretHexLen / 2]byte
 	rand.Read(raw[:])
 	text := k.Prefix + hex.EncodeToString(raw[:])
-	return Secret{reveal: func() string { return text }}, Generation{
+	return Secret{conceal(text)}, Generation{
 		Digest: sha256.Sum256([]byte(text)),
 		Start:  text[len(k.Prefix) : len(k.Prefix)+visible],
 		End:    text[len(text)-visible:],
 	}
 }
+
+// Preview returns the visible part of a secret, "tk_live_a1b2…9f0e": enough for
+// people to distinguish two keys.
+func (k KeyShape) Preview(g Generation) string { return k.Prefix + g.Start + "…" + g.End }

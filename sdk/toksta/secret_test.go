@@ -57,7 +57,7 @@ func TestSecretCannotBePrinted(t *testing.T) {
 	if _, err := json.Marshal(s); err == nil {
 		t.Error("a secret was encoded")
 	}
-	if got := fmt.Sprintf("%s %v", s, hidden); got != "[secret] [hidden]" {
+	if got := fmt.Sprintf("%s %v", s, hidden); got != "[secret] [secret]" {
 		t.Errorf("printed as %q", got)
 	}
 	if hidden.Reveal() != text || (toksta.Hidden{}).Reveal() != "" {

@@ -168,7 +168,7 @@ func storyPastDue() view.Account {
 		Action: view.Link{Text: "Settle billing", URL: "/billing"},
 	}
 	a.Subscription.Badge = view.Badge{Tone: view.ToneBad, Text: "Past due"}
-	a.Keys.Blocked = "New keys can be created when billing is settled."
+	a.Keys.Blocked = "New keys can be created as soon as the invoice is paid."
 	for i := range a.Keys.Rows {
 		a.Keys.Rows[i].Badge = view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}
 		a.Keys.Rows[i].Reason = "Billing is past due"

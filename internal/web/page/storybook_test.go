@@ -110,14 +110,14 @@ func storyFamilies() []view.Family {
 func storyKey() view.KeyShow {
 	return view.KeyShow{
 		Frame: storyFrame(view.SectionKeys), ID: "key_1", Name: "Production CRM sync", Text: crmText,
-		Badge: view.Badge{Tone: view.ToneOK, Text: "Live"}, Generation: 3, Since: day(6, 3), Chart: storyChart(126, .72), RefusedTotal: 125,
+		Badge: view.Badge{Tone: view.ToneOK, Text: "Live"}, Generation: 3, Since: day(6, 3), Chart: storyChart(126, .72), RejectedTotal: 125,
 		Facts: []view.Fact{
 			{Label: "Last used", Value: "2 minutes ago", Note: "POST /v1/creators/search", Mono: true},
 			{Label: "From", Value: "203.0.113.24", Note: "1 other address in June"},
 			{Label: "Endpoints", Value: "All of the plan", Note: "data, job, account"},
 			{Label: "Expires", Value: "Never", Note: "No IP list"},
 		},
-		Refusals: []view.Refusal{
+		Rejections: []view.Rejection{
 			{
 				Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour), What: "The 60 calls a minute that all keys share were used up.",
 				Fix: "Wait for `Retry-After`, or move to API Enterprise (150 a minute).",

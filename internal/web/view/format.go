@@ -1,39 +1,43 @@
 package view
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Num writes n with a comma between thousands.
+// Num formats n with a comma between thousands.
 func Num(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, s = "−", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
+	sign, digits := splitSign(strconv.FormatInt(n, 10))
+	return sign + group(digits)
 }
 
-// USD writes millionths of a dollar with two decimals, or with as many as a
-// smaller part needs.
+// USD formats micro-dollars as dollars with two decimals, or with as many as the
+// exact amount needs.
 func USD(micros int64) string {
-	sign := ""
-	if micros < 0 {
-		sign, micros = "−", -micros
+	sign, amount := splitSign(toksta.Dollars(micros).Decimal(2))
+	whole, cents, _ := strings.Cut(amount, ".")
+	return sign + "$" + group(whole) + "." + cents
+}
+
+// splitSign separates the sign of a decimal number, as a typographic minus.
+func splitSign(number string) (sign, digits string) {
+	if digits, negative := strings.CutPrefix(number, "-"); negative {
+		return "−", digits
 	}
-	frac := strings.TrimRight(fmt.Sprintf("%06d", micros%1_000_000), "0")
-	for len(frac) < 2 {
-		frac += "0"
+	return "", number
+}
+
+// group separates the thousands of a whole number by commas.
+func group(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
 	}
-	return sign + "$" + Num(micros/1_000_000) + "." + frac
+	return digits
 }
 
 // Date writes a day as in running text: 28 June 2026.

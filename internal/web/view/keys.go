@@ -64,11 +64,11 @@ type KeyShow struct {
 	Since      time.Time
 	Facts      []Fact
 	Chart      Chart
-	Refusals   []Refusal
-	// RefusedTotal counts the last 7 days.
-	RefusedTotal int64
-	History      History
-	Ended        bool
+	Rejections []Rejection
+	// RejectedTotal counts the last 7 days.
+	RejectedTotal int64
+	History       History
+	Ended         bool
 	// UsageFailed is set when usage could not be read; the rest still shows.
 	UsageFailed bool
 }
@@ -84,9 +84,9 @@ type History struct {
 // Last is the index of the last event.
 func (h History) Last() int { return len(h.Events) - 1 }
 
-// Refusal is one reason for which calls of a key were refused lately. In What
+// Rejection is one reason for which calls of a key were rejected lately. In What
 // and Fix, `backticks` set code.
-type Refusal struct {
+type Rejection struct {
 	Status int
 	// Reason is the wire spelling, or plain words in Words.
 	Reason, Words string

@@ -1,0 +1,120 @@
+package toksta
+
+import "strings"
+
+// Reason is the cause of a failure within its code, in snake_case. Responses
+// have the reasons of 402, 403 and 429. The reasons of 401 go only to the log and
+// to the owner of the key: a caller without a valid key learns nothing about it.
+type Reason string
+
+// The reasons of a rejected call. Reason.Code and Reason.Message have the code
+// and the message of each.
+const (
+	ReasonKeyMissing   Reason = "key_missing"   // no Authorization field
+	ReasonKeyMalformed Reason = "key_malformed" // not exactly one well-formed bearer credential
+	ReasonKeyUnknown   Reason = "key_unknown"
+	ReasonKeyRevoked   Reason = "key_revoked"
+	ReasonKeyExpired   Reason = "key_expired"
+
+	ReasonPlanFree             Reason = "plan_free"
+	ReasonBillingPastDue       Reason = "billing_past_due"
+	ReasonSubscriptionInactive Reason = "subscription_inactive"
+	ReasonAPIAccessDisabled    Reason = "api_access_disabled"
+	ReasonScopeInsufficient    Reason = "scope_insufficient"
+	ReasonAddressNotAllowed    Reason = "address_not_allowed"
+
+	ReasonRateLimited         Reason = "rate_limited"
+	ReasonInsufficientCredits Reason = "insufficient_credits"
+
+	ReasonLeaseExpired Reason = "lease_expired" // the node holds no valid lease
+	ReasonNotCounted   Reason = "not_counted"   // the node cannot record the call
+)
+
+const notEntitledSuffix = "_not_entitled"
+
+// NotEntitled returns the reason of a call to a family that the account's plan
+// does not reach, for example "workspace_not_entitled".
+func NotEntitled(f Family) Reason { return Reason(f) + notEntitledSuffix }
+
+// Code returns the code of a call that is rejected for r. A reason that is not
+// one of the constants is FORBIDDEN: it is of [NotEntitled] or of a subscription
+// status that the vendor configured.
+func (r Reason) Code() Code {
+	code, _ := r.rejection()
+	return code
+}
+
+// Message returns the sentence that the rejected caller reads in error.message.
+// All reasons that concern a well-formed key without rights have the same one.
+func (r Reason) Message() string {
+	_, message := r.rejection()
+	return message
+}
+
+// rejection is the table of the reasons: the code and the message of each.
+func (r Reason) rejection() (Code, string) {
+	const (
+		invalid     = "The API key is not valid."
+		unavailable = "The service cannot verify keys at the moment. Try again shortly."
+	)
+	switch r {
+	case ReasonKeyMissing:
+		return CodeUnauthorized, "Provide an API key using the Authorization: Bearer header."
+	case ReasonKeyMalformed:
+		return CodeUnauthorized, "Send one Authorization header with the word Bearer, a space, and the API key."
+	case ReasonKeyUnknown, ReasonKeyRevoked, ReasonKeyExpired:
+		return CodeUnauthorized, invalid
+	case ReasonPlanFree:
+		return CodeForbidden, "The account's plan does not include the API."
+	case ReasonBillingPastDue:
+		return CodeForbidden, "The account's payment is past due. Keys work again once it is paid."
+	case ReasonAPIAccessDisabled:
+		return CodeForbidden, "API access is switched off for the account."
+	case ReasonScopeInsufficient:
+		return CodeForbidden, "The key is not scoped to this endpoint family."
+	case ReasonAddressNotAllowed:
+		return CodeForbidden, "The key may not be used from this address."
+	case ReasonRateLimited:
+		return CodeRateLimited, "Too many requests this minute. Try again after the time in Retry-After."
+	case ReasonInsufficientCredits:
+		return CodeInsufficientCredits, "The account does not have enough credits for this call."
+	case ReasonLeaseExpired, ReasonNotCounted:
+		return CodeUnavailable, unavailable
+	}
+	if strings.HasSuffix(string(r), notEntitledSuffix) {
+		return CodeForbidden, "The account's plan does not reach this endpoint."
+	}
+	// ReasonSubscriptionInactive, or the vendor's own reason of a status.
+	return CodeForbidden, "The account's subscription is not active."
+}
+
+// The reasons of a failed change or a failed movement of credits.
+const (
+	ReasonStoreUnavailable     Reason = "store_unavailable"      // the database cannot be reached; nothing was changed
+	ReasonOutcomeUnknown       Reason = "outcome_unknown"        // the connection to the database broke during the commit; the change may have been made
+	ReasonRepeated             Reason = "request_repeated"       // the token was used before; this request changed nothing
+	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused" // an earlier, different request used the key; this request changed nothing
+	ReasonReservationClosed    Reason = "reservation_closed"     // the reservation is settled, refunded or expired
+)
+
+// Rejection is the result of a decision that does not admit a call. The zero
+// value admits the call.
+type Rejection struct {
+	Code   Code
+	Reason Reason
+}
+
+// Reject returns the rejection for r, with its code.
+func Reject(r Reason) Rejection { return Rejection{r.Code(), r} }
+
+// Rejected reports whether the call is not admitted.
+func (r Rejection) Rejected() bool { return r.Code != "" }
+
+// Err returns the rejection as an error with the reason's message, or nil if the
+// call is admitted.
+func (r Rejection) Err() *Error {
+	if !r.Rejected() {
+		return nil
+	}
+	return &Error{Code: r.Code, Reason: r.Reason, Message: r.Reason.Message()}
+}

@@ -1,0 +1,40 @@
+package decision_test
+
+import (
+	"encoding/json"
+	"math/big"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Guarantee: an amount is the same number in a configuration, in the database, on
+// a page and in a JSON document, to the micro-dollar.
+func TestDollars(t *testing.T) {
+	t.Parallel()
+	for micros, want := range map[toksta.Dollars][2]string{
+		0: {"0", "0.00"}, 1: {"0.000001", "0.000001"}, 25_000: {"0.025", "0.025"}, 100_000: {"0.1", "0.10"},
+		1_000_000: {"1", "1.00"}, -1_500_000: {"-1.5", "-1.50"}, 299_999_999: {"299.999999", "299.999999"},
+	} {
+		if got := [2]string{micros.String(), micros.Decimal(2)}; got != want {
+			t.Errorf("%d: %q, want %q", int64(micros), got, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		micros := rapid.Int64().Draw(t, "micros")
+		text, err := json.Marshal(toksta.Dollars(micros))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := new(big.Rat).SetString(string(text))
+		if !ok || got.Cmp(big.NewRat(micros, toksta.MicrosPerDollar)) != 0 {
+			t.Fatalf("%d micro-dollars were encoded as %s", micros, text)
+		}
+		parsed, err := toksta.ParseDollars(string(text))
+		if (err == nil) != (micros >= 0) || err == nil && parsed != toksta.Dollars(micros) {
+			t.Fatalf("%s was parsed as %d: %v", text, parsed, err)
+		}
+	})
+}
