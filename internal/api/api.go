@@ -1,9 +1,8 @@
-// Package api answers the public API's own endpoints: what routes there are,
-// an account's usage, the probes, and the API's documentation.
+// Package api serves the endpoints of the public API that have no upstream: the list of
+// routes, an account's usage, the probes, and the documentation.
 //
-// It stands behind the gateway, as the station of what no upstream answers. It
-// makes no decision about keys and reads usage through one method; it writes
-// nothing.
+// The gateway calls it after admission. It decides nothing about keys, reads usage
+// through one method, and writes nothing.
 package api
 
 import (
@@ -21,31 +20,31 @@ import (
 // OperationUsage is the operation that reports an account's usage.
 const OperationUsage = "getAccountUsage"
 
-// Config is what the endpoints show.
+// Config holds the data of the endpoints.
 type Config struct {
 	Name        string // of the vendor's product: "Toksta"
 	Version     string // of this program
 	Environment string // for people: "production"
-	PublicURL   string // where callers reach the API; "" leaves it out
-	PagesURL    string // where people make keys; "" is here
+	PublicURL   string // of the API; "" omits it
+	PagesURL    string // of the account pages; "" for the same host
 	Families    []toksta.FamilyInfo
 	Routes      []toksta.Route
 	Checks      []Check
 	Usage       Usage
 }
 
-// Check is one thing that a ready node needs. Probe returns nil when it is
-// there; its error's text is not shown to the anonymous caller.
+// Check is a condition of readiness. Probe returns nil if it is met; callers do not see
+// the text of its error.
 type Check struct {
 	Name  string
 	Probe func(ctx context.Context) error
-	// Without says how a node that goes on serving does without the thing; "":
-	// it does not.
+	// Without describes how a node serves while the condition is not met; "" if it
+	// cannot serve.
 	Without string
 }
 
-// API holds the handlers and the documents they answer with, written once at
-// the start. It is safe for concurrent use.
+// API holds the handlers and the documents that they serve. It is safe for concurrent
+// use.
 type API struct {
 	config  Config
 	listing []endpoint
@@ -53,8 +52,8 @@ type API struct {
 	page    []byte
 }
 
-// New prepares the documents that never change. It fails only when they cannot
-// be written, which is a fault of this program and not of the configuration.
+// New builds the documents. It fails only if they cannot be encoded, which is an error of
+// this program and not of the configuration.
 func New(c Config) (*API, error) {
 	a := &API{config: c, listing: listing(c.Routes)}
 	var err error
@@ -67,9 +66,8 @@ func New(c Config) (*API, error) {
 	return a, nil
 }
 
-// Open returns what is answered without a key, by exact path, for GET and HEAD.
-// None of it says anything about an account, and all of it is the same for
-// everybody but the probes.
+// Open returns the handlers of the endpoints without a key, by exact path, for GET and
+// HEAD. Their responses contain nothing about accounts.
 func (a *API) Open() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/v1/":            http.HandlerFunc(a.list),
@@ -82,13 +80,13 @@ func (a *API) Open() map[string]http.Handler {
 	}
 }
 
-// Local returns what is answered with a key, by operation.
+// Local returns the handlers of the endpoints with a key, by operation.
 func (a *API) Local() map[string]http.Handler {
 	return map[string]http.Handler{OperationUsage: http.HandlerFunc(a.usage)}
 }
 
-// endpoint is a route as GET /v1/ lists it. Its cost key is what usage reports
-// its calls under; upstreams and prices are not the public's.
+// endpoint is a route in GET /v1/. Usage reports its calls under its cost key. Upstreams
+// and prices are not public.
 type endpoint struct {
 	Method    string        `json:"method"`
 	Path      string        `json:"path"`
@@ -97,7 +95,7 @@ type endpoint struct {
 	CostKey   string        `json:"cost_key"`
 }
 
-// listing is computed once: routes change with the configuration only.
+// listing converts routes for GET /v1/.
 func listing(routes []toksta.Route) []endpoint {
 	out := make([]endpoint, len(routes))
 	for i, r := range routes {
@@ -106,7 +104,7 @@ func listing(routes []toksta.Route) []endpoint {
 	return out
 }
 
-// list answers GET /v1/.
+// list serves GET /v1/.
 func (a *API) list(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, map[string]any{"endpoints": a.listing}); err != nil {

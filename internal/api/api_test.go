@@ -26,7 +26,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// reports is a reader of usage made by hand.
+// reports is a Usage with a fixed report.
 type reports struct {
 	account toksta.AccountID
 	month   string
@@ -38,19 +38,19 @@ func (u *reports) Month(_ context.Context, account toksta.AccountID, month strin
 	return usage.Report{Period: "2026-05", Operations: map[string]usage.Operation{"getCreator": {Calls: 3}}}, u.err
 }
 
-// judge refuses a key named after a refusal with it, and admits "good".
-type judge struct{}
+// engine rejects a key that is named after a reason with that reason, and admits "good".
+type engine struct{}
 
-func (judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
-	for _, refusal := range []toksta.Rejection{
+func (engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
+	for _, rejection := range []toksta.Rejection{
 		{Code: toksta.CodeForbidden, Reason: toksta.ReasonPlanFree},
 		{Code: toksta.CodeForbidden, Reason: toksta.ReasonScopeInsufficient},
 		{Code: toksta.CodeInsufficientCredits, Reason: toksta.ReasonInsufficientCredits},
 		{Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited},
 		{Code: toksta.CodeUnavailable, Reason: toksta.ReasonLeaseExpired},
 	} {
-		if digest, _ := httpauth.Credential([]string{"Bearer " + string(refusal.Reason)}); c.Digest == digest {
-			return toksta.Decision{Rejection: refusal, Route: c.Route}
+		if digest, _ := httpauth.Credential([]string{"Bearer " + string(rejection.Reason)}); c.Digest == digest {
+			return toksta.Decision{Rejection: rejection, Route: c.Route}
 		}
 	}
 	if good, _ := httpauth.Credential([]string{"Bearer good"}); c.Digest != good {
@@ -59,7 +59,7 @@ func (judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return toksta.Decision{Route: c.Route, Principal: toksta.Principal{AccountID: "acct_1"}}
 }
 
-func (judge) Settle(*toksta.Decision, toksta.Call, int64) toksta.Charge { return toksta.Charge{} }
+func (engine) Settle(*toksta.Decision, toksta.Call, int64) toksta.Charge { return toksta.Charge{} }
 
 var configured = Config{
 	Name: "Acme <b>", Version: "1.2.3", Environment: "test", PublicURL: "https://api.test",
@@ -71,7 +71,7 @@ var configured = Config{
 	},
 }
 
-// serve puts the endpoints behind a gateway on a real listener.
+// serve serves the endpoints through a gateway on a real listener.
 func serve(t *testing.T, u Usage, checks ...Check) *httptest.Server {
 	t.Helper()
 	c := configured
@@ -80,7 +80,7 @@ func serve(t *testing.T, u Usage, checks ...Check) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Config{Routes: c.Routes, Local: a.Local(), Open: a.Open(), Engine: judge{}})
+	g, err := gateway.New(gateway.Config{Routes: c.Routes, Local: a.Local(), Open: a.Open(), Engine: engine{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func serve(t *testing.T, u Usage, checks ...Check) *httptest.Server {
 	return s
 }
 
-// call sends "METHOD target" and returns the request, the answer and its body.
+// call sends "METHOD target" and returns the request, the response and its body.
 func call(t *testing.T, s *httptest.Server, line, key string) (*http.Request, *http.Response, []byte) {
 	t.Helper()
 	method, target, _ := strings.Cut(line, " ")
@@ -112,8 +112,8 @@ func call(t *testing.T, s *httptest.Server, line, key string) (*http.Request, *h
 	return r, res, body
 }
 
-// contract is what the vendor's published document says of the endpoints that
-// this system answers itself.
+// contract returns the part of the vendor's published document about the endpoints of
+// this package.
 func contract(t *testing.T) []byte {
 	t.Helper()
 	data, err := os.ReadFile("testdata/contract.json")
@@ -152,7 +152,7 @@ func validate(router routers.Router, r *http.Request, res *http.Response, body [
 	})
 }
 
-// exchanges are a call for every status that the contract describes.
+// exchanges lists a call for every status that the contract describes.
 var exchanges = []struct {
 	target, key string
 	status      int
@@ -172,9 +172,9 @@ var exchanges = []struct {
 	{"/v1/account/usage?month=fails", "good", 500},
 }
 
-// Clients were generated from the vendor's document: every answer that it
-// describes must still be what it says, and so must our own document.
-func TestAnswersFitContract(t *testing.T) {
+// Guarantee: responses match the vendor's document, from which clients were generated, and
+// the document of this package.
+func TestResponsesMatchContract(t *testing.T) {
 	t.Parallel()
 	u := &reports{}
 	s := serve(t, failing{u})
@@ -193,7 +193,7 @@ func TestAnswersFitContract(t *testing.T) {
 	}
 }
 
-// failing fails for a month named so.
+// failing is reports with an error for the month "fails".
 type failing struct{ *reports }
 
 func (f failing) Month(ctx context.Context, account toksta.AccountID, month string) (usage.Report, error) {
@@ -203,7 +203,7 @@ func (f failing) Month(ctx context.Context, account toksta.AccountID, month stri
 	return f.reports.Month(ctx, account, month)
 }
 
-// An account reads its own usage and nobody else's, whatever the query says.
+// Guarantee: an account reads only its own usage, whatever the query contains.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	u := &reports{}
@@ -234,8 +234,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// A node that cannot serve gets no traffic, one that can is not restarted, and
-// neither tells strangers why.
+// Guarantee: a node that cannot serve gets no traffic, a node that can serve is not
+// restarted, and the probes do not reveal causes to strangers.
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	bad := false
@@ -275,7 +275,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// The listing is how clients learn what a call is counted as.
+// Guarantee: the list of routes shows under which cost key usage reports a call.
 func TestListing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &reports{})
@@ -296,7 +296,8 @@ func TestListing(t *testing.T) {
 	}
 }
 
-// The page runs no script, loads nothing foreign and shows names as text.
+// Guarantee: the page runs no script, loads nothing from other hosts and shows names as
+// text.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	s := serve(t, &reports{})

@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The page and its stylesheet come out of this binary: documentation that loads
-// from elsewhere tells elsewhere who reads it, and breaks with it.
+// The page and its stylesheet are embedded. Documentation that loads files from another
+// host would reveal its readers to that host and depend on it.
 var (
 	//go:embed docs.html
 	docsTemplate string
@@ -21,15 +21,14 @@ var (
 // pagePolicy lets the page load its stylesheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// group is one family's endpoints on the page; a family without any is left
-// out.
+// group holds the endpoints of one family. The page omits a group without endpoints.
 type group struct {
 	toksta.FamilyInfo
 	Endpoints []toksta.Route
 }
 
-// page renders the documentation once; it is the same for everybody. Families
-// keep the order of the configuration, and so do the routes of each.
+// page renders the documentation. Families and their routes keep the order of the
+// configuration.
 func page(c Config) ([]byte, error) {
 	t, err := template.New("docs").Parse(docsTemplate)
 	if err != nil {
@@ -54,19 +53,19 @@ func page(c Config) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// docs answers GET /docs.
+// docs serves GET /docs.
 func (a *API) docs(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	send(w, "text/html; charset=utf-8", http.StatusOK, a.page)
 }
 
-// docsJSON answers GET /docs/json.
+// docsJSON serves GET /docs/json.
 func (a *API) docsJSON(w http.ResponseWriter, _ *http.Request) {
 	send(w, "application/json", http.StatusOK, a.openAPI)
 }
 
-// style answers GET /docs/style.css.
+// style serves GET /docs/style.css.
 func style(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	send(w, "text/css; charset=utf-8", http.StatusOK, docsStyle)

@@ -9,13 +9,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// object is a JSON object of the document. The encoder sorts its keys, so the
-// document is the same bytes in every process with the same configuration.
+// object is a JSON object of the document. The encoder sorts its keys, so nodes with the
+// same configuration serve identical documents.
 type object = map[string]any
 
-// failures are the codes that every endpoint may answer with, each with what
-// it means to the caller. The list is the public contract; codes of the path in
-// front of an endpoint (405, 413 and the like) are HTTP's own.
+// failures lists the error codes of every endpoint with their meaning. The list is part
+// of the public contract. It omits errors of HTTP itself, such as 405 and 413.
 func failures() []failure {
 	return []failure{
 		{toksta.CodeBadRequest, "The path, the query or the body is not valid (also VALIDATION_ERROR)."},
@@ -29,17 +28,17 @@ func failures() []failure {
 	}
 }
 
-// failure is a code as the documents explain it.
+// failure is an error code with its description.
 type failure struct {
 	Code    toksta.Code
 	Meaning string
 }
 
-// Status is the code's HTTP status.
+// Status returns the HTTP status of the code.
 func (f failure) Status() int { return httpauth.Status(f.Code) }
 
-// document describes the configured routes as OpenAPI 3.0.3, the version that
-// every generator of clients reads.
+// document describes the configured routes in OpenAPI 3.0.3, which every client generator
+// supports.
 func document(c Config) object {
 	paths := object{}
 	for _, r := range c.Routes {
@@ -68,22 +67,22 @@ func document(c Config) object {
 	return doc
 }
 
-// operation describes one route. The vendor's own payloads are not known here,
-// so success is the envelope around anything.
+// operation describes a route. The payloads of the vendor are unknown, so a success is
+// the envelope with any data.
 func operation(r toksta.Route) object {
-	answers := object{"2XX": object{
+	responses := object{"2XX": object{
 		"description": "The call succeeded.",
 		"content":     jsonContent("Success"),
 	}}
 	for _, f := range failures() {
 		status := strconv.Itoa(f.Status())
-		answers[status] = object{"$ref": "#/components/responses/" + string(f.Code)}
+		responses[status] = object{"$ref": "#/components/responses/" + string(f.Code)}
 	}
 	op := object{
 		"operationId": r.Operation,
 		"tags":        []string{string(r.Family)},
 		"security":    []object{{"bearerAuth": []string{}}},
-		"responses":   answers,
+		"responses":   responses,
 		"x-credits":   r.Credits,
 	}
 	if parameters := parameters(r); len(parameters) > 0 {
@@ -92,8 +91,8 @@ func operation(r toksta.Route) object {
 	return op
 }
 
-// parameters are the pattern's own, and the one query parameter that this
-// system reads itself.
+// parameters returns the parameters of the path, and the query parameter of the usage
+// report.
 func parameters(r toksta.Route) []object {
 	var out []object
 	for segment := range strings.SplitSeq(r.Pattern, "/") {
@@ -113,8 +112,7 @@ func parameters(r toksta.Route) []object {
 	return out
 }
 
-// systemPaths are the endpoints that need no key. The documentation itself is
-// not among them: it is for people.
+// systemPaths returns the endpoints without a key, except the documentation itself.
 func systemPaths() object {
 	get := func(summary, schema string) object {
 		return object{"get": object{
@@ -124,14 +122,14 @@ func systemPaths() object {
 		}}
 	}
 	return object{
-		"/health":  get("The process answers.", "Plain"),
+		"/health":  get("The process responds.", "Plain"),
 		"/ready":   get("This node takes traffic.", "Plain"),
 		"/version": get("The program's version.", "Plain"),
 		"/v1/":     get("Every endpoint of the API.", "Success"),
 	}
 }
 
-// responses are shared by reference: the error envelope is one for all.
+// responses returns the error responses, to which operations refer.
 func responses() object {
 	out := object{}
 	for _, f := range failures() {
@@ -140,7 +138,7 @@ func responses() object {
 	return out
 }
 
-// schemas are the two envelopes, and the probes' bare objects.
+// schemas returns the schemas of the two envelopes and of the probes.
 func schemas() object {
 	text := object{"type": "string"}
 	meta := object{
@@ -174,7 +172,7 @@ func schemas() object {
 	}
 }
 
-// tags group operations by endpoint family.
+// tags returns a tag for each endpoint family.
 func tags(families []toksta.FamilyInfo) []object {
 	out := []object{{"name": "system", "description": "Endpoints without a key."}}
 	for _, f := range families {
@@ -183,7 +181,7 @@ func tags(families []toksta.FamilyInfo) []object {
 	return out
 }
 
-// jsonContent is a body of one of the schemas.
+// jsonContent describes a body with one of the schemas.
 func jsonContent(schema string) object {
 	return object{"application/json": object{"schema": object{"$ref": "#/components/schemas/" + schema}}}
 }

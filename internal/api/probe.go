@@ -10,26 +10,25 @@ import (
 	"github.com/toksta/toksta/sdk/httpauth"
 )
 
-// probeTime is how long all checks together may take: less than an ordinary
-// orchestrator waits, so it learns which check failed rather than nothing.
+// probeTime limits the time of all checks. It is shorter than the usual timeout of an
+// orchestrator, so that the orchestrator learns which check failed.
 const probeTime = 2 * time.Second
 
-// health says that the process answers, and nothing else: an orchestrator
-// that restarts on it must not restart for a database's sake.
+// health serves GET /health. It checks nothing, because a restart of the process would
+// not help if, for example, the database were unavailable.
 func health(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// readiness is the answer of /ready.
+// readiness is the body of /ready.
 type readiness struct {
 	Status      string            `json:"status"`
 	Environment string            `json:"environment"`
 	Checks      map[string]string `json:"checks"`
 }
 
-// ready says whether this node should get traffic: 503 when a check fails of
-// what the node cannot do without.
-// Checks run one after another; each gets what is left of the time.
+// ready serves GET /ready: 503 if a check fails without which the node cannot serve. The
+// checks run one after another and share probeTime.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
 	defer cancel()
@@ -50,13 +49,13 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, status, state)
 }
 
-// version says what runs here.
+// version serves GET /version.
 func (a *API) version(w http.ResponseWriter, r *http.Request) {
 	plain(w, r, http.StatusOK, map[string]string{"name": a.config.Name, "version": a.config.Version})
 }
 
-// plain answers without the envelope, as probes are read by machines that know
-// nothing of it. No cache may vouch for a node.
+// plain writes a JSON body without the envelope, which orchestrators do not expect. A
+// cached response would hide the state of the node.
 func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -67,7 +66,7 @@ func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 	send(w, "application/json", status, body)
 }
 
-// send writes a body of ours as what it is.
+// send writes a body with the header fields of a response of this program.
 func send(w http.ResponseWriter, contentType string, status int, body []byte) {
 	w.Header().Set(httpauth.HeaderSource, httpauth.SourceGateway)
 	w.Header().Set("Content-Type", contentType)

@@ -10,15 +10,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Usage reports an account's month, "YYYY-MM"; "" is the current one. A month
-// that is malformed, in the future or no longer kept is a VALIDATION_ERROR.
+// Usage reports the usage of an account in a month, "YYYY-MM", or in the current month
+// for "". A month that is malformed, in the future or no longer kept is a
+// VALIDATION_ERROR.
 type Usage interface {
 	Month(ctx context.Context, account toksta.AccountID, month string) (usage.Report, error)
 }
 
-// usage answers with the month's report of the account that calls, which no
-// cache may keep. What it reads itself may be a moment behind: a call counts
-// there once its node has flushed.
+// usage serves the report of the calling account. No cache may keep it. Calls of other
+// nodes appear once those nodes have flushed them.
 func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	report, err := a.report(x, r)
@@ -33,8 +33,8 @@ func (a *API) usage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// report reads the account from the admitted key and never from the request.
-// Query parameters that it does not know are ignored.
+// report returns the report of the admitted key's account for the month of the query. It
+// ignores other query parameters.
 func (a *API) report(x *exchange.Exchange, r *http.Request) (usage.Report, error) {
 	if !x.Admitted() {
 		return usage.Report{}, toksta.Reject(toksta.ReasonKeyMissing).Err()

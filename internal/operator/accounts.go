@@ -11,14 +11,14 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// createAccount puts an account on the free plan unless another is named.
+// createAccount creates an account, on the free plan unless the request names another.
 func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.Create(ctx, by, accounts.CreateRequest{
 		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor, Token: r.Token,
 	}))
 }
 
-// listAccounts returns a page in the order of ids, which is that of creation.
+// listAccounts returns a page in the order of the ids, which is the order of creation.
 func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageRequest) (client.AccountPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
@@ -38,8 +38,8 @@ func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageR
 	return page, nil
 }
 
-// showAccount reads account, people and number of keys one after another; a
-// change between them shows in part.
+// showAccount reads the account, its members and its number of keys one after another,
+// so it may show a concurrent change in part.
 func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.AccountRef) (client.AccountDetail, error) {
 	a, err := s.Accounts.Get(ctx, r.Account)
 	if err != nil {
@@ -57,33 +57,31 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 	return out, err
 }
 
-// renameAccount changes what people see; nothing else refers to a name.
+// renameAccount changes the displayed name. References use the id.
 func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.RenameAccountRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.Rename(ctx, by, accounts.RenameRequest{Account: r.Account, Name: r.Name}))
 }
 
-// setPlan returns when no node decides on the old plan any more.
+// setPlan returns once no node decides by the old plan.
 func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{
 		Account: r.Account, Plan: r.Plan, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor,
 	}))
 }
 
-// setStatus is how billing blocks an account and opens it again; its keys are
-// never revoked by it.
+// setStatus blocks or unblocks an account for billing. It revokes no key.
 func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStatusRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
 }
 
-// setEntitlement passes the value as the operator wrote it: what fits is for the
-// accounts to say.
+// setEntitlement passes the value on as text; the accounts service validates it.
 func (s server) setEntitlement(ctx context.Context, by toksta.Actor, r client.SetEntitlementRequest) (client.AccountAnswer, error) {
 	return s.accountAnswer(s.Accounts.SetEntitlement(ctx, by, accounts.EntitlementRequest{
 		Account: r.Account, Name: r.Name, Value: r.Value, Token: r.Token,
 	}))
 }
 
-// accountAnswer is every changed account's way back to the wire.
+// accountAnswer converts a changed account to the response.
 func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountAnswer, error) {
 	if err != nil {
 		return client.AccountAnswer{}, err
@@ -91,9 +89,9 @@ func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountAnsw
 	return client.AccountAnswer{Account: s.account(c.Account), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
-// known refuses to list what belongs to an account that does not exist: an empty
-// list would be believed. "" stands for all accounts.
-func (s server) known(ctx context.Context, id toksta.AccountID) error {
+// checkAccount returns an error for an unknown account, because an empty list would hide
+// a typing error. "" stands for all accounts.
+func (s server) checkAccount(ctx context.Context, id toksta.AccountID) error {
 	if id == "" {
 		return nil
 	}
@@ -101,7 +99,7 @@ func (s server) known(ctx context.Context, id toksta.AccountID) error {
 	return err
 }
 
-// invite shows a new code, once; it is stored by its digest.
+// invite returns a new invitation code. Only its digest is stored.
 func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteAnswer, error) {
 	invited, err := s.Accounts.Invite(ctx, by, accounts.InviteRequest{Account: r.Account, Email: r.Email, Valid: s.Invitation})
 	if err != nil {
@@ -114,7 +112,7 @@ func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequ
 	}, nil
 }
 
-// addMember hides the password from here on.
+// addMember creates a member who signs in with a password.
 func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemberRequest) (client.MemberAnswer, error) {
 	m, err := s.Members.CreateMember(ctx, by, signin.MemberRequest{
 		Account: r.Account, Name: r.Name, Email: r.Email, Password: toksta.Hide(r.Password),
@@ -125,12 +123,12 @@ func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemb
 	return client.MemberAnswer{Member: member(m)}, nil
 }
 
-// setPassword is for who forgot theirs; their sessions end with it.
+// setPassword replaces a member's password and ends the member's sessions.
 func (s server) setPassword(ctx context.Context, by toksta.Actor, r client.SetPasswordRequest) (struct{}, error) {
 	return struct{}{}, s.Members.ResetPassword(ctx, by, r.Member, toksta.Hide(r.Password))
 }
 
-// member leaves the hash of the password behind.
+// member converts a member without the hash of the password.
 func member(m toksta.Member) client.Member {
 	return client.Member{ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, DisabledAt: m.DisabledAt}
 }

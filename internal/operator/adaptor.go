@@ -13,48 +13,49 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// endpoint is what the adaptor calls: who asks is an argument, so that no
-// change can forget to say who made it.
-type endpoint[Request, Answer any] func(ctx context.Context, by toksta.Actor, r Request) (Answer, error)
+// endpoint carries out a request. The actor is an argument, so that each change is
+// recorded with one.
+type endpoint[Request, Response any] func(ctx context.Context, by toksta.Actor, r Request) (Response, error)
 
-// handle serves fn at POST /operator/v1/<name>: decode, call, encode.
-func handle[Request, Answer any](mux *http.ServeMux, name string, fn endpoint[Request, Answer]) {
+// handle serves fn at POST /operator/v1/<name>.
+func handle[Request, Response any](mux *http.ServeMux, name string, fn endpoint[Request, Response]) {
 	mux.HandleFunc(client.PathPrefix+name, func(w http.ResponseWriter, r *http.Request) {
 		x := exchange.FromContext(r.Context())
 		x.Operation = name
-		answer, err := serve(w, r, fn)
+		response, err := serve(w, r, fn)
 		if err != nil {
 			x.Fail(err)
 			httpauth.WriteError(w, &x.Meta, forOperator(err))
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, answer); err != nil {
+		if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, response); err != nil {
 			x.Fail(err)
 		}
 	})
 }
 
-// serve refuses in the order in which it costs least: method, name, body.
-func serve[Request, Answer any](w http.ResponseWriter, r *http.Request, fn endpoint[Request, Answer]) (answer Answer, err error) {
+// serve checks the method, the operator's name and the body, the cheapest check first,
+// and calls fn.
+func serve[Request, Response any](w http.ResponseWriter, r *http.Request, fn endpoint[Request, Response]) (response Response, err error) {
 	if r.Method != http.MethodPost {
-		return answer, &toksta.Error{
+		return response, &toksta.Error{
 			Code: toksta.CodeMethodNotAllowed, Message: "Use POST.", Details: map[string]any{"allow": http.MethodPost},
 		}
 	}
 	by, err := actor(r)
 	if err != nil {
-		return answer, err
+		return response, err
 	}
 	var request Request
 	if err := decode(w, r, &request); err != nil {
-		return answer, err
+		return response, err
 	}
 	return fn(r.Context(), by, request)
 }
 
-// actor is the operator by the name that the client states. Whoever can open
-// the socket is the operator; the name is for the audit trail.
+// actor returns the operator with the name that the client states. The name is for the
+// audit trail only: opening the socket is the authorization.
 func actor(r *http.Request) (toksta.Actor, error) {
 	name := r.Header.Get(client.HeaderOperator)
 	if name == "" {
@@ -67,8 +68,8 @@ func actor(r *http.Request) (toksta.Actor, error) {
 	return toksta.Actor{Kind: toksta.ActorOperator, ID: name, Name: name, Agent: "operator API"}, nil
 }
 
-// forOperator adds to an error's details what the public API keeps to itself:
-// the reason and the hint.
+// forOperator adds the reason and the hint, which the public API does not show, to the
+// details of an error.
 func forOperator(err error) error {
 	e, ok := errors.AsType[*toksta.Error](err)
 	if !ok {
@@ -86,7 +87,7 @@ func forOperator(err error) error {
 	return &out
 }
 
-// missing answers paths that are no endpoint.
-func missing(w http.ResponseWriter, r *http.Request) {
+// notFound responds to unknown paths.
+func notFound(w http.ResponseWriter, r *http.Request) {
 	httpauth.WriteError(w, &exchange.FromContext(r.Context()).Meta, &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."})
 }

@@ -16,23 +16,22 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// serving answers at keys/show with fn, as the real API answers.
-func serving(t *testing.T, fn endpoint[client.KeyRef, client.Key]) (*client.Client, string) {
+// startAPI serves fn at keys/show as the real API does.
+func startAPI(t *testing.T, fn endpoint[client.KeyRef, client.Key]) (*client.Client, string) {
 	t.Helper()
 	mux := http.NewServeMux()
 	handle(mux, "keys/show", fn)
-	mux.HandleFunc("/", missing)
+	mux.HandleFunc("/", notFound)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return client.New(server.URL), server.URL
 }
 
-// Who makes a change is known to whoever carries it out, under the name that
-// the operator gave: the audit trail is made of it.
+// Guarantee: a change is recorded with the name that the operator gave.
 func TestActorIsTheOperator(t *testing.T) {
 	t.Parallel()
 	var by toksta.Actor
-	api, _ := serving(t, func(_ context.Context, actor toksta.Actor, r client.KeyRef) (client.Key, error) {
+	api, _ := startAPI(t, func(_ context.Context, actor toksta.Actor, r client.KeyRef) (client.Key, error) {
 		by = actor
 		return client.Key{ID: r.Key}, nil
 	})
@@ -50,15 +49,15 @@ func TestActorIsTheOperator(t *testing.T) {
 	}
 }
 
-// An error crosses the wire whole, so that a program can tell causes apart
-// and a person is told what to do.
+// Guarantee: an error reaches the client with code, reason, hint and details, so that
+// programs can distinguish causes.
 func TestErrorCrossesTheWire(t *testing.T) {
 	t.Parallel()
 	want := &toksta.Error{
 		Code: toksta.CodeConflict, Reason: "request_repeated", Message: "It was done before.",
 		Hint: "look at the audit trail", Details: map[string]any{"key_id": "key_1"},
 	}
-	api, _ := serving(t, func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) { return client.Key{}, want })
+	api, _ := startAPI(t, func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) { return client.Key{}, want })
 	_, err := api.Key(t.Context(), client.KeyRef{})
 	got, ok := errors.AsType[*toksta.Error](err)
 	if !ok {
@@ -71,8 +70,8 @@ func TestErrorCrossesTheWire(t *testing.T) {
 	}
 }
 
-// An answer that cannot be encoded is a failure whose cause the log has: the caller's hint leads there.
-func TestUnencodableAnswerIsLogged(t *testing.T) {
+// Guarantee: the cause of a response that cannot be encoded is in the log.
+func TestUnencodableResponseIsLogged(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	handle(mux, "keys/show", func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
@@ -93,10 +92,11 @@ func TestUnencodableAnswerIsLogged(t *testing.T) {
 	}
 }
 
-// What went wrong inside stays inside: its text may name files and hosts.
-func TestInternalErrorsStayInside(t *testing.T) {
+// Guarantee: a response does not contain the text of an internal error, which may name
+// files and hosts.
+func TestInternalErrorsAreHidden(t *testing.T) {
 	t.Parallel()
-	api, _ := serving(t, func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
+	api, _ := startAPI(t, func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
 		return client.Key{}, errors.New("open /var/lib/secret: no such file")
 	})
 	_, err := api.Key(t.Context(), client.KeyRef{})
@@ -105,11 +105,10 @@ func TestInternalErrorsStayInside(t *testing.T) {
 	}
 }
 
-// Every answer is the envelope, from every layer: a client that reads JSON is
-// never handed a page of text.
-func TestEveryAnswerIsTheEnvelope(t *testing.T) {
+// Guarantee: every response of every layer has the JSON envelope.
+func TestErrorsHaveEnvelope(t *testing.T) {
 	t.Parallel()
-	_, url := serving(t, nil)
+	_, url := startAPI(t, nil)
 	for path, want := range map[string]int{
 		client.PathPrefix + "keys/show":    http.StatusMethodNotAllowed,
 		client.PathPrefix + "keys/explode": http.StatusNotFound,

@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// revokeKeys refuses a digest that is none: a leak's list with a typing error
-// must not leave one key alive in silence.
+// revokeKeys revokes several keys. One invalid digest rejects the whole request:
+// otherwise a typing error in a list of leaked keys would leave a key live unnoticed.
 func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysAnswer, error) {
 	selection := keys.Selection{
 		Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys, SkipUnknown: r.SkipUnknown,
@@ -37,8 +37,8 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 	return out, nil
 }
 
-// importKeys rejects rows whose digest is none and passes the others on; rows are
-// numbered as the caller sent them.
+// importKeys rejects rows with an invalid digest and imports the others. Rejected rows
+// have the number of their position in the request.
 func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.ImportRequest) (client.ImportAnswer, error) {
 	out := client.ImportAnswer{Rejected: []client.Rejected{}}
 	request := keys.ImportRequest{DryRun: r.DryRun, Token: r.Token}

@@ -10,8 +10,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// reserveCredits is for a back end that learns a job's price at its end. A
-// number of seconds that no duration holds is refused, not wrapped.
+// reserveCredits reserves credits for a job with a price that is known at its end. A
+// number of seconds beyond the range of a duration is rejected.
 func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.ReserveRequest) (client.ReservationAnswer, error) {
 	seconds := max(min(r.ExpiresIn, int64(credits.MaxLifetime/time.Second)+1), -1)
 	return reservationAnswer(s.Credits.Reserve(ctx, by, credits.ReserveRequest{
@@ -20,12 +20,12 @@ func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.Re
 	}))
 }
 
-// settleCredits ends a reservation with what the job cost.
+// settleCredits charges the price of a job and releases the rest of its reservation.
 func (s server) settleCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
 	return reservationAnswer(s.Credits.Settle(ctx, by, closeRequest(r)))
 }
 
-// refundCredits gives back what is held or was charged.
+// refundCredits returns reserved or charged credits.
 func (s server) refundCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
 	return reservationAnswer(s.Credits.Refund(ctx, by, closeRequest(r)))
 }
@@ -43,12 +43,12 @@ func reservationAnswer(o credits.Outcome, err error) (client.ReservationAnswer, 
 	return client.ReservationAnswer{Reservation: reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
 }
 
-// topUpCredits returns when every node knows of the purchase.
+// topUpCredits returns once every node has applied the purchase.
 func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
 	return purchaseAnswer(s.Credits.TopUp(ctx, by, purchaseRequest(r)))
 }
 
-// adjustCredits returns when no node spends what was taken away.
+// adjustCredits returns once no node can spend the removed credits.
 func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
 	return purchaseAnswer(s.Credits.Adjust(ctx, by, purchaseRequest(r)))
 }
@@ -66,7 +66,7 @@ func purchaseAnswer(p credits.Purchase, err error) (client.PurchaseAnswer, error
 	}, nil
 }
 
-// creditEntries reads the ledger of one account backwards.
+// creditEntries lists the credit entries of an account, the newest first.
 func (s server) creditEntries(ctx context.Context, _ toksta.Actor, r client.CreditEntriesRequest) (client.CreditEntryPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
@@ -94,13 +94,13 @@ func (s server) creditEntries(ctx context.Context, _ toksta.Actor, r client.Cred
 	return page, nil
 }
 
-// reservations lists what is still open.
+// reservations lists the open reservations.
 func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.ReservationsRequest) (client.ReservationPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
 		return client.ReservationPage{}, err
 	}
-	if err := s.known(ctx, r.Account); err != nil {
+	if err := s.checkAccount(ctx, r.Account); err != nil {
 		return client.ReservationPage{}, err
 	}
 	rows, err := s.Credits.ListReservations(ctx, store.ReservationQuery{Account: r.Account, Page: store.Page{After: r.After, Limit: asked}})
@@ -117,7 +117,7 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 	return page, nil
 }
 
-// verifyCredits reads all books; differences are an answer, not a failure.
+// verifyCredits verifies the credits of all accounts. Differences are data, not errors.
 func (s server) verifyCredits(ctx context.Context, _ toksta.Actor, _ struct{}) (client.CreditsVerification, error) {
 	v, err := s.Credits.Verify(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// listEvents shows what was told, or could not be.
+// listEvents lists events with their deliveries, the newest first.
 func (s server) listEvents(ctx context.Context, _ toksta.Actor, r client.ListEventsRequest) (client.EventPage, error) {
 	shown, asked, limitErr := pageOf(r.Limit)
 	var stateErr, channelErr error
@@ -18,12 +18,12 @@ func (s server) listEvents(ctx context.Context, _ toksta.Actor, r client.ListEve
 		stateErr = toksta.Invalid("state", "pending, delivered or dead.")
 	}
 	if r.Channel != "" && state == "" {
-		channelErr = toksta.Invalid("channel", "Say which state of its deliveries, too.")
+		channelErr = toksta.Invalid("channel", "Also give the state of its deliveries.")
 	}
 	if err := toksta.InvalidFields(limitErr, stateErr, channelErr); err != nil {
 		return client.EventPage{}, err
 	}
-	if err := s.known(ctx, r.Account); err != nil {
+	if err := s.checkAccount(ctx, r.Account); err != nil {
 		return client.EventPage{}, err
 	}
 	rows, err := s.Events.List(ctx, store.EventQuery{
@@ -50,7 +50,7 @@ func (s server) showEvent(ctx context.Context, _ toksta.Actor, r client.EventRef
 	return event(e), nil
 }
 
-// replayEvents never takes an empty request for all there is.
+// replayEvents delivers one event again, or all dead ones. An empty request is invalid.
 func (s server) replayEvents(ctx context.Context, _ toksta.Actor, r client.ReplayRequest) (client.ReplayAnswer, error) {
 	if (r.Event == "") != r.Dead {
 		return client.ReplayAnswer{}, toksta.Invalid("event", "Name one event, or ask for all dead letters, not both.")
@@ -64,7 +64,7 @@ func (s server) testEvent(ctx context.Context, _ toksta.Actor, r client.TestEven
 	return client.TestEventAnswer{Outcome: outcome}, err
 }
 
-// event is an event as the wire has it.
+// event converts an event to its form in a response.
 func event(e store.Event) client.Event {
 	out := client.Event{ID: e.ID, Kind: e.Kind, At: e.At, AccountID: e.AccountID, Data: e.Data, Deliveries: []client.Delivery{}}
 	for _, d := range e.Deliveries {

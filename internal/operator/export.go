@@ -13,12 +13,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Exporter tells how far the export of usage is.
+// Exporter reports the progress of the export of usage.
 type Exporter interface {
 	Status(ctx context.Context) (store.ExportStatus, error)
 }
 
-// exportStatus is the same from every node, whichever exports.
+// exportStatus returns the progress of the export, whichever node exports.
 func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (client.ExportStatus, error) {
 	if s.Export == nil {
 		return client.ExportStatus{}, nil
@@ -30,7 +30,7 @@ func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (c
 	return client.ExportStatus(status), nil
 }
 
-// usageTable is not JSON: it can be larger than anybody wants to hold.
+// usageTable responds with CSV as a stream, because a table may be too large for memory.
 func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Operation = "usage/table"
@@ -44,11 +44,11 @@ func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	if err := write(w); err != nil {
 		x.Fail(err)
-		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+		panic(http.ErrAbortHandler) // so that the client detects the incomplete response
 	}
 }
 
-// tableWriter refuses what is wrong before the first byte.
+// tableWriter validates the request and returns a function that writes the table.
 func (s server) tableWriter(ctx context.Context, _ toksta.Actor, r client.UsageTableRequest) (func(io.Writer) error, error) {
 	q := usage.TableQuery{Account: r.Account, From: r.From, To: r.To, Daily: r.Daily}
 	if err := s.Usage.CheckTable(ctx, q); err != nil {

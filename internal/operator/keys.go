@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// createKey makes a key for a customer, under the same conditions as their page.
+// createKey creates a key under the same conditions as the account pages.
 func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateKeyRequest) (client.SecretAnswer, error) {
 	return s.secretAnswer(s.Keys.Create(ctx, by, keys.CreateRequest{
 		Account: r.Account, Name: r.Name, Scopes: r.Scopes, Networks: r.Networks,
@@ -17,13 +17,13 @@ func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateK
 	}))
 }
 
-// listKeys reads a page of one account's keys, or of all accounts'.
+// listKeys returns a page of the keys of one account, or of all accounts.
 func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysRequest) (client.KeyPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
 		return client.KeyPage{}, err
 	}
-	if err := s.known(ctx, r.Account); err != nil {
+	if err := s.checkAccount(ctx, r.Account); err != nil {
 		return client.KeyPage{}, err
 	}
 	rows, err := s.Keys.List(ctx, store.KeyQuery{
@@ -42,7 +42,7 @@ func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysR
 	return page, nil
 }
 
-// showKey finds a key of any account: the operator has no tenant.
+// showKey returns a key of any account.
 func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (client.Key, error) {
 	k, err := s.Keys.Get(ctx, r.Account, r.Key)
 	if err != nil {
@@ -51,32 +51,32 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 	return s.key(k), nil
 }
 
-// renameKey changes what people see; requests know keys by their digest.
+// renameKey changes the displayed name. Requests contain no name.
 func (s server) renameKey(ctx context.Context, by toksta.Actor, r client.RenameKeyRequest) (client.KeyAnswer, error) {
 	return s.keyAnswer(s.Keys.Rename(ctx, by, keys.RenameRequest{Ref: ref(r.KeyRef), Name: r.Name}))
 }
 
-// setLimits leaves alone what the request leaves out.
+// setLimits changes only the limits that the request contains.
 func (s server) setLimits(ctx context.Context, by toksta.Actor, r client.SetLimitsRequest) (client.KeyAnswer, error) {
 	return s.keyAnswer(s.Keys.SetLimits(ctx, by, keys.LimitsRequest{
 		Ref: ref(r.KeyRef), Scopes: r.Scopes, Networks: r.Networks, PerMinute: r.PerMinute,
 	}))
 }
 
-// rotateKey answers with the new secret, once; the old one is dead by then.
+// rotateKey returns the new secret after the old one was revoked on every node.
 func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateKeyRequest) (client.SecretAnswer, error) {
 	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Generation: r.Generation, Token: r.Token}))
 }
 
-// revokeKey can be repeated: a revoked key answers with its first receipt.
+// revokeKey revokes a key. For a revoked key it returns the receipt of its revocation.
 func (s server) revokeKey(ctx context.Context, by toksta.Actor, r client.KeyRef) (client.KeyAnswer, error) {
 	return s.keyAnswer(s.Keys.Revoke(ctx, by, ref(r)))
 }
 
-// ref may lack the account, which stands for any.
+// ref converts a reference. Without an account it refers to a key of any account.
 func ref(r client.KeyRef) keys.Ref { return keys.Ref{Account: r.Account, Key: r.Key} }
 
-// keyAnswer is every changed key's way back to the wire, without a secret.
+// keyAnswer converts a changed key to a response without its secret.
 func (s server) keyAnswer(c keys.Changed, err error) (client.KeyAnswer, error) {
 	if err != nil {
 		return client.KeyAnswer{}, err
@@ -84,7 +84,8 @@ func (s server) keyAnswer(c keys.Changed, err error) (client.KeyAnswer, error) {
 	return client.KeyAnswer{Key: s.key(c.Key), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
-// secretAnswer is the operator API's one place that shows a new secret.
+// secretAnswer converts a new key to a response with its secret. No other function of
+// this package reveals secrets.
 func (s server) secretAnswer(c keys.Created, err error) (client.SecretAnswer, error) {
 	if err != nil {
 		return client.SecretAnswer{}, err

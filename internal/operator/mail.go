@@ -8,7 +8,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// testMail says what the mail server said: it is the operator's own.
+// testMail sends a test mail. Its error contains the mail server's response, because the
+// server is the operator's own.
 func (s server) testMail(ctx context.Context, _ toksta.Actor, r client.TestMailRequest) (struct{}, error) {
 	if s.Mail == nil {
 		return struct{}{}, &toksta.Error{

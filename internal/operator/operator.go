@@ -1,11 +1,11 @@
-// Package operator is the API that the vendor manages accounts and keys with:
-// POST /operator/v1/<noun>/<verb>, one JSON object in, one out.
+// Package operator is the API by which the vendor manages accounts and keys:
+// POST /operator/v1/<noun>/<verb>, with a JSON object as request and response.
 //
-// It stands at the start of the mutation path, beside the account pages, on
-// the private listener: whoever can open its socket is the operator, so it
-// asks for no credential and must never be served elsewhere. An answer to a
-// change holds its receipt, and comes once no node admits a call on the state
-// before. The package translates; what a change means is the services' to say.
+// Like the account pages, it is an entry point of the change path. It requires no
+// credential and must be served on the private listener only: every client that can
+// open its socket is the operator. The response to a change contains its receipt; it is
+// sent once no node admits a call on the previous state. The package only translates
+// between JSON and the services.
 package operator
 
 import (
@@ -26,8 +26,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Config is what the API is made of. All fields but Data, Mail,
-// Export and Probes are required.
+// Config configures the API. All fields except Data, Mail, Export and Probes are
+// required.
 type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
@@ -38,32 +38,31 @@ type Config struct {
 	Cluster  Cluster
 	Catalog  *toksta.Catalog
 
-	Mail       Mailer        // nil: no mail is sent
-	Export     Exporter      // nil: nothing is exported
+	Mail       Mailer        // nil without a mail server
+	Export     Exporter      // nil without a receiver
 	Product    string        // as customers know it
 	PagesURL   string        // where an invitation is accepted
-	Invitation time.Duration // how long one is good for
-	Data       string        // directory of the state, absolute
+	Invitation time.Duration // lifetime of an invitation
+	Data       string        // absolute path of the data directory
 	Version    string
 	Now        func() time.Time
 	Probes     []Probe
 }
 
-// Cluster tells which nodes changes wait for.
+// Cluster lists the nodes that changes wait for.
 type Cluster interface {
 	ListNodes(ctx context.Context) ([]store.Node, error)
 }
 
-// Mailer hands messages over to a mail server.
+// Mailer sends messages through a mail server.
 type Mailer interface {
 	Send(ctx context.Context, m mail.Message) error
 }
 
-// Probe is one thing that the server can find out about itself: what it found
-// in words, or what is wrong.
+// Probe is a check of the server by itself. Run returns its result in words, or an error.
 type Probe struct {
 	Name string
-	Fix  string // what to do when Run fails
+	Fix  string // instruction for the operator if Run fails
 	Run  func(ctx context.Context) (string, error)
 }
 
@@ -119,15 +118,15 @@ func New(c Config) http.Handler {
 	handle(mux, "nodes", s.nodes)
 	handle(mux, "health", s.health)
 
-	mux.HandleFunc("/", missing)
+	mux.HandleFunc("/", notFound)
 	return mux
 }
 
 // maxPage is the most rows of one page.
 const maxPage = 1000
 
-// pageOf returns how many rows to ask for: one more than are shown tells
-// whether there are more.
+// pageOf returns the number of rows to show and to read. One more is read than shown, to
+// find out whether there are more.
 func pageOf(limit int) (shown, asked int, err error) {
 	if limit < 0 || limit > maxPage {
 		return 0, 0, toksta.Invalid("limit", "Ask for 1 to 1000 rows.")
@@ -138,7 +137,7 @@ func pageOf(limit int) (shown, asked int, err error) {
 	return limit, limit + 1, nil
 }
 
-// account is an account as the wire has it, with what its plan gives it now.
+// account converts an account, with its present rights, to its form in a response.
 func (s server) account(a toksta.Account) client.Account {
 	standing := s.Catalog.Standing(a)
 	return client.Account{
@@ -148,7 +147,7 @@ func (s server) account(a toksta.Account) client.Account {
 	}
 }
 
-// key is a key as the wire has it.
+// key converts a key to its form in a response.
 func (s server) key(k toksta.Key) client.Key {
 	out := client.Key{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.Catalog.Shape.Preview(k.Current()),

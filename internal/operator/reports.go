@@ -9,13 +9,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// audit reads the change log backwards.
+// audit lists changes, the newest first.
 func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest) (client.AuditPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
 		return client.AuditPage{}, err
 	}
-	if err := s.known(ctx, r.Account); err != nil {
+	if err := s.checkAccount(ctx, r.Account); err != nil {
 		return client.AuditPage{}, err
 	}
 	if r.Key != "" {
@@ -40,7 +40,7 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 	return page, nil
 }
 
-// nodes reads who holds a lease by the database's clock.
+// nodes lists the nodes with their leases, by the clock of the database.
 func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.NodeList, error) {
 	rows, err := s.Cluster.ListNodes(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.N
 	return list, nil
 }
 
-// health runs the probes one after another; it is asked for by people only.
+// health runs all probes, one after another.
 func (s server) health(ctx context.Context, _ toksta.Actor, _ struct{}) (client.Health, error) {
 	out := client.Health{Version: s.Version, Now: s.Now(), Data: s.Data, Checks: []client.Check{}}
 	for _, p := range append([]Probe{s.nodesProbe()}, s.Probes...) {
@@ -71,10 +71,10 @@ func (s server) health(ctx context.Context, _ toksta.Actor, _ struct{}) (client.
 	return out, nil
 }
 
-// nodesProbe fails when nobody admits calls.
+// nodesProbe fails if no node admits calls.
 func (s server) nodesProbe() Probe {
 	return Probe{
-		Name: "nodes", Fix: "look in the server's log for why it cannot renew its lease",
+		Name: "nodes", Fix: "search the server's log for the reason why it cannot renew its lease",
 		Run: func(ctx context.Context) (string, error) {
 			rows, err := s.Cluster.ListNodes(ctx)
 			if err != nil {
@@ -88,7 +88,7 @@ func (s server) nodesProbe() Probe {
 			}
 			live := len(rows) - stale
 			if live == 0 {
-				err = fmt.Errorf("no node has renewed its lease: every call is answered 503")
+				err = fmt.Errorf("no node has renewed its lease: every call gets 503")
 			}
 			text := fmt.Sprintf("%d live", live)
 			if stale > 0 {

@@ -14,14 +14,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// maxBody bounds a request's body, in bytes: a full import batch with long
-// names fits.
+// maxBody is the limit of a request's body, in bytes. A full import batch with long names
+// fits.
 const maxBody = 8 << 20
 
-// decode reads the one JSON object of r into request. Whatever a lenient
-// decoder would have to guess at is refused: another media type, an unknown
-// field, a name given twice, data after the object, text that is not UTF-8. So
-// is U+0000, which one database takes and the other does not.
+// decode reads the JSON object of r into request. It rejects everything ambiguous:
+// another media type, an unknown field, a repeated name, data after the object, and text
+// that is not UTF-8. It also rejects U+0000, which only one of the databases accepts.
 func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return badRequest("Send the request as JSON with Content-Type: application/json.")
@@ -41,7 +40,7 @@ func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	return explain(d.Decode(request))
 }
 
-// explain says what a decoder's error means for the caller.
+// explain turns an error of the decoder into one for the caller.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -56,7 +55,8 @@ func explain(err error) error {
 	return badRequest("The request is not as expected: " + strings.TrimPrefix(err.Error(), "json: ") + ".")
 }
 
-// badRequest never repeats what was sent beyond a field's name.
+// badRequest returns an error whose message must not repeat request data other than the
+// name of a field.
 func badRequest(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

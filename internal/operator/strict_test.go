@@ -20,9 +20,9 @@ func post(body string) *http.Request {
 	return r
 }
 
-// A request that two parsers could read in two ways is refused, so that what
-// is audited is what was asked for.
-func TestDecodeRefuses(t *testing.T) {
+// Guarantee: a request that two parsers could read in different ways is rejected, so that
+// the audit trail shows the request that was made.
+func TestDecodeRejects(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		body string
@@ -58,7 +58,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// A form of another site's page cannot be taken for a request.
+// Guarantee: the form of another site's page is not a valid request.
 func TestDecodeRefusesOtherMedia(t *testing.T) {
 	t.Parallel()
 	for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json-patch+json"} {
@@ -71,7 +71,7 @@ func TestDecodeRefusesOtherMedia(t *testing.T) {
 	}
 }
 
-// What a well-formed request says arrives; the same name in two objects is no
+// Guarantee: a valid request is decoded completely. The same name in two objects is not a
 // duplicate.
 func TestDecodeReads(t *testing.T) {
 	t.Parallel()

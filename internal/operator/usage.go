@@ -9,12 +9,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// usage is the very report that the account's own keys get.
+// usage returns the same report that the account's keys get.
 func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest) (usage.Report, error) {
 	return s.Usage.Month(ctx, r.Account, r.Month)
 }
 
-// usageBy is the same numbers from one side.
+// usageBy returns usage grouped by one dimension.
 func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByRequest) (client.UsageTable, error) {
 	from, fromErr := toksta.ValidateTime("from", r.From)
 	to, toErr := toksta.ValidateTime("to", r.To)
