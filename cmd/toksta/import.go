@@ -90,21 +90,21 @@ func (i *importer) run(ctx context.Context) (err error) {
 	}
 	bar := newProgress(i.cli, size)
 	i.log = importLog{bar: bar, path: i.rejectedPath(), totals: importTotals{DryRun: i.dryRun}}
-	if i.rows, err = newRowReader(bar.count(file), i.format); err != nil {
+	if i.rows, err = newRowReader(bar.countReads(file), i.format); err != nil {
 		return err
 	}
-	err = errors.Join(i.batches(ctx), i.log.close())
-	total := i.log.totals
-	bar.finish(total)
+	err = errors.Join(i.sendBatches(ctx), i.log.close())
+	totals := i.log.totals
+	bar.finish(totals)
 	if err != nil {
 		return fmt.Errorf("import %s stopped, repeat the command to continue: %w", i.path, err)
 	}
-	if total.Rejected > 0 {
-		i.cli.say("%d rows were rejected, see %s.", total.Rejected, i.log.path)
+	if totals.Rejected > 0 {
+		i.cli.say("%d rows were rejected, see %s.", totals.Rejected, i.log.path)
 	} else if err := i.log.removeStaleFile(); err != nil {
 		return err
 	}
-	return i.cli.show(total, total.table())
+	return i.cli.show(totals, totals.table())
 }
 
 // open opens the file. It copies standard input to a temporary file, because the
@@ -154,16 +154,16 @@ type batch struct {
 	rejected []rejectedRow      // rows that could not be parsed
 }
 
-// batches reads and sends batches until the file ends or a batch fails.
-func (i *importer) batches(ctx context.Context) error {
+// sendBatches reads and sends batches until the file ends or a batch fails.
+func (i *importer) sendBatches(ctx context.Context) error {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(maxConcurrentBatches)
 	for number := 0; within.Err() == nil; number++ {
-		b, err := i.read(number)
+		b, err := i.readBatch(number)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return errors.Join(err, group.Wait())
 		}
-		group.Go(func() error { return i.send(within, b) })
+		group.Go(func() error { return i.sendBatch(within, b) })
 		if err != nil {
 			return group.Wait()
 		}
@@ -171,8 +171,8 @@ func (i *importer) batches(ctx context.Context) error {
 	return errors.Join(group.Wait(), ctx.Err())
 }
 
-// read returns the next batch, with io.EOF if it is the last one.
-func (i *importer) read(number int) (batch, error) {
+// readBatch returns the next batch, with io.EOF if it is the last one.
+func (i *importer) readBatch(number int) (batch, error) {
 	b := batch{number: number, rows: make([]client.ImportRow, 0, i.batch)}
 	for len(b.rows) < i.batch {
 		row, line, err := i.rows.next()
@@ -188,8 +188,8 @@ func (i *importer) read(number int) (batch, error) {
 	return b, nil
 }
 
-// send imports one batch and records its result.
-func (i *importer) send(ctx context.Context, b batch) error {
+// sendBatch imports one batch and records its result.
+func (i *importer) sendBatch(ctx context.Context, b batch) error {
 	var response client.ImportAnswer
 	if len(b.rows) > 0 {
 		var err error

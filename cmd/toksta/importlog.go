@@ -47,55 +47,55 @@ type importLog struct {
 }
 
 // add records the result of a batch.
-func (t *importLog) add(response client.ImportAnswer, rejected []rejectedRow) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.totals.Imported += response.Imported
-	t.totals.Existing += response.Existing
-	t.totals.Rejected += len(rejected)
-	t.totals.Rows += response.Imported + response.Existing + len(rejected)
-	t.bar.update(t.totals)
+func (l *importLog) add(response client.ImportAnswer, rejected []rejectedRow) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.totals.Imported += response.Imported
+	l.totals.Existing += response.Existing
+	l.totals.Rejected += len(rejected)
+	l.totals.Rows += response.Imported + response.Existing + len(rejected)
+	l.bar.update(l.totals)
 	if len(rejected) == 0 {
 		return nil
 	}
-	if err := t.open(); err != nil {
+	if err := l.open(); err != nil {
 		return err
 	}
 	for _, r := range rejected {
-		_ = t.out.Write([]string{strconv.Itoa(r.line), r.reason}) // close returns the error
+		_ = l.out.Write([]string{strconv.Itoa(r.line), r.reason}) // close returns the error
 	}
 	return nil
 }
 
 // open creates the file of rejected rows unless it is open. The caller holds mu.
-func (t *importLog) open() (err error) {
-	if t.file != nil {
+func (l *importLog) open() (err error) {
+	if l.file != nil {
 		return nil
 	}
-	if t.file, err = os.OpenFile(t.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
+	if l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
 		return err
 	}
-	t.out = csv.NewWriter(t.file)
-	return t.out.Write([]string{"line", "reason"})
+	l.out = csv.NewWriter(l.file)
+	return l.out.Write([]string{"line", "reason"})
 }
 
 // removeStaleFile removes the file of an earlier import, after an import without
 // rejected rows.
-func (t *importLog) removeStaleFile() error {
-	if err := os.Remove(t.path); !errors.Is(err, os.ErrNotExist) {
+func (l *importLog) removeStaleFile() error {
+	if err := os.Remove(l.path); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
 // close flushes and closes the file of rejected rows.
-func (t *importLog) close() error {
-	if t.file == nil {
+func (l *importLog) close() error {
+	if l.file == nil {
 		return nil
 	}
-	t.out.Flush()
-	if err := t.out.Error(); err != nil {
-		return fmt.Errorf("write %s: %w", t.path, err)
+	l.out.Flush()
+	if err := l.out.Error(); err != nil {
+		return fmt.Errorf("write %s: %w", l.path, err)
 	}
-	return t.file.Close()
+	return l.file.Close()
 }

@@ -25,9 +25,9 @@ func newProgress(c *cli, size int64) *progress {
 	return &progress{cli: c, tty: isTerminal(c.err), size: size, start: now, shown: now}
 }
 
-// count wraps r and counts its bytes. Progress is measured in bytes, because the
+// countReads wraps r and counts its bytes. Progress is measured in bytes, because the
 // number of rows is unknown.
-func (p *progress) count(r io.Reader) io.Reader { return countingReader{r, &p.read} }
+func (p *progress) countReads(r io.Reader) io.Reader { return countingReader{r, &p.read} }
 
 // countingReader counts the bytes read. Other goroutines may load n meanwhile.
 type countingReader struct {
