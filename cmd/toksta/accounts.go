@@ -207,7 +207,7 @@ func (c *cli) accountsInvite() *cobra.Command {
 func accountRef(id string) client.AccountRef { return client.AccountRef{Account: toksta.AccountID(id)} }
 
 // printAccount prints a changed account, and its receipt on standard error.
-func (c *cli) printAccount(response client.AccountAnswer, err error) error {
+func (c *cli) printAccount(response client.AccountResponse, err error) error {
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (c *cli) creditsAdjust() *cobra.Command {
 }
 
 // printPurchase prints the entry of a purchase, and the balance on standard error.
-func (c *cli) printPurchase(response client.PurchaseAnswer, err error) error {
+func (c *cli) printPurchase(response client.PurchaseResponse, err error) error {
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (c *cli) creditsRefund() *cobra.Command {
 }
 
 // printReservation prints a changed reservation.
-func (c *cli) printReservation(response client.ReservationAnswer, err error) error {
+func (c *cli) printReservation(response client.ReservationResponse, err error) error {
 	if err != nil {
 		return err
 	}

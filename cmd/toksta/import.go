@@ -190,7 +190,7 @@ func (i *importer) readBatch(number int) (batch, error) {
 
 // sendBatch imports one batch and records its result.
 func (i *importer) sendBatch(ctx context.Context, b batch) error {
-	var response client.ImportAnswer
+	var response client.ImportResponse
 	if len(b.rows) > 0 {
 		var err error
 		request := client.ImportRequest{Rows: b.rows, DryRun: i.dryRun, Token: i.token + strconv.Itoa(b.number)}

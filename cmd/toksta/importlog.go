@@ -47,7 +47,7 @@ type importLog struct {
 }
 
 // add records the result of a batch.
-func (l *importLog) add(response client.ImportAnswer, rejected []rejectedRow) error {
+func (l *importLog) add(response client.ImportResponse, rejected []rejectedRow) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.totals.Imported += response.Imported

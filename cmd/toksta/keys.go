@@ -244,7 +244,7 @@ func (c *cli) keysSetScopes() *cobra.Command {
 func keyRef(id string) client.KeyRef { return client.KeyRef{Key: toksta.KeyID(id)} }
 
 // printKey prints a changed key, and its receipt on standard error.
-func (c *cli) printKey(response client.KeyAnswer, err error) error {
+func (c *cli) printKey(response client.KeyResponse, err error) error {
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (c *cli) printKey(response client.KeyAnswer, err error) error {
 
 // printSecret prints a secret as the only line of data, so that it can be piped
 // into a vault.
-func (c *cli) printSecret(response client.SecretAnswer, err error) error {
+func (c *cli) printSecret(response client.SecretResponse, err error) error {
 	if err != nil {
 		return err
 	}

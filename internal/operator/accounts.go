@@ -12,7 +12,7 @@ import (
 )
 
 // createAccount creates an account, on the free plan unless the request names another.
-func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountAnswer, error) {
+func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountResponse, error) {
 	return s.accountAnswer(s.Accounts.Create(ctx, by, accounts.CreateRequest{
 		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor, Token: r.Token,
 	}))
@@ -58,35 +58,35 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 }
 
 // renameAccount changes the displayed name. References use the id.
-func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.RenameAccountRequest) (client.AccountAnswer, error) {
+func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.RenameAccountRequest) (client.AccountResponse, error) {
 	return s.accountAnswer(s.Accounts.Rename(ctx, by, accounts.RenameRequest{Account: r.Account, Name: r.Name}))
 }
 
 // setPlan returns once no node decides by the old plan.
-func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountAnswer, error) {
+func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountResponse, error) {
 	return s.accountAnswer(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{
 		Account: r.Account, Plan: r.Plan, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor,
 	}))
 }
 
 // setStatus blocks or unblocks an account for billing. It revokes no key.
-func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStatusRequest) (client.AccountAnswer, error) {
+func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStatusRequest) (client.AccountResponse, error) {
 	return s.accountAnswer(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
 }
 
 // setEntitlement passes the value on as text; the accounts service validates it.
-func (s server) setEntitlement(ctx context.Context, by toksta.Actor, r client.SetEntitlementRequest) (client.AccountAnswer, error) {
+func (s server) setEntitlement(ctx context.Context, by toksta.Actor, r client.SetEntitlementRequest) (client.AccountResponse, error) {
 	return s.accountAnswer(s.Accounts.SetEntitlement(ctx, by, accounts.EntitlementRequest{
 		Account: r.Account, Name: r.Name, Value: r.Value, Token: r.Token,
 	}))
 }
 
 // accountAnswer converts a changed account to the response.
-func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountAnswer, error) {
+func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountResponse, error) {
 	if err != nil {
-		return client.AccountAnswer{}, err
+		return client.AccountResponse{}, err
 	}
-	return client.AccountAnswer{Account: s.account(c.Account), Receipt: client.NewReceipt(c.Receipt)}, nil
+	return client.AccountResponse{Account: s.account(c.Account), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
 // checkAccount returns an error for an unknown account, because an empty list would hide
@@ -100,27 +100,27 @@ func (s server) checkAccount(ctx context.Context, id toksta.AccountID) error {
 }
 
 // invite returns a new invitation code. Only its digest is stored.
-func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteAnswer, error) {
+func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteResponse, error) {
 	invited, err := s.Accounts.Invite(ctx, by, accounts.InviteRequest{Account: r.Account, Email: r.Email, Valid: s.Invitation})
 	if err != nil {
-		return client.InviteAnswer{}, err
+		return client.InviteResponse{}, err
 	}
 	code := invited.Code.Reveal()
-	return client.InviteAnswer{
+	return client.InviteResponse{
 		Code: code, URL: s.PagesURL + "/signup?invitation=" + url.QueryEscape(code),
 		ExpiresAt: invited.ExpiresAt, Receipt: client.NewReceipt(invited.Receipt),
 	}, nil
 }
 
 // addMember creates a member who signs in with a password.
-func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemberRequest) (client.MemberAnswer, error) {
+func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemberRequest) (client.MemberResponse, error) {
 	m, err := s.Members.CreateMember(ctx, by, signin.MemberRequest{
 		Account: r.Account, Name: r.Name, Email: r.Email, Password: toksta.Hide(r.Password),
 	})
 	if err != nil {
-		return client.MemberAnswer{}, err
+		return client.MemberResponse{}, err
 	}
-	return client.MemberAnswer{Member: member(m)}, nil
+	return client.MemberResponse{Member: member(m)}, nil
 }
 
 // setPassword replaces a member's password and ends the member's sessions.

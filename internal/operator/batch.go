@@ -11,7 +11,7 @@ import (
 
 // revokeKeys revokes several keys. One invalid digest rejects the whole request:
 // otherwise a typing error in a list of leaked keys would leave a key live unnoticed.
-func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysAnswer, error) {
+func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysResponse, error) {
 	selection := keys.Selection{
 		Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys, SkipUnknown: r.SkipUnknown,
 	}
@@ -24,13 +24,13 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 		selection.Digests = append(selection.Digests, digest)
 	}
 	if err := toksta.InvalidFields(invalid...); err != nil {
-		return client.KeysAnswer{}, err
+		return client.KeysResponse{}, err
 	}
 	revoked, err := s.Keys.RevokeMany(ctx, by, keys.RevokeManyRequest{Selection: selection, DryRun: r.DryRun})
 	if err != nil {
-		return client.KeysAnswer{}, err
+		return client.KeysResponse{}, err
 	}
-	out := client.KeysAnswer{Keys: []client.Key{}, Unknown: revoked.Unknown, Receipt: client.NewReceipt(revoked.Receipt)}
+	out := client.KeysResponse{Keys: []client.Key{}, Unknown: revoked.Unknown, Receipt: client.NewReceipt(revoked.Receipt)}
 	for _, k := range revoked.Keys {
 		out.Keys = append(out.Keys, s.key(k))
 	}
@@ -39,8 +39,8 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 
 // importKeys rejects rows with an invalid digest and imports the others. Rejected rows
 // have the number of their position in the request.
-func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.ImportRequest) (client.ImportAnswer, error) {
-	out := client.ImportAnswer{Rejected: []client.Rejected{}}
+func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.ImportRequest) (client.ImportResponse, error) {
+	out := client.ImportResponse{Rejected: []client.Rejected{}}
 	request := keys.ImportRequest{DryRun: r.DryRun, Token: r.Token}
 	from := make([]int, 0, len(r.Rows)) // index in r.Rows of each row passed on
 	for i, row := range r.Rows {
@@ -60,7 +60,7 @@ func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.Import
 	}
 	imported, err := s.Keys.Import(ctx, by, request)
 	if err != nil {
-		return client.ImportAnswer{}, err
+		return client.ImportResponse{}, err
 	}
 	for i, result := range imported.Results {
 		if result.State == keys.RowInvalid {

@@ -12,7 +12,7 @@ import (
 
 // reserveCredits reserves credits for a job with a price that is known at its end. A
 // number of seconds beyond the range of a duration is rejected.
-func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.ReserveRequest) (client.ReservationAnswer, error) {
+func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.ReserveRequest) (client.ReservationResponse, error) {
 	seconds := max(min(r.ExpiresIn, int64(credits.MaxLifetime/time.Second)+1), -1)
 	return reservationAnswer(s.Credits.Reserve(ctx, by, credits.ReserveRequest{
 		Account: r.Account, Key: r.Key, Family: r.Family, CostKey: r.CostKey, Credits: r.Credits,
@@ -21,12 +21,12 @@ func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.Re
 }
 
 // settleCredits charges the price of a job and releases the rest of its reservation.
-func (s server) settleCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
+func (s server) settleCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationResponse, error) {
 	return reservationAnswer(s.Credits.Settle(ctx, by, closeRequest(r)))
 }
 
 // refundCredits returns reserved or charged credits.
-func (s server) refundCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationAnswer, error) {
+func (s server) refundCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationResponse, error) {
 	return reservationAnswer(s.Credits.Refund(ctx, by, closeRequest(r)))
 }
 
@@ -36,20 +36,20 @@ func closeRequest(r client.CloseRequest) credits.CloseRequest {
 	}
 }
 
-func reservationAnswer(o credits.Outcome, err error) (client.ReservationAnswer, error) {
+func reservationAnswer(o credits.Outcome, err error) (client.ReservationResponse, error) {
 	if err != nil {
-		return client.ReservationAnswer{}, err
+		return client.ReservationResponse{}, err
 	}
-	return client.ReservationAnswer{Reservation: reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
+	return client.ReservationResponse{Reservation: reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
 }
 
 // topUpCredits returns once every node has applied the purchase.
-func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
+func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseResponse, error) {
 	return purchaseAnswer(s.Credits.TopUp(ctx, by, purchaseRequest(r)))
 }
 
 // adjustCredits returns once no node can spend the removed credits.
-func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseAnswer, error) {
+func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseResponse, error) {
 	return purchaseAnswer(s.Credits.Adjust(ctx, by, purchaseRequest(r)))
 }
 
@@ -57,11 +57,11 @@ func purchaseRequest(r client.PurchaseRequest) credits.PurchaseRequest {
 	return credits.PurchaseRequest{Account: r.Account, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey}
 }
 
-func purchaseAnswer(p credits.Purchase, err error) (client.PurchaseAnswer, error) {
+func purchaseAnswer(p credits.Purchase, err error) (client.PurchaseResponse, error) {
 	if err != nil {
-		return client.PurchaseAnswer{}, err
+		return client.PurchaseResponse{}, err
 	}
-	return client.PurchaseAnswer{
+	return client.PurchaseResponse{
 		Entry: creditEntry(p.Entry), Purchased: p.Purchased, Left: p.Left, Receipt: client.NewReceipt(p.Receipt),
 	}, nil
 }

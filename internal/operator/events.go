@@ -51,17 +51,17 @@ func (s server) showEvent(ctx context.Context, _ toksta.Actor, r client.EventRef
 }
 
 // replayEvents delivers one event again, or all dead ones. An empty request is invalid.
-func (s server) replayEvents(ctx context.Context, _ toksta.Actor, r client.ReplayRequest) (client.ReplayAnswer, error) {
+func (s server) replayEvents(ctx context.Context, _ toksta.Actor, r client.ReplayRequest) (client.ReplayResponse, error) {
 	if (r.Event == "") != r.Dead {
-		return client.ReplayAnswer{}, toksta.Invalid("event", "Name one event, or ask for all dead letters, not both.")
+		return client.ReplayResponse{}, toksta.Invalid("event", "Name one event, or ask for all dead letters, not both.")
 	}
 	due, err := s.Events.Replay(ctx, r.Event, r.Channel)
-	return client.ReplayAnswer{Due: due}, err
+	return client.ReplayResponse{Due: due}, err
 }
 
-func (s server) testEvent(ctx context.Context, _ toksta.Actor, r client.TestEventRequest) (client.TestEventAnswer, error) {
+func (s server) testEvent(ctx context.Context, _ toksta.Actor, r client.TestEventRequest) (client.TestEventResponse, error) {
 	outcome, err := s.Events.Test(ctx, r.Channel)
-	return client.TestEventAnswer{Outcome: outcome}, err
+	return client.TestEventResponse{Outcome: outcome}, err
 }
 
 // event converts an event to its form in a response.

@@ -97,7 +97,7 @@ func (o *owner) change(ctx context.Context, kind string, gates []*gate, do func(
 // setUp creates an account whose terms and rate limit admit all uses.
 func (o *owner) setUp(ctx context.Context) error {
 	o.keys, o.terms = nil, map[string]*gate{}
-	var made client.AccountAnswer
+	var made client.AccountResponse
 	at, err := o.attempt(ctx, "create account", func(ctx context.Context, c *client.Client) (err error) {
 		made, err = c.CreateAccount(ctx, client.CreateAccountRequest{Name: "Rig", Plan: "PAYG"})
 		return err

@@ -17,20 +17,22 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// HeaderOperator names who acts, for the audit trail.
+// HeaderOperator is the header field with the name of the operator, for the
+// audit trail.
 const HeaderOperator = "X-Toksta-Operator"
 
-// PathPrefix is where the operator API answers: PathPrefix + "keys/revoke".
+// PathPrefix is the path of the operator API; the path of an operation is, for
+// example, PathPrefix + "keys/revoke".
 const PathPrefix = "/operator/v1/"
 
-// maxAnswer bounds what is read of one answer, in bytes.
-const maxAnswer = 64 << 20
+// maxResponse bounds the bytes that are read of one response.
+const maxResponse = 64 << 20
 
 // Client calls the operator API. It is safe for concurrent use.
 type Client struct {
-	// Operator is the name that changes are recorded under.
+	// Operator is the name under which changes are recorded.
 	Operator string
-	// Wait bounds every call. The zero value does not.
+	// Wait bounds each call. The zero value sets no bound.
 	Wait Wait
 
 	base   string
@@ -38,10 +40,10 @@ type Client struct {
 	header http.Header
 }
 
-// New returns a client of the server at address: the path of its Unix socket, or
-// an http or https URL if a proxy with access control stands in front of the
-// socket. It opens no connection. Without options a call has no timeout of its
-// own: bound it by its context.
+// New returns a client of the server at address: the path of its Unix socket,
+// or an http or https URL if a proxy with access control is in front of the
+// socket. New opens no connection. Without options, only the context of a call
+// bounds its time.
 func New(address string, options ...Option) *Client {
 	c := &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{}, header: http.Header{}}
 	if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
@@ -59,25 +61,25 @@ func New(address string, options ...Option) *Client {
 	return c
 }
 
-// call posts one request and decodes its answer.
-func call[Answer any](ctx context.Context, c *Client, endpoint string, request any) (Answer, error) {
-	var answer Answer
+// call posts one request and decodes its response.
+func call[Response any](ctx context.Context, c *Client, endpoint string, request any) (Response, error) {
+	var response Response
 	resp, err := c.post(ctx, endpoint, request)
 	if err != nil {
-		return answer, err
+		return response, err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
-		return answer, fmt.Errorf("read the answer of %s: %w", endpoint, err)
+		return response, fmt.Errorf("read the response of %s: %w", endpoint, err)
 	}
-	return answer, decode(data, resp.StatusCode, &answer)
+	return response, decode(data, resp.StatusCode, &response)
 }
 
-// post sends one request; the caller closes the answer's body.
+// post sends one request. The caller closes the body of the response.
 func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.Response, error) {
 	if !isText(reflect.ValueOf(request)) {
-		return nil, &toksta.Error{Code: toksta.CodeValidation, Message: "The request holds text that is not valid UTF-8."}
+		return nil, &toksta.Error{Code: toksta.CodeValidation, Message: "The request has text that is not valid UTF-8."}
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -99,8 +101,9 @@ func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.
 	return resp, nil
 }
 
-// isText reports whether all strings of a request are UTF-8. encoding/json replaces the bytes that are not, so that other
-// text than the caller's would be stored.
+// isText reports whether all strings of a request are UTF-8. encoding/json
+// would replace invalid bytes, so that the server would store other text than
+// the caller's.
 func isText(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.String:
@@ -123,7 +126,7 @@ func isText(v reflect.Value) bool {
 	return true
 }
 
-// envelope is what every answer comes in.
+// envelope is the form of every response.
 type envelope struct {
 	Success bool            `json:"success"`
 	Data    json.RawMessage `json:"data"`
@@ -137,19 +140,19 @@ type envelope struct {
 	} `json:"meta"`
 }
 
-func decode(data []byte, status int, answer any) error {
+func decode(data []byte, status int, response any) error {
 	var e envelope
 	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("the answer with status %d is not Toksta's: %w", status, err)
+		return fmt.Errorf("the response with status %d is not from Toksta: %w", status, err)
 	}
 	if e.Success {
-		if err := json.Unmarshal(e.Data, answer); err != nil {
-			return fmt.Errorf("decode the answer: %w", err)
+		if err := json.Unmarshal(e.Data, response); err != nil {
+			return fmt.Errorf("decode the response: %w", err)
 		}
 		return nil
 	}
 	if e.Error == nil {
-		return fmt.Errorf("the answer with status %d holds neither data nor an error", status)
+		return fmt.Errorf("the response with status %d has neither data nor an error", status)
 	}
 	failure := &toksta.Error{Code: e.Error.Code, Message: e.Error.Message, Details: e.Error.Details}
 	if reason, ok := e.Error.Details["reason"].(string); ok {
@@ -159,7 +162,7 @@ func decode(data []byte, status int, answer any) error {
 		failure.Hint = hint
 	}
 	if failure.Code == toksta.CodeInternal {
-		failure.Hint = "look in the server's log for " + e.Meta.RequestID
+		failure.Hint = "search the server's log for " + e.Meta.RequestID
 	}
 	return failure
 }

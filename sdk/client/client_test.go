@@ -9,7 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Text that JSON cannot carry is rejected before it is sent. Encoded, it would arrive as other text.
+// Guarantee: text that JSON cannot carry is rejected before it is sent.
+// Encoded, it would arrive as other text.
 func TestRequestsAreUTF8(t *testing.T) {
 	t.Parallel()
 	sent := 0

@@ -7,8 +7,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Credits are a number of credits by what they were paid from. In a ledger's
-// entry a number below zero is one that the account can spend less.
+// Credits is a number of credits, divided by source. In a credit entry, a
+// negative number reduces the balance.
 type Credits struct {
 	Total         int64 `json:"total"`
 	Included      int64 `json:"included"`
@@ -17,12 +17,12 @@ type Credits struct {
 	OverageMicros int64 `json:"overage_micros"` // micro-dollars
 }
 
-// NewCredits puts a charge in the form of the wire.
+// NewCredits converts a charge to the form of the API.
 func NewCredits(c toksta.Charge) Credits {
 	return Credits{c.Credits, c.Included(), c.Purchased, c.Overage, c.OverageMicros}
 }
 
-// Reservation is credits set aside for a job.
+// Reservation is credits that are set aside for a job.
 type Reservation struct {
 	ID        toksta.ReservationID `json:"id"`
 	AccountID toksta.AccountID     `json:"account_id"`
@@ -36,7 +36,7 @@ type Reservation struct {
 	ExpiresAt time.Time            `json:"expires_at"`
 }
 
-// CreditEntry is one line of an account's ledger.
+// CreditEntry is one movement of an account's credits.
 type CreditEntry struct {
 	ID             string               `json:"id"`
 	AccountID      toksta.AccountID     `json:"account_id"`
@@ -50,21 +50,22 @@ type CreditEntry struct {
 	IdempotencyKey string               `json:"idempotency_key,omitempty"`
 }
 
-// ReserveRequest sets credits aside. A repeat with the same idempotency key
-// gets the first answer again.
+// ReserveRequest describes a reservation. A repeated request with the same
+// idempotency key gets the first response again.
 type ReserveRequest struct {
 	AccountRef
 	Key            toksta.KeyID  `json:"key,omitempty"`
 	Family         toksta.Family `json:"family"`
 	CostKey        string        `json:"cost_key"`
 	Credits        int64         `json:"credits"`
-	ExpiresIn      int64         `json:"expires_in_seconds,omitempty"` // 0: a day
+	ExpiresIn      int64         `json:"expires_in_seconds,omitempty"` // 0: one day
 	Reason         string        `json:"reason,omitempty"`
 	IdempotencyKey string        `json:"idempotency_key"`
 }
 
-// CloseRequest settles or refunds a reservation. Credits is what a settlement
-// charges, or what a refund gives back, where 0 is everything.
+// CloseRequest settles or refunds a reservation. Credits is the amount that a
+// settlement charges, or that a refund returns; a refund of 0 returns
+// everything.
 type CloseRequest struct {
 	AccountRef
 	Reservation    toksta.ReservationID `json:"reservation"`
@@ -73,14 +74,15 @@ type CloseRequest struct {
 	IdempotencyKey string               `json:"idempotency_key"`
 }
 
-// ReservationAnswer is a reservation as the request left it, and its entry.
-type ReservationAnswer struct {
+// ReservationResponse is a reservation after the request, and the entry of the
+// request.
+type ReservationResponse struct {
 	Reservation Reservation `json:"reservation"`
 	Entry       CreditEntry `json:"entry"`
 }
 
-// PurchaseRequest adds purchased credits, or corrects them: an adjustment may
-// be below 0 and needs a reason.
+// PurchaseRequest adds purchased credits or corrects their number. A correction
+// can be negative and needs a reason.
 type PurchaseRequest struct {
 	AccountRef
 	Credits        int64  `json:"credits"`
@@ -88,83 +90,86 @@ type PurchaseRequest struct {
 	IdempotencyKey string `json:"idempotency_key"`
 }
 
-// PurchaseAnswer is what an account has bought, and has left of it, now.
-type PurchaseAnswer struct {
+// PurchaseResponse has the purchased credits of an account after the request.
+type PurchaseResponse struct {
 	Entry     CreditEntry `json:"entry"`
-	Purchased int64       `json:"purchased"` // ever
+	Purchased int64       `json:"purchased"` // all credits ever bought
 	Left      int64       `json:"left"`
 	Receipt   Receipt     `json:"receipt"`
 }
 
-// CreditEntriesRequest asks for an account's entries, newest first.
+// CreditEntriesRequest selects the entries of an account, newest first.
 type CreditEntriesRequest struct {
 	AccountRef
 	Reservation toksta.ReservationID `json:"reservation,omitempty"`
-	Before      int64                `json:"before,omitempty"` // numbers below this
+	Before      int64                `json:"before,omitempty"` // entries with a lower number
 	Limit       int                  `json:"limit,omitempty"`
 }
 
-// CreditEntryPage is a page of entries; Next is the next page's Before, 0 at
-// the end.
+// CreditEntryPage is a page of entries. Next is the next page's Before, 0 on
+// the last page.
 type CreditEntryPage struct {
 	Entries []CreditEntry `json:"entries"`
 	Next    int64         `json:"next,omitempty"`
 }
 
-// ReservationsRequest asks for open reservations, of all accounts or of one.
+// ReservationsRequest selects open reservations of one account, or of all
+// accounts if Account is empty.
 type ReservationsRequest struct {
 	Account toksta.AccountID `json:"account,omitempty"`
 	PageRequest
 }
 
-// ReservationPage is a page of open reservations, oldest first; Next is empty
-// on the last one.
+// ReservationPage is a page of open reservations, oldest first. Next is empty
+// on the last page.
 type ReservationPage struct {
 	Reservations []Reservation        `json:"reservations"`
 	Next         toksta.ReservationID `json:"next,omitempty"`
 }
 
-// CreditsVerification is what the ledger says about itself.
+// CreditsVerification is the result of computing all balances again.
 type CreditsVerification struct {
 	Accounts     int                 `json:"accounts"`
 	Entries      int                 `json:"entries"`
 	Reservations int                 `json:"reservations"`
-	Differences  []CreditsDifference `json:"differences"` // none: every balance follows from its entries
-	Overspent    []CreditsDifference `json:"overspent"`   // by admitted calls; owed by the account
+	Differences  []CreditsDifference `json:"differences"` // balances that do not follow from their entries
+	Overspent    []CreditsDifference `json:"overspent"`   // accounts whose admitted calls cost more than their credits
 }
 
-// CreditsDifference is a fault of one account's books, in words.
+// CreditsDifference describes a problem of one account in words.
 type CreditsDifference struct {
 	AccountID toksta.AccountID `json:"account_id"`
 	Text      string           `json:"text"`
 }
 
-// ReserveCredits sets credits aside for a job, once over all nodes.
-func (c *Client) ReserveCredits(ctx context.Context, r ReserveRequest) (ReservationAnswer, error) {
-	return call[ReservationAnswer](ctx, c, "credits/reserve", r)
+// ReserveCredits reserves credits for a job. The reservation is exact over all
+// nodes.
+func (c *Client) ReserveCredits(ctx context.Context, r ReserveRequest) (ReservationResponse, error) {
+	return call[ReservationResponse](ctx, c, "credits/reserve", r)
 }
 
-// SettleCredits charges what a job cost and gives the rest back.
-func (c *Client) SettleCredits(ctx context.Context, r CloseRequest) (ReservationAnswer, error) {
-	return call[ReservationAnswer](ctx, c, "credits/settle", r)
+// SettleCredits charges the price of a job and releases the other reserved
+// credits.
+func (c *Client) SettleCredits(ctx context.Context, r CloseRequest) (ReservationResponse, error) {
+	return call[ReservationResponse](ctx, c, "credits/settle", r)
 }
 
-// RefundCredits gives back what a reservation holds or has charged.
-func (c *Client) RefundCredits(ctx context.Context, r CloseRequest) (ReservationAnswer, error) {
-	return call[ReservationAnswer](ctx, c, "credits/refund", r)
+// RefundCredits returns credits that a reservation holds or has charged.
+func (c *Client) RefundCredits(ctx context.Context, r CloseRequest) (ReservationResponse, error) {
+	return call[ReservationResponse](ctx, c, "credits/refund", r)
 }
 
-// TopUpCredits adds credits that an account has bought.
-func (c *Client) TopUpCredits(ctx context.Context, r PurchaseRequest) (PurchaseAnswer, error) {
-	return call[PurchaseAnswer](ctx, c, "credits/top-up", r)
+// TopUpCredits adds purchased credits to an account.
+func (c *Client) TopUpCredits(ctx context.Context, r PurchaseRequest) (PurchaseResponse, error) {
+	return call[PurchaseResponse](ctx, c, "credits/top-up", r)
 }
 
-// AdjustCredits corrects purchased credits, in either direction.
-func (c *Client) AdjustCredits(ctx context.Context, r PurchaseRequest) (PurchaseAnswer, error) {
-	return call[PurchaseAnswer](ctx, c, "credits/adjust", r)
+// AdjustCredits corrects the number of purchased credits, up or down.
+func (c *Client) AdjustCredits(ctx context.Context, r PurchaseRequest) (PurchaseResponse, error) {
+	return call[PurchaseResponse](ctx, c, "credits/adjust", r)
 }
 
-// CreditEntries returns a page of an account's ledger.
+// CreditEntries returns a page of the credit entries of an account.
 func (c *Client) CreditEntries(ctx context.Context, r CreditEntriesRequest) (CreditEntryPage, error) {
 	return call[CreditEntryPage](ctx, c, "credits/entries", r)
 }
@@ -174,7 +179,7 @@ func (c *Client) Reservations(ctx context.Context, r ReservationsRequest) (Reser
 	return call[ReservationPage](ctx, c, "credits/reservations", r)
 }
 
-// VerifyCredits computes every balance again from the ledger's entries.
+// VerifyCredits computes every balance again from its entries.
 func (c *Client) VerifyCredits(ctx context.Context) (CreditsVerification, error) {
 	return call[CreditsVerification](ctx, c, "credits/verify", struct{}{})
 }

@@ -1,10 +1,9 @@
-// Package client manages accounts and keys of a running Toksta from Go: the
-// operator API on the private listener.
+// Package client manages the accounts and keys of a running Toksta server from Go,
+// through the operator API.
 //
-// It stands at the start of the mutation path, in front of internal/operator.
-// The requests and answers declared here are the operator API's one
-// definition: the server decodes and encodes these very types. Every method
-// returns once its change is enforced on all nodes, or an error; failures that
-// the server named come back as *[toksta.Error] with code, reason and hint.
-// The package keeps no state, retries nothing and never logs a secret.
+// The request and response types of this package define the operator API: the
+// server decodes and encodes the same types. A method that makes a change returns
+// once the change is enforced on all nodes. A failure that the server reports is a
+// *[toksta.Error] with code, reason and hint. The package does not repeat requests
+// and does not log.
 package client

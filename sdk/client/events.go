@@ -8,18 +8,18 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ListEventsRequest asks for events, newest first. Zero fields select all.
+// ListEventsRequest selects events, newest first. An empty field selects all.
 type ListEventsRequest struct {
 	Account toksta.AccountID `json:"account,omitempty"`
-	State   string           `json:"state,omitempty"`   // with a delivery that is pending, delivered or dead
-	Channel string           `json:"channel,omitempty"` // with State: that delivery's
-	Before  string           `json:"before,omitempty"`  // identifiers below this
+	State   string           `json:"state,omitempty"`   // events with a delivery in this state: pending, delivered or dead
+	Channel string           `json:"channel,omitempty"` // with State: the delivery through this channel
+	Before  string           `json:"before,omitempty"`  // events with a lower id
 	Limit   int              `json:"limit,omitempty"`
 }
 
 // Event is something that happened to an account.
 type Event struct {
-	ID         string           `json:"id"` // the webhook's
+	ID         string           `json:"id"` // also the id of the webhook
 	Kind       toksta.EventKind `json:"type"`
 	At         time.Time        `json:"timestamp"`
 	AccountID  toksta.AccountID `json:"account_id"`
@@ -27,48 +27,49 @@ type Event struct {
 	Deliveries []Delivery       `json:"deliveries"`
 }
 
-// Delivery is an event on its way through one channel: a webhook by its name,
-// or mail.
+// Delivery is the delivery of an event through one channel: a webhook, by its
+// name, or mail.
 type Delivery struct {
 	Channel  string    `json:"channel"`
 	State    string    `json:"state"` // pending, delivered or dead
 	Attempts int       `json:"attempts"`
-	NextAt   time.Time `json:"next_at,omitzero"`  // while it is pending
-	TriedAt  time.Time `json:"tried_at,omitzero"` // the last time
+	NextAt   time.Time `json:"next_at,omitzero"`  // of the next attempt, if the delivery is pending
+	TriedAt  time.Time `json:"tried_at,omitzero"` // of the last attempt
 	Outcome  string    `json:"outcome,omitempty"` // of the last attempt, in words
 }
 
-// EventPage is a page of events; Next is the next page's Before, "" at the end.
+// EventPage is a page of events. Next is the next page's Before, "" on the last
+// page.
 type EventPage struct {
 	Events []Event `json:"events"`
 	Next   string  `json:"next,omitempty"`
 }
 
-// EventRef names an event.
+// EventRef identifies an event.
 type EventRef struct {
 	Event string `json:"event"`
 }
 
-// ReplayRequest names what to deliver again: one event, or all dead letters.
-// Exactly one of Event and Dead is set.
+// ReplayRequest selects the deliveries to repeat: those of one event, or all
+// dead ones. Exactly one of Event and Dead must be set.
 type ReplayRequest struct {
 	Event   string `json:"event,omitempty"`
 	Dead    bool   `json:"dead,omitempty"`
-	Channel string `json:"channel,omitempty"` // "": all
+	Channel string `json:"channel,omitempty"` // "": all channels
 }
 
-// ReplayAnswer counts the deliveries that are due again.
-type ReplayAnswer struct {
+// ReplayResponse has the number of deliveries that are pending again.
+type ReplayResponse struct {
 	Due int `json:"due"`
 }
 
-// TestEventRequest names the webhook to try.
+// TestEventRequest names the webhook to test.
 type TestEventRequest struct {
 	Channel string `json:"channel"`
 }
 
-// TestEventAnswer says how the receiver took it.
-type TestEventAnswer struct {
+// TestEventResponse describes the response of the receiver.
+type TestEventResponse struct {
 	Outcome string `json:"outcome"`
 }
 
@@ -82,14 +83,14 @@ func (c *Client) Event(ctx context.Context, r EventRef) (Event, error) {
 	return call[Event](ctx, c, "events/show", r)
 }
 
-// ReplayEvents delivers again, under the old ids. It does not wait for the
-// receivers.
-func (c *Client) ReplayEvents(ctx context.Context, r ReplayRequest) (ReplayAnswer, error) {
-	return call[ReplayAnswer](ctx, c, "events/replay", r)
+// ReplayEvents repeats deliveries with the ids of the events. It does not wait
+// for the receivers.
+func (c *Client) ReplayEvents(ctx context.Context, r ReplayRequest) (ReplayResponse, error) {
+	return call[ReplayResponse](ctx, c, "events/replay", r)
 }
 
 // TestEvent sends a signed event of kind webhook.test and waits for the
-// receiver. A refusal is an error that says what it answered.
-func (c *Client) TestEvent(ctx context.Context, r TestEventRequest) (TestEventAnswer, error) {
-	return call[TestEventAnswer](ctx, c, "events/test", r)
+// receiver. If the receiver rejects it, the error has its response.
+func (c *Client) TestEvent(ctx context.Context, r TestEventRequest) (TestEventResponse, error) {
+	return call[TestEventResponse](ctx, c, "events/test", r)
 }

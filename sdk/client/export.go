@@ -10,32 +10,33 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ExportStatus is how far the export of usage is, for all nodes together.
+// ExportStatus is the progress of the export of usage, of all nodes together.
 type ExportStatus struct {
 	On          bool      `json:"on"`
-	Through     time.Time `json:"through"`      // all hours before it are delivered as they are now
-	Waiting     int64     `json:"waiting"`      // events and rows yet to be delivered
-	Delivered   int64     `json:"delivered"`    // events ever
+	Through     time.Time `json:"through"`      // all usage before it is delivered
+	Waiting     int64     `json:"waiting"`      // events and rows that are not delivered yet
+	Delivered   int64     `json:"delivered"`    // events delivered so far
 	DeliveredAt time.Time `json:"delivered_at"` // zero: never
 	FailedAt    time.Time `json:"failed_at"`    // zero: never
-	Failure     string    `json:"failure"`      // why the last events were not delivered; "" when they were
+	Failure     string    `json:"failure"`      // cause of the last failed delivery; "" if the last delivery succeeded
 }
 
-// UsageTableRequest asks for the usage of whole hours, From to before To.
+// UsageTableRequest selects the usage of whole hours, from From, inclusive, to
+// To, exclusive.
 type UsageTableRequest struct {
-	Account toksta.AccountID `json:"account,omitempty"` // "": all
+	Account toksta.AccountID `json:"account,omitempty"` // "": all accounts
 	From    time.Time        `json:"from"`
 	To      time.Time        `json:"to"`
-	Daily   bool             `json:"daily,omitempty"` // by day; else by hour
+	Daily   bool             `json:"daily,omitempty"` // one row for each day, not for each hour
 }
 
-// ExportStatus returns how far the export of usage is.
+// ExportStatus returns the progress of the export of usage.
 func (c *Client) ExportStatus(ctx context.Context) (ExportStatus, error) {
 	return call[ExportStatus](ctx, c, "export/status", struct{}{})
 }
 
-// UsageTable writes usage to w as CSV with a header, as it comes. After an error
-// what was written is a part.
+// UsageTable writes usage to w as CSV with a header, while it arrives. After an
+// error, w may have received a part of the table.
 func (c *Client) UsageTable(ctx context.Context, r UsageTableRequest, w io.Writer) error {
 	resp, err := c.post(ctx, "usage/table", r)
 	if err != nil {
@@ -43,9 +44,9 @@ func (c *Client) UsageTable(ctx context.Context, r UsageTableRequest, w io.Write
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		data, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 		if err != nil {
-			return fmt.Errorf("read the answer of usage/table: %w", err)
+			return fmt.Errorf("read the response of usage/table: %w", err)
 		}
 		return decode(data, resp.StatusCode, nil)
 	}

@@ -7,34 +7,35 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// MaxImport is the most rows of one ImportRequest.
+// MaxImport is the largest number of rows in an ImportRequest.
 const MaxImport = 10_000
 
-// ImportRow is a key that another system made, by the digest of its secret.
+// ImportRow is a key that another system created, identified by the digest of
+// its secret.
 type ImportRow struct {
 	Digest    string           `json:"digest"` // SHA-256 in hex
 	Account   toksta.AccountID `json:"account"`
-	Name      string           `json:"name,omitempty"` // "": Imported key
+	Name      string           `json:"name,omitempty"` // "": "Imported key"
 	Scopes    []toksta.Family  `json:"scopes,omitempty"`
-	Start     string           `json:"start,omitempty"` // visible characters behind the prefix
+	Start     string           `json:"start,omitempty"` // visible characters after the prefix
 	End       string           `json:"end,omitempty"`
 	CreatedAt *time.Time       `json:"created_at,omitempty"` // nil: now
 	ExpiresAt *time.Time       `json:"expires_at,omitempty"` // nil: never
 }
 
-// ImportRequest imports a batch in one change. Repeating it is harmless: keys
-// that exist are left as they are.
+// ImportRequest imports a batch of keys in one change. It leaves existing keys
+// unchanged, so it can be repeated.
 type ImportRequest struct {
 	Rows   []ImportRow `json:"rows"`
 	DryRun bool        `json:"dry_run,omitempty"`
 	Token  string      `json:"token,omitempty"`
 }
 
-// ImportAnswer says what became of a batch. Rejected rows do not keep the
-// others out.
-type ImportAnswer struct {
+// ImportResponse is the result of a batch. A rejected row does not affect the
+// other rows.
+type ImportResponse struct {
 	Imported int        `json:"imported"`
-	Existing int        `json:"existing"` // digests that were there before, left as they are
+	Existing int        `json:"existing"` // digests that existed before
 	Rejected []Rejected `json:"rejected"`
 	Receipt  Receipt    `json:"receipt"`
 }
@@ -46,6 +47,6 @@ type Rejected struct {
 }
 
 // ImportKeys imports a batch of at most MaxImport rows.
-func (c *Client) ImportKeys(ctx context.Context, r ImportRequest) (ImportAnswer, error) {
-	return call[ImportAnswer](ctx, c, "keys/import", r)
+func (c *Client) ImportKeys(ctx context.Context, r ImportRequest) (ImportResponse, error) {
+	return call[ImportResponse](ctx, c, "keys/import", r)
 }

@@ -8,25 +8,26 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Key is an API key as an operator sees it. Its secret is nowhere.
+// Key is an API key as an operator sees it, without its secret.
 type Key struct {
 	ID          toksta.KeyID     `json:"id"`
 	AccountID   toksta.AccountID `json:"account_id"`
 	Name        string           `json:"name"`
 	State       toksta.KeyState  `json:"state"`
 	Preview     string           `json:"preview"` // "tk_live_a1b2…9f0e"
-	Scopes      []toksta.Family  `json:"scopes"`  // empty: all of the plan
+	Scopes      []toksta.Family  `json:"scopes"`  // empty: all families of the plan
 	Networks    []netip.Prefix   `json:"networks"`
 	PerMinute   int              `json:"per_minute"`
 	CreatedAt   time.Time        `json:"created_at"`
 	CreatedBy   string           `json:"created_by"`
-	CreatedByID toksta.MemberID  `json:"created_by_id,omitempty"` // "": no member did
+	CreatedByID toksta.MemberID  `json:"created_by_id,omitempty"` // "": no member
 	ExpiresAt   time.Time        `json:"expires_at,omitzero"`
 	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
 	Generations []Generation     `json:"generations"`
 }
 
-// Generation is one secret of a key, oldest first.
+// Generation is one secret of a key. Generations are in order, the oldest
+// first.
 type Generation struct {
 	Number    int       `json:"number"`
 	Preview   string    `json:"preview"`
@@ -34,59 +35,60 @@ type Generation struct {
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 }
 
-// CreateKeyRequest asks for a new key. Token, when set, makes a repeat of the
-// request harmless.
+// CreateKeyRequest describes a new key. If Token is set, a repeated request
+// does not create another key.
 type CreateKeyRequest struct {
 	Account   toksta.AccountID `json:"account"`
 	Name      string           `json:"name"`
-	Scopes    []toksta.Family  `json:"scopes,omitempty"`     // empty: every family of the plan
-	Networks  []netip.Prefix   `json:"networks,omitempty"`   // empty: from anywhere
-	PerMinute int              `json:"per_minute,omitempty"` // 0: the account's limit alone
+	Scopes    []toksta.Family  `json:"scopes,omitempty"`     // empty: all families of the plan
+	Networks  []netip.Prefix   `json:"networks,omitempty"`   // empty: any address
+	PerMinute int              `json:"per_minute,omitempty"` // 0: only the limit of the account
 	ExpiresAt *time.Time       `json:"expires_at,omitempty"` // nil: never
 	Token     string           `json:"token,omitempty"`
 }
 
-// SecretAnswer holds a new secret, shown this once.
-type SecretAnswer struct {
+// SecretResponse has a new secret, which is shown only once.
+type SecretResponse struct {
 	Key     Key     `json:"key"`
 	Secret  string  `json:"secret"`
 	Receipt Receipt `json:"receipt"`
 }
 
-// KeyAnswer is a changed key.
-type KeyAnswer struct {
+// KeyResponse is a key after a change.
+type KeyResponse struct {
 	Key     Key     `json:"key"`
 	Receipt Receipt `json:"receipt"`
 }
 
-// KeyRef names a key. Account, when set, must own it.
+// KeyRef identifies a key. If Account is set, the key must belong to it.
 type KeyRef struct {
 	Account toksta.AccountID `json:"account,omitempty"`
 	Key     toksta.KeyID     `json:"key"`
 }
 
-// ListKeysRequest asks for a page in id order.
+// ListKeysRequest selects a page of keys in the order of ids.
 type ListKeysRequest struct {
-	Account toksta.AccountID `json:"account,omitempty"` // "": of all accounts
-	Revoked bool             `json:"revoked,omitempty"` // revoked ones too
+	Account toksta.AccountID `json:"account,omitempty"` // "": all accounts
+	Revoked bool             `json:"revoked,omitempty"` // include revoked keys
 	After   toksta.KeyID     `json:"after,omitempty"`
 	Limit   int              `json:"limit,omitempty"`
 }
 
-// KeyPage is a page of keys; Next is empty on the last one.
+// KeyPage is a page of keys. Next is the next page's After, "" on the last
+// page.
 type KeyPage struct {
 	Keys []Key        `json:"keys"`
 	Next toksta.KeyID `json:"next,omitempty"`
 }
 
-// RenameKeyRequest gives a key another name.
+// RenameKeyRequest sets the name of a key.
 type RenameKeyRequest struct {
 	KeyRef
 	Name string `json:"name"`
 }
 
-// SetLimitsRequest changes what narrows a key. A field left out (nil) stays as
-// it is, an empty list or 0 lifts that limit.
+// SetLimitsRequest changes the limits of a key. A nil field leaves its limit
+// unchanged; an empty list or 0 removes the limit.
 type SetLimitsRequest struct {
 	KeyRef
 	Scopes    *[]toksta.Family `json:"scopes,omitempty"`
@@ -94,40 +96,41 @@ type SetLimitsRequest struct {
 	PerMinute *int             `json:"per_minute,omitempty"`
 }
 
-// RotateKeyRequest asks for a new secret; the old one dies at that moment.
-// Generation, when set, is the number of the secret to replace: if another one
-// is current, nothing is rotated. Token makes a repeat of the request harmless.
+// RotateKeyRequest replaces the secret of a key; the old secret is revoked. If
+// Generation is set, it must be the number of the current secret, otherwise
+// nothing is rotated. If Token is set, a repeated request does not rotate
+// again.
 type RotateKeyRequest struct {
 	KeyRef
 	Generation int    `json:"generation,omitempty"`
 	Token      string `json:"token,omitempty"`
 }
 
-// RevokeManyRequest revokes the live keys that meet every condition stated;
-// one at least must be. An account, member, key or digest that does not exist
-// is an error, and so are conditions that no key meets: nothing is revoked
-// then. SkipUnknown passes over keys and digests that do not exist.
+// RevokeManyRequest selects live keys that meet all conditions; at least one
+// condition must be set. If an account, member, key or digest does not exist,
+// or if no key meets the conditions, the call returns an error and revokes
+// nothing. SkipUnknown ignores keys and digests that do not exist.
 type RevokeManyRequest struct {
 	Account       toksta.AccountID `json:"account,omitempty"`
-	CreatedBy     string           `json:"created_by,omitempty"` // a member's id, or "operator"
+	CreatedBy     string           `json:"created_by,omitempty"` // id of a member, or "operator"
 	CreatedBefore *time.Time       `json:"created_before,omitempty"`
 	Keys          []toksta.KeyID   `json:"keys,omitempty"`
-	Digests       []string         `json:"digests,omitempty"` // SHA-256 in hex of secrets in force
+	Digests       []string         `json:"digests,omitempty"` // SHA-256 in hex of current secrets
 	SkipUnknown   bool             `json:"skip_unknown,omitempty"`
 	DryRun        bool             `json:"dry_run,omitempty"`
 }
 
-// KeysAnswer is what was changed together. Unknown counts the keys and digests
-// that do not exist and were passed over.
-type KeysAnswer struct {
+// KeysResponse has the keys that were changed together. Unknown is the number
+// of keys and digests that do not exist and were ignored.
+type KeysResponse struct {
 	Keys    []Key   `json:"keys"`
 	Unknown int     `json:"unknown,omitempty"`
 	Receipt Receipt `json:"receipt"`
 }
 
-// CreateKey makes a key.
-func (c *Client) CreateKey(ctx context.Context, r CreateKeyRequest) (SecretAnswer, error) {
-	return call[SecretAnswer](ctx, c, "keys/create", r)
+// CreateKey creates a key. Only this response has its secret.
+func (c *Client) CreateKey(ctx context.Context, r CreateKeyRequest) (SecretResponse, error) {
+	return call[SecretResponse](ctx, c, "keys/create", r)
 }
 
 // ListKeys returns a page of keys.
@@ -140,27 +143,28 @@ func (c *Client) Key(ctx context.Context, r KeyRef) (Key, error) {
 	return call[Key](ctx, c, "keys/show", r)
 }
 
-// RenameKey changes a key's name.
-func (c *Client) RenameKey(ctx context.Context, r RenameKeyRequest) (KeyAnswer, error) {
-	return call[KeyAnswer](ctx, c, "keys/rename", r)
+// RenameKey sets the name of a key.
+func (c *Client) RenameKey(ctx context.Context, r RenameKeyRequest) (KeyResponse, error) {
+	return call[KeyResponse](ctx, c, "keys/rename", r)
 }
 
-// SetKeyLimits changes a key's scopes, networks or rate limit.
-func (c *Client) SetKeyLimits(ctx context.Context, r SetLimitsRequest) (KeyAnswer, error) {
-	return call[KeyAnswer](ctx, c, "keys/set-limits", r)
+// SetKeyLimits changes the scopes, the networks or the rate limit of a key.
+func (c *Client) SetKeyLimits(ctx context.Context, r SetLimitsRequest) (KeyResponse, error) {
+	return call[KeyResponse](ctx, c, "keys/set-limits", r)
 }
 
-// RotateKey replaces a key's secret.
-func (c *Client) RotateKey(ctx context.Context, r RotateKeyRequest) (SecretAnswer, error) {
-	return call[SecretAnswer](ctx, c, "keys/rotate", r)
+// RotateKey replaces the secret of a key. Only this response has the new
+// secret.
+func (c *Client) RotateKey(ctx context.Context, r RotateKeyRequest) (SecretResponse, error) {
+	return call[SecretResponse](ctx, c, "keys/rotate", r)
 }
 
-// RevokeKey ends a key for good. Revoking a revoked key changes nothing.
-func (c *Client) RevokeKey(ctx context.Context, r KeyRef) (KeyAnswer, error) {
-	return call[KeyAnswer](ctx, c, "keys/revoke", r)
+// RevokeKey revokes a key permanently. Revoking a revoked key changes nothing.
+func (c *Client) RevokeKey(ctx context.Context, r KeyRef) (KeyResponse, error) {
+	return call[KeyResponse](ctx, c, "keys/revoke", r)
 }
 
-// RevokeKeys ends all selected keys as one change.
-func (c *Client) RevokeKeys(ctx context.Context, r RevokeManyRequest) (KeysAnswer, error) {
-	return call[KeysAnswer](ctx, c, "keys/revoke-many", r)
+// RevokeKeys revokes all selected keys in one change.
+func (c *Client) RevokeKeys(ctx context.Context, r RevokeManyRequest) (KeysResponse, error) {
+	return call[KeysResponse](ctx, c, "keys/revoke-many", r)
 }

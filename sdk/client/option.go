@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Option changes a client that [New] returns.
+// Option configures the client that [New] returns.
 type Option func(*Client)
 
-// WithTransport sends requests through t, which must reach the server by itself:
-// it replaces the connection to a Unix socket as well.
+// WithTransport sends requests through t, which must connect to the server by
+// itself: it also replaces the connection to a Unix socket.
 func WithTransport(t http.RoundTripper) Option {
 	return func(c *Client) { c.http.Transport = t }
 }
 
-// WithTLS uses config for https addresses, for example with a client certificate.
-// It replaces the transport of an earlier option.
+// WithTLS uses config for https addresses, for example with a client
+// certificate. It replaces the transport of an earlier option.
 func WithTLS(config *tls.Config) Option {
 	return func(c *Client) {
 		c.http.Transport = &http.Transport{
@@ -25,14 +25,15 @@ func WithTLS(config *tls.Config) Option {
 	}
 }
 
-// WithHeader sends the field with every request, for example the credential that
-// a proxy in front asks for. The fields of the client itself cannot be replaced.
+// WithHeader sends a header field with every request, for example the
+// credential that a proxy requires. It cannot replace the fields of the client
+// itself.
 func WithHeader(name, value string) Option {
 	return func(c *Client) { c.header.Set(name, value) }
 }
 
-// WithTimeout ends a call that has had no response for d. If it was a change, the
-// change may have been made.
+// WithTimeout ends a call that has had no response for d. If the call was a
+// change, the change may have been made.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) { c.Wait.Limit = d }
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The credential of a proxy in front reaches it with every request, over TLS that
-// the caller configured, and cannot replace the operator's name.
+// Guarantee: a header field of the caller is sent with every request, over TLS
+// as configured, and cannot replace the name of the operator.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	var got http.Header
@@ -40,7 +40,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// A server that does not respond holds the caller no longer than it asked for.
+// Guarantee: a server that does not respond delays the caller no longer than
+// the timeout.
 func TestWithTimeout(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})

@@ -6,24 +6,24 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Receipt says what was changed and how it was enforced: from now on no node
-// admits a call on the state before it.
+// Receipt describes a change that is enforced: no node admits a later call on
+// the state before it.
 type Receipt struct {
 	Sequence     int64             `json:"sequence"`
 	At           time.Time         `json:"at"`
 	Kind         toksta.ChangeKind `json:"kind"`
 	Confirmed    []Confirmation    `json:"confirmed"`
-	Fenced       []string          `json:"fenced"` // nodes that did not answer and were waited out
+	Fenced       []string          `json:"fenced"` // nodes that did not respond and whose lease has expired
 	Milliseconds float64           `json:"milliseconds"`
 }
 
-// Confirmation says how long after the commit a node had the change.
+// Confirmation is the time from the commit until a node had applied the change.
 type Confirmation struct {
 	Node         string  `json:"node"`
 	Milliseconds float64 `json:"milliseconds"`
 }
 
-// NewReceipt puts a receipt in the form of the wire.
+// NewReceipt converts a receipt to the form of the API.
 func NewReceipt(r toksta.Receipt) Receipt {
 	out := Receipt{
 		Sequence: r.Change.Seq, At: r.Change.At, Kind: r.Change.Kind,

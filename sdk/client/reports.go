@@ -7,11 +7,11 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// AuditRequest asks for changes, newest first.
+// AuditRequest selects changes, newest first.
 type AuditRequest struct {
 	Account toksta.AccountID `json:"account,omitempty"`
 	Key     toksta.KeyID     `json:"key,omitempty"`
-	Before  int64            `json:"before,omitempty"` // sequence numbers below this
+	Before  int64            `json:"before,omitempty"` // changes with a lower sequence number
 	Limit   int              `json:"limit,omitempty"`
 }
 
@@ -27,7 +27,7 @@ type Change struct {
 	Detail    map[string]string `json:"detail,omitempty"`
 }
 
-// Actor is who made a change and from where.
+// Actor is the author of a change.
 type Actor struct {
 	Kind    toksta.ActorKind `json:"kind"`
 	ID      string           `json:"id,omitempty"`
@@ -36,25 +36,26 @@ type Actor struct {
 	Agent   string           `json:"agent,omitempty"`
 }
 
-// AuditPage is a page of changes; Next is the next page's Before, 0 at the end.
+// AuditPage is a page of changes. Next is the next page's Before, 0 on the last
+// page.
 type AuditPage struct {
 	Changes []Change `json:"changes"`
 	Next    int64    `json:"next,omitempty"`
 }
 
-// Node is a process that changes wait for.
+// Node is a process that admits calls.
 type Node struct {
 	Name    string    `json:"name"`
 	Epoch   string    `json:"epoch"`
 	Version string    `json:"version"`
-	Applied int64     `json:"applied"` // sequence number
-	Keys    int64     `json:"keys"`    // secrets in its index
+	Applied int64     `json:"applied"` // sequence number of the last applied change
+	Keys    int64     `json:"keys"`    // secrets in the index of the node
 	Lease   string    `json:"lease"`
 	SeenAt  time.Time `json:"seen_at"`
-	Stale   bool      `json:"stale"` // has not renewed for a lease: cut off, paused or dead
+	Stale   bool      `json:"stale"` // the node has not renewed its lease in time: it is disconnected, paused or stopped
 }
 
-// NodeList is the cluster.
+// NodeList has all nodes.
 type NodeList struct {
 	Nodes []Node `json:"nodes"`
 }
@@ -66,7 +67,7 @@ const (
 	LevelFail = "fail"
 )
 
-// Check is one finding of the server about itself.
+// Check is the result of one check of the server.
 type Check struct {
 	Name   string `json:"name"`
 	Level  string `json:"level"`
@@ -74,11 +75,11 @@ type Check struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-// Health is what the server finds about itself.
+// Health is the result of all checks of the server.
 type Health struct {
 	Version string    `json:"version"`
 	Now     time.Time `json:"now"`  // the server's wall clock
-	Data    string    `json:"data"` // where it keeps its state on its machine
+	Data    string    `json:"data"` // data directory of the server
 	Checks  []Check   `json:"checks"`
 }
 
@@ -87,12 +88,12 @@ func (c *Client) Audit(ctx context.Context, r AuditRequest) (AuditPage, error) {
 	return call[AuditPage](ctx, c, "audit", r)
 }
 
-// Nodes lists the processes that changes wait for.
+// Nodes returns the processes that admit calls.
 func (c *Client) Nodes(ctx context.Context) (NodeList, error) {
 	return call[NodeList](ctx, c, "nodes", struct{}{})
 }
 
-// Health asks the server to examine itself.
+// Health runs the checks of the server and returns their results.
 func (c *Client) Health(ctx context.Context) (Health, error) {
 	return call[Health](ctx, c, "health", struct{}{})
 }

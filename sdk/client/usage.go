@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// UsageRequest asks for an account's month, "2026-01"; "" is the current one.
+// UsageRequest selects a month of an account, such as "2026-01". An empty month
+// stands for the current one.
 type UsageRequest struct {
 	AccountRef
 	Month string `json:"month,omitempty"`
 }
 
-// UsageByRequest asks for usage from one side: "key", "family", "operation",
-// "hour", "day" or "reason". It is about a month, as in UsageRequest, or about
-// the whole hours [From, To); without To up to now.
+// UsageByRequest selects usage grouped by "key", "family", "operation", "hour",
+// "day" or "reason". The period is a month as in UsageRequest, or whole hours
+// from From, inclusive, to To, exclusive; a nil To stands for now.
 type UsageByRequest struct {
 	AccountRef
 	By    string     `json:"by"`
@@ -23,7 +24,7 @@ type UsageByRequest struct {
 	To    *time.Time `json:"to,omitempty"`
 }
 
-// UsageTable is usage from one side. The rows add up to Total.
+// UsageTable is grouped usage. Total is the sum of the rows.
 type UsageTable struct {
 	By    string     `json:"by"`
 	From  time.Time  `json:"from"`
@@ -32,28 +33,28 @@ type UsageTable struct {
 	Total UsageSum   `json:"total"`
 }
 
-// UsageRow is what one key, family and so on came to.
+// UsageRow is the usage of one group.
 type UsageRow struct {
-	Of   string `json:"of"`             // a key's id, a word, a day, or when an hour begins
+	Of   string `json:"of"`             // id of a key, a name, a day, or the start of an hour
 	Name string `json:"name,omitempty"` // of a key
 	UsageSum
 }
 
-// UsageSum is what some calls came to.
+// UsageSum is the sum of some calls.
 type UsageSum struct {
-	Calls   int64       `json:"calls"` // admitted ones
+	Calls   int64       `json:"calls"` // admitted calls
 	Refused int64       `json:"refused"`
 	Credits int64       `json:"credits_charged"`
 	Overage json.Number `json:"overage_usd"`
 }
 
-// Usage returns the document that the account's own GET /v1/account/usage
-// answers with.
+// Usage returns the same document as GET /v1/account/usage.
 func (c *Client) Usage(ctx context.Context, r UsageRequest) (json.RawMessage, error) {
 	return call[json.RawMessage](ctx, c, "usage", r)
 }
 
-// UsageBy breaks an account's usage down. Its numbers are those of Usage.
+// UsageBy returns the usage of an account in groups. Its numbers are consistent
+// with Usage.
 func (c *Client) UsageBy(ctx context.Context, r UsageByRequest) (UsageTable, error) {
 	return call[UsageTable](ctx, c, "usage/by", r)
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Wait says how long a call waits for the first byte of its response.
+// Wait bounds the time until the first byte of a response.
 type Wait struct {
-	Limit time.Duration // 0: as long as its context
-	// Notice, when set, is called once for a call that has waited for After.
+	Limit time.Duration // 0: only the context of the call
+	// Notice, if set, is called once for each call that has waited for After.
 	Notice func(endpoint string)
 	After  time.Duration
 }
 
-// bounded sends a request and gives up after the limit. The response's body ends
-// with ctx alone.
+// bounded sends a request and cancels it after the limit. The body of the
+// response is bounded only by ctx.
 func (w Wait) bounded(ctx context.Context, endpoint string, send func(context.Context) (*http.Response, error)) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if w.Limit > 0 {
@@ -42,16 +42,16 @@ func (w Wait) bounded(ctx context.Context, endpoint string, send func(context.Co
 	return resp, nil
 }
 
-// noResponse is the error of a call that was given up.
+// noResponse returns the error of a call that was canceled after the limit.
 func noResponse(endpoint string, limit time.Duration) error {
 	return &toksta.Error{
 		Code:    toksta.CodeUnavailable,
-		Message: fmt.Sprintf("The server did not respond to %s within %v. If this was a change, it is not known whether it was made.", endpoint, limit),
-		Hint:    "toksta audit shows whether a change was made; toksta doctor examines the server",
+		Message: fmt.Sprintf("The server did not respond to %s within %v. If this was a change, it may have been made.", endpoint, limit),
+		Hint:    "toksta audit shows whether the change was made; toksta doctor checks the server",
 	}
 }
 
-// canceling releases a call's context with the body.
+// canceling is a body whose Close also cancels the context of the call.
 type canceling struct {
 	io.ReadCloser
 	cancel context.CancelCauseFunc

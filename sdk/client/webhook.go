@@ -13,20 +13,21 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// WebhookTolerance is how far the time of a webhook may be from the receiver's
-// clock, either way. An older one may be somebody's recording.
+// WebhookTolerance is the largest difference between the time of a webhook and
+// the clock of the receiver, in either direction. An older webhook may be a
+// replay.
 const WebhookTolerance = 5 * time.Minute
 
-// ErrWebhook means that a request is no webhook of the sender who shares the
-// secret, or too old a one: answer it with 401.
-var ErrWebhook = errors.New("client: not a webhook that can be trusted")
+// ErrWebhook means that a request is not a webhook from a sender with the
+// secret, or that it is too old. Respond with 401.
+var ErrWebhook = errors.New("client: the webhook cannot be verified")
 
-// Webhook is one that was verified.
+// Webhook is a verified webhook.
 type Webhook struct {
-	ID   string           `json:"-"` // the event's: the same at every attempt, so do its work once
+	ID   string           `json:"-"` // id of the event, the same for every attempt: process an id only once
 	Kind toksta.EventKind `json:"type"`
-	At   time.Time        `json:"timestamp"` // when it happened
-	Data json.RawMessage  `json:"data"`      // CreditsData or RateLimitData, as Kind has it
+	At   time.Time        `json:"timestamp"` // of the event
+	Data json.RawMessage  `json:"data"`      // CreditsData or RateLimitData, depending on Kind
 }
 
 // CreditsData is the data of EventCreditsLow and EventCreditsExhausted.
@@ -34,33 +35,34 @@ type CreditsData struct {
 	AccountID    toksta.AccountID `json:"account_id"`
 	Plan         toksta.PlanID    `json:"plan"`
 	Remaining    int64            `json:"remaining"`
-	Mark         int64            `json:"mark"` // at or below which credits are low
+	Mark         int64            `json:"mark"` // credits are low at or below this number
 	Included     int64            `json:"included"`
 	IncludedUsed int64            `json:"included_used"`
-	Purchased    int64            `json:"purchased"` // left
+	Purchased    int64            `json:"purchased"` // purchased credits that are left
 	ResetsAt     time.Time        `json:"resets_at"` // end of the billing cycle
-	Beyond       string           `json:"beyond"`    // what happens to calls without credits: refused or overage
+	Beyond       string           `json:"beyond"`    // treatment of calls without credits: refused or overage
 }
 
 // RateLimitData is the data of EventRateLimitHit.
 type RateLimitData struct {
 	AccountID toksta.AccountID `json:"account_id"`
 	Plan      toksta.PlanID    `json:"plan"`
-	Refused   int64            `json:"refused"` // calls of the hour so far
+	Refused   int64            `json:"refused"` // rejected calls of the hour so far
 	Since     time.Time        `json:"since"`   // start of the hour
 	PerMinute int              `json:"limit_per_minute"`
 }
 
-// VerifyWebhook checks header and body, exactly as they arrived, against the
-// secrets ("whsec_…") that the sender may sign with, and returns what they say.
-// Any failure is ErrWebhook, but for a secret that is none.
+// VerifyWebhook verifies a webhook and returns its content. The header and the
+// body must be exactly as received. The secrets ("whsec_…") are those with
+// which the sender may sign. The error wraps ErrWebhook if the signature or the
+// timestamp is invalid. A malformed secret is reported as a different error.
 func VerifyWebhook(header http.Header, body []byte, now time.Time, secrets ...string) (Webhook, error) {
-	id, at, err := stated(header)
+	id, at, err := parseHeader(header)
 	if err != nil {
 		return Webhook{}, err
 	}
 	if off := now.Sub(at); off > WebhookTolerance || off < -WebhookTolerance {
-		return Webhook{}, fmt.Errorf("%w: its time is %v away", ErrWebhook, off.Abs().Round(time.Second))
+		return Webhook{}, fmt.Errorf("%w: the timestamp differs from the clock by %v", ErrWebhook, off.Abs().Round(time.Second))
 	}
 	signed := false
 	for _, text := range secrets {
@@ -74,7 +76,7 @@ func VerifyWebhook(header http.Header, body []byte, now time.Time, secrets ...st
 		}
 	}
 	if !signed {
-		return Webhook{}, fmt.Errorf("%w: no signature is by a secret given", ErrWebhook)
+		return Webhook{}, fmt.Errorf("%w: no signature matches a secret", ErrWebhook)
 	}
 	w := Webhook{ID: id}
 	if err := json.Unmarshal(body, &w); err != nil {
@@ -83,13 +85,14 @@ func VerifyWebhook(header http.Header, body []byte, now time.Time, secrets ...st
 	return w, nil
 }
 
-// stated reads what the header claims. An id with a dot could be read as
-// another id with another time.
-func stated(header http.Header) (id string, at time.Time, err error) {
+// parseHeader returns the id and the timestamp of a webhook. It rejects an id
+// with a dot, because the signed text could then be parsed as another id and
+// timestamp.
+func parseHeader(header http.Header) (id string, at time.Time, err error) {
 	id, text := header.Get(toksta.HeaderWebhookID), header.Get(toksta.HeaderWebhookTimestamp)
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if id == "" || strings.Contains(id, ".") || err != nil || strconv.FormatInt(seconds, 10) != text {
-		return "", time.Time{}, fmt.Errorf("%w: its id or time is missing or malformed", ErrWebhook)
+		return "", time.Time{}, fmt.Errorf("%w: the id or the timestamp is missing or malformed", ErrWebhook)
 	}
 	return id, time.Unix(seconds, 0), nil
 }

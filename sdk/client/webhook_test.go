@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The test vector that Standard Webhooks' own libraries share.
+// The test vector that all libraries of Standard Webhooks share.
 const (
 	vectorSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	vectorBody   = `{"test": 2432232314}`
@@ -34,8 +34,8 @@ func vectorHeader(change map[string]string) http.Header {
 	return out
 }
 
-// Guarantee: a vendor who verifies with this function takes what the sender
-// signed, while either of two secrets is in use, and within five minutes.
+// Guarantee: the function accepts every webhook that the sender signed, with
+// either of two secrets, within five minutes.
 func TestVerifyWebhook(t *testing.T) {
 	t.Parallel()
 	good := vectorHeader(nil).Get("Webhook-Signature")
@@ -57,9 +57,9 @@ func TestVerifyWebhook(t *testing.T) {
 	}
 }
 
-// Guarantee: nobody without the secret, and nobody with a recording, makes a
-// vendor act; and the refusal says nothing of the secret.
-func TestVerifyWebhookRefuses(t *testing.T) {
+// Guarantee: a request without the secret, or a replayed webhook, is rejected,
+// and the error holds no part of the secret.
+func TestVerifyWebhookRejects(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		change map[string]string

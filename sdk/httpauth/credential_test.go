@@ -11,11 +11,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// grammar is RFC 6750's credentials, read aloud, with OWS around them.
+// grammar is the syntax of credentials in RFC 6750, with optional white space
+// around them.
 var grammar = regexp.MustCompile(`^[ \t]*(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*$`)
 
-// The one parser of secrets accepts exactly the grammar, for any bytes: what
-// it adds beyond that, another server in the chain would read differently.
+// Guarantee: the parser accepts exactly the grammar, for any bytes. Another
+// server in the chain would parse any addition differently.
 func FuzzCredential(f *testing.F) {
 	for _, s := range []string{"Bearer tk_live_0a", "bearer  a==", "Bearer\ta", "Bearer a, Bearer b", "Bearer a\u00a0", " Bearer a \t", "Bearer", "Bearer =", ""} {
 		f.Add(s, "", 1)
@@ -51,7 +52,8 @@ func diffError(err error, reason toksta.Reason) string {
 	return ""
 }
 
-// An error made from a credential is logged and answered: it holds none of it.
+// Guarantee: the error holds no part of the credential, because it is logged
+// and sent in a response.
 func TestCredentialErrorHoldsNothing(t *testing.T) {
 	t.Parallel()
 	_, err := Credential([]string{"Bearer tk_live_hush hush"})
@@ -60,7 +62,7 @@ func TestCredentialErrorHoldsNothing(t *testing.T) {
 	}
 }
 
-// The parser is on every request's path.
+// The parser runs for every request.
 func BenchmarkCredential(b *testing.B) {
 	fields := []string{"Bearer tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"}
 	b.ReportAllocs()
@@ -69,7 +71,8 @@ func BenchmarkCredential(b *testing.B) {
 	}
 }
 
-// A flood of bad keys makes no garbage in the parser.
+// Guarantee: the parser does not allocate, so a flood of invalid keys creates
+// no garbage.
 func TestCredentialAllocatesNothing(t *testing.T) {
 	fields := []string{"Bearer tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"}
 	if n := testing.AllocsPerRun(1000, func() { _, _ = Credential(fields) }); n != 0 {

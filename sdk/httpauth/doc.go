@@ -1,7 +1,8 @@
 // Package httpauth is the HTTP side of a decision: it parses the Authorization
-// field, words a rejection, and writes the envelope of every JSON response.
+// field, converts a rejection into an error, and writes the envelope of JSON
+// responses.
 //
-// The secret's plaintext ends in [Credential]: nothing behind it sees the secret,
-// and no response, log line or error repeats it. The package decides nothing. It
-// imports the standard library and the root package only.
+// The plaintext of a secret ends in [Credential]: no later stage sees it, and no
+// response, log line or error repeats it. The package makes no decisions. It
+// imports only the standard library and package toksta.
 package httpauth

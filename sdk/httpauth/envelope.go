@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Status returns the HTTP status of a code. It is the only table of statuses; an
-// unknown code is an internal error, 500.
+// Status returns the HTTP status of a code. It is the only table of statuses.
+// An unknown code is 500.
 func Status(c toksta.Code) int {
 	switch c {
 	case toksta.CodeBadRequest, toksta.CodeValidation:

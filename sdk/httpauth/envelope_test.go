@@ -22,7 +22,8 @@ func respond(err error, m Meta) *httptest.ResponseRecorder {
 	return w
 }
 
-// Every code has one status: clients, the gateway and the Go middleware agree.
+// Guarantee: each code has one status, the same in the gateway and in a
+// vendor's program.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[toksta.Code]int{
@@ -36,7 +37,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// What is internal stays internal; what is wrapped for the caller arrives.
+// Guarantee: the text of an internal error does not reach the caller, and a
+// wrapped error for the caller does.
 func TestWriteErrorKinds(t *testing.T) {
 	t.Parallel()
 	if w := respond(errors.New("dial 10.0.0.1: hush"), Meta{}); w.Code != 500 || strings.Contains(w.Body.String(), "hush") || !strings.Contains(w.Body.String(), `"Internal error."`) {
@@ -58,7 +60,7 @@ func TestWriteErrorKinds(t *testing.T) {
 	}
 }
 
-// A realm with a quote or a line break in it cannot break out of the challenge.
+// Guarantee: a realm with a quote or a line break cannot end the challenge.
 func TestChallengeQuotes(t *testing.T) {
 	t.Parallel()
 	w := respond(&toksta.Error{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyMissing}, Meta{Realm: "a\"b\r\nc"})
@@ -67,8 +69,8 @@ func TestChallengeQuotes(t *testing.T) {
 	}
 }
 
-// A client that waits as long as it is told does not come too early, nor is it
-// told to wait for nothing.
+// Guarantee: a client that waits for Retry-After does not come too early, and
+// waits at least one second.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for reset, want := range map[int64]string{1030: "30", 1000: "1", 900: "1"} {
@@ -80,8 +82,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Success has the same envelope and ids, and data that cannot be encoded is a
-// failure instead of half an answer.
+// Guarantee: a success has the envelope and the ids; data that cannot be
+// encoded is a complete error response.
 func TestWriteData(t *testing.T) {
 	t.Parallel()
 	m := &Meta{RequestID: "req_1"}
@@ -108,8 +110,8 @@ func TestWriteData(t *testing.T) {
 	}
 }
 
-// A response that passes several stages has each field once, and keeps the
-// exposed fields that the upstream named.
+// Guarantee: a response that passes several stages has each field once, and
+// keeps the exposed fields of the upstream.
 func TestApplyTwice(t *testing.T) {
 	t.Parallel()
 	h := http.Header{headerExpose: {"X-Theirs"}}

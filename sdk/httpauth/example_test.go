@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The digest of a key is what a server stores and compares.
+// A server stores and compares the digest of a key.
 func ExampleCredential() {
 	digest, err := httpauth.Credential([]string{"Bearer tk_live_0a"})
 	fmt.Println(digest, err)
@@ -32,7 +32,7 @@ func ExampleWriteError() {
 	// {"success":false,"error":{"code":"NOT_FOUND","message":"No such creator."},"meta":{"request_id":"req_1","trace_id":"t1"}}
 }
 
-// WriteData is the other half of the envelope.
+// WriteData writes a success in the envelope of the API.
 func ExampleWriteData() {
 	w := httptest.NewRecorder()
 	_ = httpauth.WriteData(w, &httpauth.Meta{RequestID: "req_1"}, http.StatusOK, map[string]int{"calls": 3})

@@ -26,8 +26,8 @@ const (
 // The values of HeaderSource. They tell a rejection by this system from an
 // upstream's own response with the same status.
 const (
-	SourceGateway  = "gateway"  // the envelope of this package
-	SourceUpstream = "upstream" // passed on
+	SourceGateway  = "gateway"  // written by this package
+	SourceUpstream = "upstream" // forwarded from an upstream
 )
 
 // The fields that a script in a browser may read of a response, if the vendor
@@ -40,7 +40,8 @@ const (
 )
 
 // Meta is the part of a response that does not depend on its body: the ids of
-// the request and the result of the decision. It belongs to one goroutine.
+// the request and the result of the decision. It must be used by one goroutine
+// at a time.
 type Meta struct {
 	RequestID  string
 	TraceID    string
@@ -48,13 +49,13 @@ type Meta struct {
 	Now        time.Time
 	Rate       toksta.RateState
 	Structured bool  // also set RateLimit and RateLimit-Policy
-	Billable   bool  // set the cost
+	Billable   bool  // set the cost, even 0
 	Cost       int64 // credits charged
 	Close      bool  // close the connection after the response
 }
 
-// Apply sets the fields of m in the header of a response. Applying twice has the
-// effect of applying once.
+// Apply sets the fields of m in the header of a response. Applying m twice has
+// the same effect as applying it once.
 func (m *Meta) Apply(h http.Header) {
 	// One backing array holds the values of all fields.
 	values := make([]string, 0, 10)

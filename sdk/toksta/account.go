@@ -5,56 +5,56 @@ import (
 	"time"
 )
 
-// Account is a customer: it owns keys, has members, a plan and a billing
-// state, and is what rate limits and credits belong to.
+// Account is a customer of the vendor. It has members, keys, a plan and a
+// billing state; rate limits and credits apply to it as a whole.
 type Account struct {
 	ID           AccountID
 	Name         string
 	Plan         PlanID
 	Status       Status
 	StatusSince  time.Time
-	Cadence      string // "monthly" or "annual", for people: credits reset monthly either way
+	Cadence      string // "monthly" or "annual", only displayed: credits reset every month in both cases
 	CycleAnchor  time.Time
 	Entitlements Entitlements
 	CreatedAt    time.Time
 
-	// Seq is the number of the last change that touched the account.
+	// Seq is the number of the last change of the account.
 	Seq int64
 }
 
-// Entitlements are an account's own exceptions from its plan. Nil and zero
-// mean: as the plan has it.
+// Entitlements are the exceptions of one account from its plan. A nil or zero
+// value means that the plan applies.
 type Entitlements struct {
 	APIAccess        *bool           `json:"api_access_enabled,omitempty"`
-	Families         map[Family]bool `json:"families,omitempty"` // of Plan.Entitled; workspace_endpoints_enabled is Families["workspace"]
+	Families         map[Family]bool `json:"families,omitempty"` // of Plan.Entitled; "workspace_endpoints_enabled" sets the family "workspace"
 	PerMinute        int             `json:"rate_limit_per_minute,omitempty"`
-	OverageCapMicros int64           `json:"overage_cap_micros,omitempty"` // per cycle; 0: no cap
-	PurchasedCredits int64           `json:"purchased_credits,omitempty"`  // ever bought; what is left is usage's to say
+	OverageCapMicros int64           `json:"overage_cap_micros,omitempty"` // largest overage per cycle; 0: no cap
+	PurchasedCredits int64           `json:"purchased_credits,omitempty"`  // all credits ever bought, used ones included
 }
 
-// Member is a person who can sign in for an account.
+// Member is a person who can sign in to an account.
 type Member struct {
 	ID           MemberID
 	AccountID    AccountID
-	Email        string // as typed; unique when folded to lower case
+	Email        string // as typed; unique without regard to case
 	Name         string
-	PasswordHash string `json:"-"` // argon2id PHC string; "" cannot sign in by password
+	PasswordHash string `json:"-"` // argon2id in PHC format; "": cannot sign in with a password
 	CreatedAt    time.Time
-	DisabledAt   time.Time // zero: may sign in
+	DisabledAt   time.Time // zero: can sign in
 }
 
-// Standing is an account's rights, resolved against the catalogue once per
-// change of the account instead of once per request. Immutable.
+// Standing is the rights of an account, computed once after each change of the
+// account and not for each call. It is immutable.
 type Standing struct {
 	Account   Account
 	Plan      Plan
-	Blocked   Reason   // why no key of the account is admitted; "" when they are
-	Families  []Family // reachable with plan and entitlements
+	Blocked   Reason   // reason why no key of the account is admitted; "" if keys are admitted
+	Families  []Family // reached by plan and entitlements
 	PerMinute int
 }
 
-// Standing resolves a. An account whose plan is not in the catalogue is
-// refused as on a free plan: nothing unknown admits.
+// Standing computes the rights of a. An account whose plan is not in the
+// catalog is rejected like one on a free plan.
 func (c *Catalog) Standing(a Account) *Standing {
 	plan, known := c.Plan(a.Plan)
 	if !known {
@@ -67,7 +67,7 @@ func (c *Catalog) Standing(a Account) *Standing {
 	if s.PerMinute <= 0 {
 		s.PerMinute = c.PerMinute
 	}
-	// Clipped, so that appending copies and the plan stays as it is.
+	// Clipped, so that append copies the slice and does not write to the plan.
 	s.Families = slices.Clip(plan.Families)
 	for _, f := range plan.Entitled {
 		if a.Entitlements.Families[f] && !slices.Contains(s.Families, f) {
@@ -78,7 +78,8 @@ func (c *Catalog) Standing(a Account) *Standing {
 	return s
 }
 
-// blocked orders the account's own reasons: plan, billing, API access.
+// blocked returns the reason that blocks a, "" for none. It checks the plan,
+// then the billing state, then the access to the API.
 func (c *Catalog) blocked(a Account, plan Plan) Reason {
 	if plan.API == APINever {
 		return ReasonPlanFree
@@ -99,10 +100,10 @@ func (c *Catalog) blocked(a Account, plan Plan) Reason {
 	return ""
 }
 
-// Cycle returns the billing cycle that holds now: from start, inclusive, to
-// end, exclusive, both at midnight UTC. Cycles are monthly from the anchor's
-// day of the month; in a month without that day the cycle starts on its last
-// day (29–31 never skip a month). A zero anchor means the first.
+// Cycle returns the billing cycle that contains now: from start, inclusive, to
+// end, exclusive, both at midnight UTC. Cycles are monthly and begin on the
+// anchor's day of the month, or on the last day of a month without that day. A
+// zero anchor stands for the first day.
 func Cycle(anchor, now time.Time) (start, end time.Time) {
 	day := 1
 	if !anchor.IsZero() {

@@ -2,27 +2,27 @@ package toksta
 
 import "time"
 
-// ActorKind is what kind of party made a change.
+// ActorKind is the kind of party that makes a change.
 type ActorKind string
 
 // The kinds of actors.
 const (
 	ActorMember   ActorKind = "member"   // a person on the account pages
-	ActorOperator ActorKind = "operator" // the vendor, by CLI or operator API
+	ActorOperator ActorKind = "operator" // the vendor, through the CLI or the operator API
 	ActorSystem   ActorKind = "system"
 )
 
-// Actor is who asks for a change and from where: an argument of every
-// mutation, written into its row of the change log.
+// Actor is the author of a change. Every mutation takes one and writes it into
+// its row of the change log.
 type Actor struct {
 	Kind    ActorKind
-	ID      string // member id, or the operator's own name
+	ID      string // id of a member, or name of an operator
 	Name    string // for people
-	Address string // client address, "" for the CLI on the same machine
+	Address string // address of the client; "" for the CLI on the same machine
 	Agent   string // browser or tool
 }
 
-// ChangeKind names what happened: "key.revoked".
+// ChangeKind names the type of a change: "key.revoked".
 type ChangeKind string
 
 // The kinds of changes.
@@ -48,8 +48,8 @@ const (
 	ChangeKeysRevoked       ChangeKind = "keys.revoked"
 )
 
-// Change is one row of the change log: the audit trail, and the clock that
-// nodes follow. Its numbers have no gaps and their order is the commit order.
+// Change is one row of the change log, which is the audit trail and the feed
+// that nodes follow. The numbers have no gaps and are in commit order.
 type Change struct {
 	Seq       int64
 	At        time.Time
@@ -58,21 +58,21 @@ type Change struct {
 	AccountID AccountID
 	KeyID     KeyID
 	MemberID  MemberID
-	// Detail says what changed, for people: field → "old → new" or the new
-	// value. Never a secret, a digest or a password hash.
+	// Detail describes the change to people, by field: "old → new", or the new
+	// value. It never holds a secret, a digest or a password hash.
 	Detail map[string]string
 }
 
-// Receipt is what a mutation returns once it is enforced: no node admits a
-// later request on the state before Seq.
+// Receipt proves that a change is enforced: no node admits a later request on
+// the state before Change.Seq.
 type Receipt struct {
 	Change    Change
 	Confirmed []NodeConfirmation // nodes that applied the change
-	Fenced    []string           // nodes that did not answer and whose lease was waited out
-	Took      time.Duration      // from commit to enforced
+	Fenced    []string           // nodes that did not respond and whose lease has expired
+	Took      time.Duration      // from the commit until the change was enforced
 }
 
-// NodeConfirmation says when a node reported the change applied.
+// NodeConfirmation reports that a node applied a change.
 type NodeConfirmation struct {
 	Node string
 	Took time.Duration // since the commit

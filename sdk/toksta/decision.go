@@ -1,54 +1,56 @@
 package toksta
 
-// Principal is who a verified call belongs to. Its slices are shared and
-// never written.
+// Principal is the account and the key of a decided call. Its slices are shared
+// and never written.
 type Principal struct {
 	AccountID AccountID
 	KeyID     KeyID
 	Plan      PlanID
-	Scopes    []Family // the key's scopes; for an unscoped key the families of its account
+	Scopes    []Family // scopes of the key; the account's families if the key has none
 }
 
-// RateState is a call's window as the answer's headers show it: the account's,
-// or the key's own where fewer calls are left in that.
+// RateState is the state of a rate window, as response headers show it. If the
+// key has a window of its own with fewer calls left, it is that window,
+// otherwise the window of the account.
 type RateState struct {
-	Limit     int   // calls a minute; 0: no window was consulted
+	Limit     int   // calls a minute; 0: no window was checked
 	Remaining int   // calls left in this window
-	Reset     int64 // Unix seconds, end of the window
-	Key       bool  // the window is the key's own
+	Reset     int64 // end of the window, in Unix seconds
+	Key       bool  // the window is of the key
 }
 
-// Decision is the verdict on one call. Principal is set as soon as the key is
-// known, also on a refusal, for the log and the owner's page; nothing of it
-// may reach a caller who was refused with 401.
+// Decision is the result of one call. If the key is known, Principal is set
+// even if the call is rejected: the log and the owner's page use it. A caller
+// that is rejected with 401 must not learn any of it.
 type Decision struct {
 	Rejection
 	Principal Principal
-	Standing  *Standing // the account's rights the decision was made on; nil when the key is unknown
+	Standing  *Standing // rights on which the decision is based; nil if the key is unknown
 	Route     *Route
 	Rate      RateState
-	// Hold is the number of credits set aside for an admitted call. Whoever
-	// answers the call settles it once, before the answer's first byte.
+	// Hold is the number of credits that are held for an admitted call. The
+	// code that responds to the call charges or releases them exactly once,
+	// before the first byte of the response.
 	Hold int64
 }
 
-// Admitted reports whether the call goes on.
+// Admitted reports whether the call is admitted.
 func (d *Decision) Admitted() bool { return !d.Rejected() }
 
-// Charge is how a number of credits was paid: Credits in all, of which
-// Purchased from purchased ones and Overage beyond both, the rest from the
-// included ones.
+// Charge divides a number of credits by source: Purchased of them were bought,
+// Overage exceed included and purchased ones, and the others are included in
+// the plan.
 type Charge struct {
 	Credits       int64
 	Purchased     int64
 	Overage       int64
-	OverageMicros int64 // micro-dollars for Overage
+	OverageMicros int64 // price of Overage, in micro-dollars
 }
 
-// Included returns the credits that were paid from the included ones.
+// Included returns the number of included credits.
 func (c Charge) Included() int64 { return c.Credits - c.Purchased - c.Overage }
 
-// Plus returns both charges as one.
+// Plus returns the sum of c and o.
 func (c Charge) Plus(o Charge) Charge {
 	return Charge{
 		Credits: c.Credits + o.Credits, Purchased: c.Purchased + o.Purchased,
@@ -56,7 +58,7 @@ func (c Charge) Plus(o Charge) Charge {
 	}
 }
 
-// Minus returns what is left of c without o.
+// Minus returns the difference of c and o.
 func (c Charge) Minus(o Charge) Charge {
 	return c.Plus(Charge{-o.Credits, -o.Purchased, -o.Overage, -o.OverageMicros})
 }

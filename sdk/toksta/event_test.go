@@ -13,7 +13,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// vector is the test vector that Standard Webhooks' own libraries share.
+// vector is the test vector that all libraries of Standard Webhooks share.
 var vector = struct {
 	secret, id, body, signature string
 	at                          time.Time
@@ -22,7 +22,8 @@ var vector = struct {
 	signature: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", at: time.Unix(1614265330, 0),
 }
 
-// Guarantee: receivers verify our webhooks with the library that they have.
+// Guarantee: a receiver can verify our webhooks with a library of Standard
+// Webhooks.
 func TestSigningVector(t *testing.T) {
 	t.Parallel()
 	s, err := toksta.ParseSigningSecret(vector.secret)
@@ -34,8 +35,8 @@ func TestSigningVector(t *testing.T) {
 	}
 }
 
-// Guarantee: a secret that anybody could guess, or that the receiver would read
-// as another one, is refused before it signs, and no message repeats it.
+// Guarantee: a signing secret that is too short, or that a receiver would
+// decode differently, is rejected, and no message repeats it.
 func TestSigningSecretShape(t *testing.T) {
 	t.Parallel()
 	secret := func(n int) string {
@@ -57,8 +58,8 @@ func TestSigningSecretShape(t *testing.T) {
 	}
 }
 
-// Guarantee: the key that webhooks are signed with reaches no log, message or
-// encoder; whoever has it can make up events.
+// Guarantee: the key of webhooks reaches no log, message or encoder. With it,
+// anyone can forge events.
 func TestSigningSecretIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	s, err := toksta.ParseSigningSecret(vector.secret)
@@ -85,7 +86,7 @@ func TestSigningSecretIsNotPrinted(t *testing.T) {
 	}
 }
 
-// Guarantee: a program that lost its secret does not sign with an empty one.
+// Guarantee: a program without a secret does not sign with an empty one.
 func TestZeroSigningSecretPanics(t *testing.T) {
 	t.Parallel()
 	defer func() {

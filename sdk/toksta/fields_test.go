@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Guarantee: whoever sends several invalid fields is told of each at once, also
-// after the error was JSON, and an internal error is never hidden by them.
+// Guarantee: the caller learns of all invalid fields at once, also from an
+// error that was decoded from JSON, and they never hide an internal error.
 func TestInvalidFields(t *testing.T) {
 	t.Parallel()
 	if err := InvalidFields(nil, nil); err != nil {

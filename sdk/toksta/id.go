@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// AccountID names an account: "acct_" and a ULID. Compared byte for byte.
+// AccountID identifies an account: "acct_" and a ULID. Identifiers are compared
+// byte by byte.
 type AccountID string
 
-// KeyID names a key through all its generations: "key_" and a ULID.
+// KeyID identifies a key in all its generations: "key_" and a ULID.
 type KeyID string
 
-// MemberID names a person of one account: "mem_" and a ULID.
+// MemberID identifies a member of an account: "mem_" and a ULID.
 type MemberID string
 
-// ReservationID names credits set aside for one job: "res_" and a ULID.
+// ReservationID identifies a reservation of credits: "res_" and a ULID.
 type ReservationID string
 
-// The prefixes of every identifier that leaves this system.
+// The prefixes of identifiers.
 const (
 	PrefixAccount     = "acct_"
 	PrefixKey         = "key_"
@@ -31,10 +32,10 @@ const (
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewID returns prefix and a ULID: 48 bits of Unix milliseconds and 80 random
-// bits in upper-case Crockford base 32, so identifiers sort by creation time.
-// A time before 1970 counts as 1970, the first that a ULID can hold.
-// It panics when the system has no randomness, as crypto/rand does.
+// NewID returns the prefix and a new ULID: 48 bits of Unix milliseconds and 80
+// random bits, in upper-case Crockford base 32. Identifiers sort by time of
+// creation. A time before 1970 counts as 1970, the first that a ULID can
+// represent. NewID panics if the system has no randomness, as crypto/rand does.
 func NewID(prefix string, now time.Time) string {
 	var b [16]byte
 	ms := uint64(max(0, now.UnixMilli()))

@@ -5,55 +5,54 @@ import (
 	"time"
 )
 
-// Key is one API key of an account through its whole life. Rotating it adds a
-// generation; id, name, limits and history stay.
+// Key is an API key of an account. Rotating it adds a generation; its id, name,
+// limits and history stay.
 type Key struct {
 	ID        KeyID
 	AccountID AccountID
 	Name      string // 1–100 characters, see ValidateName
 	Limits    Limits
 	CreatedAt time.Time
-	CreatedBy string    // for people: a member's name, or a kind of actor such as "operator"
+	CreatedBy string    // for people: name of a member, or kind of actor such as "operator"
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
-	// CreatedByID is the member who created the key, "" if none did.
+	// CreatedByID is the member who created the key, "" if no member did.
 	CreatedByID MemberID
 
-	// Generations are the key's secrets, oldest first. The last one is the
-	// only one that can be live.
+	// Generations are the secrets of the key, oldest first. Only the last one
+	// can be live.
 	Generations []Generation
 
-	// Seq is the number of the last change that touched the key.
+	// Seq is the number of the last change of the key.
 	Seq int64
 }
 
-// Generation is one secret of a key: its digest and the characters of it that
-// people may see. The secret itself is kept nowhere.
+// Generation is one secret of a key: its digest and its visible characters. The
+// secret itself is not stored.
 type Generation struct {
 	Digest    Digest
-	Number    int    // 1 for the first
-	Start     string // first characters behind the prefix; "" when imported by digest alone
+	Number    int    // from 1
+	Start     string // first characters after the prefix; "" if the key was imported by its digest alone
 	End       string // last characters
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: live unless the key is revoked or expired
 }
 
-// Limits is what narrows a key below its account. The zero value narrows
+// Limits narrow a key below the rights of its account. The zero value narrows
 // nothing.
 type Limits struct {
-	// Scopes are the endpoint families the key may reach; empty means every
-	// family of the plan, also those that it gains later.
+	// Scopes are the endpoint families that the key can call. Empty stands for
+	// all families of the plan, including families that are added later.
 	Scopes []Family
-	// Networks are the client addresses the key may be sent from; empty
-	// means any.
+	// Networks are the client addresses from which the key is admitted. Empty
+	// stands for any address.
 	Networks []netip.Prefix
-	// PerMinute is a rate limit of the key's own, below the account's; 0
-	// means none.
+	// PerMinute is a rate limit of the key, in addition to the account's. 0
+	// stands for none.
 	PerMinute int
 }
 
-// Current returns the newest generation, or the zero value for a key without
-// one.
+// Current returns the newest generation, or the zero value if there is none.
 func (k Key) Current() Generation {
 	if len(k.Generations) == 0 {
 		return Generation{}
@@ -61,7 +60,7 @@ func (k Key) Current() Generation {
 	return k.Generations[len(k.Generations)-1]
 }
 
-// KeyState is a key's own state, apart from its account's.
+// KeyState is the state of a key, regardless of its account.
 type KeyState string
 
 // The states of a key.
@@ -71,7 +70,7 @@ const (
 	KeyRevoked KeyState = "revoked"
 )
 
-// State returns the key's state at now. Revoked wins over expired.
+// State returns the state at now. A key that is revoked and expired is revoked.
 func (k Key) State(now time.Time) KeyState {
 	switch {
 	case !k.RevokedAt.IsZero():
@@ -83,18 +82,18 @@ func (k Key) State(now time.Time) KeyState {
 	}
 }
 
-// Grant is what verification must know of one generation of a key: the form
-// in which keys travel from the store into a node's index. It is small on
-// purpose; a node holds one for every secret that ever lived.
+// Grant is the state of one generation that a decision needs. The store sends
+// grants to the index of each node, which holds one for every secret that ever
+// existed, so the type is small.
 type Grant struct {
 	KeyID      KeyID
-	Limits     *Limits // nil: narrows nothing; shared between equal keys, never written
+	Limits     *Limits // nil: narrows nothing; shared between equal keys and never written
 	ExpiresAt  int64   // see UnixMillis; 0: never
 	Generation int32
-	Revoked    bool // this generation or the whole key
+	Revoked    bool // the generation or the whole key is revoked
 }
 
-// Grants returns the key's generations as they go into an index, in order.
+// Grants returns the grants of all generations, in their order.
 func (k Key) Grants() []Grant {
 	var limits *Limits
 	if len(k.Limits.Scopes) > 0 || len(k.Limits.Networks) > 0 || k.Limits.PerMinute > 0 {

@@ -7,13 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxName is the longest name of a key, account or member, in characters.
+// MaxName is the largest length of the name of a key, account or member, in
+// characters.
 const MaxName = 100
 
-// ValidateName checks a name that people chose: 1–100 characters of any
-// script, at least one of them visible. Control characters are refused, and so
-// are the invisible ones that let one name pose as another. It returns the name
-// without surrounding white space, or an *Error about field.
+// ValidateName checks a name that a person chose: 1 to 100 characters of any
+// script, at least one of them visible. It rejects control characters and the
+// invisible characters that make one name look like another. It returns the
+// name without surrounding white space, or an *Error about field.
 func ValidateName(field, name string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", Invalid(field, "The name is not valid UTF-8 text.")
@@ -27,26 +28,26 @@ func ValidateName(field, name string) (string, error) {
 		return "", Invalid(field, fmt.Sprintf("The name has %d characters; 100 is the most.", n))
 	}
 	for _, r := range name {
-		if unicode.IsControl(r) || invisible(r) {
-			return "", Invalid(field, fmt.Sprintf("The name holds an invisible control character (%U). Type the name again without it.", r))
+		if unicode.IsControl(r) || isInvisible(r) {
+			return "", Invalid(field, fmt.Sprintf("The name has an invisible control character (%U). Type the name again without it.", r))
 		}
 	}
-	if !strings.ContainsFunc(name, shows) {
-		return "", Invalid(field, "The name shows nothing. Use at least one letter, digit or symbol.")
+	if !strings.ContainsFunc(name, isVisible) {
+		return "", Invalid(field, "The name has no visible character. Use at least one letter, digit or symbol.")
 	}
 	return name, nil
 }
 
-// shows reports whether r is seen by itself. Joiners, variation selectors and
-// marks are not, and neither is the empty pattern of Braille.
-func shows(r rune) bool {
+// isVisible reports whether r is visible by itself. Joiners, variation
+// selectors, marks and the empty Braille pattern are not.
+func isVisible(r rune) bool {
 	return r != '\u2800' && unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
-// invisible reports whether r shows nothing, or rearranges what does. The
-// joiners that scripts and emoji need, and variation selectors, are not among
-// them.
-func invisible(r rune) bool {
+// isInvisible reports whether r is invisible, or rearranges the characters
+// around it. The joiners that scripts and emoji need, and variation selectors,
+// are allowed.
+func isInvisible(r rune) bool {
 	switch r {
 	case '\u200c', '\u200d':
 		return false

@@ -18,15 +18,15 @@ import (
 
 var shape = toksta.KeyShape{Prefix: "tk_live_"}
 
-// holder hides a secret where methods on it are not called.
+// holder has secrets in fields on which fmt calls no methods.
 type holder struct {
 	Name   string
 	secret toksta.Secret
 	inner  *struct{ s toksta.Secret }
 }
 
-// Guarantee: a secret, or a password, reaches no log and no answer by way of a formatter or an
-// encoder, wherever in a value it sits.
+// Guarantee: no formatter and no encoder writes a secret or a password,
+// wherever it is in a value.
 func TestSecretCannotBePrinted(t *testing.T) {
 	t.Parallel()
 	s, _ := shape.NewSecret()
@@ -44,7 +44,7 @@ func TestSecretCannotBePrinted(t *testing.T) {
 			slog.New(handler).Info("m", "v", v, slog.Group("g", "v", v))
 		}
 		for _, encode := range []func(any) error{json.NewEncoder(&out).Encode, xml.NewEncoder(&out).Encode, gob.NewEncoder(&out).Encode} {
-			// Most of these fail, which is as good as writing nothing.
+			// Most of these fail and write nothing.
 			_ = encode(v)
 		}
 	}
@@ -65,8 +65,8 @@ func TestSecretCannotBePrinted(t *testing.T) {
 	}
 }
 
-// Guarantee: a new secret has the published shape, is new each time, and its
-// generation stores its digest and no more of it than people may see.
+// Guarantee: each new secret is unique and has the documented form; its
+// generation stores only its digest and its visible characters.
 func TestNewSecret(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -87,7 +87,8 @@ func TestNewSecret(t *testing.T) {
 	}
 }
 
-// Guarantee: a digest survives its text form, and nothing else is read as one.
+// Guarantee: a digest can be formatted and parsed, and no other text is parsed
+// as a digest.
 func TestParseDigest(t *testing.T) {
 	t.Parallel()
 	d := toksta.Digest(sha256.Sum256([]byte("x")))

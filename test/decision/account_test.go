@@ -10,8 +10,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: an account gets the rate and families of its plan and its own
-// exceptions, never those of another account, and nothing unknown admits.
+// Guarantee: an account gets the rate and the families of its plan and its own
+// exceptions, never those of another account, and an unknown plan or status
+// does not admit.
 func TestStanding(t *testing.T) {
 	t.Parallel()
 	base := []toksta.Family{"data", "job", "account"}
@@ -51,8 +52,8 @@ func TestStanding(t *testing.T) {
 	}
 }
 
-// Guarantee: one account's entitlement never opens a family to another of the
-// same plan.
+// Guarantee: an account's entitlement never opens a family to another account
+// of the same plan.
 func TestStandingsShareNothing(t *testing.T) {
 	t.Parallel()
 	catalog := offer()

@@ -33,9 +33,9 @@ func offer() *toksta.Catalog {
 
 func flag(b bool) *bool { return &b }
 
-// Guarantee: each refusal of the contract has its code and its reason, and
-// when several hold at once the first in the contract's order is the answer:
-// a dead key learns nothing about plans or routes.
+// Guarantee: each rejection of the contract has its code and its reason. If
+// several apply, the first in the order of the contract is the result: a caller
+// with a revoked key learns nothing about plans or routes.
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
 	api := toksta.Account{Plan: "API", Status: "active"}
@@ -75,7 +75,7 @@ func TestAuthorize(t *testing.T) {
 		{"free before past due", freeAndDue, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "plan_free"}},
 		{"past due", due, &toksta.Grant{Limits: scoped}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "billing_past_due"}},
 		{"canceled", canceled, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
-		{"a status nobody configured", odd, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
+		{"a status that is not configured", odd, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "subscription_inactive"}},
 		{"switched off", off, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "api_access_disabled"}},
 		{"not entitled yet", notYet, &toksta.Grant{}, "data", "", toksta.Rejection{Code: "FORBIDDEN", Reason: "api_access_disabled"}},
 		{"entitled", saas, &toksta.Grant{}, "data", "", toksta.Rejection{}},
@@ -116,7 +116,7 @@ func with(a toksta.Account, s toksta.Status) toksta.Account {
 	return a
 }
 
-// situation is a call as the contract's words speak of it.
+// situation is a call in the terms of the contract.
 type situation struct {
 	account toksta.Account
 	grant   toksta.Grant
@@ -124,8 +124,8 @@ type situation struct {
 	addr    netip.Addr
 }
 
-// contract is the independent oracle: each sentence of the contract as a rule
-// of its own, in its order. The first that holds is the answer.
+// contract is the independent oracle: each sentence of the contract as a rule,
+// in order. The first rule that applies is the result.
 var contract = []struct {
 	code   toksta.Code
 	reason func(situation) toksta.Reason

@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// A time that one list could not carry is rejected before it is stored, in whatever zone it is written; a time that
-// programs write for "none" is not taken for a date.
+// Guarantee: a time that a list could not encode is rejected before it is
+// stored, in any zone, and the zero time of a program is not stored as a date.
 func TestValidateTime(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -48,9 +48,9 @@ func TestValidateTime(t *testing.T) {
 	}
 }
 
-// Guarantee: the list says that a key is live exactly as long as the gateway admits it, to the millisecond, and a key with
-// an expiry ends whenever that is.
-func TestStateIsWhatCallsMeet(t *testing.T) {
+// Guarantee: the list shows a key as live exactly as long as the gateway admits
+// it, to the millisecond, and every expiry ends the key.
+func TestStateMatchesDecisions(t *testing.T) {
 	t.Parallel()
 	account := &toksta.Standing{Families: []toksta.Family{"data"}}
 	rapid.Check(t, func(t *rapid.T) {
@@ -58,12 +58,12 @@ func TestStateIsWhatCallsMeet(t *testing.T) {
 		at := time.UnixMilli(base + rapid.Int64Range(-1500, 1500).Draw(t, "expires"))
 		asked := time.UnixMilli(base).Add(time.Duration(rapid.Int64Range(-2_000_000, 2_000_000).Draw(t, "now")) * time.Microsecond)
 		k := toksta.Key{ExpiresAt: at, Generations: []toksta.Generation{{Number: 1}}}
-		refusal := toksta.Authorize(&k.Grants()[0], account, &toksta.Call{Now: asked, Route: &toksta.Route{Family: "data"}})
+		rejection := toksta.Authorize(&k.Grants()[0], account, &toksta.Call{Now: asked, Route: &toksta.Route{Family: "data"}})
 		if at.UnixMilli() == 0 {
 			return // one millisecond late, see UnixMillis
 		}
-		if live := k.State(asked) == toksta.KeyLive; live == refusal.Rejected() {
-			t.Fatalf("live %v, refused %v", live, refusal)
+		if live := k.State(asked) == toksta.KeyLive; live == rejection.Rejected() {
+			t.Fatalf("live %v, decision %v", live, rejection)
 		}
 	})
 	first := toksta.Key{ExpiresAt: time.Unix(0, 0), Generations: []toksta.Generation{{Number: 1}}}
@@ -72,7 +72,8 @@ func TestStateIsWhatCallsMeet(t *testing.T) {
 	}
 }
 
-// Ids sort by time of creation, also those of keys that another system dates before 1970.
+// Guarantee: ids sort by time of creation, including those of keys that another
+// system created before 1970.
 func TestOldIDsSortFirst(t *testing.T) {
 	t.Parallel()
 	var ids []string

@@ -68,7 +68,7 @@ type crash struct {
 	*apptest.Program
 	t       *testing.T
 	owner   toksta.AccountID
-	traffic client.SecretAnswer
+	traffic client.SecretResponse
 	workers []*worker
 
 	calls, doubts   atomic.Int64

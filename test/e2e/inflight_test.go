@@ -96,14 +96,14 @@ func (f *inFlight) finish() {
 	}
 }
 
-func (f *inFlight) reserve(credits int64) (client.ReservationAnswer, error) {
+func (f *inFlight) reserve(credits int64) (client.ReservationResponse, error) {
 	return f.api.ReserveCredits(f.t.Context(), client.ReserveRequest{
 		AccountRef: f.ref, Family: "data", CostKey: "job", Credits: credits, IdempotencyKey: fmt.Sprint("job of ", credits),
 	})
 }
 
 // settle ends a job that cost nothing.
-func (f *inFlight) settle(r client.ReservationAnswer) {
+func (f *inFlight) settle(r client.ReservationResponse) {
 	f.t.Helper()
 	if _, err := f.api.SettleCredits(f.t.Context(), client.CloseRequest{
 		AccountRef: f.ref, Reservation: r.Reservation.ID, IdempotencyKey: "settle " + string(r.Reservation.ID),

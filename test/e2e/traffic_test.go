@@ -98,7 +98,7 @@ func (t *traffic) must(_ any, err error) {
 }
 
 // key makes a key of the account.
-func (t *traffic) key(name string, r client.CreateKeyRequest) client.SecretAnswer {
+func (t *traffic) key(name string, r client.CreateKeyRequest) client.SecretResponse {
 	t.Helper()
 	r.Account, r.Name = t.ref.Account, name
 	made, err := t.api.CreateKey(t.Context(), r)
@@ -109,7 +109,7 @@ func (t *traffic) key(name string, r client.CreateKeyRequest) client.SecretAnswe
 
 // admitted sends a call that the back end is to answer with a status, and wants
 // it answered so and charged for.
-func (t *traffic) admitted(k client.SecretAnswer, o operation, status int, credits int64) {
+func (t *traffic) admitted(k client.SecretResponse, o operation, status int, credits int64) {
 	t.Helper()
 	call := o
 	call.call += "?status=" + strconv.Itoa(status)
@@ -124,7 +124,7 @@ func (t *traffic) admitted(k client.SecretAnswer, o operation, status int, credi
 }
 
 // refused sends a call that is to be refused. Why a key is dead is not told.
-func (t *traffic) refused(k client.SecretAnswer, o operation, status int, reason string) {
+func (t *traffic) refused(k client.SecretResponse, o operation, status int, reason string) {
 	t.Helper()
 	got := apptest.Send(t.T, t.url, o.call, k.Secret)
 	if got.Status != status || status != http.StatusUnauthorized && got.Error(t.T).Error.Details["reason"] != reason {
@@ -167,7 +167,7 @@ func moody(t *testing.T) (url string, waiting <-chan struct{}) {
 }
 
 // everyOutcome sends calls of every outcome there is. The key works afterwards.
-func (t *traffic) everyOutcome(waiting <-chan struct{}) client.SecretAnswer {
+func (t *traffic) everyOutcome(waiting <-chan struct{}) client.SecretResponse {
 	live := t.key("Live", client.CreateKeyRequest{})
 	t.reservations(live)
 	t.hangUp(live, waiting)
@@ -181,7 +181,7 @@ func (t *traffic) everyOutcome(waiting <-chan struct{}) client.SecretAnswer {
 }
 
 // answers are those of back ends, and requests that are nobody's call.
-func (t *traffic) answers(live client.SecretAnswer) {
+func (t *traffic) answers(live client.SecretResponse) {
 	for range 7 {
 		t.admitted(live, getCreator, http.StatusOK, 0)
 	}
@@ -254,7 +254,7 @@ func (t *traffic) limitedKeys() {
 }
 
 // accountStates are those in which the account's keys admit nothing, or not all.
-func (t *traffic) accountStates(live client.SecretAnswer) {
+func (t *traffic) accountStates(live client.SecretResponse) {
 	plan := func(id toksta.PlanID) {
 		t.must(t.api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: t.ref, Plan: id}))
 	}
@@ -277,7 +277,7 @@ func (t *traffic) accountStates(live client.SecretAnswer) {
 }
 
 // money goes past the included credits, up to a cap.
-func (t *traffic) money(live client.SecretAnswer) {
+func (t *traffic) money(live client.SecretResponse) {
 	t.admitted(live, search, http.StatusOK, included-5-t.spent)
 	t.admitted(live, match, http.StatusAccepted, 10) // 5 of them at $0.025
 	t.admitted(live, match, http.StatusAccepted, 35) // measured
@@ -287,7 +287,7 @@ func (t *traffic) money(live client.SecretAnswer) {
 }
 
 // hangUp is a caller that leaves before the answer. It pays the route's price.
-func (t *traffic) hangUp(live client.SecretAnswer, waiting <-chan struct{}) {
+func (t *traffic) hangUp(live client.SecretResponse, waiting <-chan struct{}) {
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	method, target := http.MethodPost, "/v1/creators/audience-match?hang"
@@ -304,7 +304,7 @@ func (t *traffic) hangUp(live client.SecretAnswer, waiting <-chan struct{}) {
 
 // reservations settle one job and give another one's credits back in part. A job
 // is no call, and what it is charged is its key's.
-func (t *traffic) reservations(live client.SecretAnswer) {
+func (t *traffic) reservations(live client.SecretResponse) {
 	reserve := func(credits int64, name string) client.CloseRequest {
 		made, err := t.api.ReserveCredits(t.Context(), client.ReserveRequest{
 			AccountRef: t.ref, Key: live.Key.ID, Family: "job", CostKey: "long_job", Credits: credits, IdempotencyKey: name,

@@ -33,7 +33,7 @@ func Entitle(t *testing.T, api *client.Client, id toksta.AccountID, entitlement 
 }
 
 // NewKey creates a key without limits.
-func NewKey(t *testing.T, api *client.Client, owner toksta.AccountID, name string) client.SecretAnswer {
+func NewKey(t *testing.T, api *client.Client, owner toksta.AccountID, name string) client.SecretResponse {
 	t.Helper()
 	made, err := api.CreateKey(t.Context(), client.CreateKeyRequest{Account: owner, Name: name})
 	if err != nil {

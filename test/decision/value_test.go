@@ -16,8 +16,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: identifiers are valid ULIDs of their time, never repeat, and sort
-// by creation, which pages of lists rely on.
+// Guarantee: identifiers are valid ULIDs of their time, are unique, and sort by
+// creation, on which pages of lists depend.
 func TestNewID(t *testing.T) {
 	t.Parallel()
 	var ids []string
@@ -46,7 +46,7 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-// decodeULID reads the text as one number: 48 bits of time, 80 of randomness.
+// decodeULID decodes the text as one number: 48 bits of time, 80 of randomness.
 func decodeULID(t *testing.T, s string) (ms int64, random *big.Int) {
 	t.Helper()
 	if len(s) != 26 {
@@ -67,8 +67,8 @@ func decodeULID(t *testing.T, s string) (ms int64, random *big.Int) {
 	return new(big.Int).Rsh(n, 80).Int64(), random
 }
 
-// Guarantee: people of every script can name their keys, and no name can hide
-// in, or rearrange, the page or log that shows it.
+// Guarantee: people can name their keys in every script, and no name is
+// invisible in, or rearranges, a page or a log.
 func TestValidateName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
@@ -122,8 +122,8 @@ func FuzzValidateName(f *testing.F) {
 	})
 }
 
-// Guarantee: a caller's error is told from an internal one wherever it is
-// wrapped, and internal text never gets a public code.
+// Guarantee: an error for the caller is distinguished from an internal one
+// wherever it is wrapped, and internal text never gets a public code.
 func TestError(t *testing.T) {
 	t.Parallel()
 	scope := &toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonScopeInsufficient, Message: "m"}
@@ -154,8 +154,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// Guarantee: what a node is told of a key is the key's state: each generation
-// dead or alive by itself or with the whole key, limits only where they narrow.
+// Guarantee: the grants of a node match the key: each generation is revoked by
+// itself or with the whole key, and limits are present only if they narrow.
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	k := toksta.Key{
@@ -181,7 +181,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// Guarantee: people see the state that calls meet.
+// Guarantee: people see the state that decides on calls.
 func TestKeyState(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
