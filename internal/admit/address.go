@@ -7,16 +7,16 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Client is the peer of the connection and the fields in which a proxy states
-// the client that it serves.
+// Client holds the peer of the connection and the fields in which a proxy states its
+// client.
 type Client struct {
 	Peer           netip.Addr // unmapped; invalid when it has no address
 	ForwardedFor   []string   // X-Forwarded-For
 	ForwardedProto []string   // X-Forwarded-Proto
 }
 
-// Peer parses the peer's address as net/http states it, plain. It returns an
-// invalid address for a Unix socket.
+// Peer parses an address in the form of http.Request.RemoteAddr. For a Unix socket it
+// returns an invalid address.
 func Peer(remote string) netip.Addr {
 	a, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -44,11 +44,11 @@ func (p Proxies) Trust(a netip.Addr) bool {
 	return false
 }
 
-// Address returns the client's address, unmapped: the peer's, or if the peer is
-// a trusted proxy the last address of X-Forwarded-For that is not one itself.
-// Forwarded is not read: a proxy that sets one of the two fields often passes the
-// caller's own claim in the other. Address rejects an element that is not an
-// address if it would decide.
+// Address returns the client's address, unmapped. It is the peer's address or, if the
+// peer is a trusted proxy, the last address of X-Forwarded-For that is not a trusted
+// proxy. If an invalid element would decide, Address returns an error. It ignores the
+// field Forwarded: a proxy that sets one of the two fields often passes on the other
+// as the caller sent it.
 func (p Proxies) Address(c Client) (netip.Addr, error) {
 	addr := c.Peer
 	if !p.Trust(addr) {
@@ -58,7 +58,7 @@ func (p Proxies) Address(c Client) (netip.Addr, error) {
 	for i := len(hops) - 1; i >= 0 && p.Trust(addr); i-- {
 		var err error
 		if addr, err = hop(hops[i]); err != nil {
-			return netip.Addr{}, badRequest("X-Forwarded-For holds something else than addresses.")
+			return netip.Addr{}, badRequest("X-Forwarded-For contains an element that is not an address.")
 		}
 	}
 	return addr, nil
@@ -68,11 +68,11 @@ func (p Proxies) Address(c Client) (netip.Addr, error) {
 // the first element of X-Forwarded-Proto. It returns "" if the peer is not a
 // trusted proxy or does not state one.
 func (p Proxies) Proto(c Client) string {
-	said := elements(c.ForwardedProto)
-	if len(said) == 0 || !p.Trust(c.Peer) {
+	stated := elements(c.ForwardedProto)
+	if len(stated) == 0 || !p.Trust(c.Peer) {
 		return ""
 	}
-	switch strings.ToLower(said[0]) {
+	switch strings.ToLower(stated[0]) {
 	case "https", "wss":
 		return "https"
 	case "http", "ws":

@@ -1,13 +1,12 @@
 // Package admit is the admission chain: it turns a request in plain values into
 // a decision.
 //
-// It stands between a door (the gateway, a decision endpoint, a middleware) and
-// the handler of an admitted call. A door fills in a [Request], calls
-// [Chain.Admit], and either responds with the error or serves the call. The
-// order of the checks is the contract's: a malformed target is 400, an unknown
-// route 404 or 405, then 401, 403, 429 and 402. The chain never sees a secret
-// beyond handing the Authorization value to its parser, never touches the
-// store, and knows no HTTP library's types.
+// An adapter (the gateway, a decision endpoint, a middleware) fills in a [Request],
+// calls [Chain.Admit], and either responds with the error or serves the call. The
+// contract defines the order of the checks: a malformed target is 400, an unknown
+// route 404 or 405, then 401, 403, 429 and 402. The chain passes the Authorization
+// value to its parser and sees no other form of the secret. It does not use the store
+// or the types of an HTTP library.
 package admit
 
 import (
@@ -24,8 +23,8 @@ import (
 // "last used" only.
 const maxAgent = 256
 
-// Verifier decides on a call. It is safe for concurrent use. It returns no
-// error: a decision that it cannot make is UNAVAILABLE.
+// Verifier decides on a call. It is safe for concurrent use. If it cannot decide, the
+// decision is UNAVAILABLE.
 type Verifier interface {
 	Verify(ctx context.Context, c toksta.Call) toksta.Decision
 }
@@ -36,8 +35,8 @@ type Engine interface {
 	exchange.Settler
 }
 
-// Request is the part of a request that decides, in plain values. A slice holds
-// one element for each field line that was sent.
+// Request holds the parts of a request that a decision needs. A slice has one element
+// for each field line.
 type Request struct {
 	Method        string
 	Target        string // the request target, as sent
@@ -47,8 +46,7 @@ type Request struct {
 	Client        Client
 }
 
-// Chain decides on requests. Its fields are set once; it is safe for concurrent
-// use.
+// Chain decides on requests. It is safe for concurrent use; its fields must not change.
 type Chain struct {
 	Routes    *route.Table
 	Engine    Engine
@@ -57,9 +55,9 @@ type Chain struct {
 	Now       func() time.Time // never nil
 }
 
-// Admit decides on r and notes in x the route, the client, and the decision. It
+// Admit decides on r and records the route, the client and the decision in x. It
 // returns the matched route, nil without one, and the error to respond with, nil
-// if the call is admitted or its route asks for no key.
+// if the call is admitted or its route needs no key.
 //
 // The credits of an admitted call are held: x.Settle must run before the first
 // byte of its response.
@@ -79,8 +77,8 @@ func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*t
 	return matched, c.verify(ctx, x, r, matched)
 }
 
-// verify makes the call of r and its decision. The principal of a rejected call
-// is for the record only.
+// verify builds the call of r and decides on it. The principal of a rejected call is
+// for the record only.
 func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, matched *toksta.Route) error {
 	address, err := c.Proxies.Address(r.Client)
 	if err != nil {
@@ -93,8 +91,8 @@ func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, ma
 	}
 	x.Call = toksta.Call{
 		Digest: digest, Route: matched, Addr: address, Agent: r.Agent[:min(len(r.Agent), maxAgent)],
-		// The time of the decision, not of the request: a node whose lease ended
-		// during a pause must not decide by a clock that it read before.
+		// The time of the decision, not of the request: a node that was paused must
+		// not decide by a time from before its lease expired.
 		Now: c.Now(),
 	}
 	x.Decision = c.Engine.Verify(ctx, x.Call)

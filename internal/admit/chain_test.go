@@ -15,7 +15,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// engine admits the key "good", and notes each call.
+// engine admits the key "good" and records each call.
 type engine struct {
 	calls   []toksta.Call
 	settled int
@@ -56,8 +56,8 @@ func newChain(t *testing.T, e *engine) *Chain {
 	}
 }
 
-// The order of the checks is the contract's: a caller without a usable key learns
-// about the target and the route, and nothing about the account behind a key.
+// Guarantee: the checks have the order of the contract. A caller without a usable key
+// learns about the target and the route, and nothing about an account.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	good := []string{"Bearer good"}
@@ -93,8 +93,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// The call that is decided on holds what the door was given, and the time at
-// which it is decided.
+// Guarantee: a decision is made on the values of the request, at the time of the
+// decision.
 func TestCall(t *testing.T) {
 	t.Parallel()
 	e, x := &engine{}, &exchange.Exchange{}
@@ -115,7 +115,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// A target that the back end could read as another path is rejected.
+// Guarantee: a target that the upstream could parse as another path is rejected.
 func TestTargetPath(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{

@@ -101,7 +101,7 @@ func upstreams(configured map[string]config.Upstream, slots chan struct{}) ([]ga
 			return nil, err
 		}
 		out = append(out, gateway.Upstream{
-			Name: name, URL: parsed, Slots: slots, Connect: u.ConnectTimeout, Answer: u.ResponseTimeout,
+			Name: name, URL: parsed, Slots: slots, Connect: u.ConnectTimeout, Response: u.ResponseTimeout,
 			Idle: u.IdleTimeout, Age: u.ConnectionAge, HTTP2: u.HTTP2, KeepHost: u.KeepHost, KeepLocation: u.KeepLocation,
 		})
 	}

@@ -11,34 +11,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopwatch measures how long something stands still.
+// stopwatch measures the time without progress.
 type stopwatch struct {
 	running bool
-	mark    uint64
-	at      time.Time // of the last check
-	stood   time.Duration
+	mark    uint64        // changes with progress
+	at      time.Time     // of the last check
+	total   time.Duration // without progress
 }
 
-// still returns how long the watch has been running with the same mark, without
-// the time between two checks of which the later found it paused.
-func (s *stopwatch) still(now time.Time, running, paused bool, mark uint64) time.Duration {
+// stalled returns how long the watch has been running with the same mark. The interval
+// before a check that finds it paused does not count.
+func (s *stopwatch) stalled(now time.Time, running, paused bool, mark uint64) time.Duration {
 	switch {
 	case !running || !s.running || mark != s.mark:
 		*s = stopwatch{running: running, mark: mark}
 	case !paused:
-		s.stood += now.Sub(s.at)
+		s.total += now.Sub(s.at)
 	}
 	s.at = now
-	return s.stood
+	return s.total
 }
 
-// check disconnects the client if it makes no progress. What the client has to do
-// is, first, acknowledge what was sent. If all of it is acknowledged, an HTTP/2
-// client may have to open a window for a response, or any client to send more
-// of a body or of its next request's header.
+// check disconnects the client if it makes no progress. A client must acknowledge the
+// sent bytes first. When all bytes are acknowledged, it may have to send more of a body
+// or of a request's header, or on HTTP/2 to open a window for a response.
 func (c *Conn) check(now time.Time, limits Limits, draining bool) {
 	waiting := unsent(c.socket)
-	if c.sent.still(now, waiting > 0, false, acknowledged(c.socket, waiting)) >= limits.Write {
+	if c.sent.stalled(now, waiting > 0, false, acknowledged(c.socket, waiting)) >= limits.Write {
 		c.abort()
 		return
 	}
@@ -46,7 +45,7 @@ func (c *Conn) check(now time.Time, limits Limits, draining bool) {
 	streams, begun := slices.Collect(maps.Keys(c.streams)), c.begun
 	unused := len(streams) == 0 && (c.state == http.StateNew || c.state == http.StateActive)
 	c.mu.Unlock()
-	if c.unused.still(now, unused && !c.closing.Load(), waiting > 0, begun) >= limits.Write {
+	if c.unused.stalled(now, unused && !c.closing.Load(), waiting > 0, begun) >= limits.Write {
 		c.abort()
 		return
 	}
@@ -68,7 +67,7 @@ func (c *Conn) check(now time.Time, limits Limits, draining bool) {
 	}
 }
 
-// unsent returns how many bytes the client has not acknowledged.
+// unsent returns the number of bytes that the client has not acknowledged.
 func unsent(s socket) int {
 	n := 0
 	control(s, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCOUTQ) })

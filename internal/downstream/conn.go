@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// How long a connection lingers after the last response, as in nginx: its client
-// may still be sending, and a closed socket would answer that with a reset, which
-// deletes a response that the client has not read.
+// After the last response a connection is read for a while, as in nginx. A client that is
+// still sending to a closed socket would get a reset, which discards a response that
+// the client has not read.
 const (
-	lingerSilence = 3 * time.Second  // without a byte; while the server shuts down lingerDraining
-	lingerTotal   = 30 * time.Second // in all
+	lingerSilence = 3 * time.Second  // without a byte; lingerDraining during a shutdown
+	lingerTotal   = 30 * time.Second // in total
 
 	lingerDraining = time.Second
 )
@@ -26,7 +26,7 @@ const (
 // unknown is the state of a connection before its server states one.
 const unknown http.ConnState = -1
 
-// socket is what *net.TCPConn and *net.UnixConn have in common.
+// socket is a *net.TCPConn or a *net.UnixConn.
 type socket interface {
 	net.Conn
 	syscall.Conn
@@ -41,26 +41,26 @@ type Conn struct {
 	gone     atomic.Bool // the client closed or broke the connection
 	removed  atomic.Bool
 
-	mu        sync.Mutex
-	readsOver bool
-	state     http.ConnState
-	begun     uint64 // streams so far
-	streams   map[*stream]struct{}
+	mu         sync.Mutex
+	readsEnded bool
+	state      http.ConnState
+	begun      uint64 // streams so far
+	streams    map[*stream]struct{}
 
-	// Of check alone:
+	// Used by check only:
 	sent   stopwatch
 	unused stopwatch
 }
 
-// Read notes that the client has gone.
+// Read reads from the client and records that it has disconnected.
 func (c *Conn) Read(p []byte) (int, error) {
-	if c.isOver() {
+	if c.haveReadsEnded() {
 		return 0, net.ErrClosed
 	}
 	n, err := c.socket.Read(p)
 	switch {
 	case err == nil:
-	case c.isOver():
+	case c.haveReadsEnded():
 		return 0, net.ErrClosed
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		c.gone.Store(true)
@@ -68,37 +68,37 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline has no effect once reads are over.
+// SetReadDeadline fails once endReads was called.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.readsOver {
+	if c.readsEnded {
 		return net.ErrClosed
 	}
 	return c.socket.SetReadDeadline(t)
 }
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline.
+// SetDeadline calls SetReadDeadline and SetWriteDeadline.
 func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// endReads makes every Read fail, also the one in progress.
+// endReads makes every Read fail, also a Read in progress.
 func (c *Conn) endReads() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.readsOver = true
+	c.readsEnded = true
 	_ = c.socket.SetReadDeadline(past)
 }
 
-func (c *Conn) isOver() bool {
+func (c *Conn) haveReadsEnded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.readsOver
+	return c.readsEnded
 }
 
-// Close ends the stream to the client. The socket is closed once the client has
-// done the same, or has been silent for lingerSilence.
+// Close ends the sending direction. It closes the socket in the background, once the
+// client has ended the other direction or has been silent for lingerSilence.
 func (c *Conn) Close() error {
 	if c.closing.Swap(true) {
 		return net.ErrClosed
@@ -111,8 +111,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// linger discards what the client still sends. A client that is still receiving
-// is given its time by check.
+// linger reads and discards bytes of the client, then closes the socket. The time of a
+// client that is still receiving is limited by check.
 func (c *Conn) linger() {
 	defer c.release()
 	end, buffer := time.Now().Add(lingerTotal), make([]byte, 8<<10)
@@ -130,7 +130,7 @@ func (c *Conn) linger() {
 	}
 }
 
-// abort disconnects the client at once and discards what it has not received.
+// abort disconnects the client at once and discards unsent bytes.
 func (c *Conn) abort() {
 	if tcp, ok := c.socket.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0)
@@ -148,15 +148,15 @@ func (c *Conn) release() error {
 	return c.socket.Close()
 }
 
-// connKey carries the connection in the context of its requests.
+// connKey is the key of the connection in the context of its requests.
 type connKey struct{}
 
-// connContext is for http.Server.ConnContext.
+// connContext implements http.Server.ConnContext.
 func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, unwrap(c))
 }
 
-// connState is for http.Server.ConnState.
+// connState implements http.Server.ConnState.
 func connState(n net.Conn, state http.ConnState) {
 	if c := unwrap(n); c != nil {
 		c.mu.Lock()
@@ -186,7 +186,7 @@ func unwrap(n net.Conn) *Conn {
 	}
 }
 
-// begin and end count a stream; a nil connection does not.
+// begin adds a stream, end removes it. Both do nothing on a nil connection.
 func (c *Conn) begin(x *stream) {
 	if c == nil {
 		return

@@ -20,13 +20,13 @@ const (
 	patient = 10 * time.Second
 )
 
-// server is one whose connections are bounded.
+// server is a server with limited connections.
 type server struct {
 	*httptest.Server
 	clients *Listener
 }
 
-// serve answers with h on a bounded listener.
+// serve serves h on a limited listener.
 func serve(t *testing.T, c Config, h http.Handler) server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -69,7 +69,7 @@ func isClosed(t *testing.T, c io.Reader, what string) {
 	}
 }
 
-// closed waits until the server has let go of all connections.
+// closed waits until the server has closed all connections.
 func closed(t *testing.T, s server, what string) {
 	t.Helper()
 	for deadline := time.After(patient); ; {
@@ -84,7 +84,7 @@ func closed(t *testing.T, s server, what string) {
 	}
 }
 
-// endless writes until the client goes away.
+// endless writes until the client disconnects.
 func endless(w http.ResponseWriter, _ *http.Request) {
 	for piece := make([]byte, 32<<10); ; {
 		if _, err := w.Write(piece); err != nil {
@@ -93,7 +93,8 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// A client that does not read costs kernel memory, and no key is asked for it.
+// Guarantee: a client that does not read is disconnected, because it occupies kernel memory
+// without a key.
 func TestClientThatNeverReads(t *testing.T) {
 	t.Parallel()
 	s := serve(t, limits(short), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,9 +113,9 @@ func TestClientThatNeverReads(t *testing.T) {
 	}
 }
 
-// A download at the pace of a bad network is no attack: only silence is counted,
-// although a full socket buffer lets no write return for longer than the limit.
-func TestSlowDownloadLives(t *testing.T) {
+// Guarantee: a slow download is not disconnected, although a full socket buffer blocks a
+// write for longer than the limit.
+func TestSlowDownloadContinues(t *testing.T) {
 	t.Parallel()
 	const size, limit = 16 << 20, 600 * time.Millisecond
 	s := serve(t, limits(limit), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
@@ -138,9 +139,9 @@ func TestSlowDownloadLives(t *testing.T) {
 	}
 }
 
-// A body that is announced and not sent ends the connection, whether the handler
-// reads it or not.
-func TestBodyThatStandsStill(t *testing.T) {
+// Guarantee: a client that announces a body and does not send it is disconnected, whether
+// the handler reads the body or not.
+func TestStalledBody(t *testing.T) {
 	t.Parallel()
 	s := serve(t, limits(short), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/read" {
@@ -157,9 +158,9 @@ func TestBodyThatStandsStill(t *testing.T) {
 	}
 }
 
-// Only waiting for the client counts: not the time before a body is read, nor a
-// long response to a whole body, nor the next request on the connection.
-func TestBodyThatMoves(t *testing.T) {
+// Guarantee: only time spent waiting for the client counts, not the time before a body is
+// read, nor a long response, nor the next request on the connection.
+func TestProgressingBody(t *testing.T) {
 	t.Parallel()
 	const size, limit = 3 << 20, 400 * time.Millisecond
 	s := serve(t, limits(limit), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -193,8 +194,8 @@ func TestBodyThatMoves(t *testing.T) {
 	both.Wait()
 }
 
-// A client whose upload is still being read must not send its next request on the
-// connection: it is told so, and the connection ends.
+// Guarantee: a response sent before the end of the upload announces the end of the
+// connection, so that the client does not send its next request on it.
 func TestUnreadBodyEndsConnection(t *testing.T) {
 	t.Parallel()
 	reading := make(chan struct{})
@@ -225,7 +226,7 @@ func TestUnreadBodyEndsConnection(t *testing.T) {
 	}
 }
 
-// Clients beyond the limit wait for a connection, and the operator hears of it.
+// Guarantee: clients beyond the limit wait for a connection, and the log reports it.
 func TestSlots(t *testing.T) {
 	t.Parallel()
 	warnings := make(chan string, 10)
@@ -254,7 +255,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// lines passes on what a log writes.
+// lines sends log lines to a channel.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) {

@@ -1,10 +1,10 @@
-// Package downstream bounds what one client can occupy: how many connections
-// there are, how long a connection stays without progress, and how it is closed.
+// Package downstream limits the resources of clients: the number of connections, the
+// time of a connection without progress, and the time of its closing.
 //
-// net/http measures none of that by itself: it reads a header within a time, but
-// it waits for the rest of a body, and for a client that reads no response,
-// without end. A [Listener] looks at all its connections at intervals, so that
-// neither reading nor writing costs a timer. It is safe for concurrent use.
+// net/http limits the time of a request's header only. It waits without limit for the
+// rest of a body and for a client that reads no response. A [Listener] checks all its
+// connections at intervals, so that reads and writes need no timer. It is safe for
+// concurrent use.
 package downstream
 
 import (
@@ -19,15 +19,15 @@ import (
 	"time"
 )
 
-// The limits that are nobody's to choose.
+// The limits without a setting.
 const (
 	// drainLimit replaces longer limits while the server shuts down.
 	drainLimit = 3 * time.Second
-	// complainEvery is the least time between two warnings about full slots.
-	complainEvery = time.Minute
+	// warnInterval is the shortest time between two warnings about full slots.
+	warnInterval = time.Minute
 )
 
-// Limits bound the time without progress of a client.
+// Limits limits the time of a client without progress.
 type Limits struct {
 	Body  time.Duration // until the client sends more of a body that is being read
 	Write time.Duration // until the client takes more of a response
@@ -38,23 +38,23 @@ func (l Limits) capped() Limits {
 	return Limits{Body: min(l.Body, drainLimit), Write: min(l.Write, drainLimit)}
 }
 
-// interval is the time between two checks: short beside the limits.
+// interval returns the time between two checks, a fraction of the limits.
 func (l Limits) interval() time.Duration {
 	return max(min(l.Body, l.Write)/8, time.Millisecond)
 }
 
-// Slots limits the connections of all listeners that share it; nil does not.
+// Slots limits the connections of all listeners that share it. Nil slots set no limit.
 type Slots chan struct{}
 
-// Config is what a Listener needs.
+// Config configures a Listener.
 type Config struct {
 	Limits Limits
 	Slots  Slots
 	Log    *slog.Logger
 }
 
-// Listener accepts TCP and Unix connections of clients and bounds them while Run
-// runs. TLS and other wrappers go on top of it.
+// Listener accepts TCP and Unix connections of clients and limits them while Run runs.
+// It must be the innermost listener, below TLS and other wrappers.
 type Listener struct {
 	net.Listener
 	config   Config
@@ -64,9 +64,9 @@ type Listener struct {
 	drain    func()
 	removed  chan struct{} // a connection was closed
 
-	mu         sync.Mutex
-	conns      map[*Conn]struct{}
-	complained time.Time
+	mu     sync.Mutex
+	conns  map[*Conn]struct{}
+	warned time.Time
 }
 
 // Listen wraps a listener of TCP or Unix connections.
@@ -79,8 +79,8 @@ func Listen(l net.Listener, c Config) *Listener {
 	}
 }
 
-// Configure makes a server tell l's connections what they are doing. The server
-// must serve l, or a wrapper of it, alone.
+// Configure makes a server report the state of connections to l. The server must serve
+// only l or a wrapper of l.
 func (l *Listener) Configure(s *http.Server) {
 	s.ConnContext = connContext
 	s.ConnState = connState
@@ -100,7 +100,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	s, ok := accepted.(socket)
 	if !ok {
 		l.free()
-		return nil, fmt.Errorf("bound the connection: %T is neither TCP nor Unix", accepted)
+		return nil, fmt.Errorf("limit the connection: %T is neither TCP nor Unix", accepted)
 	}
 	c := &Conn{socket: s, listener: l, state: unknown, streams: map[*stream]struct{}{}}
 	l.mu.Lock()
@@ -125,7 +125,7 @@ func (l *Listener) take() error {
 		return nil
 	default:
 	}
-	l.complain()
+	l.warn()
 	select {
 	case l.config.Slots <- struct{}{}:
 		return nil
@@ -134,25 +134,25 @@ func (l *Listener) take() error {
 	}
 }
 
-// free gives a slot back.
+// free releases a slot.
 func (l *Listener) free() {
 	if l.config.Slots != nil {
 		<-l.config.Slots
 	}
 }
 
-// complain warns that new clients wait, but not each time.
-func (l *Listener) complain() {
+// warn logs that new clients wait, at most once in warnInterval.
+func (l *Listener) warn() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.complained) < complainEvery {
+	if time.Since(l.warned) < warnInterval {
 		return
 	}
-	l.complained = time.Now()
+	l.warned = time.Now()
 	l.config.Log.Warn("all client connections are in use; new clients wait until one is closed", "max_connections", cap(l.config.Slots))
 }
 
-// remove forgets a connection that has been closed.
+// remove removes a closed connection.
 func (l *Listener) remove(c *Conn) {
 	l.mu.Lock()
 	delete(l.conns, c)

@@ -9,34 +9,34 @@ import (
 )
 
 const (
-	// drainTime is how long net/http may read the rest of a body after the
+	// drainTime limits the time in which net/http reads the rest of a body after the
 	// response, to use the connection again.
 	drainTime = time.Second
-	// maxDrain is how much of a body it reads, in bytes.
+	// maxDrain is the number of bytes of a body that net/http reads then.
 	maxDrain = 256 << 10
 )
 
-// past is a deadline that is over.
+// past is a deadline in the past.
 var past = time.Unix(1, 0)
 
 // stream is one request and its response.
 type stream struct {
 	conn        *Conn
-	body        io.ReadCloser // nil: none
-	length      int64         // of the body; -1: unknown
+	body        io.ReadCloser // nil without a body
+	length      int64         // of the body; -1 if unknown
 	control     *http.ResponseController
 	multiplexed bool // HTTP/2: the connection carries other streams too
 
-	mu       sync.Mutex
-	reads    activity
-	writes   activity
-	whole    bool // the body was read to its end
-	failed   bool // reading it failed
-	closed   bool // the body is not read any more
-	answered bool // the response has begun, so that the body may stay open in silence
-	ended    bool
-	readFor  stopwatch // of check alone, as writeFor
-	writeFor stopwatch
+	mu         sync.Mutex
+	reads      activity
+	writes     activity
+	whole      bool // the body was read to its end
+	failed     bool // a read of the body failed
+	closed     bool // the body is no longer read
+	responding bool // the response has begun, so the body may stay open without data
+	ended      bool
+	readFor    stopwatch // used by check only, as writeFor
+	writeFor   stopwatch
 }
 
 // activity is an operation that waits for the client.
@@ -53,7 +53,7 @@ func Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _ := r.Context().Value(connKey{}).(*Conn)
 		x := &stream{conn: conn, length: r.ContentLength, control: http.NewResponseController(w), multiplexed: r.ProtoMajor >= 2}
-		// A copy: net/http itself looks at its own request's body after next.
+		// A copy, because net/http uses the body of its own request after next.
 		r = r.WithContext(context.WithValue(r.Context(), streamKey{}, x))
 		if r.Body != nil && r.Body != http.NoBody {
 			x.body = r.Body
@@ -73,20 +73,20 @@ func Handler(next http.Handler) http.Handler {
 	})
 }
 
-// streamKey finds the stream in a context.
+// streamKey is the key of the stream in a context.
 type streamKey struct{}
 
-// Answered says that the response to a request has begun. From then on the client
-// may keep the request's body open in silence, as gRPC streams do.
-func Answered(ctx context.Context) {
+// ResponseBegun records that the response to a request has begun. From then on the client
+// may keep the request's body open without sending, as gRPC streams do.
+func ResponseBegun(ctx context.Context) {
 	if x, ok := ctx.Value(streamKey{}).(*stream); ok {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		x.answered = true
+		x.responding = true
 	}
 }
 
-// Within bounds the time in which next receives the whole body of a request.
+// Within limits the time in which next receives the whole body of a request.
 func Within(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {
@@ -96,9 +96,9 @@ func Within(limit time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// end leaves what is unread of an HTTP/1 body to net/http, for drainTime. It ends
-// the connection if a read is still in progress: net/http would interrupt the
-// read, and the next request would find itself canceled.
+// end gives net/http drainTime to read the rest of an HTTP/1 body. If a read is still in
+// progress, it ends the connection: net/http would interrupt the read and cancel the
+// next request.
 func (x *stream) end(done bool) {
 	x.conn.end(x)
 	x.mu.Lock()
@@ -113,11 +113,11 @@ func (x *stream) end(done bool) {
 	}
 }
 
-// verdict is which operations of a stream have exceeded their limit.
+// verdict lists the operations of a stream that have exceeded their limit.
 type verdict struct {
 	stream        *stream
 	reads, writes bool
-	read, write   uint64 // which operations
+	read, write   uint64 // counts that identify the operations
 }
 
 // check measures the operations in progress. The time of a write is paused while
@@ -126,12 +126,12 @@ func (x *stream) check(now time.Time, limits Limits, unacknowledged bool) verdic
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	v := verdict{stream: x, read: x.reads.count, write: x.writes.count}
-	v.reads = x.readFor.still(now, x.reads.running && !x.answered, false, v.read) >= limits.Body
-	v.writes = x.writeFor.still(now, x.writes.running, unacknowledged, v.write) >= limits.Write
+	v.reads = x.readFor.stalled(now, x.reads.running && !x.responding, false, v.read) >= limits.Body
+	v.writes = x.writeFor.stalled(now, x.writes.running, unacknowledged, v.write) >= limits.Write
 	return v
 }
 
-// expire fails the operations of a verdict that still run.
+// expire makes the operations of a verdict fail if they are still running.
 func (x *stream) expire(v verdict) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -173,8 +173,8 @@ func (x *stream) startRead() bool {
 	return true
 }
 
-// Close only ends reading. net/http closes its own body after the response: that
-// can wait for the client, and the response would wait as well.
+// Close ends reading. It does not close the body of net/http, which may wait for the
+// client and would delay the response; net/http closes it after the response.
 func (b body) Close() error {
 	b.x.mu.Lock()
 	defer b.x.mu.Unlock()
@@ -182,19 +182,19 @@ func (b body) Close() error {
 	return nil
 }
 
-// writer measures writes. It hides no optional method of the writer below from
-// [http.ResponseController].
+// writer measures writes. Through Unwrap, [http.ResponseController] finds the optional
+// methods of the wrapped writer.
 type writer struct {
 	http.ResponseWriter
 	x     *stream
 	begun bool // the header of the final response is written
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the wrapped writer to http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader announces the end of an HTTP/1 connection that carries the rest of
-// a body. Otherwise the client might send its next request on it.
+// WriteHeader announces the end of an HTTP/1 connection on which the rest of a body would
+// arrive, so that the client does not send its next request on it.
 func (w *writer) WriteHeader(status int) {
 	if status >= http.StatusOK && !w.begun {
 		w.begun = true
@@ -221,17 +221,17 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// begin writes the header that a body without one implies.
+// begin writes the header if the handler has not written one.
 func (w *writer) begin() {
 	if !w.begun {
 		w.WriteHeader(http.StatusOK)
 	}
 }
 
-// Flush is for handlers that ask for an http.Flusher.
+// Flush implements http.Flusher.
 func (w *writer) Flush() { _ = w.FlushError() }
 
-// FlushError sends what is buffered.
+// FlushError sends the buffered bytes.
 func (w *writer) FlushError() error {
 	w.begin()
 	w.x.startWrite()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// frame is an HTTP/2 frame.
+// frame encodes an HTTP/2 frame.
 func frame(kind, flags byte, stream uint32, payload string) string {
 	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
 	return string(binary.BigEndian.AppendUint32(append(head, flags), stream)) + payload
@@ -34,10 +34,9 @@ func streams(t *testing.T, s server, path string, n int) *tls.Conn {
 	return c
 }
 
-// An HTTP/2 client can refuse all responses while TCP itself moves: the window of
-// a stream, not the socket, is what stands still. Small responses stand still
-// after their handler has ended.
-func TestWindowThatStaysEmpty(t *testing.T) {
+// Guarantee: an HTTP/2 client that never opens the window of a stream is disconnected,
+// although TCP itself progresses. A small response stalls after its handler has ended.
+func TestStalledWindow(t *testing.T) {
 	t.Parallel()
 	s := serve(t, limits(short), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/endless" {
@@ -62,9 +61,8 @@ func TestWindowThatStaysEmpty(t *testing.T) {
 	}
 }
 
-// One stream that stands still ends alone: the other calls on its connection have
-// done nothing wrong.
-func TestOneStreamStandsStill(t *testing.T) {
+// Guarantee: a stalled stream does not end the other streams of its connection.
+func TestStalledStream(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	var over sync.WaitGroup
@@ -96,12 +94,12 @@ func TestOneStreamStandsStill(t *testing.T) {
 	}
 }
 
-// A gRPC stream whose caller listens in silence lives as long as its upstream
-// holds it, on both versions of HTTP.
+// Guarantee: a gRPC stream whose caller only receives stays open until its upstream ends
+// it, on both versions of HTTP.
 func TestSilentBodyAfterResponse(t *testing.T) {
 	t.Parallel()
 	s := serve(t, limits(short), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		Answered(r.Context())
+		ResponseBegun(r.Context())
 		_ = http.NewResponseController(w).Flush()
 		if body, err := io.ReadAll(r.Body); err != nil || string(body) != "at last" {
 			t.Errorf("%s: %q, %v", r.Proto, body, err)
@@ -129,7 +127,7 @@ func TestSilentBodyAfterResponse(t *testing.T) {
 	}
 }
 
-// A form that arrives a byte at a time is bounded as a whole.
+// Guarantee: the total time of a form that arrives byte by byte is limited.
 func TestFormWithin(t *testing.T) {
 	t.Parallel()
 	s := serve(t, limits(patient), Within(short, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _ = r.ParseForm() })))
@@ -146,8 +144,8 @@ func TestFormWithin(t *testing.T) {
 	isClosed(t, c, "form")
 }
 
-// At a shutdown a client that makes no progress does not hold the server, whatever
-// it does not do, and however long it would be given otherwise.
+// Guarantee: a client without any kind of progress does not delay a shutdown, however long
+// its usual limit is.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	active := make(chan struct{}, 3)
@@ -180,7 +178,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A WebSocket has no end of its own, so a shutdown does not wait for it.
+// Guarantee: a shutdown does not wait for WebSockets, which may stay open forever.
 func TestShutdownLeavesWebSockets(t *testing.T) {
 	t.Parallel()
 	hijacked := make(chan struct{})

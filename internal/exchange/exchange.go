@@ -1,11 +1,10 @@
-// Package exchange holds the one value that belongs to a request: what the
-// client sent that the log repeats, the decision, and what the response says.
+// Package exchange holds the value that belongs to one request and its response: the
+// request's identifiers, the decision, and the data of the log record.
 //
-// It is created where a request enters the process, travels in the request's
-// context, and is fetched from there once by each handler. Every stage of the
-// request path adds its part; the log record is written from it when the
-// response is over. It holds no secret, no query string and no body, knows no
-// HTTP library's types, and decides nothing.
+// It is created where a request enters the process and travels in the request's
+// context, from which each handler fetches it once. Every stage of the request path
+// adds its part. At the end of the response the log record is written from it. It
+// contains no secret, no query string, no body and no types of an HTTP library.
 package exchange
 
 import (
@@ -16,14 +15,14 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Outcome classifies the end of a request for the log. It separates a failure
-// of this system from a client's mistake without reading statuses.
+// Outcome classifies the end of a request for the log. It separates failures of this
+// system from errors of clients.
 type Outcome string
 
-// The outcomes of a request. Their text is the log's and stays.
+// The outcomes of a request. Their text is part of the log format.
 const (
 	Answered   Outcome = "answered"    // status below 400
-	Refused    Outcome = "refused"     // rejected by this system, with a code
+	Rejected   Outcome = "refused"     // rejected by this system, with a code
 	Failed     Outcome = "failed"      // 5xx of this system
 	ClientGone Outcome = "client_gone" // the client disconnected before the response
 	Aborted    Outcome = "aborted"     // the response was cut off
@@ -35,9 +34,8 @@ type Settler interface {
 	Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge
 }
 
-// Exchange is one request and its response. It belongs to the goroutine that
-// serves the request; other goroutines must not read it before the response is
-// over.
+// Exchange is one request and its response. Only the goroutine that serves the request
+// may use it until the response has ended.
 type Exchange struct {
 	// Meta is the part of the response that does not depend on its body.
 	httpauth.Meta
@@ -47,22 +45,22 @@ type Exchange struct {
 
 	Start   time.Time
 	Method  string
-	Address netip.Addr // the client's; invalid when it is not known
+	Address netip.Addr // of the client; invalid if unknown
 
 	Operation string // of the matched route; "" without one
 	Family    toksta.Family
 	Principal toksta.Principal // of the key, or of the signed-in member
-	Member    toksta.MemberID  // who is signed in, or whose sign-in failed
+	Member    toksta.MemberID  // that is signed in, or whose sign-in failed
 
-	// Call and Decision are set once the key's credential was read. Admitted
-	// says whether the call goes on.
+	// Call and Decision are set once the credential was parsed. Admitted reports
+	// whether the call is admitted.
 	Call     toksta.Call
 	Decision toksta.Decision
-	// UpstreamCost is the cost that the upstream stated, in credits; nil charges
-	// the credits that the decision holds.
+	// UpstreamCost is the cost in credits that the upstream stated. If it is nil,
+	// the credits that the decision holds are charged.
 	UpstreamCost *int64
 
-	Outcome  Outcome // "" derives it from the status
+	Outcome  Outcome // "" if it follows from the status
 	Code     toksta.Code
 	Reason   toksta.Reason
 	Err      error // an internal failure, for operators only

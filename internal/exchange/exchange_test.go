@@ -12,7 +12,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ledger notes the credits that are settled.
+// ledger records the charged credits.
 type ledger struct{ settled []int64 }
 
 func (l *ledger) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
@@ -20,8 +20,8 @@ func (l *ledger) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta
 	return toksta.Charge{Credits: credits}
 }
 
-// Each admitted call is settled once: charged for a success at the cost that the
-// upstream stated, released for a failure. A second charge is theft, none a leak.
+// Guarantee: the credits of each admitted call are charged or released once. A success is
+// charged at the cost that the upstream stated; a failure releases the credits.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	stated, free := int64(5), int64(0)
@@ -55,7 +55,8 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// A client that disconnects pays for the work that it may have caused.
+// Guarantee: the call of a client that disconnects is charged, because the upstream may
+// have done the work.
 func TestAbandonCharges(t *testing.T) {
 	t.Parallel()
 	l := &ledger{}
@@ -67,8 +68,8 @@ func TestAbandonCharges(t *testing.T) {
 	}
 }
 
-// An id of a client that is repeated in a header or a log line cannot forge
-// another field or line, and a trace of the client is continued.
+// Guarantee: an id of a client cannot forge another header field or log line, and a trace
+// of the client is continued.
 func TestIDs(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
@@ -102,8 +103,8 @@ func TestIDs(t *testing.T) {
 	}
 }
 
-// The record keeps the text of an internal error and never a client's input,
-// which the message of a client's mistake may repeat.
+// Guarantee: the record contains the text of an internal error, and no message that may
+// contain client input.
 func TestFail(t *testing.T) {
 	t.Parallel()
 	x := FromContext(t.Context())
@@ -117,7 +118,7 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// A handler finds the exchange of its own request.
+// Guarantee: a handler gets the exchange of its request.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	x := &Exchange{}

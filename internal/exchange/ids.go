@@ -22,10 +22,10 @@ type IDs struct {
 	Trace       []string // X-Trace-Id
 }
 
-// New returns the exchange of a request that arrived at now. It keeps the
-// client's own ids when they are safe to repeat: at most 64 letters, digits,
-// dots, hyphens and underscores, sent once. Otherwise it makes new ones. A valid
-// Traceparent goes before X-Trace-Id.
+// New returns the exchange of a request that arrived at now. It keeps an id of the client
+// that was sent once and consists of at most 64 letters, digits, dots, hyphens and
+// underscores. Otherwise it creates one. A valid Traceparent takes precedence over
+// X-Trace-Id.
 func New(ids IDs, realm string, now time.Time) *Exchange {
 	x := &Exchange{Meta: httpauth.Meta{RequestID: clientID(ids.Request), Realm: realm, Now: now}, Start: now}
 	if x.RequestID == "" {
@@ -41,7 +41,7 @@ func New(ids IDs, realm string, now time.Time) *Exchange {
 	return x
 }
 
-// startTrace makes a trace of its own, with the sampled flag off.
+// startTrace starts a new trace, with the sampled flag off.
 func (x *Exchange) startTrace() {
 	var random [24]byte
 	rand.Read(random[:])
@@ -55,7 +55,7 @@ func (x *Exchange) startTrace() {
 	x.TraceID = x.Traceparent[3:35]
 }
 
-// isTraceparent accepts version 00 only: "00-<32 hex>-<16 hex>-<2 hex>".
+// isTraceparent reports whether s is a Traceparent of version 00: "00-<32 hex>-<16 hex>-<2 hex>".
 func isTraceparent(s string) bool {
 	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
 		return false
@@ -67,8 +67,8 @@ func isTraceparent(s string) bool {
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
-// clientID returns the client's identifier, or "" when it is missing, repeated
-// or unsafe to repeat in a header or a log line.
+// clientID returns an identifier of the client, or "" if it is missing, was sent twice or
+// is unsafe in a header or a log line.
 func clientID(values []string) string {
 	if len(values) != 1 || values[0] == "" || len(values[0]) > maxID {
 		return ""
@@ -83,16 +83,16 @@ func clientID(values []string) string {
 	return values[0]
 }
 
-// contextKey finds the exchange in a context.
+// contextKey is the key of the exchange in a context.
 type contextKey struct{}
 
-// NewContext returns ctx with x in it.
+// NewContext returns a context that contains x.
 func NewContext(ctx context.Context, x *Exchange) context.Context {
 	return context.WithValue(ctx, contextKey{}, x)
 }
 
-// FromContext returns the request's exchange. Without one it returns an empty
-// exchange that no other code sees, so a handler needs no check.
+// FromContext returns the exchange of a request, or a new empty exchange if ctx contains
+// none, so that handlers need no check.
 func FromContext(ctx context.Context) *Exchange {
 	if x, ok := ctx.Value(contextKey{}).(*Exchange); ok {
 		return x

@@ -6,9 +6,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Fail notes the error that the response carries. The text of an internal error
-// and the cause of an outage are kept for operators. A client's own mistake is
-// noted by code and reason only, because its message may repeat client input.
+// Fail records the error of the response. It keeps the text of an internal error and the
+// cause of an outage for operators. Of other errors it keeps the code and the reason
+// only, because their messages may contain client input.
 func (x *Exchange) Fail(err error) {
 	x.Code = toksta.ErrorCode(err)
 	x.Reason = ""
@@ -22,7 +22,7 @@ func (x *Exchange) Fail(err error) {
 }
 
 // Result returns the outcome that a stage set, or the one that the status
-// implies. It is final once the response is over.
+// implies. It is final once the response has ended.
 func (x *Exchange) Result() Outcome {
 	switch {
 	case x.Outcome != "":
@@ -30,7 +30,7 @@ func (x *Exchange) Result() Outcome {
 	case x.Status >= 500:
 		return Failed
 	case x.Status >= 400:
-		return Refused
+		return Rejected
 	default:
 		return Answered
 	}

@@ -1,12 +1,12 @@
 package exchange
 
-// Admit notes that the decision in x admits the call. The credits it holds are
-// settled by s; nil settles nothing.
+// Admit records that the decision in x admits the call. Settle charges or releases its
+// credits through s, unless s is nil.
 func (x *Exchange) Admit(s Settler) {
 	x.settler, x.admitted = s, true
 }
 
-// Admitted reports whether a key's call was admitted.
+// Admitted reports whether a call of a key was admitted.
 func (x *Exchange) Admitted() bool { return x.admitted }
 
 // Settle charges an admitted call whose response has that status, or releases

@@ -13,20 +13,19 @@ import (
 	"github.com/toksta/toksta/internal/downstream"
 )
 
-// await sends a request and returns its response. It fails with a timeout if the
-// upstream makes no progress for limit: if it neither reads what the client has
-// sent nor, at the end, responds. Time in which the client is waited for does
-// not count.
+// await sends a request and returns its response. It fails with a timeout if the upstream
+// makes no progress for limit: it must read the available bytes of the body and, at the
+// end, respond. Time spent waiting for the client does not count.
 func await(next http.RoundTripper, r *http.Request, limit time.Duration) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
-	p := &patience{limit: limit}
+	p := &progressTimer{limit: limit}
 	p.timer = time.AfterFunc(limit, func() {
 		p.expired.Store(true)
 		cancel()
 	})
 	r = r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &pacedBody{r.Body, p}
+		r.Body = &timedBody{r.Body, p}
 	}
 	res, err := next.RoundTrip(r)
 	p.end()
@@ -40,25 +39,25 @@ func await(next http.RoundTripper, r *http.Request, limit time.Duration) (*http.
 		cancel()
 		return nil, err
 	}
-	downstream.Answered(ctx)
+	downstream.ResponseBegun(ctx)
 	return res, nil
 }
 
-// patience is the time that is left to an upstream.
-type patience struct {
+// progressTimer limits the time of an upstream without progress.
+type progressTimer struct {
 	limit time.Duration
 	timer *time.Timer
 
 	expired atomic.Bool
 
 	mu    sync.Mutex
-	ended bool // the response has begun, or never will
+	ended bool // the response has begun, or the request failed
 }
 
-// pause stops the time, resume gives the upstream all of it again.
-func (p *patience) pause() { p.timer.Stop() }
+// pause stops the timer, resume starts it again with the whole limit.
+func (p *progressTimer) pause() { p.timer.Stop() }
 
-func (p *patience) resume() {
+func (p *progressTimer) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.ended {
@@ -66,23 +65,23 @@ func (p *patience) resume() {
 	}
 }
 
-// end stops the time for good.
-func (p *patience) end() {
+// end stops the timer; resume has no effect afterwards.
+func (p *progressTimer) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
 	p.timer.Stop()
 }
 
-// pacedBody is a request's body whose reads wait for the client.
-type pacedBody struct {
+// timedBody is a request's body that pauses the timer while a read waits for the client.
+type timedBody struct {
 	io.ReadCloser
-	patience *patience
+	timer *progressTimer
 }
 
-// Read stops the upstream's time.
-func (b *pacedBody) Read(p []byte) (int, error) {
-	b.patience.pause()
-	defer b.patience.resume()
+// Read reads with the timer paused.
+func (b *timedBody) Read(p []byte) (int, error) {
+	b.timer.pause()
+	defer b.timer.resume()
 	return b.ReadCloser.Read(p)
 }

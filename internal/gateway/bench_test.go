@@ -16,7 +16,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// admitAll decides at once and keeps nothing.
+// admitAll admits every call.
 type admitAll struct{}
 
 func (admitAll) Verify(_ context.Context, c toksta.Call) toksta.Decision {
@@ -25,9 +25,8 @@ func (admitAll) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 
 func (admitAll) Settle(*toksta.Decision, toksta.Call, int64) toksta.Charge { return toksta.Charge{} }
 
-// BenchmarkGateway measures a GET through the whole walk beside one through a
-// bare reverse proxy to the same upstream, in turns in the same run. The
-// metric x/bare is the ratio of the two.
+// BenchmarkGateway measures a GET through the gateway and, in turns, through a bare
+// reverse proxy to the same upstream. The metric x/bare is the ratio of the two.
 func BenchmarkGateway(b *testing.B) {
 	e := newBench(b, nil, nil)
 	u := e.upstream
@@ -62,7 +61,7 @@ func BenchmarkGateway(b *testing.B) {
 	b.ReportMetric(float64(walked)/float64(plain), "x/bare")
 }
 
-// countingContext counts how often the exchange is looked up.
+// countingContext counts lookups of the exchange.
 type countingContext struct {
 	context.Context
 	lookups *atomic.Int64
@@ -76,8 +75,8 @@ func (c countingContext) Value(key any) any {
 	return v
 }
 
-// The state of a proxied request is passed from stage to stage. Looking it up in
-// the context again would hide which stage depends on it.
+// Guarantee: a proxied request fetches its exchange from the context once. The stages pass
+// it on as an argument, so that their dependency on it is visible.
 func TestExchangeIsFetchedOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)

@@ -23,7 +23,7 @@ func sends(raw string) http.HandlerFunc {
 	}
 }
 
-// broken is what a caller sees of a response that may break off.
+// broken is a response, as its caller receives it, that may break off.
 type broken struct {
 	Status  int
 	Body    string
@@ -31,9 +31,9 @@ type broken struct {
 	Settled []int64
 }
 
-// A response that breaks off before the caller has received a byte is the
-// upstream's failure: 502, and free. Otherwise the caller receives what came, and
-// the connection is cut, so that half a response is never taken for a whole one.
+// Guarantee: a response that breaks off before the caller has received a byte is 502 and
+// free. Otherwise the caller receives the bytes that arrived and the connection is
+// closed, so that the caller detects the incomplete response.
 func TestResponseBreaksOff(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789", 5000)
@@ -77,16 +77,15 @@ func TestResponseBreaksOff(t *testing.T) {
 		if got.Status == http.StatusBadGateway && strings.Contains(got.Body, `"UPSTREAM_ERROR"`) {
 			got.Body = ""
 		}
-		_, got.Settled = b.judge.take()
+		_, got.Settled = b.engine.take()
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%.60q (-want +got)\n%s", raw, diff)
 		}
 	}
 }
 
-// The header of a stream does not wait for its first piece for ever: a caller
-// learns that the stream is open. If the stream then breaks off, the call was
-// answered.
+// Guarantee: the header of a stream is sent after a limited time without a byte of the
+// body. If the stream breaks off afterwards, the call is charged.
 func TestStreamOpensSlowly(t *testing.T) {
 	t.Parallel()
 	open := make(chan struct{})
@@ -110,14 +109,14 @@ func TestStreamOpensSlowly(t *testing.T) {
 	if body, err := io.ReadAll(res.Body); err == nil || len(body) > 0 {
 		t.Errorf("%q, %v", body, err)
 	}
-	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 3 {
+	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 3 {
 		t.Errorf("settled %v", settled)
 	}
 }
 
-// The type of a body is the upstream's to state: an invented one turns JSON into
-// text, or text into a page in the origin of the account pages.
-func TestContentTypeIsNotInvented(t *testing.T) {
+// Guarantee: a response without a Content-Type gets none. A guessed type could turn text
+// into a page in the origin of the account pages.
+func TestContentTypeIsNotAdded(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string][]string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":                                               nil,

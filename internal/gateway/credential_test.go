@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A key counts in one place and one form. A server that is generous here
-// disagrees with the next one about who is calling.
+// Guarantee: a key is accepted in one form only. Otherwise two servers could disagree
+// about the caller.
 func TestCredentialForms(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -70,7 +70,7 @@ func TestCredentialForms(t *testing.T) {
 	}
 }
 
-// The Authorization field is the one place for a key.
+// Guarantee: a key is accepted in the Authorization field only.
 func TestCredentialElsewhere(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)

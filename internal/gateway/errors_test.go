@@ -14,8 +14,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// seen is what a client is told by an error.
-type told struct {
+// errorSeen is an error response as a client receives it.
+type errorSeen struct {
 	Status    int
 	Code      string
 	Message   string
@@ -32,20 +32,20 @@ const (
 	noBearer   = "Send one Authorization header with the word Bearer, a space, and the API key."
 )
 
-// refusing makes a key for each refusal and returns the bench's adjustment.
-func refusing(b *bench, secret string, code toksta.Code, reason toksta.Reason) {
-	b.judge.mu.Lock()
-	defer b.judge.mu.Unlock()
+// addRejection makes the engine reject a secret.
+func addRejection(b *bench, secret string, code toksta.Code, reason toksta.Reason) {
+	b.engine.mu.Lock()
+	defer b.engine.mu.Unlock()
 	d := toksta.Decision{Rejection: toksta.Rejection{Code: code, Reason: reason}}
 	d.Principal = toksta.Principal{AccountID: "acct_secretive", KeyID: "key_secretive"}
 	if code == toksta.CodeRateLimited {
 		d.Rate = toksta.RateState{Limit: 30, Remaining: 0, Reset: time.Now().Unix() + 30}
 	}
-	b.judge.decisions[sha256.Sum256([]byte(secret))] = d
+	b.engine.decisions[sha256.Sum256([]byte(secret))] = d
 }
 
-// Every row of the error table, through the listener: code, reason, challenge
-// and headers are what clients program against.
+// Guarantee: every row of the error table of the contract, with code, reason, challenge and
+// header fields, is the response through the listener.
 func TestErrorTable(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
@@ -56,29 +56,29 @@ func TestErrorTable(t *testing.T) {
 	reason := func(r string) map[string]any { return map[string]any{"reason": r} }
 	type row struct {
 		code, reason string
-		want         told
+		want         errorSeen
 	}
 	rows := map[string]row{}
 	for _, r := range []toksta.Reason{toksta.ReasonKeyUnknown, toksta.ReasonKeyRevoked, toksta.ReasonKeyExpired} {
-		rows[string(r)] = row{"UNAUTHORIZED", string(r), told{Status: 401, Message: noSuchKey, Challenge: challenged + `, error="invalid_token"`}}
+		rows[string(r)] = row{"UNAUTHORIZED", string(r), errorSeen{Status: 401, Message: noSuchKey, Challenge: challenged + `, error="invalid_token"`}}
 	}
 	for _, r := range []toksta.Reason{"plan_free", "billing_past_due", "subscription_inactive", "api_access_disabled", "workspace_not_entitled", "address_not_allowed"} {
-		rows[string(r)] = row{"FORBIDDEN", string(r), told{Status: 403, Details: reason(string(r))}}
+		rows[string(r)] = row{"FORBIDDEN", string(r), errorSeen{Status: 403, Details: reason(string(r))}}
 	}
-	rows["scope"] = row{"FORBIDDEN", "scope_insufficient", told{
+	rows["scope"] = row{"FORBIDDEN", "scope_insufficient", errorSeen{
 		Status: 403, Challenge: challenged + `, error="insufficient_scope", scope="data"`,
 		Details: map[string]any{"reason": "scope_insufficient", "required_family": "data"},
 	}}
-	rows["rate"] = row{"RATE_LIMITED", "rate_limited", told{Status: 429, Details: reason("rate_limited"), Retry: true}}
-	rows["credits"] = row{"INSUFFICIENT_CREDITS", "insufficient_credits", told{Status: 402, Details: reason("insufficient_credits")}}
-	rows["lease"] = row{"UNAVAILABLE", "lease_expired", told{Status: 503, Retry: true}}
+	rows["rate"] = row{"RATE_LIMITED", "rate_limited", errorSeen{Status: 429, Details: reason("rate_limited"), Retry: true}}
+	rows["credits"] = row{"INSUFFICIENT_CREDITS", "insufficient_credits", errorSeen{Status: 402, Details: reason("insufficient_credits")}}
+	rows["lease"] = row{"UNAVAILABLE", "lease_expired", errorSeen{Status: 503, Retry: true}}
 	for name, r := range rows {
-		refusing(b, name, toksta.Code(r.code), toksta.Reason(r.reason))
+		addRejection(b, name, toksta.Code(r.code), toksta.Reason(r.reason))
 		r.want.Code = r.code
 		expect(t, name, b.raw(request("GET", "/v1/creators/7", "Authorization: Bearer "+name)), r.want)
 	}
 	key := "Authorization: Bearer " + goodKey
-	for raw, want := range map[string]told{
+	for raw, want := range map[string]errorSeen{
 		request("GET", "/v1/creators/7"): {
 			Status: 401, Code: "UNAUTHORIZED", Challenge: challenged,
 			Message: "Provide an API key using the Authorization: Bearer header.",
@@ -106,8 +106,8 @@ var (
 	traceID   = regexp.MustCompile(`^[0-9a-f]{32}$`)
 )
 
-// expect compares what a client is told and checks what every error has.
-func expect(t *testing.T, name string, got reply, want told) {
+// expect compares an error response with want and checks the parts that all errors share.
+func expect(t *testing.T, name string, got reply, want errorSeen) {
 	t.Helper()
 	var body struct {
 		Success *bool `json:"success"`
@@ -137,7 +137,7 @@ func expect(t *testing.T, name string, got reply, want told) {
 		t.Errorf("%s: trace id %q in the body, %q in the header", name, body.Meta.TraceID, h.Get("X-Trace-Id"))
 	}
 	if h.Get("X-Toksta-Source") != "gateway" || h.Get("Cross-Origin-Resource-Policy") != "same-origin" {
-		t.Errorf("%s: not marked as ours: %v", name, h)
+		t.Errorf("%s: not marked as a response of the gateway: %v", name, h)
 	}
 	if h.Get("Content-Type") != "application/json" || h.Get("Access-Control-Expose-Headers") == "" || h.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%s: header %v", name, h)
@@ -148,7 +148,7 @@ func expect(t *testing.T, name string, got reply, want told) {
 	if limited := h.Get("X-Ratelimit-Limit") != ""; want.Status == 429 && !limited {
 		t.Errorf("%s: no rate limit in %v", name, h)
 	}
-	seen := told{
+	seen := errorSeen{
 		Status: got.StatusCode, Code: body.Error.Code, Message: body.Error.Message, Details: body.Error.Details,
 		Challenge: h.Get("WWW-Authenticate"), Retry: h.Get("Retry-After") != "", Allow: h.Get("Allow"), Cache: h.Get("Cache-Control"),
 	}

@@ -13,20 +13,20 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// fail is the proxy's ErrorHandler. A bad or oversized request body is the
-// client's 4xx, charged if part of it was forwarded: a body that never ends must
-// not make the call free. If the client disconnected, the call is charged and the
-// connection is cut. Otherwise it responds 502, or 504 on timeout.
+// fail is the proxy's ErrorHandler. A bad or oversized request body is the client's 4xx.
+// It is charged if part of it was forwarded: an endless body must not make the call
+// free. If the client disconnected, the call is charged and the connection closed.
+// Otherwise fail responds 502, or 504 on timeout.
 func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		f.body.settle()
+		f.body.waitForRead()
 	}
-	if mistake := f.body.mistake(); mistake != nil {
+	if clientErr := f.body.clientError(); clientErr != nil {
 		if f.body.begun.Load() {
 			f.x.Abandon()
 		}
 		closeAfter(r, f.x)
-		reject(w, f.x, mistake)
+		reject(w, f.x, clientErr)
 		return
 	}
 	if r.Context().Err() != nil {
@@ -36,22 +36,22 @@ func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	e := &toksta.Error{Code: toksta.CodeUpstreamError, Message: "The service behind this endpoint could not be reached, or its response broke off."}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		e = &toksta.Error{Code: toksta.CodeUpstreamTimeout, Message: "The service behind this endpoint did not answer in time."}
+		e = &toksta.Error{Code: toksta.CodeUpstreamTimeout, Message: "The service behind this endpoint did not respond in time."}
 	}
 	reject(w, f.x, e)
 	f.x.Err = err
 }
 
-// body remembers how reading a request's body failed, because the transport
-// reports its own errors and the client's alike.
+// body is a request's body that records the error of a read, because the transport does
+// not distinguish errors of the client from errors of the upstream.
 type body struct {
 	io.ReadCloser
-	mu    sync.Mutex  // held by Read
-	begun atomic.Bool // some of it was read, so the upstream may have it
-	fault atomic.Pointer[error]
+	mu      sync.Mutex  // held by Read
+	begun   atomic.Bool // part of it was read, so the upstream may have received it
+	readErr atomic.Pointer[error]
 }
 
-// Read notes any error but the end.
+// Read reads from the client and records an error other than io.EOF.
 func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,14 +60,14 @@ func (b *body) Read(p []byte) (int, error) {
 		b.begun.Store(true)
 	}
 	if err != nil && err != io.EOF {
-		b.fault.CompareAndSwap(nil, &err)
+		b.readErr.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-// limit rejects a body of more than the upstream's limit, at once when its length
-// is announced, and lets only WebSocket leave HTTP: another protocol would carry
-// requests without a decision. r is the handler's own copy, not net/http's.
+// limit rejects a body above the limit, at once if its length is announced. It removes
+// every Upgrade except to WebSocket: another protocol could carry requests without a
+// decision. r is a copy that belongs to the handler.
 func (f *forwarding) limit(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > f.maxBody {
 		return tooLarge()
@@ -82,21 +82,21 @@ func (f *forwarding) limit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// settle waits for a read in progress. net/http cancels the request when a read
-// fails, before the read returns its error.
-func (b *body) settle() {
+// waitForRead waits for a read in progress. When a read fails, net/http cancels the
+// request before the read returns its error.
+func (b *body) waitForRead() {
 	if b != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 	}
 }
 
-// mistake returns the client's own failure to send the body, nil without one.
-func (b *body) mistake() error {
+// clientError returns the error of a client that sent an invalid body, or nil.
+func (b *body) clientError() error {
 	if b == nil {
 		return nil
 	}
-	failure := b.fault.Load()
+	failure := b.readErr.Load()
 	if failure == nil {
 		return nil
 	}

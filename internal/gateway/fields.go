@@ -9,7 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The identity that the upstream may trust, because nobody else can set it.
+// The fields that identify the caller to the upstream. Fields of these names from clients
+// are removed, so the upstream may trust them.
 const (
 	HeaderAccountID = "X-Toksta-Account-Id"
 	HeaderKeyID     = "X-Toksta-Key-Id"
@@ -17,15 +18,15 @@ const (
 	HeaderScopes    = "X-Toksta-Scopes"
 )
 
-// folded is a field name as back ends fold it together: lower case, with "-"
-// for whatever is no letter or digit, since CGI and its heirs make "_" of it.
-// Longer names than it holds are none of ours.
+// folded is a field name in the form in which upstreams may compare it: in lower case,
+// with "-" for every character that is not a letter or a digit, because CGI replaces
+// those by "_". It holds the first 32 bytes; names of this system are shorter.
 type folded struct {
 	text [32]byte
 	size int
 }
 
-// fold folds name on the stack.
+// fold returns the folded form of name, without an allocation.
 func fold(name string) (f folded) {
 	f.size = copy(f.text[:], name)
 	for i, c := range f.text[:f.size] {
@@ -40,19 +41,18 @@ func fold(name string) (f folded) {
 	return f
 }
 
-// has reports whether the folded name starts with prefix.
-func (f *folded) has(prefix string) bool {
+// hasPrefix reports whether the folded name starts with prefix.
+func (f *folded) hasPrefix(prefix string) bool {
 	return f.size >= len(prefix) && string(f.text[:len(prefix)]) == prefix
 }
 
-// fromClient reports whether a client's field must not reach the upstream: it
-// carries the key or a browser's session (pages and API may share an origin,
-// and keys are the only way in), states an identity or an address that only we
-// may state, or would make the upstream see another method or path than the
-// one decided on.
-func fromClient(name string) bool {
+// forbiddenFromClient reports whether a client's field must not reach the upstream: it
+// contains the key or a browser's session (pages and API may share an origin), states
+// an identity or an address that only this system may state, or could make the
+// upstream see another method or path than the decision was made on.
+func forbiddenFromClient(name string) bool {
 	f := fold(name)
-	if f.has("x-toksta-") || f.has("x-forwarded-") || f.has("x-original-") {
+	if f.hasPrefix("x-toksta-") || f.hasPrefix("x-forwarded-") || f.hasPrefix("x-original-") {
 		return true
 	}
 	switch string(f.text[:f.size]) {
@@ -64,10 +64,10 @@ func fromClient(name string) bool {
 	return false
 }
 
-// fromUpstream reports whether an upstream's field of that name is ours to set.
-func fromUpstream(name string) bool {
+// forbiddenFromUpstream reports whether only this system may set a field in a response.
+func forbiddenFromUpstream(name string) bool {
 	f := fold(name)
-	if f.has("x-toksta-") || f.has("x-ratelimit-") {
+	if f.hasPrefix("x-toksta-") || f.hasPrefix("x-ratelimit-") {
 		return true
 	}
 	switch string(f.text[:f.size]) {
@@ -77,18 +77,18 @@ func fromUpstream(name string) bool {
 	return false
 }
 
-// strip deletes the fields whose names are ours, in every spelling.
-func strip(h http.Header, ours func(name string) bool) {
+// strip deletes the fields with a forbidden name.
+func strip(h http.Header, forbidden func(name string) bool) {
 	for name := range h {
-		if ours(name) {
+		if forbidden(name) {
 			delete(h, name)
 		}
 	}
 }
 
-// identify sets the fields that name the caller and the request to the upstream;
-// parent is the trace context that the client sent. A trace state without its
-// trace context would mislead, so it is deleted.
+// identify sets the fields that identify the caller and the request to the upstream.
+// parent is the Traceparent of the client. Without it the client's Tracestate, which
+// belongs to it, is deleted.
 func identify(h http.Header, x *exchange.Exchange, parent string) {
 	h.Set(HeaderAccountID, string(x.Principal.AccountID))
 	h.Set(HeaderKeyID, string(x.Principal.KeyID))
@@ -104,7 +104,7 @@ func identify(h http.Header, x *exchange.Exchange, parent string) {
 	}
 }
 
-// joinFamilies writes scopes as the upstream reads them: "data,job".
+// joinFamilies returns scopes in the form of HeaderScopes: "data,job".
 func joinFamilies(families []toksta.Family) string {
 	var b strings.Builder
 	for i, f := range families {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Whatever bytes a client sends, none makes an error of ours.
+// FuzzRequest sends random bytes. Guarantee: no request of a client causes an internal
+// error.
 func FuzzRequest(f *testing.F) {
 	b := newBench(f, nil, nil)
 	go func() {

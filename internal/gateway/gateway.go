@@ -1,10 +1,9 @@
-// Package gateway serves the public API: it admits each request and hands it to
-// the vendor's back end or to a local handler.
+// Package gateway serves the public API: it admits each request and forwards it to an
+// upstream or to a local handler.
 //
-// It stands between the public listener and the back end, and adapts the
-// admission chain to net/http. It decides nothing itself, keeps nothing between
-// requests, and never touches the store. Each of its own failures is a response
-// in the envelope.
+// It adapts the admission chain to net/http. It makes no decision, keeps no state
+// between requests, and does not use the store. Its own errors are responses in the
+// envelope.
 package gateway
 
 import (
@@ -21,24 +20,24 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The limits that hold where the configuration states none.
+// The default limits, in bytes.
 const (
 	DefaultMaxBody   = 10 << 20
 	DefaultMaxHeader = 32 << 10
 )
 
-// Config is what a gateway is made of.
+// Config configures a gateway.
 type Config struct {
 	Routes    []toksta.Route
 	Upstreams []Upstream
-	// Local answers routes without an upstream, by operation. A route with
-	// neither is answered 501.
+	// Local serves routes without an upstream, by operation. A route with neither
+	// responds 501.
 	Local map[string]http.Handler
-	// Open answers GET on exact paths without a key.
+	// Open serves GET on exact paths without a key.
 	Open           map[string]http.Handler
 	Engine         admit.Engine
-	TrustedProxies []netip.Prefix   // peers whose X-Forwarded-For counts
-	RateFields     bool             // answers carry RateLimit and RateLimit-Policy beside X-RateLimit-*
+	TrustedProxies []netip.Prefix   // peers whose X-Forwarded-For is read
+	RateFields     bool             // responses have RateLimit and RateLimit-Policy beside X-RateLimit-*
 	MaxBody        int64            // bytes of a request's body; 0: DefaultMaxBody
 	MaxHeader      int              // bytes of a request's header; 0: DefaultMaxHeader
 	Now            func() time.Time // nil: time.Now
@@ -51,15 +50,14 @@ type Gateway struct {
 	handlers map[*toksta.Route]handler // one for every route of the table
 }
 
-// handler responds to an admitted call, or to a request on a route that asks for
-// no key.
+// handler serves an admitted call, or a request on a route that needs no key.
 type handler func(w http.ResponseWriter, r *http.Request, x *exchange.Exchange)
 
-// New builds a gateway. It refuses a route whose upstream is not configured
-// and patterns that a table refuses.
+// New builds a gateway. It returns an error for an invalid pattern and for a route whose
+// upstream is not configured.
 func New(c Config) (*Gateway, error) {
 	if c.Engine == nil {
-		return nil, errors.New("gateway: an engine is needed")
+		return nil, errors.New("gateway: Config.Engine is nil")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -86,8 +84,7 @@ func New(c Config) (*Gateway, error) {
 	return &Gateway{config: c, chain: chain, handlers: handlers}, nil
 }
 
-// handlers gives each route of the table its handler, so that no name is looked
-// up while requests are served.
+// handlers returns the handler of each route of the table.
 func (c *Config) handlers(table *route.Table) (map[*toksta.Route]handler, error) {
 	upstreams := map[string]handler{}
 	for _, u := range c.Upstreams {
@@ -104,7 +101,7 @@ func (c *Config) handlers(table *route.Table) (map[*toksta.Route]handler, error)
 		case r.Family == "" && c.Open[r.Pattern] != nil:
 			h = local(c.Open[r.Pattern])
 		case r.Family == "":
-			return nil, fmt.Errorf("route %s %s: no endpoint family, so no key would be asked for", r.Method, r.Pattern)
+			return nil, fmt.Errorf("route %s %s: without an endpoint family no key would be required", r.Method, r.Pattern)
 		case r.Upstream != "":
 			if h = upstreams[r.Upstream]; h == nil {
 				return nil, fmt.Errorf("route %s %s: upstream %q is not configured", r.Method, r.Pattern, r.Upstream)
@@ -119,14 +116,12 @@ func (c *Config) handlers(table *route.Table) (map[*toksta.Route]handler, error)
 	return handlers, nil
 }
 
-// local serves an exchange with an ordinary handler, which finds the exchange in
-// the request's context.
+// local adapts an http.Handler, which finds the exchange in the request's context.
 func local(h http.Handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *exchange.Exchange) { h.ServeHTTP(w, r) }
 }
 
-// ServeHTTP admits the request and serves it, or responds with the reason of its
-// rejection.
+// ServeHTTP serves an admitted request and rejects any other.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Structured = g.config.RateFields
@@ -141,7 +136,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.handlers[rt](w, r, x)
 }
 
-// values copies from r the values that decide.
+// values returns the values of r that a decision needs.
 func values(r *http.Request) *admit.Request {
 	return &admit.Request{
 		Method: r.Method, Target: r.RequestURI, HeaderSize: headerSize(r.Header),
@@ -149,13 +144,13 @@ func values(r *http.Request) *admit.Request {
 	}
 }
 
-// client copies from r the values that name the client.
+// client returns the values of r that identify the client.
 func client(r *http.Request) admit.Client {
 	return admit.Client{Peer: admit.Peer(r.RemoteAddr), ForwardedFor: r.Header["X-Forwarded-For"], ForwardedProto: r.Header["X-Forwarded-Proto"]}
 }
 
-// ClientAddress returns the client's address as calls are decided on it. If a
-// trusted proxy states no address, it returns the address of the proxy.
+// ClientAddress returns the client's address that decisions use. If a trusted proxy
+// states an invalid address, it returns the address of the proxy.
 func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
 	c := client(r)
 	addr, err := g.chain.Proxies.Address(c)
@@ -165,13 +160,13 @@ func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {
 	return addr
 }
 
-// reject responds with err and notes it.
+// reject responds with err and records it.
 func reject(w http.ResponseWriter, x *exchange.Exchange, err error) {
 	x.Fail(err)
 	httpauth.WriteError(w, &x.Meta, err)
 }
 
-// notImplemented responds on a route that is configured without a handler.
+// notImplemented responds 501, on a route without a handler.
 func notImplemented(w http.ResponseWriter, _ *http.Request, x *exchange.Exchange) {
 	reject(w, x, &toksta.Error{Code: toksta.CodeNotImplemented, Message: "This endpoint is not implemented yet."})
 }

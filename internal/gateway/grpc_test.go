@@ -16,7 +16,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// serveHTTP2 serves nothing but HTTP/2, over TLS or not.
+// serveHTTP2 serves HTTP/2 only, with or without TLS.
 func serveHTTP2(t *testing.T, h http.Handler, secure bool) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
@@ -33,7 +33,7 @@ func serveHTTP2(t *testing.T, h http.Handler, secure bool) *httptest.Server {
 	return s
 }
 
-// grpcCall is what a caller and the books see of a gRPC call.
+// grpcCall is a gRPC call as its caller receives it, with the credits charged for it.
 type grpcCall struct {
 	HTTP    int
 	Status  string // grpc-status, wherever it stands
@@ -41,8 +41,8 @@ type grpcCall struct {
 	Settled []int64
 }
 
-// gRPC goes through as it is, over an upstream connection without TLS. Its errors
-// have the HTTP status 200 and are not charged all the same.
+// Guarantee: gRPC is forwarded, also to an upstream without TLS. Its errors are free
+// although their HTTP status is 200.
 func TestGRPC(t *testing.T) {
 	t.Parallel()
 	upstream := serveHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func TestGRPC(t *testing.T) {
 	b := newBench(t, nil, nil)
 	g, err := New(Config{
 		Routes:    []toksta.Route{{Method: "POST", Pattern: "/acme.v1.Creators/*", Operation: "creators", Family: "data", Credits: 3, Upstream: "main"}},
-		Engine:    b.judge,
+		Engine:    b.engine,
 		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, upstream.URL), HTTP2: true, Opening: time.Minute}},
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func TestGRPC(t *testing.T) {
 		if got.HTTP == http.StatusBadGateway {
 			got.Body = ""
 		}
-		_, got.Settled = b.judge.take()
+		_, got.Settled = b.engine.take()
 		if diff := cmp.Diff(want, got); diff != "" || res.ProtoMajor != 2 || res.Trailer.Get("X-Request-Id") != "" {
 			t.Errorf("%s: %s %v (-want +got)\n%s", method, res.Proto, res.Trailer, diff)
 		}

@@ -24,19 +24,19 @@ import (
 
 const goodKey = "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// judge is a verifier and settler made by hand: a decision for each secret.
-type judge struct {
+// engine decides by a table with a decision for each secret.
+type engine struct {
 	mu        sync.Mutex
 	decisions map[toksta.Digest]toksta.Decision
 	calls     []toksta.Call
 	settled   []int64
 }
 
-func (j *judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.calls = append(j.calls, c)
-	d, ok := j.decisions[c.Digest]
+func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls = append(e.calls, c)
+	d, ok := e.decisions[c.Digest]
 	if !ok {
 		d.Rejection = toksta.Rejection{Code: toksta.CodeUnauthorized, Reason: toksta.ReasonKeyUnknown}
 	}
@@ -47,33 +47,33 @@ func (j *judge) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return d
 }
 
-func (j *judge) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.settled = append(j.settled, credits)
+func (e *engine) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.settled = append(e.settled, credits)
 	return toksta.Charge{Credits: credits}
 }
 
-func (j *judge) take() (calls []toksta.Call, settled []int64) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	calls, settled = j.calls, j.settled
-	j.calls, j.settled = nil, nil
+func (e *engine) take() (calls []toksta.Call, settled []int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	calls, settled = e.calls, e.settled
+	e.calls, e.settled = nil, nil
 	return calls, settled
 }
 
-// bench is a gateway on a real listener with a real upstream behind it.
+// bench is a gateway on a real listener with a real upstream.
 type bench struct {
 	t        testing.TB
 	addr     string
-	judge    *judge
+	engine   *engine
 	log      *lines
 	upstream *httptest.Server
 	mu       sync.Mutex
 	seen     []*http.Request
 }
 
-// lines collects log records; each arrives when its request is over.
+// lines collects log records. A record is written when its request ends.
 type lines struct{ written chan string }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -94,12 +94,11 @@ var testRoutes = []toksta.Route{
 	{Method: "GET", Pattern: "/v1/account/later", Operation: "later", Family: "account"},
 }
 
-// newBench starts everything. adjust may change the configuration; answer is
-// the upstream's handler, nil for an empty 200; stall limits clients without
-// progress.
-func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config), stall ...time.Duration) *bench {
+// newBench starts a bench. upstream is the handler of the upstream, nil for an empty 200.
+// adjust, if not nil, changes the configuration. stall limits clients without progress.
+func newBench(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), stall ...time.Duration) *bench {
 	t.Helper()
-	b := &bench{t: t, log: &lines{make(chan string, 1024)}, judge: &judge{decisions: map[toksta.Digest]toksta.Decision{
+	b := &bench{t: t, log: &lines{make(chan string, 1024)}, engine: &engine{decisions: map[toksta.Digest]toksta.Decision{
 		sha256.Sum256([]byte(goodKey)): {
 			Principal: toksta.Principal{AccountID: "acct_1", KeyID: "key_1", Plan: "API_BUILD", Scopes: []toksta.Family{"data", "job"}},
 			Rate:      toksta.RateState{Limit: 30, Remaining: 29, Reset: 60},
@@ -109,17 +108,17 @@ func newBench(t testing.TB, answer http.HandlerFunc, adjust func(*Config), stall
 		b.mu.Lock()
 		b.seen = append(b.seen, r)
 		b.mu.Unlock()
-		if answer != nil {
-			answer(w, r)
+		if upstream != nil {
+			upstream(w, r)
 		}
 	}))
 	t.Cleanup(b.upstream.Close)
 	c := Config{
-		Routes: testRoutes, Engine: b.judge, MaxBody: 64,
+		Routes: testRoutes, Engine: b.engine, MaxBody: 64,
 		Upstreams: []Upstream{
 			{Name: "main", URL: parseURL(t, b.upstream.URL)},
 			{Name: "down", URL: parseURL(t, "http://"+closedPort(t))},
-			{Name: "slow", URL: parseURL(t, b.upstream.URL), Answer: 50 * time.Millisecond},
+			{Name: "slow", URL: parseURL(t, b.upstream.URL), Response: 50 * time.Millisecond},
 		},
 		Local: map[string]http.Handler{
 			"getAccountUsage": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "usage") }),
@@ -158,7 +157,7 @@ func parseURL(t testing.TB, s string) *url.URL {
 	return u
 }
 
-// closedPort is an address where nobody listens.
+// closedPort returns an address without a listener.
 func closedPort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -169,14 +168,14 @@ func closedPort(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// reply is an answer as a raw client sees it.
+// reply is a response as a raw client receives it.
 type reply struct {
 	*http.Response
 	Body   string
 	closed bool // the server closed the connection after it
 }
 
-// raw sends the bytes as they are on a fresh connection and reads one answer.
+// raw sends bytes on a new connection and reads one response.
 func (b *bench) raw(request string) reply {
 	b.t.Helper()
 	conn := b.dial()
@@ -198,7 +197,7 @@ func (b *bench) dial() net.Conn {
 	return conn
 }
 
-// read reads one answer and tries the connection with a second request.
+// read reads one response and then tries a second request on the connection.
 func (b *bench) read(conn net.Conn, method string) reply {
 	b.t.Helper()
 	br := bufio.NewReader(conn)
@@ -233,7 +232,7 @@ func request(method, target string, lines ...string) string {
 	return s.String()
 }
 
-// forwarded returns what the upstream has seen since the last time.
+// forwarded returns the requests that the upstream received since the last call.
 func (b *bench) forwarded() []*http.Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,14 +11,14 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
-// On HTTP/2 as well, what came of a response that breaks off is passed on, and its
-// end is not.
+// Guarantee: on HTTP/2 too, the bytes of a response that breaks off are forwarded without
+// an end of the stream.
 func TestHTTP2ResponseBreaksOff(t *testing.T) {
 	t.Parallel()
 	const came = 50_000
 	b := newBench(t, sends("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", came)), nil)
 	g, err := New(Config{
-		Routes: testRoutes[1:2], Engine: b.judge,
+		Routes: testRoutes[1:2], Engine: b.engine,
 		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}},
 	})
 	if err != nil {
@@ -41,12 +41,12 @@ func TestHTTP2ResponseBreaksOff(t *testing.T) {
 	}
 }
 
-// HTTP/2 has the same rules: its pseudo-fields are no way around them.
+// Guarantee: HTTP/2 has the same rules, also for its pseudo-header fields.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
 	g, err := New(Config{
-		Routes: testRoutes[1:2], Engine: b.judge,
+		Routes: testRoutes[1:2], Engine: b.engine,
 		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}},
 	})
 	if err != nil {

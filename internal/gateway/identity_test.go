@@ -12,8 +12,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The upstream believes these fields. A spelling of one that slips through
-// lets any key act as any account.
+// Guarantee: no spelling of an identity field of a client reaches the upstream, which
+// trusts these fields.
 func TestIdentityFields(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -67,7 +67,7 @@ func TestIdentityFields(t *testing.T) {
 
 func (f folded) string() string { return string(f.text[:f.size]) }
 
-// A client's trailer must not arrive where its header could not.
+// Guarantee: a client's trailer does not reach the upstream.
 func TestTrailersStay(t *testing.T) {
 	t.Parallel()
 	trailers := make(chan http.Header, 1)
@@ -87,8 +87,8 @@ func TestTrailersStay(t *testing.T) {
 	}
 }
 
-// Support finds a request by its id, so a caller's own is used, but only one
-// that can be written anywhere.
+// Guarantee: the caller's own request id is used, so that support finds the request by it,
+// unless it contains unsafe characters.
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -126,8 +126,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// A key's networks and the log need the client's true address: a client that
-// could state it would choose its own.
+// Guarantee: a client cannot choose the address that its key's networks and the log use.
 func TestClientAddress(t *testing.T) {
 	t.Parallel()
 	local := prefixes("127.0.0.0/8", "10.0.0.0/8")
@@ -176,7 +175,7 @@ func TestClientAddress(t *testing.T) {
 		})
 		got := b.get("/v1/creators/7", strings.Split(c.lines, "\r\n")...)
 		var addr, forwarded string
-		if calls, _ := b.judge.take(); len(calls) == 1 {
+		if calls, _ := b.engine.take(); len(calls) == 1 {
 			addr = calls[0].Addr.String()
 		}
 		for _, r := range b.forwarded() {
@@ -188,9 +187,8 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
-// The upstream builds links for the scheme that the caller used, which only a
-// trusted proxy can state. Behind several proxies the first element is the
-// caller's scheme.
+// Guarantee: the upstream learns the scheme that the caller used. Only a trusted proxy can
+// state it; behind several proxies it is the first element.
 func TestForwardedProto(t *testing.T) {
 	t.Parallel()
 	for trusted, rows := range map[string]map[string]string{
@@ -212,7 +210,7 @@ func TestForwardedProto(t *testing.T) {
 	}
 }
 
-// Only we speak of ids, limits and costs to the client.
+// Guarantee: an upstream cannot set the fields for ids, limits and costs.
 func TestUpstreamFieldsStripped(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -232,9 +230,9 @@ func TestUpstreamFieldsStripped(t *testing.T) {
 	}
 }
 
-// A 401 of ours means this key; one of the upstream's own is marked as such, and
-// the upstream cannot pass it off as ours.
-func TestWhoseResponse(t *testing.T) {
+// Guarantee: a field tells responses of the gateway, such as a 401 about the key, from those
+// of the upstream, which cannot forge it.
+func TestResponseSource(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Toksta-Source", "gateway")
@@ -250,14 +248,14 @@ func TestWhoseResponse(t *testing.T) {
 	}
 }
 
-// A verifier sees what it decides on, never a secret, at the latest time: one
-// read before a pause would let a lease outlive itself.
+// Guarantee: the engine receives the values that it needs, no secret, and the time of the
+// decision. An earlier time could let an expired lease decide.
 func TestCall(t *testing.T) {
 	t.Parallel()
 	var ticks atomic.Int64 // 1 at the decision, which reads the clock once
 	b := newBench(t, nil, func(c *Config) { c.Now = func() time.Time { return time.Unix(ticks.Add(1), 0) } })
 	b.get("/v1/creators/7", "User-Agent: "+strings.Repeat("u", 300))
-	calls, _ := b.judge.take()
+	calls, _ := b.engine.take()
 	if len(calls) != 1 || calls[0].Route.Operation != "getCreator" || len(calls[0].Agent) != 256 || calls[0].Digest == (toksta.Digest{}) || calls[0].Now.Unix() != 1 {
 		t.Errorf("calls %+v", calls)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// refreshTarget is before the reference of a Refresh field, such as "5; url=/next".
+// refreshTarget matches the text before the reference in a Refresh field, such as "5; url=/next".
 var refreshTarget = regexp.MustCompile(`(?i)\burl=`)
 
 // relocateAll relocates the references of a response's header.
@@ -25,8 +25,8 @@ func (p *proxy) relocateAll(h http.Header) {
 	}
 }
 
-// relocate turns a reference to the upstream's own address, which callers cannot
-// reach, into the path behind the base path. It returns others as they are.
+// relocate turns a reference to the upstream's own address, which callers cannot reach,
+// into its path without the base path. It returns other references unchanged.
 func (p *proxy) relocate(reference string) string {
 	u, err := url.Parse(reference)
 	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "" && u.Scheme != p.base.Scheme || authority(u, p.base.Scheme) != authority(p.base, p.base.Scheme) {

@@ -12,16 +12,15 @@ import (
 
 const (
 	// openingSize is about the number of bytes of a response of known length that
-	// net/http keeps back from the caller, so waiting for them delays nothing.
+	// net/http buffers, so waiting for them causes no delay.
 	openingSize    = 4 << 10
 	defaultOpening = 250 * time.Millisecond
 )
 
-// open waits until bytes of the body can be sent together with the header, for
-// delay at most if the response is a stream. Until then nothing is sent and nothing
-// is charged, so a response that breaks off earlier is an error. open returns a
-// copy of res: the transport may still write the trailer of the original while
-// the caller of open reads the copy.
+// open waits for the first bytes of the body, at most for delay if the response is a
+// stream. Until then nothing is sent or charged, so a response that breaks off earlier
+// is an error. open returns a copy of res, because the transport may still write the
+// trailer of the original.
 func open(res *http.Response, delay time.Duration) (*http.Response, error) {
 	if res.Body == http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
 		return res, nil
@@ -48,7 +47,7 @@ func open(res *http.Response, delay time.Duration) (*http.Response, error) {
 	}
 }
 
-// isStream reports whether each piece of the body is sent on when it arrives.
+// isStream reports whether each piece of the body is forwarded on arrival.
 func isStream(res *http.Response) bool {
 	return res.ContentLength < 0 || hasType(res, "text/event-stream")
 }
@@ -58,7 +57,7 @@ func hasType(res *http.Response, prefix string) bool {
 	return strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), prefix)
 }
 
-// opening is a body of which the first bytes are read ahead.
+// opening is a body whose first bytes are read ahead.
 type opening struct {
 	io.Closer
 	ahead    *bufio.Reader
@@ -73,8 +72,8 @@ func (b *opening) peek(size int) {
 	_, b.err = b.ahead.Peek(size)
 }
 
-// wait waits for peek, at most for limit if that is not 0, and reports whether
-// peek has returned.
+// wait waits for peek, at most for limit unless that is 0, and reports whether peek has
+// returned.
 func (b *opening) wait(limit time.Duration) bool {
 	var expired <-chan time.Time
 	if limit > 0 {
@@ -100,10 +99,9 @@ func (b *opening) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// copyTrailer takes the trailer over at the end of the body, without the fields
-// that are ours to set. The trailer may hold fields that the header did not
-// announce.
+// copyTrailer copies the trailer at the end of the body, without the fields of this
+// system. The trailer may contain fields that the header did not announce.
 func (b *opening) copyTrailer() {
 	b.to.Trailer = maps.Clone(b.from.Trailer)
-	strip(b.to.Trailer, fromUpstream)
+	strip(b.to.Trailer, forbiddenFromUpstream)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/toksta/toksta/sdk/httpauth"
 )
 
-// maxCost bounds the cost that an upstream may state for one call, in credits.
+// maxCost is the highest cost that an upstream may state for one call, in credits.
 const maxCost = 1_000_000
 
 // proxy forwards admitted calls to one upstream.
@@ -44,17 +44,17 @@ func (c *Config) newProxy(u Upstream) (*proxy, error) {
 	}, nil
 }
 
-// forwarding is one admitted call on its way to the upstream and back.
+// forwarding is an admitted call that is being forwarded.
 type forwarding struct {
 	*proxy
 	x    *exchange.Exchange
 	body *body // nil without a body
 }
 
-// serve forwards the call of x and copies the response. httputil.ReverseProxy
-// sends event streams and bodies of unknown length on piece by piece. If the
-// response breaks off after its header, the caller receives the bytes that came
-// before the connection is cut.
+// serve forwards the call of x and copies the response. httputil.ReverseProxy forwards
+// event streams and bodies of unknown length piece by piece. If the response breaks off
+// after its header, the caller receives the bytes that arrived, then the connection is
+// closed.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) {
 	f := &forwarding{proxy: p, x: x}
 	if err := f.limit(w, r); err != nil {
@@ -66,7 +66,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 		Rewrite: f.rewrite, ModifyResponse: f.modify, ErrorHandler: f.fail,
 		Transport: p.transport, BufferPool: p.buffers, ErrorLog: p.log,
 	}
-	out, whole := &passing{ResponseWriter: w}, false
+	out, whole := &upstreamWriter{ResponseWriter: w}, false
 	defer func() {
 		if out.begun && !whole {
 			_ = http.NewResponseController(w).Flush()
@@ -76,9 +76,8 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 	whole = true
 }
 
-// rewrite makes the request to the upstream: the client's path and query byte for
-// byte, its header without the fields that only this system may set, and those
-// fields.
+// rewrite builds the request to the upstream. It keeps the client's path and query byte
+// for byte, and replaces the header fields that only this system may set.
 func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
 	out.URL.Scheme, out.URL.Host, out.Host = f.base.Scheme, f.base.Host, ""
@@ -89,7 +88,7 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 		out.Host = pr.In.Host
 	}
 	out.Trailer = nil
-	strip(out.Header, fromClient)
+	strip(out.Header, forbiddenFromClient)
 	identify(out.Header, f.x, pr.In.Header.Get(httpauth.HeaderTraceparent))
 	if f.x.Address.IsValid() {
 		out.Header.Set("X-Forwarded-For", f.x.Address.String())
@@ -98,11 +97,11 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	out.Header.Set("X-Forwarded-Proto", proto(pr.In, f.trusted))
 }
 
-// proto returns the scheme that the client used: that of the connection, unless a
-// trusted proxy states another.
+// proto returns the scheme that the client used: the scheme of the connection, unless a
+// trusted proxy states another one.
 func proto(r *http.Request, trusted admit.Proxies) string {
-	if said := trusted.Proto(client(r)); said != "" {
-		return said
+	if stated := trusted.Proto(client(r)); stated != "" {
+		return stated
 	}
 	if r.TLS != nil {
 		return "https"
@@ -110,14 +109,13 @@ func proto(r *http.Request, trusted admit.Proxies) string {
 	return "http"
 }
 
-// modify takes the cost that the upstream stated, and deletes every field from
-// the response that only this system may set. It states that the response is the
-// upstream's.
+// modify reads the cost that the upstream stated, deletes the fields that only this
+// system may set, and marks the response as the upstream's.
 func (f *forwarding) modify(res *http.Response) error {
-	if said := res.Header[httpauth.HeaderCreditCost]; len(said) > 0 {
-		cost, err := strconv.ParseInt(said[0], 10, 64)
-		if err != nil || len(said) > 1 || cost < 0 || cost > maxCost {
-			f.x.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", said)
+	if stated := res.Header[httpauth.HeaderCreditCost]; len(stated) > 0 {
+		cost, err := strconv.ParseInt(stated[0], 10, 64)
+		if err != nil || len(stated) > 1 || cost < 0 || cost > maxCost {
+			f.x.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", stated)
 		} else {
 			f.x.UpstreamCost = &cost
 		}
@@ -125,8 +123,8 @@ func (f *forwarding) modify(res *http.Response) error {
 	if isGRPCError(res) {
 		f.x.UpstreamCost = new(int64)
 	}
-	strip(res.Header, fromUpstream)
-	strip(res.Trailer, fromUpstream)
+	strip(res.Header, forbiddenFromUpstream)
+	strip(res.Trailer, forbiddenFromUpstream)
 	res.Header.Set(httpauth.HeaderSource, httpauth.SourceUpstream)
 	if !f.keepLocation {
 		f.relocateAll(res.Header)
@@ -134,14 +132,14 @@ func (f *forwarding) modify(res *http.Response) error {
 	return nil
 }
 
-// isGRPCError reports whether a response is a gRPC error without a message. Its
-// status, in the header or the trailer, is not OK.
+// isGRPCError reports whether a response without a body has a gRPC status other than OK,
+// in the header or the trailer.
 func isGRPCError(res *http.Response) bool {
 	return res.Body == http.NoBody && hasType(res, "application/grpc") &&
 		res.Header.Get("Grpc-Status") != "0" && res.Trailer.Get("Grpc-Status") != "0"
 }
 
-// buffers are reused between copies of bodies.
+// buffers reuses buffers for copying bodies.
 type buffers struct{ pool sync.Pool }
 
 // Get returns a buffer of 32 KiB.
@@ -152,5 +150,5 @@ func (b *buffers) Get() []byte {
 	return make([]byte, 32<<10)
 }
 
-// Put takes a buffer back.
+// Put returns a buffer for reuse.
 func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }

@@ -9,8 +9,8 @@ import (
 // dialFunc connects, as net.Dialer.DialContext does.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// within returns a dialFunc that waits for a free slot before it connects. A
-// connection keeps its slot until it is closed; nil slots do not limit.
+// within returns a dialFunc that waits for a free slot before it connects. A connection
+// occupies its slot until it is closed. Nil slots set no limit.
 func (dial dialFunc) within(slots chan struct{}) dialFunc {
 	if slots == nil {
 		return dial

@@ -10,8 +10,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// What is decided on is what is forwarded: the path and query arrive byte for
-// byte, and every other form of target is refused.
+// Guarantee: the target of the decision is the target that is forwarded. Path and query
+// arrive byte for byte, and every other form of target is rejected.
 func TestTarget(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -71,7 +71,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// OPTIONS is no way around the key.
+// Guarantee: OPTIONS needs a key.
 func TestOptionsNeedsKey(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, func(c *Config) {
@@ -87,8 +87,8 @@ func TestOptionsNeedsKey(t *testing.T) {
 	}
 }
 
-// Where two parties could disagree on where a request ends, the connection
-// ends with the answer: a smuggled second request is never read.
+// Guarantee: the connection is closed after a request whose end two parties could see in
+// different places, so that no smuggled request is read.
 func TestConnectionCloses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -116,7 +116,7 @@ func TestConnectionCloses(t *testing.T) {
 	}
 }
 
-// No bytes of a client make an error of ours: a 5xx wakes somebody at night.
+// Guarantee: no request of a client causes a 5xx, which would alert the operator.
 func TestNoServerErrors(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -156,11 +156,11 @@ func TestNoServerErrors(t *testing.T) {
 	}
 }
 
-// A configuration that would leave a route without a limit or an upstream does
-// not start.
-func TestNewRefuses(t *testing.T) {
+// Guarantee: New rejects a configuration that would leave a route without a key or without
+// an upstream.
+func TestNewRejects(t *testing.T) {
 	t.Parallel()
-	j := &judge{}
+	j := &engine{}
 	up := Upstream{Name: "main", URL: parseURL(t, "http://upstream.test")}
 	for want, c := range map[string]Config{
 		"an engine is needed":           {},
@@ -183,7 +183,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A body arrives as it was sent, in either framing.
+// Guarantee: a body arrives unchanged, with a length or in chunks.
 func TestBodyArrives(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {

@@ -17,8 +17,8 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 )
 
-// Many clients read no response before they have sent the whole request, and a
-// reset takes it away from them: the 413 or 401 would look like an outage.
+// Guarantee: a client that reads only after it has sent the whole request receives a 413
+// or 401. A reset of the connection would discard the response.
 func TestResponseOutlivesUpload(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
@@ -53,8 +53,8 @@ func TestResponseOutlivesUpload(t *testing.T) {
 	}
 }
 
-// Neither a refusal nor a final response of the upstream waits for a body that
-// the client holds back until it knows the answer.
+// Guarantee: neither a rejection nor the upstream's response waits for the rest of a body
+// that the client sends only after the response.
 func TestResponseBeforeBody(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -91,13 +91,13 @@ func TestResponseBeforeBody(t *testing.T) {
 	}
 }
 
-// A connection of HTTP/2 carries other calls: one body that is too large is no
-// reason to end them.
+// Guarantee: a body that is too large does not end the other calls on its HTTP/2
+// connection.
 func TestTooLargeOnHTTP2(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, nil)
 	g, err := New(Config{
-		Routes: testRoutes[:2], Engine: b.judge, MaxBody: 64,
+		Routes: testRoutes[:2], Engine: b.engine, MaxBody: 64,
 		Upstreams: []Upstream{{Name: "main", URL: parseURL(t, b.upstream.URL)}},
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func TestTooLargeOnHTTP2(t *testing.T) {
 	}
 }
 
-// A stream whose caller is silent goes on for as long as the upstream likes.
+// Guarantee: a stream whose caller sends nothing stays open until the upstream ends it.
 func TestSilentCallerOfOpenStream(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
@@ -152,8 +152,8 @@ func TestSilentCallerOfOpenStream(t *testing.T) {
 	}
 }
 
-// An upstream that stops reading an upload is one that does not respond: the
-// caller is told so in the configured time, whether or not bytes are left.
+// Guarantee: a call whose upload the upstream stops reading times out after the configured
+// time, whether or not bytes are left.
 func TestUpstreamThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -173,7 +173,7 @@ func TestUpstreamThatDoesNotRead(t *testing.T) {
 	const size = 32 << 20
 	b := newBench(t, nil, func(c *Config) {
 		c.MaxBody = size
-		c.Upstreams[0] = Upstream{Name: "main", URL: parseURL(t, "http://"+l.Addr().String()), Answer: 200 * time.Millisecond}
+		c.Upstreams[0] = Upstream{Name: "main", URL: parseURL(t, "http://"+l.Addr().String()), Response: 200 * time.Millisecond}
 	})
 	conn := b.dial()
 	defer conn.Close()
@@ -187,12 +187,11 @@ func TestUpstreamThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// A caller that takes its time between two pieces of an upload does not use up the
-// time of the upstream.
+// Guarantee: pauses of the caller during an upload do not count as time of the upstream.
 func TestUpstreamTimeIsItsOwn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, func(c *Config) {
-		c.Upstreams[0].Answer = 300 * time.Millisecond
+		c.Upstreams[0].Response = 300 * time.Millisecond
 	})
 	conn := b.dial()
 	defer conn.Close()

@@ -11,35 +11,33 @@ import (
 	"time"
 )
 
-// Upstream is one back end of the vendor's.
+// Upstream is a back end of the vendor.
 type Upstream struct {
 	Name string
-	// URL is where its paths start: scheme, host and perhaps a path that the
-	// request's path is put behind, byte for byte. The path of a unix URL is that
-	// of a socket.
+	// URL consists of scheme, host and optionally a base path, to which the request's
+	// path is appended byte for byte. The path of a unix URL is the path of a socket.
 	URL *url.URL
-	// Connect is the longest wait for a connection (0: 5 s), Answer that for the
-	// upstream to read more of a request or to send the header of a response
+	// Connect limits the wait for a connection (0: 5 s). Response limits the wait
+	// for the upstream to read more of a request or to send the header of a response
 	// (0: 60 s). The body of a response may take any time.
-	Connect, Answer time.Duration
-	// Idle is how long an unused connection is kept (0: 4 s), Age how long new
-	// calls use the connections made so far (0: 1 min).
+	Connect, Response time.Duration
+	// Idle is the lifetime of an unused connection (0: 4 s). Age is the time for
+	// which new calls use existing connections (0: 1 min).
 	Idle, Age time.Duration
-	// Opening is the longest delay of the header of a stream whose body has not
-	// begun (0: 250 ms).
+	// Opening limits the delay of a stream's header while no byte of its body has
+	// arrived (0: 250 ms).
 	Opening time.Duration
-	// HTTP2 speaks nothing but HTTP/2, over http and unix without TLS (h2c).
+	// HTTP2 uses HTTP/2 only, over http and unix URLs without TLS (h2c).
 	HTTP2 bool
-	// KeepHost sends the caller's Host instead of the URL's. KeepLocation passes
-	// on a Location that points at the URL's address.
+	// KeepHost sends the caller's Host instead of the URL's. KeepLocation forwards a
+	// Location that refers to the URL's address.
 	KeepHost, KeepLocation bool
-	Resolver               *net.Resolver // nil: the system's
-	Slots                  chan struct{} // its capacity limits the connections of all that share it; nil does not
+	Resolver               *net.Resolver // nil for the system's
+	Slots                  chan struct{} // limits the connections of all upstreams that share it; nil sets no limit
 }
 
-// base returns the URL under which requests are made. It rejects a URL that says
-// more than where the upstream is: a query or credentials would be dropped
-// silently otherwise.
+// base returns the URL to which request paths are appended. It rejects a URL with a query,
+// a fragment or credentials, which would have no effect.
 func (u Upstream) base() (*url.URL, error) {
 	if u.URL != nil && u.URL.Scheme == "unix" {
 		if u.URL.Host != "" || !strings.HasPrefix(u.URL.Path, "/") || u.URL.RawQuery != "" || u.URL.Fragment != "" {
@@ -59,8 +57,8 @@ func (u Upstream) base() (*url.URL, error) {
 	return &base, nil
 }
 
-// transport never changes a body, asks no environment for a proxy and keeps
-// enough idle connections for a busy node.
+// transport returns a transport that does not change bodies, ignores proxy settings of
+// the environment and keeps enough idle connections for a busy node.
 func (u Upstream) transport() *http.Transport {
 	connect, idle := orDefault(u.Connect, 5*time.Second), orDefault(u.Idle, 4*time.Second)
 	protocols := new(http.Protocols)
@@ -79,8 +77,7 @@ func (u Upstream) transport() *http.Transport {
 	}
 }
 
-// dial returns the function that connects. It resolves the name of the upstream
-// each time.
+// dial returns a function that connects. Each connection resolves the upstream's name.
 func (u Upstream) dial(limit time.Duration) dialFunc {
 	dialer := &net.Dialer{Timeout: limit, KeepAlive: 30 * time.Second, Resolver: u.Resolver}
 	if u.URL.Scheme != "unix" {
@@ -99,9 +96,9 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// pool sends requests to an upstream. It stops using its connections when they
-// are older than the upstream's Age, because the upstream's name may have
-// another address by then and calls without a pause would keep them for ever.
+// pool sends requests to an upstream. It stops using connections that are older than the
+// upstream's Age: the upstream's name may have another address by then, and continuous
+// calls would otherwise keep the connections open forever.
 type pool struct {
 	upstream Upstream
 	now      func() time.Time
@@ -111,17 +108,17 @@ type pool struct {
 	since   time.Time
 }
 
-// RoundTrip returns a response of which the first bytes have arrived.
+// RoundTrip sends a request and returns its response once the first bytes have arrived.
 func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := await(p.transport(), r, orDefault(p.upstream.Answer, time.Minute))
+	res, err := await(p.transport(), r, orDefault(p.upstream.Response, time.Minute))
 	if err != nil {
 		return nil, err
 	}
 	return open(res, orDefault(p.upstream.Opening, defaultOpening))
 }
 
-// transport returns the transport for new requests. Requests in flight finish on
-// the transport that they started on, whose connections then idle out.
+// transport returns the transport for new requests. Requests in flight finish on their own
+// transport, whose connections then time out.
 func (p *pool) transport() *http.Transport {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A redirect to the upstream's own address leads callers nowhere, and tells them
-// an internal name. Other references are the upstream's own affair.
+// Guarantee: a redirect to the upstream's own address becomes a path, because callers cannot
+// reach that address. Other references stay unchanged.
 func TestLocation(t *testing.T) {
 	t.Parallel()
 	var base, location string
@@ -60,7 +60,7 @@ func TestLocation(t *testing.T) {
 	}
 }
 
-// The upstream sees its own name, or the caller's where the vendor chose so.
+// Guarantee: the upstream receives its own Host, or the caller's if so configured.
 func TestHost(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, func(c *Config) {
@@ -74,8 +74,8 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// An upstream closes a connection that it has not used for a while. A POST that
-// crosses the closing is a 502, so we are the first to close.
+// Guarantee: the gateway closes unused connections before the upstream does. A POST that is
+// sent while the upstream closes the connection would be a 502.
 func TestIdleConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	closed := make(chan struct{}, 9)
@@ -95,8 +95,8 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// When the name of an upstream has another address, calls follow, although
-// connections to the old address are in use all the time.
+// Guarantee: when the name of an upstream resolves to another address, calls use it,
+// although connections to the old address are always in use.
 func TestUpstreamMoves(t *testing.T) {
 	t.Parallel()
 	var second atomic.Bool
@@ -129,7 +129,7 @@ func TestUpstreamMoves(t *testing.T) {
 	}
 }
 
-// serveOn answers with the address that it was reached at, and returns its port.
+// serveOn responds with its own address, and returns its port.
 func serveOn(t *testing.T, address string) (port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -143,7 +143,7 @@ func serveOn(t *testing.T, address string) (port string) {
 	return port
 }
 
-// startDNS runs a name server that knows one IPv4 address for every name.
+// startDNS runs a name server that resolves every name to one IPv4 address.
 func startDNS(t *testing.T, address func() [4]byte) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -165,7 +165,7 @@ func startDNS(t *testing.T, address func() [4]byte) *net.Resolver {
 	}}
 }
 
-// answerDNS answers the one question of a query (RFC 1035, section 4).
+// answerDNS builds the response to a query with one question (RFC 1035, section 4).
 func answerDNS(query []byte, address [4]byte) []byte {
 	end := 12
 	for query[end] != 0 {
@@ -182,7 +182,7 @@ func answerDNS(query []byte, address [4]byte) []byte {
 	return out
 }
 
-// A back end on the same machine needs no port.
+// Guarantee: an upstream can listen on a Unix socket.
 func TestUnixSocketUpstream(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "toksta") // short, as paths of sockets must be

@@ -8,10 +8,10 @@ import (
 	"github.com/toksta/toksta/internal/downstream"
 )
 
-// Server returns an http.Server with the bounds that a gateway with that
-// MaxHeader counts on: net/http answers beyond them by itself, without the
-// envelope, so they lie above the gateway's own. The caller changes timeouts
-// and serves a [downstream.Listener].
+// Server returns an http.Server for a gateway with that MaxHeader. The limits of the
+// server are higher than those of the gateway, because net/http rejects requests above
+// them without the envelope. The caller may change timeouts and must serve a
+// [downstream.Listener].
 func Server(h http.Handler, maxHeader int) *http.Server {
 	return &http.Server{
 		Handler:                      downstream.Handler(h),

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// wait takes the next value, or fails the test.
+// wait receives the next value, or fails the test.
 func wait[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
 	select {
@@ -27,7 +27,7 @@ func wait[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// record returns the log record of the next request that ended.
+// record returns the log record of the next request that ends.
 func (b *bench) record(t *testing.T) map[string]any {
 	t.Helper()
 	var rec map[string]any
@@ -37,8 +37,8 @@ func (b *bench) record(t *testing.T) map[string]any {
 	return rec
 }
 
-// Each admitted call is settled once and before its answer: paid when it
-// worked, given back when it did not. Twice is theft, never is a leak.
+// Guarantee: the credits of each admitted call are charged or released once, before its
+// response: charged after a success, released after a failure.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +96,7 @@ func TestSettle(t *testing.T) {
 	} {
 		line, _, _ := strings.Cut(c.request, " HTTP/1.1")
 		got := b.raw(c.request)
-		_, settled := b.judge.take()
+		_, settled := b.engine.take()
 		if got.StatusCode != c.status || got.Header.Get("X-Toksta-Credit-Cost") != c.cost || len(got.Header["X-Toksta-Credit-Cost"]) > 1 {
 			t.Errorf("%s: %d, cost %q; want %d, %q", line, got.StatusCode, got.Header["X-Toksta-Credit-Cost"], c.status, c.cost)
 		}
@@ -106,8 +106,8 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// An early hint is not the answer: the call is settled, and our fields are
-// set, on the answer that follows.
+// Guarantee: an early hint is not the response. The call is charged, and the fields of this
+// system are set, with the final response.
 func TestEarlyHints(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -128,12 +128,12 @@ func TestEarlyHints(t *testing.T) {
 			t.Errorf("header %v", res.Header)
 		}
 	}
-	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 0 {
+	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 0 {
 		t.Errorf("settled %v", settled)
 	}
 }
 
-// A client of a stream gets each piece when it is made, not at the end.
+// Guarantee: each piece of a stream is forwarded at once.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{"text/event-stream", "application/x-ndjson"} {
@@ -157,7 +157,7 @@ func TestStreams(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 3 {
+		if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 3 {
 			t.Errorf("settled %v when the header is out", settled)
 		}
 		body := bufio.NewReader(res.Body)
@@ -172,8 +172,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// WebSocket passes through both ways, settled before the switch, and the
-// upstream learns the caller like any other.
+// Guarantee: a WebSocket works in both directions. Its call is charged before the switch,
+// and the upstream receives the caller's identity.
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +203,7 @@ func TestWebSocket(t *testing.T) {
 	if got := res.Header["X-Toksta-Credit-Cost"]; len(got) != 1 || got[0] != "9" || res.Header.Get("X-Request-Id") == "" {
 		t.Errorf("header %v", res.Header)
 	}
-	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 9 {
+	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 9 {
 		t.Errorf("settled %v", settled)
 	}
 	_, _ = io.WriteString(conn, "hello\n")
@@ -212,8 +212,8 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// Work for a client that has gone away stops, is paid and is no fault of
-// the upstream's.
+// Guarantee: when a client disconnects, the request to the upstream is canceled, the call
+// is charged, and the record reports no error of the upstream.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	arrived, gone := make(chan struct{}), make(chan error, 1)
@@ -233,13 +233,13 @@ func TestClientGone(t *testing.T) {
 	if rec["outcome"] != "client_gone" || rec["code"] != nil {
 		t.Errorf("record %v", rec)
 	}
-	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] == 0 {
+	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] == 0 {
 		t.Errorf("settled %v: hanging up made the call free", settled)
 	}
 }
 
-// A body that says all and never ends costs what the call does: the upstream
-// can have acted on it, so calls would be free for whoever breaks them off.
+// Guarantee: a call whose body breaks off is charged, because the upstream may have acted
+// on the part that it received.
 func TestBodyBrokenOff(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{})
@@ -259,16 +259,16 @@ func TestBodyBrokenOff(t *testing.T) {
 		wait(t, "body at the upstream", arrived)
 		broken(conn)
 		b.record(t)
-		if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 1 {
+		if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 1 {
 			t.Errorf("%s: settled %v, want the price", name, settled)
 		}
 		_ = conn.Close()
 	}
 }
 
-// An answer cut off by the upstream is cut off for the client too, so that
-// half an answer is never taken for a whole one; it was settled at its start.
-func TestUpstreamCutsOff(t *testing.T) {
+// Guarantee: a response that the upstream breaks off breaks off for the client too, so that
+// the client detects the incomplete response. It is charged at its start.
+func TestUpstreamBreaksOff(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
@@ -288,12 +288,12 @@ func TestUpstreamCutsOff(t *testing.T) {
 	if rec := b.record(t); rec["outcome"] != "aborted" || rec["status"] != 200.0 {
 		t.Errorf("record %v", rec)
 	}
-	if _, settled := b.judge.take(); len(settled) != 1 || settled[0] != 3 {
+	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 3 {
 		t.Errorf("settled %v", settled)
 	}
 }
 
-// A base path of the upstream goes in front, byte for byte.
+// Guarantee: the base path of the upstream precedes the request's path, byte for byte.
 func TestUpstreamBasePath(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil, func(c *Config) { c.Upstreams[0].URL = parseURL(t, c.Upstreams[0].URL.String()+"/in%20side/") })
@@ -305,8 +305,8 @@ func TestUpstreamBasePath(t *testing.T) {
 	}
 }
 
-// Compressed bodies pass as they are, and none is asked for on the client's
-// behalf.
+// Guarantee: compressed bodies are forwarded unchanged, and the gateway requests no
+// compression itself.
 func TestBytesUntouched(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
@@ -318,12 +318,12 @@ func TestBytesUntouched(t *testing.T) {
 	}
 }
 
-// One record a request says who, what and how it ended, and holds nothing that
-// must not be in a log.
+// Guarantee: each request has one log record with its caller, operation and outcome, and
+// without secrets, query or body.
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }, nil)
-	refusing(b, "scoped", "FORBIDDEN", "scope_insufficient")
+	addRejection(b, "scoped", "FORBIDDEN", "scope_insufficient")
 	key := "Authorization: Bearer " + goodKey
 	secrets := []string{"X-Private: hush-value", "Cookie: hush-cookie", "User-Agent: hush-agent"}
 	for _, c := range []struct {

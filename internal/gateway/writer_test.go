@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// What we alone say to clients must not come from the upstream in an answer
-// before the final one, nor behind its body, announced or not.
-func TestUpstreamPosesAroundTheAnswer(t *testing.T) {
+// Guarantee: an upstream can set none of this system's fields in an informational response
+// or in a trailer, announced or not.
+func TestForbiddenFieldsInHintsAndTrailers(t *testing.T) {
 	t.Parallel()
 	ours := []string{"X-Request-Id", "X-Ratelimit-Limit", "X-Toksta-Credit-Cost", "X_toksta+Plan"}
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -49,13 +49,13 @@ func TestUpstreamPosesAroundTheAnswer(t *testing.T) {
 			}
 		}
 		if h.Get("X-Kept") != "theirs" {
-			t.Errorf("%s lost what is the upstream's: %v", where, h)
+			t.Errorf("%s lost a field of the upstream: %v", where, h)
 		}
 	}
 }
 
-// A trace state says something about the trace context beside it: without that
-// one it would be read as part of the context that we made.
+// Guarantee: a Tracestate without its Traceparent is not forwarded, because it would be
+// attributed to the trace context of this system.
 func TestTraceState(t *testing.T) {
 	t.Parallel()
 	const parent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"

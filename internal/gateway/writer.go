@@ -1,0 +1,29 @@
+package gateway
+
+import "net/http"
+
+// upstreamWriter writes an upstream's response. Through Unwrap, [http.ResponseController]
+// finds the optional methods of the wrapped writer.
+type upstreamWriter struct {
+	http.ResponseWriter
+	begun bool // the header of the final response is written
+}
+
+// Unwrap returns the wrapped writer to http.ResponseController.
+func (w *upstreamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader removes the fields of this system from informational responses, which
+// modify does not see. It prevents net/http from adding a Content-Type that the
+// upstream did not send.
+func (w *upstreamWriter) WriteHeader(status int) {
+	h := w.Header()
+	if status < http.StatusOK && status != http.StatusSwitchingProtocols {
+		strip(h, forbiddenFromUpstream)
+	} else {
+		w.begun = true
+		if _, typed := h["Content-Type"]; !typed {
+			h["Content-Type"] = nil
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
