@@ -12,7 +12,7 @@ type finding struct {
 	what  string
 }
 
-// rules are the rules of the house.
+// rules are the rules of the module.
 var rules = []struct {
 	name  string
 	check func(*tree) []finding
@@ -25,30 +25,30 @@ var rules = []struct {
 	{"no init", noInit},
 	{"constant variables", constantVariables},
 	{"quiet constructors", quietConstructors},
-	{"speaking names", speakingNames},
+	{"package names", packageNames},
 	{"package comments", packageComments},
 	{"exported docs", exportedDocs},
 	{"loose ends", looseEnds},
 	{"no sleep", noSleep},
-	{"doors", importRules},
-	{"empty rooms", emptyRooms},
+	{"imports", importRules},
+	{"stale imports", staleImports},
 	{"import depth", importDepth},
 	{"environment", environment},
 	{"revealed once", revealedOnce},
 }
 
-// The house as it stands keeps every rule. What breaks when this fails: the
-// next reader, who was promised short files, few doors and no hidden state.
-func TestHouseRules(t *testing.T) {
-	house := load(t)
-	if len(house.files) < 20 {
-		t.Fatalf("only %d Go files found: the rules would pass on nothing", len(house.files))
+// The tree keeps every rule: the next reader was promised short files, few
+// imports and no hidden state.
+func TestRules(t *testing.T) {
+	module := load(t)
+	if len(module.files) < 20 {
+		t.Fatalf("only %d Go files found: the rules would pass on nothing", len(module.files))
 	}
 	for _, r := range rules {
 		t.Run(dashed(r.name), func(t *testing.T) {
 			excused := exceptions[r.name]
 			used := map[string]bool{}
-			for _, f := range sorted(r.check(house)) {
+			for _, f := range sorted(r.check(module)) {
 				if excused[f.where] != "" {
 					used[f.where] = true
 					continue
@@ -69,8 +69,8 @@ func TestHouseRules(t *testing.T) {
 	}
 }
 
-// Every rule can fail, and names the place; put right, it is silent. A rule
-// that cannot fail would let everything in under its name.
+// Every rule can fail and names the place, and is silent about the corrected
+// source. A rule that cannot fail would admit everything.
 func TestRulesCanFail(t *testing.T) {
 	for _, r := range rules {
 		own := slices.DeleteFunc(slices.Clone(controls), func(c control) bool { return c.rule != r.name })

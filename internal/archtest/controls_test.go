@@ -2,13 +2,12 @@ package archtest
 
 import "strings"
 
-// one is a module of a single file.
+// one returns a module of a single file.
 func one(path, source string) map[string]string {
 	return map[string]string{path: source}
 }
 
-// control is a small module that a rule must complain about, and the same one
-// put right.
+// control is a small module that breaks a rule, and the same module corrected.
 type control struct {
 	rule   string
 	name   string
@@ -17,7 +16,7 @@ type control struct {
 	keeps  map[string]string
 }
 
-// controls show of every rule that it can fail.
+// controls prove for every rule that it can fail.
 var controls = []control{
 	{
 		rule: "file length", name: "a long file", where: "internal/keys/a.go",
@@ -92,7 +91,7 @@ var controls = []control{
 		keeps:  one("internal/meter/a.go", "package meter\nfunc (f *F) Run() { go f.g() }\n"),
 	},
 	{
-		rule: "speaking names", name: "a drawer", where: "internal/util",
+		rule: "package names", name: "a drawer", where: "internal/util",
 		breaks: one("internal/util/a.go", "package util\n"),
 		keeps:  one("internal/keys/a.go", "package keys\n"),
 	},
@@ -127,22 +126,22 @@ var controls = []control{
 		keeps:  one("internal/keys/a.go", "package keys\nimport \"time\"\nfunc f() {\n\ttime.Sleep(1)\n}\n"),
 	},
 	{
-		rule: "doors", name: "the request path to the store", where: "internal/verify/a.go " + module + "/internal/store",
+		rule: "imports", name: "the request path to the store", where: "internal/verify/a.go " + module + "/internal/store",
 		breaks: one("internal/verify/a.go", "package verify\nimport _ \""+module+"/internal/store\"\n"),
 		keeps:  one("internal/verify/a.go", "package verify\nimport _ \""+module+"/internal/index\"\n"),
 	},
 	{
-		rule: "doors", name: "the root to HTTP", where: "sdk/toksta/key.go net/http",
+		rule: "imports", name: "the root to HTTP", where: "sdk/toksta/key.go net/http",
 		breaks: one("sdk/toksta/key.go", "package toksta\nimport _ \"net/http\"\n"),
 		keeps:  one("sdk/toksta/key.go", "package toksta\nimport _ \"net/netip\"\n"),
 	},
 	{
-		rule: "doors", name: "a room without a line", where: "internal/attic",
+		rule: "imports", name: "a dir without a line", where: "internal/attic",
 		breaks: one("internal/attic/a.go", "package attic\n"),
 		keeps:  one("internal/keys/a.go", "package keys\n"),
 	},
 	{
-		rule: "empty rooms", name: "a line without a room", where: "internal/keys",
+		rule: "stale imports", name: "a line without a dir", where: "internal/keys",
 		breaks: one("internal/web/a.go", "package web\n"),
 		keeps:  one("internal/keys/a.go", "package keys\n"),
 	},
@@ -163,7 +162,7 @@ var controls = []control{
 	},
 }
 
-// chain is a module in which each package imports the next.
+// chain returns a module in which each package imports the next.
 func chain(names ...string) map[string]string {
 	out := map[string]string{}
 	for i, name := range names {

@@ -1,8 +1,8 @@
-// Package archtest holds the house rules of this module as tests: sizes,
-// shapes, who may import whom, who may read the environment or a secret.
+// Package archtest holds the rules of the repository as tests: sizes, shapes,
+// language, imports, and the readers of the environment and of secrets.
 //
-// It stands beside both paths, reads their source text with go/parser and
-// runs none of it. The rules are in rules_*_test.go, the rooms and their
-// doors in rooms_test.go, a source that breaks each rule in controls_test.go,
-// and whatever is let off, with its reason, in exceptions_test.go.
+// It reads the source text with go/parser and runs none of it. The rules are in
+// rules_*_test.go, the table of imports in imports_test.go, a source that breaks
+// each rule in controls_test.go, and the exceptions with their reasons in
+// exceptions_test.go.
 package archtest

@@ -1,7 +1,7 @@
 package archtest
 
-// exceptions are the places that a rule lets off: rule, then place, then why.
-// One that the rule would no longer complain about fails the test.
+// exceptions maps a rule and a place to the reason for which the place may break
+// the rule. An exception that is no longer needed fails the test.
 var exceptions = map[string]map[string]string{
 	"environment": {
 		"internal/app/memory.go":                    "GOGC is the Go runtime's own variable, which an operator may have set; it is no setting of ours",

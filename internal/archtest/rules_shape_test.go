@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// noInit keeps starting up in main's hands, in an order that can be read.
+// noInit rejects init functions: main starts everything, in an order that can be
+// read.
 func noInit(t *tree) (out []finding) {
 	for _, f := range t.files {
 		f.functions(func(name string, fn *ast.FuncDecl) {
@@ -21,8 +22,8 @@ func noInit(t *tree) (out []finding) {
 	return out
 }
 
-// quietConstructors: whoever builds a value decides when its work starts and
-// waits for its end. A constructor that starts a goroutine takes both away.
+// quietConstructors rejects constructors that start goroutines. The owner of a
+// value decides when its work starts, and waits for its end.
 func quietConstructors(t *tree) (out []finding) {
 	for _, f := range t.product() {
 		f.functions(func(name string, fn *ast.FuncDecl) {
@@ -40,30 +41,31 @@ func quietConstructors(t *tree) (out []finding) {
 	return out
 }
 
-// drawers are package names that say nothing about what lives inside.
-var drawers = []string{"util", "utils", "common", "helpers", "helper", "shared", "types", "models", "misc", "base"}
+// vagueNames lists package names that do not describe a purpose.
+var vagueNames = []string{"util", "utils", "common", "helpers", "helper", "shared", "types", "models", "misc", "base"}
 
-// speakingNames keeps such drawers from being opened.
-func speakingNames(t *tree) (out []finding) {
-	for room := range t.rooms() {
-		if slices.Contains(drawers, path.Base(room)) {
-			out = append(out, finding{room, "name the package for what it does"})
+// packageNames rejects packages with a vague name.
+func packageNames(t *tree) (out []finding) {
+	for dir := range t.packages() {
+		if slices.Contains(vagueNames, path.Base(dir)) {
+			out = append(out, finding{dir, "name the package for what it does"})
 		}
 	}
 	return out
 }
 
-// packageComments: each package says what it is and where it stands.
+// packageComments requires a package comment: the purpose and the place of the
+// package.
 func packageComments(t *tree) (out []finding) {
-	for room, files := range t.rooms() {
+	for dir, files := range t.packages() {
 		if !slices.ContainsFunc(files, func(f *file) bool { return f.syntax.Doc != nil }) {
-			out = append(out, finding{room, "no package comment: what it is, where it stands, what it never does"})
+			out = append(out, finding{dir, "no package comment: state its purpose, its place on a path, and what it never does"})
 		}
 	}
 	return out
 }
 
-// exportedDocs: an exported name without a contract is a guess.
+// exportedDocs requires a doc comment on exported names.
 func exportedDocs(t *tree) (out []finding) {
 	for _, f := range t.product() {
 		if f.syntax.Name.Name == "main" {
@@ -104,10 +106,10 @@ func undocumented(d ast.Decl) (names []string) {
 	return names
 }
 
-// looseEnd matches the marks of work left for later.
+// looseEnd matches marks of unfinished work.
 var looseEnd = regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X|HA` + `CK)\b`)
 
-// looseEnds: later is an issue or it is never.
+// looseEnds rejects marks of unfinished work: it belongs in an issue.
 func looseEnds(t *tree) (out []finding) {
 	for _, f := range t.files {
 		for _, group := range f.syntax.Comments {
@@ -124,8 +126,8 @@ func looseEnds(t *tree) (out []finding) {
 	return out
 }
 
-// noSleep: a test that waits by the clock is slow when it passes and wrong
-// when the machine is busy.
+// noSleep rejects time.Sleep in tests: such a test is slow when it passes, and
+// fails on a busy machine.
 func noSleep(t *tree) (out []finding) {
 	for _, f := range t.files {
 		if !f.test {
@@ -138,7 +140,7 @@ func noSleep(t *tree) (out []finding) {
 	return out
 }
 
-// selectors finds pkg.Name for any of the names, where pkg is an import.
+// selectors returns the uses of pkg.Name for any of the names, if f imports pkg.
 func selectors(f *file, pkg string, names ...string) (out []ast.Node) {
 	if !slices.Contains(f.imports(), pkg) {
 		return nil
@@ -154,7 +156,7 @@ func selectors(f *file, pkg string, names ...string) (out []ast.Node) {
 	return out
 }
 
-// at is where a node stands, for people.
+// at returns the file and the line of a node.
 func at(t *tree, f *file, n ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.path, t.fset.Position(n.Pos()).Line)
 }

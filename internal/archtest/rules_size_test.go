@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The budgets, in lines and counts.
+// The limits, in lines and counts.
 const (
 	maxFile         = 400
 	maxTestFile     = 600
@@ -14,10 +14,10 @@ const (
 	maxTestFunction = 100
 	maxParameters   = 4
 	maxMethods      = 3
-	maxRoleMethods  = 5 // of the roles that make up the store
+	maxRoleMethods  = 5 // of a role of the store
 )
 
-// fileLength keeps a file short enough to be read in one go.
+// fileLength limits the lines of a file.
 func fileLength(t *tree) (out []finding) {
 	for _, f := range t.files {
 		limit := maxFile
@@ -31,8 +31,8 @@ func fileLength(t *tree) (out []finding) {
 	return out
 }
 
-// functionLength keeps a function on one screen. Only wiring and tables may be
-// longer, and each of those has its line in the exceptions.
+// functionLength limits the lines of a function to one screen. Wiring and tables
+// may be longer, with a line in the exceptions.
 func functionLength(t *tree) (out []finding) {
 	for _, f := range t.files {
 		limit := maxFunction
@@ -48,7 +48,7 @@ func functionLength(t *tree) (out []finding) {
 	return out
 }
 
-// wiringLength bounds the functions that functionLength lets off.
+// wiringLength limits the functions that are exempt from functionLength.
 func wiringLength(t *tree) (out []finding) {
 	for _, f := range t.product() {
 		f.functions(func(name string, fn *ast.FuncDecl) {
@@ -60,7 +60,7 @@ func wiringLength(t *tree) (out []finding) {
 	return out
 }
 
-// parameters keeps call sites readable: beyond four, a named struct.
+// parameters limits the parameters of a function to four. More belong in a struct.
 func parameters(t *tree) (out []finding) {
 	for _, f := range t.files {
 		f.functions(func(name string, fn *ast.FuncDecl) {
@@ -72,11 +72,11 @@ func parameters(t *tree) (out []finding) {
 	return out
 }
 
-// interfaceSize keeps interfaces at what one consumer needs.
+// interfaceSize limits the methods of an interface to the needs of one consumer.
 func interfaceSize(t *tree) (out []finding) {
 	for _, f := range t.product() {
 		limit := maxMethods
-		if f.room == "internal/store" {
+		if f.dir == "internal/store" {
 			limit = maxRoleMethods
 		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
@@ -93,8 +93,8 @@ func interfaceSize(t *tree) (out []finding) {
 	return out
 }
 
-// methods counts the methods that an interface declares itself; what it embeds
-// is counted where it is declared.
+// methods counts the methods that an interface declares itself. Embedded
+// interfaces are counted at their own declaration.
 func methods(i *ast.InterfaceType) (n int) {
 	for _, m := range i.Methods.List {
 		n += len(m.Names)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// constantVariables: a package variable may stand for a constant that the
-// language has no word for (an error, a pattern, a template, a table). So it
-// is never written again: not assigned, not indexed into, not counted up, its
-// address not taken, and not of a type that exists to be changed.
+// constantVariables allows package variables only as constants that the language
+// cannot express: an error, a pattern, a template, a table. Such a variable is
+// never assigned, indexed for writing or incremented, its address is never taken,
+// and its type is not one that exists to be changed.
 func constantVariables(t *tree) (out []finding) {
 	byPackage := map[string][]*file{}
 	for _, f := range t.files {
-		key := f.room + " " + f.syntax.Name.Name
+		key := f.dir + " " + f.syntax.Name.Name
 		byPackage[key] = append(byPackage[key], f)
 	}
 	for _, files := range byPackage {
@@ -29,9 +29,9 @@ func constantVariables(t *tree) (out []finding) {
 	return out
 }
 
-// writes finds writes to package variables from files of one package. Names
-// are resolved by go/types with the imports left out, which is enough to tell
-// a package variable from a local one of the same name.
+// writes returns the writes to package variables in the files of one package.
+// go/types resolves names without the imports, which is enough to distinguish a
+// package variable from a local one of the same name.
 func writes(t *tree, files []*file) (out []finding) {
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
 	cfg := types.Config{Importer: nothing{}, Error: func(error) {}}
@@ -39,7 +39,7 @@ func writes(t *tree, files []*file) (out []finding) {
 	for _, f := range files {
 		syntax = append(syntax, f.syntax)
 	}
-	_, _ = cfg.Check(files[0].room, t.fset, syntax, info)
+	_, _ = cfg.Check(files[0].dir, t.fset, syntax, info)
 	for _, f := range files {
 		for _, target := range written(f) {
 			if name := packageVariable(t, info, target); name != "" {
@@ -50,13 +50,13 @@ func writes(t *tree, files []*file) (out []finding) {
 	return out
 }
 
-// nothing is an importer that has no packages.
+// nothing is an importer without packages.
 type nothing struct{}
 
 func (nothing) Import(string) (*types.Package, error) { return nil, types.Error{Msg: "left out"} }
 
-// written lists the operands that a file assigns to, counts, takes the address
-// of, or hands to a built-in that changes them.
+// written returns the operands that a file assigns, increments, takes the address
+// of, or passes to a built-in function that changes them.
 func written(f *file) (out []ast.Expr) {
 	ast.Inspect(f.syntax, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -84,8 +84,8 @@ func written(f *file) (out []ast.Expr) {
 	return out
 }
 
-// packageVariable names the package variable that an operand is part of: of
-// this package, or of another one of the module; "" for anything else.
+// packageVariable returns the name of the package variable, of this or another
+// package of the repository, that an operand belongs to, or "".
 func packageVariable(t *tree, info *types.Info, e ast.Expr) string {
 	for {
 		switch x := e.(type) {
@@ -116,21 +116,21 @@ func packageVariable(t *tree, info *types.Info, e ast.Expr) string {
 	}
 }
 
-// testVariable: what a test declares for itself is its own affair.
+// testVariable reports whether a test declares v.
 func testVariable(t *tree, v *types.Var) bool {
 	return strings.HasSuffix(t.fset.Position(v.Pos()).Filename, "_test.go")
 }
 
 func foreignVariable(t *tree, importPath, name string) string {
-	room, ours := roomOf(importPath)
+	dir, ours := packageOf(importPath)
 	if !ours {
 		return ""
 	}
-	for _, f := range t.rooms()[room] {
+	for _, f := range t.packages()[dir] {
 		for _, spec := range variables(f) {
 			for _, id := range spec.Names {
 				if id.Name == name {
-					return room + "." + name
+					return dir + "." + name
 				}
 			}
 		}
@@ -149,8 +149,8 @@ func variables(f *file) (out []*ast.ValueSpec) {
 	return out
 }
 
-// changeable names the package variables of channel types and of types from
-// sync and sync/atomic.
+// changeable returns the package variables of channel types and of types of sync
+// and sync/atomic.
 func changeable(f *file) (names []string) {
 	for _, spec := range variables(f) {
 		kinds := []ast.Expr{spec.Type}

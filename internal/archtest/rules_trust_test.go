@@ -5,11 +5,11 @@ import (
 	"go/ast"
 )
 
-// environment has one reader, so that every setting has a name, a default and
-// a line in `toksta config print`.
+// environment allows one package to read the environment, so that every setting
+// has a name, a default and a line in `toksta config print`.
 func environment(t *tree) (out []finding) {
 	for _, f := range t.product() {
-		if f.room == "internal/config" {
+		if f.dir == "internal/config" {
 			continue
 		}
 		for _, pkg := range []string{"os", "syscall"} {
@@ -21,8 +21,8 @@ func environment(t *tree) (out []finding) {
 	return out
 }
 
-// reveals are the functions that may turn a secret, or a hidden text such as a
-// password, into plain text, with how often.
+// reveals maps the functions that may turn a secret or a password into plain text
+// to the number of times that they do.
 var reveals = map[string]int{
 	// A key's secret, shown once: on the page and by the operator API.
 	"internal/web/key_create.go Pages.reveal":       1,
@@ -32,14 +32,14 @@ var reveals = map[string]int{
 	"internal/operator/accounts.go server.invite": 1,
 	"internal/web/signin.go Pages.enter":          1,
 
-	// What people typed or their browser sent, on its way into a hash.
+	// A password or a cookie, before it is hashed.
 	"internal/signin/password.go hasher.tag":    1,
 	"internal/signin/password.go validPassword": 1,
 	"internal/signin/session.go sessionID":      1,
 	"internal/signin/signup.go invitationID":    1,
 }
 
-// revealedOnce: every other place handles secrets it cannot read.
+// revealedOnce rejects every other place that reads a secret.
 func revealedOnce(t *tree) (out []finding) {
 	seen := map[string]int{}
 	for _, f := range t.product() {

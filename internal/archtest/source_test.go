@@ -25,7 +25,7 @@ type tree struct {
 // file is one Go file.
 type file struct {
 	path   string // "internal/keys/keys.go"
-	room   string // its directory: "internal/keys", "." for the root
+	dir    string // its directory: "internal/keys", "." for the root
 	test   bool
 	source string
 	syntax *ast.File
@@ -40,8 +40,8 @@ func (f *file) imports() []string {
 	return out
 }
 
-// functions calls visit for each declared function with its name as people
-// say it: "New" or "Service.Create".
+// functions calls visit for each declared function with its name: "New" or
+// "Service.Create".
 func (f *file) functions(visit func(name string, decl *ast.FuncDecl)) {
 	for _, d := range f.syntax.Decls {
 		if fn, ok := d.(*ast.FuncDecl); ok {
@@ -71,16 +71,16 @@ func receiver(t ast.Expr) string {
 	return "?"
 }
 
-// product yields the files that are not tests.
+// product returns the files that are not tests.
 func (t *tree) product() []*file {
 	return slices.DeleteFunc(slices.Clone(t.files), func(f *file) bool { return f.test })
 }
 
-// rooms groups the product's files by directory.
-func (t *tree) rooms() map[string][]*file {
+// packages groups the product's files by directory.
+func (t *tree) packages() map[string][]*file {
 	out := map[string][]*file{}
 	for _, f := range t.product() {
-		out[f.room] = append(out[f.room], f)
+		out[f.dir] = append(out[f.dir], f)
 	}
 	return out
 }
@@ -109,19 +109,19 @@ func parse(tb testing.TB, sources map[string]string) *tree {
 			tb.Fatalf("parse the module: %v", err)
 		}
 		t.files = append(t.files, &file{
-			path: p, room: path.Dir(p), test: strings.HasSuffix(p, "_test.go"), source: sources[p], syntax: syntax,
+			path: p, dir: path.Dir(p), test: strings.HasSuffix(p, "_test.go"), source: sources[p], syntax: syntax,
 		})
 	}
 	return t
 }
 
-// notOurs are directories whose text is made by others or by running things.
+// notOurs lists directories with generated or foreign text.
 var notOurs = []string{"node_modules", "testdata", "demo-data", "toksta-data", "bin", "tools", "screenshots"}
 
-// textual are the endings of files that people write beside Go.
+// textual lists the extensions of text files that people write beside Go.
 var textual = []string{".md", ".html", ".css", ".js", ".mjs", ".sql", ".yaml", ".yml"}
 
-// load reads the module that this test belongs to.
+// load reads the repository that this test belongs to.
 func load(tb testing.TB) *tree {
 	tb.Helper()
 	root := filepath.Join("..", "..")

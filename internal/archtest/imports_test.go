@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// rooms is every package with what it may import of ours. A package that is
-// not in the table has no place in the plan yet: give it a line here and in
-// docs/architecture.md.
-var rooms = map[string][]string{
+// imports maps every package to the packages of this repository that it may
+// import. Give a new package a line here and in docs/architecture.md.
+var imports = map[string][]string{
 	"sdk/toksta":   {},
 	"sdk/httpauth": {"sdk/toksta"},
 	"sdk/client":   {"sdk/toksta", "sdk/httpauth"},
 
-	// Text that people wrote, from files and requests.
+	// Text from files and requests.
 	"internal/text": {"sdk/toksta"},
 
 	"internal/config": {"sdk/toksta", "internal/text"},
@@ -23,29 +22,29 @@ var rooms = map[string][]string{
 
 	// The vendor's mail server.
 	"internal/mail": {"internal/text"},
-	// One of its own for tests of any package.
+	// A mail server for tests of any package.
 	"internal/mail/mailtest": {},
 
 	// The one value of a request, to which each stage adds its part.
 	"internal/exchange":  {"sdk/toksta", "sdk/httpauth"},
 	"internal/telemetry": {"sdk/toksta", "sdk/httpauth", "internal/exchange"},
 
-	// The connections of clients, whatever they are used for.
+	// The connections of clients.
 	"internal/downstream": {},
 
 	// The request path: none of it can reach the database.
 	"internal/index":     {"sdk/toksta"},
 	"internal/ratelimit": {"sdk/toksta"},
-	// Redis, and nothing but counts in it.
+	// Redis, with counts only.
 	"internal/sharedrate": {"sdk/toksta", "internal/ratelimit"},
 	"internal/verify":     {"sdk/toksta", "internal/index", "internal/ratelimit", "internal/meter"},
 	"internal/admit":      {"sdk/toksta", "sdk/httpauth", "internal/exchange", "internal/route"},
 	"internal/gateway":    {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route"},
 
-	// Starts a Redis of its own for tests of any package.
+	// A Redis for tests of any package.
 	"internal/sharedrate/redistest": {},
 
-	// The mutation path.
+	// The change path.
 	"internal/keys":       {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/accounts":   {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/signin":     {"sdk/toksta", "internal/store", "internal/text"},
@@ -55,24 +54,24 @@ var rooms = map[string][]string{
 	// own, so that it cannot reach Service and the database behind that.
 	"internal/credits": {"sdk/toksta", "internal/store"},
 
-	// What was used: written, then read.
+	// Usage: written, then read.
 	"internal/meter": {"sdk/toksta", "internal/store"},
 	"internal/usage": {"sdk/toksta", "internal/credits", "internal/store"},
-	// Told to whatever bills for it.
+	// Usage for external billing.
 	"internal/export": {"sdk/toksta", "internal/store", "internal/text"},
 
-	// What happens to accounts, told to the vendor and the customer.
+	// Events of accounts, delivered to the vendor and the customer.
 	"internal/events": {"sdk/toksta", "sdk/client", "internal/credits", "internal/store", "internal/text"},
 
 	"internal/store":           {"sdk/toksta"},
 	"internal/store/sqlstore":  {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/store/storetest": {"sdk/toksta", "internal/store"},
-	// Starts a PostgreSQL of its own for tests of any package.
+	// A PostgreSQL for tests of any package.
 	"internal/store/storetest/pgtest": {},
 
-	// The doors that people and programs come through.
-	// They may say store's words (a page, a query, a repeated request) to the
-	// services, and can hold no database: sqlstore and index have no door here.
+	// Pages and APIs. They may pass types of store (a page, a query, a repeated
+	// request) to the services, and cannot reach the database: they do not import
+	// sqlstore and index.
 	"internal/api":       {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
 	"internal/operator":  {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/text"},
 	"internal/web":       {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
@@ -87,17 +86,18 @@ var rooms = map[string][]string{
 	"internal/archtest":    {},
 	"cmd/toksta":           {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
-	// The protocol played through in a model of many nodes and bad networks.
+	// A model of the protocol with many nodes and bad networks.
 	"internal/simulate": {},
 	"cmd/simulate":      {"internal/simulate"},
 
-	// A cluster under faults, seen from outside.
+	// Tests a cluster under faults from outside.
 	"internal/rig":   {"sdk/toksta", "sdk/client"},
 	"cmd/toksta-rig": {"internal/rig"},
 }
 
-// never is what a room must not import of others, by the start of the path.
-var never = map[string][]string{
+// forbidden maps a package to foreign imports that it must not have, by the start
+// of their path.
+var forbidden = map[string][]string{
 	"sdk/toksta":              {"net/http", "database/sql", "log", "os", "golang.org", "github.com"},
 	"internal/keys":           {"net/http", "database/sql"},
 	"internal/accounts":       {"net/http", "database/sql"},
@@ -120,22 +120,23 @@ var never = map[string][]string{
 	"sdk/client":              {"database/sql", "golang.org", "github.com"},
 }
 
-// roomOf turns an import path into a room.
-func roomOf(importPath string) (room string, ours bool) {
+// packageOf returns the directory of an import path, and whether the package is
+// of this repository.
+func packageOf(importPath string) (dir string, ours bool) {
 	return strings.CutPrefix(importPath, module+"/")
 }
 
-// importRules holds both tables.
+// importRules applies both tables.
 func importRules(t *tree) (out []finding) {
-	for room, files := range t.rooms() {
-		allowed, listed := rooms[room]
+	for dir, files := range t.packages() {
+		allowed, listed := imports[dir]
 		if !listed {
-			out = append(out, finding{room, "not in the table of rooms"})
+			out = append(out, finding{dir, "not in the table of imports"})
 			continue
 		}
 		for _, f := range files {
 			for _, p := range f.imports() {
-				if why := refused(room, allowed, p); why != "" {
+				if why := rejected(dir, allowed, p); why != "" {
 					out = append(out, finding{f.path + " " + p, why})
 				}
 			}
@@ -144,27 +145,27 @@ func importRules(t *tree) (out []finding) {
 	return out
 }
 
-func refused(room string, allowed []string, importPath string) string {
-	if r, ours := roomOf(importPath); ours {
+func rejected(dir string, allowed []string, importPath string) string {
+	if r, ours := packageOf(importPath); ours {
 		if !slices.Contains(allowed, r) && !slices.Contains(allowed, "*") {
-			return "the room " + room + " has no door to " + r
+			return dir + " may not import " + r
 		}
 		return ""
 	}
-	for _, n := range never[room] {
+	for _, n := range forbidden[dir] {
 		if importPath == n || strings.HasPrefix(importPath, n+"/") {
-			return "never in the room " + room
+			return "forbidden in " + dir
 		}
 	}
 	return ""
 }
 
-// emptyRooms: a line for a package that is gone tells a wrong plan.
-func emptyRooms(t *tree) (out []finding) {
-	have := t.rooms()
-	for room := range rooms {
-		if _, ok := have[room]; !ok {
-			out = append(out, finding{room, "in the table of rooms, not in the tree"})
+// staleImports rejects a line for a package that does not exist.
+func staleImports(t *tree) (out []finding) {
+	have := t.packages()
+	for dir := range imports {
+		if _, ok := have[dir]; !ok {
+			out = append(out, finding{dir, "in the table of imports, not in the tree"})
 		}
 	}
 	return out
@@ -172,35 +173,34 @@ func emptyRooms(t *tree) (out []finding) {
 
 const maxDepth = 6
 
-// importDepth keeps the longest chain of our packages short enough to hold in
-// the head.
+// importDepth limits the longest chain of imports within the server.
 func importDepth(t *tree) (out []finding) {
 	edges := map[string][]string{}
-	for room, files := range t.rooms() {
+	for dir, files := range t.packages() {
 		for _, f := range files {
 			for _, p := range f.imports() {
 				// The public module is a dependency like any other.
-				if r, ours := roomOf(p); ours && !strings.HasPrefix(r, "sdk/") && !slices.Contains(edges[room], r) {
-					edges[room] = append(edges[room], r)
+				if r, ours := packageOf(p); ours && !strings.HasPrefix(r, "sdk/") && !slices.Contains(edges[dir], r) {
+					edges[dir] = append(edges[dir], r)
 				}
 			}
 		}
 	}
-	for room := range t.rooms() {
-		if chain := longest(edges, room); len(chain) > maxDepth {
-			out = append(out, finding{room, fmt.Sprintf("%d packages deep, %d is the most: %s", len(chain), maxDepth, strings.Join(chain, " → "))})
+	for dir := range t.packages() {
+		if chain := longest(edges, dir); len(chain) > maxDepth {
+			out = append(out, finding{dir, fmt.Sprintf("%d packages deep, %d is the most: %s", len(chain), maxDepth, strings.Join(chain, " → "))})
 		}
 	}
 	return out
 }
 
-// longest returns the longest chain of imports; Go allows no cycles in it.
-func longest(edges map[string][]string, room string) []string {
+// longest returns the longest chain of imports. Go allows no cycles.
+func longest(edges map[string][]string, dir string) []string {
 	var best []string
-	for _, next := range edges[room] {
+	for _, next := range edges[dir] {
 		if c := longest(edges, next); len(c) > len(best) {
 			best = c
 		}
 	}
-	return append([]string{path.Clean(room)}, best...)
+	return append([]string{path.Clean(dir)}, best...)
 }
