@@ -163,9 +163,9 @@ func TestNewRejects(t *testing.T) {
 	j := &engine{}
 	up := Upstream{Name: "main", URL: parseURL(t, "http://upstream.test")}
 	for want, c := range map[string]Config{
-		"an engine is needed":           {},
+		"Config.Engine is nil":          {},
 		`upstream "x" is not`:           {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Family: "data", Upstream: "x"}}, Upstreams: []Upstream{up}},
-		"no endpoint family":            {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Upstream: "main"}}, Upstreams: []Upstream{up}},
+		"without an endpoint family":    {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Upstream: "main"}}, Upstreams: []Upstream{up}},
 		"match the same paths":          {Routes: []toksta.Route{{Method: "GET", Pattern: "/a", Family: "data"}}, Open: map[string]http.Handler{"/a": http.NotFoundHandler()}},
 		"needs http or https":           {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "ftp://x")}}},
 		"absolute path of a socket":     {Upstreams: []Upstream{{Name: "main", URL: parseURL(t, "unix://x/y")}}},
