@@ -63,9 +63,10 @@ var imports = map[string][]string{
 	// Events of accounts, delivered to the vendor and the customer.
 	"internal/events": {"sdk/toksta", "sdk/client", "internal/credits", "internal/store", "internal/text"},
 
-	"internal/store":           {"sdk/toksta"},
-	"internal/store/sqlstore":  {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/store/storetest": {"sdk/toksta", "internal/store"},
+	"internal/store":                 {"sdk/toksta"},
+	"internal/store/sqlstore":        {"sdk/toksta", "internal/store", "internal/store/sqlstore/dbconn", "internal/text"},
+	"internal/store/sqlstore/dbconn": {"sdk/toksta", "internal/store"},
+	"internal/store/storetest":       {"sdk/toksta", "internal/store"},
 	// A PostgreSQL for tests of any package.
 	"internal/store/storetest/pgtest": {},
 

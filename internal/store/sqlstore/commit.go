@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -20,12 +20,13 @@ var errUnchanged = errors.New("nothing to change")
 // the number back.
 func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
 	change := toksta.Change{Actor: by}
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		tick, err := tx.QueryContext(later(ctx), `UPDATE clock SET seq = seq + 1 RETURNING seq, `+s.now+`, `+s.ring)
+	err := s.inTx(ctx, func(tx *dbconn.Tx) error {
+		var notified string
+		err := tx.QueueRow(ctx, []any{&change.Seq, timeColumn{&change.At}, &notified},
+			`UPDATE clock SET seq = seq + 1 RETURNING seq, `+s.now+`, `+s.notify)
 		if err != nil {
 			return fmt.Errorf("take the next change number: %w", err)
 		}
-		defer tick.Close()
 		m, err := decide(ctx, s.inside(tx))
 		if err != nil {
 			return err
@@ -33,7 +34,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		if m.Kind == "" {
 			return errUnchanged
 		}
-		if change.Seq, change.At, err = ticked(tick); err != nil {
+		if err := tx.Flush(ctx); err != nil {
 			return fmt.Errorf("take the next change number: %w", err)
 		}
 		change.Kind, change.Detail = m.Kind, m.Detail
@@ -45,40 +46,28 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		return toksta.Change{}, nil
 	case err != nil:
 		if errors.Is(err, store.ErrUncertain) {
-			s.rang(0)
+			s.committed(0)
 		}
 		return toksta.Change{}, err
 	default:
-		s.rang(change.Seq)
+		s.committed(change.Seq)
 		return change, nil
 	}
 }
 
-// ticked reads what the clock's row says of a change.
-func ticked(tick *sql.Rows) (seq int64, at time.Time, err error) {
-	var ring string
-	read, err := collect(tick, func(rows *sql.Rows) (any, error) {
-		return nil, rows.Scan(&seq, timeColumn{&at}, &ring)
-	})
-	if err == nil && len(read) != 1 {
-		err = fmt.Errorf("the clock has %d rows", len(read))
-	}
-	return seq, at, err
-}
-
 // write carries out m as change. Rows come in the order that foreign keys ask
 // for, stamped with the change's number.
-func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m *store.Mutation) error {
+func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change, m *store.Mutation) error {
 	if err := insertChange(ctx, tx, change, m.Token); err != nil {
 		return err
 	}
-	if err := accountRows(change.Seq).exec(ctx, tx, m.Accounts); err != nil {
+	if err := accountRows(change.Seq).queue(ctx, tx, m.Accounts); err != nil {
 		return err
 	}
-	if err := memberRows().exec(ctx, tx, m.Members); err != nil {
+	if err := memberRows().queue(ctx, tx, m.Members); err != nil {
 		return err
 	}
-	if err := invitationRows().exec(ctx, tx, m.Invitations); err != nil {
+	if err := invitationRows().queue(ctx, tx, m.Invitations); err != nil {
 		return err
 	}
 	if _, err := s.writeEntries(ctx, tx, m.Credits); err != nil {
@@ -89,14 +78,14 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, change *toksta.Change, m 
 
 // insertChange keeps an absent token as NULL, since any number of those are
 // unique.
-func insertChange(ctx context.Context, tx *sql.Tx, c *toksta.Change, token string) error {
+func insertChange(ctx context.Context, tx *dbconn.Tx, c *toksta.Change, token string) error {
 	detail, err := jsonText(c.Detail)
 	if err != nil {
 		return fmt.Errorf("encode change detail: %w", err)
 	}
 	const insert = `INSERT INTO changes (` + changeColumns + `, token)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
-	_, err = tx.ExecContext(later(ctx), insert, c.Seq, millis(c.At), c.Kind,
+	err = tx.Queue(ctx, insert, c.Seq, millis(c.At), c.Kind,
 		c.Actor.Kind, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent,
 		c.AccountID, c.KeyID, c.MemberID, detail, sql.NullString{String: token, Valid: token != ""})
 	if err != nil {

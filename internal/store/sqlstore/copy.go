@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // CopyConfig says what to copy where.
@@ -64,7 +66,7 @@ const copyBatch = 1000
 // nobody can serve it meanwhile, and writes nothing to it but the schema's
 // migrations.
 func Copy(ctx context.Context, c CopyConfig) error {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	if isPostgres(c.From) || !isPostgres(c.To) {
 		return errors.New("a copy goes from a SQLite file to a PostgreSQL database")
 	}
@@ -171,7 +173,7 @@ func (m move) table(ctx context.Context, i int) error {
 		args: func(row []any) ([]any, error) { return row, nil },
 	}
 	for batch := range batches(rows, len(columns), &err) {
-		if err := m.to.inTx(ctx, func(tx *sql.Tx) error { return into.exec(ctx, tx, batch) }); err != nil {
+		if err := m.to.inTx(ctx, func(tx *dbconn.Tx) error { return into.queue(ctx, tx, batch) }); err != nil {
 			return err
 		}
 		done += int64(len(batch))
@@ -221,7 +223,7 @@ func (m move) finish(ctx context.Context) error {
 	if err := m.from.reads.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
 		return fmt.Errorf("read the source's clock: %w", err)
 	}
-	return m.to.inTx(ctx, func(tx *sql.Tx) error {
+	return m.to.inTx(ctx, func(tx *dbconn.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE clock SET seq = $1`, seq); err != nil {
 			return fmt.Errorf("set the clock: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -13,7 +14,7 @@ import (
 // Accounts without a credit row are read as well if they say that something was
 // bought, or have used purchased credits: such a check is to find those.
 func (s *Store) CreditBooks(ctx context.Context, each func(store.CreditBook)) error {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("begin to read the ledger: %w", err)

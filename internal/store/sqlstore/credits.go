@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -16,7 +17,7 @@ import (
 // row is all that orders decisions: a change of the account's plan or status
 // does not wait for it.
 func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide store.DecideCredits) (written []store.CreditEntry, err error) {
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		state, err := s.inside(tx).CreditState(ctx, q)
 		if err != nil {
 			return err
@@ -25,10 +26,10 @@ func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide s
 		if err != nil {
 			return err
 		}
-		if err := reservationRows().exec(ctx, tx, m.Reservations); err != nil {
+		if err := reservationRows().queue(ctx, tx, m.Reservations); err != nil {
 			return err
 		}
-		if err := s.chargeRows().exec(ctx, tx, m.Usage); err != nil {
+		if err := s.chargeRows().queue(ctx, tx, m.Usage); err != nil {
 			return err
 		}
 		written, err = s.writeEntries(ctx, tx, m.Entries)
@@ -48,7 +49,7 @@ func (r reader) lockCredits(ctx context.Context, account toksta.AccountID, added
 }
 
 // writeEntries numbers and dates entries and adds them.
-func (s *Store) writeEntries(ctx context.Context, tx *sql.Tx, entries []store.CreditEntry) ([]store.CreditEntry, error) {
+func (s *Store) writeEntries(ctx context.Context, tx *dbconn.Tx, entries []store.CreditEntry) ([]store.CreditEntry, error) {
 	const insert = `INSERT INTO credit_entries (` + entryColumns + `) VALUES `
 	written := make([]store.CreditEntry, 0, len(entries))
 	for _, e := range entries {
@@ -64,7 +65,7 @@ func (s *Store) writeEntries(ctx context.Context, tx *sql.Tx, entries []store.Cr
 			sql.NullString{String: e.IdempotencyKey, Valid: e.IdempotencyKey != ""},
 			e.Request,
 		}
-		if _, err := tx.ExecContext(ctx, insert+tuples(1, len(values)), values...); err != nil {
+		if err := tx.Queue(ctx, insert+tuples(1, len(values)), values...); err != nil {
 			return nil, fmt.Errorf("write a credit entry: %w", err)
 		}
 		written = append(written, e)
@@ -117,7 +118,7 @@ func reservationRows() upsert[store.Reservation] {
 
 // OverdueAccounts implements [store.Credits].
 func (s *Store) OverdueAccounts(ctx context.Context, limit int) ([]toksta.AccountID, error) {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	overdue := `SELECT DISTINCT account_id FROM reservations WHERE state = 'open' AND expires_at <= ` + s.now + ` LIMIT $1`
 	rows, err := s.reads.QueryContext(ctx, overdue, limit)
 	if err != nil {

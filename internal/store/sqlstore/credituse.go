@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -62,7 +63,7 @@ func (r creditRow) addTo(use *store.CreditUse, start int64) {
 // CreditUse implements [store.Usage]. Rows come by account, so one sum is held
 // at a time, however many accounts there are.
 func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	rows, err := s.reads.QueryContext(ctx, creditRows, firstHour(since))
 	if err != nil {
 		return fmt.Errorf("read credit use: %w", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // RaiseEvent implements [store.Outbox]. Of two nodes that raise one occurrence
@@ -14,7 +15,7 @@ import (
 func (s *Store) RaiseEvent(ctx context.Context, e store.Event, channels []string) (raised bool, err error) {
 	const insert = `INSERT INTO events (id, kind, account_id, at, data, token)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (token) DO NOTHING`
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, insert, e.ID, e.Kind, e.AccountID, millis(e.At), string(e.Data), e.Token)
 		if err != nil {
 			return fmt.Errorf("write event: %w", err)
@@ -23,7 +24,7 @@ func (s *Store) RaiseEvent(ctx context.Context, e store.Event, channels []string
 		if raised = rows == 1; err != nil || !raised {
 			return err
 		}
-		return deliveryRows().exec(ctx, tx, due(e.ID, channels, e.At))
+		return deliveryRows().queue(ctx, tx, due(e.ID, channels, e.At))
 	})
 	return raised && err == nil, err
 }
@@ -57,7 +58,7 @@ const claimDue = `UPDATE deliveries SET attempts = attempts + 1, next_at = $1, t
 
 // ClaimDeliveries implements [store.Outbox].
 func (s *Store) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) (claimed []store.Claimed, err error) {
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		rows, err := tx.QueryContext(ctx, claimDue, millis(c.Until), millis(c.Now), c.Channel, c.Limit)
 		if err != nil {
 			return fmt.Errorf("claim deliveries: %w", err)
@@ -85,7 +86,7 @@ func (s *Store) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) (cla
 func (s *Store) SettleDelivery(ctx context.Context, was, now store.Delivery) error {
 	const settle = `UPDATE deliveries SET state = $1, next_at = $2, outcome = $3
 		WHERE event_id = $4 AND channel = $5 AND state = 'pending' AND attempts = $6 AND next_at = $7`
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		_, err := tx.ExecContext(ctx, settle, now.State, millis(now.NextAt), now.Outcome,
 			was.EventID, was.Channel, was.Attempts, millis(was.NextAt))
 		if err != nil {
@@ -144,7 +145,7 @@ func (s *Store) addDeliveries(ctx context.Context, events []store.Event) error {
 
 // ReplayEvents implements [store.Events].
 func (s *Store) ReplayEvents(ctx context.Context, r store.Replay) (n int, err error) {
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		n = 0
 		if r.Event != "" {
 			n = len(r.Channels)
@@ -168,17 +169,17 @@ func (s *Store) ReplayEvents(ctx context.Context, r store.Replay) (n int, err er
 }
 
 // replayOne starts over, or for the first time, what one event has to go.
-func replayOne(ctx context.Context, tx *sql.Tx, r store.Replay) error {
+func replayOne(ctx context.Context, tx *dbconn.Tx, r store.Replay) error {
 	if _, err := one(listEvents(ctx, tx, ` WHERE id = $1`, r.Event)); err != nil {
 		return err
 	}
-	return deliveryRows().exec(ctx, tx, due(r.Event, r.Channels, r.Now))
+	return deliveryRows().queue(ctx, tx, due(r.Event, r.Channels, r.Now))
 }
 
 // PruneEvents implements [store.Events].
 func (s *Store) PruneEvents(ctx context.Context, before time.Time) error {
-	ctx = wholeTables(ctx)
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	ctx = dbconn.WithLongTimeout(ctx)
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		for _, statement := range []string{
 			`DELETE FROM deliveries WHERE event_id IN (SELECT id FROM events WHERE at < $1)`,
 			`DELETE FROM events WHERE at < $1`,

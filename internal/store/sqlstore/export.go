@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // unexported are rows with something to export, of hours before $1. The text
@@ -23,14 +24,14 @@ const unexported = `exported = 0 AND reason = '' AND span = 1
 // becomes an event is what is noted; of two nodes with the same rows, or of a
 // node and a late flush, one tries again.
 func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (rows int, err error) {
-	ctx = wholeTables(ctx)
-	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
+	ctx = dbconn.WithLongTimeout(ctx)
+	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *dbconn.Tx) error {
 		grown, err := grownRows(ctx, tx, firstHour(before), limit)
 		rows = len(grown)
 		if err != nil || rows == 0 {
 			return err
 		}
-		if err := s.eventRows().exec(ctx, tx, events(grown)); err != nil {
+		if err := s.eventRows().queue(ctx, tx, events(grown)); err != nil {
 			return err
 		}
 		return noteStaged(ctx, tx, grown)
@@ -46,7 +47,7 @@ type grownRow struct {
 	said    store.UsageTotal // their sum
 }
 
-func grownRows(ctx context.Context, tx *sql.Tx, before int64, limit int) ([]grownRow, error) {
+func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]grownRow, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT account_id, hour, key_id, family, cost_key, epoch,
 			calls, credits, purchased, overage, overage_micros, COALESCE(exports, 0), COALESCE(exported_calls, 0),
 			COALESCE(exported_credits, 0), COALESCE(exported_purchased, 0), COALESCE(exported_overage, 0), COALESCE(exported_overage_micros, 0)
@@ -112,20 +113,16 @@ func (s *Store) eventRows() upsert[store.UsageEvent] {
 
 // noteStaged writes down that the rows are staged as they are. Nobody can have
 // changed one since it was read: the transaction would fail and start again.
-func noteStaged(ctx context.Context, tx *sql.Tx, grown []grownRow) error {
-	note, err := tx.PrepareContext(ctx, `UPDATE usage SET exported = 1, exports = $7,
+func noteStaged(ctx context.Context, tx *dbconn.Tx, grown []grownRow) error {
+	const note = `UPDATE usage SET exported = 1, exports = $7,
 			exported_calls = calls, exported_credits = credits, exported_purchased = purchased,
 			exported_overage = overage, exported_overage_micros = overage_micros
-		WHERE account_id = $1 AND hour = $2 AND key_id = $3 AND family = $4 AND cost_key = $5 AND reason = '' AND epoch = $6`)
-	if err != nil {
-		return fmt.Errorf("note what is exported: %w", err)
-	}
-	defer note.Close()
+		WHERE account_id = $1 AND hour = $2 AND key_id = $3 AND family = $4 AND cost_key = $5 AND reason = '' AND epoch = $6`
 	for _, r := range grown {
 		if r.differs() {
 			r.exports++
 		}
-		if _, err := note.ExecContext(ctx, r.AccountID, r.Hour, r.KeyID, r.Family, r.CostKey, r.epoch, r.exports); err != nil {
+		if err := tx.Queue(ctx, note, r.AccountID, r.Hour, r.KeyID, r.Family, r.CostKey, r.epoch, r.exports); err != nil {
 			return fmt.Errorf("note what is exported: %w", err)
 		}
 	}
@@ -156,7 +153,7 @@ func (s *Store) DeliveredUsage(ctx context.Context, ids []string) error {
 	for i, id := range ids {
 		args[i] = id
 	}
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM usage_exports WHERE id IN `+tuples(1, len(ids)), args...)
 		if err != nil {
 			return fmt.Errorf("forget delivered usage: %w", err)
@@ -175,18 +172,18 @@ func (s *Store) SetExport(ctx context.Context, from *time.Time) error {
 	if from != nil {
 		hour = sql.NullInt64{Int64: firstHour(*from), Valid: true}
 	}
-	return s.inTx(ctx, func(tx *sql.Tx) error { return s.noteExport(ctx, tx, `from_hour = $1`, hour) })
+	return s.inTx(ctx, func(tx *dbconn.Tx) error { return s.noteExport(ctx, tx, `from_hour = $1`, hour) })
 }
 
 // FailExport implements [store.ExportState].
 func (s *Store) FailExport(ctx context.Context, why string) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		return s.noteExport(ctx, tx, `failure = $1, failed_at = `+s.now, why)
 	})
 }
 
 // noteExport sets fields of the state's only row, which the first one makes.
-func (s *Store) noteExport(ctx context.Context, tx *sql.Tx, set string, arg any) error {
+func (s *Store) noteExport(ctx context.Context, tx *dbconn.Tx, set string, arg any) error {
 	if _, err := tx.ExecContext(ctx, `INSERT INTO export_state (one) VALUES (1) ON CONFLICT (one) DO NOTHING`); err != nil {
 		return fmt.Errorf("note the export: %w", err)
 	}
@@ -198,7 +195,7 @@ func (s *Store) noteExport(ctx context.Context, tx *sql.Tx, set string, arg any)
 
 // ExportStatus implements [store.ExportState].
 func (s *Store) ExportStatus(ctx context.Context, before time.Time) (out store.ExportStatus, err error) {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	hour := firstHour(before)
 	var from sql.NullInt64
 	err = s.reads.QueryRowContext(ctx, `SELECT from_hour, delivered, delivered_at, failed_at, failure FROM export_state`).

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // Integrity looks for damage that answers to single questions would not show:
@@ -11,7 +13,7 @@ import (
 // it reads the whole file, so it takes seconds for a million keys: for people,
 // not for probes that come by the second.
 func (s *Store) Integrity(ctx context.Context) error {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	if s.check != "" {
 		var found string
 		if err := s.reads.QueryRowContext(ctx, s.check).Scan(&found); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -136,8 +137,8 @@ type secretRow struct {
 }
 
 // writeKeys writes keys and their generations as touched by change seq.
-func (s *Store) writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []toksta.Key) error {
-	if err := s.keyRows(seq).exec(ctx, tx, keys); err != nil {
+func (s *Store) writeKeys(ctx context.Context, tx *dbconn.Tx, seq int64, keys []toksta.Key) error {
+	if err := s.keyRows(seq).queue(ctx, tx, keys); err != nil {
 		return err
 	}
 	secrets := make([]secretRow, 0, len(keys))
@@ -146,7 +147,7 @@ func (s *Store) writeKeys(ctx context.Context, tx *sql.Tx, seq int64, keys []tok
 			secrets = append(secrets, secretRow{k.ID, &k.Generations[i]})
 		}
 	}
-	return s.secretRows().exec(ctx, tx, secrets)
+	return s.secretRows().queue(ctx, tx, secrets)
 }
 
 // keyRows writes keys as touched by change seq, which is the first one of a

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 //go:embed migrations/*.sql
@@ -16,7 +18,7 @@ var migrations embed.FS
 // migrate brings the schema up to date, or refuses one that a newer version
 // of the program has written.
 func (s *Store) migrate(ctx context.Context) error {
-	ctx = unlimited(ctx)
+	ctx = dbconn.WithoutTimeout(ctx)
 	release, err := hold(ctx, s.writer, s.prelude)
 	if err != nil {
 		return err
@@ -55,7 +57,7 @@ func hold(ctx context.Context, db *sql.DB, prelude []string) (release func(), er
 		return nil, fmt.Errorf("prepare to migrate: %w", err)
 	}
 	// The connection is thrown away: its locks go with it.
-	release = func() { discard(conn) }
+	release = func() { dbconn.Discard(conn) }
 	for _, statement := range prelude {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			release()

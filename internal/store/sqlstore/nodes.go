@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // Register implements [store.Nodes]. It removes nobody: who is gone is found
@@ -15,7 +16,7 @@ import (
 // come after a fail-over or a restore gives the database another incarnation,
 // which fences everybody who served the history before.
 func (s *Store) Register(ctx context.Context, n store.Node) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		rename := `UPDATE cluster SET incarnation = $1, origin = ` + s.origin + ` WHERE origin <> ` + s.origin
 		if _, err := tx.ExecContext(ctx, rename, rand.Text()); err != nil {
 			return fmt.Errorf("look where the database comes from: %w", err)
@@ -54,7 +55,7 @@ func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) 
 	case len(renewed) == 0:
 		return 0, store.ErrFenced
 	default:
-		return renewed[0], s.confirm(conn)
+		return renewed[0], dbconn.Confirm(conn)
 	}
 }
 
@@ -113,7 +114,7 @@ func (s *Store) Fence(ctx context.Context, n store.Node) error {
 // removeNode is a transaction of its own. Whoever removes a row has made sure
 // before that nothing is admitted under it.
 func (s *Store) removeNode(ctx context.Context, where string, args ...any) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE `+where, args...); err != nil {
 			return fmt.Errorf("remove node: %w", err)
 		}

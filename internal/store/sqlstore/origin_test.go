@@ -20,7 +20,7 @@ func TestOrigin(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close(t.Context()) })
-		if err := noteOrigin(t.Context(), conn); err != nil {
+		if _, err := conn.Exec(t.Context(), noteOrigin); err != nil {
 			t.Fatal(err)
 		}
 		return func(expression string) (text string) {
@@ -32,7 +32,7 @@ func TestOrigin(t *testing.T) {
 	}
 	const note = `current_setting('toksta.origin', true)`
 	primary, kept := connect(server), connect(standby)
-	asked := primary(askOrigin)
+	asked := primary(readOrigin)
 	if noted, origin := primary(note), primary(postgresOrigin); noted != asked || origin != asked {
 		t.Errorf("noted %q, taken for %q, is %q", noted, origin, asked)
 	}
@@ -44,7 +44,7 @@ func TestOrigin(t *testing.T) {
 		t.Errorf("a connection to a standby noted %q", noted)
 	}
 	kept(`CAST(pg_promote() AS TEXT)`)
-	if origin := kept(postgresOrigin); origin != kept(askOrigin) || origin == asked {
+	if origin := kept(postgresOrigin); origin != kept(readOrigin) || origin == asked {
 		t.Errorf("a standby took over from %q and is taken for %q", asked, origin)
 	}
 }

@@ -3,23 +3,15 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
-	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // Connections of one process. Commits queue for the clock row anyway: a few
@@ -29,56 +21,33 @@ const (
 	postgresReaders = 8
 )
 
-// channel is what NOTIFY and LISTEN use.
+// channel is the channel of NOTIFY and LISTEN.
 const channel = "toksta"
 
-// unconfirmed is where a connection notes a warning that came with a commit.
-const unconfirmed = "toksta.unconfirmed"
-
-// openPostgres connects lazily: the first statement finds out whether a server
-// is there. What the URL leaves out comes from the usual PG variables.
+// openPostgres returns a store that connects at its first statement.
 func openPostgres(url string, lease time.Duration) (*Store, error) {
-	config, err := pgx.ParseConfig(url)
+	server, err := dbconn.NewServer(url, lease, noteOrigin)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	link := newLink(lease)
-	link.configure(config)
-	config.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
-		if n.SeverityUnlocalized == "WARNING" {
-			c.CustomData()[unconfirmed] = n.Message
-		}
-	}
-	for name, value := range link.serverTimeouts() {
-		if _, set := config.RuntimeParams[name]; !set {
-			config.RuntimeParams[name] = value
-		}
-	}
-	writer, reads := link.pool(config, true), link.pool(config, true)
-	// A change must not wait for a ping of its own: what reads or writes here
-	// tries again on a new connection.
-	feed := link.pool(feedConfig(config), false)
-	writer.SetMaxOpenConns(postgresWriters)
-	writer.SetMaxIdleConns(postgresWriters)
-	reads.SetMaxOpenConns(postgresReaders)
-	reads.SetMaxIdleConns(postgresReaders)
-	feed.SetMaxOpenConns(1)
-	name := rand.Text()
+	feed := server.Pool(feedPool())
+	id := rand.Text()
 	return &Store{
-		writer: writer, reads: reads, feed: feed, acks: feed, dialect: postgresDialect(name),
-		bell: &postgresBell{config: config, name: name}, prelude: postgresPrelude(), confirm: postgresConfirm,
-		release: feed.Close,
+		writer: server.Pool(dbconn.PoolConfig{Size: postgresWriters, Ping: true}),
+		reads:  server.Pool(dbconn.PoolConfig{Size: postgresReaders, Ping: true}),
+		feed:   feed, acks: feed, dialect: postgresDialect(id),
+		notifier: &postgresNotifier{server: server, id: id}, prelude: postgresPrelude(), release: feed.Close,
 	}, nil
 }
 
-// feedConfig is that of the one connection which a node follows and acks on.
-// Its few statements are planned once, and for the few rows that they are made
-// for, whatever statistics say or lack: a plan that reads a whole table would
-// come at every change, on every node. An ack was true when it was sent,
-// whether or not it lasts, so it waits for no disk.
-func feedConfig(c *pgx.ConnConfig) *pgx.ConnConfig {
-	c = c.Copy()
-	for name, value := range map[string]string{
+// feedPool describes the one connection on which a node follows and acknowledges
+// changes. Its few statements are planned once, for few rows and whatever the
+// table statistics are: otherwise a plan could read a whole table at every change,
+// on every node. It does not ping, because a change must not wait for that; its
+// statements are repeated on a new connection instead. An acknowledgement was true
+// when it was sent, so it need not be durable.
+func feedPool() dbconn.PoolConfig {
+	return dbconn.PoolConfig{Size: 1, Parameters: map[string]string{
 		"synchronous_commit": "off",
 		"plan_cache_mode":    "force_generic_plan",
 		"enable_hashjoin":    "off",
@@ -86,72 +55,36 @@ func feedConfig(c *pgx.ConnConfig) *pgx.ConnConfig {
 		"jit":                "off",
 		// A node that loads pauses for others, and holds no lock.
 		"idle_in_transaction_session_timeout": "0",
-	} {
-		c.RuntimeParams[name] = value
-	}
-	return c
+	}}
 }
 
-// pool returns a pool of connections; pings as in [connector].
-func (l *link) pool(c *pgx.ConnConfig, pings bool) *sql.DB {
-	return sql.OpenDB(connector{stdlib.GetConnector(*c, stdlib.OptionAfterConnect(noteOrigin)), l, pings})
-}
+// noteOrigin makes a new connection keep the origin of its server: a server
+// changes to another timeline before it accepts writes, and never while it does.
+// On a standby, which may be promoted later, nothing is noted.
+const noteOrigin = `SELECT set_config('toksta.origin', CASE WHEN pg_is_in_recovery() THEN '' ELSE ` + readOrigin + ` END, false)`
 
-// noteOrigin has a connection note the origin of what it leads to: a server goes
-// to another timeline before it takes writes, and never while it does. On a
-// standby, which may come to take them, nothing is noted.
-func noteOrigin(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `SELECT set_config('toksta.origin', CASE WHEN pg_is_in_recovery() THEN '' ELSE `+askOrigin+` END, false)`)
-	if err != nil {
-		return errors.Join(fmt.Errorf("ask which server this is: %w", err), conn.Close(ctx))
-	}
-	return nil
-}
+// readOrigin identifies the server and its timeline, which a fail-over and a
+// restore to a point in time both change. The server reads a file for it.
+const readOrigin = `CAST((pg_control_system()).system_identifier AS TEXT) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
 
-// serverTimeouts end what a process leaves behind that stops in the middle of a
-// change: all changes wait for the clock row's lock. A setting in the URL takes
-// precedence.
-func (l *link) serverTimeouts() map[string]string {
-	return map[string]string{
-		"idle_in_transaction_session_timeout": milliseconds(max(l.ping, minIdleInTransaction)),
-		"tcp_user_timeout":                    milliseconds(l.connect),
-		"tcp_keepalives_idle":                 seconds(l.ping),
-		"tcp_keepalives_interval":             seconds(l.ping / 2),
-		"tcp_keepalives_count":                "2",
-	}
-}
+// postgresOrigin returns the noted origin. A connection to a promoted standby has
+// none, nor has one that a pooler has reset: they read it each time.
+const postgresOrigin = `COALESCE(NULLIF(current_setting('toksta.origin', true), ''), ` + readOrigin + `)`
 
-// minIdleInTransaction is the time that a process may need between two
-// statements on a busy machine.
-const minIdleInTransaction = time.Second
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
-
-func seconds(d time.Duration) string { return strconv.Itoa(int(wholeSeconds(d) / time.Second)) }
-
-// askOrigin names the server and its timeline, which a fail-over and a restore to
-// a point in time both move on. The server reads a file for it.
-const askOrigin = `CAST((pg_control_system()).system_identifier AS TEXT) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)`
-
-// postgresOrigin is what [noteOrigin] noted. A connection to a standby that took
-// over has no note, nor has one that a pooler has reset: they ask each time.
-const postgresOrigin = `COALESCE(NULLIF(current_setting('toksta.origin', true), ''), ` + askOrigin + `)`
-
-// postgresDialect is that of a store which rings under a name.
-func postgresDialect(name string) dialect {
+// postgresDialect returns the dialect of a store whose notifications carry an id.
+func postgresDialect(id string) dialect {
 	return dialect{
 		origin: postgresOrigin,
 		goose:  goose.DialectPostgres,
-		ring:   `CAST(pg_notify('` + channel + `', CAST(seq AS TEXT) || ' ` + name + `') AS TEXT)`,
+		notify: `CAST(pg_notify('` + channel + `', CAST(seq AS TEXT) || ' ` + id + `') AS TEXT)`,
 		now:    `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
 		chunk:  100,
-		page:   256, // more would keep a processor from others for milliseconds
-		fault:  postgresFault,
+		page:   256, // more would occupy a processor for milliseconds
 	}
 }
 
-// postgresPrelude makes starting nodes wait for one another, and makes the
-// types that the schema is written in.
+// postgresPrelude returns statements that make starting nodes wait for one
+// another and create the types of the schema.
 func postgresPrelude() []string {
 	return []string{
 		`SELECT pg_advisory_lock(80107530)`,
@@ -160,113 +93,32 @@ func postgresPrelude() []string {
 	}
 }
 
-// idleInTransaction is the SQLSTATE of a transaction that the server rolled back
-// because its process paused for too long between two statements.
-const idleInTransaction = "25P03"
-
-// sqlState returns the SQLSTATE of the server's error in err, "" if there is none.
-func sqlState(err error) string {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code
-	}
-	return ""
+// postgresNotifier receives the notifications that changes send as they commit.
+// Each has the number of the change and the id of the store that made it.
+type postgresNotifier struct {
+	server       *dbconn.Server
+	id           string
+	hasUncertain atomic.Bool // a commit of this store had an unknown outcome
 }
 
-// postgresFault tells by SQLSTATE.
-func postgresFault(err error) fault {
-	switch sqlState(err) {
-	case "40001", "40P01", idleInTransaction: // serialization failure, deadlock
-		return faultRetry
-	case "23505":
-		return faultTaken
-	case "":
-		if brokeOff(err) {
-			return faultRetry
-		}
-	}
-	return faultOther
-}
-
-// brokeOff reports whether err is that of a connection which the other side closed
-// before the commit. One without a response is none: to try again would double
-// the time that its caller waits.
-func brokeOff(err error) bool {
-	_, connecting := errors.AsType[*pgconn.ConnectError](err)
-	closed := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
-	return closed && !connecting && errors.Is(err, store.ErrUnavailable)
-}
-
-// leavesUnchanged reports whether the server rejected a statement, and so its
-// transaction, for a reason that may pass: nothing is wrong with the statement.
-func leavesUnchanged(state string) bool {
-	if len(state) < 2 {
-		return false
-	}
-	switch state[:2] {
-	case "08", "40", "53", "57", "58": // connection, rollback, resources such as the disk, intervention, I/O
-		return true
-	}
-	return slices.Contains([]string{"25006", idleInTransaction, "55P03"}, state) // read-only, idle, locked
-}
-
-// postgresConfirm fails a commit that came with a warning. The server gives
-// one when its wait for a synchronous standby was cut short: the change is
-// committed there, yet a fail-over may lose it, so it must not be reported as
-// done. A connection that warned is not used again.
-func postgresConfirm(conn *sql.Conn) error {
-	var warning any
-	err := conn.Raw(func(driver any) error {
-		warning = driver.(*connection).pgx().PgConn().CustomData()[unconfirmed]
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("confirm commit: %w", err)
-	}
-	if warning != nil {
-		discard(conn)
-		return &storeError{store.ErrUncertain, fmt.Errorf("the commit was not confirmed: %v", warning)}
-	}
-	return nil
-}
-
-// postgresBell hears what changes notify of as they commit: their number, and the
-// name of the store that they were made through.
-type postgresBell struct {
-	config *pgx.ConnConfig
-	name   string
-	doubt  atomic.Bool // a commit may have been made that nobody here knows of
-}
-
-// rang has nothing to deliver: the server does, with the commit. Once there was
-// one without a number, rings of this store's own are let through.
-func (b *postgresBell) rang(seq int64) {
+// committed sends nothing, because PostgreSQL notifies with the commit. After a
+// commit with an unknown outcome, Listen passes on this store's own notifications.
+func (n *postgresNotifier) committed(seq int64) {
 	if seq == 0 {
-		b.doubt.Store(true)
+		n.hasUncertain.Store(true)
 	}
 }
 
-// Listen calls woken once it listens, since something may have come before,
-// and then for each notification that is another's, until ctx ends or the
+// Listen calls notified with 0 once it listens, since there may have been commits
+// before, and then for each notification of another store, until ctx ends or the
 // connection fails.
-func (b *postgresBell) Listen(ctx context.Context, woken func(seq int64)) error {
-	conn, err := pgx.ConnectConfig(ctx, b.config)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	for woken(0); ; {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return fmt.Errorf("listen: %w", err)
-		}
-		number, by, _ := strings.Cut(n.Payload, " ") // an older node says less
-		if by == b.name && !b.doubt.Load() {
-			continue
+func (n *postgresNotifier) Listen(ctx context.Context, notified func(seq int64)) error {
+	return n.server.Listen(ctx, channel, func(payload string) {
+		number, by, _ := strings.Cut(payload, " ") // an older node sends no id
+		if by == n.id && !n.hasUncertain.Load() {
+			return
 		}
 		seq, _ := strconv.ParseInt(number, 10, 64)
-		woken(seq)
-	}
+		notified(seq)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,7 +89,9 @@ func TestPostgresSilentConnections(t *testing.T) {
 
 // way is a TCP proxy in front of a server's socket.
 type way struct {
-	url string
+	url      string
+	trips    atomic.Int64 // requests that followed a response
+	isAsking atomic.Bool  // the last bytes went to the server
 
 	mu    sync.Mutex
 	muted chan struct{} // closed: what is open now passes nothing any more
@@ -125,8 +128,12 @@ func newWay(t *testing.T, server *pgtest.Server) *way {
 			}
 			context.AfterFunc(over, func() { near.Close(); far.Close() })
 			muted := w.now()
-			go pass(near, far, muted)
-			go pass(far, near, muted)
+			go pass(near, far, muted, func() { w.isAsking.Store(false) })
+			go pass(far, near, muted, func() {
+				if !w.isAsking.Swap(true) {
+					w.trips.Add(1)
+				}
+			})
 		}
 	}()
 	return w
@@ -147,7 +154,7 @@ func (w *way) silence() {
 }
 
 // pass copies until muted, and then swallows.
-func pass(to, from net.Conn, muted chan struct{}) {
+func pass(to, from net.Conn, muted chan struct{}, passed func()) {
 	chunk := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(chunk)
@@ -156,6 +163,9 @@ func pass(to, from net.Conn, muted chan struct{}) {
 			_, _ = io.Copy(io.Discard, from)
 			return
 		default:
+		}
+		if n > 0 {
+			passed()
 		}
 		if _, failed := to.Write(chunk[:n]); failed != nil || err != nil {
 			to.Close()

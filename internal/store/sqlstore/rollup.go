@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -81,8 +82,8 @@ type fold struct {
 // added is what is deleted; of two nodes with the same batch one tries again
 // and finds it gone.
 func (s *Store) fold(ctx context.Context, f fold) (moved int64, err error) {
-	ctx = wholeTables(ctx)
-	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *sql.Tx) error {
+	ctx = dbconn.WithLongTimeout(ctx)
+	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *dbconn.Tx) error {
 		moved = 0
 		b, err := f.batch(ctx, tx)
 		if err != nil || b == nil {
@@ -104,7 +105,7 @@ func (s *Store) fold(ctx context.Context, f fold) (moved int64, err error) {
 // batch returns the parameters of ofBatch: the oldest hour, and its first
 // accounts up to the limit of rows. An account is never divided, so a batch can
 // be greater by the rows of one; nil when there is nothing to do.
-func (f fold) batch(ctx context.Context, tx *sql.Tx) ([]any, error) {
+func (f fold) batch(ctx context.Context, tx *dbconn.Tx) ([]any, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT hour, account_id FROM usage
 		WHERE `+f.rows+` AND hour < $1 ORDER BY hour, account_id LIMIT $2`, firstHour(f.before), f.limit)
 	if err != nil {
@@ -134,7 +135,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (at time.Time, err err
 	claim := `INSERT INTO claims (name, holder, until) VALUES ($1, $2, ` + s.now + ` + $3)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 		WHERE claims.holder = excluded.holder OR claims.until <= ` + s.now + ` RETURNING until`
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		err := tx.QueryRowContext(ctx, claim, c.Name, c.Holder, c.For.Milliseconds()).Scan(timeColumn{&at})
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil

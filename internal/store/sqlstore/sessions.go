@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -25,12 +26,12 @@ func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 			}, nil
 		},
 	}
-	return s.inTx(ctx, func(tx *sql.Tx) error { return put.exec(ctx, tx, []store.Session{session}) })
+	return s.inTx(ctx, func(tx *dbconn.Tx) error { return put.queue(ctx, tx, []store.Session{session}) })
 }
 
 // SeeSession implements [store.Sessions].
 func (s *Store) SeeSession(ctx context.Context, id toksta.Digest, at time.Time) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1 WHERE id = $2`, millis(at), id[:])
 		if err != nil {
 			return fmt.Errorf("keep a session: %w", err)
@@ -77,7 +78,7 @@ func (s *Store) EndSessions(ctx context.Context, which store.SessionSet) error {
 	case !which.Before.IsZero():
 		where, args = `WHERE expires_at < $1`, []any{millis(which.Before)}
 	}
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions `+where, args...); err != nil {
 			return fmt.Errorf("end sessions: %w", err)
 		}

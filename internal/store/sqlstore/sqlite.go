@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,7 +10,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
-	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // sqliteReaders bounds the read pool: readers never block the writer in WAL
@@ -50,20 +50,19 @@ func connectSQLite(path string) (*Store, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	writer, err := openSQLitePool(sqliteName(path, "_txlock", "immediate"))
+	writer, err := dbconn.OpenSQLite(sqliteName(path, "_txlock", "immediate"))
 	if err != nil {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	reads, err := openSQLitePool(sqliteName(path, "_query_only", "on"))
+	reads, err := dbconn.OpenSQLite(sqliteName(path, "_query_only", "on"))
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
 	return &Store{
-		writer: writer, reads: reads, feed: reads, acks: writer, dialect: sqliteDialect(), bell: newLocalBell(),
-		confirm: func(*sql.Conn) error { return nil },
+		writer: writer, reads: reads, feed: reads, acks: writer, dialect: sqliteDialect(), notifier: newLocalNotifier(),
 	}, nil
 }
 
@@ -120,24 +119,10 @@ func sqliteDialect() dialect {
 	return dialect{
 		origin: `''`, // a restored file is met at start, when a node loads everything
 		goose:  goose.DialectSQLite3,
-		ring:   `''`,
+		notify: `''`,
 		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
 		chunk:  1, // more would make SQLite keep a journal to undo half a statement
 		page:   8192,
 		check:  `PRAGMA quick_check(1)`,
-		fault:  sqliteFault,
-	}
-}
-
-// sqliteFault tells by extended result codes. Busy is rare: no other process
-// has the file.
-func sqliteFault(err error) fault {
-	switch sqliteCode(err) {
-	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-		return faultTaken
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT:
-		return faultRetry
-	default:
-		return faultOther
 	}
 }

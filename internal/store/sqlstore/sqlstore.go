@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // Config says where the database is.
@@ -38,11 +39,10 @@ type Store struct {
 	feed   *sql.DB // what a node fills and keeps its index with
 	acks   *sql.DB // commits need not reach the disk
 	dialect
-	bell
-	prelude []string              // runs before migrations, repeatable; holds other starters off
-	confirm func(*sql.Conn) error // after a commit: did it reach all it had to?
-	release func() error          // gives up what else holds the database
-	alone   bool                  // no other process can have the database open
+	notifier
+	prelude []string     // runs before migrations, repeatable; holds other starters off
+	release func() error // gives up what else holds the database
+	alone   bool         // no other process can have the database open
 }
 
 var _ store.Store = (*Store)(nil)
@@ -89,7 +89,7 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 }
 
 // inside returns the reader of a change.
-func (s *Store) inside(tx *sql.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
+func (s *Store) inside(tx *dbconn.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")

@@ -3,12 +3,12 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // attempts bounds how often a transaction is tried that the database rolls
@@ -25,14 +25,14 @@ type querier interface {
 // inTx runs fn in a write transaction: on SQLite alone (BEGIN IMMEDIATE), on
 // PostgreSQL at READ COMMITTED, where the clock row's lock orders what must
 // be ordered. fn may run more than once. A panic of fn rolls back.
-func (s *Store) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
+func (s *Store) inTx(ctx context.Context, fn func(*dbconn.Tx) error) error {
 	return s.inTxAt(ctx, sql.LevelDefault, fn)
 }
 
 // inTxAt is inTx at an isolation level, which SQLite exceeds by itself.
-func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*dbconn.Tx) error) error {
 	err := s.retry(ctx, func() error { return s.tryTx(ctx, level, fn) })
-	if s.fault(err) == faultTaken {
+	if dbconn.IsUniqueViolation(err) {
 		return fmt.Errorf("%w: %w", store.ErrTaken, err)
 	}
 	return err
@@ -42,7 +42,7 @@ func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*s
 func (s *Store) retry(ctx context.Context, try func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := try()
-		if s.fault(err) != faultRetry || attempt == attempts || !again(ctx, attempt) {
+		if !dbconn.IsRetryable(err) || attempt == attempts || !again(ctx, attempt) {
 			return err
 		}
 	}
@@ -59,33 +59,14 @@ func again(ctx context.Context, attempt int) bool {
 	}
 }
 
-// tryTx pins the connection, since what came with the commit is asked of it
-// afterwards.
-func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) (err error) {
-	conn, err := s.writer.Conn(ctx)
-	if err != nil && !gaveUp(ctx) {
-		err = &storeError{store.ErrUnavailable, err} // no connection was free in time
-	}
+func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, fn func(*dbconn.Tx) error) error {
+	tx, err := dbconn.Begin(ctx, s.writer, level)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return err
 	}
-	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback()
+	defer tx.Close()
 	if err := fn(tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return s.confirm(conn)
-}
-
-// discard closes conn without returning it to its pool.
-func discard(conn *sql.Conn) {
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = conn.Close()
+	return tx.Commit()
 }

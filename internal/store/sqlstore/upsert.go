@@ -2,11 +2,12 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
 // upsert writes rows of T, replacing those whose key columns exist. Rows of
@@ -22,55 +23,24 @@ type upsert[T any] struct {
 	args    func(T) ([]any, error)
 }
 
-// exec writes all rows: whole chunks, then the rest. On PostgreSQL they may
-// wait to be sent with what tx does next, and so may their errors.
-func (u upsert[T]) exec(ctx context.Context, tx *sql.Tx, rows []T) error {
-	chunk := max(u.chunk, 1)
-	whole := len(rows) - len(rows)%chunk
-	ctx = later(ctx)
-	for _, part := range [][]T{rows[:whole], rows[whole:]} {
-		if len(part) == 0 {
-			continue
-		}
-		if err := u.execChunks(ctx, tx, part); err != nil {
-			return fmt.Errorf("write %s: %w", u.table, err)
-		}
-	}
-	return nil
-}
-
-// execChunks writes rows, which are less than a chunk or a multiple of it. Many
-// chunks share a prepared statement; a single one is spared the two round trips
-// of preparing and closing it.
-func (u upsert[T]) execChunks(ctx context.Context, tx *sql.Tx, rows []T) error {
-	size := min(len(rows), max(u.chunk, 1))
-	write := func(args []any) error {
-		_, err := tx.ExecContext(ctx, u.statement(size), args...)
-		return err
-	}
-	if len(rows) > size {
-		statement, err := tx.PrepareContext(ctx, u.statement(size))
-		if err != nil {
-			return err
-		}
-		defer statement.Close()
-		write = func(args []any) error {
-			_, err := statement.ExecContext(ctx, args...)
-			return err
-		}
-	}
-	args := make([]any, 0, size*len(u.columns))
-	for part := range slices.Chunk(rows, size) {
-		args = args[:0]
+// queue queues the statements that write all rows: whole chunks, then the rest.
+func (u upsert[T]) queue(ctx context.Context, tx *dbconn.Tx, rows []T) error {
+	var query string
+	size := 0
+	for part := range slices.Chunk(rows, max(u.chunk, 1)) {
+		args := make([]any, 0, len(part)*len(u.columns))
 		for _, row := range part {
 			values, err := u.args(row)
 			if err != nil {
-				return err
+				return fmt.Errorf("write %s: %w", u.table, err)
 			}
 			args = append(args, values...)
 		}
-		if err := write(args); err != nil {
-			return err
+		if len(part) != size {
+			query, size = u.statement(len(part)), len(part)
+		}
+		if err := tx.Queue(ctx, query, args...); err != nil {
+			return fmt.Errorf("write %s: %w", u.table, err)
 		}
 	}
 	return nil

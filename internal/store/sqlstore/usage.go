@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -19,13 +20,13 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 	uses := slices.SortedFunc(slices.Values(b.LastUses), func(a, b store.LastUse) int {
 		return strings.Compare(string(a.KeyID), string(b.KeyID))
 	})
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		closed, err := lockEpoch(ctx, tx, b.Epoch)
 		if err != nil {
 			return err
 		}
 		if !closed {
-			if err := s.totalRows(b.Epoch).exec(ctx, tx, b.Totals); err != nil {
+			if err := s.totalRows(b.Epoch).queue(ctx, tx, b.Totals); err != nil {
 				return err
 			}
 		}
@@ -34,14 +35,14 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 				return fmt.Errorf("close the epoch: %w", err)
 			}
 		}
-		return s.lastUseRows().exec(ctx, tx, uses)
+		return s.lastUseRows().queue(ctx, tx, uses)
 	})
 }
 
 // lockEpoch reports whether the epoch is closed, and keeps it as it is until tx
 // ends: a flush that was given up by its sender and runs all the same comes
 // wholly before the closing one, or finds the epoch closed.
-func lockEpoch(ctx context.Context, tx *sql.Tx, epoch string) (closed bool, err error) {
+func lockEpoch(ctx context.Context, tx *dbconn.Tx, epoch string) (closed bool, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO usage_epochs (epoch, closed) VALUES ($1, 0)
 		ON CONFLICT (epoch) DO UPDATE SET closed = usage_epochs.closed RETURNING closed = 1`, epoch).Scan(&closed)
 	if err != nil {
@@ -113,7 +114,7 @@ func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.Usag
 
 // EachUsage implements [store.Usage].
 func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(store.UsageRow) error) error {
-	ctx = wholeTables(ctx)
+	ctx = dbconn.WithLongTimeout(ctx)
 	var c conditions
 	if q.Account != "" {
 		c.and("account_id =", q.Account)

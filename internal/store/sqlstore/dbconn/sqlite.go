@@ -1,10 +1,9 @@
-package sqlstore
+package dbconn
 
 import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 
 	"modernc.org/sqlite"
@@ -13,9 +12,9 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// openSQLitePool opens a pool of connections that tell from an error what became
-// of the call.
-func openSQLitePool(name string) (*sql.DB, error) {
+// OpenSQLite opens a pool of connections that classify their errors. name is in
+// the form of the driver: a URI of a file with options.
+func OpenSQLite(name string) (*sql.DB, error) {
 	connector, err := sqlite.NewConnector(name)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -23,19 +22,19 @@ func openSQLitePool(name string) (*sql.DB, error) {
 	return sql.OpenDB(sqliteConnector{connector}), nil
 }
 
-// sqliteConnector judges the errors of a pool of SQLite's.
+// sqliteConnector makes the connections of a SQLite pool.
 type sqliteConnector struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
 func (c sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, judgeSQLite(err)
+		return nil, classifySQLite(err)
 	}
 	return sqliteConn{conn.(sqliteDriverConn)}, nil
 }
 
-// sqliteDriverConn is what the driver's connections implement.
+// sqliteDriverConn has the methods of the driver's connections.
 type sqliteDriverConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -46,20 +45,20 @@ type sqliteDriverConn interface {
 	driver.Validator
 }
 
-// sqliteConn judges the errors of a connection.
+// sqliteConn classifies the errors of a connection.
 type sqliteConn struct{ sqliteDriverConn }
 
 // BeginTx implements [driver.ConnBeginTx].
 func (c sqliteConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	tx, err := c.sqliteDriverConn.BeginTx(ctx, opts)
-	return sqliteTx{tx}, judgeSQLite(err)
+	return sqliteTx{tx}, classifySQLite(err)
 }
 
 // PrepareContext implements [driver.ConnPrepareContext].
 func (c sqliteConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	stmt, err := c.sqliteDriverConn.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, judgeSQLite(err)
+		return nil, classifySQLite(err)
 	}
 	return sqliteStmt{stmt}, nil
 }
@@ -67,19 +66,19 @@ func (c sqliteConn) PrepareContext(ctx context.Context, query string) (driver.St
 // ExecContext implements [driver.ExecerContext].
 func (c sqliteConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	result, err := c.sqliteDriverConn.ExecContext(ctx, query, args)
-	return result, judgeSQLite(err)
+	return result, classifySQLite(err)
 }
 
 // QueryContext implements [driver.QueryerContext].
 func (c sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := c.sqliteDriverConn.QueryContext(ctx, query, args)
 	if err != nil {
-		return nil, judgeSQLite(err)
+		return nil, classifySQLite(err)
 	}
 	return sqliteRows{rows}, nil
 }
 
-// sqliteTx judges the errors of a transaction.
+// sqliteTx classifies the errors of a transaction.
 type sqliteTx struct{ driver.Tx }
 
 // Commit fails with [store.ErrUncertain] after an I/O error: the transaction may
@@ -87,42 +86,33 @@ type sqliteTx struct{ driver.Tx }
 func (t sqliteTx) Commit() error {
 	err := t.Tx.Commit()
 	if sqliteCode(err)&0xff == sqlite3.SQLITE_IOERR {
-		return &storeError{store.ErrUncertain, err}
+		return &connError{store.ErrUncertain, err}
 	}
-	return judgeSQLite(err)
+	return classifySQLite(err)
 }
 
-// sqliteStmt judges the errors of a prepared statement.
+// sqliteStmt classifies the errors of a prepared statement.
 type sqliteStmt struct{ driver.Stmt }
 
 // ExecContext implements [driver.StmtExecContext].
 func (s sqliteStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
-	return result, judgeSQLite(err)
+	return result, classifySQLite(err)
 }
 
-// sqliteRows judges the errors of a result.
+// sqliteRows classifies the errors of a result.
 type sqliteRows struct{ driver.Rows }
 
 // Next implements [driver.Rows].
-func (r sqliteRows) Next(dest []driver.Value) error { return judgeSQLite(r.Rows.Next(dest)) }
+func (r sqliteRows) Next(dest []driver.Value) error { return classifySQLite(r.Rows.Next(dest)) }
 
-// judgeSQLite returns err with what its caller is told. SQLite rolls back what
-// it cannot write, so the disk's failures leave everything unchanged.
-func judgeSQLite(err error) error {
+// classifySQLite wraps err as [store.ErrUnavailable] if its reason may pass. SQLite
+// rolls back a transaction that it cannot write, so that nothing was changed.
+func classifySQLite(err error) error {
 	switch sqliteCode(err) & 0xff { // the low byte is the primary result code
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
 		sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM:
-		return &storeError{store.ErrUnavailable, err}
+		return unavailable(err)
 	}
 	return err
-}
-
-// sqliteCode returns the extended result code in err, SQLITE_OK if there is
-// none.
-func sqliteCode(err error) int {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return e.Code()
-	}
-	return sqlite3.SQLITE_OK
 }

@@ -1,0 +1,47 @@
+package sqlstore_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/pgtest"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// TestPostgresRoundTrips: a revoke holds the lock that all changes wait for during
+// its second round trip. A change of very many rows must be sent in parts: while
+// the server receives nothing, it may end the transaction.
+func TestPostgresRoundTrips(t *testing.T) {
+	t.Parallel()
+	w := newWay(t, pgtest.Start(t))
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: w.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	account := newAccount(t, s)
+	for rows, want := range map[int][2]int64{1: {2, 2}, 1000: {10, 30}} {
+		var trips int64
+		for range 3 { // the first ones prepare statements
+			before := w.trips.Load()
+			_, err := s.Commit(t.Context(), toksta.Actor{}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+				a, err := r.Account(ctx, account)
+				m := store.Mutation{Kind: toksta.ChangeKeyRevoked, Accounts: []toksta.Account{a}}
+				for i := range rows - 1 {
+					m.Accounts = append(m.Accounts, toksta.Account{ID: toksta.AccountID(fmt.Sprint("acct_", i))})
+				}
+				return m, err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			trips = w.trips.Load() - before
+		}
+		if trips < want[0] || trips > want[1] {
+			t.Errorf("a change of %d rows made %d round trips, want %v", rows, trips, want)
+		}
+	}
+}
