@@ -134,6 +134,19 @@ func TestReadsApplyInOrder(t *testing.T) {
 	b.unclaim(nil)
 }
 
+// Guarantee: a claim that is pending when the cycle turns takes none of the
+// included credits of the new cycle.
+func TestClaimAcrossTheCycle(t *testing.T) {
+	t.Parallel()
+	b, s := NewBalances(), standing(10, 5, 0, 0)
+	if c, _ := b.claim(s, state(s, store.Charged{}), 12); c == nil {
+		t.Fatal("not claimed")
+	}
+	if got := b.Balance(s, today.AddDate(0, 0, 16)); got.Held != 2 || got.Remaining() != 10+3 {
+		t.Errorf("%d held and %d left, want 2 and 13", got.Held, got.Remaining())
+	}
+}
+
 // Guarantee: an admitted call is charged its hold even if other nodes spent the
 // credits meanwhile. The account owes them.
 func TestShortfallIsCharged(t *testing.T) {
