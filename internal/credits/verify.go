@@ -19,7 +19,7 @@ type Verification struct {
 	Overspent    []Difference // credits that admitted calls spent and the account owes
 }
 
-// Difference describes a fact about an account's credits for people.
+// Difference is a difference or a debt of an account, in words.
 type Difference struct {
 	Account toksta.AccountID
 	Text    string

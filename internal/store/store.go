@@ -1,11 +1,11 @@
 // Package store defines the interfaces of the database.
 //
-// It is at the end of the change path: keys, accounts, signin and ledger call
+// It is at the end of the change path: keys, accounts, signin and credits call
 // Commit, and nodes read the changed rows by Follow. The meter flushes its totals
-// through it, and usage, export and events read them. Package sqlstore implements
-// the interfaces for SQLite and PostgreSQL; both pass the suite in package
-// storetest. No decision about a call reads the database: of the request path,
-// only the meter's flush in the background and the reports of usage import it.
+// through it, and usage, export, events and credits read them. Package sqlstore
+// implements the interfaces for SQLite and PostgreSQL; both pass the suite in
+// package storetest. No decision about a call reads the database: meter and
+// credits use it in the background, and usage for reports.
 package store
 
 import (
