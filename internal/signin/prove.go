@@ -100,9 +100,13 @@ func wrong() error {
 // tooMany says when to come back, rounded up: coming back then works.
 func tooMany(wait time.Duration) error {
 	seconds := int(math.Ceil(wait.Seconds()))
+	duration := fmt.Sprintf("%d seconds", seconds)
+	if seconds == 1 {
+		duration = "1 second"
+	}
 	return &toksta.Error{
 		Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited,
-		Message: fmt.Sprintf("Too many attempts. Try again in %d seconds.", seconds),
+		Message: "Too many attempts. Try again in " + duration + ".",
 		Details: map[string]any{"retry_after": seconds},
 	}
 }

@@ -184,7 +184,7 @@ func TestGuessingAnAddressIsSlow(t *testing.T) {
 		}
 	}
 	_, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(secretWord))
-	refused(t, err, toksta.CodeRateLimited, "Try again in 1 second")
+	refused(t, err, toksta.CodeRateLimited, "Try again in 1 second.")
 	w.now = w.now.Add(time.Second)
 	for range 30 {
 		if _, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(secretWord)); err != nil {

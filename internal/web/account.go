@@ -14,8 +14,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// account is the page of everything: who, plan, credits, keys, usage. Usage
-// that cannot be read costs its own section only.
+// account serves the overview: profile, plan, credits, keys and usage. If usage
+// cannot be read, only its section is missing.
 func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	ctx, standing := r.Context(), p.standing(r)
 	state := view.ReadState(r.URL.Query())
@@ -25,7 +25,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	slices.Reverse(all) // newest first
-	// The list speaks of this month whatever month the chart shows.
+	// The list shows the current month, the chart any month.
 	current, readErr := p.Usage.Days(ctx, standing.Account.ID, "", "")
 	uses, useErr := p.Usage.Store.LastUses(ctx, standing.Account.ID)
 	if useErr != nil {
@@ -53,15 +53,14 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, screen{page: "account"}, data)
 }
 
-// profile is who is signed in. Until there is a second way in, the way in is
-// the same for everybody.
+// profile returns the card about the signed-in person.
 func (p *Pages) profile(ctx context.Context) view.Profile {
 	m := identity(ctx).Member
 	return view.Profile{Name: m.Name, Email: m.Email, SignsInWith: "E-mail and password"}
 }
 
-// subscription is what billing reported last; what billing is owed is not
-// known here.
+// subscription returns the card about the plan and the billing state. Open
+// invoices are not known here.
 func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 	facts := []view.Fact{{Label: "Billing", Value: sentence(cmp.Or(s.Account.Cadence, "monthly"))}}
 	if !s.Account.StatusSince.IsZero() {
@@ -78,8 +77,9 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 	return sub
 }
 
-// credits is the balance. Included credits count by billing cycle, which may
-// begin in the middle of a month; a plan without any shows the month instead.
+// credits returns the card about the balance. Included credits count by billing
+// cycle, which can begin in the middle of a month. For a plan without included
+// credits, the card shows the month.
 func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits {
 	b := p.Usage.Balance(s, p.Now())
 	c := view.Credits{
@@ -98,10 +98,10 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	return c
 }
 
-// newestRevoked is how many revoked keys the list shows at first.
+// newestRevoked is the number of revoked keys in the list before "Show all".
 const newestRevoked = 20
 
-// keys is the section #api-keys.
+// keys returns the section #api-keys.
 func (p *Pages) keys(l keyList, revoked view.Revoked) view.Keys {
 	out := view.Keys{Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
 	most := map[view.Revoked]int{view.RevokedNewest: newestRevoked, view.RevokedAll: len(l.keys)}[revoked]
@@ -123,7 +123,7 @@ func (p *Pages) keys(l keyList, revoked view.Revoked) view.Keys {
 	return out
 }
 
-// strip is the five entitlements that the account's keys stand under.
+// strip returns the entitlements that apply to all keys of the account.
 func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 	facts := []view.Fact{
 		{Label: "Included credits", Value: "None"},
@@ -158,7 +158,7 @@ func (p *Pages) isOptional(f toksta.Family) bool {
 	return slices.ContainsFunc(p.Catalog.Plans, func(plan toksta.Plan) bool { return slices.Contains(plan.Entitled, f) })
 }
 
-// sentence capitalises a snake_case word: "past_due" is "Past due".
+// sentence converts a snake_case word to a sentence: "past_due" to "Past due".
 func sentence(s string) string {
 	s = strings.ReplaceAll(s, "_", " ")
 	if s == "" {
@@ -167,7 +167,7 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// keyList is what the rows of the list are made from.
+// keyList has the data from which the rows of the list are computed.
 type keyList struct {
 	keys     []toksta.Key
 	uses     map[toksta.KeyID]store.LastUse
@@ -177,16 +177,16 @@ type keyList struct {
 	now      time.Time
 }
 
-// unusedAfter is when the list hints that a key may be forgotten.
+// unusedAfter is the idle time after which the list marks a key as unused.
 const unusedAfter = 90 * 24 * time.Hour
 
-// row is one key of the list. A key nobody used counts its idle days from its
-// creation.
+// row returns one row of the list. If the key has never been used, it is idle
+// since its creation.
 func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	use := l.uses[k.ID]
 	row := view.Key{
 		ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()), Families: familyNames(k.Limits.Scopes),
-		Created: k.CreatedAt, CreatedBy: k.CreatedBy, LastUsed: use.At, LastDetail: use.Address,
+		Created: k.CreatedAt, CreatedBy: creator(k), LastUsed: use.At, LastDetail: use.Address,
 		Ended: k.State(l.now) != toksta.KeyLive, UseUnknown: l.unread,
 	}
 	row.Badge, row.Reason = condition(l.standing, k, l.now)
@@ -206,9 +206,9 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	return row
 }
 
-// condition is a key's state in a word, and why a key that is not live is not:
-// its own end first, then what refuses the account, then a scope that the
-// plan lacks altogether.
+// condition returns the badge of a key, and the reason if the key is not live.
+// It checks the end of the key, then the standing of the account, then whether
+// the plan lacks all scopes of the key.
 func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, string) {
 	blocked := view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}
 	switch k.State(now) {

@@ -8,8 +8,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: a customer with years of rotated keys has a page that opens at
-// once, sees the newest of what ended, and can still see all of it.
+// Guarantee: the page of an account with thousands of revoked keys opens
+// immediately, shows the newest of them, and has a link to all of them.
 func TestRevokedKeys(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 6, 28, 14, 2, 31, 0, time.UTC)

@@ -1,7 +1,7 @@
-// Package web answers the account pages: it reads forms, calls the services
-// and fills in what package page draws.
+// Package web serves the account pages: it reads forms, calls the services and
+// fills in the data that package page renders.
 //
-// It stands at the start of the mutation path, as the operator API does. It
-// decides nothing about keys, knows no SQL, and shows a secret in exactly one
-// answer: the one to the form that made it.
+// It is at the start of the change path, like the operator API. It makes no
+// decisions about keys and knows no SQL. A secret is in exactly one response: the
+// one to the form that created it.
 package web

@@ -11,11 +11,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// retrySeconds is when a page that could not be read is asked for again.
+// retrySeconds is the time after which a page that could not be read is
+// requested again.
 const retrySeconds = 8
 
-// fail answers with the error page. What a person may not see goes to the
-// request's record only.
+// fail responds with the error page. An internal error is only written to the
+// request's record.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchange.FromContext(r.Context())
 	x.Fail(err)
@@ -30,13 +31,13 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch {
 	case code == toksta.CodeNotFound:
-		e.Title, e.Text = "There is nothing here", "The address is wrong, or what it named belongs to another account. No key has changed."
-	case known != nil && known.Reason == toksta.ReasonStoreUnavailable: // and nothing before it says that a change was written
-		e.Title, e.Text = "The account cannot be reached right now", "This page could not be read or changed, and nothing was changed. It tries again by itself."
+		e.Title, e.Text = "There is nothing here", "The address is wrong, or its page belongs to another account. No key has changed."
+	case known != nil && known.Reason == toksta.ReasonStoreUnavailable: // and no outer error reports a written change
+		e.Title, e.Text = "The account cannot be reached right now", "The page could not be loaded, and nothing was changed. It tries again by itself."
 		e.RetrySeconds = retrySeconds
 		e.Primary = view.Link{Text: "Try again", URL: "/account"}
 	case code == toksta.CodeUnavailable:
-		e.Title, e.Text = "The change may have been made", "It was written, or begun, but not confirmed to us. Open the account to see whether it was made before you repeat it."
+		e.Title, e.Text = "The change may have been made", "It was sent to the database, but not confirmed. Open the account to see whether it was made before you repeat it."
 	case known != nil && code != toksta.CodeInternal:
 		e.Title, e.Text = "That did not work", known.Message+" No key has changed."
 	default:
@@ -45,16 +46,17 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.show(w, r, screen{e.Status, "error"}, e)
 }
 
-// notFound responds to an address that has no page.
+// notFound responds to an address without a page.
 func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, toksta.NotFound("page"))
 }
 
-// noPage responds to a request that no page takes: 405 with the methods that
-// refuse, the multiplexer's own handler, allows at this address, 404 without any.
-func (p *Pages) noPage(w http.ResponseWriter, r *http.Request, refuse http.Handler) {
-	response := unsent{}
-	refuse.ServeHTTP(response, r)
+// noPage responds to a request without a page: 405 with the methods that the
+// multiplexer allows for this address, or 404 if it allows none. The handler is
+// the one that the multiplexer returned for the request.
+func (p *Pages) noPage(w http.ResponseWriter, r *http.Request, mismatch http.Handler) {
+	response := headerOnly{}
+	mismatch.ServeHTTP(response, r)
 	allow := response.Header().Get("Allow")
 	if allow == "" {
 		p.notFound(w, r)
@@ -64,28 +66,28 @@ func (p *Pages) noPage(w http.ResponseWriter, r *http.Request, refuse http.Handl
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeMethodNotAllowed, Message: "This address does not take " + r.Method + "."})
 }
 
-// unsent is a response of which only the header is kept.
-type unsent http.Header
+// headerOnly is a response of which only the header is kept.
+type headerOnly http.Header
 
 // Header implements [http.ResponseWriter].
-func (u unsent) Header() http.Header { return http.Header(u) }
+func (h headerOnly) Header() http.Header { return http.Header(h) }
 
 // Write implements [http.ResponseWriter].
-func (unsent) Write(b []byte) (int, error) { return len(b), nil }
+func (headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 // WriteHeader implements [http.ResponseWriter].
-func (unsent) WriteHeader(int) {}
+func (headerOnly) WriteHeader(int) {}
 
-// crossOrigin answers a form that a browser says another site sent. It cannot
-// happen by following the pages' own links.
+// crossOrigin rejects a form that another site sent, according to the browser.
+// The links of the pages never cause it.
 func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "The form was sent from another site."})
 }
 
-// fieldErrors turns a refusal into the sentences of a form: beside each field
-// it names, else above the form. ok is false for what a form cannot show. The
-// header of a response to too many attempts says when to come back, and the log
-// has the code.
+// fieldErrors converts an error into the sentences of a form, by field; the
+// empty name stands for the form as a whole. ok is false for an error that a
+// form cannot show. For too many attempts it sets Retry-After. It notes the
+// error for the log.
 func fieldErrors(w http.ResponseWriter, r *http.Request, err error) (view.Errors, bool) {
 	e, known := errors.AsType[*toksta.Error](err)
 	if !known {
@@ -106,8 +108,8 @@ func fieldErrors(w http.ResponseWriter, r *http.Request, err error) (view.Errors
 	return view.Errors{"": e.Message}, true
 }
 
-// formStatus is 422 for a form that comes back with something to correct, and
-// 429 for one that is to be sent again later.
+// formStatus returns 422 for a form with errors, 429 if it must be sent again
+// later, and 200 for a form without errors.
 func formStatus(w http.ResponseWriter, faults view.Errors) int {
 	switch {
 	case len(faults) == 0:

@@ -10,8 +10,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: whoever rotated a key as the database went away is not told that
-// nothing was changed when the change was written: the old secret is dead.
+// Guarantee: if the database fails during a rotation, the page does not claim
+// that nothing was changed: the old secret may be revoked.
 func TestOutageAfterChange(t *testing.T) {
 	t.Parallel()
 	p, err := New(Config{})

@@ -12,8 +12,8 @@ import (
 	"github.com/toksta/toksta/internal/web/page"
 )
 
-// A form that is too long, cut off or no text changes nothing and is the sender's
-// error: as a failure of ours it would fill the log for free.
+// Guarantee: a form that is too long, truncated or not text changes nothing and
+// is an error of the client, so that it does not fill the log with failures.
 func TestFormsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	p, err := New(Config{})
@@ -38,8 +38,8 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A program that guesses passwords, or a script with an old one, is told with
-// 429 when to come back, on each form that asks for a password.
+// Guarantee: too many attempts at a password get 429 with the time to wait, on
+// each form that asks for a password.
 func TestTooManyAttempts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -61,8 +61,8 @@ func TestTooManyAttempts(t *testing.T) {
 	}
 }
 
-// The method decides between 405, with what is allowed, and 404; no other site
-// may load a page or an asset.
+// Guarantee: a wrong method gets 405 with the allowed methods, an unknown
+// address 404, and no other site may load a page or an asset.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	p, err := New(Config{})

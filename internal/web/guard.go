@@ -17,22 +17,24 @@ import (
 
 type identityKey struct{}
 
-// identity returns who is signed in; only handlers behind member have one.
+// identity returns the signed-in person. It panics for a request that did not
+// pass member.
 func identity(ctx context.Context) signin.Identity {
 	return ctx.Value(identityKey{}).(signin.Identity)
 }
 
-// actor is the signed-in person as the author of a change.
+// actor returns the signed-in person as the author of a change.
 func (p *Pages) actor(r *http.Request) toksta.Actor {
 	return identity(r.Context()).Actor(p.origin(r))
 }
 
-// origin is where a request comes from, as the audit trail shows it.
+// origin returns the address and the browser of a request, for the audit trail.
 func (p *Pages) origin(r *http.Request) signin.Origin {
 	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent()))}
 }
 
-// member lets signed-in people through and shows the others the way in.
+// member requires a session. It redirects a request without one to the sign-in
+// page.
 func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := p.SignIn.Authenticate(r.Context(), p.cookie(r))
@@ -49,8 +51,9 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// recent is member for what a walk past an open browser must not do: who
-// signed in too long ago is asked for the password first.
+// recent wraps member and requires the password again if the sign-in is older
+// than Config.Recent. It protects creating, rotating and revoking keys in an
+// unattended browser.
 func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 	return p.member(func(w http.ResponseWriter, r *http.Request) {
 		signedIn := identity(r.Context()).Session.CreatedAt
@@ -62,8 +65,9 @@ func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// guarded names what a page behind recent does, for the question before it.
-func guarded(next string) string {
+// guardedAction returns the action of a page behind recent, for the question
+// before it.
+func guardedAction(next string) string {
 	path, _, _ := strings.Cut(next, "?")
 	switch {
 	case strings.HasSuffix(path, "/rotate"):
@@ -75,10 +79,10 @@ func guarded(next string) string {
 	}
 }
 
-// formPage returns the page of the form that posts to path, and the fields of it
-// that a return path carries, so that a person who signs in again finds the form
-// as it was filled in. None of them is a secret. What confirms a revocation is
-// typed anew.
+// formPage returns the page with the form that posts to path, and the fields
+// that a return path keeps. A person who signs in again then finds the form as
+// it was filled in. No field is a secret, and the name that confirms a
+// revocation must be typed again.
 func formPage(path string) (page string, kept []string) {
 	switch {
 	case path == "/account/keys":
@@ -92,12 +96,12 @@ func formPage(path string) (page string, kept []string) {
 	}
 }
 
-// maxReturn bounds a return path with the fields of a form, in bytes. Browsers
-// and proxies take addresses of twice this length.
+// maxReturn bounds the query of a return path, in bytes. Browsers and proxies
+// accept twice this length.
 const maxReturn = 4 << 10
 
-// returnPath is the page to come back to after signing in: this one, or for a
-// form the page that has it, with what was typed into it.
+// returnPath returns the address to return to after signing in: the requested
+// page, or the page with the form that was posted, with its fields.
 func returnPath(r *http.Request) string {
 	if r.URL.Path == "/confirm" {
 		return safeNext(r.FormValue("next"))
@@ -119,7 +123,8 @@ func returnPath(r *http.Request) string {
 	return page.String()
 }
 
-// safeNext keeps a way back only when it is a path of this site.
+// safeNext returns next if it is a path of the account pages, otherwise
+// /account.
 func safeNext(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(next, "/account") || strings.ContainsAny(next, "\\\r\n") {
@@ -128,8 +133,8 @@ func safeNext(next string) string {
 	return next
 }
 
-// cookieName carries the prefix that makes a browser insist on its
-// attributes, where TLS allows that.
+// cookieName returns the name of the session cookie. With TLS it has the prefix
+// for which browsers enforce the attributes.
 func (p *Pages) cookieName() string {
 	if p.SecureCookies {
 		return "__Host-toksta"
@@ -137,7 +142,7 @@ func (p *Pages) cookieName() string {
 	return "toksta"
 }
 
-// cookie is the session that the browser sent, hidden; empty when none.
+// cookie returns the value of the session cookie, empty if there is none.
 func (p *Pages) cookie(r *http.Request) toksta.Hidden {
 	c, err := r.Cookie(p.cookieName())
 	if err != nil {
@@ -146,7 +151,7 @@ func (p *Pages) cookie(r *http.Request) toksta.Hidden {
 	return toksta.Hide(c.Value)
 }
 
-// setCookie signs a browser in, or out with an empty value.
+// setCookie sets the session cookie. An empty value deletes the cookie.
 func (p *Pages) setCookie(w http.ResponseWriter, value string, expires time.Time) {
 	c := &http.Cookie{
 		Name: p.cookieName(), Value: value, Path: "/", Expires: expires,

@@ -17,8 +17,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// key reads the key that the address names. Another account's key is answered
-// as one that does not exist.
+// key returns the key in the address. For a key of another account, it responds
+// as if the key did not exist.
 func (p *Pages) key(w http.ResponseWriter, r *http.Request) (toksta.Key, bool) {
 	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(r.PathValue("id")))
 	if err != nil {
@@ -28,8 +28,9 @@ func (p *Pages) key(w http.ResponseWriter, r *http.Request) (toksta.Key, bool) {
 	return key, true
 }
 
-// label is what the pages call a key, and what a person types to revoke it: its name, or its id where an earlier version
-// stored a name that shows nothing.
+// label returns the name of a key on the pages, which a person also types to
+// revoke it. If an earlier version stored a name without visible characters, it
+// is the id.
 func label(k toksta.Key) string {
 	if text.SameName(k.Name, "") {
 		return string(k.ID)
@@ -37,15 +38,16 @@ func label(k toksta.Key) string {
 	return k.Name
 }
 
-// ref names a key with its account, so that no service call can reach another
-// tenant by mistake.
+// ref identifies a key together with its account, so that no service call can
+// reach another account.
 func ref(k toksta.Key) keys.Ref { return keys.Ref{Account: k.AccountID, Key: k.ID} }
 
-// usageTime is how long a page that rotates or revokes a key waits for usage.
+// usageTime bounds the time in which a page that rotates or revokes a key reads
+// usage.
 const usageTime = 2 * time.Second
 
-// lastUse reads the newest use of the key. Rotating and revoking do not depend
-// on it: if usage cannot be read in time, the page says "Not known".
+// lastUse returns the newest use of the key. Rotating and revoking do not
+// depend on usage: if it cannot be read in time, the page shows "Not known".
 func (p *Pages) lastUse(ctx context.Context, k toksta.Key) view.LastUse {
 	limited, cancel := context.WithTimeout(ctx, usageTime)
 	defer cancel()
@@ -57,8 +59,8 @@ func (p *Pages) lastUse(ctx context.Context, k toksta.Key) view.LastUse {
 	return view.LastUse{At: uses[k.ID].At, From: uses[k.ID].Address}
 }
 
-// withoutUsage notes on the exchange why a page lacks usage, unless the
-// client has disconnected.
+// withoutUsage notes in the exchange why a page lacks usage, unless the client
+// has disconnected.
 func withoutUsage(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -66,14 +68,14 @@ func withoutUsage(ctx context.Context, err error) {
 	exchange.FromContext(ctx).Err = fmt.Errorf("the page is without usage: %w", err)
 }
 
-// editForm shows the name to change; what a key may do is not edited here.
+// editForm serves the form that renames a key.
 func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
 		p.show(w, r, screen{page: "key_edit"}, p.editView(r, key, cmp.Or(r.FormValue("name"), key.Name)))
 	}
 }
 
-// edit renames the key, or shows the form again with what was typed.
+// edit renames the key, or shows the form again with its errors.
 func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
@@ -92,23 +94,22 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, screen{http.StatusUnprocessableEntity, "key_edit"}, form)
 }
 
-// editView keeps the name of now apart from the one typed: the heading must
-// not change before the key does.
+// editView returns the data of the form. The heading keeps the current name
+// until the key is renamed.
 func (p *Pages) editView(r *http.Request, k toksta.Key, value string) view.KeyEdit {
 	return view.KeyEdit{Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Value: value}
 }
 
-// rotateForm asks first, and carries the token that makes the answer's reload
-// harmless.
+// rotateForm serves the confirmation before a rotation.
 func (p *Pages) rotateForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
 		p.showRotate(w, r, key, nil)
 	}
 }
 
-// rotate shows the new secret in this one answer; the form's token makes a
-// reload rotate once. The form names the secret that it showed, so that it
-// never ends a newer one.
+// rotate replaces the secret and shows the new one in this response only. The
+// token of the form makes a reload harmless. The form names the generation that
+// it showed, so that it never revokes a newer secret.
 func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
@@ -132,14 +133,14 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		// Read anew: the form shows the secret that is current now.
+		// Read again, so that the form shows the current secret.
 		if key, ok = p.key(w, r); ok {
 			p.showRotate(w, r, key, faults)
 		}
 	}
 }
 
-// showRotate fills in what the form shows of the key, under a token of its own.
+// showRotate shows the confirmation with a new token.
 func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
 	p.show(w, r, screen{formStatus(w, faults), "key_rotate"}, view.KeyRotate{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Token: rand.Text(),
@@ -147,15 +148,15 @@ func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key,
 	})
 }
 
-// revokeForm asks for the name of what cannot be brought back.
+// revokeForm serves the confirmation before a revocation.
 func (p *Pages) revokeForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
 		p.showRevoke(w, r, key, nil)
 	}
 }
 
-// revoke ends the key once its name was typed, and says which nodes refuse it
-// by now. A reload of the answer finds the key revoked and says the same.
+// revoke revokes the key if its name was typed, and shows how many nodes
+// enforce it. A reload finds the key revoked and shows the same page.
 func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
@@ -177,20 +178,21 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// fenced says in words that some node was shut out instead of confirming.
+// fenced describes the nodes that were fenced instead of confirming, "" for
+// none.
 func fenced(receipt toksta.Receipt) string {
 	switch n := len(receipt.Fenced); n {
 	case 0:
 		return ""
 	case 1:
-		return "1 node did not answer and was shut out: it admits nothing until it has caught up."
+		return "1 node did not respond and was fenced: it admits no calls until it has applied the change."
 	default:
-		return fmt.Sprintf("%d nodes did not answer and were shut out: they admit nothing until they have caught up.", n)
+		return fmt.Sprintf("%d nodes did not respond and were fenced: they admit no calls until they have applied the change.", n)
 	}
 }
 
-// showRevoke shows what is known of the key in use: revoking it stops that use
-// at once.
+// showRevoke shows the confirmation with the use of the key, which ends with
+// the revocation.
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
 	form := view.KeyRevoke{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()),

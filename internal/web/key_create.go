@@ -15,9 +15,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// keyForm shows a form with a token of its own: two forms make two keys, one
-// form sent twice makes one. A form that was sent by a person who had to sign
-// in first is shown as it was, with its token.
+// keyForm serves the form that creates a key. Each form has a token of its own,
+// so that sending one form twice creates one key. A form that was sent before
+// its person had to sign in is shown as it was filled in, with its token.
 func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
 	form := readKeyForm(r)
 	if len(form.Token) != len(rand.Text()) {
@@ -26,7 +26,7 @@ func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
 	p.showKeyForm(w, r, form)
 }
 
-// readKeyForm reads the fields as they were typed.
+// readKeyForm returns the fields of the form as they were typed.
 func readKeyForm(r *http.Request) view.KeyNew {
 	form := view.KeyNew{
 		Token: r.FormValue("token"), Name: r.FormValue("name"), OnlyThese: r.FormValue("scope") == "only",
@@ -38,8 +38,8 @@ func readKeyForm(r *http.Request) view.KeyNew {
 	return form
 }
 
-// showKeyForm fills in what the form knows by itself: the families in plan
-// order, and whether a key can be created at all.
+// showKeyForm shows the form. It adds the families in the order of the catalog,
+// and the sentence for an account that cannot create a key.
 func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.KeyNew) {
 	standing := p.standing(r)
 	live, err := p.Keys.Live(r.Context(), standing.Account.ID)
@@ -64,8 +64,8 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 	p.show(w, r, screen{formStatus(w, form.Errors), "key_new"}, form)
 }
 
-// createKey makes the key and shows its secret in this one answer. The form's
-// token makes a reload or a double click create one key.
+// createKey creates the key and shows its secret in this response only. The
+// token of the form makes a reload or a double click create one key.
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	form := readKeyForm(r)
 	req, faults := p.createRequest(r, form)
@@ -91,7 +91,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// createRequest reads the form; what it cannot read it returns by field.
+// createRequest converts the form to a request. It returns errors by field.
 func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateRequest, view.Errors) {
 	faults := view.Errors{}
 	req := keys.CreateRequest{Account: identity(r.Context()).Account.ID, Name: form.Name, Token: form.Token}
@@ -118,7 +118,8 @@ func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateReq
 	return req, faults
 }
 
-// expiry reads when the key ends, nil for never.
+// expiry returns the time at which the key expires, nil for never. It adds
+// errors to faults.
 func (p *Pages) expiry(form view.KeyNew, faults view.Errors) *time.Time {
 	if form.Expires == "day" {
 		day, err := time.Parse(time.DateOnly, form.Day)
@@ -140,8 +141,8 @@ func (p *Pages) expiry(form view.KeyNew, faults view.Errors) *time.Time {
 	return new(p.Now().AddDate(0, 0, days))
 }
 
-// networks reads addresses and prefixes separated by commas or white space;
-// the first that is neither is returned.
+// networks parses addresses and prefixes that are separated by commas or white
+// space. bad is the first word that is neither.
 func networks(text string) (out []netip.Prefix, bad string) {
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' }) {
 		if a, err := netip.ParseAddr(word); err == nil && a.Zone() == "" {
@@ -157,7 +158,7 @@ func networks(text string) (out []netip.Prefix, bad string) {
 	return out, ""
 }
 
-// rename moves sentences from the service's field names to the form's.
+// rename replaces the field names of the service by those of the form.
 func rename(faults view.Errors, names map[string]string) view.Errors {
 	out := view.Errors{}
 	for field, sentence := range faults {
@@ -169,7 +170,8 @@ func rename(faults view.Errors, names map[string]string) view.Errors {
 	return out
 }
 
-// reveal is one of the two places that read a secret's plaintext.
+// reveal shows a new secret. It is one of the two places that read the
+// plaintext.
 func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
 	p.show(w, r, screen{page: "key_reveal"}, view.KeyReveal{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(c.Key.ID), Name: label(c.Key),
@@ -179,7 +181,8 @@ func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
 	})
 }
 
-// already answers a form that was carried out before: the secret is gone.
+// already responds to a form that was processed before. Its secret cannot be
+// shown again.
 func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta.Error, rotated bool) {
 	id, _ := repeated.Details["key_id"].(string)
 	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(id))
@@ -193,13 +196,13 @@ func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta
 	})
 }
 
-// keyText is all that may be shown of a secret after its reveal.
+// keyText returns the visible part of a secret.
 func (p *Pages) keyText(g toksta.Generation) view.KeyText {
 	return view.KeyText{Prefix: p.Catalog.Shape.Prefix, First: g.Start, Last: g.End}
 }
 
-// familyNames is for templates, which know words only. It returns an empty
-// slice for none, never nil.
+// familyNames converts families to strings, for templates. The result is never
+// nil.
 func familyNames(families []toksta.Family) []string {
 	out := make([]string, len(families))
 	for i, f := range families {
@@ -208,8 +211,8 @@ func familyNames(families []toksta.Family) []string {
 	return out
 }
 
-// standing resolves the signed-in account's rights from the row that the
-// guard has just read.
+// standing computes the rights of the signed-in account from the row that
+// member has read.
 func (p *Pages) standing(r *http.Request) *toksta.Standing {
 	return p.Catalog.Standing(identity(r.Context()).Account)
 }

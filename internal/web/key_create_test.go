@@ -8,8 +8,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// A person who chooses a last day gets that day whole and reads on the page when it ends, with time and zone. A choice
-// that says two things is asked about.
+// Guarantee: a key works through the whole last day that a person chose, and
+// the page shows when it ends, with time and zone. An ambiguous choice is an
+// error.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 6, 28, 14, 2, 31, 0, time.UTC)

@@ -15,8 +15,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// showKey is the page of one key: facts, calls, refusals with their fixes,
-// history.
+// showKey serves the page of one key: facts, calls, rejections with remedies,
+// and history.
 func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
@@ -34,8 +34,8 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 		History: history, Ended: key.State(now) != toksta.KeyLive,
 	}
 	page.Badge, page.Reason = condition(standing, key, now)
-	// The page leads to Rotate and Revoke, so it does without usage that cannot
-	// be read.
+	// The page leads to Rotate and Revoke, so it is served without usage if
+	// usage cannot be read.
 	month, use, err := p.keyUsage(ctx, key)
 	if page.UsageFailed = err != nil; page.UsageFailed {
 		withoutUsage(ctx, err)
@@ -46,7 +46,8 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, screen{page: "key_show"}, page)
 }
 
-// keyUsage reads the key's current month and its newest use.
+// keyUsage returns the usage of the key in the current month and its newest
+// use.
 func (p *Pages) keyUsage(ctx context.Context, k toksta.Key) (usage.Breakdown, store.LastUse, error) {
 	month, err := p.Usage.Days(ctx, k.AccountID, k.ID, "")
 	if err != nil {
@@ -56,7 +57,7 @@ func (p *Pages) keyUsage(ctx context.Context, k toksta.Key) (usage.Breakdown, st
 	return month, uses[k.ID], err
 }
 
-// useFacts are the first two of the four figures on top of the page.
+// useFacts returns the facts about the last use.
 func useFacts(use store.LastUse, unknown bool, now time.Time) []view.Fact {
 	if unknown {
 		return []view.Fact{{Label: "Last used", Value: "Not known"}, {Label: "From", Value: "Not known"}}
@@ -67,8 +68,8 @@ func useFacts(use store.LastUse, unknown bool, now time.Time) []view.Fact {
 	}
 }
 
-// limitFacts are the other two. Where a limit is absent the fact says so in
-// words: an empty field would look like a fault.
+// limitFacts returns the facts about the limits. A missing limit is stated in
+// words, because an empty field would look like an error.
 func limitFacts(k toksta.Key, s *toksta.Standing) []view.Fact {
 	reach := view.Fact{Label: "Endpoints", Value: "All of the plan", Note: strings.Join(familyNames(s.Families), ", ")}
 	if len(k.Limits.Scopes) > 0 {
@@ -84,7 +85,7 @@ func limitFacts(k toksta.Key, s *toksta.Standing) []view.Fact {
 	return []view.Fact{reach, expires}
 }
 
-// networkNames writes prefixes as the form takes them.
+// networkNames formats prefixes in the syntax of the form.
 func networkNames(networks []netip.Prefix) string {
 	names := make([]string, len(networks))
 	for i, n := range networks {
@@ -96,8 +97,9 @@ func networkNames(networks []netip.Prefix) string {
 // recentDays is the number of days whose rejections are explained.
 const recentDays = 7
 
-// rejections explains the last days' rejections, most frequent first. A month's
-// first days show fewer than seven.
+// rejections explains the rejections of the last days, most frequent first, and
+// returns their number. On a month's first days, it covers fewer than
+// recentDays.
 func rejections(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.Rejection, total int64) {
 	times, last := map[toksta.Reason]int64{}, map[toksta.Reason]time.Time{}
 	for _, d := range b.Days {
@@ -116,17 +118,17 @@ func rejections(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []vie
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b view.Rejection) int {
-		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.What, b.What))
+		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.Cause, b.Cause))
 	})
 	return out, total
 }
 
-// newestChanges is how many changes the history shows at first, beside the one
-// that made the key.
+// newestChanges is the number of changes in the history before "Show all". The
+// first change of a key is always shown too.
 const newestChanges = 50
 
-// history reads all of the key's changes from the change log. It shows them
-// newest first: all, or the newest and the first.
+// history returns the changes of the key, newest first: all, or the newest ones
+// and the first.
 func (p *Pages) history(ctx context.Context, k toksta.Key, all bool) (view.History, error) {
 	changes, err := p.allChanges(ctx, k)
 	if err != nil {
@@ -144,7 +146,7 @@ func (p *Pages) history(ctx context.Context, k toksta.Key, all bool) (view.Histo
 	return h, nil
 }
 
-// allChanges reads the key's changes, newest first.
+// allChanges returns the changes of the key, newest first.
 func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, error) {
 	const page = 500
 	q := store.ChangeQuery{Account: k.AccountID, Key: k.ID, Limit: page}
@@ -162,16 +164,33 @@ func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, 
 	}
 }
 
-// event tells one change to the key's owner. Whoever acts for the vendor is
-// called the vendor: a customer has no use for the operator's own names.
+// vendorName stands for every operator on the pages: a customer has no use for
+// the names of the vendor's staff and programs.
+const vendorName = "the vendor"
+
+// author returns the name of the person or party that made a change.
+func author(a toksta.Actor) string {
+	if a.Kind == toksta.ActorOperator {
+		return vendorName
+	}
+	return cmp.Or(a.Name, string(a.Kind))
+}
+
+// creator returns the name of the person or party that created a key.
+func creator(k toksta.Key) string {
+	if k.CreatedByID == "" && k.CreatedBy == string(toksta.ActorOperator) {
+		return vendorName
+	}
+	return k.CreatedBy
+}
+
+// event describes one change to the owner of the key. It does not show the
+// names of operators.
 func event(c toksta.Change) view.Event {
-	e := view.Event{Kind: "changed", At: c.At, By: cmp.Or(c.Actor.Name, string(c.Actor.Kind))}
+	e := view.Event{Kind: "changed", At: c.At, By: author(c.Actor)}
 	from := strings.Trim(c.Actor.Address+", "+c.Actor.Agent, ", ")
 	if from != "" {
 		e.Details = append(e.Details, from)
-	}
-	if c.Actor.Kind == toksta.ActorOperator {
-		e.By = "the vendor"
 	}
 	switch c.Kind {
 	case toksta.ChangeKeyCreated:

@@ -16,8 +16,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// A form that was opened before a colleague rotated the key rotates nothing,
-// says so, and shows the secret that is current: sending it again is a decision.
+// Guarantee: a form that was opened before another person rotated the key
+// rotates nothing, says so, and shows the current secret.
 func TestStaleRotateForm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -38,8 +38,8 @@ func TestStaleRotateForm(t *testing.T) {
 	w.post(t, page, again).shows(t, 200, "already rotated")
 }
 
-// A key can be revoked and rotated while usage cannot be read: on the day of a
-// leak that must not stand in the way. The pages say what they do not know.
+// Guarantee: a key can be revoked and rotated while usage cannot be read, and
+// the pages state that it is not known.
 func TestPagesWithoutUsage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -71,7 +71,8 @@ func (hanging) Account(ctx context.Context, _ toksta.AccountID) (toksta.Account,
 	return toksta.Account{}, ctx.Err()
 }
 
-// Usage that does not respond delays a revocation's pages by seconds.
+// Guarantee: usage that does not respond delays the pages of a revocation by
+// seconds only.
 func TestUsageThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &Pages{Config: Config{Usage: &usage.Reader{Store: hanging{}}}}
@@ -88,8 +89,8 @@ func TestUsageThatHangs(t *testing.T) {
 	})
 }
 
-// Reloading the page that shows the last key an account may have says that it
-// was created, not that there is no room for it.
+// Guarantee: reloading the page of the last key that an account may have
+// reports that it was created, not that there are too many keys.
 func TestReloadAtTheLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -103,8 +104,8 @@ func TestReloadAtTheLimit(t *testing.T) {
 	w.post(t, "/account/keys", form).shows(t, 422, "1 of 1 live keys")
 }
 
-// The history counts every change and ends with the one that made the key,
-// however many there are.
+// Guarantee: the history counts all changes and ends with the creation of the
+// key.
 func TestLongHistory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -131,8 +132,8 @@ func TestLongHistory(t *testing.T) {
 	}
 }
 
-// A person who has to sign in or to confirm first finds the form as it was
-// filled in, at an address that exists, and the key is still made once.
+// Guarantee: a person who must sign in or confirm first finds the form as it
+// was filled in, and it still creates one key.
 func TestFormsOutliveTheSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -184,4 +185,20 @@ func TestFormsOutliveTheSignIn(t *testing.T) {
 			t.Errorf("%s: after signing in %d at %s, want %s", path, back.StatusCode, back.path, c.want)
 		}
 	}
+}
+
+// Guarantee: the pages have one name for the vendor, as the creator of a key and
+// in its history, and state in words that a key has never been used.
+func TestVendorsUnusedKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	operator := toksta.Actor{Kind: toksta.ActorOperator, Name: "ops script"}
+	created, err := w.Keys.Create(t.Context(), operator, keys.CreateRequest{Account: w.account, Name: "CRM sync"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := "/account/keys/" + string(created.Key.ID)
+	w.get(t, "/account").shows(t, 200, "<bdi>the vendor</bdi>")
+	w.get(t, page).shows(t, 200, "by <bdi>the vendor</bdi>")
+	w.post(t, page+"/revoke", url.Values{"name": {"CRM sync"}}).shows(t, 200, "<dt>Last used</dt><dd>Never</dd>")
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Config is what the pages are made of. All services are required.
+// Config has the services and settings of the pages. All services are required.
 type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
@@ -30,22 +30,23 @@ type Config struct {
 	Usage    *usage.Reader
 	Catalog  *toksta.Catalog
 	Brand    Brand
-	// CSVMark puts a byte-order mark before the file of usage.
+	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
-	// APIBase is where callers reach the API, for the curl lines.
+	// APIBase is the address of the API, for the curl lines.
 	APIBase string
-	// SecureCookies demands TLS of the session cookie.
+	// SecureCookies restricts the session cookie to TLS.
 	SecureCookies bool
-	// ClientAddress finds the client's address behind the proxies that the
-	// configuration trusts; nil: it is not known.
+	// ClientAddress returns the address of the client behind trusted proxies.
+	// Nil: the address is not known.
 	ClientAddress func(*http.Request) netip.Addr
-	// Recent is how long after signing in keys may be created, rotated and
-	// revoked without the password; 0 asks never.
+	// Recent is the time after signing in during which keys can be created,
+	// rotated and revoked without typing the password again. 0: always.
 	Recent time.Duration
 	Now    func() time.Time // nil: time.Now
 }
 
-// Brand is what the pages show of the vendor. Empty addresses are left out.
+// Brand is the vendor's name, color and addresses. A link without an address is
+// left out.
 type Brand struct {
 	Product                         string
 	Hue                             int // 190–330, 0: the default
@@ -53,14 +54,14 @@ type Brand struct {
 	BillingURL, CreditsURL          string
 }
 
-// Pages answers every address of the account pages.
+// Pages serves the account pages.
 type Pages struct {
 	Config
 	render *page.Renderer
 	assets *page.Assets
 }
 
-// New reads templates and assets.
+// New parses the templates and loads the assets.
 func New(c Config) (*Pages, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -79,8 +80,8 @@ func New(c Config) (*Pages, error) {
 	return &Pages{Config: c, render: render, assets: assets}, nil
 }
 
-// Owns reports whether path belongs to the pages; every other path is the
-// API's.
+// Owns reports whether path belongs to the pages. All other paths belong to the
+// API.
 func Owns(path string) bool {
 	switch path {
 	case "/", "/signin", "/signup", "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
@@ -89,11 +90,11 @@ func Owns(path string) bool {
 	return strings.HasPrefix(path, "/account/") || strings.HasPrefix(path, page.AssetPrefix)
 }
 
-// maxForm bounds the body of a form; the longest one is a few hundred bytes.
+// maxForm bounds the body of a form. The longest form has a few hundred bytes.
 const maxForm = 64 << 10
 
-// Handler returns the pages behind their guards: headers, same-origin check
-// of every unsafe method, bounded bodies.
+// Handler returns the pages behind their guards: response headers, the
+// same-origin check of unsafe methods, and bounded bodies.
 func (p *Pages) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+page.AssetPrefix, p.assets)
@@ -136,14 +137,14 @@ func (p *Pages) parsed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := r.ParseForm()
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
-			p.fail(w, r, &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The form is longer than any of ours."})
+			p.fail(w, r, &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: "The form is too long."})
 			return
 		}
-		if !legible(r.URL.Path) {
+		if !isText(r.URL.Path) {
 			p.notFound(w, r)
 			return
 		}
-		if err != nil || !legibleForm(r.Form) {
+		if err != nil || !isTextForm(r.Form) {
 			p.fail(w, r, &toksta.Error{Code: toksta.CodeBadRequest, Message: "The form could not be read."})
 			return
 		}
@@ -151,11 +152,11 @@ func (p *Pages) parsed(next http.Handler) http.Handler {
 	})
 }
 
-// legibleForm reports whether all values are text that every database takes.
-func legibleForm(form url.Values) bool {
+// isTextForm reports whether all values can be stored by every database.
+func isTextForm(form url.Values) bool {
 	for _, values := range form {
 		for _, v := range values {
-			if !legible(v) {
+			if !isText(v) {
 				return false
 			}
 		}
@@ -163,15 +164,15 @@ func legibleForm(form url.Values) bool {
 	return true
 }
 
-func legible(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// named notes which page was asked for in the request's record. An address
-// without a page, and a method that the page does not have, respond as pages.
+// named notes the operation in the record of the request. It responds with the
+// error page if the address has no page, or not for the method.
 func (p *Pages) named(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refuse, pattern := mux.Handler(r)
+		mismatch, pattern := mux.Handler(r)
 		if pattern == "" {
-			p.noPage(w, r, refuse)
+			p.noPage(w, r, mismatch)
 			return
 		}
 		x := exchange.FromContext(r.Context())
@@ -180,8 +181,9 @@ func (p *Pages) named(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// headers notes the client's address for the log and sets what every page answers with. Nothing of an account is kept by
-// a browser's or a proxy's cache, so Back never shows a secret.
+// headers notes the client's address for the log and sets the fields of every
+// response. No cache keeps the data of an account, so Back never shows a
+// secret.
 func (p *Pages) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchange.FromContext(r.Context()).Address = p.ClientAddress(r)
@@ -200,14 +202,14 @@ func (p *Pages) headers(next http.Handler) http.Handler {
 	})
 }
 
-// screen is a page as an answer: its status, 0 for 200, and its template.
+// screen is the page of a response: its status, 0 for 200, and its template.
 type screen struct {
 	status int
 	page   string
 }
 
-// show renders a page or, when that fails, says so: a page is sent whole or
-// not at all.
+// show renders a page completely before it is sent. If rendering fails, it
+// responds with the error page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any) {
 	var body bytes.Buffer
 	if err := p.render.Render(&body, s.page, data); err != nil {
@@ -219,7 +221,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any)
 	_, _ = body.WriteTo(w)
 }
 
-// frame is what a signed-in page shows around its content.
+// frame returns the frame of a signed-in page.
 func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	who := identity(ctx)
 	return view.Frame{
@@ -228,22 +230,22 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	}
 }
 
-// sheet is what a page without an account shows around its card.
+// sheet returns the frame of a page without an account.
 func (p *Pages) sheet() view.Sheet {
 	return view.Sheet{Brand: p.Brand.Product, Links: p.links()}
 }
 
-// links are the vendor's pages; the templates leave out what is not set.
+// links returns the vendor's addresses. The templates leave out empty ones.
 func (p *Pages) links() view.Links {
 	return view.Links{Docs: p.APIBase + "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL}
 }
 
-// favicon sends browsers that ask by habit to the mark's real address.
+// favicon redirects browsers that request the default address of the icon.
 func (p *Pages) favicon(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, p.assets.URL("mark.svg"), http.StatusFound)
 }
 
-// robots keeps crawlers off pages that they could only see the sign-in of.
+// robots keeps crawlers away from pages that redirect to the sign-in page.
 func robots(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("User-agent: *\nDisallow: /account\n"))

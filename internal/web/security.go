@@ -8,8 +8,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// security shows the page, with a sentence about what was just done: the form
-// answers with a redirect, so that a reload does not do it again.
+// security serves the page about password and sessions. After a form, the
+// address says which notice to show, so that a reload does not repeat the form.
 func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 	form := view.Security{}
 	switch r.FormValue("done") {
@@ -21,8 +21,8 @@ func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 	p.showSecurity(w, r, form)
 }
 
-// showSecurity adds the list of sessions, which is read anew each time: the
-// point of the page is to find one that should not be there.
+// showSecurity shows the page with the current sessions, so that a person can
+// find one that is not theirs.
 func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.Security) {
 	who := identity(r.Context())
 	sessions, err := p.SignIn.ListSessions(r.Context(), who)
@@ -41,8 +41,8 @@ func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.S
 	p.show(w, r, screen{formStatus(w, form.Errors), "security"}, form)
 }
 
-// changePassword asks for the current one: a browser left open must not be
-// enough to lock its owner out.
+// changePassword requires the current password, so that an unattended browser
+// cannot lock its owner out.
 func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.ChangePassword(r.Context(), p.origin(r), identity(r.Context()), signin.PasswordRequest{
 		Current: toksta.Hide(r.PostFormValue("current")), Next: toksta.Hide(r.PostFormValue("password")),
@@ -59,7 +59,7 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 	p.showSecurity(w, r, view.Security{Errors: rename(faults, map[string]string{"current_password": "current"})})
 }
 
-// endSessions signs the person out everywhere, or everywhere else.
+// endSessions ends all sessions of the person, or all other ones.
 func (p *Pages) endSessions(w http.ResponseWriter, r *http.Request) {
 	all := r.PostFormValue("which") == "all"
 	if err := p.SignIn.SignOutEverywhere(r.Context(), identity(r.Context()), !all); err != nil {

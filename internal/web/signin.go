@@ -10,8 +10,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// signInForm shows the way in. Somebody signed in may see it too, to become
-// somebody else.
+// signInForm serves the sign-in page, also to a signed-in person who wants to
+// change the account.
 func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Next: r.FormValue("next")}
 	if r.FormValue("out") == "1" {
@@ -20,8 +20,8 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	p.showSignIn(w, r, form)
 }
 
-// showSignIn never fills in a password, and offers signing up only where the
-// policy has a way for it.
+// showSignIn shows the form without a password, and the link to sign up if the
+// policy allows it.
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.SignIn) {
 	form.Sheet = p.sheet()
 	if p.SignIn.Policy != signin.Closed {
@@ -30,8 +30,8 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.Sig
 	p.show(w, r, screen{formStatus(w, form.Errors), "signin"}, form)
 }
 
-// signIn has one sentence for an unknown address and a wrong password; what
-// it costs to ask is the same too.
+// signIn starts a session. The response is the same for an unknown address and
+// a wrong password, also in its duration.
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Email: r.PostFormValue("email"), Next: r.PostFormValue("next")}
 	in, err := p.SignIn.SignIn(r.Context(), p.origin(r), form.Email, toksta.Hide(r.PostFormValue("password")))
@@ -52,18 +52,19 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	p.showSignIn(w, r, form)
 }
 
-// enter sets the session's cookie and goes on to where the person was going.
+// enter sets the session cookie and redirects to the requested page.
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn, next string) {
 	p.setCookie(w, in.Cookie.Reveal(), in.Session.ExpiresAt)
 	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
 }
 
-// signUpForm takes the code of an invitation from the link that carried it.
+// signUpForm serves the form with the code of the invitation from the link.
 func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
 	p.showSignUp(w, r, view.SignUp{Invitation: r.FormValue("invitation")})
 }
 
-// showSignUp shows what the policy asks for, or that it allows nothing.
+// showSignUp shows the fields that the policy requires, or a sentence if
+// signing up is closed.
 func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
 	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
 	switch p.SignIn.Policy {
@@ -72,13 +73,13 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 	case signin.Invited:
 		form.AskInvitation, form.InvitationRequired = true, true
 	default:
-		form.Closed = "Accounts are made by the vendor. Ask for one, then sign in here."
+		form.Closed = "The vendor creates accounts. Ask for one, then sign in here."
 	}
 	p.show(w, r, screen{formStatus(w, form.Errors), "signup"}, form)
 }
 
-// signUp makes the person and signs them in. Where it fails nothing was made,
-// and the form keeps everything but the password.
+// signUp creates the member and starts a session. After an error nothing has
+// been created, and the form keeps all fields except the password.
 func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	form := view.SignUp{
 		Name: r.PostFormValue("name"), Account: r.PostFormValue("account"),
@@ -101,8 +102,8 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	p.showSignUp(w, r, form)
 }
 
-// signOut ends the session in the store before the cookie goes: a copy of the
-// cookie is worth nothing afterwards.
+// signOut ends the session in the store before it deletes the cookie, so that a
+// copy of the cookie is useless.
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
 		p.fail(w, r, err)
@@ -112,21 +113,23 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
 }
 
-// confirmForm stands before what a walk past an open browser must not do.
+// confirmForm serves the question for the password before an action behind
+// recent.
 func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 	p.showConfirm(w, r, nil)
 }
 
-// showConfirm names the action and the person; only the password is asked for.
+// showConfirm shows the question with the action and the e-mail address. Only
+// the password is typed.
 func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, faults view.Errors) {
 	next := safeNext(r.FormValue("next"))
 	p.show(w, r, screen{formStatus(w, faults), "confirm"}, view.Confirm{
-		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guarded(next),
+		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guardedAction(next),
 		Next: next, Cancel: "/account", Errors: faults,
 	})
 }
 
-// confirm asks for the password again and gives the browser a new session.
+// confirm verifies the password and replaces the session by a new one.
 func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
 	password := toksta.Hide(r.PostFormValue("password"))
 	in, err := p.SignIn.Confirm(r.Context(), p.origin(r), identity(r.Context()), password)

@@ -15,13 +15,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Heights of the two charts, in px.
+// The heights of the charts, in px.
 const (
 	accountChart = 196
 	keyChart     = 126
 )
 
-// usageSection is the section #usage of one month, "" for the current one.
+// usageSection returns the section #usage of one month, "" for the current one.
 func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*view.Usage, error) {
 	b := l.month
 	if month != "" && month != b.Period {
@@ -59,7 +59,8 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 	return u, nil
 }
 
-// operations are those that cost credits, dearest first.
+// operations returns the operations that cost credits, the most expensive
+// first.
 func operations(spent map[string]usage.Operation) []view.Share {
 	var out []view.Share
 	for name, o := range spent {
@@ -71,8 +72,8 @@ func operations(spent map[string]usage.Operation) []view.Share {
 	return out
 }
 
-// months are the choices of the select, newest first: all that are kept since
-// the account's first, and the one shown.
+// months returns the options of the month select, newest first: the months with
+// stored usage since the account was created, and the shown month.
 func (p *Pages) months(created time.Time, shown string) []view.Option {
 	now := p.Now().UTC()
 	oldest := p.Usage.Kept.FirstMonth(now)
@@ -87,8 +88,8 @@ func (p *Pages) months(created time.Time, shown string) []view.Option {
 	return out
 }
 
-// numbers are the four figures on top. An average below one a day is said in
-// words: rounded up it would exaggerate, rounded down it would deny.
+// numbers returns the four figures above the chart. An average below one call a
+// day is stated in words, because any rounding would be wrong.
 func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	calls := view.Fact{Label: "Calls admitted", Value: view.Num(b.Total.Admitted), Note: "none yet"}
 	switch days := int64(len(b.Days)); {
@@ -108,14 +109,14 @@ func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	return []view.Fact{calls, credits, overage, {Label: "Refused", Value: view.Num(b.Total.Rejected), Note: "cost no credits"}}
 }
 
-// chartOf is a month of calls by day.
+// chartOf converts a month to a chart by day.
 func chartOf(b usage.Breakdown, now time.Time, height int) view.Chart {
 	c := view.Chart{Height: height}
 	for _, d := range b.Days {
 		c.Month = d.Date
 		c.Days = append(c.Days, view.Day{
 			Date: d.Date, Admitted: d.Admitted, Refused: d.Rejected, Credits: d.Credits,
-			OverageMicros: int64(d.Overage), Note: mostly(d.Sum),
+			OverageMicros: int64(d.Overage), Note: mostFrequent(d.Sum),
 		})
 	}
 	if c.Month.Format("2006-01") == now.UTC().Format("2006-01") {
@@ -124,8 +125,8 @@ func chartOf(b usage.Breakdown, now time.Time, height int) view.Chart {
 	return c
 }
 
-// mostly names the most frequent reason of a day with several.
-func mostly(s usage.Sum) string {
+// mostFrequent names the most frequent reason of a day.
+func mostFrequent(s usage.Sum) string {
 	if len(s.Reasons) < 2 {
 		for reason := range s.Reasons {
 			return string(reason)
@@ -136,7 +137,7 @@ func mostly(s usage.Sum) string {
 	return view.Num(top.Count) + " " + cmp.Or(top.Code, top.Label)
 }
 
-// reasons are refusals by reason, most frequent first.
+// reasons returns the rejections by reason, most frequent first.
 func reasons(counts map[toksta.Reason]int64) []view.Share {
 	var out []view.Share
 	for reason, n := range counts {
@@ -153,8 +154,8 @@ func reasons(counts map[toksta.Reason]int64) []view.Share {
 	return out
 }
 
-// usageCSV is the month as a file: the same numbers, one row for each day,
-// key, family, cost key and outcome.
+// usageCSV serves the month as a CSV file with the numbers of the page: one row
+// for each day, key, family, cost key and outcome.
 func (p *Pages) usageCSV(w http.ResponseWriter, r *http.Request) {
 	var body bytes.Buffer
 	if p.CSVMark {
@@ -170,7 +171,7 @@ func (p *Pages) usageCSV(w http.ResponseWriter, r *http.Request) {
 	_, _ = body.WriteTo(w)
 }
 
-// callsToday is how many calls of a key were admitted since midnight, UTC.
+// callsToday returns the number of admitted calls of a key since midnight UTC.
 func (p *Pages) callsToday(ctx context.Context, k toksta.Key) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, usageTime)
 	defer cancel()

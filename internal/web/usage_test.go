@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/internal/usage"
 )
 
-// Guarantee: every month that is kept can be chosen, from the account's first
-// on, and none of which there is nothing to say but the one that is shown.
+// Guarantee: every stored month since the account was created can be selected,
+// and no other month except the shown one.
 func TestMonths(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 31, 23, 59, 0, 0, time.UTC)

@@ -12,9 +12,9 @@ import (
 
 // words are all texts of the pages about one reason of a rejection.
 type words struct {
-	// What is the cause of a past rejection, Fix the remedy. In both, backticks
-	// set code.
-	What, Fix string
+	// Cause describes a past rejection, Fix the remedy. In both, backticks set
+	// code.
+	Cause, Fix string
 	// Label replaces the reason's wire name, if set.
 	Label string
 	// Blocked is set for a reason that blocks all keys of an account.
@@ -34,44 +34,44 @@ type blockedWords struct {
 func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 	switch reason {
 	case toksta.ReasonKeyRevoked:
-		return words{Label: "revoked secret sent", What: "A secret that was rotated out or revoked is still in use somewhere.", Fix: "Put the new secret into the service that sends it."}
+		return words{Label: "revoked secret sent", Cause: "A secret that was rotated out or revoked is still in use somewhere.", Fix: "Put the new secret into the service that sends it."}
 	case toksta.ReasonKeyExpired:
-		return words{Label: "expired key sent", What: "The key was used after it had expired.", Fix: "Create a new key."}
+		return words{Label: "expired key sent", Cause: "The key was used after it had expired.", Fix: "Create a new key."}
 	case toksta.ReasonPlanFree:
-		return words{What: "The plan has no API access.", Fix: "Choose a plan with API access.", Blocked: &blockedWords{
+		return words{Cause: "The plan has no API access.", Fix: "Choose a plan with API access.", Blocked: &blockedWords{
 			Row:    "No API in " + s.Plan.Name,
 			Title:  fmt.Sprintf("The %s plan has no API access, so keys cannot be created.", s.Plan.Name),
 			Effect: "Choose a plan with API access. **Create key** opens as soon as the plan is active.",
 			Create: fmt.Sprintf("Not available on the %s plan.", s.Plan.Name),
 		}}
 	case toksta.ReasonBillingPastDue:
-		return words{What: "Billing was past due.", Fix: "Pay the open invoice: the key then works again.", Blocked: &blockedWords{
+		return words{Cause: "Billing was past due.", Fix: "Pay the open invoice: the key then works again.", Blocked: &blockedWords{
 			Row:    "Billing is past due",
 			Title:  "Billing is past due" + since(s) + ".",
 			Effect: "No key is revoked: they work again as soon as the invoice is paid.",
 			Create: "New keys can be created as soon as the invoice is paid.",
 		}}
 	case toksta.ReasonAPIAccessDisabled:
-		return words{What: "API access was switched off for the account.", Fix: "Ask support to switch it on.", Blocked: &blockedWords{
+		return words{Cause: "API access was switched off for the account.", Fix: "Ask support to switch it on.", Blocked: &blockedWords{
 			Row:    "API access is off",
 			Title:  "API access is switched off for this account.",
 			Effect: "No key is revoked: they work again as soon as access is switched on.",
 			Create: "New keys can be created as soon as API access is switched on.",
 		}}
 	case toksta.ReasonScopeInsufficient:
-		return words{What: "The key is not scoped to the endpoint's family.", Fix: "Use a key with that scope, or create one."}
+		return words{Cause: "The key is not scoped to the endpoint's family.", Fix: "Use a key with that scope, or create one."}
 	case toksta.ReasonAddressNotAllowed:
-		return words{What: "The key was sent from an address that is not on its list.", Fix: "Send it from an allowed address, or create a key for the new one."}
+		return words{Cause: "The key was sent from an address that is not on its list.", Fix: "Send it from an allowed address, or create a key for the new one."}
 	case toksta.ReasonRateLimited:
-		return words{What: fmt.Sprintf("The %s calls a minute that all keys share were used up.", view.Num(int64(s.PerMinute))), Fix: "Wait for `Retry-After`, or move to a plan with a higher limit."}
+		return words{Cause: fmt.Sprintf("The %s calls a minute that all keys share were used up.", view.Num(int64(s.PerMinute))), Fix: "Wait for `Retry-After`, or move to a plan with a higher limit."}
 	case toksta.ReasonInsufficientCredits:
-		return words{What: "The credits left were below the cost of the call.", Fix: "Buy credits, or wait for the next billing cycle."}
+		return words{Cause: "The credits left were below the cost of the call.", Fix: "Buy credits, or wait for the next billing cycle."}
 	}
 	if strings.HasSuffix(string(reason), string(toksta.NotEntitled(""))) {
-		return words{What: "The plan does not reach the endpoint's family.", Fix: "Use a plan that has it, or stop the call."}
+		return words{Cause: "The plan does not reach the endpoint's family.", Fix: "Use a plan that has it, or stop the call."}
 	}
 	// ReasonSubscriptionInactive, or the vendor's own reason of a status.
-	return words{What: "The subscription was not active.", Fix: "Renew the subscription: the key then works again.", Blocked: &blockedWords{
+	return words{Cause: "The subscription was not active.", Fix: "Renew the subscription: the key then works again.", Blocked: &blockedWords{
 		Row:    "Subscription is not active",
 		Title:  "The subscription is not active" + since(s) + ".",
 		Effect: "No key is revoked: they work again as soon as the subscription is active.",
@@ -154,7 +154,7 @@ func statusBadge(s *toksta.Standing) view.Badge {
 // rejection explains one reason for which calls of a key were rejected.
 func rejection(reason toksta.Reason, s *toksta.Standing) view.Rejection {
 	w := wordsOf(reason, s)
-	r := view.Rejection{Status: httpauth.Status(reason.Code()), Reason: string(reason), What: w.What, Fix: w.Fix}
+	r := view.Rejection{Status: httpauth.Status(reason.Code()), Reason: string(reason), Cause: w.Cause, Fix: w.Fix}
 	if w.Label != "" {
 		r.Reason, r.Words = "", w.Label
 	}

@@ -16,8 +16,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// A vendor who names no billing page has no button that leads nowhere, whatever
-// the banner is about.
+// Guarantee: without the address of a billing page, no banner has a button.
 func TestBannerWithoutBillingPage(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]*toksta.Standing{
@@ -39,8 +38,8 @@ func TestBannerWithoutBillingPage(t *testing.T) {
 	}
 }
 
-// A customer reads the plan's price of a credit before leaving for the vendor's
-// shop, and no price where the plan sells none.
+// Guarantee: a customer sees the price of a credit before the shop opens, and
+// no price if the plan sells no credits.
 func TestCreditPrice(t *testing.T) {
 	t.Parallel()
 	balance := func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} }
@@ -78,7 +77,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		if code == toksta.CodeUnavailable || reason.Code() == toksta.CodeUnauthorized && reason != toksta.ReasonKeyRevoked && reason != toksta.ReasonKeyExpired {
 			continue // of no known key
 		}
-		if words := wordsOf(reason, standing); reason != fallback && words.What == wordsOf(fallback, standing).What {
+		if words := wordsOf(reason, standing); reason != fallback && words.Cause == wordsOf(fallback, standing).Cause {
 			t.Errorf("%s has no explanation for people: add it to wordsOf in internal/web/words.go", reason)
 		}
 		if code != toksta.CodeUnauthorized && !strings.Contains(string(document), "| `"+string(reason)+"` |") {

@@ -27,7 +27,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// straight is the log of one node that follows by itself: a commit, no wait.
+// straight is the log of a single node: a commit without waiting for nodes.
 type straight struct{ store.Mutator }
 
 func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
@@ -35,7 +35,7 @@ func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (
 	return toksta.Receipt{Change: c}, err
 }
 
-// world is the pages on a real database, and a browser that is signed in.
+// world has the pages on a real database, and a signed-in browser.
 type world struct {
 	*Pages
 	store   store.Store
@@ -114,7 +114,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// signOut takes the browser's cookies away.
+// signOut deletes the cookies of the browser.
 func (w *world) signOut(t *testing.T) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -165,7 +165,8 @@ func (w *world) post(t *testing.T, path string, form url.Values) shown {
 	return w.send(t, r)
 }
 
-// fields are what a browser would send of the page's form, as it stands.
+// fields returns the fields that a browser would send for the form of the page,
+// with their current values.
 func (s shown) fields() url.Values {
 	form := url.Values{}
 	attribute := func(tag, name string) string {

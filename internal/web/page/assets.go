@@ -1,6 +1,6 @@
-// Package page draws the account pages: templates, the stylesheet, the fonts and
-// the one script that makes copying easier. What to show comes from package
-// view; nothing here reads a store or a request.
+// Package page renders the account pages. It has the templates, the stylesheet,
+// the fonts and the one script. The data comes from package view; nothing here
+// reads a store or a request.
 package page
 
 import (
@@ -19,24 +19,25 @@ import (
 //go:embed assets
 var assetFiles embed.FS
 
-// Policy is the Content-Security-Policy that every page is made for.
+// Policy is the Content-Security-Policy of every page.
 const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
 	"font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; connect-src 'self'"
 
-// AssetPrefix is the path that Assets must be served under.
+// AssetPrefix is the path under which Assets must be served.
 const AssetPrefix = "/assets/"
 
-// defaultHue is the declaration in the stylesheet that a brand's hue replaces.
+// defaultHue is the declaration in the stylesheet that the hue of a brand
+// replaces.
 const defaultHue = "--h: 264;"
 
-// Assets are the pages' files, under an address that changes with their content.
+// Assets are the files of the pages. Their addresses change with their content.
 type Assets struct {
 	hash  string
 	files map[string][]byte
 }
 
-// LoadAssets reads the files. A hue other than 0 brands the pages; it must lie
-// in 190–330, where every contrast holds.
+// LoadAssets reads the files. A hue other than 0 is the brand's color; it must
+// be in 190–330, where all contrasts suffice.
 func LoadAssets(hue int) (*Assets, error) {
 	if hue != 0 && (hue < 190 || hue > 330) {
 		return nil, fmt.Errorf("hue %d is outside 190 to 330", hue)
@@ -63,11 +64,11 @@ func LoadAssets(hue int) (*Assets, error) {
 	return a, err
 }
 
-// URL is the address of a file, which may be kept forever.
+// URL returns the address of a file. The response can be cached forever.
 func (a *Assets) URL(name string) string { return AssetPrefix + a.hash + "/" + name }
 
-// ServeHTTP answers GET and HEAD under AssetPrefix. A file asked for by an older
-// hash is served too, but not kept.
+// ServeHTTP serves GET and HEAD under AssetPrefix. A file with an older hash in
+// its address is served without caching.
 func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hash, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, AssetPrefix), "/")
 	data, ok := a.files[name]
@@ -85,7 +86,8 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
-// contentType names the types itself: the system's table may lack woff2.
+// contentType returns the media type of a file. The table of the system may
+// lack woff2.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".css":

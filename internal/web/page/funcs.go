@@ -10,11 +10,12 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
-// nearLimit is the share of an allowance, in per cent, from which its bar is amber.
+// nearLimit is the used share of included credits, in per cent, from which the
+// bar is amber.
 const nearLimit = 80
 
-// funcs are the words that templates may use: formats, figures, and the
-// addresses of assets. None of them reads anything but its arguments.
+// funcs returns the functions of the templates: formats, figures and the
+// addresses of assets. All are pure.
 func funcs(assets *Assets) template.FuncMap {
 	return template.FuncMap{
 		"asset":     assets.URL,
@@ -44,7 +45,7 @@ func funcs(assets *Assets) template.FuncMap {
 	}
 }
 
-// brand falls back to the product's own name.
+// brand returns the name of the product, "Toksta" if it is empty.
 func brand(name string) string {
 	if name == "" {
 		return "Toksta"
@@ -52,7 +53,8 @@ func brand(name string) string {
 	return name
 }
 
-// ago writes a time element: relative up to a day, the full date as its title.
+// ago returns a time element with a relative text and the full date as its
+// title.
 func ago(t, now time.Time) template.HTML {
 	if t.IsZero() {
 		return "Never"
@@ -61,7 +63,7 @@ func ago(t, now time.Time) template.HTML {
 		t.UTC().Format(time.RFC3339), view.DateTime(t), view.Ago(t, now)))
 }
 
-// args makes a map of name and value pairs, for parts that take several things.
+// args returns a map of name and value pairs, for parts with several arguments.
 func args(pairs ...any) (map[string]any, error) {
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("args: odd number of values")
@@ -77,7 +79,7 @@ func args(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// rich escapes text, then sets `code` and **strong** spans.
+// rich escapes text, and then formats `code` and **strong** spans.
 func rich(text string) template.HTML {
 	s := template.HTMLEscapeString(text)
 	s = spans(s, "`", "code")
@@ -85,8 +87,8 @@ func rich(text string) template.HTML {
 	return template.HTML(s)
 }
 
-// spans wraps what stands between pairs of mark. An unpaired mark leaves the
-// text as it is.
+// spans wraps the text between pairs of mark in an element. If a mark has no
+// pair, it returns s unchanged.
 func spans(s, mark, tag string) string {
 	parts := strings.Split(s, mark)
 	if len(parts)%2 == 0 {
@@ -102,8 +104,8 @@ func spans(s, mark, tag string) string {
 	return b.String()
 }
 
-// creditBar is amber from nearLimit on, and the accent again once the allowance
-// is used up and overage goes on.
+// creditBar returns the bar of used credits. It is amber from nearLimit to the
+// end of the included credits, and has the accent in overage.
 func creditBar(used, included int64) template.HTML {
 	kind := "credits"
 	if included > 0 && used <= included && used*100 >= included*nearLimit {
@@ -112,7 +114,7 @@ func creditBar(used, included int64) template.HTML {
 	return chart.Bar(used, included, 8, kind)
 }
 
-// total is the whole that a breakdown's bars are drawn to.
+// total returns the sum of a breakdown, to which its bars are scaled.
 func total(shares []view.Share) (n int64) {
 	for _, s := range shares {
 		n += s.Count

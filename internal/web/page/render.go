@@ -12,18 +12,19 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// The layouts, each with the pages that use it.
+// The pages of each layout.
 const (
 	framePages = "account key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked security"
 	sheetPages = "signin signup confirm error"
 )
 
-// Renderer holds the parsed pages. It is safe for use by several goroutines.
+// Renderer has the parsed pages. It is safe for concurrent use.
 type Renderer struct {
 	pages map[string]*template.Template
 }
 
-// New parses every page; assets gives the addresses of the stylesheet and script.
+// New parses all pages. It takes the addresses of the stylesheet and the script
+// from assets.
 func New(assets *Assets) (*Renderer, error) {
 	base, err := template.New("base").Funcs(funcs(assets)).ParseFS(templateFiles, "templates/parts/*.html")
 	if err != nil {
@@ -46,9 +47,9 @@ func New(assets *Assets) (*Renderer, error) {
 	return r, nil
 }
 
-// Render writes the page named after its template file without ".html". When it
-// fails, part of the page may be written. data is the struct of package view of
-// that name.
+// Render writes a page, named after its template file without ".html". The type
+// of data is the struct of package view for that page. After an error, a part
+// of the page may have been written.
 func (r *Renderer) Render(w io.Writer, page string, data any) error {
 	t := r.pages[page]
 	if t == nil {

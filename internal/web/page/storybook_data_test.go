@@ -205,7 +205,8 @@ func storyEmpty() view.Account {
 	return a
 }
 
-// storyHostile has names that try to break out, run backwards or run on.
+// storyHostile returns an account with names that contain markup, change the
+// direction of text or are very long.
 func storyHostile() view.Account {
 	a := storyAccount()
 	a.Credits = view.Credits{Purchased: 1200, Used: 88, Note: "Pay as you go"}

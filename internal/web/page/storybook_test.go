@@ -119,16 +119,16 @@ func storyKey() view.KeyShow {
 		},
 		Rejections: []view.Rejection{
 			{
-				Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour), What: "The 60 calls a minute that all keys share were used up.",
+				Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour), Cause: "The 60 calls a minute that all keys share were used up.",
 				Fix: "Wait for `Retry-After`, or move to API Enterprise (150 a minute).",
 			},
 			{
-				Status: 403, Reason: "workspace_not_entitled", Times: 3, Last: day(6, 25), What: "`GET /v1/campaigns` is not in API Scale.",
+				Status: 403, Reason: "workspace_not_entitled", Times: 3, Last: day(6, 25), Cause: "`GET /v1/campaigns` is not in API Scale.",
 				Fix: "Use a SaaS plan with workspace endpoints, or stop the call.",
 			},
 			{
 				Status: 401, Words: "second secret, revoked", Times: 58, Last: day(6, 25),
-				What: "`tk_live_88d0…3c1f` was still sent from 198.51.100.7, 22 days after it was rotated out.", Fix: "Put the new secret into the service at that address.",
+				Cause: "`tk_live_88d0…3c1f` was still sent from 198.51.100.7, 22 days after it was rotated out.", Fix: "Put the new secret into the service at that address.",
 			},
 		},
 		History: view.History{Total: 4, Events: []view.Event{
@@ -145,7 +145,7 @@ func sheetStories() []story {
 		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup"}},
 		{"signin-error", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Errors: view.Errors{"": "E-mail and password do not match."}}},
 		{"signup", "signup", view.SignUp{Sheet: storySheet, AskInvitation: true, MinPassword: 12, Errors: view.Errors{"email": "This is not an e-mail address."}}},
-		{"signup-closed", "signup", view.SignUp{Sheet: storySheet, Closed: "Accounts are made by the operator. Ask them for one."}},
+		{"signup-closed", "signup", view.SignUp{Sheet: storySheet, Closed: "The vendor creates accounts. Ask for one, then sign in here."}},
 		{"confirm", "confirm", view.Confirm{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke Enrichment worker",
 			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2",
@@ -157,7 +157,7 @@ func sheetStories() []story {
 		}},
 		{"error-503", "error", view.Error{
 			Sheet: storySheet, Status: 503, Title: "The account cannot be reached right now",
-			Text:      "This page could not be read or changed, and nothing was changed. It tries again by itself.",
+			Text:      "The page could not be loaded, and nothing was changed. It tries again by itself.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", RetrySeconds: 8, Primary: view.Link{Text: "Try again", URL: ""},
 		}},
 	}

@@ -2,7 +2,7 @@ package view
 
 import "time"
 
-// Account is the page at /account.
+// Account is the overview at /account.
 type Account struct {
 	Frame
 	Banner       *Banner
@@ -10,14 +10,15 @@ type Account struct {
 	Subscription Subscription
 	Credits      Credits
 	Keys         Keys
-	// Usage is nil where the account has none to show.
+	// Usage is nil if there is none to show.
 	Usage *Usage
-	// UsageFailed is set when usage could not be read; the rest still shows.
+	// UsageFailed is set if usage could not be read. The other sections are
+	// shown.
 	UsageFailed bool
 	State       State
 }
 
-// Profile is the card about the person signed in.
+// Profile is the card about the signed-in person.
 type Profile struct {
 	Name, Email, SignsInWith string
 }
@@ -26,48 +27,49 @@ type Profile struct {
 type Subscription struct {
 	Plan  string
 	Badge Badge
-	// Facts are two rows, such as Renews and Payment.
+	// Facts are rows such as Billing and Since.
 	Facts []Fact
-	// Manage leads to billing; Price is the fact at its right.
+	// Manage is the link to billing. Price is shown beside it.
 	Manage Link
 	Price  string
 }
 
 // Credits is the card about the balance.
 type Credits struct {
-	// Included is the allowance a month; 0 means that the plan has none and
-	// the purchased balance is the headline.
+	// Included is the number of included credits of a month. If it is 0, the
+	// plan has none, and the card shows Purchased first.
 	Included, Used, Purchased int64
-	// OverageMicros is what the month's overage costs so far, in millionths of a dollar.
+	// OverageMicros is the price of the month's overage so far, in
+	// micro-dollars.
 	OverageMicros int64
-	// UsedUnknown is set when the month's usage, which Used is of a plan that
-	// includes nothing, could not be read.
+	// UsedUnknown is set if Used could not be read. On a plan without included
+	// credits, Used is the usage of the month.
 	UsedUnknown bool
 	Resets      time.Time
 	Buy         Link
 	Note        string
 }
 
-// Left is what remains of the allowance, never below zero.
+// Left returns the included credits that are not used, at least 0.
 func (c Credits) Left() int64 { return max(0, c.Included-c.Used) }
 
 // Keys is the section #api-keys.
 type Keys struct {
-	// Blocked is why no key can be created now, as a sentence; empty means one can.
+	// Blocked is a sentence why no key can be created now, "" if one can be
+	// created.
 	Blocked string
-	// Strip are the five entitlements that the keys stand under.
+	// Strip has the entitlements that apply to all keys.
 	Strip []Fact
 	Rows  []Key
-	// Revoked counts the keys behind the toggle; Rows holds them when it is on,
-	// all but the Older ones.
+	// Revoked is the number of revoked keys. Older of them are not in Rows.
 	Revoked, Older int
 	Live, Limit    int
 	// APIBase is the address of the API, for the curl line.
 	APIBase string
 }
 
-// Busiest is the most calls that any row had on one day; all rows' sparklines
-// are drawn to it.
+// Busiest returns the most calls that any key had on one day, to which all
+// sparklines are scaled.
 func (k Keys) Busiest() (most int64) {
 	for _, row := range k.Rows {
 		for _, n := range row.Spark {
@@ -77,46 +79,46 @@ func (k Keys) Busiest() (most int64) {
 	return most
 }
 
-// Key is a row of the list.
+// Key is one row of the list.
 type Key struct {
 	ID, Name string
 	Text     KeyText
-	// Families is empty for a key that reaches all of the plan.
+	// Families is empty for a key that reaches all families of the plan.
 	Families  []string
 	Created   time.Time
 	CreatedBy string
-	// LastUsed is zero for a key that was never used.
+	// LastUsed is zero if the key has never been used.
 	LastUsed time.Time
-	// LastDetail is the line below it: an address, or the refusals since.
+	// LastDetail is the line below the last use, an address.
 	LastDetail string
-	// UnusedDays, when not 0, replaces that line by a hint.
+	// UnusedDays, if not 0, is shown as a hint in place of LastDetail.
 	UnusedDays int
-	// UseUnknown is set when usage could not be read: neither the last use nor
-	// the calls are known.
+	// UseUnknown is set if usage could not be read, so that the last use and
+	// the calls are not known.
 	UseUnknown bool
 	Calls      int64
-	// Spark are the month's calls by day.
+	// Spark has the calls of the month by day.
 	Spark []int64
 	Badge Badge
-	// Reason says why the key is blocked, or when and by whom it was revoked.
+	// Reason explains the badge of a key that is not live.
 	Reason string
-	// Ended marks a revoked or expired key, which has no actions.
+	// Ended is set for a revoked or expired key, which has no actions.
 	Ended bool
 }
 
-// State is what the account page's address carries besides its path.
+// State is the query of the address of the overview.
 type State struct {
-	// Month is YYYY-MM, empty for the current one.
+	// Month has the form YYYY-MM, "" for the current month.
 	Month          string
 	Table, AllDays bool
 	Revoked        Revoked
 }
 
-// Revoked is which revoked keys the list shows, as the address has it; "" is
-// none.
+// Revoked selects the revoked keys in the list, in the form of the address; ""
+// selects none.
 type Revoked string
 
-// An account that rotates by new keys may have thousands of old ones.
+// The values of Revoked. An account may have thousands of revoked keys.
 const (
 	RevokedNewest Revoked = "1"
 	RevokedAll    Revoked = "all"

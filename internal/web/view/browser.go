@@ -2,9 +2,9 @@ package view
 
 import "strings"
 
-// Browser names the browser and system of a User-Agent field for people:
-// "Firefox on macOS". What it does not know it calls by the field's first
-// word, cut short; an empty field is "Unknown".
+// Browser returns the names of the browser and the system of a User-Agent
+// field: "Firefox on macOS". For an unknown browser it returns the first word
+// of the field, shortened, and for an empty field "Unknown".
 func Browser(agent string) string {
 	name := pick(agent, []token{
 		{"Edg/", "Edge"},

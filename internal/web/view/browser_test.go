@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A person must recognise their own devices in the list of sessions.
+// Guarantee: a person recognizes their devices in the list of sessions.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for agent, want := range map[string]string{

@@ -40,20 +40,20 @@ func group(digits string) string {
 	return digits
 }
 
-// Date writes a day as in running text: 28 June 2026.
+// Date formats a day for running text: 28 June 2026.
 func Date(t time.Time) string { return t.UTC().Format("2 January 2006") }
 
-// ShortDate writes a day as in a table: 28 Jun 2026.
+// ShortDate formats a day for a table: 28 Jun 2026.
 func ShortDate(t time.Time) string { return t.UTC().Format("2 Jan 2006") }
 
-// DateTime writes a day and minute: 28 June 2026, 14:02.
+// DateTime formats a day and minute: 28 June 2026, 14:02.
 func DateTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04") }
 
-// Moment writes a time at which something ends, with its zone: 30 November 2026, 00:00 UTC.
+// Moment formats a day and minute with its zone: 30 November 2026, 00:00 UTC.
 func Moment(t time.Time) string { return DateTime(t) + " UTC" }
 
-// Ago writes t as seen from now: relative within a day, then as a date. Zero
-// is "Never".
+// Ago formats t relative to now within a day, and as a date otherwise. The zero
+// time is "Never".
 func Ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "Never"
@@ -69,7 +69,7 @@ func Ago(t, now time.Time) string {
 	return ShortDate(t)
 }
 
-// Count writes n with its noun, which takes an s unless n is 1.
+// Count formats n with its noun, which takes an s unless n is 1.
 func Count(n int64, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -77,12 +77,12 @@ func Count(n int64, noun string) string {
 	return Num(n) + " " + noun
 }
 
-// Millis writes a duration in whole milliseconds, at least 1.
+// Millis formats a duration in whole milliseconds, at least 1.
 func Millis(d time.Duration) string {
 	return Num(max(1, d.Milliseconds())) + " ms"
 }
 
-// Ordinal writes 1 to 9 as a word and the rest as a number.
+// Ordinal formats 1 to 9 as a word and other numbers with a suffix.
 func Ordinal(n int) string {
 	words := [...]string{"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"}
 	if n >= 1 && n <= len(words) {
@@ -102,7 +102,8 @@ func Ordinal(n int) string {
 	return strconv.Itoa(n) + suffix
 }
 
-// Initials takes the first letter of the first and last word of a name.
+// Initials returns the first letter of the first and of the last word of a
+// name.
 func Initials(name string) string {
 	words := strings.Fields(name)
 	switch len(words) {

@@ -1,22 +1,22 @@
-// Package view holds what each account page shows: plain values that a handler
-// fills in and a template reads. Numbers and times are raw; templates format them.
+// Package view has the data of each account page: plain values that a handler
+// fills in and a template formats. Numbers and times are raw.
 package view
 
 import "time"
 
-// Links are the vendor's pages outside of the account. An empty one is left out.
+// Links are addresses of the vendor's other pages. An empty one is left out.
 type Links struct {
 	Docs, Status, Support, Terms string
 }
 
-// Link is a way on: a word and where it leads.
+// Link is a text and its address.
 type Link struct {
 	Text, URL string
-	// Outside marks an address of another site; it gets an icon.
+	// Outside marks an address of another site. The link gets an icon.
 	Outside bool
 }
 
-// Section names the navigation word that is shown as the current one.
+// Section is the item of the navigation that is shown as the current one.
 type Section string
 
 // The sections of the navigation.
@@ -26,41 +26,41 @@ const (
 	SectionSecurity Section = "security"
 )
 
-// Frame is what every signed-in page shows around its content.
+// Frame is the part of a signed-in page around its content.
 type Frame struct {
-	// Brand is the product's name; empty means Toksta.
+	// Brand is the name of the product, "" for Toksta.
 	Brand string
-	// AccountName and AccountID name the account whose keys are shown.
+	// AccountName and AccountID identify the account.
 	AccountName, AccountID string
-	// UserName is the person signed in; its initials stand in the bar.
+	// UserName is the name of the signed-in person. The bar shows its initials.
 	UserName string
 	Section  Section
 	Links    Links
-	// Now is the time that "minutes ago" and the footer's date refer to.
+	// Now is the reference of relative times and the date in the footer.
 	Now time.Time
 }
 
-// Sheet is what the single-card pages show around their card.
+// Sheet is the part of a page without an account around its card.
 type Sheet struct {
 	Brand string
 	Links Links
 }
 
-// Errors maps a form field's name to the sentence under it; the empty name is
-// the form as a whole.
+// Errors maps the name of a form field to the sentence below it. The empty name
+// stands for the form as a whole.
 type Errors map[string]string
 
-// Fact is a label with its value; Note is the quieter text behind or below it.
-// Mono sets the note in the mono face.
+// Fact is a label with a value. Note is the quieter text after or below the
+// value; Mono sets it in the mono face.
 type Fact struct {
 	Label, Value, Note string
 	Mono               bool
 }
 
-// Tone colours a badge or a banner.
+// Tone is the color of a badge or a banner.
 type Tone string
 
-// The tones: what is fine, needs attention, is refused, is information, is over.
+// The tones.
 const (
 	ToneOK   Tone = "ok"
 	ToneWarn Tone = "warn"
@@ -69,22 +69,22 @@ const (
 	ToneOff  Tone = "off"
 )
 
-// Badge is a dot and a word.
+// Badge is a colored dot with a word.
 type Badge struct {
 	Tone Tone
 	Text string
 }
 
-// Banner says what is wrong, its effect and end, and the way out. In Text,
-// `backticks` set code and **stars** set weight.
+// Banner describes a problem of the account, its effect and the remedy. In
+// Text, `backticks` set code and **stars** set weight.
 type Banner struct {
 	Tone        Tone
 	Title, Text string
 	Action      Link
 }
 
-// KeyText is the part of a secret that may be shown: its prefix and the first
-// and last four characters behind it.
+// KeyText is the visible part of a secret: its prefix and the first and last
+// four characters after it.
 type KeyText struct {
 	Prefix, First, Last string
 }

@@ -2,47 +2,53 @@ package view
 
 import "time"
 
-// KeyNew is the form at /account/keys/new. It posts to /account/keys.
+// KeyNew is the form at /account/keys/new, which posts to /account/keys.
 type KeyNew struct {
 	Frame
 	// Token makes a form that is sent twice create one key.
 	Token, Name string
-	// OnlyThese is the scope "only"; otherwise all endpoints of the plan.
+	// OnlyThese limits the key to the checked families. Otherwise it reaches
+	// all of the plan.
 	OnlyThese bool
 	Families  []Family
-	// Expires is "never", a number of days, or "day" for the end of Day, 2026-11-30.
+	// Expires is "never", a number of days, or "day" for the end of Day, such
+	// as 2026-11-30.
 	Expires, Day string
-	// IPs stands in the field for allowed addresses.
+	// IPs is the text of the field for allowed addresses.
 	IPs string
-	// Blocked is why no key can be created now; the form then only says so.
+	// Blocked is a sentence why no key can be created now. If it is set, the
+	// form is left out.
 	Blocked string
 	Errors  Errors
 }
 
-// Family is an endpoint family that a key may be limited to.
+// Family is an endpoint family to which a key can be limited.
 type Family struct {
 	Name, Description string
-	// Missing is why the plan lacks it; the choice is then disabled.
+	// Missing is a sentence why the plan lacks the family. If it is set, the
+	// choice is disabled.
 	Missing string
 	Checked bool
 }
 
-// KeyReveal shows a secret, once: after creating or after rotating.
+// KeyReveal shows a new secret once, after creating or rotating a key.
 type KeyReveal struct {
 	Frame
 	ID, Name, Secret string
 	Families         []string
 	// Expires is zero for never.
 	Expires time.Time
-	// Nodes and Took say where the secret is live by now.
+	// Nodes and Took are the number of nodes that admit the secret, and the
+	// time until they did.
 	Nodes int
 	Took  time.Duration
-	// Rotated is set when the secret replaces another one.
+	// Rotated is set if the secret replaces another one.
 	Rotated bool
 	APIBase string
 }
 
-// KeyAlready answers a create or rotate form that was sent a second time.
+// KeyAlready is the response to a create or rotate form that was sent a second
+// time.
 type KeyAlready struct {
 	Frame
 	ID, Name string
@@ -57,45 +63,46 @@ type KeyShow struct {
 	ID, Name string
 	Text     KeyText
 	Badge    Badge
-	// Reason says why the key is blocked or who revoked it.
+	// Reason explains the badge of a key that is not live.
 	Reason string
-	// Generation counts the key's secrets from 1; Since is when this one began.
+	// Generation is the number of the current secret, Since the time of its
+	// creation.
 	Generation int
 	Since      time.Time
 	Facts      []Fact
 	Chart      Chart
 	Rejections []Rejection
-	// RejectedTotal counts the last 7 days.
+	// RejectedTotal is the number of rejections of the last 7 days.
 	RejectedTotal int64
 	History       History
 	Ended         bool
-	// UsageFailed is set when usage could not be read; the rest still shows.
+	// UsageFailed is set if usage could not be read. The rest is shown.
 	UsageFailed bool
 }
 
-// History is the changes of a key, newest first.
+// History has the changes of a key, newest first.
 type History struct {
 	Events []Event
-	// Total counts all changes. Left of them are left out of Events, between
-	// the last event, which is the first change, and the one before it.
+	// Total is the number of all changes. Left of them are not in Events; their
+	// place is before the last event, which is the first change.
 	Total, Left int
 }
 
-// Last is the index of the last event.
+// Last returns the index of the last event.
 func (h History) Last() int { return len(h.Events) - 1 }
 
-// Rejection is one reason for which calls of a key were rejected lately. In What
-// and Fix, `backticks` set code.
+// Rejection explains one reason for which calls of a key were rejected
+// recently. In Cause and Fix, `backticks` set code.
 type Rejection struct {
 	Status int
-	// Reason is the wire spelling, or plain words in Words.
+	// Reason is the name in responses. If it is empty, Words is shown instead.
 	Reason, Words string
 	Times         int64
 	Last          time.Time
-	What, Fix     string
+	Cause, Fix    string
 }
 
-// Event is a change in a key's history.
+// Event is a change in the history of a key.
 type Event struct {
 	// Kind is created, rotated, renamed, changed or revoked.
 	Kind, Title, By string
@@ -107,26 +114,26 @@ type Event struct {
 type KeyEdit struct {
 	Frame
 	ID, Name string
-	// Value is what stands in the field.
+	// Value is the text of the field.
 	Value  string
 	Errors Errors
 }
 
 // LastUse is the newest use of a key.
 type LastUse struct {
-	// At is zero for a key that was never used.
+	// At is zero if the key has never been used.
 	At   time.Time
 	From string
-	// Unknown is set when usage could not be read.
+	// Unknown is set if usage could not be read.
 	Unknown bool
 }
 
-// KeyRotate asks before a new secret replaces the old one. It posts to
+// KeyRotate is the confirmation before a rotation. It posts to
 // /account/keys/{id}/rotate.
 type KeyRotate struct {
 	Frame
 	ID, Name, Token string
-	// Generation is the number of the secret that Text shows: no other one is
+	// Generation is the number of the secret in Text. No other secret is
 	// replaced.
 	Generation int
 	Text       KeyText
@@ -134,16 +141,18 @@ type KeyRotate struct {
 	Errors     Errors
 }
 
-// KeyRevoke asks before a key ends. It posts to /account/keys/{id}/revoke.
+// KeyRevoke is the confirmation before a revocation. It posts to
+// /account/keys/{id}/revoke.
 type KeyRevoke struct {
 	Frame
 	ID, Name string
 	Text     KeyText
 	Use      LastUse
-	// Today counts calls; TodayUnknown is set when usage could not be read.
+	// Today is the number of calls since midnight UTC; TodayUnknown is set if
+	// usage could not be read.
 	Today        int64
 	TodayUnknown bool
-	// Typed is what stands in the field for the name.
+	// Typed is the text of the field for the name.
 	Typed  string
 	Errors Errors
 }

@@ -2,39 +2,41 @@ package view
 
 import "time"
 
-// SignIn is the sheet at /signin.
+// SignIn is the page at /signin.
 type SignIn struct {
 	Sheet
 	Email string
-	// Next is where the person was going; a path of this site.
+	// Next is the page to return to, a path of this site.
 	Next string
-	// SignUp is an address; an empty one is left out.
+	// SignUp is the address of the sign-up page, "" to leave it out.
 	SignUp string
-	// Notice is a sentence on top, such as after signing out.
+	// Notice is a sentence above the form, for example after signing out.
 	Notice string
 	Errors Errors
 }
 
-// SignUp is the sheet at /signup.
+// SignUp is the page at /signup.
 type SignUp struct {
 	Sheet
-	// Closed says why no account can be made; the form is then left out.
+	// Closed is a sentence why no account can be created. If it is set, the
+	// form is left out.
 	Closed               string
 	Name, Account, Email string
-	// AskInvitation shows the field; InvitationRequired makes it needed.
+	// AskInvitation shows the field for the code. InvitationRequired makes it
+	// mandatory.
 	AskInvitation, InvitationRequired bool
 	Invitation                        string
-	// MinPassword is the least number of characters.
+	// MinPassword is the smallest number of characters of a password.
 	MinPassword int
 	Errors      Errors
 }
 
-// Confirm asks who is there before something that cannot be undone. It posts
-// to /confirm.
+// Confirm asks for the password before an action that cannot be undone. It
+// posts to /confirm.
 type Confirm struct {
 	Sheet
 	Email string
-	// Action is what follows, as in "create a key" or "revoke Enrichment worker".
+	// Action describes the next step: "create a key".
 	Action string
 	Next   string
 	Cancel string
@@ -45,31 +47,32 @@ type Confirm struct {
 type Security struct {
 	Frame
 	Email string
-	// HasPassword is false for someone who only signs in with a provider.
+	// HasPassword is false for a person who signs in only with a provider.
 	HasPassword bool
 	MinPassword int
-	// Notice is a sentence on top, such as after a change.
+	// Notice is a sentence above the forms, for example after a change.
 	Notice   string
 	Sessions []Session
 	Errors   Errors
 }
 
-// Session is one device that is signed in.
+// Session is one signed-in device.
 type Session struct {
 	Device, From  string
 	Started, Seen time.Time
-	// Current is the device that asks.
+	// Current is set for the device that sent the request.
 	Current bool
 }
 
-// Error is what a person sees instead of a page.
+// Error is the error page.
 type Error struct {
 	Sheet
 	Status int
-	// Title says what happened, Text what it means for the keys.
+	// Title describes the problem, Text its consequence for the keys.
 	Title, Text string
 	RequestID   string
-	// RetrySeconds, when not 0, is when the page tries again by itself.
+	// RetrySeconds, if not 0, is the time after which the page loads again by
+	// itself.
 	RetrySeconds int
 	Primary      Link
 }

@@ -2,8 +2,9 @@ package view
 
 import "net/url"
 
-// With returns the account page's address with one thing of s changed: set is
-// "table", "chart", "all", "few", "revoked", "all-revoked" or "live"; anchor is the section.
+// With returns the address of the overview after one change of s. The change is
+// "table", "chart", "all", "few", "revoked", "all-revoked" or "live"; anchor is
+// the section.
 func (s State) With(set, anchor string) string {
 	switch set {
 	case "table":
@@ -42,8 +43,8 @@ func (s State) query() url.Values {
 	return q
 }
 
-// ReadState reads what With wrote; unknown values are ignored. The month is
-// not checked.
+// ReadState parses the query of an address by With. It ignores unknown values
+// and does not check the month.
 func ReadState(q url.Values) State {
 	s := State{
 		Month:   q.Get("month"),

@@ -5,11 +5,11 @@ import "time"
 // Usage is the section #usage: one month of one account.
 type Usage struct {
 	Months []Option
-	// Numbers are the four figures on top.
+	// Numbers are the four figures above the chart.
 	Numbers []Fact
 	Chart   Chart
-	// The breakdowns, largest first: admitted calls by key and by family, credits
-	// by operation, refused calls by reason.
+	// The breakdowns have the largest share first: admitted calls by key and by
+	// family, credits by operation, rejected calls by reason.
 	ByKey, ByFamily, ByOperation, ByReason []Share
 	CSV                                    string
 }
@@ -22,12 +22,13 @@ type Option struct {
 
 // Chart is a month of calls by day.
 type Chart struct {
-	// Month is any time within the month; Days may be fewer than it has.
+	// Month is any time within the month. Days may have fewer days than the
+	// month.
 	Month time.Time
 	Days  []Day
-	// Today is drawn paler; zero when the month is over.
+	// Today is drawn paler. It is zero if the month is over.
 	Today time.Time
-	// Height is the plot's height in px.
+	// Height is the height of the plot in px.
 	Height int
 }
 
@@ -37,11 +38,11 @@ type Day struct {
 	Admitted, Refused int64
 	Credits           int64
 	OverageMicros     int64
-	// Note follows the refusals in the tip, such as "407 rate_limited".
+	// Note follows the number of rejections in the tip: "407 rate_limited".
 	Note string
 }
 
-// Admitted sums the calls of all days.
+// Admitted returns the number of admitted calls of all days.
 func (c Chart) Admitted() (n int64) {
 	for _, d := range c.Days {
 		n += d.Admitted
@@ -49,7 +50,7 @@ func (c Chart) Admitted() (n int64) {
 	return n
 }
 
-// Refused sums the refusals of all days.
+// Refused returns the number of rejected calls of all days.
 func (c Chart) Refused() (n int64) {
 	for _, d := range c.Days {
 		n += d.Refused
@@ -57,7 +58,7 @@ func (c Chart) Refused() (n int64) {
 	return n
 }
 
-// Newest returns the days newest first, eight of them unless all is set.
+// Newest returns the days, newest first: all, or the newest eight.
 func (c Chart) Newest(all bool) []Day {
 	n := len(c.Days)
 	out := make([]Day, 0, n)
@@ -67,8 +68,8 @@ func (c Chart) Newest(all bool) []Day {
 	return out
 }
 
-// Share is a line of a breakdown. Code, where set, follows Label in the mono
-// face; Note follows in the quieter colour.
+// Share is one line of a breakdown. Code follows Label in the mono face, Note
+// in the quieter color.
 type Share struct {
 	Label, Code, Note string
 	Count             int64
