@@ -15,17 +15,17 @@ import (
 type CreateRequest struct {
 	Account   toksta.AccountID
 	Name      string
-	Scopes    []toksta.Family // empty: every family of the plan
-	Networks  []netip.Prefix  // empty: from anywhere
-	PerMinute int             // 0: the account's limit alone
+	Scopes    []toksta.Family // empty: all families of the plan
+	Networks  []netip.Prefix  // empty: any address
+	PerMinute int             // 0: only the account's limit
 	ExpiresAt *time.Time      // nil: never
-	Token     string          // makes a repeated request harmless; "" means none
+	Token     string          // identifies a repeated request; "": none
 }
 
-// Create makes a key. The account's plan, billing state and API access must
-// admit keys, for an operator too; otherwise the answer is FORBIDDEN with the
-// reason that the API itself would give. At the catalogue's MaxKeys live keys
-// it is CONFLICT.
+// Create makes a key. If the account's plan, billing state or API access does
+// not allow calls, the error is FORBIDDEN with the reason that the API itself
+// would give; this applies to an operator too. If the account has the
+// catalogue's MaxKeys live keys, the error is CONFLICT.
 func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Created, error) {
 	now := s.now()
 	name, nameErr := text.Name("name", req.Name)
@@ -35,23 +35,23 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err != nil {
 		return Created{}, err
 	}
-	// Made before the commit: the store may run the decision more than once,
-	// and the secret returned must be the one whose digest was written last.
+	// The secret is made before the commit: the store may run the decision more
+	// than once, and the returned secret must match the stored digest.
 	secret, first := s.Catalog.Shape.NewSecret()
 	first.Number, first.CreatedAt = 1, now
 	key := toksta.Key{
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: req.Account, Name: name,
 		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
-		CreatedAt: now, CreatedBy: creator(by), CreatedByID: member(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
+		CreatedAt: now, CreatedBy: creatorName(by), CreatedByID: creatorID(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
 	}
 	token := store.Token(toksta.ChangeKeyCreated, string(req.Account), req.Token)
 	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		// Here and not before the commit, so that a repeated request does not
-		// depend on the time.
+		// This check is part of the decision, so that a request which is repeated
+		// after the expiry returns the first result.
 		if req.ExpiresAt != nil && !expires.After(s.now()) {
 			return store.Mutation{}, toksta.Invalid("expires_at", "Choose an expiry in the future, or none.")
 		}
-		scopes, err := s.admit(ctx, r, req)
+		scopes, err := s.checkAccount(ctx, r, req)
 		if err != nil {
 			return store.Mutation{}, err
 		}
@@ -72,9 +72,9 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	return Created{Key: key, Secret: secret, Receipt: receipt}, nil
 }
 
-// admit asks the account's current state whether it may have one more key,
-// and returns the scopes as they are stored.
-func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) ([]toksta.Family, error) {
+// checkAccount rejects the request if the account's standing, plan or number of
+// live keys does not allow the key. It returns the scopes to store.
+func (s *Service) checkAccount(ctx context.Context, r store.Reader, req CreateRequest) ([]toksta.Family, error) {
 	account, err := r.Account(ctx, req.Account)
 	if err != nil {
 		return nil, store.Missing("account", err)
@@ -90,9 +90,8 @@ func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) 
 	if err != nil {
 		return nil, err
 	}
-	// Under the store's lock, so that requests at once cannot pass the cap
-	// together. Keys of a lapsed account still count; revoked and expired
-	// ones do not.
+	// Keys are counted under the store's lock, so that simultaneous requests
+	// cannot exceed the limit together.
 	live, err := r.CountLiveKeys(ctx, req.Account, s.now())
 	if err != nil {
 		return nil, fmt.Errorf("count live keys: %w", err)
@@ -103,16 +102,17 @@ func (s *Service) admit(ctx context.Context, r store.Reader, req CreateRequest) 
 	return scopes, nil
 }
 
-// member is who created a key, "" for an actor that is no member.
-func member(by toksta.Actor) toksta.MemberID {
+// creatorID returns the id of the member who creates a key, or "" if the actor is
+// not a member.
+func creatorID(by toksta.Actor) toksta.MemberID {
 	if by.Kind == toksta.ActorMember {
 		return toksta.MemberID(by.ID)
 	}
 	return ""
 }
 
-// creator is whom a key's list names as its maker.
-func creator(by toksta.Actor) string {
+// creatorName returns the name of the creator in lists of keys.
+func creatorName(by toksta.Actor) string {
 	if by.Kind == toksta.ActorMember {
 		return by.Name
 	}

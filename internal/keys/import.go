@@ -14,76 +14,75 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// MaxImport is the most rows of one request: it bounds how long the change
-// holds up others.
+// MaxImport is the largest number of rows in one request. It limits the time
+// for which the change blocks other changes.
 const MaxImport = 10_000
 
-// ImportRow is one key that exists elsewhere, by the SHA-256 of its secret.
+// ImportRow describes a key of another system by the SHA-256 of its secret.
 type ImportRow struct {
 	Digest    toksta.Digest
 	Account   toksta.AccountID
-	Name      string          // "": unnamed
-	Scopes    []toksta.Family // any of the catalogue's, whatever the plan
-	Start     string          // first characters behind the prefix, for people; may be empty
-	End       string          // last characters
+	Name      string          // "": a default name
+	Scopes    []toksta.Family // any families of the catalogue; the plan is not checked
+	Start     string          // first characters after the prefix, shown to people; may be empty
+	End       string          // last characters of the secret
 	CreatedAt *time.Time      // nil: now
 	ExpiresAt *time.Time      // nil: never
 }
 
-// ImportRequest is a batch of rows. DryRun says what would happen and changes
-// nothing.
+// ImportRequest is a batch of rows. With DryRun, Import returns the results that
+// it would have and changes nothing.
 type ImportRequest struct {
 	Rows   []ImportRow
 	DryRun bool
-	Token  string // makes a repeated request harmless; "" means none
+	Token  string // identifies a repeated request; "": none
 }
 
-// ImportState is what became of a row.
+// ImportState is the result of one row.
 type ImportState string
 
-// The states of a row.
+// Results of a row.
 const (
-	// In a dry run it would be.
-	RowImported ImportState = "imported"
-	RowExists   ImportState = "exists" // a key with that digest was there before, of any state
+	RowImported ImportState = "imported" // in a dry run: would be imported
+	RowExists   ImportState = "exists"   // a key with this digest existed before, in any state
 	RowInvalid  ImportState = "invalid"
 )
 
-// ImportResult is what became of one row.
+// ImportResult is the result of one row, with its key or the reason.
 type ImportResult struct {
 	State  ImportState
-	Key    toksta.KeyID // the new or the existing one
-	Reason string       // of an invalid row, for people
+	Key    toksta.KeyID // the new or the existing key
+	Reason string       // why the row is invalid, for people
 }
 
-// Imported answers an import, row by row in the request's order.
+// Imported is the result of an import, with the rows in the request's order.
 type Imported struct {
 	Results []ImportResult
 	Counts  map[ImportState]int
 	Receipt toksta.Receipt
 }
 
-// Import takes over keys that were made elsewhere, as one change. It is the
-// operator's: neither the account's plan nor the catalogue's MaxKeys holds it
-// back. Valid rows go in whatever the others are, and a row that exists is
-// left as it is, so a batch can be sent again.
+// Import adds keys that were created in another system, in one change. Only the
+// operator can import, so neither the account's plan nor the catalogue's MaxKeys
+// applies. Invalid rows do not prevent the import of the others, and a key that
+// exists is not changed, so a batch can be sent again.
 func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest) (Imported, error) {
 	if len(req.Rows) == 0 || len(req.Rows) > MaxImport {
 		return Imported{}, toksta.Invalid("rows", fmt.Sprintf("Send 1 to %d rows, not %d.", MaxImport, len(req.Rows)))
 	}
-	// What needs no lock is done before taking it: ids, names, scopes and
-	// duplicates of the whole batch.
+	// Ids, names, scopes and duplicates are checked before the commit, because
+	// they do not need the store's lock.
 	draft := s.draftImport(by, req.Rows)
 	var out Imported
 	decide := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		var err error
-		if out, err = draft.settle(ctx, r); err != nil || out.Counts[RowImported] == 0 {
+		if out, err = draft.resolve(ctx, r); err != nil || out.Counts[RowImported] == 0 {
 			return store.Mutation{}, err
 		}
 		return store.Mutation{
 			Kind:   toksta.ChangeKeysImported,
 			Detail: map[string]string{"keys": strconv.Itoa(out.Counts[RowImported])},
-			Keys:   draft.accepted(out.Results),
+			Keys:   draft.newKeys(out.Results),
 		}, nil
 	}
 	if req.DryRun {
@@ -91,60 +90,60 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 		return out, err
 	}
 	receipt, err := s.Log.Commit(ctx, by, store.Once(store.Token(toksta.ChangeKeysImported, "", req.Token), decide))
-	if _, before := errors.AsType[*store.RepeatedError](err); before {
-		// What was imported then exists now.
-		out, err = draft.settle(ctx, s.Store)
+	if _, isRepeated := errors.AsType[*store.RepeatedError](err); isRepeated {
+		// The keys of the first request exist now.
+		out, err = draft.resolve(ctx, s.Store)
 	}
 	out.Receipt = receipt
 	return out, err
 }
 
-// importDraft is a batch as far as it can be judged without the store.
+// importDraft is a batch that was validated without the store.
 type importDraft struct {
 	keys     []toksta.Key       // by row
-	reasons  []string           // by row; "" is valid
+	reasons  []string           // by row; "": the row is valid
 	digests  []toksta.Digest    // of valid rows
 	accounts []toksta.AccountID // of valid rows, each once
 }
 
-// draftImport judges each row by itself and against the rows before it. Every
-// valid row gets the id that it will have if its digest is new.
+// draftImport validates each row and finds repeated digests. Each valid row gets
+// the id that its key will have if the digest is new.
 func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 	now := s.now()
 	d := importDraft{keys: make([]toksta.Key, len(rows)), reasons: make([]string, len(rows))}
 	first := make(map[toksta.Digest]int, len(rows))
-	named := map[toksta.AccountID]bool{}
+	seen := map[toksta.AccountID]bool{}
 	for i, row := range rows {
-		if at, twice := first[row.Digest]; twice {
-			d.reasons[i] = fmt.Sprintf("The digest is that of row %d of this batch.", at+1)
+		if at, isRepeated := first[row.Digest]; isRepeated {
+			d.reasons[i] = fmt.Sprintf("Row %d of this batch has the same digest.", at+1)
 			continue
 		}
 		first[row.Digest] = i
 		k, err := s.draftRow(row, now)
 		if err != nil {
-			d.reasons[i] = message(err)
+			d.reasons[i] = errorText(err)
 			continue
 		}
-		k.CreatedBy = creator(by)
+		k.CreatedBy = creatorName(by)
 		d.keys[i] = k
 		d.digests = append(d.digests, row.Digest)
-		if !named[row.Account] {
-			named[row.Account] = true
+		if !seen[row.Account] {
+			seen[row.Account] = true
 			d.accounts = append(d.accounts, row.Account)
 		}
 	}
 	return d
 }
 
-// unnamed is the name of an imported key whose row has none.
-const unnamed = "Imported key"
+// defaultName is the name of an imported key if its row has no name.
+const defaultName = "Imported key"
 
-// draftRow turns a row into the key that it describes. An expiry in the past is
-// taken over as it is: the key exists and has expired. The id carries the time
-// of creation, so that imported keys are listed by their age.
+// draftRow converts a row to a key. An expiry in the past is valid: the key is
+// imported as an expired one. The id contains the time of creation, so that
+// imported keys are listed by their age.
 func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	var digestErr, startErr error
-	name, nameErr := text.Name("name", cmp.Or(row.Name, unnamed))
+	name, nameErr := text.Name("name", cmp.Or(row.Name, defaultName))
 	scopes, scopesErr := s.validScopes(row.Scopes, row.Scopes)
 	expires, expiresErr := toksta.ValidateTime("expires_at", row.ExpiresAt)
 	created, createdErr := toksta.ValidateTime("created_at", row.CreatedAt)
@@ -154,11 +153,11 @@ func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	if row.Digest == (toksta.Digest{}) {
 		digestErr = toksta.Invalid("digest", "The digest is missing.")
 	}
-	if !visible(row.Start) || !visible(row.End) {
-		startErr = toksta.Invalid("start", "Start and end of a secret are up to 4 of its characters.")
+	if !isPreview(row.Start) || !isPreview(row.End) {
+		startErr = toksta.Invalid("start", "Start and end are at most 4 printable ASCII characters each.")
 	}
 	if createdErr == nil && created.After(now) {
-		createdErr = toksta.Invalid("created_at", "The key would be from the future.")
+		createdErr = toksta.Invalid("created_at", "The time of creation is in the future.")
 	}
 	if err := toksta.InvalidFields(nameErr, scopesErr, expiresErr, createdErr, digestErr, startErr); err != nil {
 		return toksta.Key{}, err
@@ -172,15 +171,16 @@ func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	}, nil
 }
 
-// settle asks the store which of the rows are new and have an account.
-func (d importDraft) settle(ctx context.Context, r store.Reader) (Imported, error) {
+// resolve finds the existing keys and accounts in r and returns the result of
+// each row.
+func (d importDraft) resolve(ctx context.Context, r store.Reader) (Imported, error) {
 	existing, err := r.KeysByDigest(ctx, d.digests)
 	if err != nil {
-		return Imported{}, fmt.Errorf("look for existing keys: %w", err)
+		return Imported{}, fmt.Errorf("find the existing keys: %w", err)
 	}
 	accounts, err := r.KnownAccounts(ctx, d.accounts)
 	if err != nil {
-		return Imported{}, fmt.Errorf("look for the accounts of keys: %w", err)
+		return Imported{}, fmt.Errorf("find the accounts of the keys: %w", err)
 	}
 	out := Imported{Results: make([]ImportResult, len(d.keys)), Counts: map[ImportState]int{}}
 	for i, k := range d.keys {
@@ -202,8 +202,8 @@ func (d importDraft) settle(ctx context.Context, r store.Reader) (Imported, erro
 	return out, nil
 }
 
-// accepted returns the keys of the rows that were found new.
-func (d importDraft) accepted(results []ImportResult) []toksta.Key {
+// newKeys returns the keys of the rows with the result RowImported.
+func (d importDraft) newKeys(results []ImportResult) []toksta.Key {
 	keys := make([]toksta.Key, 0, len(results))
 	for i, r := range results {
 		if r.State == RowImported {
@@ -213,18 +213,19 @@ func (d importDraft) accepted(results []ImportResult) []toksta.Key {
 	return keys
 }
 
-// maxVisible is how many characters of a secret may be known at either end.
-const maxVisible = 4
+// maxPreview is the largest number of characters that may be stored of either
+// end of a secret.
+const maxPreview = 4
 
-// visible accepts what a page can show beside the prefix: printable ASCII, no
-// longer than the ends of a secret made here, lest a whole secret be stored.
-func visible(s string) bool {
-	return len(s) <= maxVisible && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+// isPreview reports whether s can be shown as one end of a secret: printable
+// ASCII, and short enough that no whole secret is stored by mistake.
+func isPreview(s string) bool {
+	return len(s) <= maxPreview && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// message is the sentence for people in an error about a row, behind the name
-// of the field that it is about.
-func message(err error) string {
+// errorText returns the message of an error about a row, for people. If the error
+// has a field, the text starts with its name.
+func errorText(err error) string {
 	e, ok := errors.AsType[*toksta.Error](err)
 	if !ok {
 		return err.Error()

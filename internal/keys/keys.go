@@ -1,20 +1,20 @@
-// Package keys is the life of a key: created, renamed, limited, rotated,
-// revoked, imported.
+// Package keys creates, renames, limits, rotates, revokes and imports keys.
 //
-// It stands on the mutation path between the callers (pages, operator API)
-// and the store: each method is one change, decided on the state under the
-// store's lock, and returns when no node admits a request on the state
-// before. It knows nothing of HTTP, SQL or nodes, and lets a secret out once,
-// in what Create and Rotate return.
+// It is part of the change path, between the callers (pages, operator API) and
+// the store. Each method that changes keys commits one change, which is decided
+// under the store's lock, and returns when no node admits a request on the
+// previous state. The package does not use HTTP, SQL or nodes. It returns a
+// secret once, from Create and Rotate.
 //
-// What asks for the account's plan is making a key, and naming an endpoint
-// family that the key did not have. Everything that takes rights away, and
-// rotating, is possible in every state of the account: billing must never
-// stand between a customer and a leaked key.
+// The account's plan is checked only when a key is created and when an endpoint
+// family is added to its scopes. Rotating a key, and taking rights away from it,
+// is possible in every state of the account: an unpaid bill must not prevent a
+// customer from replacing a leaked key.
 //
-// Repeating a request is harmless. Rename, SetLimits, Revoke and RevokeMany
-// find nothing left to do and wait for what was done; Create, Rotate and
-// Import take a token for it, since doing them twice would be something else.
+// A request can be repeated safely. A repeated Rename, SetLimits, Revoke or
+// RevokeMany changes nothing and waits for the first change. Create, Rotate and
+// Import take a token that identifies the request, because without it a
+// repetition would have another effect.
 package keys
 
 import (
@@ -25,9 +25,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Service changes and reads keys. All fields are required. A request whose
-// Account is empty is the operator's: it reaches keys of any account. Keys of
-// another account answer as keys that do not exist.
+// Service changes and reads keys. All fields are required. A request with an
+// empty Account comes from the operator and can address keys of any account.
+// For other requests, the keys of another account do not exist.
 type Service struct {
 	Log     store.Log
 	Store   store.Reader
@@ -47,14 +47,14 @@ type Changed struct {
 	Receipt toksta.Receipt
 }
 
-// Created is a key with its new secret, which nothing can show again.
+// Created is a key with its new secret, which cannot be shown again.
 type Created struct {
 	Key     toksta.Key
 	Secret  toksta.Secret
 	Receipt toksta.Receipt
 }
 
-// Get returns one key, NOT_FOUND for one that is not the account's.
+// Get returns one key. The error is NOT_FOUND if the account has no such key.
 func (s *Service) Get(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error) {
 	k, err := s.Store.Key(ctx, account, id)
 	return k, store.Missing("key", err)
@@ -65,36 +65,38 @@ func (s *Service) List(ctx context.Context, q store.KeyQuery) ([]toksta.Key, err
 	return s.Store.ListKeys(ctx, q)
 }
 
-// All returns the account's keys of any state, oldest first.
+// All returns all keys of the account, also revoked and expired ones, oldest
+// first.
 func (s *Service) All(ctx context.Context, account toksta.AccountID) ([]toksta.Key, error) {
 	return store.AllKeys(ctx, s.Store, account)
 }
 
-// Live returns how many keys of the account count against the catalogue's
-// MaxKeys now.
+// Live returns the number of keys of the account that count against the
+// catalogue's MaxKeys now.
 func (s *Service) Live(ctx context.Context, account toksta.AccountID) (int, error) {
 	return s.Store.CountLiveKeys(ctx, account, s.now())
 }
 
-// target is the key of a change; token is that of the request, "" for none.
+// target is the key of a change, with the token of the request ("": none).
 type target struct {
 	Ref
 	token string
 }
 
-// change alters k and says as what; no kind means that there is nothing to do.
+// change alters k and returns the mutation. If there is nothing to change, the
+// mutation's Kind is empty.
 type change func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error)
 
-// edit commits one change of an existing key, once for each token.
-func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, change change) (Changed, error) {
-	// Set by each run of the decision, so that it ends as the last one left it.
+// edit applies a change to an existing key and commits it, once for each token.
+func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, apply change) (Changed, error) {
+	// The store may run the decision more than once; the last run sets out.
 	var out Changed
 	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		k, err := r.Key(ctx, on.Account, on.Key)
 		if err != nil {
 			return store.Mutation{}, store.Missing("key", err)
 		}
-		m, err := change(ctx, r, &k)
+		m, err := apply(ctx, r, &k)
 		out.Key = k
 		if err != nil || m.Kind == "" {
 			return store.Mutation{}, err
@@ -110,17 +112,18 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, change c
 	return out, nil
 }
 
-// now is in the store's resolution, so that what a method returns equals what
-// is read later.
+// now returns the time in the store's resolution, so that a returned key equals
+// the stored key.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// repeated says to a caller that its request was carried out before.
+// repeated replaces store.RepeatedError by an error for the caller: the request
+// was carried out before.
 func repeated(err error) error {
 	return store.Repeated(err, "This request was carried out before. A secret is shown once: rotate the key if it was not kept.")
 }
 
-// conflict is the answer to a request that the key's or account's state
-// forbids.
+// conflict returns the error of a request that the state of the key or of the
+// account does not allow.
 func conflict(message string) error {
 	return &toksta.Error{Code: toksta.CodeConflict, Message: message}
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// straight is the log of one node that follows by itself: a commit, no wait.
-type straight struct{ store.Mutator }
+// directLog commits without waiting for nodes.
+type directLog struct{ store.Mutator }
 
-func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
 	c, err := l.Mutator.Commit(ctx, by, d)
 	return toksta.Receipt{Change: c}, err
 }
@@ -55,7 +55,7 @@ func newWorld(tb testing.TB) *world {
 	w.account = toksta.Account{ID: "acct_1", Name: "Acme", Plan: "BUILD", Status: toksta.StatusActive}
 	w.put(tb, w.account)
 	w.Service = &keys.Service{
-		Log: straight{s}, Store: s, Now: func() time.Time { return w.now },
+		Log: directLog{s}, Store: s, Now: func() time.Time { return w.now },
 		Catalog: &toksta.Catalog{
 			Shape:    toksta.KeyShape{Prefix: "tk_live_"},
 			Families: []toksta.FamilyInfo{{Name: "data"}, {Name: "job"}, {Name: "account"}, {Name: "workspace"}},
@@ -100,8 +100,8 @@ func (w *world) changes(tb testing.TB) []toksta.Change {
 
 func ref(c keys.Created) keys.Ref { return keys.Ref{Account: c.Key.AccountID, Key: c.Key.ID} }
 
-// moment is a time as callers write it.
-func moment(text string) *time.Time {
+// parseTime parses an RFC 3339 time; it panics if the text is invalid.
+func parseTime(text string) *time.Time {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		panic(err)
@@ -109,15 +109,15 @@ func moment(text string) *time.Time {
 	return &at
 }
 
-func refused(t *testing.T, err error, code toksta.Code, says string) {
+func wantError(t *testing.T, err error, code toksta.Code, text string) {
 	t.Helper()
-	if toksta.ErrorCode(err) != code || err == nil || !strings.Contains(err.Error(), says) {
-		t.Errorf("got %v, want %s saying %q", err, code, says)
+	if toksta.ErrorCode(err) != code || err == nil || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want %s with the text %q", err, code, text)
 	}
 }
 
-// What Create returns is what is stored, its secret is the one whose digest
-// verification knows, and nothing of the secret but its ends is written.
+// The returned key equals the stored one, its secret has the stored digest, and
+// the change log contains no more of the secret than its preview.
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -156,9 +156,9 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// An account whose keys would be refused gets no new ones, with the reason
-// that the API gives, whoever asks.
-func TestCreateIsGated(t *testing.T) {
+// If the keys of an account are rejected, neither a member nor the operator can
+// create one. The error has the reason that the API gives.
+func TestCreateNeedsAPIAccess(t *testing.T) {
 	t.Parallel()
 	off := false
 	for name, c := range map[string]struct {
@@ -185,23 +185,23 @@ func TestCreateIsGated(t *testing.T) {
 	}
 }
 
-// Bad input changes nothing and says what is wrong.
-func TestCreateRefusesBadInput(t *testing.T) {
+// Invalid input changes nothing, and the error names the problem.
+func TestCreateRejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	before := len(w.changes(t))
 	for name, c := range map[string]struct {
 		req  keys.CreateRequest
 		code toksta.Code
-		says string
+		text string
 	}{
 		"no name":         {keys.CreateRequest{Account: "acct_1"}, toksta.CodeValidation, "name"},
 		"rtl mark":        {keys.CreateRequest{Account: "acct_1", Name: "a\u202eb"}, toksta.CodeValidation, "U+202E"},
 		"unknown scope":   {keys.CreateRequest{Account: "acct_1", Name: "k", Scopes: []toksta.Family{"data", "nope"}}, toksta.CodeValidation, `"nope"`},
 		"scope not had":   {keys.CreateRequest{Account: "acct_1", Name: "k", Scopes: []toksta.Family{"workspace"}}, toksta.CodeValidation, `"workspace"`},
 		"past expiry":     {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: &w.now}, toksta.CodeValidation, "future"},
-		"past year 9999":  {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: moment("9999-12-31T23:59:59-12:00")}, toksta.CodeValidation, "9999"},
-		"no time":         {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: &time.Time{}}, toksta.CodeValidation, "no time"},
+		"past year 9999":  {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: parseTime("9999-12-31T23:59:59-12:00")}, toksta.CodeValidation, "9999"},
+		"no time":         {keys.CreateRequest{Account: "acct_1", Name: "k", ExpiresAt: &time.Time{}}, toksta.CodeValidation, "not a valid time"},
 		"bad network":     {keys.CreateRequest{Account: "acct_1", Name: "k", Networks: make([]netip.Prefix, 1)}, toksta.CodeValidation, "network"},
 		"too many":        {keys.CreateRequest{Account: "acct_1", Name: "k", Networks: make([]netip.Prefix, 101)}, toksta.CodeValidation, "100"},
 		"mapped too wide": {keys.CreateRequest{Account: "acct_1", Name: "k", Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:1.2.3.4/90")}}, toksta.CodeValidation, "IPv4"},
@@ -209,16 +209,16 @@ func TestCreateRefusesBadInput(t *testing.T) {
 		"no such account": {keys.CreateRequest{Account: "acct_2", Name: "k"}, toksta.CodeNotFound, "account"},
 	} {
 		_, err := w.Create(t.Context(), ada, c.req)
-		t.Run(name, func(t *testing.T) { refused(t, err, c.code, c.says) })
+		t.Run(name, func(t *testing.T) { wantError(t, err, c.code, c.text) })
 	}
 	if after := len(w.changes(t)); after != before {
 		t.Errorf("%d changes were written", after-before)
 	}
 }
 
-// Two hundred creates at once on an account with a cap of 100 live keys yield
-// exactly 100: the cap is checked where keys are written.
-func TestCapHoldsUnderConcurrency(t *testing.T) {
+// 200 simultaneous creates on an account with a limit of 100 live keys make exactly
+// 100 keys.
+func TestMaxKeysHoldsUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var wg sync.WaitGroup
@@ -239,12 +239,12 @@ func TestCapHoldsUnderConcurrency(t *testing.T) {
 	wg.Wait()
 	live, err := w.Live(t.Context(), "acct_1")
 	if err != nil || made.Load() != 100 || full.Load() != 100 || live != 100 {
-		t.Errorf("made %d, refused %d, live %d, %v", made.Load(), full.Load(), live, err)
+		t.Errorf("made %d, rejected %d, live %d, %v", made.Load(), full.Load(), live, err)
 	}
 }
 
-// A reloaded form must not make a second key, and its answer names the first;
-// another account's token of the same text is another request.
+// A resubmitted form must not make a second key, and the error names the first.
+// The same token in another account is another request.
 func TestCreateTwiceWithOneToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -14,7 +14,7 @@ type RenameRequest struct {
 	Name string
 }
 
-// Rename changes a key's name. A revoked key is CONFLICT.
+// Rename changes a key's name. If the key is revoked, the error is CONFLICT.
 func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest) (Changed, error) {
 	name, err := text.Name("name", req.Name)
 	if err != nil {
@@ -36,16 +36,17 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 // RotateRequest asks for a new secret of a key.
 type RotateRequest struct {
 	Ref
-	// Generation is the number of the secret that is to be replaced, 0 for
-	// whichever is current. A person who saw one secret does not end another.
+	// Generation is the number of the secret to replace, or 0 for the current
+	// one. It protects a newer secret that the caller has not seen.
 	Generation int
-	Token      string // makes a repeated request for the key harmless; "" means none
+	Token      string // identifies a repeated request for the key; "": none
 }
 
-// Rotate gives a key a new secret and marks the old one revoked at the same
-// moment; everything else of the key stays. It asks nothing of the account's
-// plan: a leaked secret can be replaced whatever the billing state. A revoked
-// or expired key is CONFLICT, and so is a generation that is not current.
+// Rotate gives a key a new secret and revokes the old one in the same change.
+// The key keeps its id, name and limits. Rotate ignores the account's plan and
+// billing state, so that a leaked secret can always be replaced. If the key is
+// revoked or expired, or the generation is not the current one, the error is
+// CONFLICT.
 func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest) (Created, error) {
 	now := s.now()
 	secret, next := s.Catalog.Shape.NewSecret()
@@ -63,7 +64,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 			return store.Mutation{}, conflict("This key was rotated since its secret was shown here: it has a newer one now. Nothing was rotated this time.")
 		}
 		next.Number = old.Number + 1
-		// Copied, since the decision may run again on what it read.
+		// Append to a copy: the decision may run again on the same slice.
 		k.Generations = append(k.Generations[:len(k.Generations):len(k.Generations)], next)
 		k.Generations[len(k.Generations)-2].RevokedAt = now
 		return store.Mutation{Kind: toksta.ChangeKeyRotated, Detail: map[string]string{
@@ -76,14 +77,14 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 	return Created{Key: changed.Key, Secret: secret, Receipt: changed.Receipt}, nil
 }
 
-// Revoke ends a key for good. Repeating it changes nothing and gives the same
-// guarantee, with the number of the change that revoked the key: when it
-// returns, no node admits the key.
+// Revoke revokes a key permanently. When Revoke returns, no node admits the key.
+// This also holds for a repeated Revoke, which changes nothing and returns the
+// number of the change that revoked the key.
 func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed, error) {
 	now := s.now()
 	out, err := s.edit(ctx, by, target{Ref: ref}, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
-		// No change, yet the log still waits: the first call may have been
-		// given up before every node had heard of it.
+		// Without a change, Commit still waits for all nodes: the first call may
+		// have been cancelled before every node had applied the revocation.
 		if !k.RevokedAt.IsZero() {
 			return store.Mutation{}, nil
 		}
@@ -93,7 +94,7 @@ func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed
 		}}, nil
 	})
 	if err == nil && out.Receipt.Change.Seq == 0 {
-		// Nothing touches a revoked key again, so its number is the revocation's.
+		// A revoked key never changes again, so Seq is the revocation's number.
 		out.Receipt.Change = toksta.Change{
 			Seq: out.Key.Seq, At: out.Key.RevokedAt, Kind: toksta.ChangeKeyRevoked,
 			AccountID: out.Key.AccountID, KeyID: out.Key.ID,

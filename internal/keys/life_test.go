@@ -11,8 +11,8 @@ import (
 
 func sum(text string) toksta.Digest { return sha256.Sum256([]byte(text)) }
 
-// Guarantee I7: rotating leaves exactly one live secret, the new one, and the
-// key stays the key.
+// Guarantee I7: after a rotation the key has exactly one live secret, the new one,
+// and keeps its id.
 func TestRotate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -36,11 +36,11 @@ func TestRotate(t *testing.T) {
 		t.Errorf("the old secret is not marked revoked at the same moment: %+v", got.Generations)
 	}
 	_, err = w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(old), Token: "form-1"})
-	refused(t, err, toksta.CodeConflict, "before")
+	wantError(t, err, toksta.CodeConflict, "before")
 }
 
-// A secret that leaked must be replaceable whatever billing says.
-func TestRotateAsksNoPlan(t *testing.T) {
+// A leaked secret can be replaced in every billing state.
+func TestRotateIgnoresBilling(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	k := w.create(t, "k")
@@ -51,10 +51,10 @@ func TestRotateAsksNoPlan(t *testing.T) {
 	}
 }
 
-// A revoked key stays revoked: nothing gives it a new secret, name or rights;
-// an expired one is not brought back by rotating. Repeating the revoke is no
-// error and names the change that revoked the key.
-func TestDeadKeysStayDead(t *testing.T) {
+// A revoked key stays revoked: it cannot get a new secret, name or limits. An
+// expired key cannot be rotated. A repeated revoke is no error and returns the
+// change that revoked the key.
+func TestRevokedKeysStayRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	k, expired := w.create(t, "k"), keys.Created{}
@@ -72,23 +72,23 @@ func TestDeadKeysStayDead(t *testing.T) {
 		t.Errorf("repeat %+v, %v; first %+v", again, err, first)
 	}
 	_, err = w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(k)})
-	refused(t, err, toksta.CodeConflict, "revoked")
+	wantError(t, err, toksta.CodeConflict, "revoked")
 	_, err = w.Rename(t.Context(), ada, keys.RenameRequest{Ref: ref(k), Name: "new"})
-	refused(t, err, toksta.CodeConflict, "revoked")
+	wantError(t, err, toksta.CodeConflict, "revoked")
 	none := []toksta.Family{}
 	_, err = w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &none})
-	refused(t, err, toksta.CodeConflict, "revoked")
+	wantError(t, err, toksta.CodeConflict, "revoked")
 	_, err = w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(expired)})
-	refused(t, err, toksta.CodeConflict, "expired")
+	wantError(t, err, toksta.CodeConflict, "expired")
 }
 
-// Another account's key answers every verb as one that does not exist.
+// For every operation, a key of another account is a key that does not exist.
 func TestForeignKeysDoNotExist(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	foreign := keys.Ref{Account: "acct_2", Key: w.create(t, "k").Key.ID}
 	n := 1
-	for verb, try := range map[string]func() error{
+	for operation, run := range map[string]func() error{
 		"get": func() error { _, err := w.Get(t.Context(), foreign.Account, foreign.Key); return err },
 		"rename": func() error {
 			_, err := w.Rename(t.Context(), ada, keys.RenameRequest{Ref: foreign, Name: "x"})
@@ -101,15 +101,15 @@ func TestForeignKeysDoNotExist(t *testing.T) {
 		"rotate": func() error { _, err := w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: foreign}); return err },
 		"revoke": func() error { _, err := w.Revoke(t.Context(), ada, foreign); return err },
 	} {
-		t.Run(verb, func(t *testing.T) { refused(t, try(), toksta.CodeNotFound, "No such key") })
+		t.Run(operation, func(t *testing.T) { wantError(t, run(), toksta.CodeNotFound, "No such key") })
 	}
 	if k, err := w.Get(t.Context(), "", foreign.Key); err != nil || k.State(w.now) != toksta.KeyLive || k.Name != "k" {
 		t.Errorf("the operator sees %+v, %v", k, err)
 	}
 }
 
-// Changing one limit leaves the others alone, whatever the caller knew of
-// them; and each change is in the log as old → new, once.
+// A change of one limit keeps the others, and each change is in the log once, as
+// old → new.
 func TestSetLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -129,7 +129,7 @@ func TestSetLimits(t *testing.T) {
 	if _, err := w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &data}); err != nil || len(w.changes(t)) != before {
 		t.Errorf("the same limits again: %v, %d changes", err, len(w.changes(t))-before)
 	}
-	// A family that the plan lost may stay, and may not come.
+	// A family that the plan no longer includes may stay, but not be added.
 	workspace := []toksta.Family{"data", "workspace"}
 	w.account.Entitlements.Families = map[toksta.Family]bool{"workspace": true}
 	w.put(t, w.account)
@@ -146,5 +146,5 @@ func TestSetLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.SetLimits(t.Context(), ada, keys.LimitsRequest{Ref: ref(k), Scopes: &workspace})
-	refused(t, err, toksta.CodeValidation, "workspace")
+	wantError(t, err, toksta.CodeValidation, "workspace")
 }

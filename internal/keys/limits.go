@@ -13,15 +13,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The most that one key may state.
+// Upper limits of the fields of one key.
 const (
-	// Verification compares a call's address with each network in turn.
+	// Each call compares its client address with all networks of the key.
 	maxNetworks  = 100
 	maxPerMinute = 1_000_000
 )
 
-// LimitsRequest changes what narrows a key. A nil field stays as it is; a
-// pointer to an empty list lifts that limit.
+// LimitsRequest changes the limits of a key. A nil field keeps its limit; a
+// pointer to an empty list or to 0 removes it.
 type LimitsRequest struct {
 	Ref
 	Scopes    *[]toksta.Family
@@ -29,8 +29,9 @@ type LimitsRequest struct {
 	PerMinute *int
 }
 
-// SetLimits narrows or widens a key. A family that the plan has lost since
-// may stay among the scopes but not be added. A revoked key is CONFLICT.
+// SetLimits changes the limits of a key. A family that the plan no longer
+// includes may stay in the scopes, but cannot be added. If the key is revoked,
+// the error is CONFLICT.
 func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequest) (Changed, error) {
 	var networks []netip.Prefix
 	var networksErr, scopesErr, perMinuteErr error
@@ -73,7 +74,8 @@ func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequ
 	})
 }
 
-// rescope validates new scopes of k against its account's plan.
+// rescope validates new scopes of k against the account's plan and the current
+// scopes, and returns the scopes to store.
 func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, scopes []toksta.Family) ([]toksta.Family, error) {
 	account, err := r.Account(ctx, k.AccountID)
 	if err != nil {
@@ -82,19 +84,20 @@ func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, sc
 	return s.validScopes(scopes, slices.Concat(s.Catalog.Standing(account).Families, k.Limits.Scopes))
 }
 
-// validScopes returns the asked families in the catalogue's order, each once.
-func (s *Service) validScopes(asked, reachable []toksta.Family) ([]toksta.Family, error) {
-	if err := s.knownFamilies(asked); err != nil {
+// validScopes checks that all requested families are allowed. It returns them in
+// the catalogue's order without duplicates.
+func (s *Service) validScopes(requested, allowed []toksta.Family) ([]toksta.Family, error) {
+	if err := s.knownFamilies(requested); err != nil {
 		return nil, err
 	}
-	for _, f := range asked {
-		if !slices.Contains(reachable, f) {
-			return nil, toksta.Invalid("scopes", fmt.Sprintf("The account's plan does not reach the endpoint family %q.", f))
+	for _, f := range requested {
+		if !slices.Contains(allowed, f) {
+			return nil, toksta.Invalid("scopes", fmt.Sprintf("The account's plan does not include the endpoint family %q.", f))
 		}
 	}
 	var out []toksta.Family
 	for _, info := range s.Catalog.Families {
-		if slices.Contains(asked, info.Name) {
+		if slices.Contains(requested, info.Name) {
 			out = append(out, info.Name)
 		}
 	}
@@ -102,17 +105,17 @@ func (s *Service) validScopes(asked, reachable []toksta.Family) ([]toksta.Family
 }
 
 // knownFamilies rejects a family that is not in the catalogue.
-func (s *Service) knownFamilies(asked []toksta.Family) error {
-	for _, f := range asked {
+func (s *Service) knownFamilies(requested []toksta.Family) error {
+	for _, f := range requested {
 		if !s.Catalog.HasFamily(f) {
-			return toksta.Invalid("scopes", fmt.Sprintf("There is no endpoint family %q. Choose from: %s.", f, s.families()))
+			return toksta.Invalid("scopes", fmt.Sprintf("There is no endpoint family %q. Choose from: %s.", f, s.familyNames()))
 		}
 	}
 	return nil
 }
 
-// families names what may be chosen, in the catalogue's order.
-func (s *Service) families() string {
+// familyNames returns the catalogue's families, separated by commas.
+func (s *Service) familyNames() string {
 	names := make([]string, len(s.Catalog.Families))
 	for i, f := range s.Catalog.Families {
 		names[i] = string(f.Name)
@@ -120,7 +123,8 @@ func (s *Service) families() string {
 	return strings.Join(names, ", ")
 }
 
-// validNetworks returns the networks masked, unmapped, sorted and each once.
+// validNetworks returns the networks masked, sorted and without duplicates, and
+// IPv4-mapped networks as IPv4.
 func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 	if len(networks) > maxNetworks {
 		return nil, toksta.Invalid("networks", fmt.Sprintf("A key can name %d networks, not %d.", maxNetworks, len(networks)))
@@ -130,8 +134,8 @@ func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 		if !n.IsValid() {
 			return nil, toksta.Invalid("networks", "A network is an address and a length, such as 203.0.113.0/24.")
 		}
-		// Client addresses are unmapped before they are compared, so that a
-		// mapped network would match nobody.
+		// Client addresses are unmapped before the comparison, so a mapped
+		// network would not match any of them.
 		if n.Addr().Is4In6() {
 			if n.Bits() < 96 {
 				return nil, toksta.Invalid("networks", fmt.Sprintf("Write the IPv4 network %s as IPv4.", n))
@@ -144,8 +148,8 @@ func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 	return slices.Compact(out), nil
 }
 
-// validPerMinute accepts a limit above the account's: it narrows nothing now,
-// and holds when the account's is raised.
+// validPerMinute accepts a limit above the account's: it has no effect until the
+// account's limit is raised.
 func validPerMinute(n int) error {
 	if n < 0 || n > maxPerMinute {
 		return toksta.Invalid("per_minute", fmt.Sprintf("A key's rate limit is between 1 and %d calls a minute, or 0 for none.", maxPerMinute))
@@ -153,23 +157,22 @@ func validPerMinute(n int) error {
 	return nil
 }
 
-// limitsDetail says what differs, for people; empty when nothing does.
+// limitsDetail returns the changed limits as text for the change log.
 func limitsDetail(old, next toksta.Limits) map[string]string {
 	detail := map[string]string{}
-	note := func(field, before, after string) {
+	compare := func(field, before, after string) {
 		if before != after {
 			detail[field] = before + " → " + after
 		}
 	}
-	note("scopes", scopeText(old.Scopes), scopeText(next.Scopes))
-	note("networks", networkText(old.Networks), networkText(next.Networks))
-	note("per_minute", perMinuteText(old.PerMinute), perMinuteText(next.PerMinute))
+	compare("scopes", scopeText(old.Scopes), scopeText(next.Scopes))
+	compare("networks", networkText(old.Networks), networkText(next.Networks))
+	compare("per_minute", perMinuteText(old.PerMinute), perMinuteText(next.PerMinute))
 	return detail
 }
 
-// The texts below are a limit as the change log shows it to people. A limit
-// that narrows nothing has a word of its own, so that lifting it is as
-// visible in the log as setting it.
+// The functions below format limits for the change log. No limit has a word too,
+// so that the log shows the removal of a limit as clearly as its addition.
 
 func scopeText(scopes []toksta.Family) string {
 	if len(scopes) == 0 {

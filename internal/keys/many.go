@@ -10,44 +10,45 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// CreatedByOperator as Selection.CreatedBy selects the keys that the operator
-// created or imported.
+// CreatedByOperator is the value of Selection.CreatedBy that selects the keys
+// which the operator created or imported.
 const CreatedByOperator = string(toksta.ActorOperator)
 
-// Selection is the live keys that meet every condition stated; one at least
-// must be. Keys already revoked are never selected.
+// Selection selects the live keys that meet all of its conditions. A condition
+// with a zero value is not checked; at least one must be set.
 type Selection struct {
 	Account       toksta.AccountID
 	CreatedBy     string     // a member's id, or CreatedByOperator
 	CreatedBefore *time.Time // nil: any
 	IDs           []toksta.KeyID
-	Digests       []toksta.Digest // of secrets in force; that of an earlier secret of a key selects nothing
-	SkipUnknown   bool            // passes over ids and digests that do not exist
+	Digests       []toksta.Digest // of current secrets; the digest of an earlier secret selects nothing
+	SkipUnknown   bool            // ignore ids and digests that do not exist
 }
 
-// RevokeManyRequest revokes a selection. DryRun says which keys it holds and
+// RevokeManyRequest revokes the selected keys. With DryRun it returns them and
 // changes nothing.
 type RevokeManyRequest struct {
 	Selection
 	DryRun bool
 }
 
-// RevokedMany answers RevokeMany. Unknown counts the ids and digests that do not
-// exist.
+// RevokedMany is the result of RevokeMany. Unknown is the number of ids and
+// digests that do not exist.
 type RevokedMany struct {
 	Keys    []toksta.Key
 	Unknown int
 	Receipt toksta.Receipt
 }
 
-// RevokeMany revokes all selected keys as one change: when it returns, no
-// node admits any of them. Keys that are revoked already are passed over, so a
-// request can be repeated. On the day of a leak an empty selection would be
-// believed, so what names nothing is an error, and nothing is changed: an
-// unknown account, member, id or digest, and conditions that no key meets.
+// RevokeMany revokes all selected keys in one change. When it returns, no node
+// admits any of them. It ignores revoked keys, so a request can be repeated.
+//
+// If the account, the member, an id or a digest is unknown, or no key meets the
+// conditions, RevokeMany returns an error and changes nothing: after a leak, the
+// caller would take an empty result for success.
 func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeManyRequest) (RevokedMany, error) {
-	// An empty form must never mean every key there is.
-	if req.Selection.empty() {
+	// An empty selection must never mean all keys.
+	if req.Selection.isEmpty() {
 		return RevokedMany{}, toksta.Invalid("selection", "Say which keys: by account, creator, age, ids or digests.")
 	}
 	if _, err := toksta.ValidateTime("created_before", req.CreatedBefore); err != nil {
@@ -72,7 +73,7 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 	}
 	if req.DryRun {
 		_, err := decide(ctx, s.Store)
-		// As they are, not as they would be.
+		// A dry run returns the keys unchanged.
 		for i := range out.Keys {
 			out.Keys[i].RevokedAt = time.Time{}
 		}
@@ -86,16 +87,16 @@ func (s *Service) RevokeMany(ctx context.Context, by toksta.Actor, req RevokeMan
 	return out, err
 }
 
-// empty reports whether no condition is stated.
-func (s Selection) empty() bool {
+// isEmpty reports whether no condition is set.
+func (s Selection) isEmpty() bool {
 	return s.Account == "" && s.CreatedBy == "" && s.CreatedBefore == nil && len(s.IDs) == 0 && len(s.Digests) == 0
 }
 
-// String says the conditions in words, naming no digest.
+// String returns the conditions as text for the change log, without digests.
 func (s Selection) String() string {
 	var out string
-	say := func(stated bool, format string, v any) {
-		if !stated {
+	add := func(isSet bool, format string, v any) {
+		if !isSet {
 			return
 		}
 		if out != "" {
@@ -103,12 +104,12 @@ func (s Selection) String() string {
 		}
 		out += fmt.Sprintf(format, v)
 	}
-	say(s.Account != "", "account %s", s.Account)
-	say(s.CreatedBy != "", "created by %s", s.CreatedBy)
+	add(s.Account != "", "account %s", s.Account)
+	add(s.CreatedBy != "", "created by %s", s.CreatedBy)
 	if s.CreatedBefore != nil {
-		say(true, "created before %s", timeText(*s.CreatedBefore))
+		add(true, "created before %s", timeText(*s.CreatedBefore))
 	}
-	say(len(s.IDs) > 0, "%d ids", len(s.IDs))
-	say(len(s.Digests) > 0, "%d digests", len(s.Digests))
+	add(len(s.IDs) > 0, "%d ids", len(s.IDs))
+	add(len(s.Digests) > 0, "%d digests", len(s.Digests))
 	return out
 }

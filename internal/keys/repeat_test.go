@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-func repeatedAs(t *testing.T, when string, err error, key toksta.KeyID) {
+func wantRepeated(t *testing.T, when string, err error, key toksta.KeyID) {
 	t.Helper()
 	e, ok := errors.AsType[*toksta.Error](err)
 	if !ok || e.Reason != toksta.ReasonRepeated || e.Details["key_id"] != string(key) {
@@ -17,9 +17,10 @@ func repeatedAs(t *testing.T, when string, err error, key toksta.KeyID) {
 	}
 }
 
-// A repeated request is judged by what it did. After a lost response a caller
-// must learn that the key exists, although the state of now admits no new key.
-func TestRepeatIgnoresTheStateOfNow(t *testing.T) {
+// A repeated request returns the result of the first one. After a lost response,
+// the caller must learn that the key exists, although the current state does not
+// allow a new key.
+func TestRepeatIgnoresCurrentState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Catalog.MaxKeys = 1
@@ -31,19 +32,19 @@ func TestRepeatIgnoresTheStateOfNow(t *testing.T) {
 	repeat := func(when string) {
 		t.Helper()
 		_, err := w.Create(t.Context(), ada, request)
-		repeatedAs(t, when, err, made.Key.ID)
+		wantRepeated(t, when, err, made.Key.ID)
 	}
 	repeat("at the limit of live keys")
 	w.account.Status = toksta.StatusPastDue
 	w.put(t, w.account)
 	repeat("past due")
 	w.now = w.now.Add(2 * time.Hour)
-	repeat("after the expiry that it asked for")
+	repeat("after the requested expiry")
 }
 
-// The token of one key's rotation must not make another key's rotation look
-// done: its old secret, perhaps a leaked one, would stay alive.
-func TestRotateTokenIsOfOneKey(t *testing.T) {
+// The same token for another key is another rotation. Otherwise the old secret of
+// the other key, which may have leaked, would stay live.
+func TestRotateTokenBelongsToOneKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, b := w.create(t, "a"), w.create(t, "b")
@@ -57,12 +58,12 @@ func TestRotateTokenIsOfOneKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.Rotate(t.Context(), ada, keys.RotateRequest{Ref: ref(a), Token: "form"})
-	repeatedAs(t, "after a revocation", err, a.Key.ID)
+	wantRepeated(t, "after a revocation", err, a.Key.ID)
 }
 
-// A form that shows an older secret rotates nothing: it would end the secret
-// that a colleague has just put into service.
-func TestRotateOfAnOlderSecret(t *testing.T) {
+// A form that shows an older secret does not rotate the key, because that would
+// revoke the newer secret of a colleague.
+func TestRotateRejectsAnOlderGeneration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.create(t, "a")
@@ -72,7 +73,7 @@ func TestRotateOfAnOlderSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.Rotate(t.Context(), ada, stale)
-	refused(t, err, toksta.CodeConflict, "Nothing was rotated")
+	wantError(t, err, toksta.CodeConflict, "Nothing was rotated")
 	now, err := w.Get(t.Context(), "acct_1", c.Key.ID)
 	if err != nil || now.Current().Digest != first.Key.Current().Digest || !now.Current().RevokedAt.IsZero() {
 		t.Errorf("the colleague's secret: %+v, %v", now.Current(), err)

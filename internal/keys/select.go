@@ -12,8 +12,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// read returns the selected keys, in id order, and how many ids and digests do
-// not exist. Keys that meet the conditions and are all revoked are no error.
+// read returns the selected keys, in id order, and the number of unknown ids and
+// digests. If keys meet the conditions but all are revoked, it returns no key and
+// no error.
 func (s Selection) read(ctx context.Context, r store.Reader) (selected []toksta.Key, unknown int, err error) {
 	if err := s.validReferences(ctx, r); err != nil {
 		return nil, 0, err
@@ -23,21 +24,21 @@ func (s Selection) read(ctx context.Context, r store.Reader) (selected []toksta.
 		selected, err = f.scan(ctx, r)
 		return selected, 0, err
 	}
-	named, missing, err := s.named(ctx, r)
+	named, missing, err := s.readNamed(ctx, r)
 	if err != nil {
 		return nil, 0, err
 	}
 	if len(missing) > 0 && !s.SkipUnknown {
-		return nil, 0, unknownKeys(missing)
+		return nil, 0, unknownKeysError(missing)
 	}
 	named = slices.DeleteFunc(named, func(k toksta.Key) bool { return !f.meets(k) })
 	if len(named) == 0 {
-		return nil, 0, noKey()
+		return nil, 0, noMatchError()
 	}
 	return slices.DeleteFunc(named, func(k toksta.Key) bool { return !f.selects(k) }), len(missing), nil
 }
 
-// validReferences rejects an account or a member that does not exist.
+// validReferences returns an error if the account or the member does not exist.
 func (s Selection) validReferences(ctx context.Context, r store.Reader) error {
 	if s.Account != "" {
 		if _, err := r.Account(ctx, s.Account); err != nil {
@@ -56,14 +57,15 @@ func (s Selection) validReferences(ctx context.Context, r store.Reader) error {
 	return err
 }
 
-// named returns the keys that the ids, or without ids the digests, name, in id
-// order and each once, and a text for each id and digest that does not exist.
-func (s Selection) named(ctx context.Context, r store.Reader) (keys []toksta.Key, missing []string, err error) {
+// readNamed returns the keys with the selection's ids or, if there are no ids, with
+// its digests, in id order without duplicates. For each unknown id and digest it
+// returns a text in missing.
+func (s Selection) readNamed(ctx context.Context, r store.Reader) (keys []toksta.Key, missing []string, err error) {
 	owner, err := r.KeysByDigest(ctx, s.Digests)
 	if err != nil {
-		return nil, nil, fmt.Errorf("look for the digests' keys: %w", err)
+		return nil, nil, fmt.Errorf("find the keys of the digests: %w", err)
 	}
-	ids, text := s.IDs, map[toksta.KeyID]string{} // what names a key in an error
+	ids, digestText := s.IDs, map[toksta.KeyID]string{}
 	for _, digest := range s.Digests {
 		name := fmt.Sprintf("SHA-256 %x…", digest[:6])
 		id, known := owner[digest]
@@ -71,7 +73,7 @@ func (s Selection) named(ctx context.Context, r store.Reader) (keys []toksta.Key
 		case !known:
 			missing = append(missing, name)
 		case len(s.IDs) == 0:
-			ids, text[id] = append(ids, id), name
+			ids, digestText[id] = append(ids, id), name
 		}
 	}
 	seen := map[toksta.KeyID]bool{}
@@ -83,7 +85,7 @@ func (s Selection) named(ctx context.Context, r store.Reader) (keys []toksta.Key
 		k, err := r.Key(ctx, s.Account, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			missing = append(missing, cmp.Or(text[id], fmt.Sprintf("%.60q", string(id))))
+			missing = append(missing, cmp.Or(digestText[id], fmt.Sprintf("%.60q", string(id))))
 		case err != nil:
 			return nil, nil, fmt.Errorf("read key %s: %w", id, err)
 		default:
@@ -94,26 +96,26 @@ func (s Selection) named(ctx context.Context, r store.Reader) (keys []toksta.Key
 	return keys, missing, nil
 }
 
-// shownUnknown is how many keys that do not exist an error names.
-const shownUnknown = 5
+// maxUnknownShown is the largest number of unknown keys that an error lists.
+const maxUnknownShown = 5
 
-// unknownKeys is the error about ids and digests that do not exist.
-func unknownKeys(missing []string) error {
-	text := "No such key: " + strings.Join(missing[:min(len(missing), shownUnknown)], ", ")
-	if more := len(missing) - shownUnknown; more > 0 {
+// unknownKeysError returns the error about ids and digests that do not exist.
+func unknownKeysError(missing []string) error {
+	text := "No such key: " + strings.Join(missing[:min(len(missing), maxUnknownShown)], ", ")
+	if more := len(missing) - maxUnknownShown; more > 0 {
 		text += fmt.Sprintf(", and %d more of the list", more)
 	}
 	e := toksta.Invalid("keys", text+". Nothing was revoked.")
-	e.Hint = "correct the list; --skip-unknown (skip_unknown in a request) passes over what does not exist"
+	e.Hint = "correct the list; --skip-unknown (skip_unknown in a request) ignores keys that do not exist"
 	return e
 }
 
-// noKey is the error about conditions that no key meets, live or revoked.
-func noKey() error {
+// noMatchError returns the error if no key, live or revoked, meets the conditions.
+func noMatchError() error {
 	return &toksta.Error{Code: toksta.CodeNotFound, Message: "No key meets these conditions. Nothing was revoked."}
 }
 
-// filter is a selection that can be asked about one key after another.
+// filter is a selection with sets for fast checks of many keys.
 type filter struct {
 	Selection
 	ids     map[toksta.KeyID]bool
@@ -121,26 +123,25 @@ type filter struct {
 }
 
 // scan returns the live keys of the account, or of all accounts, that meet the
-// conditions. Without any, it reads the revoked keys too: an error reports
-// conditions that no key meets.
+// conditions. If there are none, it also reads the revoked keys. If none of those
+// meets the conditions either, it returns an error.
 func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) {
 	live := store.KeyQuery{Account: f.Account}
-	selected, err := f.matches(ctx, r, live)
+	selected, err := f.readMatches(ctx, r, live)
 	if err != nil || len(selected) > 0 {
 		return selected, err
 	}
 	all := live
 	all.Revoked = true
-	matching, err := f.matches(ctx, r, all)
+	matching, err := f.readMatches(ctx, r, all)
 	if err == nil && len(matching) == 0 {
-		err = noKey()
+		err = noMatchError()
 	}
 	return nil, err
 }
 
-// matches reads the keys of q that meet the conditions. Under the store's lock
-// no key is created meanwhile.
-func (f filter) matches(ctx context.Context, r store.Reader, q store.KeyQuery) ([]toksta.Key, error) {
+// readMatches reads the keys of q that meet the conditions.
+func (f filter) readMatches(ctx context.Context, r store.Reader, q store.KeyQuery) ([]toksta.Key, error) {
 	var out []toksta.Key
 	for k, err := range store.EachKey(ctx, r, q) {
 		if err != nil {
@@ -153,7 +154,7 @@ func (f filter) matches(ctx context.Context, r store.Reader, q store.KeyQuery) (
 	return out, nil
 }
 
-// meets reports whether a key, live or not, meets every condition stated.
+// meets reports whether a key, live or revoked, meets all conditions.
 func (f filter) meets(k toksta.Key) bool {
 	return (f.Account == "" || k.AccountID == f.Account) &&
 		(f.CreatedBy == "" || createdBy(k) == f.CreatedBy) &&
@@ -162,18 +163,16 @@ func (f filter) meets(k toksta.Key) bool {
 		(len(f.digests) == 0 || slices.ContainsFunc(k.Generations, func(g toksta.Generation) bool { return f.digests[g.Digest] }))
 }
 
-// selects reports whether a key that meets the conditions is to be revoked.
-// Only the newest secret of a key counts: an earlier one is rejected everywhere
-// already, and a list of leaked digests must not cost a customer the secret in
-// use.
+// selects reports whether a key that meets the conditions must be revoked. A
+// digest selects a key only if it belongs to the current secret. Earlier secrets
+// are already rejected, and their leak must not end the current secret.
 func (f filter) selects(k toksta.Key) bool {
 	return k.RevokedAt.IsZero() && (len(f.digests) == 0 || f.digests[k.Current().Digest])
 }
 
-// createdBy is a key's creator as Selection.CreatedBy has it.
+// createdBy returns a key's creator in the form of Selection.CreatedBy.
 func createdBy(k toksta.Key) string { return cmp.Or(string(k.CreatedByID), k.CreatedBy) }
 
-// setOf makes membership cheap: a list of leaked digests can be long.
 func setOf[T comparable](values []T) map[T]bool {
 	set := make(map[T]bool, len(values))
 	for _, v := range values {

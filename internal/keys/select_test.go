@@ -11,9 +11,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// On the day of a leak an empty selection would be believed: what names nothing
-// is an error that says what, and nothing is revoked, not even what exists.
-func TestRevokeManyNamesNothing(t *testing.T) {
+// If a selection contains an unknown id, digest or account, or matches no key, the
+// error names it and no key is revoked. After a leak, an empty result would be
+// taken for success.
+func TestRevokeManyRejectsUnknownKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	leaked := w.create(t, "leaked")
@@ -27,7 +28,7 @@ func TestRevokeManyNamesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		selection keys.Selection
 		code      toksta.Code
-		says      string
+		text      string
 	}{
 		"an unknown id":              {keys.Selection{IDs: many[:2]}, toksta.CodeValidation, `No such key: "key_0". Nothing was revoked`},
 		"many unknown ids":           {keys.Selection{IDs: many}, toksta.CodeValidation, "and 3 more of the list"},
@@ -44,7 +45,7 @@ func TestRevokeManyNamesNothing(t *testing.T) {
 	} {
 		for _, dry := range []bool{true, false} {
 			_, err := w.RevokeMany(t.Context(), operator, keys.RevokeManyRequest{Selection: c.selection, DryRun: dry})
-			t.Run(fmt.Sprint(name, ", dry ", dry), func(t *testing.T) { refused(t, err, c.code, c.says) })
+			t.Run(fmt.Sprint(name, ", dry ", dry), func(t *testing.T) { wantError(t, err, c.code, c.text) })
 		}
 	}
 	if k, err := w.Get(t.Context(), "acct_1", leaked.Key.ID); err != nil || !k.RevokedAt.IsZero() {
@@ -52,12 +53,12 @@ func TestRevokeManyNamesNothing(t *testing.T) {
 	}
 	out, err := w.RevokeMany(t.Context(), operator, keys.RevokeManyRequest{Selection: keys.Selection{IDs: many, SkipUnknown: true}})
 	if err != nil || len(out.Keys) != 1 || out.Unknown != 8 {
-		t.Errorf("passing over what does not exist revoked %d keys and counted %d, %v", len(out.Keys), out.Unknown, err)
+		t.Errorf("with SkipUnknown, %d keys were revoked and %d were unknown, %v", len(out.Keys), out.Unknown, err)
 	}
 }
 
-// A creator is one member, or the operator: namesakes in other accounts, and a
-// member who is called as the operator is, lose no key.
+// CreatedBy is the id of one member, or the operator. A member of the same name,
+// and a member with the name "operator", lose no key.
 func TestCreatedByIsAnID(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -82,7 +83,7 @@ func TestCreatedByIsAnID(t *testing.T) {
 		if err != nil || string(c.Key.CreatedByID) != by.ID {
 			t.Fatalf("created by %q, %v", c.Key.CreatedByID, err)
 		}
-		made[cmpID(by)] = c.Key.ID
+		made[selectorOf(by)] = c.Key.ID
 	}
 	for _, m := range people {
 		create(toksta.Actor{Kind: toksta.ActorMember, ID: string(m.ID), Name: m.Name}, m.AccountID)
@@ -99,8 +100,8 @@ func TestCreatedByIsAnID(t *testing.T) {
 	}
 }
 
-// cmpID is an actor as a selection names it.
-func cmpID(by toksta.Actor) string {
+// selectorOf returns an actor in the form of Selection.CreatedBy.
+func selectorOf(by toksta.Actor) string {
 	if by.Kind == toksta.ActorMember {
 		return by.ID
 	}
