@@ -1,19 +1,18 @@
-// Package accounts is what the vendor decides about a customer: name, plan,
-// subscription status, entitlements and who may join.
+// Package accounts changes accounts for the vendor: name, plan, subscription
+// status, entitlements and invitations.
 //
-// It stands on the mutation path between the callers (operator API, pages)
-// and the store: each method is one change, and returns when no node admits a
-// request on the rights before it. It knows nothing of HTTP, SQL, billing
-// providers or passwords.
+// It is part of the change path, between the callers (operator API, pages) and
+// the store. Each method that changes an account commits one change and returns
+// when no node admits a request on the previous rights. The package does not use
+// HTTP, SQL, billing providers or passwords.
 //
-// An account's rights follow from its plan, its status and its exceptions
-// when they are asked for, never from here: a lapsed plan, a late payment and
-// a withdrawn entitlement leave the keys as they are, and giving it back
-// makes them work again.
+// The rights of an account are computed from its plan, status and entitlements
+// for each decision. This package never changes keys: keys stop working when the
+// account loses a right and work again when it gets the right back.
 //
-// Values come as people and scripts write them and are refused, with the
-// valid ones, unless the catalogue knows them. Setting what is set already
-// writes nothing, so a script may say the whole state every time.
+// If a value is not in the catalogue, the error lists the valid values. Setting a
+// value to its current one writes nothing, so a script can always set the whole
+// state.
 package accounts
 
 import (
@@ -34,8 +33,8 @@ type Service struct {
 	Store   store.Reader
 	Catalog *toksta.Catalog
 	Now     func() time.Time
-	// Unspent returns the purchased credits of an account that can be taken
-	// away, as a change reads them.
+	// Unspent returns the number of purchased credits of an account that can be
+	// removed. It is called under the store's lock.
 	Unspent func(context.Context, store.Balances, toksta.AccountID) (int64, error)
 }
 
@@ -45,7 +44,7 @@ type Changed struct {
 	Receipt toksta.Receipt
 }
 
-// Get returns one account, or NOT_FOUND.
+// Get returns one account. The error is NOT_FOUND if it does not exist.
 func (s *Service) Get(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
 	a, err := s.Store.Account(ctx, id)
 	return a, store.Missing("account", err)
@@ -56,7 +55,7 @@ func (s *Service) List(ctx context.Context, p store.Page) ([]toksta.Account, err
 	return s.Store.ListAccounts(ctx, p)
 }
 
-// Members returns the people of an account.
+// Members returns the members of an account.
 func (s *Service) Members(ctx context.Context, id toksta.AccountID) ([]toksta.Member, error) {
 	return s.Store.ListMembers(ctx, id)
 }
@@ -72,10 +71,10 @@ type CreateRequest struct {
 	Plan    toksta.PlanID // "": the catalogue's free plan
 	Status  toksta.Status // "": active
 	Cadence string        // "": monthly
-	// CycleAnchor is any day that a billing cycle began on; nil: today, or none
-	// on the free plan.
+	// CycleAnchor is any day on which a billing cycle began. nil: today, or no
+	// anchor on the free plan.
 	CycleAnchor *time.Time
-	Token       string // makes a repeated request harmless; "" means none
+	Token       string // identifies a repeated request; "": none
 }
 
 // Create makes an account without members.
@@ -100,7 +99,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	return Changed{Account: a, Receipt: receipt}, nil
 }
 
-// draft is the account that req asks for, with its defaults.
+// draft validates req and returns the new account with defaults.
 func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error) {
 	a := toksta.Account{
 		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Catalog.FreePlan,
@@ -149,16 +148,16 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 	})
 }
 
-// target is the account of a change; token is that of the request, "" for none.
+// target is the account of a change, with the token of the request ("": none).
 type target struct {
 	account toksta.AccountID
 	token   string
 }
 
-// edit commits one change of an existing account, once for each token. alter
-// says what differs in the mutation's detail; an empty one is nothing to do.
+// edit applies alter to an existing account and commits the change, once for each
+// token. If the mutation's Detail is empty, there is nothing to change.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
-	// Set by each run of the decision, so that it ends as the last one left it.
+	// The store may run the decision more than once; the last run sets out.
 	var out Changed
 	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		a, err := r.Account(ctx, on.account)
@@ -185,7 +184,8 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter fu
 	return out, nil
 }
 
-// change is the detail of one field, empty when nothing differs.
+// change returns the detail of one field for the change log, or nil if the values
+// are equal.
 func change(field, before, after string) map[string]string {
 	if before == after {
 		return nil
@@ -193,17 +193,18 @@ func change(field, before, after string) map[string]string {
 	return map[string]string{field: before + " → " + after}
 }
 
-// now is in the store's resolution, so that what a method returns equals what
-// is read later.
+// now returns the time in the store's resolution, so that a returned account
+// equals the stored one.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// repeated says to a caller that its request was carried out before.
+// repeated replaces store.RepeatedError by an error for the caller: the request
+// was carried out before.
 func repeated(err error) error {
 	return store.Repeated(err, "This request was carried out before.")
 }
 
-// oneOf is the VALIDATION_ERROR about a value that is not among the valid ones.
-func oneOf[T ~string](field string, got T, valid []T) error {
+// unknownValue returns a VALIDATION_ERROR that lists the valid values.
+func unknownValue[T ~string](field string, got T, valid []T) error {
 	names := make([]string, len(valid))
 	for i, v := range valid {
 		names[i] = string(v)

@@ -19,10 +19,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// straight is the log of one node that follows by itself: a commit, no wait.
-type straight struct{ store.Mutator }
+// directLog commits without waiting for nodes.
+type directLog struct{ store.Mutator }
 
-func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
 	c, err := l.Mutator.Commit(ctx, by, d)
 	return toksta.Receipt{Change: c}, err
 }
@@ -48,7 +48,7 @@ func newWorld(tb testing.TB) *world {
 	})
 	w := &world{store: s, now: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC)}
 	w.Service = &accounts.Service{
-		Log: straight{s}, Store: s, Now: func() time.Time { return w.now },
+		Log: directLog{s}, Store: s, Now: func() time.Time { return w.now },
 		Unspent: func(ctx context.Context, r store.Balances, id toksta.AccountID) (int64, error) {
 			c, err := r.CreditState(ctx, store.CreditQuery{Account: id})
 			return c.Account.Entitlements.PurchasedCredits - c.Use.PurchasedEver, err
@@ -84,15 +84,15 @@ func (w *world) changes(tb testing.TB) []toksta.Change {
 	return cs
 }
 
-func refused(t *testing.T, err error, code toksta.Code, says string) {
+func wantError(t *testing.T, err error, code toksta.Code, text string) {
 	t.Helper()
-	if err == nil || toksta.ErrorCode(err) != code || !strings.Contains(err.Error(), says) {
-		t.Errorf("got %v, want %s saying %q", err, code, says)
+	if err == nil || toksta.ErrorCode(err) != code || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want %s with the text %q", err, code, text)
 	}
 }
 
-// What Create returns is what is stored, and it starts where it may do
-// nothing: on the free plan.
+// The returned account equals the stored one, and a new account is on the free
+// plan.
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -114,34 +114,33 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// A value nobody configured is refused with those that are, and changes
-// nothing.
+// An unknown value is rejected with the list of valid values, and changes nothing.
 func TestUnknownValues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.create(t).ID
 	before := len(w.changes(t))
 	_, err := w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: id, Plan: "GOLD"})
-	refused(t, err, toksta.CodeValidation, `"GOLD". Choose from: BUILD, FREE, PRO.`)
+	wantError(t, err, toksta.CodeValidation, `"GOLD". Choose from: BUILD, FREE, PRO.`)
 	_, err = w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: id, Plan: "PRO", Cadence: "daily"})
-	refused(t, err, toksta.CodeValidation, "annual, monthly")
+	wantError(t, err, toksta.CodeValidation, "annual, monthly")
 	_, err = w.SetStatus(t.Context(), operator, accounts.StatusRequest{Account: id, Status: "paused"})
-	refused(t, err, toksta.CodeValidation, "active, past_due")
+	wantError(t, err, toksta.CodeValidation, "active, past_due")
 	_, err = w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: "data_endpoints_enabled", Value: "true"})
-	refused(t, err, toksta.CodeValidation, "workspace_endpoints_enabled")
+	wantError(t, err, toksta.CodeValidation, "workspace_endpoints_enabled")
 	_, err = w.Create(t.Context(), operator, accounts.CreateRequest{Name: "x", Plan: "GOLD"})
-	refused(t, err, toksta.CodeValidation, "GOLD")
+	wantError(t, err, toksta.CodeValidation, "GOLD")
 	_, err = w.Rename(t.Context(), operator, accounts.RenameRequest{Account: id, Name: " "})
-	refused(t, err, toksta.CodeValidation, "name")
+	wantError(t, err, toksta.CodeValidation, "name")
 	_, err = w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: "acct_none", Plan: "PRO"})
-	refused(t, err, toksta.CodeNotFound, "account")
+	wantError(t, err, toksta.CodeNotFound, "account")
 	if after := len(w.changes(t)); after != before {
 		t.Errorf("%d changes were written", after-before)
 	}
 }
 
-// The cycle that credits reset by begins with the subscription and survives a
-// change between paid plans: moving it would give or take credits.
+// The billing cycle begins with the subscription and does not change between paid
+// plans: another cycle would add or remove credits.
 func TestCycleAnchor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -176,8 +175,8 @@ func TestCycleAnchor(t *testing.T) {
 	}
 }
 
-// Whoever bills elsewhere sets the day that cycles begin on, also of customers
-// who subscribed before; a day to come is none.
+// A vendor that bills with another system can set the day on which cycles begin,
+// also for existing subscriptions. A date in the future is rejected.
 func TestSetCycleAnchor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -192,15 +191,15 @@ func TestSetCycleAnchor(t *testing.T) {
 	}
 	_, err = w.SetPlan(t.Context(), operator, accounts.PlanRequest{Account: made.Account.ID, Plan: "PRO", CycleAnchor: new(w.now.Add(time.Hour))})
 	if toksta.ErrorCode(err) != toksta.CodeValidation {
-		t.Errorf("a day to come: %v", err)
+		t.Errorf("a date in the future: %v", err)
 	}
 }
 
 var day31 = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
 
-// The audit trail says what was and what is; what changes nothing is not in
-// it, and does not restart "past due since".
-func TestDetailSaysOldAndNew(t *testing.T) {
+// The change log contains the old and the new value. Setting the same value again
+// adds no change and keeps the start of the status.
+func TestChangeHasOldAndNewValue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.create(t).ID
@@ -233,8 +232,7 @@ func TestDetailSaysOldAndNew(t *testing.T) {
 	}
 }
 
-// Entitlements decide access and money: each value means exactly what it
-// says, and what is not understood changes nothing.
+// Each valid value sets exactly this entitlement; an invalid one changes nothing.
 func TestSetEntitlement(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -243,8 +241,8 @@ func TestSetEntitlement(t *testing.T) {
 	type e = toksta.Entitlements
 	for _, c := range []struct {
 		name, value string
-		want        e // after it; the zero value with bad: refused
-		bad         bool
+		want        e // after it
+		isInvalid   bool
 	}{
 		{"api_access_enabled", "true", e{APIAccess: &on}, false},
 		{"api_access_enabled", "false", e{APIAccess: &off}, false},
@@ -277,8 +275,8 @@ func TestSetEntitlement(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: c.name, Value: c.value})
-		if c.bad {
-			refused(t, err, toksta.CodeValidation, c.name)
+		if c.isInvalid {
+			wantError(t, err, toksta.CodeValidation, c.name)
 			out.Account = before
 			c.want = before.Entitlements
 		} else if err != nil {
@@ -297,9 +295,8 @@ func TestSetEntitlement(t *testing.T) {
 	}
 }
 
-// Buying credits twice by mistake costs money: a token makes "+n" harmless to
-// repeat.
-func TestAddingCreditsOnce(t *testing.T) {
+// A repeated "+n" with the same token adds the credits once.
+func TestAddCreditsOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	req := accounts.EntitlementRequest{Account: w.create(t).ID, Name: "purchased_credits", Value: "+100", Token: "order-1"}
@@ -307,14 +304,14 @@ func TestAddingCreditsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.SetEntitlement(t.Context(), operator, req)
-	refused(t, err, toksta.CodeConflict, "before")
+	wantError(t, err, toksta.CodeConflict, "before")
 	if a, err := w.Get(t.Context(), req.Account); err != nil || a.Entitlements.PurchasedCredits != 100 {
 		t.Errorf("%d credits, %v", a.Entitlements.PurchasedCredits, err)
 	}
 }
 
-// What was ever bought is what the ledger says, and cannot be set below what is
-// used: a customer's paid calls would become unpaid ones.
+// Each change of the purchased credits has a credit entry. The total cannot be set
+// below the used credits, because paid calls would become unpaid.
 func TestPurchasedCreditsHaveEntries(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -327,14 +324,14 @@ func TestPurchasedCreditsHaveEntries(t *testing.T) {
 	if err := errors.Join(set("100"), w.store.Flush(t.Context(), store.UsageBatch{Epoch: "e", Totals: []store.UsageTotal{used}}), set("70")); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, set("59"), toksta.CodeValidation, "Only 10 of the 70")
+	wantError(t, set("59"), toksta.CodeValidation, "Only 10 of the 70")
 	entries, err := w.store.ListCreditEntries(t.Context(), store.EntryQuery{Account: id})
 	if err != nil || len(entries) != 2 || entries[1].Delta.Purchased != 100 || entries[0].Delta.Purchased != -30 || entries[0].Actor != "ops" {
 		t.Errorf("%v, %v", entries, err)
 	}
 }
 
-// Money typed is money kept, to the micro-dollar, and shown as it was meant.
+// An amount of dollars is stored exactly, to the micro-dollar.
 func TestDollarsRoundTrip(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -349,8 +346,8 @@ func TestDollarsRoundTrip(t *testing.T) {
 	})
 }
 
-// An invitation's code is known to who is handed it and nobody else: the
-// store keeps its hash, the log nothing of it.
+// The code of an invitation is only in the result: the store has its hash, and the
+// change log does not contain it.
 func TestInvite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -365,10 +362,10 @@ func TestInvite(t *testing.T) {
 		t.Errorf("%+v, %v", i, err)
 	}
 	if text := fmt.Sprintf("%+v %#v", out, w.changes(t)); len(code) < 20 || strings.Contains(text, code) {
-		t.Error("the code can be read where it should not")
+		t.Error("the code is in the change log or in a printed value")
 	}
 	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Email: "ada"})
-	refused(t, err, toksta.CodeValidation, "e-mail")
+	wantError(t, err, toksta.CodeValidation, "e-mail")
 	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Account: "acct_none"})
-	refused(t, err, toksta.CodeNotFound, "account")
+	wantError(t, err, toksta.CodeNotFound, "account")
 }

@@ -22,12 +22,12 @@ const (
 	familySuffix = "_endpoints_enabled" // "workspace_endpoints_enabled"
 )
 
-// Default as a value takes an exception back: as the plan has it.
+// Default is the value that removes an exception, so that the plan applies.
 const Default = "default"
 
-// The most that one account may be entitled to.
+// Upper limits of the entitlements of one account.
 const (
-	// Far above any use, far below overflow when multiplied by a price.
+	// Both limits prevent an overflow when a value is multiplied by a price.
 	maxPerMinute = 1_000_000
 	maxCredits   = 1_000_000_000_000
 )
@@ -37,21 +37,21 @@ type EntitlementRequest struct {
 	Account toksta.AccountID
 	Name    string
 	// Value is true or false, a number, dollars such as 12.50, or "default".
-	// purchased_credits takes the total ever bought, or "+500" to add.
+	// For purchased_credits it is the total of all purchases, or "+500" to add.
 	Value string
-	Token string // makes a repeated request harmless, which "+500" is not; "" means none
+	Token string // identifies a repeated request, which would add "+500" again; "": none
 }
 
-// SetEntitlement changes one entitlement by its name on the wire.
+// SetEntitlement sets or removes one exception of an account from its plan.
 func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req EntitlementRequest) (Changed, error) {
 	e, known := s.entitlement(req.Name)
 	if !known {
-		return Changed{}, oneOf("entitlement", req.Name, s.EntitlementNames())
+		return Changed{}, unknownValue("entitlement", req.Name, s.EntitlementNames())
 	}
 	on := target{req.Account, store.Token(toksta.ChangeEntitlementSet, string(req.Account), req.Token)}
 	return s.edit(ctx, by, on, func(a *toksta.Account) (store.Mutation, error) {
 		next := a.Entitlements
-		// The map is shared with what was read; the decision may run again.
+		// Change a copy: the decision may run again on the same map.
 		next.Families = maps.Clone(next.Families)
 		if err := e.set(&next, req.Value); err != nil {
 			return store.Mutation{}, toksta.Invalid("value", req.Name+" "+err.Error()+".")
@@ -62,7 +62,7 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 	})
 }
 
-// EntitlementNames returns every name that SetEntitlement takes, sorted.
+// EntitlementNames returns all names that SetEntitlement accepts, sorted.
 func (s *Service) EntitlementNames() []string {
 	names := []string{EntitlementAPIAccess, EntitlementPerMinute, EntitlementOverageCap, EntitlementPurchased}
 	for _, p := range s.Catalog.Plans {
@@ -74,14 +74,14 @@ func (s *Service) EntitlementNames() []string {
 	return slices.Compact(names)
 }
 
-// entitlement reads one exception from a text, and back for the change log.
-// An error of set ends the sentence "name …".
+// entitlement parses the value of one entitlement and formats it for the change
+// log. The text of an error from set follows the entitlement's name in the message.
 type entitlement struct {
 	set  func(*toksta.Entitlements, string) error
 	text func(toksta.Entitlements) string
 }
 
-// entitlement finds the exception of a wire name.
+// entitlement returns the entitlement with a wire name.
 func (s *Service) entitlement(name string) (entitlement, bool) {
 	if !slices.Contains(s.EntitlementNames(), name) {
 		return entitlement{}, false
@@ -100,8 +100,8 @@ func (s *Service) entitlement(name string) (entitlement, bool) {
 	}
 }
 
-// setAPIAccess keeps the difference between "off" and "as the plan has it":
-// the first survives a change of plan.
+// setAPIAccess distinguishes false from Default: false stays in force when the
+// plan changes.
 func setAPIAccess(e *toksta.Entitlements, value string) error {
 	if value == Default {
 		e.APIAccess = nil
@@ -119,8 +119,8 @@ func apiAccessText(e toksta.Entitlements) string {
 	return strconv.FormatBool(*e.APIAccess)
 }
 
-// familyEntitlement opens one family that the account's plan reserves to
-// accounts entitled to it. Under another plan it waits and does nothing.
+// familyEntitlement returns the entitlement to one endpoint family. It has an
+// effect only under a plan that requires an entitlement for this family.
 func familyEntitlement(f toksta.Family) entitlement {
 	return entitlement{
 		set: func(e *toksta.Entitlements, value string) error {
@@ -145,8 +145,8 @@ func familyEntitlement(f toksta.Family) entitlement {
 	}
 }
 
-// setPerMinute replaces the plan's limit, in either direction. There is no
-// value for no limit at all.
+// setPerMinute sets a rate limit above or below the plan's. An account cannot be
+// without a rate limit.
 func setPerMinute(e *toksta.Entitlements, value string) error {
 	e.PerMinute = 0
 	if value == Default {
@@ -167,8 +167,8 @@ func perMinuteText(e toksta.Entitlements) string {
 	return strconv.Itoa(e.PerMinute)
 }
 
-// setPurchased takes what was ever bought, not what is left: a total cannot race
-// with what calls use meanwhile.
+// setPurchased sets the total of all purchases, not the balance: calls that use
+// credits at the same time do not change the total.
 func setPurchased(e *toksta.Entitlements, value string) error {
 	if value == Default {
 		value = "0"
@@ -179,7 +179,7 @@ func setPurchased(e *toksta.Entitlements, value string) error {
 		n += uint64(e.PurchasedCredits)
 	}
 	if err != nil || n > maxCredits {
-		return fmt.Errorf("is the number of credits ever bought, up to %d, or +n to add to it", int64(maxCredits))
+		return fmt.Errorf("is the total of purchased credits, up to %d, or +n to add to it", int64(maxCredits))
 	}
 	e.PurchasedCredits = int64(n)
 	return nil
@@ -187,8 +187,8 @@ func setPurchased(e *toksta.Entitlements, value string) error {
 
 func purchasedText(e toksta.Entitlements) string { return strconv.FormatInt(e.PurchasedCredits, 10) }
 
-// parseBool takes two words and none of the others that programs take for
-// them: access is not granted by a guess.
+// parseBool accepts only "true" and "false". Words such as "yes" are rejected,
+// because access must not depend on a guess.
 func parseBool(value string) (bool, error) {
 	switch value {
 	case "true":

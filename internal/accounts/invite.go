@@ -14,27 +14,26 @@ import (
 
 // InviteRequest lets one person sign up.
 type InviteRequest struct {
-	Account toksta.AccountID // to join; "": the person makes a new account
-	Email   string           // only this address may use it; "": any
+	Account toksta.AccountID // to join; "": signing up makes a new account
+	Email   string           // the only address that may use it; "": any
 	Valid   time.Duration    // from now; 0: a week
 }
 
-// Invited is an invitation and its code, which nothing can show again.
+// Invited is an invitation with its code, which cannot be shown again.
 type Invited struct {
 	Code      toksta.Hidden
 	ExpiresAt time.Time
 	Receipt   toksta.Receipt
 }
 
-// DefaultInvitation is how long an invitation is good for when nothing else
-// is said.
+// DefaultInvitation is the default validity of an invitation.
 const DefaultInvitation = 7 * 24 * time.Hour
 
 // Invite makes a one-time code for a sign-up.
 func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest) (Invited, error) {
 	now := s.now()
 	if req.Valid < 0 {
-		return Invited{}, toksta.Invalid("valid", "An invitation is valid for some time from now on.")
+		return Invited{}, toksta.Invalid("valid", "The validity of an invitation must not be negative.")
 	}
 	req.Email = strings.TrimSpace(req.Email)
 	_, domainErr := text.MailAddress(req.Email)
@@ -44,8 +43,8 @@ func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest
 	if req.Valid == 0 {
 		req.Valid = DefaultInvitation
 	}
-	// 128 random bits or more in base 32: nobody finds one by trying, so that
-	// a plain SHA-256 keeps it.
+	// The code has at least 128 random bits, so a SHA-256 without a salt is
+	// enough to store it.
 	code := rand.Text()
 	invitation := store.Invitation{
 		Code: sha256.Sum256([]byte(code)), AccountID: req.Account, Email: req.Email,

@@ -9,8 +9,8 @@ import (
 // maxCapDollars bounds an overage cap.
 const maxCapDollars = 1_000_000_000
 
-// setOverageCap rejects 0: it could be read as "no overage" or as "no cap", and
-// the second costs money.
+// setOverageCap rejects 0, because it could mean "no overage" or "no cap", and an
+// overage without a cap costs money.
 func setOverageCap(e *toksta.Entitlements, value string) error {
 	e.OverageCapMicros = 0
 	if value == Default || value == "none" {

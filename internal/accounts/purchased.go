@@ -8,15 +8,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// edited is an account on both sides of a change, and who makes it.
+// edited is an account before and after a change, with the actor.
 type edited struct {
 	before, after toksta.Account
 	by            toksta.Actor
 }
 
-// correction is the ledger's entry of a change that sets how much was ever
-// bought, none for any other. Nothing is taken away that was used, is reserved
-// or may be spent by a call in flight.
+// correction returns the credit entry for a change of the purchased credits, or
+// none if they do not change. Credits that are used, reserved or held by a call
+// cannot be removed.
 func (s *Service) correction(ctx context.Context, r store.Reader, e edited) ([]store.CreditEntry, error) {
 	n := e.after.Entitlements.PurchasedCredits - e.before.Entitlements.PurchasedCredits
 	if n == 0 {

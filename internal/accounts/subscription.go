@@ -11,24 +11,24 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The cadences of billing. Credits reset monthly either way.
+// Billing cadences. Credits reset monthly with both.
 const (
 	CadenceMonthly = "monthly"
 	CadenceAnnual  = "annual"
 )
 
-// PlanRequest subscribes an account to a plan.
+// PlanRequest sets the plan of an account.
 type PlanRequest struct {
 	Account     toksta.AccountID
 	Plan        toksta.PlanID
-	Cadence     string     // "": as it is
-	CycleAnchor *time.Time // any day that a billing cycle began on; nil: see SetPlan
+	Cadence     string     // "": unchanged
+	CycleAnchor *time.Time // any day on which a billing cycle began; nil: see SetPlan
 }
 
-// SetPlan changes an account's plan. Leaving the free plan starts the billing
-// cycle today, unless the cycle in which the account moved to it still runs:
-// included credits are granted once a cycle. Moving between other plans keeps
-// the cycle.
+// SetPlan changes an account's plan. A change between paid plans keeps the billing
+// cycle. A change from the free plan to a paid one starts a cycle today. If the
+// last paid cycle has not ended, it continues instead, so that included credits
+// are granted once a cycle.
 func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest) (Changed, error) {
 	if err := toksta.InvalidFields(s.validPlan(req.Plan), validCadence(cmp.Or(req.Cadence, CadenceMonthly)), s.validAnchor(req.CycleAnchor)); err != nil {
 		return Changed{}, err
@@ -50,9 +50,8 @@ func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest)
 	})
 }
 
-// anchor returns the cycle anchor of an account that moves to another plan. On
-// the free plan it is a day in the future while the last cycle of the plan
-// before runs.
+// anchor returns the cycle anchor of an account that changes its plan. On the free
+// plan, the anchor is in the future until the last paid cycle has ended.
 func (s *Service) anchor(a toksta.Account, to PlanRequest, now time.Time) time.Time {
 	free := s.Catalog.FreePlan
 	switch {
@@ -66,8 +65,8 @@ func (s *Service) anchor(a toksta.Account, to PlanRequest, now time.Time) time.T
 	return a.CycleAnchor
 }
 
-// nextAnchor returns the first day with the anchor's day of the month that is not
-// before the end of the running cycle.
+// nextAnchor returns the first date at or after the end of the current cycle that
+// has the anchor's day of the month.
 func nextAnchor(anchor, now time.Time) time.Time {
 	_, end := toksta.Cycle(anchor, now)
 	if end.Day() == anchor.Day() {
@@ -76,7 +75,7 @@ func nextAnchor(anchor, now time.Time) time.Time {
 	return time.Date(end.Year(), end.Month()+1, anchor.Day(), 0, 0, 0, 0, time.UTC) // a short month is followed by a long one
 }
 
-// validAnchor rejects a day on which no cycle can have begun.
+// validAnchor rejects a date in the future.
 func (s *Service) validAnchor(anchor *time.Time) error {
 	at, err := toksta.ValidateTime("cycle_anchor", anchor)
 	if err == nil && at.After(s.now()) {
@@ -85,7 +84,7 @@ func (s *Service) validAnchor(anchor *time.Time) error {
 	return err
 }
 
-// dayText is "" for no day.
+// dayText formats a date; the zero time becomes "".
 func dayText(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -93,15 +92,15 @@ func dayText(t time.Time) string {
 	return t.Format(time.DateOnly)
 }
 
-// StatusRequest states a subscription's state.
+// StatusRequest sets the subscription status of an account.
 type StatusRequest struct {
 	Account toksta.AccountID
 	Status  toksta.Status
 	Since   time.Time // zero: now
 }
 
-// SetStatus changes an account's subscription status. Keys are not revoked by
-// a lapse: they work again once the status admits them.
+// SetStatus changes an account's subscription status. It revokes no key: keys work
+// again when the status allows it.
 func (s *Service) SetStatus(ctx context.Context, by toksta.Actor, req StatusRequest) (Changed, error) {
 	if err := s.validStatus(req.Status); err != nil {
 		return Changed{}, err
@@ -113,15 +112,15 @@ func (s *Service) SetStatus(ctx context.Context, by toksta.Actor, req StatusRequ
 	return s.edit(ctx, by, target{account: req.Account}, func(a *toksta.Account) (store.Mutation, error) {
 		m := store.Mutation{Kind: toksta.ChangeStatusSet, Detail: change("status", string(a.Status), string(req.Status))}
 		if len(m.Detail) > 0 {
-			// Saying the same again does not restart "past due since".
+			// Setting the same status again keeps its start.
 			a.Status, a.StatusSince = req.Status, since
 		}
 		return m, nil
 	})
 }
 
-// validPlan refuses a plan that is not in the catalogue. An account can still
-// be on one that the catalogue lost; it is then refused like a free one.
+// validPlan rejects a plan that is not in the catalogue. If the plan of an existing
+// account is removed from the catalogue, its calls are rejected like free ones.
 func (s *Service) validPlan(id toksta.PlanID) error {
 	if _, known := s.Catalog.Plan(id); known {
 		return nil
@@ -130,25 +129,25 @@ func (s *Service) validPlan(id toksta.PlanID) error {
 	for i, p := range s.Catalog.Plans {
 		ids[i] = p.ID
 	}
-	return oneOf("plan", id, ids)
+	return unknownValue("plan", id, ids)
 }
 
-// validStatus takes only what the configuration says how to treat; a status
-// that verification meets unlisted is refused there.
+// validStatus rejects a status that is not in the configuration. If the status of
+// an existing account is removed from it, the account's calls are rejected.
 func (s *Service) validStatus(status toksta.Status) error {
 	if _, known := s.Catalog.Statuses[status]; known {
 		return nil
 	}
-	return oneOf("status", status, slices.Collect(maps.Keys(s.Catalog.Statuses)))
+	return unknownValue("status", status, slices.Collect(maps.Keys(s.Catalog.Statuses)))
 }
 
-// validCadence guards a word that is shown to people and decides nothing.
+// validCadence rejects an unknown cadence. The cadence is only shown to people.
 func validCadence(c string) error {
 	if c == CadenceMonthly || c == CadenceAnnual {
 		return nil
 	}
-	return oneOf("cadence", c, []string{CadenceMonthly, CadenceAnnual})
+	return unknownValue("cadence", c, []string{CadenceMonthly, CadenceAnnual})
 }
 
-// day is midnight UTC of t.
+// day truncates t to midnight UTC.
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
