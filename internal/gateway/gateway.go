@@ -125,7 +125,8 @@ func local(h http.Handler) handler {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Structured = g.config.RateFields
-	rt, err := g.chain.Admit(r.Context(), x, values(r))
+	decisive := values(r)
+	rt, err := g.chain.Admit(r.Context(), x, &decisive)
 	if err != nil {
 		reject(w, x, err)
 		return
@@ -137,8 +138,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // values returns the values of r that a decision needs.
-func values(r *http.Request) *admit.Request {
-	return &admit.Request{
+func values(r *http.Request) admit.Request {
+	return admit.Request{
 		Method: r.Method, Target: r.RequestURI, HeaderSize: headerSize(r.Header),
 		Authorization: r.Header["Authorization"], Agent: r.UserAgent(), Client: client(r),
 	}

@@ -60,9 +60,14 @@ type envelope struct {
 
 // errorBody holds the part of an error that a caller may read.
 type errorBody struct {
-	Code    toksta.Code    `json:"code"`
-	Message string         `json:"message"`
-	Details map[string]any `json:"details,omitempty"`
+	Code    toksta.Code `json:"code"`
+	Message string      `json:"message"`
+	Details any         `json:"details,omitempty"`
+}
+
+// reasonOnly is the details of most rejections.
+type reasonOnly struct {
+	Reason toksta.Reason `json:"reason"`
 }
 
 // meta holds the ids that a caller quotes when asking for help.
@@ -74,7 +79,7 @@ type meta struct {
 // WriteData responds with data in the success envelope. If data cannot be
 // encoded, it responds with a 500 instead and returns the cause, for the log.
 func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
-	return write(w, m, status, envelope{Success: true, Data: data})
+	return newFields(w.Header()).write(w, m, status, envelope{Success: true, Data: data})
 }
 
 // WriteError responds with err in the error envelope. An *toksta.Error in its
@@ -89,49 +94,51 @@ func WriteError(w http.ResponseWriter, m *Meta, err error) {
 		e = &toksta.Error{Code: toksta.CodeInternal, Message: "Internal error."}
 	}
 	status := Status(e.Code)
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	body := errorBody{Code: e.Code, Message: e.Message, Details: e.Details}
+	f := newFields(w.Header())
+	f.set("Cache-Control", "no-store")
+	body := errorBody{Code: e.Code, Message: e.Message}
+	if len(e.Details) > 0 {
+		body.Details = e.Details
+	}
 	switch status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", challenge(m.Realm, e))
+		f.set("Www-Authenticate", challenge(m.Realm, e))
 		body.Details = nil
 	case http.StatusForbidden:
 		if e.Reason == toksta.ReasonScopeInsufficient {
-			h.Set("WWW-Authenticate", challenge(m.Realm, e))
+			f.set("Www-Authenticate", challenge(m.Realm, e))
 		}
 		body.Details = withReason(e)
 	case http.StatusPaymentRequired:
 		body.Details = withReason(e)
 	case http.StatusTooManyRequests:
 		body.Details = withReason(e)
-		h.Set("Retry-After", m.retryAfter())
+		f.set("Retry-After", m.retryAfter())
 	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", "1")
+		f.set("Retry-After", "1")
 	case http.StatusMethodNotAllowed:
 		if allow, ok := e.Details["allow"].(string); ok {
-			h.Set("Allow", allow)
+			f.set("Allow", allow)
 		}
 	}
-	_ = write(w, m, status, envelope{Error: &body}) // the caller logs err
+	_ = f.write(w, m, status, envelope{Error: &body}) // the caller logs err
 }
 
 // write encodes the envelope before it writes the header, so that an encoding
 // error, which it returns, still becomes a complete response.
-func write(w http.ResponseWriter, m *Meta, status int, e envelope) error {
+func (f *fields) write(w http.ResponseWriter, m *Meta, status int, e envelope) error {
 	e.Meta = meta{RequestID: m.RequestID, TraceID: m.TraceID}
 	body, err := json.Marshal(e)
 	if err != nil {
 		WriteError(w, m, err)
 		return fmt.Errorf("encode the response: %w", err)
 	}
-	h := w.Header()
-	m.Apply(h)
-	h.Set(HeaderSource, SourceGateway)
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	m.apply(f)
+	f.set(HeaderSource, SourceGateway)
+	f.set("Content-Type", "application/json")
+	f.set("Content-Length", strconv.Itoa(len(body)))
+	f.set("X-Content-Type-Options", "nosniff")
+	f.set("Cross-Origin-Resource-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return nil
@@ -157,8 +164,13 @@ func challenge(realm string, e *toksta.Error) string {
 
 // withReason returns the details with the reason added. It copies the map of the
 // error, which requests may share.
-func withReason(e *toksta.Error) map[string]any {
-	if e.Reason == "" {
+func withReason(e *toksta.Error) any {
+	switch {
+	case e.Reason != "" && len(e.Details) == 0:
+		return reasonOnly{e.Reason}
+	case e.Reason == "" && len(e.Details) == 0:
+		return nil
+	case e.Reason == "":
 		return e.Details
 	}
 	details := map[string]any{}

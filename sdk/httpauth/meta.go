@@ -56,42 +56,54 @@ type Meta struct {
 
 // Apply sets the fields of m in the header of a response. Applying m twice has
 // the same effect as applying it once.
-func (m *Meta) Apply(h http.Header) {
-	// One backing array holds the values of all fields.
-	values := make([]string, 0, 10)
-	set := func(name, value string) {
-		values = append(values, value)
-		h[name] = values[len(values)-1 : len(values) : len(values)]
-	}
+func (m *Meta) Apply(h http.Header) { m.apply(newFields(h)) }
+
+func (m *Meta) apply(f *fields) {
 	if m.RequestID != "" {
-		set(HeaderRequestID, m.RequestID)
-		set(HeaderTraceID, m.TraceID)
+		f.set(HeaderRequestID, m.RequestID)
+		f.set(HeaderTraceID, m.TraceID)
 	}
 	if m.Rate.Limit > 0 {
 		remaining := strconv.Itoa(max(0, m.Rate.Remaining))
-		set(HeaderRateLimit, strconv.Itoa(m.Rate.Limit))
-		set(HeaderRateRemaining, remaining)
-		set(HeaderRateReset, strconv.FormatInt(m.Rate.Reset, 10))
+		f.set(HeaderRateLimit, strconv.Itoa(m.Rate.Limit))
+		f.set(HeaderRateRemaining, remaining)
+		f.set(HeaderRateReset, strconv.FormatInt(m.Rate.Reset, 10))
 		if m.Structured {
-			set(HeaderRatePolicy, m.window()+";q="+strconv.Itoa(m.Rate.Limit)+";w=60")
-			set(HeaderRateState, m.window()+";r="+remaining+";t="+m.retryAfter())
+			f.set(HeaderRatePolicy, m.window()+";q="+strconv.Itoa(m.Rate.Limit)+";w=60")
+			f.set(HeaderRateState, m.window()+";r="+remaining+";t="+m.retryAfter())
 		}
 	}
 	if m.Billable {
-		set(HeaderCreditCost, strconv.FormatInt(m.Cost, 10))
+		f.set(HeaderCreditCost, strconv.FormatInt(m.Cost, 10))
 	}
 	if m.Close {
-		set("Connection", "close")
+		f.set("Connection", "close")
 	}
 	names := exposed
 	if m.Structured {
 		names = exposedStructured
 	}
-	if sent := h[headerExpose]; len(sent) == 0 {
-		set(headerExpose, names)
+	if sent := f.header[headerExpose]; len(sent) == 0 {
+		f.set(headerExpose, names)
 	} else if !slices.Contains(sent, names) {
-		h.Add(headerExpose, names)
+		f.header.Add(headerExpose, names)
 	}
+}
+
+// fields sets header fields. Their values share one backing array, which costs
+// one allocation instead of one for each field.
+type fields struct {
+	header http.Header
+	values []string
+}
+
+func newFields(h http.Header) *fields { return &fields{h, make([]string, 0, 18)} }
+
+// set replaces the values of the field; name is in canonical form.
+func (f *fields) set(name, value string) {
+	f.values = append(f.values, value)
+	last := len(f.values)
+	f.header[name] = f.values[last-1 : last : last]
 }
 
 // window names the owner of the rate window as RateLimit and RateLimit-Policy
