@@ -32,6 +32,7 @@ import (
 type Store interface {
 	store.Mutator
 	store.Nodes
+	store.ChangeFeed
 }
 
 // Index receives the rows that the feed reads and counts its contents.

@@ -29,7 +29,6 @@ type Store interface {
 	store.Balances
 	store.Credits
 	store.CreditRecords
-	store.Charges
 	ListNodes(ctx context.Context) ([]store.Node, error)
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error
 }
@@ -98,7 +97,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 // flush writes the charges of this node for a request that depends on them.
 func (s *Service) flush(ctx context.Context) error {
-	if err := store.Beside(s.Meter.Flush(ctx)); err != nil {
+	if err := store.SideWrite(s.Meter.Flush(ctx)); err != nil {
 		return fmt.Errorf("flush the charges of this node: %w", err)
 	}
 	return nil

@@ -93,7 +93,7 @@ func (s *Service) attempt(ctx context.Context, c Channel, claimed store.Claimed)
 	}
 	storeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if err := s.config.Store.SettleDelivery(storeCtx, claimed.Delivery, after); err != nil {
+	if err := s.config.Store.FinishDelivery(storeCtx, claimed.Delivery, after); err != nil {
 		return err
 	}
 	if after.State == store.DeliveryDead {

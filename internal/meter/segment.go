@@ -80,7 +80,7 @@ func fallocate(f *os.File, size int64) error {
 
 // newOwner returns a random prefix for the epochs of one process.
 func newOwner() string {
-	var id [store.EpochOwner / 2]byte
+	var id [store.EpochOwnerLen / 2]byte
 	rand.Read(id[:])
 	return hex.EncodeToString(id[:])
 }

@@ -109,11 +109,11 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 	// Not at every request: that would be a write for every page.
 	if now.Sub(row.SeenAt) >= s.seenEvery() {
 		row.SeenAt = now
-		switch err := s.Sessions.SeeSession(ctx, id, now); {
+		switch err := s.Sessions.TouchSession(ctx, id, now); {
 		case errors.Is(err, store.ErrNotFound): // ended since it was read
 			return Identity{}, signedOut()
 		case err != nil:
-			return Identity{}, fmt.Errorf("keep the session: %w", store.Beside(err))
+			return Identity{}, fmt.Errorf("keep the session: %w", store.SideWrite(err))
 		}
 	}
 	return Identity{Member: m, Account: account, Session: shown(row)}, nil

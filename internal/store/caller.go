@@ -9,28 +9,28 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Missing turns ErrNotFound into the caller's NOT_FOUND of what, and leaves
-// every other error as it is.
-func Missing(what string, err error) error {
+// Missing replaces ErrNotFound with the client's error NOT_FOUND, which names the
+// missing thing. It returns every other error as it is.
+func Missing(thing string, err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return toksta.NotFound(what)
+		return toksta.NotFound(thing)
 	}
 	return err
 }
 
-// Beside turns ErrUncertain into ErrUnavailable for what a request writes beside
-// its purpose, such as counts before a report: whoever asked for no change must
-// not be told to repeat one.
-func Beside(err error) error {
+// SideWrite replaces ErrUncertain with ErrUnavailable. It is for writes that are
+// not the purpose of a request, such as the flush of counts before a report: a
+// client that requested no change must not be asked to check for one.
+func SideWrite(err error) error {
 	if errors.Is(err, ErrUncertain) {
 		return fmt.Errorf("%w: %s", ErrUnavailable, err.Error())
 	}
 	return err
 }
 
-// Token keeps the tokens of different kinds and of different subjects (an
-// account, or one key of an account) apart, whatever their callers chose. An
-// empty one stays empty: none.
+// Token returns the token of a change for the one that a client chose. Equal
+// tokens for different kinds of changes, or for different subjects (an account, or
+// one key of an account), stay different. "" stays "".
 func Token(kind toksta.ChangeKind, subject, given string) string {
 	if given == "" {
 		return ""
@@ -38,9 +38,9 @@ func Token(kind toksta.ChangeKind, subject, given string) string {
 	return string(kind) + " " + subject + " " + given
 }
 
-// Once returns decide with a token: the change that it decides on is made once.
-// The token is looked up before decide runs, so a repeated request returns the
-// *RepeatedError of what it did then, whatever the state has become since.
+// Once returns decide with a token, so that its change is made at most once. The
+// token is looked up before decide runs: a repeated request returns a
+// *RepeatedError with its first change, even if the state has changed since.
 func Once(token string, decide Decide) Decide {
 	if token == "" {
 		return decide
@@ -50,7 +50,7 @@ func Once(token string, decide Decide) Decide {
 		case err == nil:
 			return Mutation{}, &RepeatedError{Change: before}
 		case !errors.Is(err, ErrNotFound):
-			return Mutation{}, fmt.Errorf("look for an earlier change with the token: %w", err)
+			return Mutation{}, fmt.Errorf("find an earlier change with the token: %w", err)
 		}
 		m, err := decide(ctx, r)
 		m.Token = token
@@ -58,9 +58,9 @@ func Once(token string, decide Decide) Decide {
 	}
 }
 
-// Repeated turns a *RepeatedError into the caller's CONFLICT with
-// ReasonRepeated, message, and the ids of what was made then; it leaves every
-// other error as it is.
+// Repeated replaces a *RepeatedError with the client's error CONFLICT, with
+// ReasonRepeated, message, and the ids of the first change. It returns every other
+// error as it is.
 func Repeated(err error, message string) error {
 	before, ok := errors.AsType[*RepeatedError](err)
 	if !ok {

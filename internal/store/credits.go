@@ -7,70 +7,75 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// EpochReservations is the epoch of the usage rows that settled reservations
-// are charged in. Only ledger transactions write those, and they alone of all
-// totals may go down, by a refund.
+// EpochReservations is the epoch of the usage rows that settled reservations are
+// charged to. Only CommitCredits writes those rows. Unlike other totals they may
+// decrease, by a refund.
 const EpochReservations = "reservations"
 
-// Credits is the one way to move an account's credits outside of calls.
+// Credits moves an account's credits other than by calls, and sums the charges of
+// calls for nodes that spend the same credits.
 type Credits interface {
-	// CommitCredits runs decide in one transaction that holds the account's
-	// credit row, so decisions about one account's credits are taken one
-	// after another over all nodes. It then writes the mutation and returns
-	// its entries as they were written. decide's error comes back as it is
-	// and nothing was written; decide may run more than once. No account:
-	// ErrNotFound.
+	// CommitCredits runs decide in one transaction that locks the account's credit
+	// row, so that all nodes decide about one account's credits one after another.
+	// It then writes the mutation and returns its entries as they were written. If
+	// decide fails, its error is returned as it is and nothing is written. decide
+	// may run more than once. It returns ErrNotFound if there is no such account.
 	CommitCredits(ctx context.Context, q CreditQuery, decide DecideCredits) ([]CreditEntry, error)
-	// OverdueAccounts returns accounts with an open reservation whose time is
-	// over by the database's clock, up to limit.
+	// OverdueAccounts returns up to limit accounts with an open reservation that
+	// has expired by the database's clock.
 	OverdueAccounts(ctx context.Context, limit int) ([]toksta.AccountID, error)
+	// ChargesBy sums each span, in their order, and each account as of one moment.
+	// It excludes the charges of epochs that begin with except, in hours from the
+	// later of Cycle and Own; an empty except excludes nothing. It reads only the
+	// hours of those accounts.
+	ChargesBy(ctx context.Context, except string, spans []ChargeSpan) ([]Charged, error)
 }
 
-// CreditRecords reads the ledger.
+// CreditRecords reads entries and reservations.
 type CreditRecords interface {
 	// ListCreditEntries returns a page, newest first.
 	ListCreditEntries(ctx context.Context, q EntryQuery) ([]CreditEntry, error)
 	// ListReservations returns open reservations in id order.
 	ListReservations(ctx context.Context, q ReservationQuery) ([]Reservation, error)
-	// CreditBooks streams everything there is about each account with
-	// credits of its own, all as of one moment, an account at a time.
+	// CreditBooks calls each with the book of every account that has a credit row,
+	// or has purchased or used purchased credits, all as of one moment.
 	CreditBooks(ctx context.Context, each func(CreditBook)) error
 }
 
-// Balances reads what an account can spend.
+// Balances reads the credit state of an account.
 type Balances interface {
-	// CreditState holds up other decisions about the account's credits when
-	// it is read inside of a mutation.
+	// CreditState reads the state for a decision. Inside a mutation it locks the
+	// account's credit row, for which other decisions wait.
 	CreditState(ctx context.Context, q CreditQuery) (CreditState, error)
 }
 
-// DecideCredits says what to write. It has no effects of its own.
+// DecideCredits returns the mutation to write. It has no side effects.
 type DecideCredits func(CreditState) (CreditMutation, error)
 
-// CreditQuery names what a decision about credits needs to see.
+// CreditQuery selects the state that a decision about credits needs.
 type CreditQuery struct {
 	Account        toksta.AccountID
 	Reservation    toksta.ReservationID // "": none
 	IdempotencyKey string               // "": none
-	Except         string               // leaves out charges as in ChargesBy; "": none
-	Own            time.Time            // as in ChargesBy
-	Cycle          time.Time            // the state is of no earlier cycle
+	Except         string               // excludes charges as in ChargesBy; "": none
+	Own            time.Time            // as in ChargeSpan
+	Cycle          time.Time            // the state is of this cycle or a later one
 }
 
-// CreditState is all that decides about an account's credits.
+// CreditState is the input of a decision about an account's credits.
 type CreditState struct {
 	Now         time.Time // by the database's clock
 	Account     toksta.Account
-	Cycle       time.Time     // start of the cycle that Use is of
-	Use         Charged       // what is overdue is not held any more
-	Overdue     []Reservation // still open though their time is over
-	Reservation *Reservation  // the one asked for; nil: the account has none such
-	Earlier     *CreditEntry  // with the idempotency key asked for; nil: none
+	Cycle       time.Time     // start of the cycle that Use belongs to
+	Use         Charged       // overdue reservations are not part of Held
+	Overdue     []Reservation // open reservations that have expired
+	Reservation *Reservation  // the selected one; nil: the account does not have it
+	Earlier     *CreditEntry  // the entry with the selected idempotency key; nil: none
 }
 
-// InCycle returns the part of a reservation's charge that the state's Use counts,
-// in Held or in PurchasedEver: all of it if its hour is in the cycle, otherwise
-// the purchased credits.
+// InCycle returns the part of a reservation's charge that Use counts in Held or in
+// PurchasedEver: all of it if its hour is in the cycle, otherwise only the purchased
+// credits.
 func (s CreditState) InCycle(hour int64, c toksta.Charge) toksta.Charge {
 	if hour >= s.Cycle.Unix()/3600 {
 		return c
@@ -78,14 +83,14 @@ func (s CreditState) InCycle(hour int64, c toksta.Charge) toksta.Charge {
 	return toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
 }
 
-// CreditMutation is what one decision writes.
+// CreditMutation is the result of one decision.
 type CreditMutation struct {
-	Entries      []CreditEntry // ID, Number and At are the store's to set
-	Reservations []Reservation // new, or replaced whole
+	Entries      []CreditEntry // ID, Number and At are set by the store
+	Reservations []Reservation // inserted, or replaced whole
 	Usage        []UsageTotal  // differences, added to the rows of EpochReservations
 }
 
-// CreditKind says what an entry is about.
+// CreditKind is the kind of movement that an entry records.
 type CreditKind string
 
 // The kinds of entries.
@@ -98,30 +103,30 @@ const (
 	CreditExpire     CreditKind = "expire"
 )
 
-// CreditEntry is one line of the ledger. It never changes.
+// CreditEntry is one movement of an account's credits. It never changes.
 type CreditEntry struct {
 	ID        string
 	AccountID toksta.AccountID
-	Number    int64 // 1 for the account's first, without gaps, in the order of decisions
+	Number    int64 // from 1 in each account, without gaps, in the order of decisions
 	At        time.Time
 	Kind      CreditKind
-	// Delta is what the account can spend more than before, or less where a
-	// part is below zero. A settlement's is what it did not charge.
+	// Delta is the change of the credits that the account can spend; parts may be
+	// negative. The delta of a settlement is the released part of the reservation.
 	Delta         toksta.Charge
 	ReservationID toksta.ReservationID // "" for purchases and adjustments
 	Reason        string
 	Actor         string
-	// IdempotencyKey is used once in an account, "" by any number; Request
-	// tells whether a repeat asks for the same.
+	// IdempotencyKey is unique in an account, unless it is "". Request shows whether
+	// a repeat has the same content.
 	IdempotencyKey string
 	Request        string
 }
 
-// ReservationState is how far a reservation is.
+// ReservationState is the state of a reservation.
 type ReservationState string
 
 // The states of a reservation. All but open are final, except that a settled
-// one can be refunded.
+// reservation can be refunded.
 const (
 	ReservationOpen     ReservationState = "open"
 	ReservationSettled  ReservationState = "settled"
@@ -129,24 +134,40 @@ const (
 	ReservationExpired  ReservationState = "expired"
 )
 
-// Reservation is credits set aside for one job. Its slot says where it shows in
-// usage, under the hour in which it was made.
+// Reservation is an amount of credits set aside for one job. Its slot, with the hour
+// in which it was made, is the usage that it is charged to.
 type Reservation struct {
 	ID      toksta.ReservationID
 	Slot    UsageSlot     // Reason is always ""
-	Split   toksta.Charge // what was set aside, from where
-	Charged toksta.Charge // so far; no part is above the split's
+	Split   toksta.Charge // the amount, by kinds of credits
+	Charged toksta.Charge // so far; no part is greater than in Split
 	State   ReservationState
 
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
 
+// ChargeSpan selects the hours [From, To) of one account.
+type ChargeSpan struct {
+	Account  toksta.AccountID
+	Cycle    time.Time // of hours before it only purchased credits are summed
+	Own      time.Time // charges by oneself are excluded from here, see ChargesBy
+	From, To time.Time // a zero To has no end
+}
+
+// Charged is the sum of the charges in a span. Its Held does not depend on the span.
+type Charged struct {
+	CreditUse
+	// Entries is the number of the account's entries. While it stays the same, no
+	// reservation of any hour was settled or refunded.
+	Entries int64
+}
+
 // EntryQuery selects entries of an account, or of one of its reservations.
 type EntryQuery struct {
 	Account     toksta.AccountID
 	Reservation toksta.ReservationID // "": all
-	Before      int64                // numbers below this; 0: from the newest
+	Before      int64                // numbers less than this; 0: from the newest
 	Limit       int                  // 0: 100
 }
 
@@ -156,12 +177,12 @@ type ReservationQuery struct {
 	Page    Page
 }
 
-// CreditBook is everything there is about one account's credits.
+// CreditBook is all data about one account's credits.
 type CreditBook struct {
 	AccountID     toksta.AccountID
-	Purchased     int64         // ever bought, as the account has it
-	PurchasedUsed int64         // ever, as usage has it
-	Count         int64         // of entries, as the account's credit row has it
+	Purchased     int64         // ever purchased, according to the account
+	PurchasedUsed int64         // ever used, according to usage
+	Count         int64         // of entries, according to the account's credit row
 	Entries       []CreditEntry // oldest first
 	Reservations  []Reservation
 	Usage         []UsageTotal // the rows of EpochReservations

@@ -8,30 +8,29 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Outbox keeps what is to be told, until it was.
+// Outbox keeps events and their deliveries until they are delivered.
 type Outbox interface {
-	// RaiseEvent writes e, and a delivery of it that is due at once to each
-	// of the channels. An event with e's token may have been raised before,
-	// by any node: then nothing is written and raised is false.
+	// RaiseEvent writes e, and for each channel a delivery that is due at once. If
+	// any node has raised an event with e's token before, nothing is written and
+	// raised is false.
 	RaiseEvent(ctx context.Context, e Event, channels []string) (raised bool, err error)
-	// ClaimDeliveries takes deliveries that are due, the longest due first,
-	// counts an attempt of each and keeps them from every other claim until
-	// the claim ends.
+	// ClaimDeliveries claims deliveries that are due, the longest due first. It
+	// counts an attempt of each. No other claim returns them before this one ends.
 	ClaimDeliveries(ctx context.Context, c DeliveryClaim) ([]Claimed, error)
-	// SettleDelivery records how a claimed attempt went: State, NextAt and
-	// Outcome of now. It changes nothing, and is no error, when the delivery
-	// has been claimed again or replayed since.
-	SettleDelivery(ctx context.Context, was, now Delivery) error
+	// FinishDelivery records the result of a claimed attempt: State, NextAt and
+	// Outcome of result. If the delivery has been claimed again or replayed since,
+	// it changes nothing and returns no error.
+	FinishDelivery(ctx context.Context, claimed, result Delivery) error
 }
 
-// Events is what was told, or could not be.
+// Events reads and manages stored events.
 type Events interface {
 	// ListEvents returns events with their deliveries, newest first.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
-	// ReplayEvents makes deliveries due again, as if never tried, and
-	// returns how many.
+	// ReplayEvents makes deliveries due again, as if they had never been tried, and
+	// returns their number.
 	ReplayEvents(ctx context.Context, r Replay) (int, error)
-	// PruneEvents forgets events from before a time, delivered or not.
+	// PruneEvents deletes the events before a time, delivered or not.
 	PruneEvents(ctx context.Context, before time.Time) error
 }
 
@@ -41,41 +40,41 @@ type Event struct {
 	Kind      toksta.EventKind
 	AccountID toksta.AccountID
 	At        time.Time
-	Data      json.RawMessage // of a form that Kind decides; never a secret
-	Token     string          // the same for one occurrence whichever node sees it; not read back
+	Data      json.RawMessage // its form depends on Kind; never a secret
+	Token     string          // identifies the occurrence on all nodes; not read back
 
 	Deliveries []Delivery // by channel; set by ListEvents
 }
 
-// Delivery is one event on its way to one channel.
+// Delivery is the delivery of one event to one channel.
 type Delivery struct {
 	EventID  string
 	Channel  string
 	State    DeliveryState
-	Attempts int       // begun since it was raised or replayed
-	NextAt   time.Time // due; while an attempt is under way, when its claim ends
+	Attempts int       // begun since the event was raised or replayed
+	NextAt   time.Time // when it is due; during an attempt, when its claim ends
 	TriedAt  time.Time // zero: never
-	Outcome  string    // of the last attempt, in words
+	Outcome  string    // of the last attempt, for people
 }
 
-// DeliveryState is how far a delivery has come.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // The states of a delivery.
 const (
 	DeliveryPending   DeliveryState = "pending"
 	DeliveryDelivered DeliveryState = "delivered"
-	DeliveryDead      DeliveryState = "dead" // given up; it can be replayed
+	DeliveryDead      DeliveryState = "dead" // failed finally; it can be replayed
 )
 
-// Claimed is a delivery that the claimant alone attempts now.
+// Claimed is a delivery that only the caller attempts until its claim ends.
 type Claimed struct {
 	Event    Event
 	Delivery Delivery
 }
 
-// DeliveryClaim asks for up to Limit deliveries to a channel that are due at
-// Now, by the claimant's clock, and keeps them until Until.
+// DeliveryClaim selects up to Limit deliveries to a channel that are due at Now, by
+// the caller's clock. The claim ends at Until.
 type DeliveryClaim struct {
 	Channel    string
 	Now, Until time.Time
@@ -86,15 +85,15 @@ type DeliveryClaim struct {
 type EventQuery struct {
 	ID      string
 	Account toksta.AccountID
-	State   DeliveryState // those with a delivery in it
-	Channel string        // with State: that delivery's
-	Before  string        // identifiers below this; "": from the newest
+	State   DeliveryState // of at least one delivery
+	Channel string        // with State: of that delivery
+	Before  string        // identifiers less than this; "": from the newest
 	Limit   int           // 0: 100
 }
 
-// Replay names deliveries to make again at Now: those of one event to some
-// channels, whatever became of them or if there were none, or without an event
-// all dead ones of the channels.
+// Replay selects deliveries that become due at Now. With an event these are its
+// deliveries to the channels, in any state, and created if missing. Without an event
+// these are all dead deliveries to the channels.
 type Replay struct {
 	Event    string
 	Channels []string

@@ -11,7 +11,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ChargesBy implements [store.Charges]. A chunk is one statement, so a
+// ChargesBy implements [store.Credits]. A chunk is one statement, so a
 // reservation that is being settled is either held or charged.
 func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	out := make([]store.Charged, 0, len(spans))

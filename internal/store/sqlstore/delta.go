@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Follow implements [store.Deltas]. The number and the keys of a usual change
+// Follow implements [store.ChangeFeed]. The number and the keys of a usual change
 // are one statement, and so one moment; what is read after that is newer.
 func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
 	err = s.onFeed(ctx, func(conn *sql.Conn) error {
@@ -33,7 +33,7 @@ func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) 
 	return seq, err
 }
 
-// Snapshot implements [store.Deltas], page by page, all of one moment: what is
+// Snapshot implements [store.ChangeFeed], page by page, all of one moment: what is
 // in a node's index must never be newer than the number it knows of, or it would
 // not notice a database that has lost it.
 func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {

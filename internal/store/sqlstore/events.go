@@ -81,9 +81,9 @@ func (s *Store) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) (cla
 	return claimed, err
 }
 
-// SettleDelivery implements [store.Outbox]. Attempts and the claim's end are
+// FinishDelivery implements [store.Outbox]. Attempts and the claim's end are
 // what a claim is known by.
-func (s *Store) SettleDelivery(ctx context.Context, was, now store.Delivery) error {
+func (s *Store) FinishDelivery(ctx context.Context, was, now store.Delivery) error {
 	const settle = `UPDATE deliveries SET state = $1, next_at = $2, outcome = $3
 		WHERE event_id = $4 AND channel = $5 AND state = 'pending' AND attempts = $6 AND next_at = $7`
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {

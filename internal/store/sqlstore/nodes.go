@@ -31,7 +31,7 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 	})
 }
 
-// Renew implements [store.Signs]. It is one statement, and so falls wholly
+// Renew implements [store.Nodes]. It is one statement, and so falls wholly
 // before or after each change: after, and its number takes the node to the
 // change before it takes its lease; before, and that lease, which counts from
 // earlier still, ends within one lease of the change's commit. It takes no lock
@@ -65,7 +65,7 @@ func (s *Store) current() string {
 	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 }
 
-// Ack implements [store.Signs]. A process never forgets what it has applied: a
+// Ack implements [store.ChangeFeed]. A process never forgets what it has applied: a
 // smaller number is an older word, which was held up on its way.
 func (s *Store) Ack(ctx context.Context, n store.Node) error {
 	ack := `UPDATE nodes SET applied = CASE WHEN applied > $3 THEN applied ELSE $3 END, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.current()

@@ -29,8 +29,8 @@ func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error { return put.queue(ctx, tx, []store.Session{session}) })
 }
 
-// SeeSession implements [store.Sessions].
-func (s *Store) SeeSession(ctx context.Context, id toksta.Digest, at time.Time) error {
+// TouchSession implements [store.Sessions].
+func (s *Store) TouchSession(ctx context.Context, id toksta.Digest, at time.Time) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1 WHERE id = $2`, millis(at), id[:])
 		if err != nil {

@@ -139,7 +139,7 @@ func lateSettlement(t *suite) {
 	settle := func(was store.Delivery, state store.DeliveryState, outcome string) {
 		after := was
 		after.State, after.Outcome, after.NextAt = state, outcome, now.Add(time.Hour)
-		t.ok(t.s.SettleDelivery(t.Context(), was, after))
+		t.ok(t.s.FinishDelivery(t.Context(), was, after))
 	}
 	settle(first, store.DeliveryDead, "late")
 	is(t, t.delivery("a", "billing"), second)
@@ -162,7 +162,7 @@ func (t *suite) kill(id string, minutes int, channel string) {
 	for _, c := range t.claimAt(channel, minutes) {
 		dead := c.Delivery
 		dead.State, dead.Outcome = store.DeliveryDead, "answered 410"
-		t.ok(t.s.SettleDelivery(t.Context(), c.Delivery, dead))
+		t.ok(t.s.FinishDelivery(t.Context(), c.Delivery, dead))
 	}
 }
 

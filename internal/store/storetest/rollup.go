@@ -164,7 +164,7 @@ type epoch struct {
 
 // owner is one of two processes.
 func (h *history) owner(n int) string {
-	return fmt.Sprintf("%0*s", store.EpochOwner, h.name+fmt.Sprint(n))
+	return fmt.Sprintf("%0*s", store.EpochOwnerLen, h.name+fmt.Sprint(n))
 }
 
 func (h *history) count(t *rapid.T) {

@@ -299,13 +299,13 @@ func sessions(t *suite) {
 	}
 	is(t, list("mem_a", one.ExpiresAt), []store.Session{three, two})
 	one.SeenAt = now.Add(time.Minute)
-	t.ok(t.s.SeeSession(t.Context(), one.ID, one.SeenAt))
+	t.ok(t.s.TouchSession(t.Context(), one.ID, one.SeenAt))
 	got, err := t.s.Session(t.Context(), one.ID)
 	t.ok(err)
 	is(t, got, one)
 
 	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{ID: two.ID}))
-	t.missing(t.s.SeeSession(t.Context(), two.ID, now))
+	t.missing(t.s.TouchSession(t.Context(), two.ID, now))
 	_, err = t.s.Session(t.Context(), two.ID)
 	t.missing(err)
 	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{Member: "mem_a", Keep: three.ID}))

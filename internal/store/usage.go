@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Usage keeps the totals that meters flush.
+type Usage interface {
+	// Flush records running totals of an epoch. Of the stored and the given total
+	// it keeps the greater one, so that a flush may be repeated and reordered. The
+	// totals of a closed epoch are repeats and change nothing.
+	Flush(ctx context.Context, b UsageBatch) error
+	// ListUsage sums totals over epochs.
+	ListUsage(ctx context.Context, q UsageQuery) ([]UsageRow, error)
+	// EachUsage calls each for every row that ListUsage would return, in the order
+	// of account, hour, key, family, cost key and reason, without holding them all
+	// in memory. An empty account means all.
+	EachUsage(ctx context.Context, q UsageQuery, each func(UsageRow) error) error
+	// LastUses returns the newest use of each key of the account.
+	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
+	// CreditUse calls each with the credit use of every account that has any, all
+	// as of one moment. It calls cycle once for each account; cycle returns the
+	// start of the account's cycle, which is not before since.
+	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
+}
+
+// UsageSlot identifies the calls that one total counts.
+type UsageSlot struct {
+	AccountID toksta.AccountID
+	KeyID     toksta.KeyID
+	Family    toksta.Family
+	CostKey   string
+	Reason    toksta.Reason // "" for admitted calls
+	Hour      int64         // Unix hours
+}
+
+// UsageTotal is the running total of a slot in one epoch.
+type UsageTotal struct {
+	UsageSlot
+	Calls  int64
+	Charge toksta.Charge
+}
+
+// EpochOwnerLen is the length of the epoch prefix that identifies a process.
+// Roll-ups keep processes separate, so that a reader can exclude its own charges.
+const EpochOwnerLen = 24
+
+// UsageBatch is one flush of one epoch.
+type UsageBatch struct {
+	Epoch    string
+	Totals   []UsageTotal
+	LastUses []LastUse
+	// Close means that with this batch the store has all totals of the epoch, so
+	// that later flushes are repeats. Only closed epochs are rolled up.
+	Close bool
+}
+
+// LastUse is the newest use of a key in an epoch.
+type LastUse struct {
+	KeyID     toksta.KeyID
+	AccountID toksta.AccountID
+	At        time.Time
+	Address   string
+	Agent     string
+	Operation string
+}
+
+// UsageQuery selects totals of one account, hours [From, To). GroupDay sums
+// hours into days (Hour is the day's first).
+type UsageQuery struct {
+	Account  toksta.AccountID
+	Key      toksta.KeyID // "" for all
+	From, To time.Time
+	GroupDay bool
+}
+
+// UsageRow is one sum over epochs.
+type UsageRow = UsageTotal
+
+// CreditUse is the credit state that balances start from.
+type CreditUse struct {
+	Cycle         toksta.Charge // in the current cycle
+	PurchasedEver int64
+	// Held is the sum of open reservations: the included credits and overage of
+	// those that were made in the current cycle, and the purchased credits of all.
+	Held toksta.Charge
+}
