@@ -55,11 +55,12 @@ func isPort(s string) bool {
 	return err == nil && n > 0
 }
 
-// isHost reports whether s is an IP address or a well-formed host name.
+// isHost reports whether s is an IP address or a well-formed host name. A name whose
+// last label is a number is neither, such as 10.0.0.256.
 func isHost(s string) bool {
 	_, notAddress := netip.ParseAddr(s)
 	_, notName := text.Host(s)
-	return notAddress == nil || notName == nil && hostPattern.MatchString(s)
+	return notAddress == nil || notName == nil && hostPattern.MatchString(s) && !notHostPattern.MatchString(s)
 }
 
 // isBaseURL reports whether a URL has no user, query or fragment, so that a path

@@ -14,13 +14,13 @@ import (
 // deployment.
 func TestInvalidAddresses(t *testing.T) {
 	t.Parallel()
-	hosts := []string{"unix:/x", "host:99999", "host:port", "host:", "-:80", "a,b"}
+	hosts := []string{"unix:/x", "host:99999", "host:port", "host:", "-:80", "a,b", "a..b:80", "10.0.0.256:80"}
 	for field, c := range map[string]struct {
 		text      string // with * for the address
 		malformed []string
 		valid     []string
 	}{
-		"listen.public":         {"listen: {public: '*'}", []string{"http://unix:/x", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1", "a b:80", ""}, []string{"127.0.0.1:0", "[::1]:8080", "localhost:http"}},
+		"listen.public":         {"listen: {public: '*'}", []string{"http://unix:/x", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1", "a b:80", "127.0.0.256:80", ""}, []string{"127.0.0.1:0", "[::1]:8080", "localhost:http"}},
 		"listen.pages":          {"pages_url: 'https://keys.example.com'\nlisten: {pages: '*'}", []string{"127.0.0.1:65536", "unix:/x"}, []string{":8082"}},
 		"listen.pages_host":     {"pages_url: 'https://keys.example.com'\nlisten: {pages_host: '*'}", []string{"https://keys.example.com", "keys.example.com:443", "keys/", "bücher-.example"}, []string{"keys.example.com", "bücher.example"}},
 		"public_url":            {"public_url: 'https://*'", append(hosts, "u:p@host", "host/?a=1"), []string{"host:8443", "[::1]:1", "bücher.example"}},
