@@ -55,6 +55,27 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// poor charges at most the credits that an account has left.
+type poor struct{ left int64 }
+
+func (p poor) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
+	return toksta.Charge{Credits: min(credits, p.left)}
+}
+
+// Guarantee: the log tells operators that an account could not pay the cost that the
+// upstream stated.
+func TestSettleReportsShortfall(t *testing.T) {
+	t.Parallel()
+	for stated, want := range map[int64]string{10: "", 500: "the call cost 500 credits, and the account had 10 left"} {
+		x := &Exchange{Decision: toksta.Decision{Hold: 1}, UpstreamCost: &stated}
+		x.Admit(poor{10})
+		x.Settle(200)
+		if x.Cost != 10 || (x.Err == nil) != (want == "") || want != "" && x.Err.Error() != want {
+			t.Errorf("stated %d: cost %d, error %v", stated, x.Cost, x.Err)
+		}
+	}
+}
+
 // Guarantee: the call of a client that disconnects is charged, because the upstream may
 // have done the work.
 func TestAbandonCharges(t *testing.T) {
