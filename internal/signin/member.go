@@ -16,10 +16,10 @@ type MemberRequest struct {
 	Password toksta.Hidden
 }
 
-// CreateMember adds a person to an account for the operator, whatever the
-// policy for signing up.
+// CreateMember adds a member to an account for the operator. The sign-up policy
+// does not apply.
 func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberRequest) (toksta.Member, error) {
-	m, err := s.draft(ctx, s.now(), memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
+	m, err := s.draftMember(ctx, s.now(), memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
 	if err != nil {
 		return toksta.Member{}, err
 	}
@@ -30,27 +30,27 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 		} else if err != nil {
 			return store.Mutation{}, err
 		}
-		return join(ctx, r, m, store.Mutation{
+		return addMember(ctx, r, m, store.Mutation{
 			Kind: toksta.ChangeMemberCreated, AccountID: req.Account, Detail: map[string]string{},
 		})
 	})
 	if err != nil {
-		return toksta.Member{}, taken(err)
+		return toksta.Member{}, conflictIfTaken(err)
 	}
 	return m, nil
 }
 
-// PasswordRequest changes one's own password.
+// PasswordRequest is a member's change of the own password.
 type PasswordRequest struct {
 	Current, Next toksta.Hidden
 }
 
-// ChangePassword sets a new password for the signed-in member, who proves the
-// current one, and ends all other sessions.
+// ChangePassword verifies the current password of the signed-in member, sets the
+// new one and ends all other sessions.
 func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) error {
-	m, err := s.proveAgain(ctx, id, req.Current)
+	m, err := s.verifyPassword(ctx, id, req.Current)
 	switch {
-	// The person is signed in: this is a fault of the form.
+	// The member is signed in, so this is an invalid field and not a 401.
 	case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):
 		return toksta.Invalid("current_password", "This is not the current password.")
 	case err != nil:
@@ -68,11 +68,11 @@ func (s *Service) ResetPassword(ctx context.Context, by toksta.Actor, member tok
 	if err := s.setPassword(ctx, by, member, next); err != nil {
 		return err
 	}
-	return s.end(ctx, store.SessionSet{Member: member})
+	return s.endSessions(ctx, store.SessionSet{Member: member})
 }
 
-// setPassword writes the hash of a valid new password. Ending sessions is left
-// to the caller, after it: see reconsider.
+// setPassword validates a new password and stores its hash. The caller must end
+// sessions afterwards, not before: see recheckMember.
 func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member toksta.MemberID, next toksta.Hidden) error {
 	m, err := s.Store.Member(ctx, member)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 	if err != nil {
 		return err
 	}
-	// Read again under the lock, so that what else changed meanwhile stays.
+	// Read the member again under the lock, to keep changes of other fields.
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := r.Member(ctx, member)
 		if err != nil {
@@ -100,7 +100,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 	return err
 }
 
-// unknownMember turns the store's word for a missing row into the caller's.
+// unknownMember replaces store.ErrNotFound by a NOT_FOUND error for the caller.
 func unknownMember(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return toksta.NotFound("member")

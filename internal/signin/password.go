@@ -18,18 +18,18 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Lengths of a password in characters. Twelve of anything beat eight with
-// rules about digits; the upper bound keeps hashing cheap.
+// Lengths of a password in characters. A length of twelve is stronger than eight
+// with rules about digits. The upper limit bounds the cost of a hash.
 const (
 	MinPassword = 12
 	MaxPassword = 200
 )
 
-// minGuesses is how many guesses a new password must withstand. An address
-// takes one guess a minute, half a million a year.
+// minGuesses is the number of guesses that a new password must withstand. The
+// throttle allows one guess a minute for an address, half a million a year.
 const minGuesses = 1e6
 
-// validPassword checks a new password of a member.
+// validPassword returns an error if the member cannot use the new password.
 func validPassword(password toksta.Hidden, m toksta.Member) error {
 	text := password.Reveal()
 	switch n := utf8.RuneCountInString(text); {
@@ -41,24 +41,24 @@ func validPassword(password toksta.Hidden, m toksta.Member) error {
 		return toksta.Invalid("password", fmt.Sprintf("Use a password of at most %d characters.", MaxPassword))
 	case strings.EqualFold(text, m.Email):
 		return toksta.Invalid("password", "Use a password that is not your e-mail address.")
-	case guessable(text, m):
-		return toksta.Invalid("password", "This password is among the first that anybody would guess. Choose another.")
+	case isGuessable(text, m):
+		return toksta.Invalid("password", "This password is easy to guess. Choose another.")
 	}
 	return nil
 }
 
-// estimated is how many characters are estimated at once: the time that it takes
-// grows with the square of their number.
-const estimated = 64
+// estimateLen is the number of characters whose strength is estimated at once: the
+// time for an estimate grows with the square of the number.
+const estimateLen = 64
 
-// guessable reports whether a password is common, a walk over the keyboard, made
-// of fewer than four different characters, or made from what is known of the
-// member. A long password is at least as good as any part of it.
-func guessable(text string, m toksta.Member) bool {
+// isGuessable reports whether a password is common, a keyboard sequence, made of
+// fewer than four different characters, or made from the member's name or address.
+// A long password is at least as strong as each of its parts.
+func isGuessable(text string, m toksta.Member) bool {
 	known := append(strings.FieldsFunc(m.Email, notLetter), "toksta", "correcthorsebatterystaple")
 	known = append(known, strings.Fields(m.Name)...)
-	for part := range slices.Chunk([]rune(text), estimated) {
-		different := setOf(part)
+	for part := range slices.Chunk([]rune(text), estimateLen) {
+		different := distinct(part)
 		if len(different) >= 4 && zxcvbn.PasswordStrength(string(part), known).Guesses >= minGuesses {
 			return false
 		}
@@ -68,7 +68,8 @@ func guessable(text string, m toksta.Member) bool {
 
 func notLetter(r rune) bool { return !unicode.IsLetter(r) }
 
-func setOf(runes []rune) map[rune]bool {
+// distinct returns the set of characters, ignoring case.
+func distinct(runes []rune) map[rune]bool {
 	set := map[rune]bool{}
 	for _, r := range runes {
 		set[unicode.ToLower(r)] = true
@@ -76,7 +77,7 @@ func setOf(runes []rune) map[rune]bool {
 	return set
 }
 
-// cost of a hash: RFC 9106's and OWASP's smallest choice, about 30 ms.
+// Parameters of a hash: a recommendation of OWASP, about 30 ms.
 const (
 	costMemory  = 19 << 10 // KiB
 	costTime    = 2
@@ -85,12 +86,12 @@ const (
 	tagLen      = 32
 )
 
-// nobody is a hash of the cost of every other that no password has: what an
-// unknown address is checked against.
-const nobody = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+// dummyHash is a hash that no password matches, with the same cost as the others.
+// The password for an unknown address is compared with it.
+const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// hasher bounds how many hashes are computed at once, and with them memory.
-// Waiting is in no order and ends with the caller's context.
+// hasher computes password hashes. It limits the number of simultaneous hashes and
+// so the memory; waiting for a slot ends with the caller's context.
 type hasher struct {
 	slots chan struct{}
 	key   func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
@@ -100,12 +101,12 @@ func newHasher(parallel int) *hasher {
 	return &hasher{slots: make(chan struct{}, parallel), key: argon2.IDKey}
 }
 
-// hash returns the PHC string of a password under a fresh salt.
+// hash returns the PHC string of a password with a new salt.
 func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, error) {
 	var salt [saltLen]byte
 	rand.Read(salt[:])
-	// The parameters go into the string: raising the cost later leaves older
-	// hashes readable.
+	// The string contains the parameters, so that hashes remain valid when the
+	// parameters change.
 	p := phc{time: costTime, memory: costMemory, threads: costThreads, salt: salt[:]}
 	tag, err := h.tag(ctx, p, password)
 	if err != nil {
@@ -115,8 +116,8 @@ func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, erro
 	return p.String(), nil
 }
 
-// matches reports whether encoded is a hash of password. An error means that
-// ctx ended in the queue or that encoded is no such hash.
+// matches reports whether encoded is the hash of password. It returns an error if
+// ctx ends while it waits, or if encoded is not a valid hash.
 func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hidden) (bool, error) {
 	p, err := parsePHC(encoded)
 	if err != nil {
@@ -129,6 +130,7 @@ func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hi
 	return subtle.ConstantTimeCompare(tag, p.tag) == 1, nil
 }
 
+// tag computes an argon2id hash when a slot is free.
 func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte, error) {
 	select {
 	case h.slots <- struct{}{}:
@@ -136,7 +138,8 @@ func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	// Longer ones are nobody's password; hashing them whole would be a gift.
+	// No valid password is longer, and hashing a long text would cost an attacker
+	// nothing and the server much.
 	text := password.Reveal()
 	text = text[:min(len(text), MaxPassword*utf8.UTFMax)]
 	return h.key([]byte(text), p.salt, p.time, p.memory, p.threads, tagLen), nil
@@ -156,22 +159,22 @@ func (p phc) String() string {
 		argon2.Version, p.memory, p.time, p.threads, b64.EncodeToString(p.salt), b64.EncodeToString(p.tag))
 }
 
-// parsePHC reads what String wrote. Its errors say nothing of the text.
+// parsePHC parses the result of String. Its error does not contain the text.
 func parsePHC(s string) (phc, error) {
 	var p phc
-	bad := errors.New("the stored password hash is not argon2id as this version writes it")
+	invalid := errors.New("the stored password hash is not in the format of this version")
 	parts := strings.Split(s, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return p, bad
+		return p, invalid
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
-		return p, bad
+		return p, invalid
 	}
 	var err1, err2 error
 	p.salt, err1 = base64.RawStdEncoding.DecodeString(parts[4])
 	p.tag, err2 = base64.RawStdEncoding.DecodeString(parts[5])
 	if err1 != nil || err2 != nil || len(p.tag) != tagLen || p.time == 0 || p.threads == 0 {
-		return p, bad
+		return p, invalid
 	}
 	return p, nil
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Session is one signed-in browser, for people.
+// Session is the session of one browser, as the pages show it.
 type Session struct {
 	CreatedAt time.Time // of the sign-in with the password
-	SeenAt    time.Time // to within a few minutes
+	SeenAt    time.Time // accurate to seenInterval
 	ExpiresAt time.Time
 	Address   string
 	Agent     string
-	Current   bool // in a list: the one that asked
+	Current   bool // in a list: the session of the request
 
 	id toksta.Digest
 }
@@ -28,19 +28,19 @@ type Session struct {
 // cookieLen is the length of a session's random id.
 const cookieLen = 32
 
-// seenEvery is how often a session in use is written back: after a hundredth of
-// the time that it may be idle, and at least every 5 minutes. With a longer interval a
-// session in use would look idle.
-func (s *Service) seenEvery() time.Duration { return min(5*time.Minute, s.Idle/100) }
+// seenInterval returns the interval after set SeenAt of a used session is
+// updated: a hundredth of the idle time, at most 5 minutes. With a longer interval,
+// a used session could end as an idle one.
+func (s *Service) seenInterval() time.Duration { return min(5*time.Minute, s.Idle/100) }
 
-// begin starts a session of m under a fresh id.
-func (s *Service) begin(ctx context.Context, from Origin, m toksta.Member) (SignedIn, error) {
+// startSession starts a session of m with a new id.
+func (s *Service) startSession(ctx context.Context, from Origin, m toksta.Member) (SignedIn, error) {
 	account, err := s.Store.Account(ctx, m.AccountID)
 	if err != nil {
 		return SignedIn{}, fmt.Errorf("read the account of member %s: %w", m.ID, err)
 	}
-	// 256 random bits cannot be searched: SHA-256 without a salt keeps them as
-	// it keeps a key's secret.
+	// The id has 256 random bits, so a SHA-256 without a salt is enough to store
+	// it, as for a key's secret.
 	var raw [cookieLen]byte
 	rand.Read(raw[:])
 	now := s.now()
@@ -49,78 +49,78 @@ func (s *Service) begin(ctx context.Context, from Origin, m toksta.Member) (Sign
 		Address: memberActor(m, from).Address, Agent: from.Agent,
 	}
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
-		return SignedIn{}, fmt.Errorf("begin a session: %w", err)
+		return SignedIn{}, fmt.Errorf("store the session: %w", err)
 	}
-	if err := s.reconsider(ctx, m, row.ID); err != nil {
+	if err := s.recheckMember(ctx, m, row.ID); err != nil {
 		return SignedIn{}, err
 	}
 	return SignedIn{
-		Identity: Identity{Member: m, Account: account, Session: shown(row)},
+		Identity: Identity{Member: m, Account: account, Session: sessionOf(row)},
 		Cookie:   toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:])),
 	}, nil
 }
 
-// reconsider ends a session just begun when the member's password was changed
-// or the member disabled since it was proved. Whoever changes one of them ends
-// sessions afterwards: either that finds this session, or this finds the
-// change.
-func (s *Service) reconsider(ctx context.Context, proved toksta.Member, session toksta.Digest) error {
-	m, err := s.Store.Member(ctx, proved.ID)
+// recheckMember ends a new session if the member's password was changed, or the
+// member disabled, after the password was verified. Such a change ends the member's
+// sessions after its commit: either it finds this session, or recheckMember finds
+// the change.
+func (s *Service) recheckMember(ctx context.Context, verified toksta.Member, session toksta.Digest) error {
+	m, err := s.Store.Member(ctx, verified.ID)
 	if err != nil {
 		return fmt.Errorf("read the session's member: %w", err)
 	}
-	if m.PasswordHash == proved.PasswordHash && m.DisabledAt.IsZero() {
+	if m.PasswordHash == verified.PasswordHash && m.DisabledAt.IsZero() {
 		return nil
 	}
-	if err := s.end(ctx, store.SessionSet{ID: session}); err != nil {
+	if err := s.endSessions(ctx, store.SessionSet{ID: session}); err != nil {
 		return err
 	}
-	return wrong()
+	return wrongCredentials()
 }
 
-// Authenticate returns who a cookie belongs to. Anything but a live session
-// of a member who may sign in is UNAUTHORIZED.
+// Authenticate returns the identity for a cookie. If there is no live session, or
+// the member is disabled, the error is UNAUTHORIZED.
 func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Identity, error) {
 	id, ok := sessionID(cookie)
 	if !ok {
-		return Identity{}, signedOut()
+		return Identity{}, notSignedIn()
 	}
 	now := s.now()
 	row, err := s.Sessions.Session(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return Identity{}, signedOut()
+		return Identity{}, notSignedIn()
 	case err != nil:
 		return Identity{}, fmt.Errorf("read the session: %w", err)
-	case !s.live(row, now):
-		return Identity{}, signedOut()
+	case !s.isLive(row, now):
+		return Identity{}, notSignedIn()
 	}
 	m, err := s.Store.Member(ctx, row.MemberID)
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the session's member: %w", err)
 	}
 	if !m.DisabledAt.IsZero() {
-		return Identity{}, signedOut()
+		return Identity{}, notSignedIn()
 	}
 	account, err := s.Store.Account(ctx, m.AccountID)
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the session's account: %w", err)
 	}
-	// Not at every request: that would be a write for every page.
-	if now.Sub(row.SeenAt) >= s.seenEvery() {
+	// The interval avoids a write for each page.
+	if now.Sub(row.SeenAt) >= s.seenInterval() {
 		row.SeenAt = now
 		switch err := s.Sessions.TouchSession(ctx, id, now); {
-		case errors.Is(err, store.ErrNotFound): // ended since it was read
-			return Identity{}, signedOut()
+		case errors.Is(err, store.ErrNotFound): // the session was ended after it was read
+			return Identity{}, notSignedIn()
 		case err != nil:
-			return Identity{}, fmt.Errorf("keep the session: %w", store.SideWrite(err))
+			return Identity{}, fmt.Errorf("update the session's last use: %w", store.SideWrite(err))
 		}
 	}
-	return Identity{Member: m, Account: account, Session: shown(row)}, nil
+	return Identity{Member: m, Account: account, Session: sessionOf(row)}, nil
 }
 
-// live reports whether a session is neither too old nor too long unused.
-func (s *Service) live(row store.Session, now time.Time) bool {
+// isLive reports whether a session is neither expired nor idle.
+func (s *Service) isLive(row store.Session, now time.Time) bool {
 	return now.Before(row.ExpiresAt) && now.Sub(row.SeenAt) < s.Idle
 }
 
@@ -134,62 +134,63 @@ func (s *Service) ListSessions(ctx context.Context, id Identity) ([]Session, err
 	}
 	var out []Session
 	for _, row := range rows {
-		if s.live(row, now) {
-			one := shown(row)
-			one.Current = row.ID == id.Session.id
-			out = append(out, one)
+		if s.isLive(row, now) {
+			session := sessionOf(row)
+			session.Current = row.ID == id.Session.id
+			out = append(out, session)
 		}
 	}
 	return out, nil
 }
 
-// SignOut ends the session of a cookie; one that has none is no error.
+// SignOut ends the session of a cookie, if there is one.
 func (s *Service) SignOut(ctx context.Context, cookie toksta.Hidden) error {
 	id, ok := sessionID(cookie)
 	if !ok {
 		return nil
 	}
-	return s.end(ctx, store.SessionSet{ID: id})
+	return s.endSessions(ctx, store.SessionSet{ID: id})
 }
 
-// SignOutEverywhere ends all sessions of the identity's member, sparing the
-// one that asks when keep is true.
+// SignOutEverywhere ends all sessions of the identity's member. If keep is true, the
+// identity's own session continues.
 func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool) error {
-	which := store.SessionSet{Member: id.Member.ID}
+	set := store.SessionSet{Member: id.Member.ID}
 	if keep {
-		which.Keep = id.Session.id
+		set.Keep = id.Session.id
 	}
-	return s.end(ctx, which)
+	return s.endSessions(ctx, set)
 }
 
-// end deletes sessions; those that are gone already are no error.
-func (s *Service) end(ctx context.Context, which store.SessionSet) error {
-	if err := s.Sessions.EndSessions(ctx, which); err != nil {
+// endSessions deletes the sessions of the set, if there are any.
+func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
+	if err := s.Sessions.EndSessions(ctx, set); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
 	}
 	return nil
 }
 
-// sweepEvery is how often sessions past their end are deleted.
-const sweepEvery = time.Hour
+// sweepInterval is the interval between deletions of expired sessions.
+const sweepInterval = time.Hour
 
-// Run deletes sessions past their end, until ctx ends. A failure is left to
-// the next round: an ended session admits nobody whether deleted or not.
+// Run deletes expired sessions until ctx ends. A failed deletion is repeated in the
+// next interval: an expired session is rejected even if it still exists.
 func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
 	for {
 		_ = s.Sessions.EndSessions(ctx, store.SessionSet{Before: s.now()})
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-ticker.C:
 		}
 	}
 }
 
-// sessionID is the stored form of a cookie.
-func sessionID(cookie toksta.Hidden) (toksta.Digest, bool) {
+// sessionID returns the stored id of a cookie's session. ok is false if the cookie is
+// malformed.
+func sessionID(cookie toksta.Hidden) (id toksta.Digest, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(cookie.Reveal())
 	if err != nil || len(raw) != cookieLen {
 		return toksta.Digest{}, false
@@ -197,14 +198,14 @@ func sessionID(cookie toksta.Hidden) (toksta.Digest, bool) {
 	return sha256.Sum256(raw), true
 }
 
-// signedOut is one answer for every cookie that does not sign in: unknown,
-// ended, idle or of a disabled member.
-func signedOut() error {
+// notSignedIn returns the same error for all rejected cookies: unknown, ended, idle,
+// or of a disabled member.
+func notSignedIn() error {
 	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "Sign in to continue."}
 }
 
-// shown is a stored session as people see it; its id stays in this package.
-func shown(row store.Session) Session {
+// sessionOf converts a stored session. The id is not exported.
+func sessionOf(row store.Session) Session {
 	return Session{
 		CreatedAt: row.CreatedAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
 		Address: row.Address, Agent: row.Agent, id: row.ID,

@@ -14,7 +14,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-func (w *world) alive(tb testing.TB, c toksta.Hidden) bool {
+// isSignedIn reports whether the cookie authenticates.
+func (w *world) isSignedIn(tb testing.TB, c toksta.Hidden) bool {
 	tb.Helper()
 	_, err := w.Authenticate(tb.Context(), c)
 	if err != nil && toksta.ErrorCode(err) != toksta.CodeUnauthorized {
@@ -23,35 +24,34 @@ func (w *world) alive(tb testing.TB, c toksta.Hidden) bool {
 	return err == nil
 }
 
-// A browser left behind stops being signed in: after a week unused, and after
-// thirty days however much it is used.
-func TestSessionsEnd(t *testing.T) {
+// A session ends after a week without use, and after thirty days in any case.
+func TestSessionsExpire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	idle, used := w.signUp(t, "ada@example.com"), w.signUp(t, "bob@example.com")
 	start := w.now
 	for w.now.Before(start.Add(30 * 24 * time.Hour)) {
-		if !w.alive(t, used.Cookie) {
+		if !w.isSignedIn(t, used.Cookie) {
 			t.Fatalf("a session in use ended after %v", w.now.Sub(start))
 		}
 		w.now = w.now.Add(6 * 24 * time.Hour)
 	}
-	if w.alive(t, used.Cookie) {
-		t.Error("a session lives for more than thirty days")
+	if w.isSignedIn(t, used.Cookie) {
+		t.Error("a session continues for more than thirty days")
 	}
 	w.now = start.Add(7*24*time.Hour - time.Millisecond)
-	again := w.alive(t, idle.Cookie)
+	again := w.isSignedIn(t, idle.Cookie)
 	w.now = start.Add(7 * 24 * time.Hour)
-	if !again || !w.alive(t, idle.Cookie) { // the look a millisecond ago was a use
+	if !again || !w.isSignedIn(t, idle.Cookie) { // the check a millisecond ago was a use
 		t.Error("a session ended within a week of its last use")
 	}
 	w.now = w.now.Add(7 * 24 * time.Hour)
-	if w.alive(t, idle.Cookie) {
-		t.Error("a session lives through a week without use")
+	if w.isSignedIn(t, idle.Cookie) {
+		t.Error("a session continues after a week without use")
 	}
 }
 
-// However short the idle time is set, a session in use goes on, and one that is not in use ends.
+// With a short idle time, too, a used session continues and an unused one ends.
 func TestShortIdleTime(t *testing.T) {
 	t.Parallel()
 	for _, idle := range []time.Duration{time.Minute, 5 * time.Minute, 6 * time.Minute, time.Hour} {
@@ -61,19 +61,19 @@ func TestShortIdleTime(t *testing.T) {
 		for range 30 {
 			for _, step := range []time.Duration{idle / 50, idle * 9 / 10} {
 				w.now = w.now.Add(step)
-				if !w.alive(t, in.Cookie) {
+				if !w.isSignedIn(t, in.Cookie) {
 					t.Fatalf("idle %v: a session in use ended", idle)
 				}
 			}
 		}
-		if w.now = w.now.Add(idle); w.alive(t, in.Cookie) {
-			t.Errorf("idle %v: a session that was not used goes on", idle)
+		if w.now = w.now.Add(idle); w.isSignedIn(t, in.Cookie) {
+			t.Errorf("idle %v: an unused session continues", idle)
 		}
 	}
 }
 
-// Only the cookie that was handed out works, byte for byte.
-func TestOtherCookies(t *testing.T) {
+// Only the exact cookie authenticates.
+func TestOtherCookiesAreRejected(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	in := w.signUp(t, "ada@example.com")
@@ -82,46 +82,46 @@ func TestOtherCookies(t *testing.T) {
 		"", "x", cookie + "A", cookie[:42], strings.ToUpper(cookie),
 		in.Session.id.String(), base64.RawURLEncoding.EncodeToString(in.Session.id[:]),
 	} {
-		if w.alive(t, toksta.Hide(other)) {
+		if w.isSignedIn(t, toksta.Hide(other)) {
 			t.Errorf("%q signs in", other)
 		}
 	}
 }
 
-// ending is a store in which a session is ended while a request with it is under way.
-type ending struct {
+// interruptedStore calls afterRead after each read of a session.
+type interruptedStore struct {
 	store.Sessions
-	done func()
+	afterRead func()
 }
 
-func (e ending) Session(ctx context.Context, id toksta.Digest) (store.Session, error) {
-	s, err := e.Sessions.Session(ctx, id)
-	e.done()
+func (i interruptedStore) Session(ctx context.Context, id toksta.Digest) (store.Session, error) {
+	s, err := i.Sessions.Session(ctx, id)
+	i.afterRead()
 	return s, err
 }
 
-// A request that is under way while its session is ended does not bring the session back.
+// A request that runs while its session is ended does not restore the session.
 func TestSignOutDuringARequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	in := w.signUp(t, "ada@example.com")
 	sessions := w.Sessions
-	w.Sessions = ending{sessions, func() {
+	w.Sessions = interruptedStore{sessions, func() {
 		if err := sessions.EndSessions(t.Context(), store.SessionSet{Member: in.Member.ID}); err != nil {
 			t.Error(err)
 		}
 	}}
 	w.now = w.now.Add(time.Hour) // so that the request writes the session back
-	if w.alive(t, in.Cookie) {
+	if w.isSignedIn(t, in.Cookie) {
 		t.Error("the request is signed in")
 	}
 	w.Sessions = sessions
-	if w.alive(t, in.Cookie) {
-		t.Error("the session lives again")
+	if w.isSignedIn(t, in.Cookie) {
+		t.Error("the session is live again")
 	}
 }
 
-// Signing out ends what it says and nothing else.
+// Signing out ends the selected sessions and no others.
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -130,15 +130,15 @@ func TestSignOut(t *testing.T) {
 	mine = append(mine, w.signUp(t, "ada@example.com"))
 	for range 3 {
 		w.now = w.now.Add(time.Minute)
-		in, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+		in, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
 		if err != nil {
 			t.Fatal(err)
 		}
 		mine = append(mine, in)
 	}
-	living := func() (out []bool) {
+	signedIn := func() (out []bool) {
 		for _, in := range mine {
-			out = append(out, w.alive(t, in.Cookie))
+			out = append(out, w.isSignedIn(t, in.Cookie))
 		}
 		return out
 	}
@@ -149,112 +149,110 @@ func TestSignOut(t *testing.T) {
 	if err := w.SignOut(t.Context(), mine[0].Cookie); err != nil {
 		t.Fatal(err)
 	}
-	if got := living(); got[0] || !got[1] || !got[2] || !got[3] {
+	if got := signedIn(); got[0] || !got[1] || !got[2] || !got[3] {
 		t.Errorf("after signing out one: %v", got)
 	}
 	if err := w.SignOutEverywhere(t.Context(), mine[2].Identity, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := living(); got[1] || !got[2] || got[3] {
+	if got := signedIn(); got[1] || !got[2] || got[3] {
 		t.Errorf("after signing out the others: %v", got)
 	}
 	if err := w.SignOutEverywhere(t.Context(), mine[2].Identity, false); err != nil {
 		t.Fatal(err)
 	}
-	if got := living(); got[2] || !w.alive(t, other.Cookie) {
-		t.Errorf("after signing out everywhere: %v, another member %v", got, w.alive(t, other.Cookie))
+	if got := signedIn(); got[2] || !w.isSignedIn(t, other.Cookie) {
+		t.Errorf("after signing out everywhere: %v, another member %v", got, w.isSignedIn(t, other.Cookie))
 	}
 }
 
-// Changing the password takes the current one and ends every other session:
-// whoever knew the old one is out.
+// A change of the password requires the current one and ends all other sessions.
 func TestChangePassword(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	mine := w.signUp(t, "ada@example.com")
-	thief, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	thief, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
 	if err != nil {
 		t.Fatal(err)
 	}
 	change := func(current, next string) error {
 		return w.ChangePassword(t.Context(), home, mine.Identity, PasswordRequest{Current: toksta.Hide(current), Next: toksta.Hide(next)})
 	}
-	refused(t, change("wrong", "a much better one"), toksta.CodeValidation, "current password")
-	refused(t, change(secretWord, "short"), toksta.CodeValidation, "at least 12")
-	if !w.alive(t, thief.Cookie) {
-		t.Error("a refused change ended sessions")
+	wantError(t, change("wrong", "a much better one"), toksta.CodeValidation, "current password")
+	wantError(t, change(testPassword, "short"), toksta.CodeValidation, "at least 12")
+	if !w.isSignedIn(t, thief.Cookie) {
+		t.Error("a rejected change ended sessions")
 	}
-	if err := change(secretWord, "a much better one"); err != nil {
+	if err := change(testPassword, "a much better one"); err != nil {
 		t.Fatal(err)
 	}
-	if !w.alive(t, mine.Cookie) || w.alive(t, thief.Cookie) {
-		t.Errorf("own session %v, other %v", w.alive(t, mine.Cookie), w.alive(t, thief.Cookie))
+	if !w.isSignedIn(t, mine.Cookie) || w.isSignedIn(t, thief.Cookie) {
+		t.Errorf("own session %v, other %v", w.isSignedIn(t, mine.Cookie), w.isSignedIn(t, thief.Cookie))
 	}
-	_, err = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
-	refused(t, err, toksta.CodeUnauthorized, "wrong")
+	_, err = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
+	wantError(t, err, toksta.CodeUnauthorized, "wrong")
 	if _, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide("a much better one")); err != nil {
 		t.Error(err)
 	}
 }
 
-// A sign-in under way while the password is changed must not outlive the
-// change: it proved a password that is no more.
-func TestSignInDuringAChange(t *testing.T) {
+// If the password is changed during a sign-in with the old one, the sign-in fails
+// and leaves no session.
+func TestSignInDuringPasswordChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	m := w.signUp(t, "ada@example.com").Member
-	cheap := w.passwords.key
-	var meanwhile atomic.Bool
+	hash := w.passwords.key
+	var isChanged atomic.Bool
 	w.passwords.key = func(password, salt []byte, a, b uint32, c uint8, n uint32) []byte {
-		if meanwhile.CompareAndSwap(false, true) {
+		if isChanged.CompareAndSwap(false, true) {
 			if err := w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one")); err != nil {
 				t.Error(err)
 			}
 		}
-		return cheap(password, salt, a, b, c, n)
+		return hash(password, salt, a, b, c, n)
 	}
-	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
-	refused(t, err, toksta.CodeUnauthorized, "wrong")
+	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
+	wantError(t, err, toksta.CodeUnauthorized, "wrong")
 	if left, err := w.Sessions.ListSessions(t.Context(), m.ID, w.now); err != nil || len(left) != 0 {
 		t.Errorf("%d sessions are left, %v", len(left), err)
 	}
 }
 
-// Confirming with the password gives a session that is recent, and the one
-// before it is gone.
+// Confirm replaces the session by a new one that starts now.
 func TestConfirm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	in := w.signUp(t, "ada@example.com")
 	w.now = w.now.Add(time.Hour)
 	_, err := w.Confirm(t.Context(), home, in.Identity, toksta.Hide("wrong"))
-	refused(t, err, toksta.CodeUnauthorized, "wrong")
-	again, err := w.Confirm(t.Context(), home, in.Identity, toksta.Hide(secretWord))
+	wantError(t, err, toksta.CodeUnauthorized, "wrong")
+	again, err := w.Confirm(t.Context(), home, in.Identity, toksta.Hide(testPassword))
 	if err != nil || !again.Session.CreatedAt.Equal(w.now) {
 		t.Fatalf("%+v, %v", again.Session, err)
 	}
-	if w.alive(t, in.Cookie) || !w.alive(t, again.Cookie) {
+	if w.isSignedIn(t, in.Cookie) || !w.isSignedIn(t, again.Cookie) {
 		t.Error("the session was not replaced")
 	}
 }
 
-// Whoever holds a leaked key can guess at its owner's address all day: that must
-// not keep the owner, who is signed in, from the pages that revoke it. Guessing
-// with somebody's session is as slow as guessing without.
-func TestConfirmWhileSomebodyGuesses(t *testing.T) {
+// Guesses at a member's address must not prevent the signed-in member from confirming
+// the password, which is necessary to revoke keys. Guesses with a stolen session are
+// throttled too.
+func TestConfirmDuringGuesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	in := w.signUp(t, "ada@example.com")
 	for range 50 {
 		_, _ = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide("wrong"))
 	}
-	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
-	refused(t, err, toksta.CodeRateLimited, "Try again")
-	in, err = w.Confirm(t.Context(), home, in.Identity, toksta.Hide(secretWord))
+	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
+	wantError(t, err, toksta.CodeRateLimited, "Try again")
+	in, err = w.Confirm(t.Context(), home, in.Identity, toksta.Hide(testPassword))
 	if err != nil {
 		t.Fatalf("the owner cannot confirm: %v", err)
 	}
-	change := PasswordRequest{Current: toksta.Hide(secretWord), Next: toksta.Hide("another horse battery")}
+	change := PasswordRequest{Current: toksta.Hide(testPassword), Next: toksta.Hide("another horse battery")}
 	if err := w.ChangePassword(t.Context(), home, in.Identity, change); err != nil {
 		t.Fatalf("the owner cannot change the password: %v", err)
 	}
@@ -262,15 +260,15 @@ func TestConfirmWhileSomebodyGuesses(t *testing.T) {
 	for i := range 50 {
 		_, err = w.Confirm(t.Context(), from(i), in.Identity, toksta.Hide("wrong"))
 	}
-	refused(t, err, toksta.CodeRateLimited, "Try again")
+	wantError(t, err, toksta.CodeRateLimited, "Try again")
 	if n := w.hashes.Load() - before; n != 6 {
 		t.Errorf("%d guesses with a session got through", n)
 	}
 }
 
-// The operator can let people in and reset a password; a disabled member's
-// open browser is out at once.
-func TestOperatorsMembers(t *testing.T) {
+// The operator can create members and reset passwords. The sessions of a disabled
+// member are rejected immediately.
+func TestOperatorManagesMembers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Closed)
 	account := toksta.Account{ID: "acct_1", Name: "Acme", Plan: "FREE"}
@@ -281,25 +279,25 @@ func TestOperatorsMembers(t *testing.T) {
 		}
 	}
 	put(store.Mutation{Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{account}})
-	req := MemberRequest{Account: "acct_1", Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(secretWord)}
+	req := MemberRequest{Account: "acct_1", Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(testPassword)}
 	m, err := w.CreateMember(t.Context(), operator, req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = w.CreateMember(t.Context(), operator, req)
-	refused(t, err, toksta.CodeConflict, "address")
+	wantError(t, err, toksta.CodeConflict, "address")
 	req.Account, req.Email = "acct_none", "bob@example.com"
 	_, err = w.CreateMember(t.Context(), operator, req)
-	refused(t, err, toksta.CodeNotFound, "account")
+	wantError(t, err, toksta.CodeNotFound, "account")
 
-	in, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord))
+	in, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one")); err != nil {
 		t.Fatal(err)
 	}
-	if w.alive(t, in.Cookie) {
+	if w.isSignedIn(t, in.Cookie) {
 		t.Error("a reset leaves sessions open")
 	}
 	in, err = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide("a much better one"))
@@ -308,15 +306,15 @@ func TestOperatorsMembers(t *testing.T) {
 	}
 	in.Member.DisabledAt = w.now
 	put(store.Mutation{Kind: toksta.ChangeMemberDisabled, Members: []toksta.Member{in.Member}})
-	if w.alive(t, in.Cookie) {
+	if w.isSignedIn(t, in.Cookie) {
 		t.Error("a disabled member is signed in")
 	}
-	refused(t, w.ResetPassword(t.Context(), operator, "mem_none", toksta.Hide(secretWord)), toksta.CodeNotFound, "member")
+	wantError(t, w.ResetPassword(t.Context(), operator, "mem_none", toksta.Hide(testPassword)), toksta.CodeNotFound, "member")
 }
 
-// Memory is bounded under a flood: no more hashes at once than configured, and
-// whoever gives up waiting costs none.
-func TestHashesAtOnce(t *testing.T) {
+// There are never more simultaneous hashes than configured, and a cancelled attempt
+// computes none.
+func TestHashesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHasher(3)
 		var running, most atomic.Int64
@@ -332,7 +330,7 @@ func TestHashesAtOnce(t *testing.T) {
 		defer cancel()
 		for range 20 {
 			wg.Go(func() {
-				if _, err := h.hash(ctx, toksta.Hide(secretWord)); err == nil {
+				if _, err := h.hash(ctx, toksta.Hide(testPassword)); err == nil {
 					served.Add(1)
 				}
 			})
@@ -344,7 +342,7 @@ func TestHashesAtOnce(t *testing.T) {
 	})
 }
 
-// The throttle must not grow with the names that an attacker makes up.
+// The throttle's memory is bounded when an attacker uses many names.
 func TestThrottleIsBounded(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(backoff{free: 1, limit: time.Minute, expiry: time.Hour})
@@ -357,31 +355,31 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 }
 
-// Stored hashes are the real thing: argon2id at the stated cost, salted, and
-// read back; anything else is an error, not a mismatch that hides it.
+// A hash is argon2id with the stated parameters and a salt, and matches only its
+// password. Comparing with a malformed hash is an error, not a mismatch.
 func TestHash(t *testing.T) {
 	t.Parallel()
 	h := newHasher(1)
-	one, err := h.hash(t.Context(), toksta.Hide(secretWord))
+	one, err := h.hash(t.Context(), toksta.Hide(testPassword))
 	if err != nil || !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%q, %v", one, err)
 	}
-	two, err := h.hash(t.Context(), toksta.Hide(secretWord))
+	two, err := h.hash(t.Context(), toksta.Hide(testPassword))
 	if err != nil || one == two {
 		t.Error("two hashes share a salt")
 	}
-	for word, want := range map[string]bool{secretWord: true, secretWord + " ": false} {
+	for word, want := range map[string]bool{testPassword: true, testPassword + " ": false} {
 		if got, err := h.matches(t.Context(), one, toksta.Hide(word)); err != nil || got != want {
 			t.Errorf("%q matches %v, %v", word, got, err)
 		}
 	}
-	p, err := parsePHC(nobody)
+	p, err := parsePHC(dummyHash)
 	if q, _ := parsePHC(one); err != nil || p.memory != q.memory || p.time != q.time || p.threads != q.threads || len(p.salt) != len(q.salt) {
 		t.Errorf("an unknown address costs %+v, %v", p, err)
 	}
-	for _, bad := range []string{"", "x", strings.Replace(one, "argon2id", "argon2i", 1), one[:len(one)-1], strings.Replace(one, "t=2", "t=0", 1)} {
-		if _, err := h.matches(t.Context(), bad, toksta.Hide(secretWord)); err == nil {
-			t.Errorf("%q is taken for a hash", bad)
+	for _, malformed := range []string{"", "x", strings.Replace(one, "argon2id", "argon2i", 1), one[:len(one)-1], strings.Replace(one, "t=2", "t=0", 1)} {
+		if _, err := h.matches(t.Context(), malformed, toksta.Hide(testPassword)); err == nil {
+			t.Errorf("the malformed hash %q is accepted", malformed)
 		}
 	}
 }

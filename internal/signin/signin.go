@@ -1,11 +1,10 @@
-// Package signin is who a person is: signing up, signing in with e-mail and
-// password, the browser's session, changing the password.
+// Package signin authenticates people: it signs them up, signs them in with e-mail
+// address and password, keeps browser sessions and changes passwords.
 //
-// It stands in front of the account pages: they turn a cookie into an
-// [Identity] here and act as its member from then on. It is not on the path
-// of API calls, and keys mean nothing to it. A password is known as its
-// argon2id hash, a cookie and an invitation as their SHA-256; none of the
-// three is ever logged or part of an error.
+// The account pages use it to get the [Identity] of a cookie, and act as that
+// member. The package is not part of the request path and does not use keys. It
+// stores passwords as argon2id hashes, and cookies and invitation codes as SHA-256.
+// None of the three is ever logged or part of an error.
 package signin
 
 import (
@@ -20,21 +19,21 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Policy is who may sign up.
+// Policy states which people may sign up.
 type Policy string
 
-// The policies. An unknown one is closed.
+// The policies. An unknown policy is treated as Closed.
 const (
-	Open    Policy = "open"    // anybody; an invitation joins its account
+	Open    Policy = "open"    // no invitation needed; with one, the person joins its account
 	Invited Policy = "invited" // only with an invitation
-	Closed  Policy = "closed"  // nobody; the operator creates members
+	Closed  Policy = "closed"  // sign-up is disabled; the operator creates members
 )
 
-// Config is what a Service is made of. Log, Trail, Store, Sessions, Catalog and
-// Now are required.
+// Config configures a Service. Log, Trail, Store, Sessions, Catalog and Now are
+// required.
 type Config struct {
 	Log      store.Log
-	Trail    store.Mutator // records sign-ins, which no node has to know of
+	Trail    store.Mutator // commits the records of sign-ins, without waiting for nodes
 	Store    store.Reader
 	Sessions store.Sessions
 	Catalog  *toksta.Catalog
@@ -43,10 +42,10 @@ type Config struct {
 	Policy Policy
 	Plan   toksta.PlanID // of an account made by signing up; "": the catalogue's free plan
 
-	Lifetime time.Duration // of a session at most; 0: 30 days
-	Idle     time.Duration // of a session without a request; 0: 7 days
-	// Bounds the memory that a flood of sign-ins can take.
-	Parallel int // passwords hashed at once, 19 MiB each; 0: 4
+	Lifetime time.Duration // maximum age of a session; 0: 30 days
+	Idle     time.Duration // a session without a request ends after it; 0: 7 days
+	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
+	Parallel int
 }
 
 // Service signs people up, in and out. Its methods are safe for concurrent
@@ -54,14 +53,14 @@ type Config struct {
 type Service struct {
 	Config
 	passwords *hasher
-	addresses *throttle
-	networks  *throttle
-	signups   *throttle // by network, apart: making accounts must not lock anybody out
-	successes *throttle // by member: bounds the records of sign-ins
-	members   *throttle // signed in, asked for the password again
+	addresses *throttle // by e-mail address
+	networks  *throttle // by network of the client
+	signups   *throttle // by network; separate, so that sign-ups do not delay sign-ins
+	successes *throttle // by member: limits the records of sign-ins
+	members   *throttle // by member: passwords of signed-in members
 }
 
-// New returns a service; Run sweeps what it leaves behind.
+// New returns a service. The caller must start Run, which deletes expired sessions.
 func New(c Config) *Service {
 	c.Plan = cmp.Or(c.Plan, c.Catalog.FreePlan)
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
@@ -69,8 +68,8 @@ func New(c Config) *Service {
 	return &Service{
 		Config:    c,
 		passwords: newHasher(cmp.Or(c.Parallel, 4)),
-		// An address is delayed less than a network: its owner must get in
-		// even while somebody guesses.
+		// The delay of an address is shorter than that of a network, so that the
+		// owner can sign in while an attacker guesses.
 		addresses: newThrottle(backoff{free: 5, limit: time.Minute, expiry: time.Hour}),
 		networks:  newThrottle(backoff{free: 20, limit: 15 * time.Minute, expiry: time.Hour}),
 		signups:   newThrottle(backoff{free: 10, limit: 15 * time.Minute, expiry: time.Hour}),
@@ -79,53 +78,55 @@ func New(c Config) *Service {
 	}
 }
 
-// Origin is where a request comes from.
+// Origin is the client address and the user agent of a request.
 type Origin struct {
 	Address netip.Addr
 	Agent   string
 }
 
-// Identity is a signed-in person.
+// Identity is a signed-in member, with account and session.
 type Identity struct {
 	Member  toksta.Member
 	Account toksta.Account
 	Session Session
 }
 
-// Actor returns the identity as the one who asks for a change.
+// Actor returns the member as the actor of a change.
 func (i Identity) Actor(o Origin) toksta.Actor { return memberActor(i.Member, o) }
 
-// SignedIn is a new session: the cookie's value goes to the browser once.
+// SignedIn is a new session, with the value of its cookie. The value cannot be read
+// again.
 type SignedIn struct {
 	Identity
 	Cookie toksta.Hidden
 }
 
-// SignIn begins a session for the member with that address and password. An
-// unknown address, a wrong password and a disabled member have one answer,
-// UNAUTHORIZED, after the same work. Too many failures are RATE_LIMITED with
-// the detail retry_after, in seconds. A *Failed among the errors says to the log
-// whose sign-in it was.
+// SignIn starts a session for the member with this address and password. An unknown
+// address, a wrong password and a disabled member have the same error, UNAUTHORIZED,
+// after the same work. It wraps a *Failure, which names the member for the log. After
+// too many failures the error is RATE_LIMITED, with the detail retry_after in
+// seconds.
 //
-// Each sign-in is in the audit trail before its session begins. A failed one is
-// not: anybody could fill the trail. The next success says how many failed.
+// Each sign-in is in the change log before its session starts. Failed attempts are
+// not, because an attacker could fill the log with them. The record of the next
+// success contains their number.
 func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (SignedIn, error) {
-	m, failures, err := s.prove(ctx, from, email, password)
+	m, failures, err := s.verifyCredentials(ctx, from, email, password)
 	if err != nil {
 		return SignedIn{}, err
 	}
 	if wait := s.successes.attempt(string(m.ID), s.now()); wait > 0 {
-		return SignedIn{}, tooMany(wait)
+		return SignedIn{}, tooManyAttempts(wait)
 	}
-	if err := s.record(ctx, from, m, failures); err != nil {
+	if err := s.recordSignIn(ctx, from, m, failures); err != nil {
 		return SignedIn{}, err
 	}
-	return s.begin(ctx, from, m)
+	return s.startSession(ctx, from, m)
 }
 
-// record writes a sign-in of m, after some failures, into the audit trail. No
-// node waits for it: it changes no right.
-func (s *Service) record(ctx context.Context, from Origin, m toksta.Member, failures int) error {
+// recordSignIn adds a sign-in of m, with the number of failures before, to the
+// change log. It does not wait for nodes, because a sign-in changes no rights.
+func (s *Service) recordSignIn(ctx context.Context, from Origin, m toksta.Member, failures int) error {
 	detail := map[string]string{"email": m.Email}
 	if failures > 0 {
 		detail["failed_before"] = strconv.Itoa(failures)
@@ -139,23 +140,23 @@ func (s *Service) record(ctx context.Context, from Origin, m toksta.Member, fail
 	return nil
 }
 
-// Confirm asks a signed-in person for the password again and replaces the
-// session by a new one, whose CreatedAt is now. Failed sign-ins do not delay it,
-// only its own failures do.
+// Confirm verifies the password of a signed-in member again and replaces the session
+// by a new one, whose CreatedAt is now. It is throttled by its own failures, not by
+// failed sign-ins.
 func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, password toksta.Hidden) (SignedIn, error) {
-	m, err := s.proveAgain(ctx, id, password)
+	m, err := s.verifyPassword(ctx, id, password)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	// A new id: whoever saw the old cookie does not become recent with it.
-	in, err := s.begin(ctx, from, m)
+	// With a new id, a stolen copy of the old cookie does not become recent.
+	in, err := s.startSession(ctx, from, m)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return in, s.end(ctx, store.SessionSet{ID: id.Session.id})
+	return in, s.endSessions(ctx, store.SessionSet{ID: id.Session.id})
 }
 
-// memberActor is a member acting from somewhere.
+// memberActor returns m as the actor of a change, with the origin of the request.
 func memberActor(m toksta.Member, o Origin) toksta.Actor {
 	a := toksta.Actor{Kind: toksta.ActorMember, ID: string(m.ID), Name: m.Name, Agent: o.Agent}
 	if o.Address.IsValid() {

@@ -22,16 +22,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// straight is the log of one node that follows by itself: a commit, no wait.
-type straight struct{ store.Mutator }
+// directLog commits without waiting for nodes.
+type directLog struct{ store.Mutator }
 
-func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
 	c, err := l.Mutator.Commit(ctx, by, d)
 	return toksta.Receipt{Change: c}, err
 }
 
-// world is a service on a real database whose hashes cost little and are
-// counted.
+// world is a service on a real database, with cheap and counted hashes.
 type world struct {
 	*Service
 	store  store.Store
@@ -45,7 +44,7 @@ var (
 	home     = Origin{Address: netip.MustParseAddr("203.0.113.7"), Agent: "Firefox"}
 )
 
-const secretWord = "correct horse battery"
+const testPassword = "correct horse battery"
 
 func newWorld(tb testing.TB, policy Policy) *world {
 	tb.Helper()
@@ -61,7 +60,7 @@ func newWorld(tb testing.TB, policy Policy) *world {
 	})
 	w := &world{store: s, file: file, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.Service = New(Config{
-		Log: straight{s}, Trail: s, Store: s, Sessions: s, Policy: policy,
+		Log: directLog{s}, Trail: s, Store: s, Sessions: s, Policy: policy,
 		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
 	})
 	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
@@ -74,7 +73,7 @@ func newWorld(tb testing.TB, policy Policy) *world {
 func (w *world) signUp(tb testing.TB, email string) SignedIn {
 	tb.Helper()
 	in, err := w.SignUp(tb.Context(), home, SignUpRequest{
-		Name: "Ada", AccountName: "Acme", Email: email, Password: toksta.Hide(secretWord),
+		Name: "Ada", AccountName: "Acme", Email: email, Password: toksta.Hide(testPassword),
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -82,20 +81,20 @@ func (w *world) signUp(tb testing.TB, email string) SignedIn {
 	return in
 }
 
-// from is a client in a network of its own.
+// from returns an origin; each i has another network.
 func from(i int) Origin {
 	return Origin{Address: netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}), Agent: "curl"}
 }
 
-func refused(t *testing.T, err error, code toksta.Code, says string) {
+func wantError(t *testing.T, err error, code toksta.Code, text string) {
 	t.Helper()
-	if err == nil || toksta.ErrorCode(err) != code || !strings.Contains(err.Error(), says) {
-		t.Errorf("got %v, want %s saying %q", err, code, says)
+	if err == nil || toksta.ErrorCode(err) != code || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want %s with the text %q", err, code, text)
 	}
 }
 
-// Signing up gives an account on the free plan and a session that works; the
-// address is one person's, in any case.
+// Signing up makes an account on the free plan and a session. An address can be used
+// once, regardless of case.
 func TestSignUpAndIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -103,7 +102,7 @@ func TestSignUpAndIn(t *testing.T) {
 	if up.Account.Plan != "FREE" || up.Account.Name != "Acme" || up.Member.AccountID != up.Account.ID {
 		t.Errorf("%+v", up.Identity)
 	}
-	in, err := w.SignIn(t.Context(), home, " ada@example.COM ", toksta.Hide(secretWord))
+	in, err := w.SignIn(t.Context(), home, " ada@example.COM ", toksta.Hide(testPassword))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,13 +115,13 @@ func TestSignUpAndIn(t *testing.T) {
 			t.Errorf("%+v, %v", id, err)
 		}
 	}
-	_, err = w.SignUp(t.Context(), home, SignUpRequest{Name: "Eve", Email: "ADA@example.com", Password: toksta.Hide(secretWord)})
-	refused(t, err, toksta.CodeConflict, "Sign in instead")
+	_, err = w.SignUp(t.Context(), home, SignUpRequest{Name: "Eve", Email: "ADA@example.com", Password: toksta.Hide(testPassword)})
+	wantError(t, err, toksta.CodeConflict, "Sign in instead")
 }
 
-// An unknown address, a wrong password and a member without one cannot be
-// told apart: same answer, and one hash each.
-func TestSameAnswerAndWork(t *testing.T) {
+// Rejected sign-ins have the same error and cost one hash, whether the address is
+// unknown, the password is wrong, or the member is disabled or has no password.
+func TestRejectedSignInsLookTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	up := w.signUp(t, "ada@example.com")
@@ -135,11 +134,11 @@ func TestSameAnswerAndWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var answer error
+	var first error
 	for i, c := range []struct{ email, password string }{
 		{"ada@example.com", "wrong"},
 		{"nobody@example.com", "wrong"},
-		{"gone@example.com", secretWord},
+		{"gone@example.com", testPassword},
 		{"silent@example.com", ""},
 		{"ada@example.com", ""},
 		{"", ""},
@@ -150,19 +149,18 @@ func TestSameAnswerAndWork(t *testing.T) {
 		if n := w.hashes.Load() - before; n != 1 {
 			t.Errorf("%.20q: %d hashes", c.email, n)
 		}
-		if answer == nil {
-			answer = err
+		if first == nil {
+			first = err
 		}
-		if err == nil || err.Error() != answer.Error() || toksta.ErrorCode(err) != toksta.CodeUnauthorized {
-			t.Errorf("%.20q: %v, want %v", c.email, err, answer)
+		if err == nil || err.Error() != first.Error() || toksta.ErrorCode(err) != toksta.CodeUnauthorized {
+			t.Errorf("%.20q: %v, want %v", c.email, err, first)
 		}
 	}
 }
 
-// Guessing one person's password must get slow from anywhere, for an address
-// that exists as for one that does not, and cost no hash; the right password
-// ends it.
-func TestGuessingAnAddressIsSlow(t *testing.T) {
+// Guesses at one address are throttled across networks, for known and unknown
+// addresses, and a throttled guess costs no hash. A success ends the throttling.
+func TestGuessesAtAnAddressAreThrottled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	w.signUp(t, "ada@example.com")
@@ -183,19 +181,19 @@ func TestGuessingAnAddressIsSlow(t *testing.T) {
 			t.Errorf("%s: %d attempts got through, %d hashes", email, tried, n)
 		}
 	}
-	_, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(secretWord))
-	refused(t, err, toksta.CodeRateLimited, "Try again in 1 second.")
+	_, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(testPassword))
+	wantError(t, err, toksta.CodeRateLimited, "Try again in 1 second.")
 	w.now = w.now.Add(time.Second)
 	for range 30 {
-		if _, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(secretWord)); err != nil {
-			t.Fatalf("the owner is kept out: %v", err)
+		if _, err := w.SignIn(t.Context(), from(200), "ada@example.com", toksta.Hide(testPassword)); err != nil {
+			t.Fatalf("the owner cannot sign in: %v", err)
 		}
 	}
 }
 
-// One client trying many addresses must get slow too, within its whole
-// network, and without keeping others out.
-func TestGuessingFromANetworkIsSlow(t *testing.T) {
+// Guesses from one network at many addresses are throttled, without an effect on
+// other networks.
+func TestGuessesFromANetworkAreThrottled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	w.signUp(t, "ada@example.com")
@@ -210,13 +208,13 @@ func TestGuessingFromANetworkIsSlow(t *testing.T) {
 	if through != 21 {
 		t.Errorf("%d of 100 attempts got through", through)
 	}
-	if _, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(secretWord)); err != nil {
-		t.Errorf("somebody elsewhere is kept out: %v", err)
+	if _, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword)); err != nil {
+		t.Errorf("a member in another network cannot sign in: %v", err)
 	}
 }
 
-// Whoever has an account of their own must not guess at others for free:
-// signing in to it gives back its own attempt and none of those before it.
+// An attacker with an own account must not reset the throttle of the network: a
+// success removes only its own attempt.
 func TestOwnAccountDoesNotResetTheNetwork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -228,7 +226,7 @@ func TestOwnAccountDoesNotResetTheNetwork(t *testing.T) {
 			through++
 		}
 		if i%5 == 4 {
-			if _, err := w.SignIn(t.Context(), home, "eve@example.com", toksta.Hide(secretWord)); err == nil {
+			if _, err := w.SignIn(t.Context(), home, "eve@example.com", toksta.Hide(testPassword)); err == nil {
 				own++
 			}
 		}
@@ -238,17 +236,17 @@ func TestOwnAccountDoesNotResetTheNetwork(t *testing.T) {
 	}
 }
 
-// Who may sign up is the operator's choice, and an invitation is good once,
-// for its address, until it ends.
+// The policy decides whether people can sign up. An invitation is valid once, for its
+// address, until it expires.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	request := func(email, code string) SignUpRequest {
-		return SignUpRequest{Name: "Ada", Email: email, Password: toksta.Hide(secretWord), Invitation: toksta.Hide(code)}
+		return SignUpRequest{Name: "Ada", Email: email, Password: toksta.Hide(testPassword), Invitation: toksta.Hide(code)}
 	}
 	for _, policy := range []Policy{Closed, "", "opne"} {
 		w := newWorld(t, policy)
 		_, err := w.SignUp(t.Context(), home, request("ada@example.com", ""))
-		refused(t, err, toksta.CodeForbidden, "closed")
+		wantError(t, err, toksta.CodeForbidden, "closed")
 	}
 	w := newWorld(t, Invited)
 	host := toksta.Account{ID: "acct_host", Name: "Host", Plan: "FREE"}
@@ -271,22 +269,22 @@ func TestPolicies(t *testing.T) {
 	invite("old", "", "")
 
 	_, err := w.SignUp(t.Context(), home, request("ada@example.com", ""))
-	refused(t, err, toksta.CodeForbidden, "takes an invitation")
+	wantError(t, err, toksta.CodeForbidden, "requires an invitation")
 	_, err = w.SignUp(t.Context(), home, request("ada@example.com", "guess"))
-	refused(t, err, toksta.CodeForbidden, "not valid")
+	wantError(t, err, toksta.CodeForbidden, "not valid")
 	_, err = w.SignUp(t.Context(), home, request("eve@example.com", "own"))
-	refused(t, err, toksta.CodeForbidden, "not valid")
+	wantError(t, err, toksta.CodeForbidden, "not valid")
 	in, err := w.SignUp(t.Context(), home, request("Ada@example.com", "own"))
 	if err != nil || in.Account.ID == host.ID {
 		t.Errorf("own account: %+v, %v", in.Account, err)
 	}
-	// The vendor typed the domain, the browser sends its Punycode.
+	// The invitation has the domain in Unicode; the browser sends Punycode.
 	in, err = w.SignUp(t.Context(), home, request("cem@xn--bcher-kva.example", "idn"))
 	if err != nil || in.Account.ID != host.ID {
 		t.Errorf("joining by the other spelling: %+v, %v", in.Account, err)
 	}
 	for _, spelling := range []string{"cem@bücher.example", "cem@xn--bcher-kva.example"} {
-		if in, err := w.SignIn(t.Context(), home, spelling, toksta.Hide(secretWord)); err != nil || in.Account.ID != host.ID {
+		if in, err := w.SignIn(t.Context(), home, spelling, toksta.Hide(testPassword)); err != nil || in.Account.ID != host.ID {
 			t.Errorf("signing in as %s: %v", spelling, err)
 		}
 	}
@@ -295,20 +293,20 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("joining: %+v, %v", in.Account, err)
 	}
 	_, err = w.SignUp(t.Context(), home, request("carl@example.com", "join"))
-	refused(t, err, toksta.CodeForbidden, "not valid")
+	wantError(t, err, toksta.CodeForbidden, "not valid")
 	w.now = w.now.Add(time.Hour)
 	_, err = w.SignUp(t.Context(), home, request("dora@example.com", "old"))
-	refused(t, err, toksta.CodeForbidden, "not valid")
+	wantError(t, err, toksta.CodeForbidden, "not valid")
 }
 
-// Bad input is refused before anything is written, naming the field.
-func TestSignUpRefusesBadInput(t *testing.T) {
+// Invalid input is rejected with the name of the field, and changes nothing.
+func TestSignUpRejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
-	good := SignUpRequest{Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(secretWord)}
+	valid := SignUpRequest{Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(testPassword)}
 	for name, c := range map[string]struct {
 		spoil func(*SignUpRequest)
-		says  string
+		text  string
 	}{
 		"the operator's":    {func(r *SignUpRequest) { r.Name = "Operator" }, "vendor"},
 		"its look-alike":    {func(r *SignUpRequest) { r.Name = "ｏｐｅｒａｔｏｒ 1" }, "vendor"},
@@ -327,19 +325,19 @@ func TestSignUpRefusesBadInput(t *testing.T) {
 		"repeated password": {func(r *SignUpRequest) { r.Password = toksta.Hide("abababababab") }, "guess"},
 		"not text":          {func(r *SignUpRequest) { r.Password = toksta.Hide("\xff\xfe23456789012") }, "not valid text"},
 	} {
-		req := good
+		req := valid
 		c.spoil(&req)
 		_, err := w.SignUp(t.Context(), from(len(name)), req)
-		t.Run(name, func(t *testing.T) { refused(t, err, toksta.CodeValidation, c.says) })
+		t.Run(name, func(t *testing.T) { wantError(t, err, toksta.CodeValidation, c.text) })
 	}
 	if cs, err := w.store.ListChanges(t.Context(), store.ChangeQuery{}); err != nil || len(cs) != 0 {
 		t.Errorf("%d changes, %v", len(cs), err)
 	}
 }
 
-// Neither passwords nor cookies may be read from the database, its log or
-// anything that prints values.
-func TestNothingToRead(t *testing.T) {
+// Passwords and cookies are neither in the database nor in its log, and a printed
+// value does not show a cookie.
+func TestSecretsAreNotStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	in := w.signUp(t, "ada@example.com")
@@ -355,7 +353,7 @@ func TestNothingToRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{secretWord, in.Cookie.Reveal(), string(raw)} {
+		for _, secret := range []string{testPassword, in.Cookie.Reveal(), string(raw)} {
 			if bytes.Contains(content, []byte(secret)) {
 				t.Errorf("the database%s holds %q", suffix, secret)
 			}
@@ -363,27 +361,26 @@ func TestNothingToRead(t *testing.T) {
 	}
 }
 
-// Accounts are not to be had by the hundred from one place: each may come with
-// credits.
-func TestSignUpIsSlowedDown(t *testing.T) {
+// Sign-ups from one network are throttled, because each account may have free credits.
+func TestSignUpIsThrottled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	for i := range 10 {
 		w.now = w.now.Add(time.Second)
 		w.signUp(t, fmt.Sprintf("ada%d@acme.example", i))
 	}
-	again := SignUpRequest{Name: "Ada", AccountName: "Acme", Email: "last@acme.example", Password: toksta.Hide(secretWord)}
+	again := SignUpRequest{Name: "Ada", AccountName: "Acme", Email: "last@acme.example", Password: toksta.Hide(testPassword)}
 	w.signUp(t, "eleventh@acme.example")
 	_, err := w.SignUp(t.Context(), home, again)
-	refused(t, err, toksta.CodeRateLimited, "Too many attempts")
-	if _, err := w.SignIn(t.Context(), home, "ada0@acme.example", toksta.Hide(secretWord)); err != nil {
-		t.Errorf("signing in is slowed down with it: %v", err)
+	wantError(t, err, toksta.CodeRateLimited, "Too many attempts")
+	if _, err := w.SignIn(t.Context(), home, "ada0@acme.example", toksta.Hide(testPassword)); err != nil {
+		t.Errorf("signing in is throttled too: %v", err)
 	}
 }
 
-// The audit trail says who signed in, when, from where, and after how many
-// failures. Failures alone do not fill it, and neither does a member who signs
-// in over and over; a log line can say whose sign-in failed.
+// The change log contains each sign-in with its member, time, origin and number of
+// failures before. Failures add no record, and the successes of one member are
+// throttled. The error of a failed sign-in names the member for the log.
 func TestSignInsAreRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -401,7 +398,7 @@ func TestSignInsAreRecorded(t *testing.T) {
 		return changes
 	}
 	for range 3 {
-		failed, ok := errors.AsType[*Failed](signIn("wrong"))
+		failed, ok := errors.AsType[*Failure](signIn("wrong"))
 		if !ok || failed.Member != up.Member.ID || failed.Account != up.Account.ID || toksta.ErrorCode(failed) != toksta.CodeUnauthorized {
 			t.Errorf("failed sign-in: %+v", failed)
 		}
@@ -409,17 +406,17 @@ func TestSignInsAreRecorded(t *testing.T) {
 	if n := len(trail()); n != 1 {
 		t.Errorf("three failures left %d changes", n)
 	}
-	if err := signIn(secretWord); err != nil {
+	if err := signIn(testPassword); err != nil {
 		t.Fatal(err)
 	}
 	last := trail()[0]
 	if last.Kind != toksta.ChangeMemberSignedIn || last.MemberID != up.Member.ID || last.Actor.Address != "10.0.1.1" || last.Actor.Agent != "curl" ||
 		last.Detail["failed_before"] != "3" || last.Detail["email"] != "ada@example.com" {
-		t.Errorf("the trail has %+v", last)
+		t.Errorf("the change log has %+v", last)
 	}
 	admitted, limited := 0, 0
 	for range 200 {
-		switch err := signIn(secretWord); toksta.ErrorCode(err) {
+		switch err := signIn(testPassword); toksta.ErrorCode(err) {
 		case "":
 			admitted++
 		case toksta.CodeRateLimited:
@@ -432,7 +429,7 @@ func TestSignInsAreRecorded(t *testing.T) {
 		t.Errorf("200 sign-ins: %d admitted, %d limited, %d changes", admitted, limited, n)
 	}
 	w.now = w.now.Add(time.Minute)
-	if err := signIn(secretWord); err != nil {
-		t.Errorf("the member is kept out for more than a minute: %v", err)
+	if err := signIn(testPassword); err != nil {
+		t.Errorf("the member cannot sign in after a minute: %v", err)
 	}
 }

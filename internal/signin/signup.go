@@ -18,33 +18,34 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// SignUpRequest is what a new person tells.
+// SignUpRequest asks for a new member.
 type SignUpRequest struct {
 	Name        string
-	AccountName string // of the new account; "" takes Name; not read when joining one
+	AccountName string // of the new account; "": Name; ignored if the invitation names an account
 	Email       string
 	Password    toksta.Hidden
-	Invitation  toksta.Hidden // the code; its zero value is none
+	Invitation  toksta.Hidden // the code; zero: none
 }
 
-// SignUp makes a member, with an account unless an invitation names the one
-// to join, and signs the person in. What the policy does not allow is
-// FORBIDDEN, an address in use CONFLICT.
+// SignUp makes a member and signs the member in. If the invitation names an account,
+// the member joins it; otherwise SignUp makes an account. If the policy does not
+// allow the sign-up, the error is FORBIDDEN. If the address is in use, the error is
+// CONFLICT.
 func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (SignedIn, error) {
 	code, invited := invitationID(req.Invitation)
 	switch {
 	case s.Policy == Invited && !invited:
-		return SignedIn{}, forbidden("Signing up takes an invitation.")
+		return SignedIn{}, forbidden("Signing up requires an invitation.")
 	case s.Policy != Open && s.Policy != Invited:
 		return SignedIn{}, forbidden("Signing up is closed. Ask the vendor for an account.")
 	}
 	now := s.now()
-	// Each account counts, made or not: a failed attempt is no worse than one
-	// more account that nobody meant to give away.
+	// Successful attempts are throttled too: a client must not create accounts in
+	// large numbers.
 	if wait := s.signups.attempt(networkOf(from.Address), now); wait > 0 {
-		return SignedIn{}, tooMany(wait)
+		return SignedIn{}, tooManyAttempts(wait)
 	}
-	m, err := s.draft(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
+	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -65,18 +66,19 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 			if err != nil {
 				return store.Mutation{}, err
 			}
-			accept(i, &mutation)
+			applyInvitation(i, &mutation)
 		}
 		m.AccountID = mutation.AccountID
-		return join(ctx, r, m, mutation)
+		return addMember(ctx, r, m, mutation)
 	})
 	if err != nil {
-		return SignedIn{}, taken(err)
+		return SignedIn{}, conflictIfTaken(err)
 	}
-	return s.begin(ctx, from, m)
+	return s.startSession(ctx, from, m)
 }
 
-// redeem returns an invitation that is good for the address, marked used.
+// redeem returns the invitation, marked as used. If it is not valid for the address,
+// the error is FORBIDDEN.
 func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest, email string) (store.Invitation, error) {
 	i, err := r.Invitation(ctx, code)
 	now := s.now()
@@ -86,15 +88,15 @@ func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest
 	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt), i.Email != "" && text.FoldAddress(i.Email) != text.FoldAddress(email):
 		return i, forbidden("This invitation is not valid: used, expired or made for another address.")
 	}
-	// In the same transaction as the member: a code cannot be used twice at
-	// once.
+	// The mark is committed in the same transaction as the member, so that a code
+	// cannot be used twice.
 	i.UsedAt = now
 	return i, nil
 }
 
-// accept writes the used invitation in m, and turns m into joining the
-// invitation's account where it names one.
-func accept(i store.Invitation, m *store.Mutation) {
+// applyInvitation adds the used invitation to m. If the invitation names an account,
+// m creates no account and the member joins that one.
+func applyInvitation(i store.Invitation, m *store.Mutation) {
 	m.Invitations = []store.Invitation{i}
 	if i.AccountID != "" {
 		m.Kind, m.AccountID, m.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil
@@ -102,23 +104,25 @@ func accept(i store.Invitation, m *store.Mutation) {
 	}
 }
 
-// invitationID is the stored form of an invitation's code.
-func invitationID(code toksta.Hidden) (id toksta.Digest, given bool) {
+// invitationID returns the stored form of an invitation's code. ok is false if there
+// is no code.
+func invitationID(code toksta.Hidden) (id toksta.Digest, ok bool) {
 	text := code.Reveal()
 	return sha256.Sum256([]byte(text)), text != ""
 }
 
-// memberDraft is what a member is made of.
+// memberDraft contains the fields of a new member.
 type memberDraft struct {
 	Name, Email string
 	Password    toksta.Hidden
 }
 
-// draft validates d and hashes its password; the account is still missing.
-func (s *Service) draft(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
+// draftMember validates d, hashes the password and returns a member without an
+// account.
+func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
 	var nameErr, emailErr error
-	if m.Name, nameErr = text.Name("name", d.Name); reserved(m.Name) {
+	if m.Name, nameErr = text.Name("name", d.Name); isReserved(m.Name) {
 		nameErr = toksta.Invalid("name", "This name stands for the vendor in the history of keys. Choose another.")
 	}
 	m.Email, emailErr = validEmail(d.Email)
@@ -126,14 +130,14 @@ func (s *Service) draft(ctx context.Context, now time.Time, d memberDraft) (toks
 	if err != nil {
 		return m, err
 	}
-	// Hashed before the commit: 30 ms are not spent under the store's lock.
+	// The hash takes 30 ms, so it is computed before the store's lock is taken.
 	m.PasswordHash, err = s.passwords.hash(ctx, d.Password)
 	return m, err
 }
 
-// reserved reports whether a member of that name could pass for an actor who is
-// no member: those are named in lists and histories by these words.
-func reserved(name string) bool {
+// isReserved reports whether a name could be mistaken for the vendor's: lists and the
+// history of keys show other actors with these words.
+func isReserved(name string) bool {
 	letters := strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) {
 			return -1
@@ -145,53 +149,54 @@ func reserved(name string) bool {
 	}, letters)
 }
 
-// join adds a new member to a mutation, unless the address is in use.
-func join(ctx context.Context, r store.Reader, m toksta.Member, to store.Mutation) (store.Mutation, error) {
-	// Under the store's lock: of two people who type one address at once, one
-	// is told.
+// addMember adds a new member to a mutation. If the address is in use, it returns
+// store.ErrTaken.
+func addMember(ctx context.Context, r store.Reader, m toksta.Member, to store.Mutation) (store.Mutation, error) {
+	// Under the store's lock, only one of two simultaneous sign-ups with the same
+	// address succeeds.
 	switch _, err := r.MemberByEmail(ctx, m.Email); {
 	case err == nil:
 		return store.Mutation{}, store.ErrTaken
 	case !errors.Is(err, store.ErrNotFound):
-		return store.Mutation{}, fmt.Errorf("look up the address: %w", err)
+		return store.Mutation{}, fmt.Errorf("check whether the address is in use: %w", err)
 	}
 	to.MemberID, to.Members = m.ID, []toksta.Member{m}
 	to.Detail["name"], to.Detail["email"] = m.Name, m.Email
 	return to, nil
 }
 
-// taken is the caller's form of the store's word for an address in use.
-func taken(err error) error {
+// conflictIfTaken replaces store.ErrTaken by a CONFLICT error for the caller.
+func conflictIfTaken(err error) error {
 	if errors.Is(err, store.ErrTaken) {
-		return &toksta.Error{Code: toksta.CodeConflict, Message: "Somebody has signed up with this e-mail address. Sign in instead."}
+		return &toksta.Error{Code: toksta.CodeConflict, Message: "This e-mail address is already in use. Sign in instead."}
 	}
 	return err
 }
 
-// maxEmail is the longest address that mail can carry.
+// maxEmail is the maximum length of an address in SMTP (RFC 5321).
 const maxEmail = 254
 
-// validEmail returns the address without surrounding white space.
+// validEmail validates an address and returns it without surrounding white space.
 func validEmail(email string) (string, error) {
 	email = strings.TrimSpace(email)
 	parsed, err := mail.ParseAddress(email)
 	mailed, domainErr := text.MailAddress(email)
-	if err != nil || domainErr != nil || parsed.Address != email || len(mailed) > maxEmail || strings.ContainsFunc(email, unseen) {
+	if err != nil || domainErr != nil || parsed.Address != email || len(mailed) > maxEmail || strings.ContainsFunc(email, isInvisible) {
 		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
 	}
 	return email, nil
 }
 
-// unseen are characters that would let one address pose as another.
-func unseen(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
+// isInvisible reports whether a character would let one address look like another.
+func isInvisible(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 
-// forbidden is the answer to a sign-up that the policy does not allow. An
-// unknown code and one that was used read the same.
+// forbidden returns the error of a sign-up that the policy or the invitation does
+// not allow.
 func forbidden(message string) error {
 	return &toksta.Error{Code: toksta.CodeForbidden, Message: message}
 }
 
-// orElse lets a person who works alone leave the account's name out.
+// orElse returns s, or other if s is blank.
 func orElse(s, other string) string {
 	if strings.TrimSpace(s) == "" {
 		return other

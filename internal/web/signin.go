@@ -41,7 +41,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, form.Next)
 		return
 	}
-	if failed, ok := errors.AsType[*signin.Failed](err); ok {
+	if failed, ok := errors.AsType[*signin.Failure](err); ok {
 		x.Principal.AccountID, x.Member = failed.Account, failed.Member
 	}
 	var ok bool

@@ -1,0 +1,128 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Failure is the error of a rejected sign-in. Its text is that of the wrapped error;
+// Member and Account are for the log.
+type Failure struct {
+	Member  toksta.MemberID // the member with the given address; "": unknown address
+	Account toksta.AccountID
+	err     error
+}
+
+// Error returns the text of the wrapped error.
+func (f *Failure) Error() string { return f.err.Error() }
+
+// Unwrap returns the wrapped error, which is for the caller.
+func (f *Failure) Unwrap() error { return f.err }
+
+// verifyCredentials returns the member with this address and password, and the
+// number of failed attempts before. For known and unknown addresses alike, an
+// attempt costs one hash, or no hash if it is throttled.
+func (s *Service) verifyCredentials(ctx context.Context, from Origin, email string, password toksta.Hidden) (m toksta.Member, failures int, err error) {
+	now := s.now()
+	email = strings.TrimSpace(email)
+	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // the cut may have split a character
+	address, network := text.FoldAddress(email), networkOf(from.Address)
+	// The network comes first: if it is throttled, the attempt does not delay the
+	// owner of the address.
+	if wait := s.networks.attempt(network, now); wait > 0 {
+		return m, 0, tooManyAttempts(wait)
+	}
+	if wait := s.addresses.attempt(address, now); wait > 0 {
+		return m, 0, tooManyAttempts(wait)
+	}
+	if m, err = s.checkPassword(ctx, email, password); err != nil {
+		return m, 0, err
+	}
+	// A success resets the address, but removes only this attempt from the network.
+	// Otherwise an attacker could reset it by signing in to an own account.
+	failures = s.addresses.reset(address) - 1
+	s.networks.undo(network)
+	return m, max(failures, 0), nil
+}
+
+// verifyPassword verifies the password of a signed-in member. It has its own
+// throttle: guesses at the address, or from the same network, must not prevent the
+// member from revoking a key.
+func (s *Service) verifyPassword(ctx context.Context, id Identity, password toksta.Hidden) (toksta.Member, error) {
+	name := string(id.Member.ID)
+	if wait := s.members.attempt(name, s.now()); wait > 0 {
+		return toksta.Member{}, tooManyAttempts(wait)
+	}
+	m, err := s.checkPassword(ctx, id.Member.Email, password)
+	if err == nil {
+		s.members.reset(name)
+	}
+	return m, err
+}
+
+// checkPassword reads the member and compares the password. It always computes one
+// hash.
+func (s *Service) checkPassword(ctx context.Context, email string, password toksta.Hidden) (toksta.Member, error) {
+	m, err := s.Store.MemberByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return toksta.Member{}, fmt.Errorf("read the member by address: %w", err)
+	}
+	canSignIn := err == nil && m.PasswordHash != "" && m.DisabledAt.IsZero()
+	hash := m.PasswordHash
+	// Without a member the same work is done, so that the response time does not
+	// show whether the address exists.
+	if !canSignIn {
+		hash = dummyHash
+	}
+	matches, err := s.passwords.matches(ctx, hash, password)
+	switch {
+	case err != nil:
+		return toksta.Member{}, fmt.Errorf("check the password of %s: %w", m.ID, err)
+	case !matches || !canSignIn:
+		return toksta.Member{}, &Failure{Member: m.ID, Account: m.AccountID, err: wrongCredentials()}
+	}
+	return m, nil
+}
+
+// wrongCredentials returns the error for all credentials that are rejected.
+func wrongCredentials() error {
+	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "The e-mail address or the password is wrong."}
+}
+
+// tooManyAttempts returns the error of a throttled attempt. The delay is rounded
+// up, so that an attempt after it is not throttled.
+func tooManyAttempts(wait time.Duration) error {
+	seconds := int(math.Ceil(wait.Seconds()))
+	duration := fmt.Sprintf("%d seconds", seconds)
+	if seconds == 1 {
+		duration = "1 second"
+	}
+	return &toksta.Error{
+		Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited,
+		Message: "Too many attempts. Try again in " + duration + ".",
+		Details: map[string]any{"retry_after": seconds},
+	}
+}
+
+// networkOf returns the network that one person may control: the IPv4 /24 or the
+// IPv6 /56. All clients without an address have the same one.
+func networkOf(a netip.Addr) string {
+	bits := 56
+	if a = a.Unmap(); a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return p.String()
+}
