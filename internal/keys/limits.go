@@ -171,8 +171,8 @@ func limitsDetail(old, next toksta.Limits) map[string]string {
 	return detail
 }
 
-// The functions below format limits for the change log. No limit has a word too,
-// so that the log shows the removal of a limit as clearly as its addition.
+// The functions below format limits for the change log. The absence of a limit has
+// a word of its own, so that the log also shows the removal of a limit.
 
 func scopeText(scopes []toksta.Family) string {
 	if len(scopes) == 0 {
