@@ -197,8 +197,7 @@ func change(field, before, after string) map[string]string {
 // equals the stored one.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// repeated replaces store.RepeatedError by an error for the caller: the request
-// was carried out before.
+// repeated replaces store.RepeatedError by an error for the caller.
 func repeated(err error) error {
 	return store.Repeated(err, "This request was carried out before.")
 }

@@ -116,8 +116,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, apply ch
 // the stored key.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// repeated replaces store.RepeatedError by an error for the caller: the request
-// was carried out before.
+// repeated replaces store.RepeatedError by an error for the caller.
 func repeated(err error) error {
 	return store.Repeated(err, "This request was carried out before. A secret is shown once: rotate the key if it was not kept.")
 }

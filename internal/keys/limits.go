@@ -74,8 +74,7 @@ func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequ
 	})
 }
 
-// rescope validates new scopes of k against the account's plan and the current
-// scopes, and returns the scopes to store.
+// rescope checks that the plan or k has the scopes and returns them to be stored.
 func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, scopes []toksta.Family) ([]toksta.Family, error) {
 	account, err := r.Account(ctx, k.AccountID)
 	if err != nil {

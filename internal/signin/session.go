@@ -152,8 +152,7 @@ func (s *Service) SignOut(ctx context.Context, cookie toksta.Hidden) error {
 	return s.endSessions(ctx, store.SessionSet{ID: id})
 }
 
-// SignOutEverywhere ends all sessions of the identity's member. If keep is true, the
-// identity's own session continues.
+// SignOutEverywhere ends all sessions of the member, except id's if keep is true.
 func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool) error {
 	set := store.SessionSet{Member: id.Member.ID}
 	if keep {
@@ -188,8 +187,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// sessionID returns the stored id of a cookie's session. ok is false if the cookie is
-// malformed.
+// sessionID returns the stored id for a cookie; ok is false if it is malformed.
 func sessionID(cookie toksta.Hidden) (id toksta.Digest, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(cookie.Reveal())
 	if err != nil || len(raw) != cookieLen {

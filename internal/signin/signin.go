@@ -94,8 +94,7 @@ type Identity struct {
 // Actor returns the member as the actor of a change.
 func (i Identity) Actor(o Origin) toksta.Actor { return memberActor(i.Member, o) }
 
-// SignedIn is a new session, with the value of its cookie. The value cannot be read
-// again.
+// SignedIn is a new session with its cookie, whose value cannot be read again.
 type SignedIn struct {
 	Identity
 	Cookie toksta.Hidden

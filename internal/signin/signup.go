@@ -104,8 +104,7 @@ func applyInvitation(i store.Invitation, m *store.Mutation) {
 	}
 }
 
-// invitationID returns the stored form of an invitation's code. ok is false if there
-// is no code.
+// invitationID returns the stored form of a code; ok is false for an empty code.
 func invitationID(code toksta.Hidden) (id toksta.Digest, ok bool) {
 	text := code.Reveal()
 	return sha256.Sum256([]byte(text)), text != ""
@@ -117,8 +116,7 @@ type memberDraft struct {
 	Password    toksta.Hidden
 }
 
-// draftMember validates d, hashes the password and returns a member without an
-// account.
+// draftMember validates d and returns a member with a hash, but no account.
 func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
 	var nameErr, emailErr error
@@ -149,8 +147,7 @@ func isReserved(name string) bool {
 	}, letters)
 }
 
-// addMember adds a new member to a mutation. If the address is in use, it returns
-// store.ErrTaken.
+// addMember adds m to a mutation, or returns ErrTaken if the address is in use.
 func addMember(ctx context.Context, r store.Reader, m toksta.Member, to store.Mutation) (store.Mutation, error) {
 	// Under the store's lock, only one of two simultaneous sign-ups with the same
 	// address succeeds.
@@ -190,8 +187,7 @@ func validEmail(email string) (string, error) {
 // isInvisible reports whether a character would let one address look like another.
 func isInvisible(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 
-// forbidden returns the error of a sign-up that the policy or the invitation does
-// not allow.
+// forbidden returns the error of a sign-up without permission.
 func forbidden(message string) error {
 	return &toksta.Error{Code: toksta.CodeForbidden, Message: message}
 }
