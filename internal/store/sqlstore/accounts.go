@@ -10,16 +10,16 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// accountColumns are what scanAccount reads, in its order.
+// accountColumns lists the columns in the order of scanAccount.
 const accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq`
 
-// Account implements [store.Accounts]. Ids are compared byte for byte.
+// Account implements [store.Accounts].
 func (r reader) Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
 	return one(r.accounts(ctx, `WHERE id = $1`, id))
 }
 
-// ListAccounts implements [store.Accounts]. Pages start behind an id instead of
-// at an offset, so that accounts made meanwhile neither shift nor repeat rows.
+// ListAccounts implements [store.Accounts]. A page starts after an id, not at an
+// offset, so that accounts created meanwhile neither shift nor repeat rows.
 func (r reader) ListAccounts(ctx context.Context, p store.Page) ([]toksta.Account, error) {
 	return r.accounts(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, p.After, limit(p.Limit))
 }
@@ -64,7 +64,7 @@ func scanAccount(rows *sql.Rows) (a toksta.Account, err error) {
 	return a, nil
 }
 
-// accountRows writes accounts as touched by change seq.
+// accountRows writes accounts and stamps them with the number of the change.
 func accountRows(seq int64) upsert[toksta.Account] {
 	return upsert[toksta.Account]{
 		table: "accounts",

@@ -10,29 +10,28 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// changeColumns are what listChanges reads; the token stays inside.
+// changeColumns lists the columns that listChanges reads. It omits the token.
 const changeColumns = `seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent,
 	account_id, key_id, member_id, detail`
 
-// ofKey selects a key's changes: those that name it, and of those that touched
-// many keys at once the one that made it and the last, which revoked it. In
-// between no change touches many.
+// ofKey selects a key's changes: those that name it, the first one, which may be an
+// import of many keys, and the last one, which may have revoked many keys. No other
+// change touches many keys.
 const ofKey = ` WHERE seq IN (
 	SELECT seq FROM changes WHERE key_id = $1 AND ($2 = '' OR account_id = $2)
 	UNION SELECT first_seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2)
 	UNION SELECT seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2))`
 
-// ofAccount selects an account's changes: a page of those that name it, and of
-// those that touched keys of many accounts the ones that made or ended one of its
-// keys. The limit keeps the first part as short as the page.
+// ofAccount selects an account's changes: a page of those that name it, and those
+// that imported or revoked one of its keys together with keys of other accounts. The
+// limit keeps the first part as short as the page.
 const ofAccount = ` WHERE seq IN (
 	SELECT seq FROM (SELECT seq FROM changes WHERE account_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) own
 	UNION SELECT first_seq FROM keys WHERE account_id = $1
 	UNION SELECT seq FROM keys WHERE account_id = $1)`
 
-// ListChanges implements [store.Audit]. Every selection reads an index backwards,
-// so its time does not grow with the log. That of an account grows with the
-// number of its keys.
+// ListChanges implements [store.Audit]. It reads an index backwards, so its time does
+// not grow with the log. For an account it grows with the number of keys.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
 	before := int64(math.MaxInt64)

@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ChargesBy implements [store.Credits]. A chunk is one statement, so a
-// reservation that is being settled is either held or charged.
+// ChargesBy implements [store.Credits]. A chunk is one statement, so it sees a
+// reservation that is being settled either as held or as charged.
 func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	out := make([]store.Charged, 0, len(spans))
 	for part := range slices.Chunk(spans, lookups) {
@@ -57,7 +57,7 @@ func (r reader) chargesBy(ctx context.Context, except string, spans []store.Char
 	return out, rows.Err()
 }
 
-// chargePart is what a row of chargesOf is about.
+// chargePart is the kind of a row of chargesOf.
 type chargePart int
 
 const (
@@ -65,11 +65,10 @@ const (
 	beforeCycle
 	heldInCycle
 	heldBefore
-	ledgerLength
+	entryCount
 )
 
 func (p chargePart) addTo(use *store.CreditUse, c toksta.Charge) {
-	// Purchased credits count whenever they were taken.
 	purchased := toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
 	switch p {
 	case inCycle:
@@ -84,9 +83,9 @@ func (p chargePart) addTo(use *store.CreditUse, c toksta.Charge) {
 	}
 }
 
-// chargesOf joins n asked spans with the primary key of usage, which leads with
-// account and hour, and before the cycle with the index of purchased credits.
-// mid divides the span where the cycle starts.
+// chargesOf returns the query for n spans. It joins them with the primary key of
+// usage, which starts with account and hour, and before the cycle with the index of
+// purchased credits. mid is the start of the cycle within the span.
 func chargesOf(n int) string {
 	var b strings.Builder
 	b.WriteString(`WITH asked (at, account, start, own, first, mid, last) AS (VALUES `)

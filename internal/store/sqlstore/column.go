@@ -10,11 +10,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// millis is how a time is stored: Unix milliseconds, 0 for the zero time alone.
+// millis returns the stored form of a time: Unix milliseconds, 0 for the zero time.
 func millis(t time.Time) int64 { return toksta.UnixMillis(t) }
 
-// fromMillis returns UTC, so that equal times are equal values. A time that no answer could carry is moved to the nearest
-// that one can: a row which an earlier version or another program wrote must not hide the others of its list.
+// fromMillis returns the time in UTC, so that equal times are equal values. A time
+// that JSON cannot represent becomes the nearest that it can: a row of an earlier
+// version or of another program must not make its whole list unreadable.
 func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -27,7 +28,7 @@ func fromMillis(ms int64) time.Time {
 // timeColumn scans a stored time.
 type timeColumn struct{ *time.Time }
 
-// Scan reads milliseconds; a NULL, as an outer join makes, is the zero time.
+// Scan implements [sql.Scanner]. NULL, from an outer join, is the zero time.
 func (c timeColumn) Scan(src any) error {
 	var ms sql.NullInt64
 	if err := ms.Scan(src); err != nil {
@@ -40,8 +41,8 @@ func (c timeColumn) Scan(src any) error {
 // digestColumn scans a stored digest without keeping the driver's bytes.
 type digestColumn struct{ *toksta.Digest }
 
-// Scan refuses any length but a digest's. A NULL, as an outer join makes,
-// changes nothing.
+// Scan implements [sql.Scanner]. It rejects any other length. NULL, from an outer
+// join, changes nothing.
 func (c digestColumn) Scan(src any) error {
 	if src == nil {
 		return nil
@@ -54,10 +55,10 @@ func (c digestColumn) Scan(src any) error {
 	return nil
 }
 
-// jsonColumn scans a value stored as JSON text, "" being its zero value.
+// jsonColumn scans a value stored as JSON text; "" is the zero value.
 type jsonColumn struct{ value any }
 
-// Scan decodes the text.
+// Scan implements [sql.Scanner].
 func (c jsonColumn) Scan(src any) error {
 	text, ok := src.(string)
 	if !ok {
@@ -69,14 +70,14 @@ func (c jsonColumn) Scan(src any) error {
 	return json.Unmarshal([]byte(text), c.value)
 }
 
-// limitsJSON is toksta.Limits as the keys table keeps it.
+// limitsJSON is the stored form of toksta.Limits.
 type limitsJSON struct {
 	Scopes    []toksta.Family `json:"scopes,omitempty"`
 	Networks  []netip.Prefix  `json:"networks,omitempty"`
 	PerMinute int             `json:"per_minute,omitempty"`
 }
 
-// limitsText returns "" for limits that narrow nothing.
+// limitsText returns the stored form of limits, "" if they are empty.
 func limitsText(l toksta.Limits) (string, error) {
 	if len(l.Scopes) == 0 && len(l.Networks) == 0 && l.PerMinute == 0 {
 		return "", nil

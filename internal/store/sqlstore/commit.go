@@ -14,10 +14,10 @@ import (
 // errUnchanged rolls back a commit that has nothing to write.
 var errUnchanged = errors.New("nothing to change")
 
-// Commit implements [store.Mutator]. The clock row is locked before decide
-// reads anything, though with the same way to the database as the first of that:
-// numbers follow the order of commits, and have no gaps since a rollback takes
-// the number back.
+// Commit implements [store.Mutator]. The update of the clock row is sent with the
+// first read of decide, ahead of it, so that decide reads under the row's lock.
+// Numbers have the order of commits, and no gaps, because a rollback returns the
+// number.
 func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
 	change := toksta.Change{Actor: by}
 	err := s.inTx(ctx, func(tx *dbconn.Tx) error {
@@ -55,8 +55,8 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 	}
 }
 
-// write carries out m as change. Rows come in the order that foreign keys ask
-// for, stamped with the change's number.
+// write writes m as change, in the order that foreign keys require, and stamps the
+// rows with the change's number.
 func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change, m *store.Mutation) error {
 	if err := insertChange(ctx, tx, change, m.Token); err != nil {
 		return err
@@ -76,8 +76,8 @@ func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change,
 	return s.writeKeys(ctx, tx, change.Seq, m.Keys)
 }
 
-// insertChange keeps an absent token as NULL, since any number of those are
-// unique.
+// insertChange stores a missing token as NULL, which the unique index allows in any
+// number of rows.
 func insertChange(ctx context.Context, tx *dbconn.Tx, c *toksta.Change, token string) error {
 	detail, err := jsonText(c.Detail)
 	if err != nil {

@@ -14,26 +14,26 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// CopyConfig says what to copy where.
+// CopyConfig names the source and the target of Copy.
 type CopyConfig struct {
 	From string // a SQLite file that no process serves
-	To   string // an empty PostgreSQL database, or one that a copy of From was interrupted in
-	// Progress, when set, is called after each batch.
+	To   string // an empty PostgreSQL database, or one with an interrupted copy of From
+	// Progress, if not nil, is called after each batch.
 	Progress func(CopyProgress)
 }
 
-// CopyProgress is how far one table is.
+// CopyProgress is the progress of one table.
 type CopyProgress struct {
 	Table     string
 	Rows, Of  int64
-	Comparing bool // copied; both sides are being read again
+	Comparing bool // copied; both sides are being compared
 	Number    int  // the table's place among all, from 1
 	Tables    int
 }
 
-// copied are the tables that move, parents before children, with what orders
-// their rows. Who serves the target registers there: nodes stay behind. The
-// clock and the cluster's name are written last.
+// copied lists the copied tables, parents before children, with the order of their
+// rows. Nodes are not copied, because they register at the target. The clock and the
+// incarnation are written last.
 var copied = []struct{ table, order string }{
 	{"accounts", "id"},
 	{"members", "id"},
@@ -54,17 +54,16 @@ var copied = []struct{ table, order string }{
 	{"export_state", "one"},
 }
 
-// copying begins the name of a cluster that a copy is on its way into.
+// copying is the prefix of the incarnation of a database with an unfinished copy.
 const copying = "copying from "
 
-// copyBatch is how many rows one transaction writes.
+// copyBatch is the number of rows of one transaction.
 const copyBatch = 1000
 
-// Copy moves a whole SQLite database into PostgreSQL, with its sequence, and
-// compares the two, row by row, before it calls the new one fit to serve. An
-// interrupted copy goes on where it stopped. It holds the source's lock, so
-// nobody can serve it meanwhile, and writes nothing to it but the schema's
-// migrations.
+// Copy copies a whole SQLite database to PostgreSQL, with its change number, and
+// compares both, row by row, before the target can be served. An interrupted copy
+// continues where it stopped. Copy holds the lock of the source, so that no node
+// serves it meanwhile, and writes nothing to it except schema migrations.
 func Copy(ctx context.Context, c CopyConfig) error {
 	ctx = dbconn.WithLongTimeout(ctx)
 	if isPostgres(c.From) || !isPostgres(c.To) {
@@ -80,53 +79,53 @@ func Copy(ctx context.Context, c CopyConfig) error {
 		return fmt.Errorf("open the target: %w", err)
 	}
 	defer to.Close()
-	m := move{from: from, to: to, progress: c.Progress}
-	if m.progress == nil {
-		m.progress = func(CopyProgress) {}
+	r := copier{from: from, to: to, progress: c.Progress}
+	if r.progress == nil {
+		r.progress = func(CopyProgress) {}
 	}
-	return m.run(ctx)
+	return r.run(ctx)
 }
 
-// move is one copy on its way.
-type move struct {
+// copier runs one copy.
+type copier struct {
 	from, to *Store
 	progress func(CopyProgress)
 }
 
-func (m move) run(ctx context.Context) error {
-	if err := m.claim(ctx); err != nil {
+func (c copier) run(ctx context.Context) error {
+	if err := c.claim(ctx); err != nil {
 		return err
 	}
 	for i := range copied {
-		if err := m.table(ctx, i); err != nil {
+		if err := c.table(ctx, i); err != nil {
 			return fmt.Errorf("copy %s: %w", copied[i].table, err)
 		}
 	}
 	for i, t := range copied {
-		m.progress(CopyProgress{Table: t.table, Comparing: true, Number: i + 1, Tables: len(copied)})
-		here, err := m.from.checksum(ctx, t.table, t.order)
+		c.progress(CopyProgress{Table: t.table, Comparing: true, Number: i + 1, Tables: len(copied)})
+		here, err := c.from.checksum(ctx, t.table, t.order)
 		if err != nil {
 			return err
 		}
-		there, err := m.to.checksum(ctx, t.table, t.order)
+		there, err := c.to.checksum(ctx, t.table, t.order)
 		if err != nil {
 			return err
 		}
 		if here != there {
-			return fmt.Errorf("%s differs after the copy, %d rows here and %d there: the source was used in between, so start again with an empty target", t.table, here.rows, there.rows)
+			return fmt.Errorf("%s differs after the copy, %d rows here and %d there: the source was used meanwhile, so start again with an empty target", t.table, here.rows, there.rows)
 		}
 	}
-	return m.finish(ctx)
+	return c.finish(ctx)
 }
 
-// claim marks the target as being copied into, unless it has anything of its
-// own. Nobody can serve it from then on until the copy is done.
-func (m move) claim(ctx context.Context) error {
-	source, err := m.from.incarnation(ctx)
+// claim marks the target as having an unfinished copy, so that no node can serve it.
+// It fails if the target has data of its own.
+func (c copier) claim(ctx context.Context) error {
+	source, err := c.from.incarnation(ctx)
 	if err != nil {
 		return err
 	}
-	target, err := m.to.incarnation(ctx)
+	target, err := c.to.incarnation(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,32 +133,32 @@ func (m move) claim(ctx context.Context) error {
 		return nil
 	}
 	for _, table := range []string{"changes", "accounts", "nodes", "usage"} {
-		switch n, err := m.to.count(ctx, table); {
+		switch n, err := c.to.count(ctx, table); {
 		case err != nil:
 			return err
 		case n > 0:
 			return fmt.Errorf("the target is in use: it has %d rows of %s. Copy into an empty database", n, table)
 		}
 	}
-	if _, err := m.to.writer.ExecContext(ctx, `UPDATE cluster SET incarnation = $1`, copying+source); err != nil {
+	if _, err := c.to.writer.ExecContext(ctx, `UPDATE cluster SET incarnation = $1`, copying+source); err != nil {
 		return fmt.Errorf("claim the target: %w", err)
 	}
 	return nil
 }
 
-// table copies what the target does not have. Rows come in one order and in
-// whole transactions: as many as are there need not be read again.
-func (m move) table(ctx context.Context, i int) error {
+// table copies the rows that the target lacks. Rows are copied in a fixed order and in
+// whole transactions, so the number of rows in the target is the place to continue.
+func (c copier) table(ctx context.Context, i int) error {
 	t := copied[i]
-	of, err := m.from.count(ctx, t.table)
+	of, err := c.from.count(ctx, t.table)
 	if err != nil {
 		return err
 	}
-	done, err := m.to.count(ctx, t.table)
+	done, err := c.to.count(ctx, t.table)
 	if err != nil {
 		return err
 	}
-	rows, err := m.from.reads.QueryContext(ctx, `SELECT * FROM `+t.table+` ORDER BY `+t.order+` LIMIT -1 OFFSET $1`, done)
+	rows, err := c.from.reads.QueryContext(ctx, `SELECT * FROM `+t.table+` ORDER BY `+t.order+` LIMIT -1 OFFSET $1`, done)
 	if err != nil {
 		return err
 	}
@@ -169,20 +168,20 @@ func (m move) table(ctx context.Context, i int) error {
 		return err
 	}
 	into := upsert[[]any]{
-		table: t.table, columns: columns, key: strings.Split(t.order, ", "), chunk: m.to.chunk,
+		table: t.table, columns: columns, key: strings.Split(t.order, ", "), chunk: c.to.chunk,
 		args: func(row []any) ([]any, error) { return row, nil },
 	}
 	for batch := range batches(rows, len(columns), &err) {
-		if err := m.to.inTx(ctx, func(tx *dbconn.Tx) error { return into.queue(ctx, tx, batch) }); err != nil {
+		if err := c.to.inTx(ctx, func(tx *dbconn.Tx) error { return into.queue(ctx, tx, batch) }); err != nil {
 			return err
 		}
 		done += int64(len(batch))
-		m.progress(CopyProgress{Table: t.table, Rows: done, Of: of, Number: i + 1, Tables: len(copied)})
+		c.progress(CopyProgress{Table: t.table, Rows: done, Of: of, Number: i + 1, Tables: len(copied)})
 	}
 	return err
 }
 
-// batches reads rows some at a time. The error is set when it ends.
+// batches yields rows in batches. When it ends, err has the error, if any.
 func batches(rows *sql.Rows, width int, err *error) func(yield func([][]any) bool) {
 	return func(yield func([][]any) bool) {
 		batch := make([][]any, 0, copyBatch)
@@ -205,8 +204,8 @@ func batches(rows *sql.Rows, width int, err *error) func(yield func([][]any) boo
 	}
 }
 
-// scanRow keeps values as the driver has them, so that a copy neither rounds
-// nor decodes anything.
+// scanRow returns the driver's values, so that a copy neither rounds nor decodes
+// them.
 func scanRow(rows *sql.Rows, width int) ([]any, error) {
 	row := make([]any, width)
 	into := make([]any, width)
@@ -216,26 +215,25 @@ func scanRow(rows *sql.Rows, width int) ([]any, error) {
 	return row, rows.Scan(into...)
 }
 
-// finish gives the target the source's sequence and a name of its own: from
-// then on it can be served, and nobody takes it for the source.
-func (m move) finish(ctx context.Context) error {
+// finish gives the target the change number of the source and an incarnation of its
+// own. From then on it can be served.
+func (c copier) finish(ctx context.Context) error {
 	var seq int64
-	if err := m.from.reads.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
+	if err := c.from.reads.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
 		return fmt.Errorf("read the source's clock: %w", err)
 	}
-	return m.to.inTx(ctx, func(tx *dbconn.Tx) error {
+	return c.to.inTx(ctx, func(tx *dbconn.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE clock SET seq = $1`, seq); err != nil {
 			return fmt.Errorf("set the clock: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE cluster SET incarnation = $1`, rand.Text()); err != nil {
-			return fmt.Errorf("name the target: %w", err)
+			return fmt.Errorf("set the target's incarnation: %w", err)
 		}
 		return nil
 	})
 }
 
-// count reads the whole table: a copy compares exact numbers, and resumes by
-// them.
+// count counts the rows of a table.
 func (s *Store) count(ctx context.Context, table string) (n int64, err error) {
 	if err := s.reads.QueryRowContext(ctx, `SELECT count(*) FROM `+table).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count %s: %w", table, err)
@@ -243,14 +241,14 @@ func (s *Store) count(ctx context.Context, table string) (n int64, err error) {
 	return n, nil
 }
 
-// fingerprint tells two tables apart that are not the same.
+// fingerprint is equal for two tables only if their rows are equal.
 type fingerprint struct {
 	rows int64
 	sum  [sha256.Size]byte
 }
 
-// checksum reads a whole table. Columns are taken by name, since migrations
-// may have added them in another order.
+// checksum returns the fingerprint of a table. It sorts the columns by name, because
+// migrations may have added them in another order.
 func (s *Store) checksum(ctx context.Context, table, order string) (fingerprint, error) {
 	var f fingerprint
 	rows, err := s.reads.QueryContext(ctx, `SELECT * FROM `+table+` ORDER BY `+order)
@@ -280,8 +278,8 @@ func (s *Store) checksum(ctx context.Context, table, order string) (fingerprint,
 	return f, rows.Err()
 }
 
-// appendValue writes a value so that no two different rows look the same; both
-// engines return a number as int64 and a text as string.
+// appendValue appends an unambiguous encoding of a value. Both databases return a
+// number as int64 and a text as string.
 func appendValue(b []byte, value any) []byte {
 	switch v := value.(type) {
 	case nil:

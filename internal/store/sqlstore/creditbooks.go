@@ -10,14 +10,14 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// CreditBooks implements [store.CreditRecords]. One account is held at a time.
-// Accounts without a credit row are read as well if they say that something was
-// bought, or have used purchased credits: such a check is to find those.
+// CreditBooks implements [store.CreditRecords]. It keeps one book in memory at a time.
+// Accounts without a credit row are included if they have bought or used purchased
+// credits, because a verification must find them.
 func (s *Store) CreditBooks(ctx context.Context, each func(store.CreditBook)) error {
 	ctx = dbconn.WithLongTimeout(ctx)
 	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("begin to read the ledger: %w", err)
+		return fmt.Errorf("begin to read the credit books: %w", err)
 	}
 	defer tx.Rollback()
 	rows, err := tx.QueryContext(ctx, `SELECT a.id, a.entitlements, COALESCE(c.entries, 0)
@@ -45,7 +45,7 @@ func (s *Store) CreditBooks(ctx context.Context, each func(store.CreditBook)) er
 	return nil
 }
 
-// fillBook reads what there is about one account.
+// fillBook reads the book of one account.
 func fillBook(ctx context.Context, tx *sql.Tx, b *store.CreditBook) (err error) {
 	r := reader{q: tx}
 	if b.Entries, err = r.entries(ctx, `WHERE account_id = $1 ORDER BY number`, b.AccountID); err != nil {
@@ -62,7 +62,7 @@ func fillBook(ctx context.Context, tx *sql.Tx, b *store.CreditBook) (err error) 
 		calls, credits, purchased, overage, overage_micros FROM usage
 		WHERE account_id = $1 AND epoch = $2 ORDER BY hour, key_id, family, cost_key`, b.AccountID, store.EpochReservations)
 	if err != nil {
-		return fmt.Errorf("read what reservations charged: %w", err)
+		return fmt.Errorf("read charges of reservations: %w", err)
 	}
 	b.Usage, err = collect(rows, scanUsage)
 	return err

@@ -13,9 +13,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// CommitCredits implements [store.Credits]. The lock of the account's credit
-// row is all that orders decisions: a change of the account's plan or status
-// does not wait for it.
+// CommitCredits implements [store.Credits]. Only the lock of the account's credit row
+// orders decisions: a change of the account's plan or status does not wait for it.
 func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide store.DecideCredits) (written []store.CreditEntry, err error) {
 	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		state, err := s.inside(tx).CreditState(ctx, q)
@@ -38,8 +37,8 @@ func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide s
 	return written, err
 }
 
-// lockCredits takes the lock of an account's credit row, counts added more
-// entries, and returns how many there are then, by which time.
+// lockCredits locks an account's credit row, adds to its number of entries, and
+// returns the new number and the database's time.
 func (r reader) lockCredits(ctx context.Context, account toksta.AccountID, added int) (entries int64, at time.Time, err error) {
 	lock := `INSERT INTO credit_accounts (account_id, entries) SELECT id, CAST($2 AS BIGINT) FROM accounts WHERE id = $1
 		ON CONFLICT (account_id) DO UPDATE SET entries = credit_accounts.entries + excluded.entries
@@ -48,7 +47,7 @@ func (r reader) lockCredits(ctx context.Context, account toksta.AccountID, added
 	return entries, at, found(err, "the account's credits")
 }
 
-// writeEntries numbers and dates entries and adds them.
+// writeEntries sets the ids, numbers and times of entries and inserts them.
 func (s *Store) writeEntries(ctx context.Context, tx *dbconn.Tx, entries []store.CreditEntry) ([]store.CreditEntry, error) {
 	const insert = `INSERT INTO credit_entries (` + entryColumns + `) VALUES `
 	written := make([]store.CreditEntry, 0, len(entries))
@@ -73,8 +72,8 @@ func (s *Store) writeEntries(ctx context.Context, tx *dbconn.Tx, entries []store
 	return written, nil
 }
 
-// chargeRows adds differences to the usage of settled reservations. The
-// account's lock keeps two transactions from adding at once.
+// chargeRows adds differences to the usage of settled reservations. Its caller holds
+// the lock of the account's credit row.
 func (s *Store) chargeRows() upsert[store.UsageTotal] {
 	rows := s.totalRows(store.EpochReservations)
 	rows.chunk = 1 // rows of one decision may share a slot
@@ -82,7 +81,7 @@ func (s *Store) chargeRows() upsert[store.UsageTotal] {
 	return rows
 }
 
-// added sums, of each total, the stored and the given.
+// added returns assignments that add the given totals to the stored ones.
 func added(columns ...string) string {
 	set := make([]string, len(columns))
 	for i, c := range columns {
@@ -91,7 +90,7 @@ func added(columns ...string) string {
 	return strings.Join(set, ", ")
 }
 
-// reservationRows writes reservations; what was set aside stays as it was.
+// reservationRows writes reservations. The amounts of an existing one do not change.
 func reservationRows() upsert[store.Reservation] {
 	return upsert[store.Reservation]{
 		table: "reservations",
@@ -127,10 +126,10 @@ func (s *Store) OverdueAccounts(ctx context.Context, limit int) ([]toksta.Accoun
 	return collect(rows, func(rows *sql.Rows) (id toksta.AccountID, err error) { return id, rows.Scan(&id) })
 }
 
-// CreditState implements [store.Balances]. The lock comes first: what is read
-// after it is what the last decision left.
+// CreditState implements [store.Balances]. It locks first, so that it reads the result
+// of the last decision.
 func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state store.CreditState, err error) {
-	if state.Now, err = r.enter(ctx, q.Account); err != nil {
+	if state.Now, err = r.decisionTime(ctx, q.Account); err != nil {
 		return state, err
 	}
 	if state.Account, err = r.Account(ctx, q.Account); err != nil {
@@ -161,9 +160,9 @@ func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state sto
 	return state, err
 }
 
-// enter returns the database's time, once the account's credits are locked if
-// this reader is part of a change.
-func (r reader) enter(ctx context.Context, account toksta.AccountID) (now time.Time, err error) {
+// decisionTime returns the database's time. If the reader is part of a change, it locks
+// the account's credits first.
+func (r reader) decisionTime(ctx context.Context, account toksta.AccountID) (now time.Time, err error) {
 	if r.locks {
 		_, now, err = r.lockCredits(ctx, account, 0)
 		return now, err
@@ -172,7 +171,7 @@ func (r reader) enter(ctx context.Context, account toksta.AccountID) (now time.T
 	return now, found(err, "the time")
 }
 
-// optional is one for a row that need not be there.
+// optional returns the only row of a look-up, or nil if there is none.
 func optional[T any](found []T, err error) (*T, error) {
 	row, err := one(found, err)
 	switch {
@@ -185,7 +184,7 @@ func optional[T any](found []T, err error) (*T, error) {
 	}
 }
 
-// entryColumns are what entries reads and writeEntries writes, in their order.
+// entryColumns lists the columns in the order of entries and writeEntries.
 const entryColumns = `id, account_id, number, at, kind, credits, purchased, overage, overage_micros,
 	reservation_id, reason, actor, idempotency_key, request`
 

@@ -11,12 +11,11 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// creditRows selects what every balance starts from, by account and hour:
-// charges from hour $1 on, of those before it the purchased credits, and what
-// open reservations hold. One statement sees one moment, so a reservation that
-// is being settled is either held or charged. Of hours before $1 only those
-// with purchased credits are read, through an index of their own: how long
-// usage has been kept does not matter.
+// creditRows selects the data of all balances by account and hour: charges from hour $1
+// on, purchased credits before it, and the credits held by open reservations. One
+// statement sees one moment, so a reservation that is being settled is either held or
+// charged. Before hour $1 only rows with purchased credits are read, by an index of
+// their own, so the time does not grow with the age of the usage.
 const creditRows = `SELECT account_id, hour, 0, ` + charges + ` FROM usage
 		WHERE credits > 0 AND hour >= $1 GROUP BY account_id, hour
 	UNION ALL SELECT account_id, hour, 0, ` + charges + ` FROM usage
@@ -25,7 +24,7 @@ const creditRows = `SELECT account_id, hour, 0, ` + charges + ` FROM usage
 		WHERE state = 'open' GROUP BY account_id, hour
 	ORDER BY 1, 2`
 
-// creditRow is one row of creditRows.
+// creditRow is one row of the result of creditRows.
 type creditRow struct {
 	account toksta.AccountID
 	hour    int64
@@ -42,9 +41,9 @@ func scanCreditRow(rows *sql.Rows) (r creditRow, err error) {
 	return r, nil
 }
 
-// addTo sums the row into an account's use, whose cycle begins at an hour.
+// addTo adds the row to an account's use. start is the first hour of its cycle.
 func (r creditRow) addTo(use *store.CreditUse, start int64) {
-	// Purchased credits count whenever they were taken.
+	// Purchased credits count in all cycles.
 	charge := toksta.Charge{Credits: r.charge.Purchased, Purchased: r.charge.Purchased}
 	if r.hour >= start {
 		charge = r.charge
@@ -60,8 +59,8 @@ func (r creditRow) addTo(use *store.CreditUse, start int64) {
 	}
 }
 
-// CreditUse implements [store.Usage]. Rows come by account, so one sum is held
-// at a time, however many accounts there are.
+// CreditUse implements [store.Usage]. Rows are sorted by account, so that it keeps one
+// sum in memory.
 func (s *Store) CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error {
 	ctx = dbconn.WithLongTimeout(ctx)
 	rows, err := s.reads.QueryContext(ctx, creditRows, firstHour(since))

@@ -9,18 +9,18 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Follow implements [store.ChangeFeed]. The number and the keys of a usual change
-// are one statement, and so one moment; what is read after that is newer.
+// Follow implements [store.ChangeFeed]. One statement reads the number and the first
+// keys, as of one moment. Rows that are read after it may be newer.
 func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
 	err = s.onFeed(ctx, func(conn *sql.Conn) error {
-		keys := keyWalk{walk: s.walkChanges(n.Applied), sink: sink}
-		now, err := s.look(ctx, conn, n, &keys)
+		keys := keyPager{pager: s.pageChanges(n.Applied), sink: sink}
+		now, err := s.pollChanges(ctx, conn, n, &keys)
 		if err != nil {
 			return err
 		}
 		seq = now.seq
 		if now.accounts > n.Applied {
-			accounts := s.walkChanges(n.Applied)
+			accounts := s.pageChanges(n.Applied)
 			if err := accounts.accounts(ctx, conn, sink); err != nil {
 				return err
 			}
@@ -28,14 +28,14 @@ func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) 
 		if keys.rows < usualRows {
 			return nil
 		}
-		return keys.rest(ctx, conn)
+		return keys.streamChanges(ctx, conn)
 	})
 	return seq, err
 }
 
-// Snapshot implements [store.ChangeFeed], page by page, all of one moment: what is
-// in a node's index must never be newer than the number it knows of, or it would
-// not notice a database that has lost it.
+// Snapshot implements [store.ChangeFeed]. Its pages are of one moment: if rows in a
+// node's index were newer than the node's number, it would not notice a database that
+// lost their change.
 func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, err error) {
 	tx, err := s.feed.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
@@ -45,18 +45,18 @@ func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, 
 	if err := tx.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {
 		return 0, fmt.Errorf("read the clock: %w", err)
 	}
-	accounts := s.walkAll()
+	accounts := s.pageAll()
 	if err := accounts.accounts(ctx, tx, sink); err != nil {
 		return 0, err
 	}
-	keys := keyWalk{walk: s.walkAll(), sink: sink}
-	return seq, keys.all(ctx, tx)
+	keys := keyPager{pager: s.pageAll(), sink: sink}
+	return seq, keys.streamAll(ctx, tx)
 }
 
-// onFeed reads on one connection, so that number and rows are of one server,
-// also while another takes its place. It may read twice.
+// onFeed calls read with one connection, so that number and rows are of one server
+// even during a fail-over. It may call read twice.
 func (s *Store) onFeed(ctx context.Context, read func(*sql.Conn) error) error {
-	return tryTwice(func() error {
+	return retryOnce(func() error {
 		conn, err := s.feed.Conn(ctx)
 		if err != nil {
 			return fmt.Errorf("connect to the database: %w", err)
@@ -66,9 +66,9 @@ func (s *Store) onFeed(ctx context.Context, read func(*sql.Conn) error) error {
 	})
 }
 
-// tryTwice is for what may be done twice, on a connection that may have been
-// lost unnoticed.
-func tryTwice(do func() error) error {
+// retryOnce repeats do if the database was unavailable, because an idle connection may
+// have been lost. do may be executed twice.
+func retryOnce(do func() error) error {
 	err := do()
 	if errors.Is(err, store.ErrUnavailable) {
 		err = do()
@@ -76,20 +76,20 @@ func tryTwice(do func() error) error {
 	return err
 }
 
-// latest is what there is to follow.
+// latest holds the newest numbers.
 type latest struct {
 	seq      int64 // of the last change
 	accounts int64 // of the last change of an account
 }
 
-// look reads what there is to follow and, in the same moment, the first keys.
-// A node without a row, or with one of another incarnation, is fenced, and given
-// no rows: its own calls believe what it has applied.
-func (s *Store) look(ctx context.Context, q querier, n store.Node, keys *keyWalk) (now latest, err error) {
-	query, args := keys.look(s.current())
+// pollChanges reads the newest numbers and, as of the same moment, the first keys. It
+// returns ErrFenced and streams nothing if the node has no row of the current
+// incarnation.
+func (s *Store) pollChanges(ctx context.Context, q querier, n store.Node, keys *keyPager) (now latest, err error) {
+	query, args := keys.firstQuery(s.current())
 	rows, err := q.QueryContext(ctx, query, append(args, n.ID, n.Epoch)...)
 	if err != nil {
-		return now, fmt.Errorf("look for changes: %w", err)
+		return now, fmt.Errorf("poll for changes: %w", err)
 	}
 	defer rows.Close()
 	var member bool

@@ -6,15 +6,15 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// dialect is everything in which the engines' SQL differs.
+// dialect holds the differences between the SQL of SQLite and PostgreSQL.
 type dialect struct {
 	goose  goose.Dialect
-	now    string // expression: Unix milliseconds by the database's clock
-	chunk  int    // rows that one statement writes at best
-	page   int    // rows of a table that a node is read at a time
-	check  string // query: reads all pages and answers "ok" or the damage; "" for none
-	notify string // expression, where seq is a change's number: wakes other processes' listeners as it commits
-	origin string // expression: what changes when the database goes back in time, or its server changes
+	now    string // expression: the database's time in Unix milliseconds
+	chunk  int    // preferred number of rows of an INSERT
+	page   int    // rows of a page that a node reads
+	check  string // query: reads all pages and returns "ok" or the damage; "" for none
+	notify string // expression, with seq as the number of a change: notifies other processes at the commit
+	origin string // expression: differs after a restore, a fail-over or on another server
 }
 
 // notifier notifies nodes of commits. It may lose notifications.

@@ -10,8 +10,8 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// RaiseEvent implements [store.Outbox]. Of two nodes that raise one occurrence
-// at once the second waits for the first and writes nothing.
+// RaiseEvent implements [store.Outbox]. If two nodes raise the same occurrence at once,
+// the second one waits for the first one and writes nothing.
 func (s *Store) RaiseEvent(ctx context.Context, e store.Event, channels []string) (raised bool, err error) {
 	const insert = `INSERT INTO events (id, kind, account_id, at, data, token)
 		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (token) DO NOTHING`
@@ -24,13 +24,13 @@ func (s *Store) RaiseEvent(ctx context.Context, e store.Event, channels []string
 		if raised = rows == 1; err != nil || !raised {
 			return err
 		}
-		return deliveryRows().queue(ctx, tx, due(e.ID, channels, e.At))
+		return deliveryRows().queue(ctx, tx, newDeliveries(e.ID, channels, e.At))
 	})
 	return raised && err == nil, err
 }
 
-// due are deliveries of an event that nobody has tried yet.
-func due(event string, channels []string, now time.Time) []store.Delivery {
+// newDeliveries returns deliveries of an event that are due now.
+func newDeliveries(event string, channels []string, now time.Time) []store.Delivery {
 	rows := make([]store.Delivery, len(channels))
 	for i, c := range channels {
 		rows[i] = store.Delivery{EventID: event, Channel: c, State: store.DeliveryPending, NextAt: now}
@@ -48,8 +48,8 @@ func deliveryRows() upsert[store.Delivery] {
 	}
 }
 
-// claimDue asks for the condition twice: a claim that waited for another one
-// looks at the row anew, and finds it taken.
+// claimDue has its condition twice: a claim that waited for the lock of a row evaluates
+// the outer condition again, and skips the row if it was claimed.
 const claimDue = `UPDATE deliveries SET attempts = attempts + 1, next_at = $1, tried_at = $2
 	WHERE channel = $3 AND state = 'pending' AND next_at <= $2 AND event_id IN (
 		SELECT event_id FROM deliveries WHERE channel = $3 AND state = 'pending' AND next_at <= $2
@@ -81,16 +81,16 @@ func (s *Store) ClaimDeliveries(ctx context.Context, c store.DeliveryClaim) (cla
 	return claimed, err
 }
 
-// FinishDelivery implements [store.Outbox]. Attempts and the claim's end are
-// what a claim is known by.
-func (s *Store) FinishDelivery(ctx context.Context, was, now store.Delivery) error {
-	const settle = `UPDATE deliveries SET state = $1, next_at = $2, outcome = $3
+// FinishDelivery implements [store.Outbox]. The number of attempts and the end of the
+// claim identify the claim.
+func (s *Store) FinishDelivery(ctx context.Context, claimed, result store.Delivery) error {
+	const finish = `UPDATE deliveries SET state = $1, next_at = $2, outcome = $3
 		WHERE event_id = $4 AND channel = $5 AND state = 'pending' AND attempts = $6 AND next_at = $7`
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		_, err := tx.ExecContext(ctx, settle, now.State, millis(now.NextAt), now.Outcome,
-			was.EventID, was.Channel, was.Attempts, millis(was.NextAt))
+		_, err := tx.ExecContext(ctx, finish, result.State, millis(result.NextAt), result.Outcome,
+			claimed.EventID, claimed.Channel, claimed.Attempts, millis(claimed.NextAt))
 		if err != nil {
-			return fmt.Errorf("settle delivery: %w", err)
+			return fmt.Errorf("record the result of a delivery: %w", err)
 		}
 		return nil
 	})
@@ -168,12 +168,12 @@ func (s *Store) ReplayEvents(ctx context.Context, r store.Replay) (n int, err er
 	return n, err
 }
 
-// replayOne starts over, or for the first time, what one event has to go.
+// replayOne makes the deliveries of one event due, and creates the missing ones.
 func replayOne(ctx context.Context, tx *dbconn.Tx, r store.Replay) error {
 	if _, err := one(listEvents(ctx, tx, ` WHERE id = $1`, r.Event)); err != nil {
 		return err
 	}
-	return deliveryRows().queue(ctx, tx, due(r.Event, r.Channels, r.Now))
+	return deliveryRows().queue(ctx, tx, newDeliveries(r.Event, r.Channels, r.Now))
 }
 
 // PruneEvents implements [store.Events].
@@ -192,7 +192,7 @@ func (s *Store) PruneEvents(ctx context.Context, before time.Time) error {
 	})
 }
 
-// deliveryColumns are what scanDelivery reads.
+// deliveryColumns lists the columns in the order of scanDelivery.
 const deliveryColumns = `event_id, channel, state, attempts, next_at, tried_at, outcome`
 
 func scanDelivery(rows *sql.Rows) (d store.Delivery, err error) {
@@ -207,7 +207,7 @@ func eventIDs(deliveries []store.Delivery) []any {
 	return ids
 }
 
-// listEvents reads the events of a WHERE clause; the token stays inside.
+// listEvents reads the events of a WHERE clause, without their tokens.
 func listEvents(ctx context.Context, q querier, where string, args ...any) ([]store.Event, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id, kind, account_id, at, data FROM events`+where, args...)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// unexported are rows with something to export, of hours before $1. The text
-// begins as the partial index has it, or the database would not use that.
+// unexported is the condition of rows that are not fully staged, of hours before $1. It
+// starts with the condition of the partial index, which is used only then.
 const unexported = `exported = 0 AND reason = '' AND span = 1
 	AND hour >= (SELECT from_hour FROM export_state) AND hour < $1`
 
-// StageUsage implements [store.Exports]. Its statements see one moment, so what
-// becomes an event is what is noted; of two nodes with the same rows, or of a
-// node and a late flush, one tries again.
+// StageUsage implements [store.Exports]. Its statements see one moment, so the totals in
+// the events are those that are marked as staged. If two nodes stage the same rows, or
+// a flush changes them, one of the transactions is repeated.
 func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (rows int, err error) {
 	ctx = dbconn.WithLongTimeout(ctx)
 	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *dbconn.Tx) error {
@@ -34,17 +34,17 @@ func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (ro
 		if err := s.eventRows().queue(ctx, tx, events(grown)); err != nil {
 			return err
 		}
-		return noteStaged(ctx, tx, grown)
+		return markStaged(ctx, tx, grown)
 	})
 	return rows, err
 }
 
-// grownRow is a row of usage and what events were made of it.
+// grownRow is a row of usage and its staged part.
 type grownRow struct {
 	store.UsageTotal
 	epoch   string
 	exports int64            // events so far
-	said    store.UsageTotal // their sum
+	staged  store.UsageTotal // their sum
 }
 
 func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]grownRow, error) {
@@ -53,16 +53,16 @@ func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]g
 			COALESCE(exported_credits, 0), COALESCE(exported_purchased, 0), COALESCE(exported_overage, 0), COALESCE(exported_overage_micros, 0)
 		FROM usage WHERE `+unexported+` ORDER BY hour LIMIT $2`, before, limit)
 	if err != nil {
-		return nil, fmt.Errorf("look for usage to export: %w", err)
+		return nil, fmt.Errorf("read usage to stage: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (r grownRow, err error) {
 		return r, rows.Scan(&r.AccountID, &r.Hour, &r.KeyID, &r.Family, &r.CostKey, &r.epoch,
-			&r.Calls, &r.Charge.Credits, &r.Charge.Purchased, &r.Charge.Overage, &r.Charge.OverageMicros, &r.exports, &r.said.Calls,
-			&r.said.Charge.Credits, &r.said.Charge.Purchased, &r.said.Charge.Overage, &r.said.Charge.OverageMicros)
+			&r.Calls, &r.Charge.Credits, &r.Charge.Purchased, &r.Charge.Overage, &r.Charge.OverageMicros, &r.exports, &r.staged.Calls,
+			&r.staged.Charge.Credits, &r.staged.Charge.Purchased, &r.staged.Charge.Overage, &r.staged.Charge.OverageMicros)
 	})
 }
 
-// events are the differences; a row that only repeats itself makes none.
+// events returns an event for each row that differs from its staged part.
 func events(grown []grownRow) []store.UsageEvent {
 	var out []store.UsageEvent
 	for _, r := range grown {
@@ -73,17 +73,17 @@ func events(grown []grownRow) []store.UsageEvent {
 	return out
 }
 
-func (r grownRow) differs() bool { return r.Calls != r.said.Calls || r.Charge != r.said.Charge }
+func (r grownRow) differs() bool { return r.Calls != r.staged.Calls || r.Charge != r.staged.Charge }
 
 func (r grownRow) event() store.UsageEvent {
 	e := store.UsageEvent{ID: r.eventID(), UsageTotal: r.UsageTotal}
-	e.Calls -= r.said.Calls
-	e.Charge = r.Charge.Minus(r.said.Charge)
+	e.Calls -= r.staged.Calls
+	e.Charge = r.Charge.Minus(r.staged.Charge)
 	return e
 }
 
-// eventID names the next event of a row. A total can come back to what it was,
-// so it is the number of the event that tells two of them apart.
+// eventID returns the id of the next event of a row. It contains the number of earlier
+// events, because a total can return to an earlier value.
 func (r grownRow) eventID() string {
 	var b []byte
 	for _, part := range []string{string(r.AccountID), string(r.KeyID), string(r.Family), r.CostKey, r.epoch} {
@@ -111,10 +111,10 @@ func (s *Store) eventRows() upsert[store.UsageEvent] {
 	}
 }
 
-// noteStaged writes down that the rows are staged as they are. Nobody can have
-// changed one since it was read: the transaction would fail and start again.
-func noteStaged(ctx context.Context, tx *dbconn.Tx, grown []grownRow) error {
-	const note = `UPDATE usage SET exported = 1, exports = $7,
+// markStaged marks the rows as staged with their present totals. If a row was changed
+// since it was read, the transaction fails and is repeated.
+func markStaged(ctx context.Context, tx *dbconn.Tx, grown []grownRow) error {
+	const mark = `UPDATE usage SET exported = 1, exports = $7,
 			exported_calls = calls, exported_credits = credits, exported_purchased = purchased,
 			exported_overage = overage, exported_overage_micros = overage_micros
 		WHERE account_id = $1 AND hour = $2 AND key_id = $3 AND family = $4 AND cost_key = $5 AND reason = '' AND epoch = $6`
@@ -122,8 +122,8 @@ func noteStaged(ctx context.Context, tx *dbconn.Tx, grown []grownRow) error {
 		if r.differs() {
 			r.exports++
 		}
-		if err := tx.Queue(ctx, note, r.AccountID, r.Hour, r.KeyID, r.Family, r.CostKey, r.epoch, r.exports); err != nil {
-			return fmt.Errorf("note what is exported: %w", err)
+		if err := tx.Queue(ctx, mark, r.AccountID, r.Hour, r.KeyID, r.Family, r.CostKey, r.epoch, r.exports); err != nil {
+			return fmt.Errorf("mark usage as staged: %w", err)
 		}
 	}
 	return nil
@@ -143,7 +143,7 @@ func (s *Store) StagedUsage(ctx context.Context, limit int) ([]store.UsageEvent,
 	})
 }
 
-// DeliveredUsage implements [store.Exports]. What two nodes delivered is counted
+// DeliveredUsage implements [store.Exports]. Events that two nodes delivered count
 // once.
 func (s *Store) DeliveredUsage(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
@@ -156,13 +156,13 @@ func (s *Store) DeliveredUsage(ctx context.Context, ids []string) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM usage_exports WHERE id IN `+tuples(1, len(ids)), args...)
 		if err != nil {
-			return fmt.Errorf("forget delivered usage: %w", err)
+			return fmt.Errorf("delete delivered usage: %w", err)
 		}
 		n, err := result.RowsAffected()
 		if err != nil {
-			return fmt.Errorf("forget delivered usage: %w", err)
+			return fmt.Errorf("delete delivered usage: %w", err)
 		}
-		return s.noteExport(ctx, tx, `delivered = export_state.delivered + $1, delivered_at = `+s.now+`, failure = ''`, n)
+		return s.updateExport(ctx, tx, `delivered = export_state.delivered + $1, delivered_at = `+s.now+`, failure = ''`, n)
 	})
 }
 
@@ -172,23 +172,23 @@ func (s *Store) SetExport(ctx context.Context, from *time.Time) error {
 	if from != nil {
 		hour = sql.NullInt64{Int64: firstHour(*from), Valid: true}
 	}
-	return s.inTx(ctx, func(tx *dbconn.Tx) error { return s.noteExport(ctx, tx, `from_hour = $1`, hour) })
+	return s.inTx(ctx, func(tx *dbconn.Tx) error { return s.updateExport(ctx, tx, `from_hour = $1`, hour) })
 }
 
 // FailExport implements [store.ExportState].
-func (s *Store) FailExport(ctx context.Context, why string) error {
+func (s *Store) FailExport(ctx context.Context, cause string) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		return s.noteExport(ctx, tx, `failure = $1, failed_at = `+s.now, why)
+		return s.updateExport(ctx, tx, `failure = $1, failed_at = `+s.now, cause)
 	})
 }
 
-// noteExport sets fields of the state's only row, which the first one makes.
-func (s *Store) noteExport(ctx context.Context, tx *dbconn.Tx, set string, arg any) error {
+// updateExport sets fields of the only row of export_state, which it creates first.
+func (s *Store) updateExport(ctx context.Context, tx *dbconn.Tx, set string, arg any) error {
 	if _, err := tx.ExecContext(ctx, `INSERT INTO export_state (one) VALUES (1) ON CONFLICT (one) DO NOTHING`); err != nil {
-		return fmt.Errorf("note the export: %w", err)
+		return fmt.Errorf("record the export's state: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE export_state SET `+set, arg); err != nil {
-		return fmt.Errorf("note the export: %w", err)
+		return fmt.Errorf("record the export's state: %w", err)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (s *Store) ExportStatus(ctx context.Context, before time.Time) (out store.E
 			UNION ALL SELECT count(*), COALESCE(min(hour), $2) FROM usage_exports) AS waiting`, hour, int64(math.MaxInt64)).
 		Scan(&out.Waiting, &oldest)
 	if err != nil {
-		return out, fmt.Errorf("read what is to be exported: %w", err)
+		return out, fmt.Errorf("read the usage to export: %w", err)
 	}
 	out.Through = time.Unix(min(oldest, hour)*3600, 0).UTC()
 	return out, nil

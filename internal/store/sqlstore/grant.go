@@ -7,15 +7,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// What grantRow.key and grantRow.secret scan, of a key k and its generation s. An
-// outer join that found no key gives an empty id.
+// The columns of grantRow.key and grantRow.secret, of a key k and its generation s. The
+// id is empty if an outer join found no key.
 const (
 	keyColumns = `COALESCE(k.seq, 0), COALESCE(k.account_id, ''), COALESCE(k.id, ''), COALESCE(k.limits, ''),
 		COALESCE(k.expires_at, 0), COALESCE(k.revoked_at, 0)`
 	secretColumns = `s.digest, COALESCE(s.number, 0), COALESCE(s.revoked_at, 0)`
 )
 
-// grantRow is one generation of a key as nodes read it.
+// grantRow is one generation of a key, in the form that nodes read.
 type grantRow struct {
 	seq                             int64
 	account, id, limits             string
@@ -32,16 +32,15 @@ func (r *grantRow) secret() []any {
 	return []any{digestColumn{&r.digest}, &r.number, &r.secretRevoked}
 }
 
-// sharing lets equal rows of a delta share memory: a million keys mostly have
-// few different limits, and a node keeps what it is given.
+// sharing makes the grants of a delta share equal strings and limits in memory, because
+// a million keys usually have few different limits.
 type sharing struct {
 	account toksta.AccountID // of the last row
 	key     toksta.KeyID
 	limits  map[string]*toksta.Limits // by their stored text
 }
 
-// grant hands out strings that rows of the same account or key share; the
-// scanned ones would each be a copy.
+// grant returns the grant of a row. Rows of the same account or key share their ids.
 func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
 	if string(s.account) != r.account {
 		s.account = toksta.AccountID(r.account)
@@ -56,7 +55,7 @@ func (s *sharing) grant(r *grantRow) (toksta.Grant, error) {
 	}, err
 }
 
-// limit decodes each different text once.
+// limit returns the limits of a stored text. It decodes each text once.
 func (s *sharing) limit(text string) (*toksta.Limits, error) {
 	if text == "" {
 		return nil, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// selectKeys reads keys, one row for each generation; what stands between its
-// halves selects the keys.
+// selectKeys and withSecrets enclose a WHERE clause that selects keys. The query returns
+// one row for each generation.
 const (
 	selectKeys = `SELECT k.id, k.account_id, k.name, k.limits, k.created_at, k.created_by, k.created_by_id,
 		k.expires_at, k.revoked_at, k.seq, s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at
@@ -21,7 +21,7 @@ const (
 	withSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
 )
 
-// lookups is how many digests or ids one statement looks up.
+// lookups is the number of digests, ids or spans that one statement looks up.
 const lookups = 100
 
 // Key implements [store.Keys].
@@ -34,8 +34,8 @@ func (r reader) Key(ctx context.Context, account toksta.AccountID, id toksta.Key
 	return one(r.keys(ctx, c.text.String(), c.args))
 }
 
-// ListKeys implements [store.Keys]. The page is cut before generations are
-// joined: its limit counts keys, not secrets.
+// ListKeys implements [store.Keys]. The limit applies before generations are joined: it
+// counts keys, not secrets.
 func (r reader) ListKeys(ctx context.Context, q store.KeyQuery) ([]toksta.Key, error) {
 	var c conditions
 	c.and("id >", q.Page.After)
@@ -49,7 +49,7 @@ func (r reader) ListKeys(ctx context.Context, q store.KeyQuery) ([]toksta.Key, e
 	return r.keys(ctx, c.text.String(), c.args)
 }
 
-// keys reads the keys of a WHERE clause, folding generations into their key.
+// keys reads the keys of a WHERE clause with their generations.
 func (r reader) keys(ctx context.Context, where string, args []any) ([]toksta.Key, error) {
 	rows, err := r.q.QueryContext(ctx, selectKeys+where+withSecrets, args...)
 	if err != nil {
@@ -71,8 +71,8 @@ func (r reader) keys(ctx context.Context, where string, args []any) ([]toksta.Ke
 	return out, rows.Err()
 }
 
-// scanKey reads a key with one generation. Every key has at least one: both
-// are written in one change, and neither is ever deleted.
+// scanKey reads a key with one generation. Every key has at least one generation: both
+// are written in one change and never deleted.
 func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 	var g toksta.Generation
 	var limits limitsJSON
@@ -87,16 +87,16 @@ func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 	return k, nil
 }
 
-// CountLiveKeys implements [store.Keys]. A key is dead at the millisecond it
-// expires, as [toksta.Key.State] has it.
+// CountLiveKeys implements [store.Keys]. As for [toksta.Key.State], a key has expired
+// from the millisecond of its expiry on.
 func (r reader) CountLiveKeys(ctx context.Context, account toksta.AccountID, now time.Time) (n int, err error) {
 	const count = `SELECT count(*) FROM keys
 		WHERE account_id = $1 AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2)`
 	return n, found(r.q.QueryRowContext(ctx, count, account, millis(now)).Scan(&n), "the number of keys")
 }
 
-// KeysByDigest implements [store.Keys]. It finds retired generations too, since
-// a digest that was ever known must not come back as another key.
+// KeysByDigest implements [store.Keys]. It also finds revoked generations, because a
+// digest must never be reused for another key.
 func (r reader) KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error) {
 	known := make(map[toksta.Digest]toksta.KeyID)
 	for part := range slices.Chunk(digests, lookups) {
@@ -107,8 +107,7 @@ func (r reader) KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[
 	return known, nil
 }
 
-// keysByDigest looks one statement's worth of digests up. The number of
-// placeholders is bounded, since each count is a statement to be planned.
+// keysByDigest adds the keys of up to lookups digests to known.
 func (r reader) keysByDigest(ctx context.Context, digests []toksta.Digest, known map[toksta.Digest]toksta.KeyID) error {
 	args := make([]any, len(digests))
 	for i := range digests {
@@ -130,13 +129,13 @@ func (r reader) keysByDigest(ctx context.Context, digests []toksta.Digest, known
 	return rows.Err()
 }
 
-// secretRow is a generation as the secrets table keeps it.
+// secretRow is a row of the secrets table.
 type secretRow struct {
 	key toksta.KeyID
 	*toksta.Generation
 }
 
-// writeKeys writes keys and their generations as touched by change seq.
+// writeKeys writes keys, stamped with the number of the change, and their generations.
 func (s *Store) writeKeys(ctx context.Context, tx *dbconn.Tx, seq int64, keys []toksta.Key) error {
 	if err := s.keyRows(seq).queue(ctx, tx, keys); err != nil {
 		return err
@@ -150,8 +149,8 @@ func (s *Store) writeKeys(ctx context.Context, tx *dbconn.Tx, seq int64, keys []
 	return s.secretRows().queue(ctx, tx, secrets)
 }
 
-// keyRows writes keys as touched by change seq, which is the first one of a
-// key that is new.
+// keyRows writes keys, stamped with the number of the change. For a new key it is the
+// first number too.
 func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
 		table: "keys",
@@ -171,9 +170,8 @@ func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	}
 }
 
-// secretRows conflicts on a key's generation: a digest that belongs to
-// another key is not taken over but fails the transaction. Most changes of a key
-// leave its generations as they are.
+// secretRows writes generations, and only those that differ. Its conflict key is a key's
+// generation: a digest that belongs to another key fails the transaction.
 func (s *Store) secretRows() upsert[secretRow] {
 	return upsert[secretRow]{
 		table:   "secrets",

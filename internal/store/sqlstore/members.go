@@ -15,8 +15,8 @@ func (r reader) Member(ctx context.Context, id toksta.MemberID) (toksta.Member, 
 	return one(r.members(ctx, `WHERE id = $1`, id))
 }
 
-// MemberByEmail implements [store.Members]. The folded form is a column of its
-// own, since the engines fold letters beyond ASCII differently.
+// MemberByEmail implements [store.Members]. The folded form has its own column, because
+// the databases fold letters beyond ASCII differently.
 func (r reader) MemberByEmail(ctx context.Context, email string) (toksta.Member, error) {
 	forms := text.AddressForms(email)
 	return one(r.members(ctx, `WHERE email_folded IN ($1, $2, $3)
@@ -40,8 +40,8 @@ func (r reader) members(ctx context.Context, where string, args ...any) ([]tokst
 	})
 }
 
-// Invitation implements [store.Members]. Used and expired ones are found: it is
-// for the caller to say why one no longer works.
+// Invitation implements [store.Members]. It also finds used and expired invitations, so
+// that the caller can report why one is no longer valid.
 func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Invitation, err error) {
 	const read = `SELECT code, account_id, email, expires_at, used_at FROM invitations WHERE code = $1`
 	err = r.q.QueryRowContext(ctx, read, code[:]).Scan(
@@ -49,8 +49,8 @@ func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Inv
 	return i, found(err, "an invitation")
 }
 
-// memberRows folds addresses on the way in, once: a member whom an earlier version stored keeps the form by which
-// MemberByEmail finds the row.
+// memberRows writes members. It folds the address of a new member only: a member of an
+// earlier version keeps the form by which MemberByEmail finds the row.
 func memberRows() upsert[toksta.Member] {
 	return upsert[toksta.Member]{
 		table: "members",
@@ -68,8 +68,7 @@ func memberRows() upsert[toksta.Member] {
 	}
 }
 
-// invitationRows replaces an invitation when it is used: the code is the key, so
-// that one works once however many people try it at the same time.
+// invitationRows writes invitations by their codes.
 func invitationRows() upsert[store.Invitation] {
 	return upsert[store.Invitation]{
 		table:   "invitations",

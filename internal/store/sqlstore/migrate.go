@@ -15,11 +15,11 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to date, or refuses one that a newer version
-// of the program has written.
+// migrate brings the schema up to date. It fails if the schema is of a newer version of
+// the program.
 func (s *Store) migrate(ctx context.Context) error {
 	ctx = dbconn.WithoutTimeout(ctx)
-	release, err := hold(ctx, s.writer, s.prelude)
+	release, err := lockMigrations(ctx, s.writer, s.prelude)
 	if err != nil {
 		return err
 	}
@@ -46,9 +46,9 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// hold runs the prelude on a connection of its own, whose session locks last
-// until release.
-func hold(ctx context.Context, db *sql.DB, prelude []string) (release func(), err error) {
+// lockMigrations runs the prelude on a connection of its own, which keeps the session
+// locks until release.
+func lockMigrations(ctx context.Context, db *sql.DB, prelude []string) (release func(), err error) {
 	if len(prelude) == 0 {
 		return func() {}, nil
 	}
@@ -56,7 +56,7 @@ func hold(ctx context.Context, db *sql.DB, prelude []string) (release func(), er
 	if err != nil {
 		return nil, fmt.Errorf("prepare to migrate: %w", err)
 	}
-	// The connection is thrown away: its locks go with it.
+	// The locks end with the connection.
 	release = func() { dbconn.Discard(conn) }
 	for _, statement := range prelude {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {

@@ -11,15 +11,15 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// Register implements [store.Nodes]. It removes nobody: who is gone is found
-// out by those who wait, not by a clock that somebody can set. The first to
-// come after a fail-over or a restore gives the database another incarnation,
-// which fences everybody who served the history before.
+// Register implements [store.Nodes]. It removes no other node: changes that wait find out
+// which nodes are gone, without wall clocks. The first node that registers after a
+// fail-over or a restore gives the database another incarnation, which fences all nodes
+// of the history before.
 func (s *Store) Register(ctx context.Context, n store.Node) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		rename := `UPDATE cluster SET incarnation = $1, origin = ` + s.origin + ` WHERE origin <> ` + s.origin
 		if _, err := tx.ExecContext(ctx, rename, rand.Text()); err != nil {
-			return fmt.Errorf("look where the database comes from: %w", err)
+			return fmt.Errorf("check the origin of the database: %w", err)
 		}
 		insert := `INSERT INTO nodes (id, epoch, incarnation, version, applied, lease, keys, seen_at)
 			SELECT $1, $2, incarnation, $3, $4, $5, $6, ` + s.now + ` FROM cluster`
@@ -31,11 +31,10 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 	})
 }
 
-// Renew implements [store.Nodes]. It is one statement, and so falls wholly
-// before or after each change: after, and its number takes the node to the
-// change before it takes its lease; before, and that lease, which counts from
-// earlier still, ends within one lease of the change's commit. It takes no lock
-// that a change waits for: a node that stops in the middle holds up nobody.
+// Renew implements [store.Nodes]. It is one statement, and so entirely before or after
+// each change. After a change, its number makes the node apply the change before it takes
+// the lease. Before a change, the lease, which counts from the sending of the renewal,
+// ends within one lease of the commit. Renew takes no lock that a change waits for.
 func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) {
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {
@@ -59,24 +58,24 @@ func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) 
 	}
 }
 
-// current is true of a node's row of this incarnation of the database: another
-// belongs to a node that served a history which is gone.
+// current returns the condition that a node's row belongs to the current incarnation of
+// the database.
 func (s *Store) current() string {
 	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 }
 
-// Ack implements [store.ChangeFeed]. A process never forgets what it has applied: a
-// smaller number is an older word, which was held up on its way.
+// Ack implements [store.ChangeFeed]. It ignores a smaller number than the stored one,
+// which is from a delayed message.
 func (s *Store) Ack(ctx context.Context, n store.Node) error {
 	ack := `UPDATE nodes SET applied = CASE WHEN applied > $3 THEN applied ELSE $3 END, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.current()
-	return tryTwice(func() error {
+	return retryOnce(func() error {
 		result, err := s.acks.ExecContext(ctx, ack, n.ID, n.Epoch, n.Applied, n.Keys)
 		if err != nil {
-			return fmt.Errorf("say what the node knows: %w", err)
+			return fmt.Errorf("acknowledge changes: %w", err)
 		}
 		switch rows, err := result.RowsAffected(); {
 		case err != nil:
-			return fmt.Errorf("say what the node knows: %w", err)
+			return fmt.Errorf("acknowledge changes: %w", err)
 		case rows == 0:
 			return store.ErrFenced
 		default:
@@ -100,19 +99,19 @@ func (s *Store) ListNodes(ctx context.Context) ([]store.Node, error) {
 	})
 }
 
-// Leave implements [store.Nodes]. Leaving twice is no error.
+// Leave implements [store.Nodes]. A missing row is no error.
 func (s *Store) Leave(ctx context.Context, n store.Node) error {
 	return s.removeNode(ctx, `id = $1 AND epoch = $2`, n.ID, n.Epoch)
 }
 
-// Fence implements [store.Nodes]. A renewal on its way either counts first and
-// keeps the row, or finds it gone and fails.
+// Fence implements [store.Nodes]. A concurrent renewal is either first, so that the row
+// stays, or finds no row and fails.
 func (s *Store) Fence(ctx context.Context, n store.Node) error {
 	return s.removeNode(ctx, `id = $1 AND epoch = $2 AND beats = $3`, n.ID, n.Epoch, n.Beats)
 }
 
-// removeNode is a transaction of its own. Whoever removes a row has made sure
-// before that nothing is admitted under it.
+// removeNode deletes a node's row. Its caller has made sure that the node admits no
+// calls.
 func (s *Store) removeNode(ctx context.Context, where string, args ...any) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM nodes WHERE `+where, args...); err != nil {

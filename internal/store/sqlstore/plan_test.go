@@ -28,9 +28,9 @@ func TestFollowReadsNoWholeTable(t *testing.T) {
 	} {
 		server.Exec(t, "test1", fill)
 	}
-	all, changes, usual := keyWalk{walk: s.walkAll()}, keyWalk{walk: s.walkChanges(20_003)}, keyWalk{walk: s.walkChanges(20_003)}
-	look, lookArgs := usual.look(s.current())
-	next, nextArgs := changes.next()
+	all, changes, usual := keyPager{pager: s.pageAll()}, keyPager{pager: s.pageChanges(20_003)}, keyPager{pager: s.pageChanges(20_003)}
+	first, firstArgs := usual.firstQuery(s.current())
+	next, nextArgs := changes.nextQuery()
 	page, pageArgs := all.page("keys", s.page)
 	accounts, accountArgs := changes.page("accounts", s.page)
 	for _, statistics := range []string{"", "ANALYZE"} {
@@ -39,7 +39,7 @@ func TestFollowReadsNoWholeTable(t *testing.T) {
 			name, text string
 			args       []any
 		}{
-			{"a usual change", look, append(lookArgs, "a", "1")},
+			{"a usual change", first, append(firstArgs, "a", "1")},
 			{"many changes", next, nextArgs},
 			{"a snapshot's keys", page, pageArgs},
 			{"a snapshot's secrets", generations, []any{"key_1", "key_2"}},

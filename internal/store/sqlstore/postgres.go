@@ -41,8 +41,8 @@ func openPostgres(url string, lease time.Duration) (*Store, error) {
 }
 
 // feedPool describes the one connection on which a node follows and acknowledges
-// changes. Its few statements are planned once, for few rows and whatever the
-// table statistics are: otherwise a plan could read a whole table at every change,
+// changes. Its few statements are planned once and for few rows, regardless of the
+// table statistics: otherwise a plan could read a whole table at every change,
 // on every node. It does not ping, because a change must not wait for that; its
 // statements are repeated on a new connection instead. An acknowledgement was true
 // when it was sent, so it need not be durable.

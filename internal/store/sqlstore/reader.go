@@ -13,16 +13,16 @@ import (
 // reader implements [store.Reader] on a pool or inside a transaction.
 type reader struct {
 	q     querier
-	clock string // expression: the time
-	locks bool   // it is part of a change: what it decides on must stay
+	clock string // expression: the database's time
+	locks bool   // for a change: lock rows that are decided on
 }
 
 var _ store.Reader = reader{}
 
-// pageSize is the length of a page that asks for none.
+// pageSize is the default length of a page.
 const pageSize = 100
 
-// limit is the length of a page that asks for n rows.
+// limit returns the length of a page of n rows, or the default for 0.
 func limit(n int) int {
 	if n <= 0 {
 		return pageSize
@@ -30,7 +30,7 @@ func limit(n int) int {
 	return n
 }
 
-// collect reads all rows and closes them.
+// collect scans all rows and closes them.
 func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
 	defer rows.Close()
 	var out []T
@@ -57,25 +57,26 @@ func one[T any](found []T, err error) (T, error) {
 	}
 }
 
-// found translates the error of a single row's scan.
-func found(err error, what string) error {
+// found replaces the error of a missing row with ErrNotFound. It adds the name of the
+// thing to other errors of a single row's scan.
+func found(err error, thing string) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return store.ErrNotFound
 	default:
-		return fmt.Errorf("read %s: %w", what, err)
+		return fmt.Errorf("read %s: %w", thing, err)
 	}
 }
 
-// conditions builds a WHERE clause of the conditions that a query has.
+// conditions builds a WHERE clause.
 type conditions struct {
 	text strings.Builder
 	args []any
 }
 
-// and adds "expression $n" for the next n.
+// and adds the condition "expression $n" with the next placeholder.
 func (c *conditions) and(expression string, arg any) {
 	if len(c.args) == 0 {
 		c.text.WriteString(" WHERE ")

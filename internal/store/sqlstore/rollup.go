@@ -12,21 +12,21 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Rows that a fold takes. Both texts begin as the partial indexes have it, or
-// the database would not use them.
+// Conditions of the rows that are compacted. Both start with the condition of a partial
+// index, which is used only then.
 const (
-	// Of an open epoch a greater total can still come, which must find the one
-	// that it is the greatest of. What is to be exported goes out by the hour.
+	// A later flush of an open epoch compares its totals with the stored ones. Rows
+	// to export are exported by hours.
 	hourly = `span = 1 AND epoch <> 'reservations' AND epoch IN (SELECT epoch FROM usage_epochs WHERE closed = 1)
 		AND (exported = 1 OR reason <> '' OR hour < COALESCE((SELECT from_hour FROM export_state), hour + 1))`
 	daily = `span = 24`
 )
 
-// byOwner begins the epoch of what is added up: whoever leaves out the epochs
-// of one process leaves out its days with them.
+// byOwner is the prefix of a roll-up's epoch. A reader that excludes the epochs of one
+// process excludes its roll-ups too. See [store.EpochOwnerLen].
 const byOwner = `substr(epoch, 1, 24)`
 
-// rollUp adds a batch to the rows of its day.
+// rollUp adds a batch of hours to the rows of its day.
 const rollUp = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, reason, epoch, span,
 		calls, credits, purchased, overage, overage_micros)
 	SELECT account_id, hour - hour % 24, key_id, family, cost_key, reason, ` + byOwner + ` || ' day', 24,
@@ -38,8 +38,9 @@ const rollUp = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, r
 		purchased = usage.purchased + excluded.purchased, overage = usage.overage + excluded.overage,
 		overage_micros = usage.overage_micros + excluded.overage_micros`
 
-// carry leaves of a batch what balances rest on for ever.
-const carry = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, reason, epoch, span,
+// keepPurchased adds the purchased credits of a batch to a row that is kept forever,
+// because balances depend on them.
+const keepPurchased = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, reason, epoch, span,
 		calls, credits, purchased, overage, overage_micros)
 	SELECT account_id, 0, '', '', '', '', ` + byOwner + ` || ' ever', 0, 0, 0, CAST(sum(purchased) AS BIGINT), 0, 0
 	FROM usage WHERE ` + daily + ` AND ` + ofBatch + ` AND purchased > 0
@@ -47,17 +48,17 @@ const carry = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, re
 	ON CONFLICT (account_id, hour, key_id, family, cost_key, reason, epoch) DO UPDATE SET
 		purchased = usage.purchased + excluded.purchased`
 
-// ofBatch is one hour of a range of accounts.
+// ofBatch is the condition of one hour of a range of accounts.
 const ofBatch = `hour = $1 AND account_id >= $2 AND account_id <= $3`
 
 // RollUp implements [store.Retention].
 func (s *Store) RollUp(ctx context.Context, before time.Time, limit int) (int64, error) {
-	return s.fold(ctx, fold{rows: hourly, into: rollUp, before: before, limit: limit})
+	return s.compact(ctx, compaction{rows: hourly, into: rollUp, before: before, limit: limit})
 }
 
 // Drop implements [store.Retention].
 func (s *Store) Drop(ctx context.Context, before time.Time, limit int) (int64, error) {
-	return s.fold(ctx, fold{rows: daily, into: carry, before: before, limit: limit})
+	return s.compact(ctx, compaction{rows: daily, into: keepPurchased, before: before, limit: limit})
 }
 
 // EpochClosed implements [store.Epochs].
@@ -69,32 +70,31 @@ func (s *Store) EpochClosed(ctx context.Context, epoch string) (closed bool, err
 	return closed, nil
 }
 
-// fold replaces rows by fewer that say less.
-type fold struct {
-	rows   string // which: a condition
-	into   string // statement: adds a batch of them to what replaces them
+// compaction replaces rows with fewer rows.
+type compaction struct {
+	rows   string // condition of the rows
+	into   string // statement that adds a batch of them to their replacement
 	before time.Time
 	limit  int
 }
 
-// fold moves the oldest batch in one transaction and returns how many rows that
-// were; 0: there is none. Its statements see one moment, so what is
-// added is what is deleted; of two nodes with the same batch one tries again
-// and finds it gone.
-func (s *Store) fold(ctx context.Context, f fold) (moved int64, err error) {
+// compact compacts the oldest batch in one transaction and returns its number of rows, 0
+// if there is none. Its statements see one moment, so the deleted rows are those that were
+// added. If two nodes compact the same batch, one transaction is repeated and finds none.
+func (s *Store) compact(ctx context.Context, c compaction) (moved int64, err error) {
 	ctx = dbconn.WithLongTimeout(ctx)
 	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *dbconn.Tx) error {
 		moved = 0
-		b, err := f.batch(ctx, tx)
+		b, err := c.batch(ctx, tx)
 		if err != nil || b == nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, f.into, b...); err != nil {
-			return fmt.Errorf("add usage up: %w", err)
+		if _, err := tx.ExecContext(ctx, c.into, b...); err != nil {
+			return fmt.Errorf("sum usage: %w", err)
 		}
-		deleted, err := tx.ExecContext(ctx, `DELETE FROM usage WHERE `+f.rows+` AND `+ofBatch, b...)
+		deleted, err := tx.ExecContext(ctx, `DELETE FROM usage WHERE `+c.rows+` AND `+ofBatch, b...)
 		if err != nil {
-			return fmt.Errorf("delete what was added up: %w", err)
+			return fmt.Errorf("delete summed usage: %w", err)
 		}
 		moved, err = deleted.RowsAffected()
 		return err
@@ -102,14 +102,14 @@ func (s *Store) fold(ctx context.Context, f fold) (moved int64, err error) {
 	return moved, err
 }
 
-// batch returns the parameters of ofBatch: the oldest hour, and its first
-// accounts up to the limit of rows. An account is never divided, so a batch can
-// be greater by the rows of one; nil when there is nothing to do.
-func (f fold) batch(ctx context.Context, tx *dbconn.Tx) ([]any, error) {
+// batch returns the parameters of ofBatch: the oldest hour, and its first accounts up to
+// the limit of rows. It returns nil if there is nothing to do. An account is never
+// divided, so a batch may exceed the limit by the rows of one account.
+func (c compaction) batch(ctx context.Context, tx *dbconn.Tx) ([]any, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT hour, account_id FROM usage
-		WHERE `+f.rows+` AND hour < $1 ORDER BY hour, account_id LIMIT $2`, firstHour(f.before), f.limit)
+		WHERE `+c.rows+` AND hour < $1 ORDER BY hour, account_id LIMIT $2`, firstHour(c.before), c.limit)
 	if err != nil {
-		return nil, fmt.Errorf("look for old usage: %w", err)
+		return nil, fmt.Errorf("read old usage: %w", err)
 	}
 	defer rows.Close()
 	var b []any
@@ -117,7 +117,7 @@ func (f fold) batch(ctx context.Context, tx *dbconn.Tx) ([]any, error) {
 		var hour int64
 		var account toksta.AccountID
 		if err := rows.Scan(&hour, &account); err != nil {
-			return nil, fmt.Errorf("look for old usage: %w", err)
+			return nil, fmt.Errorf("read old usage: %w", err)
 		}
 		switch {
 		case b == nil:

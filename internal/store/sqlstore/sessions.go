@@ -13,7 +13,7 @@ import (
 
 const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `
 
-// PutSession implements [store.Sessions]. Repeating it changes nothing.
+// PutSession implements [store.Sessions]. A repeat changes nothing.
 func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 	put := upsert[store.Session]{
 		table:   "sessions",
@@ -34,18 +34,18 @@ func (s *Store) TouchSession(ctx context.Context, id toksta.Digest, at time.Time
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1 WHERE id = $2`, millis(at), id[:])
 		if err != nil {
-			return fmt.Errorf("keep a session: %w", err)
+			return fmt.Errorf("touch a session: %w", err)
 		}
 		rows, err := result.RowsAffected()
 		if err == nil && rows == 0 {
-			err = fmt.Errorf("keep a session: %w", store.ErrNotFound)
+			err = fmt.Errorf("touch a session: %w", store.ErrNotFound)
 		}
 		return err
 	})
 }
 
-// Session implements [store.Sessions]. One that has ended by time is found until
-// it is swept: the caller compares with its own clock.
+// Session implements [store.Sessions]. It finds an expired session until EndSessions
+// deletes it: the caller compares ExpiresAt with its own clock.
 func (s *Store) Session(ctx context.Context, id toksta.Digest) (store.Session, error) {
 	return one(s.sessions(ctx, `WHERE id = $1`, id[:]))
 }
@@ -55,8 +55,7 @@ func (s *Store) ListSessions(ctx context.Context, member toksta.MemberID, now ti
 	return s.sessions(ctx, `WHERE member_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`, member, millis(now))
 }
 
-// sessions reads from the pool, never inside a mutation: a session is no state
-// that a change is decided on.
+// sessions reads the sessions of a WHERE clause, outside of any transaction.
 func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
 	rows, err := s.reads.QueryContext(ctx, selectSessions+where, args...)
 	if err != nil {
@@ -68,15 +67,15 @@ func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]stor
 	})
 }
 
-// EndSessions implements [store.Sessions]. A set that names nothing ends
-// nothing: no session has the zero id.
-func (s *Store) EndSessions(ctx context.Context, which store.SessionSet) error {
-	where, args := `WHERE id = $1`, []any{which.ID[:]}
+// EndSessions implements [store.Sessions]. An empty set ends nothing: no session has the
+// zero id.
+func (s *Store) EndSessions(ctx context.Context, set store.SessionSet) error {
+	where, args := `WHERE id = $1`, []any{set.ID[:]}
 	switch {
-	case which.Member != "":
-		where, args = `WHERE member_id = $1 AND id <> $2`, []any{which.Member, which.Keep[:]}
-	case !which.Before.IsZero():
-		where, args = `WHERE expires_at < $1`, []any{millis(which.Before)}
+	case set.Member != "":
+		where, args = `WHERE member_id = $1 AND id <> $2`, []any{set.Member, set.Keep[:]}
+	case !set.Before.IsZero():
+		where, args = `WHERE expires_at < $1`, []any{millis(set.Before)}
 	}
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions `+where, args...); err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// sqliteReaders bounds the read pool: readers never block the writer in WAL
-// mode, yet each holds a page cache.
+// sqliteReaders bounds the read pool. Readers do not block the writer in WAL mode, but
+// each has a page cache.
 const sqliteReaders = 4
 
-// openSQLite opens the file at path, creating it readable by its owner only.
+// openSQLite opens the file at path. It creates a missing file, readable by its owner only.
 func openSQLite(path string) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -39,8 +39,8 @@ func openSQLite(path string) (*Store, error) {
 	return s, nil
 }
 
-// connectSQLite opens two pools: one connection that writes, so that writers
-// queue here and not in the busy handler, and readers that cannot write.
+// connectSQLite opens two pools: one connection for writing, so that writers queue in the
+// pool and not in SQLite's busy handler, and read-only connections.
 func connectSQLite(path string) (*Store, error) {
 	// SQLite gives its WAL the permissions of the database file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -70,8 +70,8 @@ func connectSQLite(path string) (*Store, error) {
 // database.
 const fullDisk = 256 << 10
 
-// withFullDisk names a full disk as the cause of err, which says "I/O error" or
-// "unable to open" then.
+// withFullDisk adds the cause to err if the disk is full: SQLite reports only "I/O error"
+// or "unable to open".
 func withFullDisk(path string, err error) error {
 	path = strings.TrimPrefix(path, "sqlite:")
 	var disk unix.Statfs_t
@@ -81,8 +81,8 @@ func withFullDisk(path string, err error) error {
 	return fmt.Errorf("the disk that holds %s is full: free some space, then start again: %w", path, err)
 }
 
-// sqliteName is the driver's name for path with the settings of a connection;
-// option and value are one more.
+// sqliteName returns the driver's URI for path with the settings of a connection and one
+// more option.
 func sqliteName(path, option, value string) string {
 	q := url.Values{
 		"_busy_timeout": {"10000"},
@@ -95,8 +95,8 @@ func sqliteName(path, option, value string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// lockFile takes the advisory lock that one process at a time can hold. The
-// kernel gives it up with the process, however that ends.
+// lockFile takes an advisory lock that one process at a time can hold. The kernel releases
+// it when the process ends, also after a kill.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -113,15 +113,14 @@ func lockFile(path string) (*os.File, error) {
 	}
 }
 
-// sqliteDialect relies on the one connection that writes: there is nobody to
-// lock rows against.
+// sqliteDialect returns the dialect of SQLite.
 func sqliteDialect() dialect {
 	return dialect{
-		origin: `''`, // a restored file is met at start, when a node loads everything
+		origin: `''`, // a file is restored before the start, when a node loads everything
 		goose:  goose.DialectSQLite3,
 		notify: `''`,
 		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
-		chunk:  1, // more would make SQLite keep a journal to undo half a statement
+		chunk:  1, // for more, SQLite would keep a journal to undo a statement
 		page:   8192,
 		check:  `PRAGMA quick_check(1)`,
 	}

@@ -1,11 +1,10 @@
-// Package sqlstore is the product's database in SQL: SQLite for one process,
-// PostgreSQL for many. It implements [store.Store].
+// Package sqlstore implements [store.Store] in SQL: with SQLite for one process, with
+// PostgreSQL for many.
 //
-// It stands at the end of the mutation path. There is one text of every
-// statement, in the subset that both engines speak; what differs is a
-// [dialect]. Nothing here decides anything: callers bring decisions, this
-// package orders, writes and reads them. It never sees a secret, never logs
-// and starts no goroutine.
+// It is at the end of the change path. Every statement has one text, in the subset of
+// SQL that both databases support; a [dialect] has the differences. The package makes
+// no decisions: it orders, writes and reads those of its callers. It never sees a
+// secret, never logs and starts no goroutine. Package dbconn has the connections.
 package sqlstore
 
 import (
@@ -21,35 +20,35 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// Config says where the database is.
+// Config configures a Store.
 type Config struct {
-	// URL is "postgres://…", or the path of a SQLite file, which is created
-	// when missing, with or without "sqlite:" before it.
+	// URL is "postgres://…", or the path of a SQLite file, with or without the prefix
+	// "sqlite:". A missing file is created.
 	URL string
-	// Lease is how long a node admits without the database; 0: 10 s. Calls to
-	// PostgreSQL end within it, so that a change ends within two.
+	// Lease is how long a node admits calls without the database; 0: 10 s. Calls to
+	// PostgreSQL end within one lease, so that a change ends within two.
 	Lease time.Duration
 }
 
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
 	reader         // on the read pool
-	writer *sql.DB // on SQLite one connection; everything that writes
+	writer *sql.DB // all writes; on SQLite one connection
 	reads  *sql.DB
-	feed   *sql.DB // what a node fills and keeps its index with
-	acks   *sql.DB // commits need not reach the disk
+	feed   *sql.DB // reads for a node's index
+	acks   *sql.DB // writes that need not be durable
 	dialect
 	notifier
-	prelude []string     // runs before migrations, repeatable; holds other starters off
-	release func() error // gives up what else holds the database
+	prelude []string     // statements before migrations; make other starting processes wait
+	release func() error // releases everything else that is open
 	alone   bool         // no other process can have the database open
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the database and brings its schema up to date. It refuses a
-// schema newer than it knows, a SQLite file that another process has open, and
-// a database that a copy into it was interrupted in.
+// Open opens the database and brings its schema up to date. It fails if the schema is
+// newer than it knows, if another process has the SQLite file open, or if a copy into the
+// database was interrupted.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	s, err := open(ctx, c)
 	if err != nil {
@@ -65,7 +64,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
-// open is Open for whatever there is, even half a copy.
+// open opens the database even if a copy into it is unfinished.
 func open(ctx context.Context, c Config) (s *Store, err error) {
 	if isPostgres(c.URL) {
 		s, err = openPostgres(c.URL, c.Lease)
@@ -78,7 +77,7 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	s.reader = reader{q: s.reads, clock: s.now}
 	if err := s.prepare(ctx); err != nil {
 		if errors.Is(err, store.ErrUnavailable) {
-			err = errors.New(err.Error()) // the operator reads the cause, not what callers are told
+			err = errors.New(err.Error()) // for the operator the cause matters, not the message for clients
 		}
 		if s.alone {
 			err = withFullDisk(c.URL, err)
@@ -88,42 +87,42 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	return s, nil
 }
 
-// inside returns the reader of a change.
+// inside returns the reader of a change, which locks.
 func (s *Store) inside(tx *dbconn.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// incarnation is the name of the history that this database holds.
+// incarnation returns the name of the history that the database holds.
 func (s *Store) incarnation(ctx context.Context) (name string, err error) {
 	if err := s.reads.QueryRowContext(ctx, `SELECT incarnation FROM cluster`).Scan(&name); err != nil {
-		return "", fmt.Errorf("read the database's name: %w", err)
+		return "", fmt.Errorf("read the database's incarnation: %w", err)
 	}
 	return name, nil
 }
 
-// prepare migrates and names a new database.
+// prepare migrates the database and gives a new one its incarnation.
 func (s *Store) prepare(ctx context.Context) error {
 	if err := s.retry(ctx, func() error { return s.migrate(ctx) }); err != nil {
 		return err
 	}
 	name := `INSERT INTO cluster (one, incarnation, origin) VALUES (1, $1, ` + s.origin + `) ON CONFLICT (one) DO NOTHING`
 	if _, err := s.writer.ExecContext(ctx, name, rand.Text()); err != nil {
-		return fmt.Errorf("name the database: %w", err)
+		return fmt.Errorf("set the database's incarnation: %w", err)
 	}
 	if !s.alone {
 		return nil
 	}
-	// The file's lock proves that whoever held these rows is dead: no change
-	// need sit out their leases.
+	// The lock of the file proves that the processes of these rows have ended: no
+	// change has to wait for their leases.
 	if _, err := s.writer.ExecContext(ctx, `DELETE FROM nodes`); err != nil {
-		return fmt.Errorf("forget the last process: %w", err)
+		return fmt.Errorf("delete the nodes of earlier processes: %w", err)
 	}
 	return nil
 }
 
-// Ping reports whether the database answers a read now.
+// Ping implements [store.Store].
 func (s *Store) Ping(ctx context.Context) error {
 	var seq int64
 	if err := s.reads.QueryRowContext(ctx, `SELECT seq FROM clock`).Scan(&seq); err != nil {

@@ -11,25 +11,25 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// attempts bounds how often a transaction is tried that the database rolls
-// back because of others.
+// attempts is the maximum number of executions of a transaction that the database rolls
+// back.
 const attempts = 5
 
-// querier is what a statement runs on: a pool or a transaction.
+// querier runs statements: a pool, a connection or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// inTx runs fn in a write transaction: on SQLite alone (BEGIN IMMEDIATE), on
-// PostgreSQL at READ COMMITTED, where the clock row's lock orders what must
-// be ordered. fn may run more than once. A panic of fn rolls back.
+// inTx runs fn in a write transaction. On SQLite there is one at a time; on PostgreSQL it
+// runs at READ COMMITTED, and fn locks rows where order matters. fn may run more than
+// once. A panic of fn rolls back.
 func (s *Store) inTx(ctx context.Context, fn func(*dbconn.Tx) error) error {
 	return s.inTxAt(ctx, sql.LevelDefault, fn)
 }
 
-// inTxAt is inTx at an isolation level, which SQLite exceeds by itself.
+// inTxAt runs fn as inTx does, at an isolation level. SQLite always serializes.
 func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*dbconn.Tx) error) error {
 	err := s.retry(ctx, func() error { return s.tryTx(ctx, level, fn) })
 	if dbconn.IsUniqueViolation(err) {
@@ -38,19 +38,19 @@ func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*d
 	return err
 }
 
-// retry tries again what the database rolled back.
+// retry repeats try while the database rolls it back.
 func (s *Store) retry(ctx context.Context, try func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := try()
-		if !dbconn.IsRetryable(err) || attempt == attempts || !again(ctx, attempt) {
+		if !dbconn.IsRetryable(err) || attempt == attempts || !backOff(ctx, attempt) {
 			return err
 		}
 	}
 }
 
-// again waits before the next attempt, longer each time and never alike: those
-// who rolled one another back would meet again. It reports whether ctx goes on.
-func again(ctx context.Context, attempt int) bool {
+// backOff waits before the next attempt, for a random and growing time, so that the same
+// transactions do not conflict again. It returns false if ctx ends.
+func backOff(ctx context.Context, attempt int) bool {
 	select {
 	case <-ctx.Done():
 		return false

@@ -10,15 +10,15 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// upsert writes rows of T, replacing those whose key columns exist. Rows of
-// one call must differ in their key.
+// upsert inserts rows of T, or replaces them if the values of the key columns exist. Rows
+// of one call must differ in their key.
 type upsert[T any] struct {
 	table   string
 	columns []string
 	key     []string
-	once    []string // written by the insert alone
-	set     string   // what a conflict updates; "" replaces all but key and once
-	lazy    bool     // without set: leaves a row alone that is the same already
+	once    []string // set by an insert only
+	set     string   // assignments for an existing row; "": all columns except key and once
+	lazy    bool     // without set: do not write a row that is equal
 	chunk   int      // rows of one statement; 0: 1
 	args    func(T) ([]any, error)
 }
@@ -46,8 +46,7 @@ func (u upsert[T]) queue(ctx context.Context, tx *dbconn.Tx, rows []T) error {
 	return nil
 }
 
-// statement is the INSERT of that many rows. Its text comes from this package
-// alone; every value is a parameter.
+// statement returns the INSERT of a number of rows. All values are parameters.
 func (u upsert[T]) statement(rows int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + u.table + " (" + strings.Join(u.columns, ", ") + ") VALUES ")

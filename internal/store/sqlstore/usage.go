@@ -13,10 +13,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Flush implements [store.Usage]. The batch is one transaction: totals and last
-// uses of one flush are seen together or not at all.
+// Flush implements [store.Usage]. The batch is one transaction.
 func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
-	// Key order lets two nodes flush the same keys without a deadlock.
+	// In the order of keys, two nodes can flush the same keys without a deadlock.
 	uses := slices.SortedFunc(slices.Values(b.LastUses), func(a, b store.LastUse) int {
 		return strings.Compare(string(a.KeyID), string(b.KeyID))
 	})
@@ -39,9 +38,9 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 	})
 }
 
-// lockEpoch reports whether the epoch is closed, and keeps it as it is until tx
-// ends: a flush that was given up by its sender and runs all the same comes
-// wholly before the closing one, or finds the epoch closed.
+// lockEpoch reports whether the epoch is closed, and locks that state until tx ends. A
+// flush whose sender timed out may still run: it ends before the closing flush, or finds
+// the epoch closed.
 func lockEpoch(ctx context.Context, tx *dbconn.Tx, epoch string) (closed bool, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO usage_epochs (epoch, closed) VALUES ($1, 0)
 		ON CONFLICT (epoch) DO UPDATE SET closed = usage_epochs.closed RETURNING closed = 1`, epoch).Scan(&closed)
@@ -51,8 +50,8 @@ func lockEpoch(ctx context.Context, tx *dbconn.Tx, epoch string) (closed bool, e
 	return closed, nil
 }
 
-// totalRows writes totals of one epoch. Two epochs never share a row, so nodes
-// do not wait for one another here.
+// totalRows writes totals of one epoch. Epochs do not share rows, so nodes do not wait
+// for one another.
 func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 	return upsert[store.UsageTotal]{
 		table: "usage",
@@ -72,7 +71,7 @@ func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 	}
 }
 
-// greatest keeps, of each total, the greater of the stored and the given.
+// greatest returns assignments that keep the greater of the stored and the given total.
 func greatest(columns ...string) string {
 	set := make([]string, len(columns))
 	for i, c := range columns {
@@ -81,7 +80,7 @@ func greatest(columns ...string) string {
 	return strings.Join(set, ", ")
 }
 
-// lastUseRows keeps the newest use of a key, whichever node saw it.
+// lastUseRows keeps the newest use of a key over all nodes.
 func (s *Store) lastUseRows() upsert[store.LastUse] {
 	return upsert[store.LastUse]{
 		table:   "last_uses",
@@ -100,8 +99,8 @@ func (s *Store) lastUseRows() upsert[store.LastUse] {
 const charges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT),
 	CAST(sum(overage) AS BIGINT), CAST(sum(overage_micros) AS BIGINT)`
 
-// ListUsage implements [store.Usage]. The primary key leads with account and
-// hour, so a report reads its own rows only.
+// ListUsage implements [store.Usage]. The primary key starts with account and hour, so a
+// report reads only its own rows.
 func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.UsageRow, error) {
 	var c conditions
 	c.and("account_id =", q.Account)
@@ -136,7 +135,7 @@ func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(sto
 	return rows.Err()
 }
 
-// sums reads what q selects of the accounts that c does.
+// sums queries the sums that q selects, of the accounts that c selects.
 func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*sql.Rows, error) {
 	bucket := `hour`
 	if q.GroupDay {
@@ -161,7 +160,7 @@ func scanUsage(rows *sql.Rows) (u store.UsageRow, err error) {
 		&u.Calls, &u.Charge.Credits, &u.Charge.Purchased, &u.Charge.Overage, &u.Charge.OverageMicros)
 }
 
-// firstHour is the first Unix hour that starts at t or later.
+// firstHour returns the first Unix hour that starts at t or later.
 func firstHour(t time.Time) int64 {
 	const hour = 3600
 	return (t.Unix() + hour - 1) / hour
