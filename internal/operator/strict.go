@@ -2,13 +2,17 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -35,24 +39,45 @@ func decode(w http.ResponseWriter, r *http.Request, request any) error {
 	if err := text.CheckObject(data); err != nil {
 		return badRequest("The request is malformed: " + err.Error() + ".")
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return explain(d.Decode(request))
+	return decodeFields(data, request)
 }
 
-// explain turns an error of the decoder into one for the caller.
-func explain(err error) error {
+// decodeFields reads the fields of a JSON object one by one, so that its error names each
+// field that does not fit.
+func decodeFields(object []byte, request any) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return badRequest("The request is not as expected.")
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			return badRequest("The request is not as expected.")
+		}
+		d := json.NewDecoder(bytes.NewReader(slices.Concat([]byte("{"), quoted, []byte(":"), fields[name], []byte("}"))))
+		d.DisallowUnknownFields()
+		errs = append(errs, explain(name, d.Decode(request)))
+	}
+	return toksta.InvalidFields(errs...)
+}
+
+// explain turns an error of the decoder about a field into one for the caller.
+func explain(name string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return toksta.Invalid(wrong.Field, fmt.Sprintf("A %s does not fit here.", wrong.Value))
+		return toksta.Invalid(cmp.Or(wrong.Field, name), fmt.Sprintf("A %s does not fit here.", wrong.Value))
 	}
 	// The package has no type for an unknown field, so its text is all there is.
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return toksta.Invalid(strings.Trim(name, `"`), "There is no such field.")
+	if unknown, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return toksta.Invalid(strings.Trim(unknown, `"`), "There is no such field.")
 	}
-	return badRequest("The request is not as expected: " + strings.TrimPrefix(err.Error(), "json: ") + ".")
+	if _, ok := errors.AsType[*time.ParseError](err); ok {
+		return toksta.Invalid(name, "Give a time as in 2027-01-31T23:59:59Z.")
+	}
+	return toksta.Invalid(name, "The value does not fit here.")
 }
 
 // badRequest returns an error whose message must not repeat request data other than the
