@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -88,6 +89,10 @@ func (c *cli) creditsReserve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "reserve ACCOUNT CREDITS --family F --cost-key K", Short: "Set credits aside for a job", Args: exactArgs("ACCOUNT", "CREDITS"), ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			// 0 in the request means a day.
+			if expires < time.Second {
+				return usageError{errors.New("--expires-in is 1s or more"), cmd.CommandPath()}
+			}
 			r.AccountRef, r.ExpiresIn = accountRef(args[0]), int64(expires/time.Second)
 			if r.Credits, err = parseCredits(cmd, args[1]); err != nil {
 				return err
