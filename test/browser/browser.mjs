@@ -1,5 +1,4 @@
-// What the browser tests share: Chromium as installed, axe on every page, and
-// the vendor's side of the story through the command line.
+// Shared by the browser tests: the installed Chromium, axe, and the vendor's commands.
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
@@ -13,20 +12,20 @@ export const base = process.env.TOKSTA_BASE;
 const binary = process.env.TOKSTA_BIN;
 const socket = process.env.TOKSTA_SOCKET;
 
-// operator runs a command as the vendor would and returns its JSON.
+// operator runs a command of the program and returns its JSON.
 export function operator(...args) {
   const out = execFileSync(binary, [...args, '--socket', socket, '-o', 'json'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   return out.trim() ? JSON.parse(out) : null;
 }
 
-// call sends one request with a secret, as a customer's program would.
+// call sends one request with a secret to the API.
 export async function call(secret, method, path) {
-  const answer = await fetch(base + path, {
+  const response = await fetch(base + path, {
     method,
     headers: { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' },
     body: method === 'POST' ? '{}' : undefined,
   });
-  return { status: answer.status, body: await answer.json() };
+  return { status: response.status, body: await response.json() };
 }
 
 export async function launch() {
@@ -37,10 +36,9 @@ export async function launch() {
   });
 }
 
-// look runs axe on the page in light and dark and fails on any violation; it
-// also fails on sideways scrolling. Without JavaScript in the page axe cannot
-// run, so those journeys rely on the others' looks.
-export async function look(page, name) {
+// checkPage fails if axe finds a violation on the page in light or dark mode, or if the
+// page scrolls sideways. It needs JavaScript in the page.
+export async function checkPage(page, name) {
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
     const found = await page.evaluate(async (source) => {
@@ -55,7 +53,7 @@ export async function look(page, name) {
   assert.equal(wider, 0, `${name} scrolls sideways`);
 }
 
-// run executes the named journeys one after another and ends the process.
+// run executes the named journeys one after another and exits the process.
 export async function run(journeys) {
   const browser = await launch();
   let failed = 0;

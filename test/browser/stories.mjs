@@ -1,7 +1,7 @@
-// Looks at every page of the storybook, also those that no journey reaches: axe
-// in light and dark, and nothing to scroll sideways for, from phone to desktop.
+// Checks every page of the storybook with axe, in light and dark mode, and for sideways
+// scrolling, at the widths of phones and desktops.
 //   node stories.mjs PAGES
-import { assert, look, run } from './browser.mjs';
+import { assert, checkPage, run } from './browser.mjs';
 import { serve, stories } from './storybook.mjs';
 
 const pages = process.argv[2];
@@ -17,7 +17,7 @@ for (const width of [320, 1280]) {
     page.on('dialog', (d) => d.accept());
     for (const name of names) {
       await page.goto(`${base}/${name}.html`);
-      await look(page, `${name}-${width}`);
+      await checkPage(page, `${name}-${width}`);
     }
     await context.close();
   };

@@ -12,8 +12,9 @@ import (
 	"github.com/toksta/toksta/internal/app/apptest"
 )
 
-// A proxy in front that reads a Content-Length where we read chunks would give the
-// bytes after the request to another client, so no listener reads a second request.
+// Guarantee: no listener reads a second request after one with both Content-Length and
+// Transfer-Encoding. A proxy that reads such a request by its Content-Length could send
+// the response to the second one to another client.
 func TestAmbiguousLengthClosesConnection(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)

@@ -14,20 +14,15 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// The main job works for a person in a real browser, with JavaScript, without
-// it and with the keyboard alone; and afterwards neither a secret nor a
-// password is anywhere on disk, in the logs or in an argument.
+// Guarantee: the journeys work in a real browser, with JavaScript, without it and with the
+// keyboard only. Afterwards no file, log or argument contains a secret or a password.
 func TestBrowser(t *testing.T) {
 	dir := browserTests(t)
-	binary := filepath.Join(t.TempDir(), "toksta")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/toksta/toksta/cmd/toksta").CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
 	n := apptest.Start(t, func(c *config.Config) { c.Signup.Policy = "open" })
 
 	run := exec.Command("node", "journey.mjs")
 	run.Dir = dir
-	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL, "TOKSTA_BIN="+binary, "TOKSTA_SOCKET="+filepath.Join(n.Data, "toksta.sock"))
+	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL, "TOKSTA_BIN="+apptest.Binary(t), "TOKSTA_SOCKET="+filepath.Join(n.Data, "toksta.sock"))
 	out, err := run.CombinedOutput()
 	secrets := []string{"a long sentence that nobody guesses"}
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
@@ -41,18 +36,18 @@ func TestBrowser(t *testing.T) {
 		t.Fatalf("the journeys failed: %v", err)
 	}
 	if len(secrets) < 7 {
-		t.Fatalf("the journeys told %d secrets, want 6 and the password", len(secrets))
+		t.Fatalf("the journeys printed %d secrets, want 6 and the password", len(secrets))
 	}
-	absent(t, n, secrets)
+	checkAbsent(t, n, secrets)
 }
 
-// Every page can be read and used by everybody, also those that no journey
-// reaches: axe finds no violation in light and dark, at 320 and 1280 pixels.
+// Guarantee: every page is accessible: axe finds no violation in light and dark mode, at 320
+// and 1280 pixels.
 func TestBrowserStories(t *testing.T) {
 	dir, pages := browserTests(t), t.TempDir()
-	tell := exec.Command("go", "test", "-count=1", "-run", "^TestStorybook$", "github.com/toksta/toksta/internal/web/page")
-	tell.Env = append(os.Environ(), "STORYBOOK_OUT="+pages)
-	if out, err := tell.CombinedOutput(); err != nil {
+	write := exec.Command("go", "test", "-count=1", "-run", "^TestStorybook$", "github.com/toksta/toksta/internal/web/page")
+	write.Env = append(os.Environ(), "STORYBOOK_OUT="+pages)
+	if out, err := write.CombinedOutput(); err != nil {
 		t.Fatalf("write the storybook: %v\n%s", err, out)
 	}
 	run := exec.Command("node", "stories.mjs", pages)
@@ -64,9 +59,8 @@ func TestBrowserStories(t *testing.T) {
 	}
 }
 
-// browserTests returns the folder of the journeys, once what they need is
-// there. Where it cannot be, the test is skipped, or fails when nothing may
-// be skipped.
+// browserTests returns the directory of the journeys. If a program that they need is
+// missing, it skips t, or fails t if TOKSTA_TEST_REQUIRE is 1.
 func browserTests(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join("..", "browser")
@@ -91,8 +85,8 @@ func browserTests(t *testing.T) string {
 	return ""
 }
 
-// absent searches everything that the node wrote, byte for byte.
-func absent(t *testing.T, n *apptest.Node, secrets []string) {
+// checkAbsent fails t if a file or the log of the node contains one of the secrets.
+func checkAbsent(t *testing.T, n *apptest.Node, secrets []string) {
 	t.Helper()
 	places := map[string][]byte{"the log": n.Log.Bytes()}
 	if b, err := os.ReadFile("/proc/self/cmdline"); err == nil {
@@ -112,12 +106,12 @@ func absent(t *testing.T, n *apptest.Node, secrets []string) {
 	for place, content := range places {
 		for _, secret := range secrets {
 			if bytes.Contains(content, []byte(secret)) {
-				t.Errorf("%s holds %q", place, secret)
+				t.Errorf("%s contains %q", place, secret)
 			}
 		}
 		found = found || bytes.Contains(content, []byte("fjordlight.example"))
 	}
 	if !found {
-		t.Error("the search found no e-mail address either: it looks in the wrong places")
+		t.Error("the search did not find the e-mail address either: it reads the wrong files")
 	}
 }

@@ -11,19 +11,18 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: an account never has more live keys than its cap, however many
-// are asked for at once; each call beyond it is refused as such and leaves no
-// trace.
+// Guarantee: an account never has more live keys than its cap, however many are created at
+// once. Each call beyond the cap is rejected and changes nothing.
 func TestCapOnLiveKeys(t *testing.T) {
 	t.Parallel()
-	const asked, limit = 200, 100
+	const total, limit = 200, 100
 	n := apptest.Start(t)
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Greedy")
-	var made, refused atomic.Int64
+	var made, rejected atomic.Int64
 	var all sync.WaitGroup
 	ready := make(chan struct{})
-	for i := range asked {
+	for i := range total {
 		all.Go(func() {
 			<-ready
 			_, err := api.CreateKey(t.Context(), client.CreateKeyRequest{Account: owner, Name: fmt.Sprint("key ", i)})
@@ -31,7 +30,7 @@ func TestCapOnLiveKeys(t *testing.T) {
 			case "":
 				made.Add(1)
 			case toksta.CodeConflict:
-				refused.Add(1)
+				rejected.Add(1)
 			default:
 				t.Errorf("create: %v", err)
 			}
@@ -43,10 +42,10 @@ func TestCapOnLiveKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made.Load() != limit || refused.Load() != asked-limit || detail.LiveKeys != limit {
-		t.Errorf("%d made, %d refused, %d live; want %d, %d, %d", made.Load(), refused.Load(), detail.LiveKeys, limit, asked-limit, limit)
+	if made.Load() != limit || rejected.Load() != total-limit || detail.LiveKeys != limit {
+		t.Errorf("%d created, %d rejected, %d live; want %d, %d, %d", made.Load(), rejected.Load(), detail.LiveKeys, limit, total-limit, limit)
 	}
-	gapless(t, api)
+	checkNoGaps(t, api)
 	page, err := api.Audit(t.Context(), client.AuditRequest{Account: owner, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
@@ -58,12 +57,12 @@ func TestCapOnLiveKeys(t *testing.T) {
 		}
 	}
 	if created != limit {
-		t.Errorf("the audit trail has %d keys made, want %d", created, limit)
+		t.Errorf("the audit trail has %d created keys, want %d", created, limit)
 	}
 }
 
-// gapless wants every number of the audit trail, from the newest to the first.
-func gapless(t *testing.T, api *client.Client) {
+// checkNoGaps fails t unless the audit trail has every number from the first to the newest.
+func checkNoGaps(t *testing.T, api *client.Client) {
 	t.Helper()
 	page := client.AuditPage{Next: 1 << 62}
 	for want := int64(-1); page.Next > 0; {
@@ -73,7 +72,7 @@ func gapless(t *testing.T, api *client.Client) {
 		}
 		for _, c := range page.Changes {
 			if want >= 0 && c.Sequence != want {
-				t.Fatalf("change %d follows on %d", c.Sequence, want+1)
+				t.Fatalf("change %d precedes change %d", c.Sequence, want+1)
 			}
 			want = c.Sequence - 1
 		}

@@ -40,8 +40,10 @@ const (
 	pausedID   = toksta.AccountID("acct_01K00000000000000000000000")
 )
 
-// refused is a call and what a client is told by its refusal.
-type refused struct {
+func TestMain(m *testing.M) { apptest.Main(m) }
+
+// rejection is a call with the error response that it must get.
+type rejection struct {
 	call, secret string
 	lines        []string
 	body         string
@@ -56,16 +58,16 @@ type refused struct {
 	logged    toksta.Reason // "" as reason
 }
 
-// Guarantee: each row of the error table is what a client meets on a whole
-// node: status, code, reason, challenge and headers; it says the same of a key
-// that is unknown, revoked, replaced or expired, and the log tells them apart.
+// Guarantee: a server responds as each row of the error table of the contract: with its
+// status, code, reason, challenge and header fields. Responses about an unknown, revoked,
+// replaced or expired key are the same; only the log distinguishes them.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t, contractConfig(t))
 	document := loadDocument(t)
-	rows := deadKeys(t, n)
-	maps.Copy(rows, forbidden(t, n))
-	maps.Copy(rows, protocol(t, n))
+	rows := unusableKeys(t, n)
+	maps.Copy(rows, forbiddenCalls(t, n))
+	maps.Copy(rows, protocolErrors(t, n))
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			got := row.send(t, n.URL)
@@ -76,8 +78,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// contractConfig adds back ends that fail, and an account in a billing state
-// that the configuration does not know.
+// contractConfig adds upstreams that fail, and an account with a status that the
+// configuration does not contain.
 func contractConfig(t *testing.T) func(*config.Config) {
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(slow.Close)
@@ -95,12 +97,12 @@ func contractConfig(t *testing.T) func(*config.Config) {
 			config.Route{Method: "GET", Path: "/v1/gone", Operation: "getGone", Family: "data", Upstream: "gone"},
 			config.Route{Method: "GET", Path: "/v1/account/later", Operation: "getLater", Family: "account"},
 		)
-		pause(t, c.Store.URL)
+		insertPaused(t, c.Store.URL)
 	}
 }
 
-// pause writes an account whose status billing made up.
-func pause(t *testing.T, url string) {
+// insertPaused writes an account with an unknown status into the database.
+func insertPaused(t *testing.T, url string) {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
 	if err != nil {
@@ -118,8 +120,8 @@ func pause(t *testing.T, url string) {
 	}
 }
 
-// deadKeys are the ways in which a caller has no usable key.
-func deadKeys(t *testing.T, n *apptest.Node) map[string]refused {
+// unusableKeys returns a call for each way in which a caller has no usable key.
+func unusableKeys(t *testing.T, n *apptest.Node) map[string]rejection {
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Dead")
 	revoked, replaced := apptest.NewKey(t, api, owner, "revoked"), apptest.NewKey(t, api, owner, "replaced")
@@ -129,8 +131,8 @@ func deadKeys(t *testing.T, n *apptest.Node) map[string]refused {
 	if _, err := api.RotateKey(t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: replaced.Key.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	adopt(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: new(time.Now().Add(-time.Hour))})
-	rows := map[string]refused{
+	importKey(t, api, longAgoKey, client.ImportRow{Account: owner, ExpiresAt: new(time.Now().Add(-time.Hour))})
+	rows := map[string]rejection{
 		"missing":    {challenge: realm, message: noKey, logged: "key_missing"},
 		"malformed":  {lines: []string{"Authorization: Basic eA=="}, message: noBearer, logged: "key_malformed"},
 		"upper case": {secret: "TK_LIVE_" + unknownKey[8:], logged: "key_unknown"},
@@ -152,8 +154,8 @@ func deadKeys(t *testing.T, n *apptest.Node) map[string]refused {
 	return rows
 }
 
-// adopt imports one key by the digest of its secret.
-func adopt(t *testing.T, api *client.Client, secret string, row client.ImportRow) {
+// importKey imports one key by the digest of its secret.
+func importKey(t *testing.T, api *client.Client, secret string, row client.ImportRow) {
 	t.Helper()
 	row.Name, row.Digest = "Imported", fmt.Sprintf("%x", sha256.Sum256([]byte(secret)))
 	made, err := api.ImportKeys(t.Context(), client.ImportRequest{Rows: []client.ImportRow{row}})
@@ -162,9 +164,8 @@ func adopt(t *testing.T, api *client.Client, secret string, row client.ImportRow
 	}
 }
 
-// forbidden are a key for each reason of 403, and the two that are about
-// money and pace.
-func forbidden(t *testing.T, n *apptest.Node) map[string]refused {
+// forbiddenCalls returns a call for each reason of 403 and 402.
+func forbiddenCalls(t *testing.T, n *apptest.Node) map[string]rejection {
 	api := n.Operator()
 	secret := func(name string, alter func(client.AccountRef) error, k client.CreateKeyRequest) string {
 		k.Account, k.Name = apptest.NewAccount(t, api, name), name
@@ -196,12 +197,12 @@ func forbidden(t *testing.T, n *apptest.Node) map[string]refused {
 		apptest.Entitle(t, api, r.Account, "api_access_enabled=false")
 		return nil
 	}
-	adopt(t, api, pausedKey, client.ImportRow{Account: pausedID})
+	importKey(t, api, pausedKey, client.ImportRow{Account: pausedID})
 	no := client.CreateKeyRequest{}
 	account := []toksta.Family{"account"}
 	elsewhere := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	usage, search := "GET /v1/account/usage", "POST /v1/creators/search"
-	rows := map[string]refused{
+	rows := map[string]rejection{
 		"free plan":      {call: usage, secret: secret("free", plan("FREE"), no), reason: "plan_free"},
 		"past due":       {call: usage, secret: secret("due", billing("past_due"), no), reason: "billing_past_due"},
 		"canceled":       {call: usage, secret: secret("canceled", billing("canceled"), no), reason: "subscription_inactive"},
@@ -221,7 +222,7 @@ func forbidden(t *testing.T, n *apptest.Node) map[string]refused {
 		r.status, r.code = 403, "FORBIDDEN"
 		rows[name] = r
 	}
-	broke := refused{call: search, status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
+	broke := rejection{call: search, status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
 	broke.secret = secret("payg", plan("API_PAYG"), no)
 	rows["no credits"] = broke
 	broke.secret = secret("saas payg", func(r client.AccountRef) error {
@@ -232,27 +233,27 @@ func forbidden(t *testing.T, n *apptest.Node) map[string]refused {
 	return rows
 }
 
-// protocol are the failures that have nothing to do with rights.
-func protocol(t *testing.T, n *apptest.Node) map[string]refused {
+// protocolErrors returns calls that fail for reasons other than the rights of the key.
+func protocolErrors(t *testing.T, n *apptest.Node) map[string]rejection {
 	api := n.Operator()
 	live := apptest.NewKey(t, api, apptest.NewAccount(t, api, "Live"), "live").Secret
 	future := time.Now().UTC().AddDate(0, 1, 3).Format("2006-01")
-	month := func(s string) refused {
-		return refused{
+	month := func(s string) rejection {
+		return rejection{
 			call: "GET /v1/account/usage?month=" + s, secret: live, status: 400, code: "VALIDATION_ERROR",
 			details: map[string]any{"field": "month"},
 		}
 	}
-	unknown := refused{call: "GET /v1/nothing", status: 404, code: "NOT_FOUND", message: "Endpoint not found."}
+	unknown := rejection{call: "GET /v1/nothing", status: 404, code: "NOT_FOUND", message: "Endpoint not found."}
 	known := unknown
 	known.secret = live
-	large := func(bytes int) refused {
-		return refused{
+	large := func(bytes int) rejection {
+		return rejection{
 			call: "GET /v1/creators/7", secret: live, lines: []string{"X-Long: " + strings.Repeat("a", bytes)},
 			status: 431, code: "HEADERS_TOO_LARGE",
 		}
 	}
-	return map[string]refused{
+	return map[string]rejection{
 		"path":                {call: "GET /v1/creators/a%2fb", secret: live, status: 400, code: "BAD_REQUEST"},
 		"month malformed":     month("2026-5"),
 		"month empty":         month(""),
@@ -273,7 +274,7 @@ func protocol(t *testing.T, n *apptest.Node) map[string]refused {
 	}
 }
 
-func (r refused) send(t *testing.T, url string) apptest.Response {
+func (r rejection) send(t *testing.T, url string) apptest.Response {
 	t.Helper()
 	method, target, _ := strings.Cut(r.call, " ")
 	request, err := http.NewRequestWithContext(t.Context(), method, url+target, bytes.NewReader([]byte(r.body)))
@@ -290,8 +291,8 @@ func (r refused) send(t *testing.T, url string) apptest.Response {
 	return apptest.Do(t, request)
 }
 
-// check compares envelope and header with the row, and with what all have.
-func (r refused) check(t *testing.T, got apptest.Response) {
+// check compares the response with the row, and with the parts that all errors share.
+func (r rejection) check(t *testing.T, got apptest.Response) {
 	t.Helper()
 	e, h := got.Error(t), got.Header
 	want := map[string]any{}
@@ -316,12 +317,12 @@ func (r refused) check(t *testing.T, got apptest.Response) {
 		t.Errorf("header %v of %s", h, got.Body)
 	}
 	if r.secret != "" && strings.Contains(string(got.Body), r.secret) {
-		t.Errorf("the answer holds the secret: %s", got.Body)
+		t.Errorf("the response contains the secret: %s", got.Body)
 	}
 }
 
-// checkLog wants the cause in the record of the request, and no secret.
-func (r refused) checkLog(t *testing.T, n *apptest.Node, got apptest.Response) {
+// checkLog fails t unless the request's log record has the reason and no secret.
+func (r rejection) checkLog(t *testing.T, n *apptest.Node, got apptest.Response) {
 	t.Helper()
 	id := got.Header.Get("X-Request-Id")
 	var line struct {
@@ -345,12 +346,12 @@ func (r refused) checkLog(t *testing.T, n *apptest.Node, got apptest.Response) {
 		t.Errorf("logged %+v, want reason %q", line, want)
 	}
 	if r.secret != "" && bytes.Contains(n.Log.Bytes(), []byte(r.secret)) {
-		t.Error("the log holds the secret")
+		t.Error("the log contains the secret")
 	}
 }
 
-// Guarantee: a client over its pace learns when to go on, in the numbers of
-// its own account.
+// Guarantee: a client that exceeds its rate learns when it may continue, with the numbers
+// of its account.
 func TestRateLimited(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
@@ -358,8 +359,8 @@ func TestRateLimited(t *testing.T) {
 	owner := apptest.NewAccount(t, api, "Fast")
 	apptest.Entitle(t, api, owner, "rate_limit_per_minute=2")
 	key := apptest.NewKey(t, api, owner, "Fast").Secret
-	got := exhaust(t, n, "GET /v1/account/usage", key)
-	refused{status: 429, code: "RATE_LIMITED", reason: "rate_limited"}.check(t, got)
+	got := exceedRate(t, n, "GET /v1/account/usage", key)
+	rejection{status: 429, code: "RATE_LIMITED", reason: "rate_limited"}.check(t, got)
 	loadDocument(t).check(t, got)
 	now := time.Now().Unix()
 	reset, _ := strconv.ParseInt(got.Header.Get("X-RateLimit-Reset"), 10, 64)
@@ -370,15 +371,15 @@ func TestRateLimited(t *testing.T) {
 	}
 }
 
-// exhaust calls until the pace is exceeded, and returns that answer. A window
+// exceedRate calls until a call is rejected with 429, and returns that response. A window
 // may end once in between.
-func exhaust(t *testing.T, n *apptest.Node, call, key string) apptest.Response {
+func exceedRate(t *testing.T, n *apptest.Node, call, key string) apptest.Response {
 	t.Helper()
 	for range 10 {
 		if got := apptest.Send(t, n.URL, call, key); got.Status == 429 {
 			return got
 		}
 	}
-	t.Fatal("no limit was met")
+	t.Fatal("no call got 429")
 	return apptest.Response{}
 }

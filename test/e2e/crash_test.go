@@ -16,7 +16,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The short round of TestSoakCrash.
+// The length of TestSoakCrash without TOKSTA_SOAK.
 const (
 	crashKills   = 25
 	crashCalls   = 200
@@ -24,12 +24,12 @@ const (
 	longestLife  = 120 * time.Millisecond // of a process under load
 )
 
-// Guarantee: whenever the process dies, each key is as it was before or after
-// the call in flight, each acknowledged call is in effect, no rotation leaves
-// two live secrets or none, the audit trail has no gap, and usage holds every
-// answered call and none that nobody sent.
+// Guarantee: whenever the process is killed, each key has its state before or after the call
+// in flight. Each acknowledged call is in effect, no rotation leaves two live secrets or
+// none, the audit trail has no gap, and usage contains every call with a response and no
+// call that was not sent.
 //
-// TOKSTA_SOAK, a duration, makes it go on for as long.
+// TOKSTA_SOAK sets its duration.
 func TestSoakCrash(t *testing.T) {
 	until := time.Now()
 	if long := os.Getenv("TOKSTA_SOAK"); long != "" {
@@ -48,22 +48,21 @@ func TestSoakCrash(t *testing.T) {
 	}
 	kills := 0
 	for ; kills < crashKills || c.calls.Load() < crashCalls || time.Now().Before(until); kills++ {
-		c.life()
+		c.runUntilKilled()
 		c.Start()
-		c.settle(t)
+		c.checkKeys(t)
 		if t.Failed() {
 			t.Fatalf("after %d kills", kills+1)
 		}
 	}
-	c.requests(t, true)
-	gapless(t, c.API)
-	c.usage(t)
-	t.Logf("%d kills during %d calls, %d of them in doubt; answered %d of %d requests",
-		kills, c.calls.Load(), c.doubts.Load(), c.answered.Load(), c.tried.Load())
+	c.checkSecrets(t, true)
+	checkNoGaps(t, c.API)
+	c.checkUsage(t)
+	t.Logf("%d kills during %d changes, %d of them with unknown outcome; %d of %d calls got a response",
+		kills, c.calls.Load(), c.uncertain.Load(), c.answered.Load(), c.tried.Load())
 }
 
-// crash is a program that dies again and again, and what is known of its keys
-// from outside.
+// crash is a program that is killed repeatedly, with the expected state of its keys.
 type crash struct {
 	*apptest.Program
 	t       *testing.T
@@ -71,31 +70,31 @@ type crash struct {
 	traffic client.SecretResponse
 	workers []*worker
 
-	calls, doubts   atomic.Int64
-	tried, answered atomic.Int64
+	calls, uncertain atomic.Int64
+	tried, answered  atomic.Int64
 }
 
-// worker changes keys of its own, one call after another.
+// worker changes its own keys, one call after another.
 type worker struct {
 	crash *crash
-	keys  []*held
+	keys  []*knownKey
 	made  int
 }
 
-// held is a key as its holder knows it.
-type held struct {
+// knownKey is the state of a key that its owner expects.
+type knownKey struct {
 	name        string
 	id          toksta.KeyID
-	live        string // the secret that must work; "" when its answer was lost
+	live        string // the secret that must work; "" if its response was lost
 	dead        []string
 	generations int
 	revoked     bool
-	doubt       string // the call that was not acknowledged
+	unknown     string // the call whose outcome is unknown
 	touched     bool   // since the last check
 }
 
-// life is one process under load from its first call to its death.
-func (c *crash) life() {
+// runUntilKilled puts the process under load until it is killed.
+func (c *crash) runUntilKilled() {
 	process := c.Process.Process
 	time.AfterFunc(rand.N(longestLife), func() { _ = process.Kill() })
 	var load sync.WaitGroup
@@ -120,22 +119,22 @@ func (c *crash) life() {
 func (w *worker) work() {
 	for {
 		k, call := w.pick()
-		k.doubt, k.touched = call, true
+		k.unknown, k.touched = call, true
 		w.crash.calls.Add(1)
 		if err := w.call(k); err != nil {
-			w.crash.doubts.Add(1)
+			w.crash.uncertain.Add(1)
 			if e, ok := errors.AsType[*toksta.Error](err); ok && e.Code != toksta.CodeUnavailable {
 				w.crash.t.Errorf("%s of %s: %v", call, k.name, err)
 			}
 			return
 		}
-		k.doubt = ""
+		k.unknown = ""
 	}
 }
 
-// pick chooses a call and its key. An account's cap on live keys is not met.
-func (w *worker) pick() (*held, string) {
-	var live []*held
+// pick chooses a call and its key. It keeps below the cap on live keys.
+func (w *worker) pick() (*knownKey, string) {
+	var live []*knownKey
 	for _, k := range w.keys {
 		if !k.revoked {
 			live = append(live, k)
@@ -143,7 +142,7 @@ func (w *worker) pick() (*held, string) {
 	}
 	if len(live) < 3 || len(live) < 15 && rand.IntN(3) == 0 {
 		w.made++
-		k := &held{name: fmt.Sprintf("%p %d", w, w.made)}
+		k := &knownKey{name: fmt.Sprintf("%p %d", w, w.made)}
 		w.keys = append(w.keys, k)
 		return k, "create"
 	}
@@ -151,10 +150,10 @@ func (w *worker) pick() (*held, string) {
 	return k, []string{"rotate", "rotate", "revoke"}[rand.IntN(3)]
 }
 
-// call carries out the call in doubt and notes what it acknowledged.
-func (w *worker) call(k *held) error {
+// call makes a call and records its acknowledged result.
+func (w *worker) call(k *knownKey) error {
 	ctx, ref := w.crash.t.Context(), client.KeyRef{Key: k.id}
-	switch k.doubt {
+	switch k.unknown {
 	case "create":
 		made, err := w.crash.API.CreateKey(ctx, client.CreateKeyRequest{Account: w.crash.owner, Name: k.name})
 		if err == nil {
@@ -174,7 +173,7 @@ func (w *worker) call(k *held) error {
 	}
 }
 
-func (k *held) rotated(secret string) {
+func (k *knownKey) rotated(secret string) {
 	if k.live != "" {
 		k.dead = append(k.dead, k.live)
 	}
@@ -182,9 +181,9 @@ func (k *held) rotated(secret string) {
 	k.generations++
 }
 
-// settle resolves every doubt by what the program says now, and wants all else
-// to be as it was acknowledged.
-func (c *crash) settle(t *testing.T) {
+// checkKeys resolves calls with unknown outcome by the keys that the program lists, and
+// fails t unless all other keys are as acknowledged.
+func (c *crash) checkKeys(t *testing.T) {
 	t.Helper()
 	found := map[string]client.Key{}
 	for page := (client.KeyPage{Next: "-"}); page.Next != ""; {
@@ -209,33 +208,33 @@ func (c *crash) settle(t *testing.T) {
 		for _, k := range w.keys {
 			now, exists := found[k.name]
 			delete(found, k.name)
-			if !exists && k.doubt == "create" {
+			if !exists && k.unknown == "create" {
 				continue
 			}
 			kept = append(kept, k)
-			if err := k.settle(now); err != nil {
+			if err := k.check(now); err != nil {
 				t.Errorf("key %s: %v", k.name, err)
 			}
 		}
 		w.keys = kept
 	}
 	if len(found) > 0 {
-		t.Errorf("keys that nobody asked for: %v", found)
+		t.Errorf("keys that were never created: %v", found)
 	}
-	c.requests(t, false)
+	c.checkSecrets(t, false)
 }
 
-// settle takes the key as it was before or after the call in doubt.
-func (k *held) settle(now client.Key) error {
+// check accepts the state before or after a call with unknown outcome.
+func (k *knownKey) check(now client.Key) error {
 	switch {
-	case k.doubt == "create":
+	case k.unknown == "create":
 		k.id, k.generations = now.ID, 1
-	case k.doubt == "rotate" && len(now.Generations) == k.generations+1:
+	case k.unknown == "rotate" && len(now.Generations) == k.generations+1:
 		k.rotated("")
-	case k.doubt == "revoke" && now.State == toksta.KeyRevoked:
+	case k.unknown == "revoke" && now.State == toksta.KeyRevoked:
 		k.revoked = true
 	}
-	k.doubt = ""
+	k.unknown = ""
 	if now.ID != k.id || len(now.Generations) != k.generations || (now.State == toksta.KeyRevoked) != k.revoked {
 		return fmt.Errorf("is %+v, want %+v", now, *k)
 	}
@@ -247,8 +246,8 @@ func (k *held) settle(now client.Key) error {
 	return nil
 }
 
-// requests sends every known secret of the keys that were touched, or of all.
-func (c *crash) requests(t *testing.T, all bool) {
+// checkSecrets sends every known secret of the changed keys, or of all keys.
+func (c *crash) checkSecrets(t *testing.T, all bool) {
 	t.Helper()
 	for _, w := range c.workers {
 		for _, k := range w.keys {
@@ -261,19 +260,19 @@ func (c *crash) requests(t *testing.T, all bool) {
 				want = http.StatusUnauthorized
 			}
 			if got := apptest.Status(c.URL, k.live); k.live != "" && got != want {
-				t.Errorf("key %s, revoked %v: its secret answers %d", k.name, k.revoked, got)
+				t.Errorf("key %s, revoked %v: its secret gets %d", k.name, k.revoked, got)
 			}
 			for _, secret := range k.dead {
 				if got := apptest.Status(c.URL, secret); got != http.StatusUnauthorized {
-					t.Errorf("key %s: a secret before the last rotation answers %d", k.name, got)
+					t.Errorf("key %s: a secret from before the last rotation gets %d", k.name, got)
 				}
 			}
 		}
 	}
 }
 
-// usage wants the traffic's count between what was answered and what was sent.
-func (c *crash) usage(t *testing.T) {
+// checkUsage fails t unless the count lies between the calls with a response and all calls.
+func (c *crash) checkUsage(t *testing.T) {
 	t.Helper()
 	var report struct {
 		Keys []struct {
@@ -289,6 +288,6 @@ func (c *crash) usage(t *testing.T) {
 		}
 	}
 	if answered, tried := c.answered.Load(), c.tried.Load(); counted < answered || counted > tried {
-		t.Errorf("answered %d, counted %d, tried %d", answered, counted, tried)
+		t.Errorf("%d responses, counted %d, tried %d", answered, counted, tried)
 	}
 }

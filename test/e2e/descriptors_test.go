@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// Guarantee: however many connections strangers open, the operator can revoke a
-// key, and the node stops when it is told to.
+// Guarantee: however many connections clients open, the operator can revoke a key and stop
+// the node.
 func TestRevokeAtDescriptorLimit(t *testing.T) {
 	t.Parallel()
 	p := apptest.Build(t)

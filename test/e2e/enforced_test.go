@@ -25,9 +25,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// unlogged are the ways in that change no right of any key, so that there is
-// nothing to wait for. Of these only signing in writes to the change log.
-var unlogged = map[string]string{
+// harmless lists the routes that change no rights of any key, so that no node has to apply
+// anything. Of these only signing in writes to the change log.
+var harmless = map[string]string{
 	"accounts/list": "reads", "accounts/show": "reads", "keys/list": "reads", "keys/show": "reads",
 	"events/list": "reads", "events/show": "reads", "events/replay": "messages to the vendor", "events/test": "a message to the vendor",
 	"mail/test": "a message to a person", "usage/table": "reads", "export/status": "reads",
@@ -38,32 +38,31 @@ var unlogged = map[string]string{
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 }
 
-// Every way to change anything returns only once a node that is slow has
-// applied the change. A route that is in neither table fails: whoever adds one
-// decides here whether it changes rights.
-func TestEveryChangeIsWaitedFor(t *testing.T) {
+// Guarantee: every route that changes rights returns only once a slow node has applied the
+// change. A new route must be added to one of the two tables.
+func TestEveryChangeIsEnforced(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t, func(c *config.Config) { c.Signup.Policy = "open" })
-	v := newVisit(t, n)
+	v := newCustomer(t, n)
 	changes := v.changes()
 	known := map[string]bool{}
 	for _, c := range changes {
 		known[c.route] = true
 	}
-	for _, route := range registered(t) {
-		if !known[route] && unlogged[route] == "" {
-			t.Errorf("%s: is it waited for? Put it into a table of this test", route)
+	for _, route := range registeredRoutes(t) {
+		if !known[route] && harmless[route] == "" {
+			t.Errorf("%s: add it to a table of this test", route)
 		}
 	}
-	slow := newLaggard(t, filepath.Join(n.Data, "toksta.db"))
+	slow := newSlowNode(t, filepath.Join(n.Data, "toksta.db"))
 	for _, c := range changes {
-		t.Run(c.route, func(t *testing.T) { slow.enforced(t, c.call) })
+		t.Run(c.route, func(t *testing.T) { slow.checkEnforced(t, c.call) })
 	}
 }
 
-// registered are the routes in the source of the operator API and of the
-// pages' forms.
-func registered(t *testing.T) (routes []string) {
+// registeredRoutes reads the routes from the source of the operator API and of the pages'
+// forms.
+func registeredRoutes(t *testing.T) (routes []string) {
 	t.Helper()
 	for _, path := range []string{"../../internal/operator/operator.go", "../../internal/web/pages.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
@@ -90,17 +89,17 @@ func registered(t *testing.T) (routes []string) {
 			return true
 		})
 		if len(routes) < before+8 {
-			t.Fatalf("%s registers %q: the test does not see them all", path, routes[before:])
+			t.Fatalf("%s: found %q only, so the test no longer reads the routes", path, routes[before:])
 		}
 	}
 	return routes
 }
 
-// laggard is a second node: a row that applies what it is told to, when it is
-// told to.
-type laggard struct{ db *sql.DB }
+// slowNode is a second node that exists as a row of the database only. It applies changes
+// when the test calls apply.
+type slowNode struct{ db *sql.DB }
 
-func newLaggard(t *testing.T, path string) laggard {
+func newSlowNode(t *testing.T, path string) slowNode {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -112,12 +111,12 @@ func newLaggard(t *testing.T, path string) laggard {
 	if _, err := db.ExecContext(t.Context(), join); err != nil {
 		t.Fatal(err)
 	}
-	// Or the node's stop would wait for it.
+	// Otherwise the node would wait for it at its stop.
 	t.Cleanup(func() { _, _ = db.ExecContext(context.Background(), `DELETE FROM nodes WHERE id = 'slow'`) })
-	return laggard{db}
+	return slowNode{db}
 }
 
-func (l laggard) seq(t *testing.T) (seq int64) {
+func (l slowNode) seq(t *testing.T) (seq int64) {
 	t.Helper()
 	if err := l.db.QueryRowContext(t.Context(), `SELECT seq FROM clock`).Scan(&seq); err != nil {
 		t.Fatal(err)
@@ -125,27 +124,27 @@ func (l laggard) seq(t *testing.T) (seq int64) {
 	return seq
 }
 
-func (l laggard) apply(t *testing.T) {
+func (l slowNode) apply(t *testing.T) {
 	t.Helper()
 	if _, err := l.db.ExecContext(t.Context(), `UPDATE nodes SET applied = (SELECT seq FROM clock) WHERE id = 'slow'`); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// enforced fails unless call changes something and returns after the laggard
-// has applied it, not before.
-func (l laggard) enforced(t *testing.T, call func() error) {
+// checkEnforced fails t unless call makes a change and returns only after the slow node
+// has applied it.
+func (l slowNode) checkEnforced(t *testing.T, call func() error) {
 	t.Helper()
 	before, done := l.seq(t), make(chan error, 1)
 	go func() { done <- call() }()
-	patience := time.After(20 * time.Second)
+	timeout := time.After(20 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for l.seq(t) == before {
 		select {
 		case err := <-done:
 			t.Fatalf("returned %v and changed nothing", err)
-		case <-patience:
+		case <-timeout:
 			t.Fatal("nothing changed")
 		case <-tick.C:
 		}
@@ -161,13 +160,13 @@ func (l laggard) enforced(t *testing.T, call func() error) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-patience:
-		t.Fatal("did not return though every node has applied the change")
+	case <-timeout:
+		t.Fatal("did not return although every node has applied the change")
 	}
 }
 
-// visit is an account with keys, its member signed in, and its operator.
-type visit struct {
+// customer is an account with keys, a browser of its member, and the operator's client.
+type customer struct {
 	t       *testing.T
 	n       *apptest.Node
 	api     *client.Client
@@ -176,13 +175,13 @@ type visit struct {
 	keys    []toksta.KeyID
 }
 
-// password of the visit's member.
+// password is the password of the customer's member.
 const password = "a long sentence that nobody guesses"
 
-func newVisit(t *testing.T, n *apptest.Node) *visit {
+func newCustomer(t *testing.T, n *apptest.Node) *customer {
 	t.Helper()
 	jar, _ := cookiejar.New(nil)
-	v := &visit{
+	v := &customer{
 		t: t, n: n, api: client.New(filepath.Join(n.Data, "toksta.sock")),
 		browser: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
@@ -203,19 +202,19 @@ func newVisit(t *testing.T, n *apptest.Node) *visit {
 	return v
 }
 
-func (v *visit) addMember(email string) error {
+func (v *customer) addMember(email string) error {
 	_, err := v.api.AddMember(v.t.Context(), client.AddMemberRequest{
 		AccountRef: v.ref(), Email: email, Name: "Ada", Password: password,
 	})
 	return err
 }
 
-func (v *visit) ref() client.AccountRef { return client.AccountRef{Account: v.account} }
+func (v *customer) ref() client.AccountRef { return client.AccountRef{Account: v.account} }
 
-func (v *visit) key(i int) client.KeyRef { return client.KeyRef{Key: v.keys[i]} }
+func (v *customer) key(i int) client.KeyRef { return client.KeyRef{Key: v.keys[i]} }
 
 // post sends a form of name and value pairs.
-func (v *visit) post(path string, pairs ...string) error {
+func (v *customer) post(path string, pairs ...string) error {
 	form := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
@@ -236,19 +235,19 @@ func (v *visit) post(path string, pairs ...string) error {
 	return nil
 }
 
-// page is the address of a key's page.
-func (v *visit) page(i int, verb string) string {
+// page returns the path of a form of a key's page.
+func (v *customer) page(i int, verb string) string {
 	return "/account/keys/" + string(v.keys[i]) + "/" + verb
 }
 
-// change is one way to change something.
+// change is a call that changes something.
 type change struct {
 	route string
 	call  func() error
 }
 
-// changes are all of them, in an order in which each has something to do.
-func (v *visit) changes() []change {
+// changes returns a call for each route, in an order in which each one has an effect.
+func (v *customer) changes() []change {
 	ctx := v.t.Context()
 	scopes := []toksta.Family{"job"}
 	digest := sha256.Sum256([]byte("imported"))

@@ -20,15 +20,15 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// signing is what the vendor of these tests shares with the server.
+// signing is the secret with which the server signs webhooks to the vendor.
 const signing = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
 
-// vendor is a back office that keeps the webhooks it could verify.
+// vendor receives webhooks and keeps those with a valid signature.
 type vendor struct {
-	url string
-	mu  sync.Mutex
-	got []client.Webhook
-	bye bool // answers 410
+	url  string
+	mu   sync.Mutex
+	got  []client.Webhook
+	gone bool // responds 410
 }
 
 func newVendor(t *testing.T) *vendor {
@@ -43,7 +43,7 @@ func newVendor(t *testing.T) *vendor {
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if v.bye {
+		if v.gone {
 			w.WriteHeader(http.StatusGone)
 			return
 		}
@@ -54,14 +54,14 @@ func newVendor(t *testing.T) *vendor {
 	return v
 }
 
-func (v *vendor) refuses(bye bool) {
+func (v *vendor) setGone(gone bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.bye = bye
+	v.gone = gone
 }
 
-// heard returns the kinds of what arrived, in order.
-func (v *vendor) heard() (kinds []toksta.EventKind) {
+// received returns the kinds of the webhooks, in order.
+func (v *vendor) received() (kinds []toksta.EventKind) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, w := range v.got {
@@ -70,31 +70,30 @@ func (v *vendor) heard() (kinds []toksta.EventKind) {
 	return kinds
 }
 
-// tells makes a configuration that tells the vendor, and soon.
-func (v *vendor) tells(c *config.Config) {
+// configure adds the vendor's webhook to c and shortens the flush interval.
+func (v *vendor) configure(c *config.Config) {
 	c.Webhooks = map[string]config.Webhook{"billing": {URL: v.url, Secret: signing}}
 	c.Events = config.Events{LowBalance: 10, LowPurchased: 10, LimitHits: 30}
 	c.Meter.FlushInterval = 100 * time.Millisecond
 }
 
-// waitsFor waits until exactly these have arrived.
-func (v *vendor) waitsFor(t *testing.T, want ...toksta.EventKind) {
+// waitFor waits for events and fails t unless they have exactly these kinds.
+func (v *vendor) waitFor(t *testing.T, want ...toksta.EventKind) {
 	t.Helper()
-	apptest.Eventually(t, "the vendor does not hear of it", func() bool { return len(v.heard()) >= len(want) })
-	if diff := cmp.Diff(want, v.heard()); diff != "" {
-		t.Fatalf("(-want +heard)\n%s", diff)
+	apptest.Eventually(t, "the vendor does not receive the event", func() bool { return len(v.received()) >= len(want) })
+	if diff := cmp.Diff(want, v.received()); diff != "" {
+		t.Fatalf("(-want +received)\n%s", diff)
 	}
 }
 
-// Guarantee: while a customer spends the last credits on a whole node, the
-// vendor hears that they are low, then that they are gone, then that a limit is
-// hit often, each exactly once and signed; the customer reads the same by mail;
-// and the secret is in no log.
-func TestVendorIsTold(t *testing.T) {
+// Guarantee: while a customer spends its last credits, the vendor receives an event when they
+// are low, when they are exhausted, and when the rate limit is often hit, each once and
+// signed. The customer receives the same by mail. No log contains the secret.
+func TestEventsAreDelivered(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
 	post := mailtest.Start(t, mailtest.Options{})
-	n := apptest.Start(t, v.tells, func(c *config.Config) {
+	n := apptest.Start(t, v.configure, func(c *config.Config) {
 		c.Mail = config.Mail{Server: post.Addr, TLS: "none", From: "Acme <keys@acme.example>"}
 	})
 	api := n.Operator()
@@ -121,12 +120,12 @@ func TestVendorIsTold(t *testing.T) {
 	}
 	spend(19, http.StatusOK)
 	spend(1, http.StatusOK)
-	v.waitsFor(t, toksta.EventCreditsLow)
+	v.waitFor(t, toksta.EventCreditsLow)
 	spend(5, http.StatusOK)
-	lastCredit(t, n) // once this is heard, the five have been looked at
-	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted)
+	spendLastCredit(t, n) // its event comes after the five were checked
+	v.waitFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted)
 	spend(5, http.StatusOK)
-	v.waitsFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted)
+	v.waitFor(t, toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted)
 	spend(5, http.StatusPaymentRequired)
 
 	apptest.Entitle(t, api, owner, "rate_limit_per_minute=1")
@@ -134,7 +133,7 @@ func TestVendorIsTold(t *testing.T) {
 		apptest.Send(t, n.URL, "GET /v1/creators/7", key)
 	}
 	all := []toksta.EventKind{toksta.EventCreditsLow, toksta.EventCreditsExhausted, toksta.EventCreditsExhausted, toksta.EventRateLimitHit}
-	v.waitsFor(t, all...)
+	v.waitFor(t, all...)
 	var low client.CreditsData
 	if err := json.Unmarshal(v.got[0].Data, &low); err != nil || low.AccountID != owner || low.Remaining != 10 || low.Beyond != "refused" {
 		t.Errorf("%+v, %v", low, err)
@@ -145,7 +144,7 @@ func TestVendorIsTold(t *testing.T) {
 			t.Errorf("mail %d: %+v", i, m)
 		}
 	}
-	more := apptest.NewAccount(t, api, "Later") // its flushes come after whatever would be told twice
+	more := apptest.NewAccount(t, api, "Later") // its flushes come after a repeated event would arrive
 	other := apptest.NewKey(t, api, more, "k").Secret
 	apptest.Send(t, n.URL, "POST /v1/creators/search", other)
 	apptest.Eventually(t, "no flush", func() bool {
@@ -155,18 +154,17 @@ func TestVendorIsTold(t *testing.T) {
 		apptest.Usage(t, api, more, &used)
 		return used.Total > 0
 	})
-	v.waitsFor(t, all...)
+	v.waitFor(t, all...)
 	if bytes.Contains(n.Log.Bytes(), []byte(signing[6:])) || strings.Contains(string(n.Log.Bytes()), "v1,") {
-		t.Error("the secret, or a signature, is in the log")
+		t.Error("the log contains the secret or a signature")
 	}
 }
 
-// Guarantee: an account that pays for jobs only, by reservation, is not let run
-// out unannounced.
-func TestVendorIsToldOfJobs(t *testing.T) {
+// Guarantee: an account that pays by reservations only also gets events about its credits.
+func TestReservationsRaiseEvents(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
-	n := apptest.Start(t, v.tells)
+	n := apptest.Start(t, v.configure)
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Jobs")
 	ref := client.AccountRef{Account: owner}
@@ -183,25 +181,25 @@ func TestVendorIsToldOfJobs(t *testing.T) {
 	if _, err := api.SettleCredits(t.Context(), done); err != nil {
 		t.Fatal(err)
 	}
-	v.waitsFor(t, toksta.EventCreditsLow)
+	v.waitFor(t, toksta.EventCreditsLow)
 }
 
-// Guarantee: what a receiver would not take is found by the operator and comes
-// again under its own id, and the wiring can be tried without a customer.
+// Guarantee: the operator finds an event that the receiver rejected and delivers it again
+// under the same id, and can send a test event.
 func TestOperatorReplays(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t)
-	n := apptest.Start(t, v.tells)
+	n := apptest.Start(t, v.configure)
 	api := n.Operator()
 	tried, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"})
 	if err != nil || !strings.HasPrefix(tried.Outcome, "responded 200") {
 		t.Fatalf("%+v, %v", tried, err)
 	}
-	v.refuses(true)
+	v.setGone(true)
 	if _, err := api.TestEvent(t.Context(), client.TestEventRequest{Channel: "billing"}); toksta.ErrorCode(err) != toksta.CodeUpstreamError {
-		t.Errorf("a receiver that is gone: %v", err)
+		t.Errorf("a receiver that responds 410: %v", err)
 	}
-	owner := lastCredit(t, n)
+	owner := spendLastCredit(t, n)
 	var dead client.EventPage
 	apptest.Eventually(t, "no dead letter", func() bool {
 		dead, err = api.ListEvents(t.Context(), client.ListEventsRequest{State: "dead", Channel: "billing"})
@@ -211,28 +209,28 @@ func TestOperatorReplays(t *testing.T) {
 	if d := letter.Deliveries[0]; letter.AccountID != owner || letter.Kind != toksta.EventCreditsExhausted || d.Outcome != "responded 410 Gone: the receiver is gone" {
 		t.Errorf("%+v", letter)
 	}
-	v.refuses(false)
+	v.setGone(false)
 	if _, err := api.ReplayEvents(t.Context(), client.ReplayRequest{}); toksta.ErrorCode(err) != toksta.CodeValidation {
-		t.Errorf("a replay of nothing in particular: %v", err)
+		t.Errorf("a replay without an event: %v", err)
 	}
 	if again, err := api.ReplayEvents(t.Context(), client.ReplayRequest{Dead: true}); err != nil || again.Due != 1 {
 		t.Fatalf("%+v, %v", again, err)
 	}
-	v.waitsFor(t, toksta.EventTest, toksta.EventCreditsExhausted)
+	v.waitFor(t, toksta.EventTest, toksta.EventCreditsExhausted)
 	if v.got[1].ID != letter.ID {
-		t.Errorf("replayed as %s, raised as %s", v.got[1].ID, letter.ID)
+		t.Errorf("replayed as %s, first sent as %s", v.got[1].ID, letter.ID)
 	}
-	apptest.Eventually(t, "it is not marked as delivered", func() bool {
+	apptest.Eventually(t, "the event is not marked as delivered", func() bool {
 		shown, err := api.Event(t.Context(), client.EventRef{Event: letter.ID})
 		return err == nil && shown.Deliveries[0].State == "delivered"
 	})
 	if _, err := api.Event(t.Context(), client.EventRef{Event: "evt_none"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
-		t.Errorf("an event that is none: %v", err)
+		t.Errorf("an unknown event: %v", err)
 	}
 }
 
-// lastCredit makes an account that spends the only credit it has.
-func lastCredit(t *testing.T, n *apptest.Node) toksta.AccountID {
+// spendLastCredit creates an account that spends its only credit.
+func spendLastCredit(t *testing.T, n *apptest.Node) toksta.AccountID {
 	t.Helper()
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Last credit")

@@ -17,8 +17,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// A running server exports what is in its database, the operator sees how far
-// it is, and the CSV has the same sums.
+// Guarantee: a server exports the usage of its database, the operator API reports the
+// progress, and the CSV has the same sums.
 func TestExport(t *testing.T) {
 	bodies := make(chan string, 10)
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// seed writes usage into a database that no server has open yet.
+// seed writes usage into a database before a server opens it.
 func seed(t *testing.T, url string, totals ...store.UsageTotal) {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})

@@ -16,8 +16,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// inFlight is a node with an account on a plan, and calls of 10 credits whose
-// bodies lack their last byte.
+// inFlight is a node with an account and calls of 10 credits whose bodies lack their last
+// byte.
 type inFlight struct {
 	*apptest.Node
 	t     *testing.T
@@ -28,8 +28,8 @@ type inFlight struct {
 	ended chan apptest.Response
 }
 
-// hold opens calls and returns once each holds its credits.
-func hold(t *testing.T, plan toksta.PlanID, calls int) *inFlight {
+// startCalls starts calls and returns once each holds its credits.
+func startCalls(t *testing.T, plan toksta.PlanID, calls int) *inFlight {
 	arrived := make(chan struct{}, 100)
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
@@ -58,7 +58,7 @@ func hold(t *testing.T, plan toksta.PlanID, calls int) *inFlight {
 		select {
 		case <-arrived:
 		case <-time.After(20 * time.Second):
-			t.Fatal("the calls did not reach the back end")
+			t.Fatal("the calls did not reach the upstream")
 		}
 	}
 	return f
@@ -85,7 +85,7 @@ func (f *inFlight) call(key string) {
 	f.ended <- got
 }
 
-// finish sends the bytes and wants 200 for each call.
+// finish sends the last bytes and fails the test unless each call gets 200.
 func (f *inFlight) finish() {
 	f.t.Helper()
 	f.send()
@@ -102,7 +102,7 @@ func (f *inFlight) reserve(credits int64) (client.ReservationResponse, error) {
 	})
 }
 
-// settle ends a job that cost nothing.
+// settle settles a reservation with a price of 0.
 func (f *inFlight) settle(r client.ReservationResponse) {
 	f.t.Helper()
 	if _, err := f.api.SettleCredits(f.t.Context(), client.CloseRequest{
@@ -112,9 +112,9 @@ func (f *inFlight) settle(r client.ReservationResponse) {
 	}
 }
 
-// spent wants the usage to show so many credits, none of them overage, and the
-// books to be sound.
-func (f *inFlight) spent(want int64) {
+// checkSpent fails the test unless the usage shows so many credits, no overage, and the
+// credit entries are correct.
+func (f *inFlight) checkSpent(want int64) {
 	f.t.Helper()
 	var usage struct {
 		Charged int64   `json:"total_credits_charged"`
@@ -126,15 +126,15 @@ func (f *inFlight) spent(want int64) {
 	}
 	books, err := f.api.VerifyCredits(f.t.Context())
 	if err != nil || len(books.Differences)+len(books.Overspent) > 0 {
-		f.t.Errorf("the books: %+v, %v", books, err)
+		f.t.Errorf("verification: %+v, %v", books, err)
 	}
 }
 
-// Guarantee: a job is never promised what calls in flight hold, nor calls what
-// the job was promised, so each call that is answered is paid.
-func TestReserveBesideCallsInFlight(t *testing.T) {
+// Guarantee: a reservation cannot take credits that calls in flight hold, nor calls credits
+// that are reserved, so that each call is paid.
+func TestReserveWithCallsInFlight(t *testing.T) {
 	t.Parallel()
-	f := hold(t, "API_PAYG", 9)
+	f := startCalls(t, "API_PAYG", 9)
 	if _, err := f.reserve(99); toksta.ErrorCode(err) != toksta.CodeInsufficientCredits || !strings.Contains(err.Error(), "10 are left") {
 		t.Errorf("99 of 10 credits: %v", err)
 	}
@@ -143,26 +143,25 @@ func TestReserveBesideCallsInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.api.SetEntitlement(t.Context(), client.SetEntitlementRequest{AccountRef: f.ref, Name: "purchased_credits", Value: "99"}); toksta.ErrorCode(err) != toksta.CodeValidation {
-		t.Errorf("a credit was taken from calls in flight: %v", err)
+		t.Errorf("a credit that calls in flight hold was removed: %v", err)
 	}
 	f.finish()
-	f.spent(90)
+	f.checkSpent(90)
 	f.settle(job)
-	f.spent(90)
+	f.checkSpent(90)
 	if _, err := f.reserve(11); toksta.ErrorCode(err) != toksta.CodeInsufficientCredits {
 		t.Errorf("11 of 10 credits: %v", err)
 	}
 	if _, err := f.api.AdjustCredits(t.Context(), client.PurchaseRequest{AccountRef: f.ref, Credits: -11, Reason: "back", IdempotencyKey: "back"}); toksta.ErrorCode(err) != toksta.CodeValidation {
-		t.Errorf("11 of 10 credits were taken away: %v", err)
+		t.Errorf("11 of 10 credits were removed: %v", err)
 	}
 }
 
-// Guarantee: a call that the job's reservation leaves no credit for is refused
-// from the moment that the reservation returns, and admitted from the moment
-// that it is settled.
-func TestCallsBesideReservation(t *testing.T) {
+// Guarantee: a call for which a reservation leaves no credit is rejected once the reservation
+// returns, and admitted once it is settled.
+func TestCallsDuringReservation(t *testing.T) {
 	t.Parallel()
-	f := hold(t, "API_PAYG", 0)
+	f := startCalls(t, "API_PAYG", 0)
 	key := apptest.NewKey(t, f.api, f.ref.Account, "more").Secret
 	job, err := f.reserve(91)
 	if err != nil {
@@ -170,25 +169,25 @@ func TestCallsBesideReservation(t *testing.T) {
 	}
 	const call = "POST /v1/creators/audience-match"
 	if got := apptest.Send(t, f.URL, call, key); got.Status != http.StatusPaymentRequired {
-		t.Errorf("beside the job: %d", got.Status)
+		t.Errorf("during the job: %d", got.Status)
 	}
 	f.settle(job)
 	if got := apptest.Send(t, f.URL, call, key); got.Status != http.StatusOK {
 		t.Errorf("after the job: %d", got.Status)
 	}
-	f.spent(10)
+	f.checkSpent(10)
 }
 
-// Guarantee: where overage is sold, calls in flight are not charged overage for
-// credits that a job reserved after them and gives back.
-func TestNoOverageForWhatAJobGivesBack(t *testing.T) {
+// Guarantee: on a plan with overage, calls in flight are not charged overage for credits that
+// a later reservation took and released.
+func TestNoOverageForReleasedCredits(t *testing.T) {
 	t.Parallel()
-	f := hold(t, "API_BUILD", 9)
+	f := startCalls(t, "API_BUILD", 9)
 	job, err := f.reserve(1100 - 1)
 	if err != nil || job.Reservation.Reserved.Overage != 89 {
 		t.Fatalf("reserved %+v: %v", job.Reservation.Reserved, err)
 	}
 	f.finish()
 	f.settle(job)
-	f.spent(90)
+	f.checkSpent(90)
 }

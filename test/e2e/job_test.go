@@ -13,9 +13,9 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// Guarantee: a job whose price is known at its end is paid once, by its
-// reservation and not by its call as well; who cannot pay for the most it can
-// cost hears 402, and a job that never starts costs nothing.
+// Guarantee: a job whose price is known at its end is paid once, by its reservation and not
+// by its call. A caller that cannot pay the highest price gets 402, and a job that never
+// starts is free.
 func TestJobPaysByReservation(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t, func(c *config.Config) {
@@ -71,6 +71,6 @@ func TestJobPaysByReservation(t *testing.T) {
 	}
 	apptest.Usage(t, api, owner, &usage)
 	if charged < 3 || charged > 90 || charged%3 != 0 || usage.Charged != charged {
-		t.Errorf("charged %d by the ledger, %d by the usage", charged, usage.Charged)
+		t.Errorf("charged %d by the credit entries, %d by the usage", charged, usage.Charged)
 	}
 }

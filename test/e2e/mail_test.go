@@ -11,9 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// An operator finds out whether mail arrives before a customer needs it: the
-// test message goes by the server's own settings, a failure says what the mail
-// server said, and a server without mail says that it has none.
+// Guarantee: an operator can test mail. The test mail uses the server's settings, an error
+// contains the mail server's response, and a server without a mail server reports that.
 func TestMail(t *testing.T) {
 	refuse := func(to string) int {
 		if strings.HasPrefix(to, "gone@") {
@@ -34,7 +33,7 @@ func TestMail(t *testing.T) {
 	}
 	err := api.TestMail(t.Context(), client.TestMailRequest{To: "gone@customer.example"})
 	if toksta.ErrorCode(err) != toksta.CodeUpstreamError || !strings.Contains(err.Error(), "550") {
-		t.Errorf("refused by the mail server: %v", err)
+		t.Errorf("rejected by the mail server: %v", err)
 	}
 
 	without := client.New(apptest.Start(t).Socket())

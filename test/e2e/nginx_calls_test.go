@@ -14,14 +14,14 @@ import (
 	"github.com/toksta/toksta/internal/app/apptest"
 )
 
-// standIn is a node as nginx sees it, which breaks as it is told to. It notes
-// the calls that arrive.
-type standIn struct {
+// fakeNode is a server for nginx that fails as the path of a request says, and records
+// the requests.
+type fakeNode struct {
 	net.Listener
 	seen *seenCalls
 }
 
-// seenCalls are the requests that reached any node.
+// seenCalls holds the requests that reached any node.
 type seenCalls struct {
 	mu    sync.Mutex
 	calls []*http.Request
@@ -41,8 +41,8 @@ func (s *seenCalls) take() []*http.Request {
 	return calls
 }
 
-// startStandIns runs three nodes that do with each call what its path says.
-func startStandIns(t *testing.T) (addresses []string, seen *seenCalls) {
+// startFakeNodes runs three nodes.
+func startFakeNodes(t *testing.T) (addresses []string, seen *seenCalls) {
 	t.Helper()
 	seen = &seenCalls{}
 	for range 3 {
@@ -52,12 +52,12 @@ func startStandIns(t *testing.T) (addresses []string, seen *seenCalls) {
 		}
 		t.Cleanup(func() { l.Close() })
 		addresses = append(addresses, l.Addr().String())
-		go (&standIn{l, seen}).serve()
+		go (&fakeNode{l, seen}).serve()
 	}
 	return addresses, seen
 }
 
-func (n *standIn) serve() {
+func (n *fakeNode) serve() {
 	for {
 		conn, err := n.Accept()
 		if err != nil {
@@ -67,8 +67,8 @@ func (n *standIn) serve() {
 	}
 }
 
-// call takes one request and breaks, or responds.
-func (n *standIn) call(conn net.Conn) {
+// call reads one request, then fails or responds.
+func (n *fakeNode) call(conn net.Conn) {
 	defer conn.Close()
 	br := bufio.NewReader(conn)
 	r, err := http.ReadRequest(br)
@@ -92,13 +92,13 @@ func (n *standIn) call(conn net.Conn) {
 	}
 }
 
-// Guarantee: deploy/nginx.conf never repeats a call that a node may have charged,
-// whatever its method. A call of which no node has a byte goes to another node.
+// Guarantee: with deploy/nginx.conf, nginx never repeats a call that a node may have charged,
+// whatever its method. It sends a call to another node if no node received a byte of it.
 func TestNginxRepeatsNothingCharged(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "nginx")
-	addresses, seen := startStandIns(t)
-	// Each node may fail often: here it is the call that fails.
+	addresses, seen := startFakeNodes(t)
+	// Nodes may fail often, because the calls of this test make them fail.
 	patience := []string{"proxy_read_timeout 75s", "proxy_read_timeout 300ms"}
 	for range addresses {
 		patience = append(patience, "max_fails=2", "max_fails=0")
@@ -113,19 +113,19 @@ func TestNginxRepeatsNothingCharged(t *testing.T) {
 		}
 	}
 	if got := front.send("GET /v1/leaseless", ""); got.Status != http.StatusServiceUnavailable || len(seen.take()) != 3 {
-		t.Errorf("a GET that no node may decide on: %d %s", got.Status, got.Body)
+		t.Errorf("a GET while no node has a lease: %d %s", got.Status, got.Body)
 	}
 	if got := front.send("POST /v1/leaseless", ""); got.Status != http.StatusServiceUnavailable || len(seen.take()) != 1 {
-		t.Errorf("a POST that the node may not decide on: %d %s", got.Status, got.Body)
+		t.Errorf("a POST to a node without a lease: %d %s", got.Status, got.Body)
 	}
 }
 
-// Guarantee: as long as one node of three listens, no caller notices that the
-// others do not, and when none does callers are told to come back.
+// Guarantee: as long as one of three nodes listens, calls succeed. When no node listens,
+// callers get 503 with Retry-After.
 func TestNginxWithoutNodes(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "nginx")
-	addresses, seen := startStandIns(t)
+	addresses, seen := startFakeNodes(t)
 	front := startNginx(t, []string{apptest.FreeAddress(t), addresses[1], apptest.FreeAddress(t)})
 	for range 4 {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
@@ -144,11 +144,11 @@ func TestNginxWithoutNodes(t *testing.T) {
 	}
 }
 
-// Guarantee: a body over the limit of nginx is rejected as one over ours is.
+// Guarantee: nginx rejects a body above its limit as a node rejects one above its own.
 func TestNginxTooLarge(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "nginx")
-	addresses, seen := startStandIns(t)
+	addresses, seen := startFakeNodes(t)
 	conn := dialTLS(t, startNginx(t, addresses))
 	_, _ = io.WriteString(conn, "POST /v1/ok HTTP/1.1\r\nHost: h\r\nContent-Length: 11000000\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -160,15 +160,15 @@ func TestNginxTooLarge(t *testing.T) {
 		t.Errorf("%d %v %s, %v", res.StatusCode, res.Header, body, err)
 	}
 	if len(seen.take()) != 0 {
-		t.Error("a node was asked")
+		t.Error("a node received the request")
 	}
 }
 
-// Guarantee: no field in which a caller claims an address reaches a node.
+// Guarantee: no field in which a caller states an address reaches a node.
 func TestNginxDropsClaims(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "nginx")
-	addresses, seen := startStandIns(t)
+	addresses, seen := startFakeNodes(t)
 	front := startNginx(t, addresses)
 	r, err := http.NewRequestWithContext(t.Context(), "GET", front.url+"/v1/ok", nil)
 	if err != nil {

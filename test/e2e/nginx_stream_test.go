@@ -18,7 +18,7 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// serveSocket serves h on a Unix socket and returns the URL of an upstream.
+// serveSocket serves h on a Unix socket and returns its URL.
 func serveSocket(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "toksta") // short, as paths of sockets must be
@@ -37,8 +37,7 @@ func serveSocket(t *testing.T, h http.HandlerFunc) string {
 	return "unix:" + path
 }
 
-// hijacked writes raw bytes to the caller, then copies what the caller sends back
-// to it.
+// hijacked writes raw bytes to the caller. With echo it then returns the caller's bytes.
 func hijacked(w http.ResponseWriter, raw string, echo bool) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -51,9 +50,8 @@ func hijacked(w http.ResponseWriter, raw string, echo bool) {
 	}
 }
 
-// Guarantee: through nginx a call costs what it costs without it, a response that
-// breaks off is free, pieces of a stream arrive when they are made, and a
-// WebSocket works.
+// Guarantee: through nginx the cost of a call is the same as without nginx. A response that
+// breaks off is free, each piece of a stream arrives at once, and a WebSocket works.
 func TestThroughNginx(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "nginx")
@@ -86,7 +84,7 @@ func TestThroughNginx(t *testing.T) {
 	front := startNginx(t, []string{strings.TrimPrefix(n.URL, "http://"), apptest.FreeAddress(t), apptest.FreeAddress(t)})
 
 	for range 3 {
-		front.wants(http.StatusBadGateway, "GET /v1/paid/broken", secret)
+		front.expect(http.StatusBadGateway, "GET /v1/paid/broken", secret)
 	}
 	if n := broken.Load(); n != 3 {
 		t.Errorf("3 calls became %d", n)
@@ -136,7 +134,7 @@ func TestThroughNginx(t *testing.T) {
 	}
 }
 
-// dialTLS connects to nginx as one of its callers.
+// dialTLS connects to nginx from the address of its callers.
 func dialTLS(t *testing.T, f front) net.Conn {
 	t.Helper()
 	trusting := f.client.Transport.(*http.Transport).TLSClientConfig.Clone()

@@ -23,10 +23,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: behind nginx, as deploy/nginx.conf sets it up, three nodes are one
-// API. A revoke that has returned has taken effect there; a node that dies costs
-// callers who may ask again nothing, and the others the truth; and while the
-// database is away nobody hears that a key is bad.
+// Guarantee: behind nginx with deploy/nginx.conf, three nodes are one API. A revoke that has
+// returned is in effect there. When a node dies, its repeatable calls succeed and the
+// others get an error. While the database is unavailable no call gets 401.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "nginx")
@@ -55,15 +54,15 @@ func TestBehindNginx(t *testing.T) {
 	kept, doomed := apptest.NewKey(t, api, owner, "kept"), apptest.NewKey(t, api, owner, "doomed")
 
 	for range nodes {
-		front.wants(http.StatusOK, "GET /v1/creators/7", kept.Secret)
-		front.wants(http.StatusOK, "GET /v1/creators/7", doomed.Secret)
+		front.expect(http.StatusOK, "GET /v1/creators/7", kept.Secret)
+		front.expect(http.StatusOK, "GET /v1/creators/7", doomed.Secret)
 	}
 	for i, b := range backs {
-		if caller := b.heard(); caller != from {
-			t.Errorf("node %d tells its back end of a caller at %q, not %s", i, caller, from)
+		if caller := b.lastCaller(); caller != from {
+			t.Errorf("node %d forwards the address %q, want %s", i, caller, from)
 		}
 	}
-	if page := front.wants(http.StatusOK, "GET /account", ""); !strings.Contains(string(page.Body), "Sign in") {
+	if page := front.expect(http.StatusOK, "GET /account", ""); !strings.Contains(string(page.Body), "Sign in") {
 		t.Errorf("the account page is\n%s", page.Body)
 	}
 
@@ -72,30 +71,30 @@ func TestBehindNginx(t *testing.T) {
 		t.Errorf("the revoke: %+v, %v", revoked.Receipt, err)
 	}
 	for range nodes {
-		front.wants(http.StatusUnauthorized, "GET /v1/creators/7", doomed.Secret)
+		front.expect(http.StatusUnauthorized, "GET /v1/creators/7", doomed.Secret)
 	}
 
-	// The node that dies is one on which a call is under way that may have acted.
+	// The killed node has a call in flight that its upstream may have acted on.
 	broken := make(chan apptest.Response, 1)
 	go func() { broken <- front.send("POST /v1/search-results/posts", kept.Secret) }()
 	select {
 	case node := <-held:
 		node.Kill()
 	case got := <-broken:
-		t.Fatalf("the call did not stay: %d %s", got.Status, got.Body)
+		t.Fatalf("the call ended early: %d %s", got.Status, got.Body)
 	}
 	if got := <-broken; got.Status != http.StatusBadGateway || got.Error(t).Error.Code != toksta.CodeUpstreamError {
 		t.Errorf("the call that broke off: %d %s", got.Status, got.Body)
 	}
 	if len(held) != 0 {
-		t.Error("it was asked of another node as well")
+		t.Error("another node received the call as well")
 	}
 	for range 3 * len(nodes) {
-		front.wants(http.StatusOK, "GET /v1/creators/7", kept.Secret)
+		front.expect(http.StatusOK, "GET /v1/creators/7", kept.Secret)
 	}
 
 	server.Stop()
-	apptest.Eventually(t, "nginx never has nobody left to ask", func() bool {
+	apptest.Eventually(t, "nginx still finds a node", func() bool {
 		got := front.send("GET /v1/creators/7", kept.Secret)
 		if got.Status == http.StatusOK {
 			return false
@@ -107,13 +106,13 @@ func TestBehindNginx(t *testing.T) {
 		return strings.HasPrefix(e.Message, "The service is away") // which no node says
 	})
 	server.Resume(t)
-	apptest.Eventually(t, "nobody is admitted once the database is back", func() bool {
+	apptest.Eventually(t, "no call is admitted once the database is back", func() bool {
 		return front.send("GET /v1/creators/7", kept.Secret).Status == http.StatusOK
 	})
 }
 
-// backEnd is that of one node. It notes who is said to call, and keeps a POST
-// until its caller is gone.
+// backEnd is the upstream of one node. It records the address of the caller, and holds a
+// POST until its caller disconnects.
 type backEnd struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -128,7 +127,7 @@ func newBackEnd(t *testing.T, held func()) *backEnd {
 		b.caller = r.Header.Get("X-Forwarded-For")
 		b.mu.Unlock()
 		if r.Method == http.MethodPost {
-			_, _ = io.Copy(io.Discard, r.Body) // to hear of its caller's end
+			_, _ = io.Copy(io.Discard, r.Body) // so that net/http detects the caller's end
 			held()
 			<-r.Context().Done()
 			return
@@ -139,26 +138,26 @@ func newBackEnd(t *testing.T, held func()) *backEnd {
 	return b
 }
 
-// heard returns the address of the last caller.
-func (b *backEnd) heard() string {
+// lastCaller returns the address of the last caller.
+func (b *backEnd) lastCaller() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.caller
 }
 
-// front is nginx, as its callers see it.
+// front is nginx with a client for its callers.
 type front struct {
 	t      *testing.T
 	url    string
 	client *http.Client // trusts its certificate
 }
 
-// startNginx runs Debian's nginx, with the file that is shipped, before three
-// nodes. edits are pairs of a text of the file and its replacement.
+// startNginx runs Debian's nginx with deploy/nginx.conf in front of three nodes. edits are
+// pairs of a text of the file and its replacement.
 func startNginx(t *testing.T, nodes []string, edits ...string) front {
 	t.Helper()
 	dir := t.TempDir()
-	trusting := leaveCertificate(t, dir)
+	trusting := writeCertificate(t, dir)
 	address := apptest.FreeAddress(t)
 	shipped, err := os.ReadFile("../../deploy/nginx.conf")
 	if err != nil {
@@ -167,7 +166,7 @@ func startNginx(t *testing.T, nodes []string, edits ...string) front {
 	conf := string(shipped)
 	fill := func(old, new string) {
 		if !strings.Contains(conf, old) {
-			t.Fatalf("deploy/nginx.conf has no %q to fill in", old)
+			t.Fatalf("deploy/nginx.conf does not contain %q", old)
 		}
 		conf = strings.Replace(conf, old, new, 1)
 	}
@@ -221,12 +220,12 @@ func startNginx(t *testing.T, nodes []string, edits ...string) front {
 	return front{t, "https://" + address, trusting}
 }
 
-// from is the address of nginx's callers, which is not its own.
+// from is the address of nginx's callers, which differs from the address of nginx.
 const from = "127.0.0.2"
 
-// leaveCertificate writes one for 127.0.0.1 to dir, with its key, and returns a
+// writeCertificate writes a certificate for 127.0.0.1 and its key to dir, and returns a
 // client that trusts it.
-func leaveCertificate(t *testing.T, dir string) *http.Client {
+func writeCertificate(t *testing.T, dir string) *http.Client {
 	t.Helper()
 	s := httptest.NewTLSServer(nil)
 	t.Cleanup(s.Close)
@@ -247,7 +246,7 @@ func leaveCertificate(t *testing.T, dir string) *http.Client {
 	return c
 }
 
-// send makes the call "METHOD target", from an address that it claims.
+// send sends "METHOD target", with a forged client address.
 func (f front) send(call, secret string) apptest.Response {
 	method, target, _ := strings.Cut(call, " ")
 	r, err := http.NewRequestWithContext(f.t.Context(), method, f.url+target, nil)
@@ -265,8 +264,8 @@ func (f front) send(call, secret string) apptest.Response {
 	return got
 }
 
-// wants makes a call that is to be answered with a status.
-func (f front) wants(status int, call, secret string) apptest.Response {
+// expect sends a call and fails the test unless the response has the status.
+func (f front) expect(status int, call, secret string) apptest.Response {
 	f.t.Helper()
 	got := f.send(call, secret)
 	if got.Status != status {

@@ -25,18 +25,18 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: who is refused for two causes is told the one that comes first in
-// the contract: route, key, rights, pace, credits, question. A later one would
-// tell strangers what only an owner may know, or charge for nothing.
-func TestOrderOfRefusals(t *testing.T) {
+// Guarantee: a call that is rejected for two reasons gets the one that comes first in the
+// contract: route, key, rights, rate, credits, request. A later one could reveal data of
+// the account to strangers or charge a call that fails.
+func TestOrderOfRejections(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
 	api := n.Operator()
 	search := "POST /v1/creators/search"
-	expect := func(what, call, key string, want int) {
+	expect := func(label, call, key string, want int) {
 		t.Helper()
 		if got := apptest.Send(t, n.URL, call, key); got.Status != want {
-			t.Errorf("%s: %d %s, want %d", what, got.Status, got.Body, want)
+			t.Errorf("%s: %d %s, want %d", label, got.Status, got.Body, want)
 		}
 	}
 	owner := apptest.NewAccount(t, api, "Order")
@@ -57,10 +57,10 @@ func TestOrderOfRefusals(t *testing.T) {
 	expect("the same key's account", search, live.Secret, 403)
 	bill("active")
 
-	// Within one window: limited, refused for billing, limited again.
+	// Within one window: limited, rejected for billing, limited again.
 	apptest.Entitle(t, api, owner, "rate_limit_per_minute=1")
 	for proven := false; !proven; {
-		exhaust(t, n, "GET /v1/creators/7", live.Secret)
+		exceedRate(t, n, "GET /v1/creators/7", live.Secret)
 		bill("past_due")
 		expect("403 before 429", "GET /v1/creators/7", live.Secret, 403)
 		bill("active")
@@ -69,47 +69,47 @@ func TestOrderOfRefusals(t *testing.T) {
 	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
 		t.Fatal(err)
 	}
-	exhaust(t, n, search, live.Secret) // 402 until then
+	exceedRate(t, n, search, live.Secret) // 402 until then
 	apptest.Entitle(t, api, owner, "rate_limit_per_minute=1000")
-	question := refused{call: search, secret: live.Secret, body: "{", status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
-	question.check(t, question.send(t, n.URL))
+	malformed := rejection{call: search, secret: live.Secret, body: "{", status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
+	malformed.check(t, malformed.send(t, n.URL))
 	apptest.Entitle(t, api, owner, "purchased_credits=+1")
-	if got := question.send(t, n.URL); got.Status != 400 {
+	if got := malformed.send(t, n.URL); got.Status != 400 {
 		t.Errorf("with credits: %d %s, want 400", got.Status, got.Body)
 	}
 	expect("a failed call costs nothing", search, live.Secret, 200)
 	expect("the credit is used", search, live.Secret, 402)
 }
 
-// Guarantee: a fault of ours says nothing of its cause to the caller, and all
-// of it to the log under the request's id.
+// Guarantee: the response to an internal error does not contain its cause. The log has it
+// with the request's id.
 func TestInternalError(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
 	api := n.Operator()
 	key := apptest.NewKey(t, api, apptest.NewAccount(t, api, "Unlucky"), "Unlucky").Secret
 	n.App.Usage.Refresh = func(context.Context, *toksta.Standing) error { return errors.New("the disk is on fire") }
-	row := refused{call: "GET /v1/account/usage", secret: key, status: 500, code: "INTERNAL_ERROR", message: "Internal error."}
+	row := rejection{call: "GET /v1/account/usage", secret: key, status: 500, code: "INTERNAL_ERROR", message: "Internal error."}
 	got := row.send(t, n.URL)
 	row.check(t, got)
 	loadDocument(t).check(t, got)
 	row.checkLog(t, n, got)
 	if !strings.Contains(string(n.Log.Bytes()), "the disk is on fire") {
-		t.Error("the log does not say why")
+		t.Error("the log does not have the cause")
 	}
 }
 
-// Guarantee: a node that cannot reach the store answers 503 once its lease is
-// over, never 401 for our own outage, and admits again when the store is back.
-func TestLeaseOver(t *testing.T) {
+// Guarantee: a node without a connection to the store responds 503 once its lease has
+// expired, never 401, and admits calls again once the store is back.
+func TestLeaseExpires(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t, func(c *config.Config) { c.Node.Lease = time.Second })
 	api := n.Operator()
 	key := apptest.NewKey(t, api, apptest.NewAccount(t, api, "Patient"), "Patient").Secret
-	release := holdStore(t, n)
-	row := refused{call: "GET /v1/creators/7", secret: key, status: 503, code: "UNAVAILABLE", logged: "lease_expired"}
+	release := lockStore(t, n)
+	row := rejection{call: "GET /v1/creators/7", secret: key, status: 503, code: "UNAVAILABLE", logged: "lease_expired"}
 	var got apptest.Response
-	apptest.Eventually(t, "the lease never ends", func() bool {
+	apptest.Eventually(t, "the lease does not expire", func() bool {
 		got = row.send(t, n.URL)
 		return got.Status != 200
 	})
@@ -123,11 +123,11 @@ func TestLeaseOver(t *testing.T) {
 		t.Errorf("/ready without a lease: %d %s", got.Status, got.Body)
 	}
 	release()
-	apptest.Eventually(t, "the lease never comes back", func() bool { return row.send(t, n.URL).Status == 200 })
+	apptest.Eventually(t, "the lease is not renewed", func() bool { return row.send(t, n.URL).Status == 200 })
 }
 
-// holdStore takes the database's write lock away from the node until release.
-func holdStore(t *testing.T, n *apptest.Node) (release func()) {
+// lockStore holds the database's write lock until release is called.
+func lockStore(t *testing.T, n *apptest.Node) (release func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(n.Data, "toksta.db")+"?_txlock=immediate&_pragma=busy_timeout(5000)")
 	if err != nil {
@@ -144,7 +144,7 @@ func holdStore(t *testing.T, n *apptest.Node) (release func()) {
 	}
 }
 
-// Guarantee: the operator API refuses in the same envelope, 409 included.
+// Guarantee: errors of the operator API have the same envelope, also a 409.
 func TestOperatorConflict(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
@@ -170,13 +170,12 @@ func TestOperatorConflict(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := apptest.Response{Status: res.StatusCode, Header: res.Header, Body: body, Request: r}
-	refused{status: 409, code: "CONFLICT"}.check(t, got)
+	rejection{status: 409, code: "CONFLICT"}.check(t, got)
 	loadDocument(t).check(t, got)
 }
 
-// Guarantee: the answers of a whole node are what the vendor's published
-// document says of them.
-func TestAnswersFitDocument(t *testing.T) {
+// Guarantee: the responses of a server match the vendor's published document.
+func TestResponsesMatchDocument(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
 	api := n.Operator()
@@ -202,7 +201,7 @@ func TestAnswersFitDocument(t *testing.T) {
 	}
 }
 
-// document is the vendor's own of the endpoints that this system answers.
+// document is the vendor's document of the endpoints that the server implements.
 type document struct {
 	router routers.Router
 	failed *openapi3.Schema
@@ -223,33 +222,33 @@ func loadDocument(t *testing.T) document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refusal := doc.Paths.Value("/v1/account/usage").Get.Responses.Value("401").Value
-	return document{router, refusal.Content.Get("application/json").Schema.Value}
+	rejected := doc.Paths.Value("/v1/account/usage").Get.Responses.Value("401").Value
+	return document{router, rejected.Content.Get("application/json").Schema.Value}
 }
 
-// check validates an answer against the document: a described one as such,
-// any other as an error, whose form is one for all.
-func (d document) check(t *testing.T, a apptest.Response) {
+// check validates a response against the document. A response that the document does not
+// describe must be an error in the envelope.
+func (d document) check(t *testing.T, r apptest.Response) {
 	t.Helper()
-	r := a.Request.Clone(t.Context())
-	r.URL.Scheme, r.URL.Host, r.Host = "", "", ""
-	known, params, err := d.router.FindRoute(r)
-	if err != nil || known.Operation.Responses.Status(a.Status) == nil {
+	request := r.Request.Clone(t.Context())
+	request.URL.Scheme, request.URL.Host, request.Host = "", "", ""
+	known, params, err := d.router.FindRoute(request)
+	if err != nil || known.Operation.Responses.Status(r.Status) == nil {
 		var body any
-		if err := json.Unmarshal(a.Body, &body); err != nil {
-			t.Errorf("%s: %d %s: %v", r.URL, a.Status, a.Body, err)
+		if err := json.Unmarshal(r.Body, &body); err != nil {
+			t.Errorf("%s: %d %s: %v", request.URL, r.Status, r.Body, err)
 		}
 		if err := d.failed.VisitJSON(body); err != nil {
-			t.Errorf("%s: %d %s: %v", r.URL, a.Status, a.Body, err)
+			t.Errorf("%s: %d %s: %v", request.URL, r.Status, r.Body, err)
 		}
 		return
 	}
 	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: known, PathParams: params},
-		Status:                 a.Status, Header: a.Header, Body: io.NopCloser(strings.NewReader(string(a.Body))),
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, Route: known, PathParams: params},
+		Status:                 r.Status, Header: r.Header, Body: io.NopCloser(strings.NewReader(string(r.Body))),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	})
 	if err != nil {
-		t.Errorf("%s: %d %s: %v", r.URL, a.Status, a.Body, err)
+		t.Errorf("%s: %d %s: %v", request.URL, r.Status, r.Body, err)
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: whoever asks while the database is away hears that it will be
-// back and that nothing was changed, not of a fault of ours, from every door
-// that reads or changes; and all is well once it is back.
-func TestDatabaseAway(t *testing.T) {
+// Guarantee: while the database is unavailable, every read and change of each API and page
+// fails with an error that says so and that nothing was changed, not with an internal
+// error. Changes succeed once the database is back.
+func TestDatabaseUnavailable(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	url := server.NewDatabase(t)
@@ -29,9 +29,9 @@ func TestDatabaseAway(t *testing.T) {
 	browser := signIn(t, api, n.URL, owner)
 
 	server.Stop()
-	stillDecides(t, n, secret)
-	onlyBlamesTheOutage(t, api)
-	doors := map[string]func() error{
+	checkStillDecides(t, n, secret)
+	checkHealthDuringOutage(t, api)
+	calls := map[string]func() error{
 		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.PageRequest{}); return err },
 		"change": func() error { return rename(t, api, owner, "Hasty") },
 		"top up": func() error { return topUp(t, api, owner) },
@@ -41,7 +41,7 @@ func TestDatabaseAway(t *testing.T) {
 		},
 	}
 	for range 2 { // on the connections that broke, then without any
-		for name, call := range doors {
+		for name, call := range calls {
 			if err := call(); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -55,35 +55,34 @@ func TestDatabaseAway(t *testing.T) {
 	page, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" ||
 		!strings.Contains(string(page), "nothing was changed") {
-		t.Errorf("the page answers %s, %v\n%s", res.Status, err, page)
+		t.Errorf("the page responds %s, %v\n%s", res.Status, err, page)
 	}
 	got := apptest.Send(t, n.URL, "GET /v1/account/usage", secret)
 	if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
-		t.Errorf("a customer's usage answers %d %v", got.Status, got.Header)
+		t.Errorf("a customer's usage responds %d %v", got.Status, got.Header)
 	}
 	if !strings.Contains(string(n.Log.Bytes()), "dial") {
-		t.Error("the log does not say why")
+		t.Error("the log does not have the cause")
 	}
 
 	server.Resume(t)
-	apptest.Eventually(t, "no change goes through once the database is back", func() bool { return rename(t, api, owner, "Patient") == nil })
+	apptest.Eventually(t, "no change succeeds once the database is back", func() bool { return rename(t, api, owner, "Patient") == nil })
 }
 
-// stillDecides fails unless a balancer that asks /ready keeps the node while
-// its lease lasts, as the calls do that it admits.
-func stillDecides(t *testing.T, n *apptest.Node, secret string) {
+// checkStillDecides fails t unless /ready and calls succeed while the lease lasts.
+func checkStillDecides(t *testing.T, n *apptest.Node, secret string) {
 	t.Helper()
 	if got := apptest.Send(t, n.URL, "GET /ready", ""); got.Status != http.StatusOK || !strings.Contains(string(got.Body), "away") {
-		t.Errorf("/ready answers %d %s", got.Status, got.Body)
+		t.Errorf("/ready responds %d %s", got.Status, got.Body)
 	}
 	if got := apptest.Send(t, n.URL, "GET /v1/creators/7", secret); got.Status != http.StatusOK {
-		t.Errorf("a call under the lease answers %d", got.Status)
+		t.Errorf("a call during the lease gets %d", got.Status)
 	}
 }
 
-// onlyBlamesTheOutage: an operator who is told to restore a backup of a
-// database that merely does not answer loses what it holds.
-func onlyBlamesTheOutage(t *testing.T, api *client.Client) {
+// checkHealthDuringOutage fails t unless only the checks that the outage affects fail. An
+// operator who restores a backup because of another failed check loses data.
+func checkHealthDuringOutage(t *testing.T, api *client.Client) {
 	t.Helper()
 	health, err := api.Health(t.Context())
 	if err != nil {
@@ -96,9 +95,9 @@ func onlyBlamesTheOutage(t *testing.T, api *client.Client) {
 	}
 }
 
-// Guarantee: a change whose commit the database did not live to confirm is
-// not reported as undone; repeating it under its key does it once. A report whose
-// counts were lost with it is not told to repeat anything.
+// Guarantee: a change is not reported as failed if the database ended before it confirmed the
+// commit; repeating the change with its idempotency key makes it once. The error of a
+// report does not ask to repeat the request.
 func TestDatabaseLostAtCommit(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -109,7 +108,7 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	owner := apptest.NewAccount(t, api, "Unsure")
 	secret := apptest.NewKey(t, api, owner, "live").Secret
 
-	// The commit reaches this disk and then waits for a standby in vain.
+	// The commit is on disk and waits for a standby that does not exist.
 	server.Exec(t, "postgres", `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
 	const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
@@ -117,7 +116,7 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	const change = ` AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'clock'::regclass AND mode = 'RowExclusiveLock')`
 	outcome := make(chan error, 1)
 	go func() { outcome <- topUp(t, api, owner) }()
-	apptest.Eventually(t, "the commit waits for nothing", func() bool { return server.Exec(t, database, waiting+change) > 0 })
+	apptest.Eventually(t, "the commit does not wait", func() bool { return server.Exec(t, database, waiting+change) > 0 })
 	report := make(chan apptest.Response, 1)
 	go func() { report <- apptest.Send(t, n.URL, "GET /v1/account/usage", secret) }()
 	const counts = ` AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'usage'::regclass AND mode = 'RowExclusiveLock')`
@@ -133,7 +132,7 @@ func TestDatabaseLostAtCommit(t *testing.T) {
 	server.Resume(t)
 	server.Exec(t, "postgres", `ALTER SYSTEM RESET synchronous_standby_names`)
 	server.Exec(t, "postgres", `SELECT pg_reload_conf()`)
-	apptest.Eventually(t, "the repeat does not go through", func() bool { return topUp(t, api, owner) == nil })
+	apptest.Eventually(t, "the repeat does not succeed", func() bool { return topUp(t, api, owner) == nil })
 	page, err := api.CreditEntries(t.Context(), client.CreditEntriesRequest{AccountRef: client.AccountRef{Account: owner}})
 	if err != nil || len(page.Entries) != 1 {
 		t.Errorf("after the repeat: %+v, %v", page.Entries, err)
@@ -145,7 +144,7 @@ func rename(t *testing.T, api *client.Client, owner toksta.AccountID, name strin
 	return err
 }
 
-// topUp is the same purchase each time.
+// topUp makes the same purchase each time.
 func topUp(t *testing.T, api *client.Client, owner toksta.AccountID) error {
 	_, err := api.TopUpCredits(t.Context(), client.PurchaseRequest{
 		AccountRef: client.AccountRef{Account: owner}, Credits: 100, Reason: "order 1", IdempotencyKey: "order-1",

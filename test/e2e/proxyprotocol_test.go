@@ -20,16 +20,16 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// behindHeader calls a node on connections that start with a PROXY header.
-type behindHeader struct {
+// proxyClient calls a node on connections that start with a PROXY header.
+type proxyClient struct {
 	address string
 	secure  *tls.Config // nil: no TLS
 	secret  string
 }
 
-// call returns the status of a call behind header, 0 if the connection is
-// closed, and the address that the back end is told.
-func (b behindHeader) call(t *testing.T, header string) (status int, caller string) {
+// call sends header and a call. It returns the status, or 0 if the connection is closed,
+// and the client address that the upstream receives.
+func (b proxyClient) call(t *testing.T, header string) (status int, caller string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.address)
 	if err != nil {
@@ -50,8 +50,8 @@ func (b behindHeader) call(t *testing.T, header string) (status int, caller stri
 	return res.StatusCode, string(body)
 }
 
-// Guarantee: a load balancer that speaks the PROXY protocol states its client's
-// address, and nobody else can: the key's networks and the log rely on it.
+// Guarantee: the PROXY header of a trusted load balancer states the client's address, on which
+// a key's networks and the log rely. Other peers cannot state one.
 func TestPROXYProtocol(t *testing.T) {
 	t.Parallel()
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,10 +65,10 @@ func TestPROXYProtocol(t *testing.T) {
 	}
 	const v1 = "PROXY TCP4 203.0.113.7 192.0.2.1 1 2\r\n"
 	dir := t.TempDir()
-	trusting := leaveCertificate(t, dir).Transport.(*http.Transport).TLSClientConfig.Clone()
+	trusting := writeCertificate(t, dir).Transport.(*http.Transport).TLSClientConfig.Clone()
 	trusting.ServerName = "127.0.0.1"
 	trusting.NextProtos = nil
-	for network, rows := range map[string]map[string]string{ // header → the caller's address, "" for none admitted
+	for network, rows := range map[string]map[string]string{ // header → the client's address, "" if the call must not be admitted
 		"127.0.0.0/8": {
 			v1: "203.0.113.7", v2.String(): "203.0.113.8", "PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n": "2001:db8::1",
 			"PROXY UNKNOWN\r\n": "127.0.0.1", "": "", "PROXY TCP4 nonsense\r\n": "", "PROXY TCP4 " + strings.Repeat("1", 200): "",
@@ -86,7 +86,7 @@ func TestPROXYProtocol(t *testing.T) {
 				}
 			})
 			api := n.Operator()
-			b := behindHeader{strings.TrimPrefix(n.URL, "http://"), secure, apptest.NewKey(t, api, apptest.NewAccount(t, api, "Acme"), "caller").Secret}
+			b := proxyClient{strings.TrimPrefix(n.URL, "http://"), secure, apptest.NewKey(t, api, apptest.NewAccount(t, api, "Acme"), "caller").Secret}
 			for header, want := range rows {
 				status, caller := b.call(t, header)
 				if want == "" && status == http.StatusOK || want != "" && (status != http.StatusOK || caller != want) {

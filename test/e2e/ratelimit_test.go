@@ -13,9 +13,8 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// Guarantee: a client that reads the structured fields learns the same as one
-// that reads the contract's own headers, admitted or refused, in the syntax of
-// the draft; and nobody meets them unless the vendor wants it.
+// Guarantee: the structured fields contain the same values as the fields of the contract, in
+// the syntax of the draft, for admitted and rejected calls. They are off by default.
 func TestStructuredRateFields(t *testing.T) {
 	t.Parallel()
 	on := apptest.Start(t, func(c *config.Config) { c.RateLimit.StructuredFields = true })
@@ -37,14 +36,14 @@ func TestStructuredRateFields(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := apptest.Send(t, c.node.URL, "GET /v1/account/usage", key.Secret)
-		for _, got := range []apptest.Response{first, exhaust(t, c.node, "GET /v1/account/usage", key.Secret)} {
+		for _, got := range []apptest.Response{first, exceedRate(t, c.node, "GET /v1/account/usage", key.Secret)} {
 			checkRateFields(t, got, c.want)
 		}
 	}
 }
 
-// checkRateFields compares the structured fields with the others; policy is
-// the name of the window, "" for no such fields.
+// checkRateFields compares the structured fields with the fields of the contract. policy is
+// the name of the window, "" if there must be no structured fields.
 func checkRateFields(t *testing.T, r apptest.Response, policy string) {
 	t.Helper()
 	h := r.Header
@@ -64,20 +63,20 @@ func checkRateFields(t *testing.T, r apptest.Response, policy string) {
 	}
 }
 
-// Guarantee: a vendor whose Redis dies serves on. No caller meets an error, no
-// window begins anew, the balancer keeps the node, and the operator is told.
+// Guarantee: without Redis the API continues. No call fails, no window starts again, /ready
+// stays 200, and the doctor reports the loss.
 func TestRedisLost(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	n := apptest.Start(t, func(c *config.Config) {
-		// So long that a busy machine does not look like a Redis that is away.
+		// Long enough that a busy machine does not look like a lost Redis.
 		c.RateLimit.Redis, c.RateLimit.RedisTimeout = redis.URL(), 20*time.Second
 	})
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Shared")
 	apptest.Entitle(t, api, owner, "rate_limit_per_minute=3")
 	key := apptest.NewKey(t, api, owner, "Shared").Secret
-	exhaust(t, n, "GET /v1/account/usage", key)
+	exceedRate(t, n, "GET /v1/account/usage", key)
 	if got := apptest.Send(t, n.URL, "GET /ready", ""); got.Status != 200 || !strings.Contains(string(got.Body), `"redis":"ok"`) {
 		t.Errorf("with Redis: %d %s", got.Status, got.Body)
 	}
@@ -87,7 +86,7 @@ func TestRedisLost(t *testing.T) {
 			t.Fatalf("without Redis: %d %s", got.Status, got.Body)
 		}
 	}
-	exhaust(t, n, "GET /v1/account/usage", key)
+	exceedRate(t, n, "GET /v1/account/usage", key)
 	if got := apptest.Send(t, n.URL, "GET /ready", ""); got.Status != 200 || !strings.Contains(string(got.Body), `"redis":"away`) {
 		t.Errorf("without Redis: %d %s", got.Status, got.Body)
 	}

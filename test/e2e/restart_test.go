@@ -21,8 +21,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: stopping and starting a node loses nothing: keys live and dead,
-// counts, credits, and who is signed in.
+// Guarantee: a restart keeps everything: live and revoked keys, counts, credits and
+// sessions.
 func TestRestartKeepsEverything(t *testing.T) {
 	t.Parallel()
 	p := apptest.Build(t)
@@ -47,10 +47,10 @@ func TestRestartKeepsEverything(t *testing.T) {
 		t.Errorf("usage (-before +after)\n%s\n%v", diff, before)
 	}
 	if got := apptest.Status(p.URL, live); got != 200 {
-		t.Errorf("a live key answers %d", got)
+		t.Errorf("a live key gets %d", got)
 	}
 	if got := apptest.Status(p.URL, dead.Secret); got != 401 {
-		t.Errorf("a revoked key answers %d", got)
+		t.Errorf("a revoked key gets %d", got)
 	}
 	res, err := browser.Get(p.URL + "/account")
 	if err != nil {
@@ -60,12 +60,12 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if res.Request.URL.Path != "/account" || res.StatusCode != 200 {
 		t.Errorf("a signed-in browser is at %s, %s", res.Request.URL, res.Status)
 	}
-	gapless(t, p.API)
+	checkNoGaps(t, p.API)
 }
 
-// Guarantee: a second process does not serve the same data: two would count
-// and decide apart from each other. It says why.
-func TestSecondProcessIsRefused(t *testing.T) {
+// Guarantee: a second process on the same data does not start, because two processes would
+// count and decide separately. Its error states the cause.
+func TestSecondProcessFails(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
 	second, err := app.New(t.Context(), apptest.Config(n.Data, "http://127.0.0.1:1"), app.Options{Log: slog.New(slog.DiscardHandler)})
@@ -77,12 +77,11 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		t.Errorf("the error is %q", text)
 	}
 	if got := apptest.Status(n.URL, unknownKey); got != 401 {
-		t.Errorf("the first one answers %d", got)
+		t.Errorf("the first one responds %d", got)
 	}
 }
 
-// Guarantee: a node that is told to stop finishes the requests that it has
-// begun, and takes no new ones.
+// Guarantee: a node that stops finishes the requests in flight and accepts no new ones.
 func TestStopFinishesRequests(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
@@ -108,7 +107,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	go func() { answered <- apptest.Status(url, key) }()
 	<-begun
 	stop()
-	apptest.Eventually(t, "the node goes on taking requests", func() bool {
+	apptest.Eventually(t, "the node still accepts requests", func() bool {
 		res, err := http.Get(url + "/health")
 		if err == nil {
 			res.Body.Close()
@@ -117,19 +116,19 @@ func TestStopFinishesRequests(t *testing.T) {
 	})
 	select {
 	case err := <-stopped:
-		t.Fatalf("the node left a request alone: %v", err)
+		t.Fatalf("the request in flight failed: %v", err)
 	default:
 	}
 	close(release)
 	if got := <-answered; got != http.StatusOK {
-		t.Errorf("the request in flight was answered with %d", got)
+		t.Errorf("the request in flight got %d", got)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
 }
 
-// Guarantee: an answer that comes in pieces is passed on in pieces.
+// Guarantee: each piece of a streamed response is forwarded at once.
 func TestStreaming(t *testing.T) {
 	t.Parallel()
 	next := make(chan struct{})
@@ -166,7 +165,7 @@ func TestStreaming(t *testing.T) {
 	stuck := time.AfterFunc(20*time.Second, func() { res.Body.Close() })
 	defer stuck.Stop()
 	for _, want := range []string{"one", "two", "three"} {
-		// The upstream goes on only when this piece has arrived.
+		// The upstream sends the next piece only when this one has arrived.
 		if !lines.Scan() || lines.Text() != want {
 			t.Fatalf("got %q, %v; want %q", lines.Text(), lines.Err(), want)
 		}
@@ -174,21 +173,22 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
-// Guarantee: pages with a host name in Unicode are where browsers look for them, under its Punycode.
+// Guarantee: pages with a host name in Unicode are served under its Punycode, which browsers
+// send.
 func TestPagesHostInUnicode(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t, func(c *config.Config) {
 		c.PagesURL, c.Listen.PagesHost = "http://Schlüssel.example", "Schlüssel.example"
 	})
 	for host, want := range map[string]int{"xn--schlssel-95a.example": 200, "XN--SCHLSSEL-95A.example:8080": 200, "schlussel.example": 404} {
-		if got := ask(t, n.URL, "GET /signin", host); got.Status != want {
+		if got := sendTo(t, n.URL, "GET /signin", host); got.Status != want {
 			t.Errorf("%s responds %d, want %d", host, got.Status, want)
 		}
 	}
 }
 
-// Guarantee: where pages and API are set apart, neither answers in the other's
-// place, so that a cookie never meets the API nor a key a page.
+// Guarantee: with separate hosts or listeners, neither pages nor API are served in the other's
+// place, so that no cookie reaches the API and no key a page.
 func TestPagesApart(t *testing.T) {
 	t.Parallel()
 	const host = "keys.vendor.example"
@@ -214,25 +214,25 @@ func TestPagesApart(t *testing.T) {
 			if want.page {
 				url, host = c.pages, c.pagesHost
 			}
-			got := ask(t, url, call, host)
+			got := sendTo(t, url, call, host)
 			if got.Status != want.status || !strings.HasPrefix(got.Header.Get("Content-Type"), want.kind) {
 				t.Errorf("%s, pages %v, %s: %d %s, want %d %s", name, want.page, call, got.Status, got.Header.Get("Content-Type"), want.status, want.kind)
 			}
 		}
-		if got := ask(t, c.pages, "GET /signin", c.pagesHost); !strings.Contains(string(got.Body), `href="http://api.vendor.example/docs"`) {
-			t.Errorf("%s: the pages do not lead to the API's documentation", name)
+		if got := sendTo(t, c.pages, "GET /signin", c.pagesHost); !strings.Contains(string(got.Body), `href="http://api.vendor.example/docs"`) {
+			t.Errorf("%s: the pages have no link to the API's documentation", name)
 		}
-		if got := ask(t, c.api, "GET /docs", ""); !strings.Contains(string(got.Body), `href="http://`+host+`/account#api-keys"`) {
-			t.Errorf("%s: the documentation does not lead to the pages", name)
+		if got := sendTo(t, c.api, "GET /docs", ""); !strings.Contains(string(got.Body), `href="http://`+host+`/account#api-keys"`) {
+			t.Errorf("%s: the documentation has no link to the pages", name)
 		}
-		if got := ask(t, c.api, "GET /signin", ""); got.Status != 404 || got.Error(t).Error.Code != toksta.CodeNotFound {
-			t.Errorf("%s: the API answers /signin with %d %s", name, got.Status, got.Body)
+		if got := sendTo(t, c.api, "GET /signin", ""); got.Status != 404 || got.Error(t).Error.Code != toksta.CodeNotFound {
+			t.Errorf("%s: the API responds to /signin with %d %s", name, got.Status, got.Body)
 		}
 	}
 }
 
-// ask sends a call to a host by its name.
-func ask(t *testing.T, url, call, host string) apptest.Response {
+// sendTo sends a call with a Host.
+func sendTo(t *testing.T, url, call, host string) apptest.Response {
 	t.Helper()
 	method, target, _ := strings.Cut(call, " ")
 	r, err := http.NewRequestWithContext(t.Context(), method, url+target, nil)

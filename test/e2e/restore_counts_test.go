@@ -12,8 +12,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: the documented restore keeps every call that was counted since the
-// backup, whether the server was stopped or killed before.
+// Guarantee: the documented restore keeps every call that was counted since the backup,
+// whether the server was stopped or killed.
 func TestRestoreKeepsCounts(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL} {
@@ -41,31 +41,31 @@ func (p restorable) countOverRestore(by syscall.Signal, backup, restore string) 
 	p.Start()
 	owner := apptest.NewAccount(p.t, p.API, "Counted")
 	secret := apptest.NewKey(p.t, p.API, owner, "counted").Secret
-	answered := 0
+	responses := 0
 	call := func(n int) {
 		p.t.Helper()
 		for range n {
 			if got := apptest.Status(p.URL, secret); got != 200 {
 				p.t.Fatalf("a call responds %d", got)
 			}
-			answered++
+			responses++
 		}
 	}
 	call(20)
-	p.wantCalls(owner, answered)
+	p.wantCalls(owner, responses)
 	p.sh(backup)
 	call(30)
-	p.wantCalls(owner, answered) // flushed, so that the database has them
+	p.wantCalls(owner, responses) // flushed, so that the database has them
 	call(40)
 	_ = p.End(by)
 	p.sh(restore)
 	p.Start()
-	p.wantCalls(owner, answered)
+	p.wantCalls(owner, responses)
 	call(10)
-	p.wantCalls(owner, answered)
+	p.wantCalls(owner, responses)
 }
 
-// wantCalls waits until an account's usage is so many calls.
+// wantCalls waits until the usage of an account has so many calls.
 func (p restorable) wantCalls(owner toksta.AccountID, want int) {
 	p.t.Helper()
 	got, read := int64(0), error(nil)

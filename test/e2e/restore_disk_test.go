@@ -22,8 +22,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: a revocation that was acknowledged while the disk filled up survives
-// the documented restore, also when bits of the tombstones flip.
+// Guarantee: a revocation that was acknowledged while the disk filled up survives the
+// documented restore, also if bits of the tombstones flip.
 func TestRestoreAfterFullDisk(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -43,8 +43,8 @@ func TestRestoreAfterFullDisk(t *testing.T) {
 	})
 }
 
-// onSmallDisk gives the program a data directory on a file system of a size of
-// its own. The journal and the socket stay where they were.
+// onSmallDisk moves the data directory to a new file system of the given size. The journal
+// and the socket stay in their place.
 func (p restorable) onSmallDisk(size string) restorable {
 	dir := p.Dir()
 	disk := p.disk()
@@ -65,11 +65,11 @@ func (p restorable) onSmallDisk(size string) restorable {
 	return p
 }
 
-// disk is where onSmallDisk mounts the file system.
+// disk returns the path at which onSmallDisk mounts the file system.
 func (p restorable) disk() string { return filepath.Join(p.Dir(), "disk") }
 
-// revokeWhileDiskFills backs up, revokes 1,000 keys, each by itself, on a disk that
-// has little room left after 200 of them, and restores.
+// revokeWhileDiskFills makes a backup, revokes 1,000 keys one by one on a disk that has
+// little space left after 200 of them, and restores the backup.
 func (p restorable) revokeWhileDiskFills(room int64, backup, restore string) {
 	p.t.Helper()
 	p.Start()
@@ -177,7 +177,7 @@ func (p restorable) importKeys(n int) map[toksta.KeyID]string {
 	}
 }
 
-// fillDisk fills the file system of path until about room bytes are left.
+// fillDisk fills the file system of path until about room bytes are free.
 func fillDisk(t *testing.T, path string, room int64) {
 	t.Helper()
 	f, err := os.Create(path)

@@ -25,20 +25,20 @@ func buildRestorable(t *testing.T) restorable {
 	return restorable{apptest.Build(t), t}
 }
 
-// buildRestorableOn is buildRestorable for a node of the database at url.
+// buildRestorableOn builds a node of the database at url.
 func buildRestorableOn(t *testing.T, url string) restorable {
 	t.Helper()
 	return restorable{apptest.Build(t).On(url), t}
 }
 
-// restored are secrets around a backup: those that ended after it was made.
+// restored holds secrets of keys: live ones, and ones that ended after the backup.
 type restored struct {
 	live, revoked, rotated, together string
 }
 
-// backUp makes keys and a backup, by the command line, and then ends three of
-// them. It returns a file of the ids that the operations page says to note.
-func (p restorable) backUp(backup string) (r restored, dead string) {
+// backUp creates keys, makes a backup by a command, and then ends three of the keys. It
+// returns a file with the ids that the operations page tells the operator to record.
+func (p restorable) backUp(backup string) (r restored, ended string) {
 	p.t.Helper()
 	owner := apptest.NewAccount(p.t, p.API, "Lasting")
 	live, revoked := apptest.NewKey(p.t, p.API, owner, "live"), apptest.NewKey(p.t, p.API, owner, "revoked")
@@ -57,14 +57,14 @@ func (p restorable) backUp(backup string) (r restored, dead string) {
 	if _, err := p.API.RevokeKeys(p.t.Context(), client.RevokeManyRequest{Keys: []toksta.KeyID{together.Key.ID}}); err != nil {
 		p.t.Fatal(err)
 	}
-	dead = filepath.Join(p.Dir(), "dead")
-	p.sh(`toksta keys list --revoked -o csv | grep ',revoked,' | cut -d, -f1 > ` + dead)
+	ended = filepath.Join(p.Dir(), "ended")
+	p.sh(`toksta keys list --revoked -o csv | grep ',revoked,' | cut -d, -f1 > ` + ended)
 	p.sh(`toksta audit --limit 0 -o csv | awk -F, -v last="$(cat "$TOKSTA_DATA/last")" '$1 > last && $3 == "key.rotated"' |
-		grep -o 'key_[0-9A-Z]*' >> ` + dead)
-	return restored{live.Secret + " " + renewed.Secret, revoked.Secret, rotated.Secret, together.Secret}, dead
+		grep -o 'key_[0-9A-Z]*' >> ` + ended)
+	return restored{live.Secret + " " + renewed.Secret, revoked.Secret, rotated.Secret, together.Secret}, ended
 }
 
-// sh runs a line of the operations page, with the program as toksta.
+// sh runs a shell command of the operations page, with the program as toksta.
 func (p restorable) sh(line string) {
 	p.t.Helper()
 	c := p.Command("bash", "-euo", "pipefail", "-c", "toksta() { "+p.Path+` "$@"; }; `+line)
@@ -73,47 +73,47 @@ func (p restorable) sh(line string) {
 	}
 }
 
-// admits wants every live secret to be admitted, and the ended ones as said.
-func (p restorable) admits(r restored, ended int) {
+// checkSecrets fails the test unless live secrets are admitted and ended ones get the
+// status.
+func (p restorable) checkSecrets(r restored, status int) {
 	p.t.Helper()
 	for _, secret := range strings.Fields(r.live) {
 		if got := apptest.Status(p.URL, secret); got != 200 {
-			p.t.Errorf("a live key answers %d", got)
+			p.t.Errorf("a live key gets %d", got)
 		}
 	}
 	for name, secret := range map[string]string{"revoked": r.revoked, "rotated": r.rotated, "revoked together": r.together} {
-		if got := apptest.Status(p.URL, secret); got != ended {
-			p.t.Errorf("what was %s after the backup answers %d, want %d", name, got, ended)
+		if got := apptest.Status(p.URL, secret); got != status {
+			p.t.Errorf("a secret that was %s after the backup gets %d, want %d", name, got, status)
 		}
 	}
 }
 
-// Guarantee: a backup that is older than a revocation does not bring the key
-// back, on SQLite: neither beside the node's own tombstones nor, by the step
-// that the operations page gives, without them.
+// Guarantee: on SQLite, restoring a backup from before a revocation does not make the key
+// live again, if the node has its tombstones or the operator follows the operations page.
 func TestRestoreOnSQLite(t *testing.T) {
 	t.Parallel()
 	apptest.Require(t, "sqlite3")
 	p := buildRestorable(t)
 	p.Start()
-	r, dead := p.backUp(`sqlite3 "$TOKSTA_DATA/toksta.db" ".backup $TOKSTA_DATA/backup.db"`)
+	r, ended := p.backUp(`sqlite3 "$TOKSTA_DATA/toksta.db" ".backup $TOKSTA_DATA/backup.db"`)
 	restore := `cd "$TOKSTA_DATA"; rm -f toksta.db-wal toksta.db-shm; cp backup.db toksta.db`
 	p.Stop()
 	p.sh(restore)
 	p.Start()
-	p.admits(r, 401)
+	p.checkSecrets(r, 401)
 	p.sh(`toksta audit -o csv | grep -q ',keys.revoked,system restore,'`)
 	p.Stop()
 	p.sh(restore + `; rm tombstones`)
 	p.Start()
-	p.admits(r, 200)
-	p.sh(`toksta keys revoke-many --ids ` + dead + ` --skip-unknown --yes`)
-	p.admits(r, 401)
+	p.checkSecrets(r, 200)
+	p.sh(`toksta keys revoke-many --ids ` + ended + ` --skip-unknown --yes`)
+	p.checkSecrets(r, 401)
 }
 
-// waitsForNobody makes a change, which must not wait for the nodes that ran when a
-// backup was made.
-func (p restorable) waitsForNobody() {
+// checkNoWait makes a change, which must not wait for nodes that ran when the backup was
+// made.
+func (p restorable) checkNoWait() {
 	p.t.Helper()
 	page, err := p.API.ListAccounts(p.t.Context(), client.PageRequest{})
 	if err != nil {
@@ -127,9 +127,9 @@ func (p restorable) waitsForNobody() {
 	}
 }
 
-// Guarantee: a backup that is older than a revocation does not bring the key
-// back, on PostgreSQL: not on a node that saw it, nor on any other once such a
-// node is up, nor, by the step that the operations page gives, where none is.
+// Guarantee: on PostgreSQL, restoring a backup from before a revocation does not make the key
+// live again: neither on a node with its tombstones, nor on another node once such a node
+// runs, nor without one if the operator follows the operations page.
 func TestRestoreOnPostgres(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t).NewDatabase(t)
@@ -137,29 +137,29 @@ func TestRestoreOnPostgres(t *testing.T) {
 	first, second, fresh := buildRestorableOn(t, url), buildRestorableOn(t, url), buildRestorableOn(t, url)
 	first.Start()
 	second.Start()
-	r, dead := first.backUp(`pg_dump -Fc --exclude-table-data=nodes -d "$TOKSTA_STORE_URL" -f ` + dump)
+	r, ended := first.backUp(`pg_dump -Fc --exclude-table-data=nodes -d "$TOKSTA_STORE_URL" -f ` + dump)
 	restore := `pg_restore --clean --if-exists --single-transaction -d "$TOKSTA_STORE_URL" ` + dump
 	first.Stop()
 	second.Stop()
 	first.sh(restore)
 
-	fresh.Start() // against the operations page: no tombstones first
-	fresh.admits(r, 200)
-	fresh.waitsForNobody()
+	fresh.Start() // contrary to the operations page, a node without tombstones starts first
+	fresh.checkSecrets(r, 200)
+	fresh.checkNoWait()
 	second.Start()
-	second.admits(r, 401)
-	apptest.Eventually(t, "the others learn of it", func() bool { return apptest.Status(fresh.URL, r.together) == 401 })
-	fresh.admits(r, 401)
+	second.checkSecrets(r, 401)
+	apptest.Eventually(t, "the other node does not apply the revocation", func() bool { return apptest.Status(fresh.URL, r.together) == 401 })
+	fresh.checkSecrets(r, 401)
 	first.Start()
-	first.admits(r, 401)
+	first.checkSecrets(r, 401)
 
-	// And through a node that runs on.
+	// A node that is not stopped during the restore.
 	first.Stop()
 	fresh.Kill()
 	first.sh(restore)
 	late := time.AfterFunc(20*time.Second, func() { _ = second.Process.Process.Kill() })
 	if err := second.Process.Wait(); err == nil || !late.Stop() {
-		t.Errorf("a node ran on with changes that its database has lost: %v", err)
+		t.Errorf("a node continued with changes that its database lost: %v", err)
 	}
 	second.Process = nil
 	for _, p := range []restorable{first, second, fresh} {
@@ -168,9 +168,9 @@ func TestRestoreOnPostgres(t *testing.T) {
 		}
 		p.Start()
 	}
-	first.admits(r, 200)
-	first.sh(`toksta keys revoke-many --ids ` + dead + ` --skip-unknown --yes`)
+	first.checkSecrets(r, 200)
+	first.sh(`toksta keys revoke-many --ids ` + ended + ` --skip-unknown --yes`)
 	for _, p := range []restorable{first, second, fresh} {
-		p.admits(r, 401)
+		p.checkSecrets(r, 401)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// Text that a browser sends is text in every database: a page answers it, and never with a failure of ours. A key can be
-// revoked by what its page shows, whatever was accepted as its name when it was stored.
+// Guarantee: no text from a browser causes an error of a database. A key can be revoked by
+// the name that its page shows, whatever text was stored as its name.
 func TestTextOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	database := server.NewDatabase(t)
-	v := newVisit(t, apptest.Start(t, func(c *config.Config) { c.Store.URL, c.Branding.CSVMark = database, true }))
+	v := newCustomer(t, apptest.Start(t, func(c *config.Config) { c.Store.URL, c.Branding.CSVMark = database, true }))
 	ask := func(method, path, agent string, pairs ...string) int {
 		t.Helper()
 		form := url.Values{}
@@ -82,7 +82,7 @@ func TestTextOnPostgreSQL(t *testing.T) {
 	}
 }
 
-// databaseName is the name in a database's URL.
+// databaseName returns the name in a database's URL.
 func databaseName(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -15,8 +15,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// outcome is what the views keep apart: calls of one key to one operation that
-// ended alike.
+// outcome groups calls as the views do: by key, operation and result.
 type outcome struct {
 	key       toksta.KeyID
 	family    string
@@ -24,16 +23,16 @@ type outcome struct {
 	reason    string // "" for admitted calls
 }
 
-// sum is what calls came to.
-type sum struct{ Calls, Refused, Credits, Micros int64 }
+// sum is the total of some calls.
+type sum struct{ Calls, Rejected, Credits, Micros int64 }
 
-// operation is a route as the test calls it.
+// operation is a route that the test calls.
 type operation struct {
 	call, family, costKey string
 	credits               int64
 }
 
-// The routes that the traffic goes to.
+// The routes of the test.
 var (
 	getCreator = operation{"GET /v1/creators/7", "data", "getCreator", 0}
 	search     = operation{"POST /v1/creators/search", "data", "creator_search", 1}
@@ -50,7 +49,7 @@ const (
 	microsBeyond = 25_000
 )
 
-// traffic makes calls and keeps by itself what they must come to.
+// traffic makes calls and computes the expected totals itself.
 type traffic struct {
 	*testing.T
 	api   *client.Client
@@ -61,15 +60,15 @@ type traffic struct {
 	names map[toksta.KeyID]string
 }
 
-// count notes calls with their credits, of which those beyond the included ones
-// are overage.
+// count adds a call with its credits to the totals. Credits beyond the included ones are
+// overage.
 func (t *traffic) count(k toksta.KeyID, o operation, reason string, credits int64) {
 	at := outcome{k, o.family, o.costKey, reason}
 	s := t.sums[at]
 	if reason == "" {
 		s.Calls++
 	} else {
-		s.Refused++
+		s.Rejected++
 	}
 	s.Credits += credits
 	s.Micros += microsBeyond * (max(t.spent+credits-included, 0) - max(t.spent-included, 0))
@@ -77,19 +76,19 @@ func (t *traffic) count(k toksta.KeyID, o operation, reason string, credits int6
 	t.sums[at] = s
 }
 
-// by is what the calls came to from one side.
-func (t *traffic) by(side func(outcome) string) map[string]sum {
+// groupBy returns the totals by one dimension.
+func (t *traffic) groupBy(dimension func(outcome) string) map[string]sum {
 	out := map[string]sum{}
 	for o, s := range t.sums {
-		total := out[side(o)]
-		total.Calls, total.Refused = total.Calls+s.Calls, total.Refused+s.Refused
+		total := out[dimension(o)]
+		total.Calls, total.Rejected = total.Calls+s.Calls, total.Rejected+s.Rejected
 		total.Credits, total.Micros = total.Credits+s.Credits, total.Micros+s.Micros
-		out[side(o)] = total
+		out[dimension(o)] = total
 	}
 	return out
 }
 
-// must fails the test when the operator could not do as asked.
+// must fails the test if a call of the operator API failed.
 func (t *traffic) must(_ any, err error) {
 	t.Helper()
 	if err != nil {
@@ -97,7 +96,7 @@ func (t *traffic) must(_ any, err error) {
 	}
 }
 
-// key makes a key of the account.
+// key creates a key of the account.
 func (t *traffic) key(name string, r client.CreateKeyRequest) client.SecretResponse {
 	t.Helper()
 	r.Account, r.Name = t.ref.Account, name
@@ -107,9 +106,9 @@ func (t *traffic) key(name string, r client.CreateKeyRequest) client.SecretRespo
 	return made
 }
 
-// admitted sends a call that the back end is to answer with a status, and wants
-// it answered so and charged for.
-func (t *traffic) admitted(k client.SecretResponse, o operation, status int, credits int64) {
+// sendAdmitted sends a call to which the upstream responds with status, and fails the test
+// unless it gets this status and is charged the credits.
+func (t *traffic) sendAdmitted(k client.SecretResponse, o operation, status int, credits int64) {
 	t.Helper()
 	call := o
 	call.call += "?status=" + strconv.Itoa(status)
@@ -123,8 +122,9 @@ func (t *traffic) admitted(k client.SecretResponse, o operation, status int, cre
 	t.count(k.Key.ID, o, "", credits)
 }
 
-// refused sends a call that is to be refused. Why a key is dead is not told.
-func (t *traffic) refused(k client.SecretResponse, o operation, status int, reason string) {
+// sendRejected sends a call that must be rejected. The response does not contain the reason
+// of a 401.
+func (t *traffic) sendRejected(k client.SecretResponse, o operation, status int, reason string) {
 	t.Helper()
 	got := apptest.Send(t.T, t.url, o.call, k.Secret)
 	if got.Status != status || status != http.StatusUnauthorized && got.Error(t.T).Error.Details["reason"] != reason {
@@ -133,17 +133,17 @@ func (t *traffic) refused(k client.SecretResponse, o operation, status int, reas
 	t.count(k.Key.ID, o, reason, 0)
 }
 
-// nobodys sends a call that belongs to no account.
-func (t *traffic) nobodys(call, secret string, status int) {
+// sendUnattributed sends a request that is not counted for any account.
+func (t *traffic) sendUnattributed(call, secret string, status int) {
 	t.Helper()
 	if got := apptest.Send(t.T, t.url, call, secret); got.Status != status {
 		t.Errorf("%s: %d, want %d: %s", call, got.Status, status, got.Body)
 	}
 }
 
-// moody answers as the demo does, or as the query asks.
-func moody(t *testing.T) (url string, waiting <-chan struct{}) {
-	calls, answer := make(chan struct{}), demo.Upstream()
+// startUpstream runs an upstream that responds as the demo or as the query says.
+func startUpstream(t *testing.T) (url string, waiting <-chan struct{}) {
+	calls, normal := make(chan struct{}), demo.Upstream()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		status, _ := strconv.Atoi(q.Get("status"))
@@ -159,62 +159,63 @@ func moody(t *testing.T) (url string, waiting <-chan struct{}) {
 		case status >= 400:
 			w.WriteHeader(status)
 		default:
-			answer.ServeHTTP(w, r)
+			normal.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(s.Close)
 	return s.URL, calls
 }
 
-// everyOutcome sends calls of every outcome there is. The key works afterwards.
+// everyOutcome sends calls with every possible outcome. It returns a live key.
 func (t *traffic) everyOutcome(waiting <-chan struct{}) client.SecretResponse {
 	live := t.key("Live", client.CreateKeyRequest{})
 	t.reservations(live)
-	t.hangUp(live, waiting)
-	t.settled()
-	t.answers(live)
+	t.disconnect(live, waiting)
+	t.waitForCharges()
+	t.upstreamResponses(live)
 	t.deadKeys()
 	t.limitedKeys()
 	t.accountStates(live)
-	t.money(live)
+	t.spendCredits(live)
 	return live
 }
 
-// answers are those of back ends, and requests that are nobody's call.
-func (t *traffic) answers(live client.SecretResponse) {
+// upstreamResponses sends calls for every kind of response, and requests that are not
+// counted.
+func (t *traffic) upstreamResponses(live client.SecretResponse) {
 	for range 7 {
-		t.admitted(live, getCreator, http.StatusOK, 0)
+		t.sendAdmitted(live, getCreator, http.StatusOK, 0)
 	}
-	t.admitted(live, job, http.StatusOK, 0)
-	t.admitted(live, leaders, http.StatusAccepted, 1)
-	t.admitted(live, search, http.StatusOK, 1)
-	t.admitted(live, search, http.StatusOK, 17) // measured
-	t.admitted(live, search, http.StatusOK, 0)
-	t.admitted(live, getCreator, http.StatusOK, 3)
+	t.sendAdmitted(live, job, http.StatusOK, 0)
+	t.sendAdmitted(live, leaders, http.StatusAccepted, 1)
+	t.sendAdmitted(live, search, http.StatusOK, 1)
+	t.sendAdmitted(live, search, http.StatusOK, 17) // measured
+	t.sendAdmitted(live, search, http.StatusOK, 0)
+	t.sendAdmitted(live, getCreator, http.StatusOK, 3)
 	for _, status := range []int{400, 404, 422, 429, 500, 502, 503} {
-		t.admitted(live, match, status, 0)
+		t.sendAdmitted(live, match, status, 0)
 	}
-	t.admitted(live, content, http.StatusInternalServerError, 0) // an operation that never succeeded
-	t.nobodys("GET /v1/nowhere", live.Secret, http.StatusNotFound)
-	t.nobodys("DELETE /v1/creators/7", live.Secret, http.StatusMethodNotAllowed)
-	t.nobodys("GET /v1//creators", live.Secret, http.StatusBadRequest)
-	t.nobodys(getCreator.call, "", http.StatusUnauthorized)
-	t.nobodys(getCreator.call, "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef", http.StatusUnauthorized)
-	t.nobodys(usageCall.call+"?month=never", live.Secret, http.StatusBadRequest)
-	t.count(live.Key.ID, usageCall, "", 0) // our own answer to an admitted call
+	t.sendAdmitted(live, content, http.StatusInternalServerError, 0) // an operation that never succeeded
+	t.sendUnattributed("GET /v1/nowhere", live.Secret, http.StatusNotFound)
+	t.sendUnattributed("DELETE /v1/creators/7", live.Secret, http.StatusMethodNotAllowed)
+	t.sendUnattributed("GET /v1//creators", live.Secret, http.StatusBadRequest)
+	t.sendUnattributed(getCreator.call, "", http.StatusUnauthorized)
+	t.sendUnattributed(getCreator.call, "tk_live_0123456789abcdef0123456789abcdef0123456789abcdef", http.StatusUnauthorized)
+	t.sendUnattributed(usageCall.call+"?month=never", live.Secret, http.StatusBadRequest)
+	t.count(live.Key.ID, usageCall, "", 0) // the gateway's own response to an admitted call
 }
 
-// deadKeys sends secrets whose time is over.
+// deadKeys sends revoked, replaced and expired secrets.
 func (t *traffic) deadKeys() {
 	revoked, rotated := t.key("Revoked", client.CreateKeyRequest{}), t.key("Rotated", client.CreateKeyRequest{})
-	t.admitted(revoked, getCreator, http.StatusOK, 0)
+	t.sendAdmitted(revoked, getCreator, http.StatusOK, 0)
 	t.must(t.api.RevokeKey(t.Context(), client.KeyRef{Key: revoked.Key.ID}))
 	_, err := t.api.RotateKey(t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: rotated.Key.ID}})
 	t.must(nil, err)
 	for range 4 {
-		t.refused(revoked, getCreator, http.StatusUnauthorized, "key_revoked")
+		t.sendRejected(revoked, getCreator, http.StatusUnauthorized, "key_revoked")
 	}
-	t.refused(rotated, search, http.StatusUnauthorized, "key_revoked")
+	t.sendRejected(rotated, search, http.StatusUnauthorized, "key_revoked")
 
 	expired := t.key("Expired", client.CreateKeyRequest{ExpiresAt: new(time.Now().Add(time.Second))})
 	deadline := time.After(10 * time.Second)
@@ -229,16 +230,16 @@ func (t *traffic) deadKeys() {
 	t.count(expired.Key.ID, getCreator, "key_expired", 0)
 }
 
-// limitedKeys go beyond what they may.
+// limitedKeys exceeds the limits of keys.
 func (t *traffic) limitedKeys() {
 	scoped := t.key("Scoped", client.CreateKeyRequest{Scopes: []toksta.Family{"account"}})
 	elsewhere := t.key("Elsewhere", client.CreateKeyRequest{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	slow := t.key("Slow", client.CreateKeyRequest{PerMinute: 1})
 	for range 3 {
-		t.refused(scoped, getCreator, http.StatusForbidden, "scope_insufficient")
+		t.sendRejected(scoped, getCreator, http.StatusForbidden, "scope_insufficient")
 	}
-	t.refused(elsewhere, job, http.StatusForbidden, "address_not_allowed")
-	// A minute may end between two of these, and does not between all of them.
+	t.sendRejected(elsewhere, job, http.StatusForbidden, "address_not_allowed")
+	// At most one minute ends during these calls.
 	limited := 0
 	for range 5 {
 		if got := apptest.Send(t.T, t.url, match.call+"?status=404", slow.Secret); got.Status == http.StatusTooManyRequests {
@@ -249,11 +250,11 @@ func (t *traffic) limitedKeys() {
 		t.count(slow.Key.ID, match, "", 0)
 	}
 	if limited < 3 {
-		t.Errorf("%d of 5 calls were one too many for a minute, want 4, or 3", limited)
+		t.Errorf("%d of 5 calls were rejected, want 4, or 3", limited)
 	}
 }
 
-// accountStates are those in which the account's keys admit nothing, or not all.
+// accountStates sends calls in every state of the account that rejects calls.
 func (t *traffic) accountStates(live client.SecretResponse) {
 	plan := func(id toksta.PlanID) {
 		t.must(t.api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: t.ref, Plan: id}))
@@ -261,33 +262,34 @@ func (t *traffic) accountStates(live client.SecretResponse) {
 	billing := func(s toksta.Status) {
 		t.must(t.api.SetStatus(t.Context(), client.SetStatusRequest{AccountRef: t.ref, Status: s}))
 	}
-	t.refused(live, campaigns, http.StatusForbidden, "workspace_not_entitled")
+	t.sendRejected(live, campaigns, http.StatusForbidden, "workspace_not_entitled")
 	plan("FREE")
-	t.refused(live, getCreator, http.StatusForbidden, "plan_free")
+	t.sendRejected(live, getCreator, http.StatusForbidden, "plan_free")
 	plan("API_BUILD")
 	billing("past_due")
-	t.refused(live, getCreator, http.StatusForbidden, "billing_past_due")
-	t.refused(live, match, http.StatusForbidden, "billing_past_due")
+	t.sendRejected(live, getCreator, http.StatusForbidden, "billing_past_due")
+	t.sendRejected(live, match, http.StatusForbidden, "billing_past_due")
 	billing("canceled")
-	t.refused(live, getCreator, http.StatusForbidden, "subscription_inactive")
+	t.sendRejected(live, getCreator, http.StatusForbidden, "subscription_inactive")
 	billing("active")
 	apptest.Entitle(t.T, t.api, t.ref.Account, "api_access_enabled=false")
-	t.refused(live, getCreator, http.StatusForbidden, "api_access_disabled")
+	t.sendRejected(live, getCreator, http.StatusForbidden, "api_access_disabled")
 	apptest.Entitle(t.T, t.api, t.ref.Account, "api_access_enabled=true")
 }
 
-// money goes past the included credits, up to a cap.
-func (t *traffic) money(live client.SecretResponse) {
-	t.admitted(live, search, http.StatusOK, included-5-t.spent)
-	t.admitted(live, match, http.StatusAccepted, 10) // 5 of them at $0.025
-	t.admitted(live, match, http.StatusAccepted, 35) // measured
+// spendCredits spends more than the included credits, up to a cap.
+func (t *traffic) spendCredits(live client.SecretResponse) {
+	t.sendAdmitted(live, search, http.StatusOK, included-5-t.spent)
+	t.sendAdmitted(live, match, http.StatusAccepted, 10) // 5 of them at $0.025
+	t.sendAdmitted(live, match, http.StatusAccepted, 35) // measured
 	apptest.Entitle(t.T, t.api, t.ref.Account, "overage_cap_usd=1.00")
-	t.refused(live, match, http.StatusPaymentRequired, "insufficient_credits")
-	t.refused(live, search, http.StatusPaymentRequired, "insufficient_credits")
+	t.sendRejected(live, match, http.StatusPaymentRequired, "insufficient_credits")
+	t.sendRejected(live, search, http.StatusPaymentRequired, "insufficient_credits")
 }
 
-// hangUp is a caller that leaves before the answer. It pays the route's price.
-func (t *traffic) hangUp(live client.SecretResponse, waiting <-chan struct{}) {
+// disconnect sends a call and disconnects before the response. The call is charged the
+// route's price.
+func (t *traffic) disconnect(live client.SecretResponse, waiting <-chan struct{}) {
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	method, target := http.MethodPost, "/v1/creators/audience-match?hang"
@@ -297,13 +299,13 @@ func (t *traffic) hangUp(live client.SecretResponse, waiting <-chan struct{}) {
 	go func() { <-waiting; leave() }()
 	if res, err := http.DefaultClient.Do(r); err == nil {
 		res.Body.Close()
-		t.Errorf("a caller that left was answered %s", res.Status)
+		t.Errorf("a disconnected caller got %s", res.Status)
 	}
 	t.count(live.Key.ID, match, "", match.credits)
 }
 
-// reservations settle one job and give another one's credits back in part. A job
-// is no call, and what it is charged is its key's.
+// reservations settles jobs and refunds credits. A job does not count as a call; its credits
+// are charged to its key.
 func (t *traffic) reservations(live client.SecretResponse) {
 	reserve := func(credits int64, name string) client.CloseRequest {
 		made, err := t.api.ReserveCredits(t.Context(), client.ReserveRequest{
@@ -325,8 +327,8 @@ func (t *traffic) reservations(live client.SecretResponse) {
 	t.spent += 25 + 30 - 12
 }
 
-// settled waits until the node has settled whatever was charged so far.
-func (t *traffic) settled() {
+// waitForCharges waits until the usage has all credits charged so far.
+func (t *traffic) waitForCharges() {
 	var month struct {
 		Credits int64 `json:"total_credits_charged"`
 	}

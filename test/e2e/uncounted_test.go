@@ -9,9 +9,9 @@ import (
 	"github.com/toksta/toksta/internal/config"
 )
 
-// Guarantee: a node without room for its journal tells callers to come back and
-// never answers a call that nobody counted; why is in the log alone. With room
-// again it answers, and every call it answered is in the usage.
+// Guarantee: a node whose journal's disk is full responds 503 and serves no uncounted call.
+// Only the log states the cause. With free space it serves again, and the usage has every
+// call that it served.
 func TestUncountedIsUnavailable(t *testing.T) {
 	disk := t.TempDir()
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
@@ -25,7 +25,7 @@ func TestUncountedIsUnavailable(t *testing.T) {
 	n := apptest.Start(t, func(c *config.Config) { c.Meter.Dir = disk })
 	api := n.Operator()
 	key := apptest.NewKey(t, api, apptest.NewAccount(t, api, "Uncounted"), "Uncounted").Secret
-	row := refused{call: "GET /v1/creators/7", secret: key, status: 503, code: "UNAVAILABLE", logged: "not_counted"}
+	row := rejection{call: "GET /v1/creators/7", secret: key, status: 503, code: "UNAVAILABLE", logged: "not_counted"}
 	for range 20 {
 		got := row.send(t, n.URL)
 		row.check(t, got)
@@ -43,6 +43,6 @@ func TestUncountedIsUnavailable(t *testing.T) {
 	}
 	apptest.Send(t, n.URL, "GET /v1/account/usage", key).Data(t, &used)
 	if used.Calls != 2 {
-		t.Errorf("the usage has %d calls, want the one answered and itself", used.Calls)
+		t.Errorf("the usage has %d calls, want the admitted one and itself", used.Calls)
 	}
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/toksta/toksta/internal/app/apptest"
 )
 
-// burst is calls of some clients at once, each to a node taken at random.
+// burst is a number of concurrent calls, each to a random node.
 type burst struct {
 	nodes  []*apptest.Node
 	call   string               // "METHOD target"
 	key    func(try int) string // secret
 	tries  int
-	before func(try int) // is called before a try by its client
+	before func(try int) // is called before each try
 }
 
-// try is how one call went.
+// try is the result of a call.
 type try struct {
 	key      string
 	node     int
@@ -31,8 +31,7 @@ type try struct {
 	from, to time.Time
 }
 
-// run returns all tries once they are answered. A call without an answer fails
-// the test.
+// run makes all calls and returns their results. A call without a response fails t.
 func (b burst) run(t *testing.T) []try {
 	t.Helper()
 	const clients = 20

@@ -22,16 +22,16 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// longestJoin is the bar of a node that joins a cluster with a million keys. How
-// much slower the others get meanwhile is reported and no bar: here they share
-// their processors with the joining node, its database and the test.
+// longestJoin limits the time in which a node joins a cluster with a million keys. The
+// latency of the other nodes is logged only, because they share their processors with
+// the joining node, the database and the test.
 const longestJoin = 20 * time.Second
 
-// Guarantee: a node that joins a cluster under load answers no call before it
-// holds every key and knows every revocation: a live key is never 401, and one
-// that is revoked meanwhile is never admitted once the revoke has returned.
+// Guarantee: a node that joins a cluster under load serves no call before it has every key
+// and every revocation. A live key never gets 401, and a key that is revoked meanwhile is
+// never admitted once the revoke has returned.
 //
-// TOKSTA_MILLION=1 does it with a million keys and holds the bar on time.
+// TOKSTA_MILLION=1 uses a million keys and checks the limit on time.
 func TestJoinUnderLoad(t *testing.T) {
 	keys, full := 20_000, os.Getenv("TOKSTA_MILLION") == "1"
 	if full {
@@ -51,34 +51,34 @@ func TestJoinUnderLoad(t *testing.T) {
 	address := apptest.FreeAddress(t)
 	joining.Env = append(joining.Env, "TOKSTA_LISTEN_PUBLIC="+address)
 
-	load := &steady{urls: []string{first.URL, second.URL}, secret: oldSecret(keys / 2)}
+	calls := &load{urls: []string{first.URL, second.URL}, secret: oldSecret(keys / 2)}
 	calm := time.Second
 	if full {
 		calm = 10 * time.Second
 	}
-	// The same is asked of the others before and while the third node joins.
+	// The other nodes get the same load before and while the third node joins.
 	probe := &prober{url: "http://" + address, keys: keys}
-	quiet := load.during(t, func() {
+	quiet := calls.during(t, func() {
 		stop := probe.run(t, first)
 		<-time.After(calm)
 		stop()
 	})
 	var took time.Duration
-	busy := load.during(t, func() {
+	busy := calls.during(t, func() {
 		stop := probe.run(t, first)
 		took = joining.Start()
 		stop()
 	})
-	probe.judge(t)
+	probe.check(t)
 	ratio := float64(busy) / float64(quiet)
 	t.Logf("%d keys: ready after %v; %d probes, %d keys revoked meanwhile; p99 of the others %v before, %v during (%.2f)",
-		keys, took.Round(time.Millisecond), probe.asked.Load(), probe.revoked, quiet, busy, ratio)
+		keys, took.Round(time.Millisecond), probe.probes.Load(), probe.revoked, quiet, busy, ratio)
 	if full && took > longestJoin {
 		t.Errorf("ready after %v, more than %v", took, longestJoin)
 	}
 }
 
-// fill writes accounts with a hundred keys each, straight into the store.
+// fill writes accounts with a hundred keys each into the database.
 func fill(t *testing.T, url string, keys int) {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
@@ -112,15 +112,15 @@ func fill(t *testing.T, url string, keys int) {
 
 func keyID(i int) toksta.KeyID { return toksta.KeyID(fmt.Sprintf("key_%026d", i)) }
 
-// steady is calls to the nodes that are there, at a fixed rate.
-type steady struct {
+// load is calls to the running nodes, at a fixed rate.
+type load struct {
 	urls   []string
 	secret string
 }
 
-// during returns the p99 of the calls that were sent while do ran, each timed
-// from when it was due.
-func (l *steady) during(t *testing.T, do func()) time.Duration {
+// during runs do and returns the p99 latency of the calls sent meanwhile, measured from the
+// time at which each was due.
+func (l *load) during(t *testing.T, do func()) time.Duration {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var (
@@ -138,7 +138,7 @@ func (l *steady) during(t *testing.T, do func()) time.Duration {
 				mu.Lock()
 				defer mu.Unlock()
 				if took = append(took, time.Since(began)); got != http.StatusForbidden {
-					t.Errorf("a call to a running node answers %d", got)
+					t.Errorf("a call to a running node gets %d", got)
 				}
 			})
 		}
@@ -150,16 +150,16 @@ func (l *steady) during(t *testing.T, do func()) time.Duration {
 	return took[len(took)*99/100]
 }
 
-// prober asks a node that is not there yet, while keys are revoked elsewhere.
+// prober sends calls to a node that is joining, while keys are revoked on another one.
 type prober struct {
 	url     string
 	keys    int
 	revoked int // keys 0 to here, once their revoke has returned
 
-	asked, unknown, late atomic.Int64
+	probes, unauthorized, late atomic.Int64
 }
 
-// run goes on until the returned function is called.
+// run runs in the background until stop is called.
 func (p *prober) run(t *testing.T, by *apptest.Program) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -170,7 +170,7 @@ func (p *prober) run(t *testing.T, by *apptest.Program) (stop func()) {
 				t.Error(err)
 				return
 			}
-			if got := p.ask(oldSecret(p.revoked)); got/100 == 2 {
+			if got := p.send(oldSecret(p.revoked)); got/100 == 2 {
 				p.late.Add(1)
 			}
 			p.revoked++
@@ -178,17 +178,17 @@ func (p *prober) run(t *testing.T, by *apptest.Program) (stop func()) {
 	})
 	running.Go(func() {
 		for i := range paced(ctx) {
-			p.asked.Add(1)
-			if p.ask(oldSecret(p.keys-1-i%(p.keys/2))) == http.StatusUnauthorized {
-				p.unknown.Add(1)
+			p.probes.Add(1)
+			if p.send(oldSecret(p.keys-1-i%(p.keys/2))) == http.StatusUnauthorized {
+				p.unauthorized.Add(1)
 			}
 		}
 	})
 	return func() { cancel(); running.Wait() }
 }
 
-// paced counts on ten times a second until ctx ends: whoever asks a closed door
-// without a pause takes the processor from those that are measured.
+// paced yields numbers, ten a second, until ctx ends. Probes without a pause would take
+// the processor from the measured nodes.
 func paced(ctx context.Context) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		tick := time.NewTicker(100 * time.Millisecond)
@@ -199,9 +199,9 @@ func paced(ctx context.Context) iter.Seq[int] {
 	}
 }
 
-// ask sends one call and returns how it was answered, 0 when nobody did in
-// time: the address is taken before the node answers.
-func (p *prober) ask(secret string) int {
+// send sends one call and returns the status of its response, or 0 without a response in
+// time: the node listens before it serves.
+func (p *prober) send(secret string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/v1/creators/7", nil)
@@ -217,15 +217,16 @@ func (p *prober) ask(secret string) int {
 	return res.StatusCode
 }
 
-func (p *prober) judge(t *testing.T) {
+// check fails t if a probe got a wrong response.
+func (p *prober) check(t *testing.T) {
 	t.Helper()
-	if n := p.unknown.Load(); n > 0 {
-		t.Errorf("%d live keys were refused as unknown", n)
+	if n := p.unauthorized.Load(); n > 0 {
+		t.Errorf("%d live keys got 401", n)
 	}
 	if n := p.late.Load(); n > 0 {
 		t.Errorf("%d keys were admitted after their revoke had returned", n)
 	}
-	if p.revoked == 0 || p.asked.Load() == 0 {
-		t.Errorf("nothing was tried: %d revokes, %d probes", p.revoked, p.asked.Load())
+	if p.revoked == 0 || p.probes.Load() == 0 {
+		t.Errorf("nothing was tried: %d revokes, %d probes", p.revoked, p.probes.Load())
 	}
 }

@@ -12,24 +12,23 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// perMinute is the limit of every account of these tests.
+// perMinute is the rate limit of every account of these tests.
 const perMinute = 60
 
-// Guarantee: whichever of three nodes its calls reach, an account gets exactly
-// its limit in each minute with Redis, and the limit of each node without; when
-// Redis dies in the middle nobody meets an error, and no more is given. Meanwhile
-// another account gets all that is its own.
+// Guarantee: over three nodes, an account gets exactly its limit in each minute with Redis,
+// and at most its limit on each node without. If Redis is killed meanwhile, no call fails
+// and the second limit holds. Calls of another account are not affected.
 func TestLimitOverNodes(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	for name, c := range map[string]struct {
 		redis bool
-		dies  int // before this try
+		kill  int // Redis before this try
 		want  func(w window) (least, most int)
 	}{
-		"with Redis":    {redis: true, want: func(w window) (int, int) { return w.once(), w.once() }},
-		"without":       {want: func(w window) (int, int) { return w.onEach(), w.onEach() }},
-		"dies half way": {redis: true, dies: 2 * perMinute / 3, want: func(w window) (int, int) { return w.once(), w.onEach() }},
+		"with Redis": {redis: true, want: func(w window) (int, int) { return w.shared(), w.shared() }},
+		"without":    {want: func(w window) (int, int) { return w.separate(), w.separate() }},
+		"killed":     {redis: true, kill: 2 * perMinute / 3, want: func(w window) (int, int) { return w.shared(), w.separate() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := limited{t: t}
@@ -37,7 +36,7 @@ func TestLimitOverNodes(t *testing.T) {
 				l.redis = redistest.Start(t)
 			}
 			l.nodes = apptest.StartCluster(t, server.NewDatabase(t), l.configure)
-			for end, w := range l.burst(c.dies) {
+			for end, w := range l.burst(c.kill) {
 				least, most := c.want(w)
 				t.Logf("the minute to %s gave %d of %v tries", end, w.admitted, w.tried)
 				if w.admitted < least || w.admitted > most {
@@ -48,25 +47,25 @@ func TestLimitOverNodes(t *testing.T) {
 	}
 }
 
-// window is what an account's minute came to. The nodes say in which minute they
-// counted a call, so the test may run into another.
+// window is the calls of an account in one minute. Responses state the minute in which
+// the node counted the call, so the test may span two of them.
 type window struct {
 	tried    [3]int // on each node
 	admitted int
 }
 
-// once is what the limit gives of the tries.
-func (w window) once() int { return min(perMinute, w.tried[0]+w.tried[1]+w.tried[2]) }
+// shared returns the number of admitted calls if the nodes share the limit.
+func (w window) shared() int { return min(perMinute, w.tried[0]+w.tried[1]+w.tried[2]) }
 
-// onEach is what it gives where each node counts for itself.
-func (w window) onEach() (sum int) {
+// separate returns the number of admitted calls if each node has the limit.
+func (w window) separate() (sum int) {
 	for _, n := range w.tried {
 		sum += min(perMinute, n)
 	}
 	return sum
 }
 
-// limited is three nodes that share a Redis, or none.
+// limited is three nodes that share a Redis if redis is not nil.
 type limited struct {
 	t     *testing.T
 	nodes []*apptest.Node
@@ -75,12 +74,12 @@ type limited struct {
 
 func (l *limited) configure(c *config.Config) {
 	if l.redis != nil {
-		// So long that a busy machine does not look like a Redis that is away.
+		// Long enough that a busy machine does not look like a lost Redis.
 		c.RateLimit.Redis, c.RateLimit.RedisTimeout = l.redis.URL(), 20*time.Second
 	}
 }
 
-// keys makes an account with some keys.
+// keys creates an account with n keys.
 func (l *limited) keys(name string, n int) (secrets []string) {
 	api := l.nodes[0].Operator()
 	owner := apptest.NewAccount(l.t, api, name)
@@ -91,9 +90,9 @@ func (l *limited) keys(name string, n int) (secrets []string) {
 	return secrets
 }
 
-// burst tries the keys of one account 3,000 times, and that of another as often
-// as it may, and returns the first one's minutes.
-func (l *limited) burst(dies int) map[string]window {
+// burst makes 3,000 calls of one account, and as many calls of another account as its
+// limit allows. It returns the minutes of the first account.
+func (l *limited) burst(kill int) map[string]window {
 	const tries = 3000 + perMinute
 	busy, other := l.keys("Busy", 5), l.keys("Other", 1)[0]
 	b := burst{nodes: l.nodes, call: "GET /v1/creators/7", tries: tries}
@@ -104,7 +103,7 @@ func (l *limited) burst(dies int) map[string]window {
 		return busy[i%len(busy)]
 	}
 	b.before = func(i int) {
-		if dies > 0 && i == dies {
+		if kill > 0 && i == kill {
 			l.redis.Kill()
 		}
 	}
@@ -112,11 +111,11 @@ func (l *limited) burst(dies int) map[string]window {
 	for _, got := range b.run(l.t) {
 		admitted, minute := got.status == http.StatusOK, got.header.Get("X-RateLimit-Reset")
 		if !admitted && got.status != http.StatusTooManyRequests || minute == "" {
-			l.t.Errorf("a call was answered with %d", got.status)
+			l.t.Errorf("a call got %d", got.status)
 		}
 		if !slices.Contains(busy, got.key) {
 			if others++; !admitted {
-				l.t.Errorf("a call of the other account was refused: %d", got.status)
+				l.t.Errorf("a call of the other account got %d", got.status)
 			}
 			continue
 		}

@@ -21,44 +21,44 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The bars of a node with a million keys.
+func TestMain(m *testing.M) { apptest.Main(m) }
+
+// The limits of a node with a million keys.
 const (
 	leastImport   = 20_000 // keys a second
 	longestStart  = 10 * time.Second
 	mostResident  = 300 << 10 // KiB
-	slowestVerify = 2.0       // median with the keys, of the median without
+	slowestVerify = 2.0       // median with the keys, relative to the median without
 )
 
-// Guarantee: a vendor moves in with all its keys by one command, customers go
-// on with the secrets they have, repeating the command or trying it dry harms
-// nothing, and the keys are there after a restart.
+// Guarantee: a vendor imports all its keys by one command, and customers keep their secrets.
+// A repeated command and a dry run change nothing. The keys persist over a restart.
 //
-// TOKSTA_MILLION=1 does it with a million keys and holds the bars on time and
-// memory.
+// TOKSTA_MILLION=1 uses a million keys and checks the limits on time and memory.
 func TestMillionKeys(t *testing.T) {
 	for _, c := range []struct {
-		shape   string
-		perUser int
+		shape      string
+		perAccount int
 	}{{"hundred keys an account", 100}, {"one key an account", 1}} {
 		t.Run(c.shape, func(t *testing.T) {
 			keys, full := 50_000, os.Getenv("TOKSTA_MILLION") == "1"
 			if full {
 				keys = 1_000_000
 			}
-			m := &migration{Program: apptest.Build(t), keys: keys, perAccount: c.perUser}
+			m := &migration{Program: apptest.Build(t), keys: keys, perAccount: c.perAccount}
 			m.run(t, full)
 		})
 	}
 }
 
-// migration is one move of keys from elsewhere.
+// migration is an import of keys from another system.
 type migration struct {
 	*apptest.Program
 	keys, perAccount int
 	file             string
 }
 
-// imported is what the command prints.
+// imported is the output of the command.
 type imported struct{ Rows, Imported, Existing, Rejected int }
 
 func (m *migration) run(t *testing.T, full bool) {
@@ -72,7 +72,7 @@ func (m *migration) run(t *testing.T, full bool) {
 		t.Errorf("dry run: %+v, want %+v", dry, want)
 	}
 	if got := apptest.Status(m.URL, oldSecret(0)); got != 401 {
-		t.Errorf("after a dry run a key answers %d", got)
+		t.Errorf("after a dry run a key gets %d", got)
 	}
 	began := time.Now()
 	m.CLI(&first, "keys", "import", m.file)
@@ -96,12 +96,12 @@ func (m *migration) run(t *testing.T, full bool) {
 	t.Logf("%d keys: import %.0f/s, cold start %v, resident %d MiB, verify %v before, %v after (%.2f)",
 		m.keys, rate, cold.Round(time.Millisecond), resident>>10, before, after, ratio)
 	if full && (rate < leastImport || cold > longestStart || resident > mostResident || ratio > slowestVerify) {
-		t.Errorf("a bar is missed: import %d/s, cold start %v, resident %d MiB, ratio %v", leastImport, longestStart, mostResident>>10, slowestVerify)
+		t.Errorf("a limit is exceeded: import %d/s, cold start %v, resident %d MiB, ratio %v", leastImport, longestStart, mostResident>>10, slowestVerify)
 	}
 }
 
-// prepare makes the accounts, straight in the store since nobody imports
-// those, and the file of their keys.
+// prepare writes the accounts, which no command imports, into the database, and the keys
+// into a file.
 func (m *migration) prepare(t *testing.T) {
 	dir := filepath.Dir(m.Socket)
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: "sqlite:" + filepath.Join(dir, "toksta.db")})
@@ -112,7 +112,7 @@ func (m *migration) prepare(t *testing.T) {
 	now := time.Now()
 	accounts := make([]toksta.Account, m.keys/m.perAccount)
 	for i := range accounts {
-		// One a minute, as customers come; the file has them by age.
+		// One account a minute; the file has them by age.
 		since := now.Add(time.Duration(i-len(accounts)) * time.Minute)
 		accounts[i] = toksta.Account{
 			ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, since)), Name: "Customer " + strconv.Itoa(i),
@@ -147,29 +147,29 @@ func (m *migration) prepare(t *testing.T) {
 	}
 }
 
-// oldSecret is the secret that a customer has of the old system.
+// oldSecret returns a secret of the other system.
 func oldSecret(i int) string { return fmt.Sprintf("tk_live_%048x", i) }
 
-// native makes an account and a key on the node itself.
+// native creates an account and a key on the node.
 func (m *migration) native(t *testing.T) string {
 	return apptest.NewKey(t, m.API, apptest.NewAccount(t, m.API, "Native"), "Native").Secret
 }
 
-// sample checks keys from all over the file.
+// sample checks keys at regular distances in the file.
 func (m *migration) sample(t *testing.T) {
 	t.Helper()
 	for i := 0; i < m.keys; i += m.keys / 200 {
 		if got := apptest.Status(m.URL, oldSecret(i)); got != 200 {
-			t.Fatalf("imported key %d answers %d", i, got)
+			t.Fatalf("imported key %d gets %d", i, got)
 		}
 	}
 	if got := apptest.Status(m.URL, oldSecret(m.keys)); got != 401 {
-		t.Errorf("a key that was not imported answers %d", got)
+		t.Errorf("a key that was not imported gets %d", got)
 	}
 }
 
-// median is the middle time of a refusal, which is answered by this node
-// alone: the key is known, the operation is none of its plan's.
+// median returns the median latency of rejections, which need no upstream: the key's plan
+// does not contain the operation.
 func (m *migration) median(t *testing.T, secret string) time.Duration {
 	t.Helper()
 	took := make([]time.Duration, 2000)
@@ -178,14 +178,14 @@ func (m *migration) median(t *testing.T, secret string) time.Duration {
 		res := apptest.Send(t, m.URL, "GET /v1/campaigns", secret)
 		took[i] = time.Since(began)
 		if res.Status != 403 {
-			t.Fatalf("a workspace call answers %d", res.Status)
+			t.Fatalf("a workspace call gets %d", res.Status)
 		}
 	}
 	slices.Sort(took)
 	return took[len(took)/2]
 }
 
-// resident is the process's memory in KiB.
+// resident returns the resident memory of the process in KiB.
 func (m *migration) resident(t *testing.T) int {
 	t.Helper()
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(m.Process.Process.Pid) + "/status")

@@ -16,9 +16,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: purchased credits are spent once, over three nodes: calls overspend
-// by no more than docs/credits.md says and are then refused everywhere,
-// reservations by nothing, and what was overspent is taken from the next top-up.
+// Guarantee: over three nodes, calls overspend purchased credits by at most the bound of
+// docs/credits.md and are then rejected on every node. Reservations overspend nothing. The
+// next top-up pays the overspent credits.
 func TestCreditsOverNodes(t *testing.T) {
 	t.Parallel()
 	s := newSpender(t)
@@ -33,7 +33,7 @@ func TestCreditsOverNodes(t *testing.T) {
 	s.topUp(500*cost + 1)
 	calls := s.spend(1300, func() {})
 	within(calls.others)
-	s.refusedEverywhere()
+	s.waitForRejection()
 
 	most := s.topUp(3000)
 	var jobs atomic.Int64
@@ -42,7 +42,7 @@ func TestCreditsOverNodes(t *testing.T) {
 	if jobs.Load() > most {
 		t.Errorf("%d of %d credits were reserved", jobs.Load(), most)
 	}
-	s.refusedEverywhere()
+	s.waitForRejection()
 
 	most = s.topUp(2000)
 	jobs.Store(0)
@@ -54,15 +54,15 @@ func TestCreditsOverNodes(t *testing.T) {
 	if want := most - most%50; jobs.Load() != want {
 		t.Errorf("%d of %d credits were reserved, want %d", jobs.Load(), most, want)
 	}
-	s.refusedEverywhere()
+	s.waitForRejection()
 	s.topUp(1000)
 	books, err := s.operator().VerifyCredits(t.Context())
 	if err != nil || len(books.Differences) > 0 {
-		t.Errorf("the ledger is wrong: %+v, %v", books.Differences, err)
+		t.Errorf("verification: %+v, %v", books.Differences, err)
 	}
 }
 
-// paid is a call, and cost its price.
+// paid is a call with a price, cost is its price.
 const (
 	paid = "POST /v1/creators/content-match"
 	cost = 3
@@ -75,7 +75,7 @@ type spender struct {
 	ref   client.AccountRef
 	key   string
 	job   atomic.Int64
-	left  atomic.Int64 // as the answers have it; below zero: overspent
+	left  atomic.Int64 // according to the responses; negative if overspent
 }
 
 func newSpender(t *testing.T) *spender {
@@ -88,13 +88,13 @@ func newSpender(t *testing.T) *spender {
 	return s
 }
 
-// operator is that of some node.
+// operator returns the operator API of a random node.
 func (s *spender) operator() *client.Client {
 	return s.nodes[rand.IntN(len(s.nodes))].Operator()
 }
 
-// topUp buys credits once every node has told what it charged, and returns how
-// many there are to spend.
+// topUp buys credits after every node has flushed its charges, and returns the number of
+// credits left.
 func (s *spender) topUp(credits int64) int64 {
 	s.t.Helper()
 	for _, n := range s.nodes {
@@ -110,7 +110,7 @@ func (s *spender) topUp(credits int64) int64 {
 	return bought.Left
 }
 
-// reserve returns how many credits were set aside by some node: all or none.
+// reserve reserves credits on a random node, and returns their number or 0.
 func (s *spender) reserve(credits int64) int64 {
 	_, err := s.operator().ReserveCredits(s.t.Context(), client.ReserveRequest{
 		AccountRef: s.ref, Family: "data", CostKey: "job", Credits: credits, IdempotencyKey: fmt.Sprint("job ", s.job.Add(1)),
@@ -126,8 +126,8 @@ func (s *spender) reserve(credits int64) int64 {
 	return 0
 }
 
-// refusedEverywhere wants 402 of every node, once it has heard of the others.
-func (s *spender) refusedEverywhere() {
+// waitForRejection waits until every node rejects calls with 402.
+func (s *spender) waitForRejection() {
 	s.t.Helper()
 	for _, n := range s.nodes {
 		apptest.Eventually(s.t, "calls are admitted though no credit is left", func() bool {
@@ -138,12 +138,12 @@ func (s *spender) refusedEverywhere() {
 	}
 }
 
-// spent bounds what calls could overspend: the credits that all nodes, or all
-// but one, could charge before they heard of one another.
-type spent struct{ all, others int64 }
+// overspend bounds the credits that calls can overspend: those that all nodes, or all but
+// one, can charge before they receive the charges of the others.
+type overspend struct{ all, others int64 }
 
-// spend makes calls at a steady pace, and runs beside with every fifth.
-func (s *spender) spend(tries int, beside func()) spent {
+// spend makes calls at a constant rate, and calls beside with every fifth one.
+func (s *spender) spend(tries int, beside func()) overspend {
 	s.t.Helper()
 	pace := time.NewTicker(5 * time.Millisecond)
 	defer pace.Stop()
@@ -154,7 +154,7 @@ func (s *spender) spend(tries int, beside func()) spent {
 			beside()
 		}
 	}
-	var out spent
+	var out overspend
 	var longest time.Duration
 	admitted := make([][]time.Time, len(s.nodes))
 	for _, got := range b.run(s.t) {
@@ -164,19 +164,19 @@ func (s *spender) spend(tries int, beside func()) spent {
 			s.left.Add(-apptest.Charged(got.header))
 			admitted[got.node] = append(admitted[got.node], got.from)
 		case got.status != http.StatusPaymentRequired:
-			s.t.Errorf("a call was answered with %d", got.status)
+			s.t.Errorf("a call got %d", got.status)
 		}
 	}
 	const exchange = 500 * time.Millisecond // of a database as slow as that
-	heard := longest + 2*(250*time.Millisecond+exchange)
+	delay := longest + 2*(250*time.Millisecond+exchange)
 	for _, times := range admitted {
-		out.others = max(out.others, int64(len(s.nodes)-1)*cost*mostWithin(heard, times))
+		out.others = max(out.others, int64(len(s.nodes)-1)*cost*mostWithin(delay, times))
 	}
-	out.all = cost * mostWithin(heard, slices.Concat(admitted...))
+	out.all = cost * mostWithin(delay, slices.Concat(admitted...))
 	return out
 }
 
-// mostWithin is how many of the times are within a span, wherever it begins.
+// mostWithin returns the largest number of times within any interval of length span.
 func mostWithin(span time.Duration, times []time.Time) (most int64) {
 	slices.SortFunc(times, time.Time.Compare)
 	for first, last := 0, 0; last < len(times); last++ {

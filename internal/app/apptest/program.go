@@ -33,8 +33,8 @@ type Program struct {
 	t *testing.T
 }
 
-// Build builds the binary and makes its data directory. The process is killed when t
-// ends, if it runs.
+// Build returns a program with a new data directory, which does not run yet. Its process
+// is killed at the end of t.
 func Build(t *testing.T) *Program {
 	t.Helper()
 	// The path of a socket must be short, which t.TempDir does not promise.
@@ -45,11 +45,8 @@ func Build(t *testing.T) *Program {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	upstream := httptest.NewServer(demo.Upstream())
 	t.Cleanup(upstream.Close)
-	p := &Program{t: t, Path: filepath.Join(dir, "toksta"), Socket: filepath.Join(dir, "toksta.sock")}
+	p := &Program{t: t, Path: Binary(t), Socket: filepath.Join(dir, "toksta.sock")}
 	p.Env = []string{"TOKSTA_DATA=" + dir, "TOKSTA_LISTEN_PUBLIC=127.0.0.1:0", "TOKSTA_UPSTREAMS_BACKEND_URL=" + upstream.URL}
-	if out, err := exec.Command("go", "build", "-o", p.Path, "github.com/toksta/toksta/cmd/toksta").CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
 	p.API = client.New(p.Socket)
 	t.Cleanup(p.Kill)
 	return p
