@@ -33,7 +33,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case code == toksta.CodeNotFound:
 		e.Title, e.Text = "There is nothing here", "The address is wrong, or its page belongs to another account. No key has changed."
 	case known != nil && known.Reason == toksta.ReasonStoreUnavailable: // and no outer error reports a written change
-		e.Title, e.Text = "The account cannot be reached right now", "The page could not be loaded, and nothing was changed. It tries again by itself."
+		e.Title, e.Text = "The account cannot be reached right now", "The page could not be loaded, and nothing was changed."
 		e.RetrySeconds = retrySeconds
 		e.Primary = view.Link{Text: "Try again", URL: "/account"}
 	case code == toksta.CodeUnavailable:
@@ -110,9 +110,9 @@ func fieldErrors(w http.ResponseWriter, r *http.Request, err error) (view.Errors
 
 // formStatus returns 422 for a form with errors, 429 if it must be sent again
 // later, and 200 for a form without errors.
-func formStatus(w http.ResponseWriter, faults view.Errors) int {
+func formStatus(w http.ResponseWriter, problems view.Errors) int {
 	switch {
-	case len(faults) == 0:
+	case len(problems) == 0:
 		return http.StatusOK
 	case w.Header().Get("Retry-After") != "":
 		return http.StatusTooManyRequests

@@ -126,25 +126,25 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		p.reveal(w, r, rotated)
 	case known != nil && known.Reason == toksta.ReasonRepeated:
-		p.already(w, r, known, true)
+		p.alreadyDone(w, r, known, true)
 	default:
-		faults, ok := fieldErrors(w, r, err)
+		problems, ok := fieldErrors(w, r, err)
 		if !ok {
 			p.fail(w, r, err)
 			return
 		}
 		// Read again, so that the form shows the current secret.
 		if key, ok = p.key(w, r); ok {
-			p.showRotate(w, r, key, faults)
+			p.showRotate(w, r, key, problems)
 		}
 	}
 }
 
 // showRotate shows the confirmation with a new token.
-func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
-	p.show(w, r, screen{formStatus(w, faults), "key_rotate"}, view.KeyRotate{
+func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key, problems view.Errors) {
+	p.show(w, r, screen{formStatus(w, problems), "key_rotate"}, view.KeyRotate{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Token: rand.Text(),
-		Generation: k.Current().Number, Text: p.keyText(k.Current()), Use: p.lastUse(r.Context(), k), Errors: faults,
+		Generation: k.Current().Number, Text: p.keyText(k.Current()), Use: p.lastUse(r.Context(), k), Errors: problems,
 	})
 }
 
@@ -193,15 +193,15 @@ func fenced(receipt toksta.Receipt) string {
 
 // showRevoke shows the confirmation with the use of the key, which ends with
 // the revocation.
-func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, faults view.Errors) {
+func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, problems view.Errors) {
 	form := view.KeyRevoke{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()),
-		Use: p.lastUse(r.Context(), k), Typed: r.PostFormValue("name"), Errors: faults,
+		Use: p.lastUse(r.Context(), k), Typed: r.PostFormValue("name"), Errors: problems,
 	}
 	var err error
 	if form.Today, err = p.callsToday(r.Context(), k); err != nil {
 		withoutUsage(r.Context(), err)
 		form.TodayUnknown = true
 	}
-	p.show(w, r, screen{formStatus(w, faults), "key_revoke"}, form)
+	p.show(w, r, screen{formStatus(w, problems), "key_revoke"}, form)
 }

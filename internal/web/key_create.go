@@ -68,9 +68,9 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 // token of the form makes a reload or a double click create one key.
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	form := readKeyForm(r)
-	req, faults := p.createRequest(r, form)
-	if len(faults) > 0 {
-		form.Errors = faults
+	req, problems := p.createRequest(r, form)
+	if len(problems) > 0 {
+		form.Errors = problems
 		p.showKeyForm(w, r, form)
 		return
 	}
@@ -79,24 +79,24 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		p.reveal(w, r, created)
 	case known != nil && known.Reason == toksta.ReasonRepeated:
-		p.already(w, r, known, false)
+		p.alreadyDone(w, r, known, false)
 	default:
-		faults, ok := fieldErrors(w, r, err)
+		problems, ok := fieldErrors(w, r, err)
 		if !ok {
 			p.fail(w, r, err)
 			return
 		}
-		form.Errors = rename(faults, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
+		form.Errors = rename(problems, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
 		p.showKeyForm(w, r, form)
 	}
 }
 
 // createRequest converts the form to a request. It returns errors by field.
 func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateRequest, view.Errors) {
-	faults := view.Errors{}
+	problems := view.Errors{}
 	req := keys.CreateRequest{Account: identity(r.Context()).Account.ID, Name: form.Name, Token: form.Token}
 	if len(form.Token) != len(rand.Text()) {
-		faults[""] = "The form was incomplete. Nothing was created: send it again."
+		problems[""] = "The form was incomplete. Nothing was created: send it again."
 	}
 	switch r.PostFormValue("scope") {
 	case "all":
@@ -105,38 +105,38 @@ func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateReq
 			req.Scopes = append(req.Scopes, toksta.Family(f.Name))
 		}
 		if len(req.Scopes) == 0 {
-			faults["scope"] = "Choose at least one family, or all endpoints of the plan."
+			problems["scope"] = "Choose at least one family, or all endpoints of the plan."
 		}
 	default:
-		faults["scope"] = "Choose all endpoints of the plan, or only some families."
+		problems["scope"] = "Choose all endpoints of the plan, or only some families."
 	}
-	req.ExpiresAt = p.expiry(form, faults)
+	req.ExpiresAt = p.expiry(form, problems)
 	var bad string
 	if req.Networks, bad = networks(form.IPs); bad != "" {
-		faults["ips"] = bad + " is not a network. Use an address or a prefix such as 203.0.113.0/24, separated by commas."
+		problems["ips"] = bad + " is not a network. Use an address or a prefix such as 203.0.113.0/24, separated by commas."
 	}
-	return req, faults
+	return req, problems
 }
 
 // expiry returns the time at which the key expires, nil for never. It adds
-// errors to faults.
-func (p *Pages) expiry(form view.KeyNew, faults view.Errors) *time.Time {
+// errors to problems.
+func (p *Pages) expiry(form view.KeyNew, problems view.Errors) *time.Time {
 	if form.Expires == "day" {
 		day, err := time.Parse(time.DateOnly, form.Day)
 		if err != nil {
-			faults["day"] = "Choose the last day on which the key works."
+			problems["day"] = "Choose the last day on which the key works."
 		}
 		return new(toksta.EndOfDay(day))
 	}
 	if form.Day != "" {
-		faults["expires"] = "Choose “At the end of a day”, or empty the last day."
+		problems["expires"] = "Choose “At the end of a day”, or empty the last day."
 	}
 	if form.Expires == "" || form.Expires == "never" {
 		return nil
 	}
 	days, err := strconv.Atoi(form.Expires)
 	if err != nil || days < 1 || days > 3650 {
-		faults["expires"] = "Choose when the key expires."
+		problems["expires"] = "Choose when the key expires."
 	}
 	return new(p.Now().AddDate(0, 0, days))
 }
@@ -159,9 +159,9 @@ func networks(text string) (out []netip.Prefix, bad string) {
 }
 
 // rename replaces the field names of the service by those of the form.
-func rename(faults view.Errors, names map[string]string) view.Errors {
+func rename(problems view.Errors, names map[string]string) view.Errors {
 	out := view.Errors{}
-	for field, sentence := range faults {
+	for field, sentence := range problems {
 		if name, ok := names[field]; ok {
 			field = name
 		}
@@ -181,9 +181,9 @@ func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
 	})
 }
 
-// already responds to a form that was processed before. Its secret cannot be
+// alreadyDone responds to a form that was processed before. Its secret cannot be
 // shown again.
-func (p *Pages) already(w http.ResponseWriter, r *http.Request, repeated *toksta.Error, rotated bool) {
+func (p *Pages) alreadyDone(w http.ResponseWriter, r *http.Request, repeated *toksta.Error, rotated bool) {
 	id, _ := repeated.Details["key_id"].(string)
 	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(id))
 	if err != nil {

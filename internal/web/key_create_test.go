@@ -27,11 +27,11 @@ func TestExpiry(t *testing.T) {
 		{"3651", "", "", "expires"},
 		{"soon", "", "", "expires"},
 	} {
-		faults := view.Errors{}
-		at := p.expiry(view.KeyNew{Expires: c.expires, Day: c.day}, faults)
-		if len(faults) > 0 || c.wrong != "" {
-			if len(faults) != 1 || faults[c.wrong] == "" {
-				t.Errorf("%+v: %v", c, faults)
+		problems := view.Errors{}
+		at := p.expiry(view.KeyNew{Expires: c.expires, Day: c.day}, problems)
+		if len(problems) > 0 || c.wrong != "" {
+			if len(problems) != 1 || problems[c.wrong] == "" {
+				t.Errorf("%+v: %v", c, problems)
 			}
 			continue
 		}

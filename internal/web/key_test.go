@@ -28,12 +28,12 @@ func TestStaleRotateForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := w.post(t, page, stale)
-	told.shows(t, 422, "Nothing was rotated", colleague.Key.Current().Start)
+	rejected := w.post(t, page, stale)
+	rejected.shows(t, 422, "Nothing was rotated", colleague.Key.Current().Start)
 	if got := w.key(t, k.ID).Current().Digest; got != colleague.Key.Current().Digest {
 		t.Error("the stale form ended the colleague's secret")
 	}
-	again := told.fields()
+	again := rejected.fields()
 	w.post(t, page, again).shows(t, 200, "Copy the new secret now")
 	w.post(t, page, again).shows(t, 200, "already rotated")
 }

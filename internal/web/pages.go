@@ -128,12 +128,13 @@ func (p *Pages) Handler() http.Handler {
 
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
-	return p.headers(guard.Handler(http.MaxBytesHandler(p.parsed(p.named(mux)), maxForm)))
+	return p.setHeaders(guard.Handler(http.MaxBytesHandler(p.parseForm(p.noteOperation(mux)), maxForm)))
 }
 
-// parsed reads the form before any page does: one that is too long or cut off
-// is the sender's error, and no page acts on half of it.
-func (p *Pages) parsed(next http.Handler) http.Handler {
+// parseForm parses the form before the page handles the request. A form that is
+// too long or truncated is an error of the client, and no page sees a part of
+// it.
+func (p *Pages) parseForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := r.ParseForm()
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
@@ -166,9 +167,9 @@ func isTextForm(form url.Values) bool {
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// named notes the operation in the record of the request. It responds with the
+// noteOperation notes the operation in the record of the request. It responds with the
 // error page if the address has no page, or not for the method.
-func (p *Pages) named(mux *http.ServeMux) http.Handler {
+func (p *Pages) noteOperation(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mismatch, pattern := mux.Handler(r)
 		if pattern == "" {
@@ -181,10 +182,10 @@ func (p *Pages) named(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// headers notes the client's address for the log and sets the fields of every
+// setHeaders notes the client's address for the log and sets the fields of every
 // response. No cache keeps the data of an account, so Back never shows a
 // secret.
-func (p *Pages) headers(next http.Handler) http.Handler {
+func (p *Pages) setHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchange.FromContext(r.Context()).Address = p.ClientAddress(r)
 		h := w.Header()

@@ -51,12 +51,12 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/security?done=password", http.StatusSeeOther)
 		return
 	}
-	faults, ok := fieldErrors(w, r, err)
+	problems, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)
 		return
 	}
-	p.showSecurity(w, r, view.Security{Errors: rename(faults, map[string]string{"current_password": "current"})})
+	p.showSecurity(w, r, view.Security{Errors: rename(problems, map[string]string{"current_password": "current"})})
 }
 
 // endSessions ends all sessions of the person, or all other ones.

@@ -93,12 +93,12 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, "")
 		return
 	}
-	faults, ok := fieldErrors(w, r, err)
+	problems, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)
 		return
 	}
-	form.Errors = rename(faults, map[string]string{"account_name": "account"})
+	form.Errors = rename(problems, map[string]string{"account_name": "account"})
 	p.showSignUp(w, r, form)
 }
 
@@ -121,11 +121,11 @@ func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 
 // showConfirm shows the question with the action and the e-mail address. Only
 // the password is typed.
-func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, faults view.Errors) {
+func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
 	next := safeNext(r.FormValue("next"))
-	p.show(w, r, screen{formStatus(w, faults), "confirm"}, view.Confirm{
+	p.show(w, r, screen{formStatus(w, problems), "confirm"}, view.Confirm{
 		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guardedAction(next),
-		Next: next, Cancel: "/account", Errors: faults,
+		Next: next, Cancel: "/account", Errors: problems,
 	})
 }
 
@@ -137,13 +137,13 @@ func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
 		p.enter(w, r, in, r.PostFormValue("next"))
 		return
 	}
-	faults, ok := fieldErrors(w, r, err)
+	problems, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)
 		return
 	}
 	if errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
-		faults = view.Errors{"password": "This is not your password."}
+		problems = view.Errors{"password": "This is not your password."}
 	}
-	p.showConfirm(w, r, faults)
+	p.showConfirm(w, r, problems)
 }

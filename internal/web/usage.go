@@ -115,7 +115,7 @@ func chartOf(b usage.Breakdown, now time.Time, height int) view.Chart {
 	for _, d := range b.Days {
 		c.Month = d.Date
 		c.Days = append(c.Days, view.Day{
-			Date: d.Date, Admitted: d.Admitted, Refused: d.Rejected, Credits: d.Credits,
+			Date: d.Date, Admitted: d.Admitted, Rejected: d.Rejected, Credits: d.Credits,
 			OverageMicros: int64(d.Overage), Note: mostFrequent(d.Sum),
 		})
 	}

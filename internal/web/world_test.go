@@ -27,10 +27,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// straight is the log of a single node: a commit without waiting for nodes.
-type straight struct{ store.Mutator }
+// singleNode is the log of a single node: a commit without waiting for nodes.
+type singleNode struct{ store.Mutator }
 
-func (l straight) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+func (l singleNode) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
 	c, err := l.Mutator.Commit(ctx, by, d)
 	return toksta.Receipt{Change: c}, err
 }
@@ -82,9 +82,9 @@ func newWorld(t *testing.T) *world {
 		FreePlan: "BUILD", PerMinute: 60, MaxKeys: 100,
 	}
 	w.Pages, err = New(Config{
-		Keys:     &keys.Service{Log: straight{s}, Store: s, Catalog: catalog, Now: now},
-		Accounts: &accounts.Service{Log: straight{s}, Store: s, Catalog: catalog, Now: now},
-		SignIn:   signin.New(signin.Config{Log: straight{s}, Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
+		Keys:     &keys.Service{Log: singleNode{s}, Store: s, Catalog: catalog, Now: now},
+		Accounts: &accounts.Service{Log: singleNode{s}, Store: s, Catalog: catalog, Now: now},
+		SignIn:   signin.New(signin.Config{Log: singleNode{s}, Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
 		Usage: &usage.Reader{
 			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
 			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },
@@ -124,14 +124,14 @@ func (w *world) signOut(t *testing.T) {
 	w.browser.Jar = jar
 }
 
-// shown is a page after all redirects.
-type shown struct {
+// response is a page after all redirects.
+type response struct {
 	*http.Response
 	body string
 	path string // and query
 }
 
-func (w *world) send(t *testing.T, r *http.Request) shown {
+func (w *world) send(t *testing.T, r *http.Request) response {
 	t.Helper()
 	res, err := w.browser.Do(r)
 	if err != nil {
@@ -142,10 +142,10 @@ func (w *world) send(t *testing.T, r *http.Request) shown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return shown{res, string(body), res.Request.URL.RequestURI()}
+	return response{res, string(body), res.Request.URL.RequestURI()}
 }
 
-func (w *world) get(t *testing.T, path string) shown {
+func (w *world) get(t *testing.T, path string) response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, nil)
 	if err != nil {
@@ -154,7 +154,7 @@ func (w *world) get(t *testing.T, path string) shown {
 	return w.send(t, r)
 }
 
-func (w *world) post(t *testing.T, path string, form url.Values) shown {
+func (w *world) post(t *testing.T, path string, form url.Values) response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -167,7 +167,7 @@ func (w *world) post(t *testing.T, path string, form url.Values) shown {
 
 // fields returns the fields that a browser would send for the form of the page,
 // with their current values.
-func (s shown) fields() url.Values {
+func (s response) fields() url.Values {
 	form := url.Values{}
 	attribute := func(tag, name string) string {
 		if m := regexp.MustCompile(`\s` + name + `="([^"]*)"`).FindStringSubmatch(tag); m != nil {
@@ -187,7 +187,7 @@ func (s shown) fields() url.Values {
 	return form
 }
 
-func (s shown) shows(t *testing.T, status int, texts ...string) {
+func (s response) shows(t *testing.T, status int, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if s.StatusCode != status || !strings.Contains(s.body, text) {

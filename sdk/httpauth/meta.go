@@ -23,7 +23,7 @@ const (
 	HeaderSource        = "X-Toksta-Source"
 )
 
-// The values of HeaderSource. They tell a rejection by this system from an
+// The values of HeaderSource. They distinguish a rejection by Toksta from an
 // upstream's own response with the same status.
 const (
 	SourceGateway  = "gateway"  // written by this package

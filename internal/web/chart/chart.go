@@ -40,7 +40,7 @@ func Month(c view.Chart) template.HTML {
 	p := &plot{Chart: c, days: daysIn(c.Month)}
 	var most float64
 	for _, d := range c.Days {
-		most = max(most, float64(d.Admitted+d.Refused))
+		most = max(most, float64(d.Admitted+d.Rejected))
 	}
 	step := tickStep(most)
 	p.top = max(most, step) * 1.06
@@ -89,7 +89,7 @@ func (p *plot) bar(d view.Day) {
 	x := pct(pitch * (float64(d.Date.UTC().Day()-1) + (1-barShare)/2))
 	w := pct(pitch * barShare)
 	admitted := float64(d.Admitted) * p.scale
-	refused := float64(d.Refused) * p.scale
+	refused := float64(d.Rejected) * p.scale
 	class := "adm"
 	if sameDay(d.Date, p.Today) {
 		class = "adm now"
@@ -132,8 +132,8 @@ func (p *plot) tip(d view.Day) {
 	pitch := 100 / float64(p.days)
 	i := float64(d.Date.UTC().Day() - 1)
 	lines := []string{d.Date.UTC().Format("Mon 2 January"), view.Num(d.Admitted) + " admitted"}
-	if d.Refused > 0 {
-		line := view.Num(d.Refused) + " refused"
+	if d.Rejected > 0 {
+		line := view.Num(d.Rejected) + " refused"
 		if d.Note != "" {
 			line += ", " + d.Note
 		}
@@ -171,8 +171,8 @@ func (p *plot) y(v float64) float64 { return float64(p.Height) - v*p.scale }
 // dayText describes one day in words, for the title of its bar.
 func dayText(d view.Day) string {
 	s := d.Date.UTC().Format("Mon 2 January") + ": " + view.Num(d.Admitted) + " admitted"
-	if d.Refused > 0 {
-		s += ", " + view.Num(d.Refused) + " refused"
+	if d.Rejected > 0 {
+		s += ", " + view.Num(d.Rejected) + " refused"
 	}
 	return s
 }
@@ -180,10 +180,10 @@ func dayText(d view.Day) string {
 // summary describes the chart in words: the sums and the busiest day.
 func summary(c view.Chart) string {
 	s := fmt.Sprintf("Calls by day in %s: %s admitted, %s refused.", c.Month.UTC().Format("January 2006"),
-		view.Num(c.Admitted()), view.Num(c.Refused()))
+		view.Num(c.Admitted()), view.Num(c.Rejected()))
 	var most view.Day
 	for _, d := range c.Days {
-		if d.Admitted+d.Refused > most.Admitted+most.Refused {
+		if d.Admitted+d.Rejected > most.Admitted+most.Rejected {
 			most = d
 		}
 	}

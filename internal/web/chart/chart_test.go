@@ -20,7 +20,7 @@ func TestTickStep(t *testing.T) {
 // Guarantee: a note that contains markup cannot leave its element.
 func TestMonthIsWellFormed(t *testing.T) {
 	month := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
-	for _, days := range [][]view.Day{nil, {{Date: month, Admitted: 5, Refused: 2, Note: `"><script>`}}, {{Date: month.AddDate(0, 0, 27), Admitted: 1e9}}} {
+	for _, days := range [][]view.Day{nil, {{Date: month, Admitted: 5, Rejected: 2, Note: `"><script>`}}, {{Date: month.AddDate(0, 0, 27), Admitted: 1e9}}} {
 		svg := string(Month(view.Chart{Month: month, Days: days, Today: month.AddDate(0, 0, 27), Height: 150}))
 		if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil {
 			t.Errorf("%v in %s", err, svg)

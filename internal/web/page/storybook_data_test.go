@@ -37,7 +37,7 @@ func storyDays(scale float64) []view.Day {
 	var out []view.Day
 	for i, n := range calls {
 		d := view.Day{
-			Date: day(6, i+1), Admitted: int64(float64(n) * scale), Refused: int64(float64(refused[i+1]) * scale),
+			Date: day(6, i+1), Admitted: int64(float64(n) * scale), Rejected: int64(float64(refused[i+1]) * scale),
 			Credits: n / 13,
 		}
 		if i == 16 {
@@ -164,7 +164,7 @@ func storyPastDue() view.Account {
 	a.Usage, a.UsageFailed = nil, true
 	a.Banner = &view.Banner{
 		Tone: view.ToneBad, Title: "Billing is past due since 24 June 2026, 08:14.",
-		Text:   "All 4 keys answer `403 FORBIDDEN` with `billing_past_due`. No key is revoked: they work again as soon as the invoice of $99.00 is paid.",
+		Text:   "Every call gets `403 FORBIDDEN` with `billing_past_due`. No key is revoked: they work again as soon as the invoice of $99.00 is paid.",
 		Action: view.Link{Text: "Settle billing", URL: "/billing"},
 	}
 	a.Subscription.Badge = view.Badge{Tone: view.ToneBad, Text: "Past due"}

@@ -157,7 +157,7 @@ func sheetStories() []story {
 		}},
 		{"error-503", "error", view.Error{
 			Sheet: storySheet, Status: 503, Title: "The account cannot be reached right now",
-			Text:      "The page could not be loaded, and nothing was changed. It tries again by itself.",
+			Text:      "The page could not be loaded, and nothing was changed.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", RetrySeconds: 8, Primary: view.Link{Text: "Try again", URL: ""},
 		}},
 	}

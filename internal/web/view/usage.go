@@ -34,10 +34,10 @@ type Chart struct {
 
 // Day is one day of a chart or of its table.
 type Day struct {
-	Date              time.Time
-	Admitted, Refused int64
-	Credits           int64
-	OverageMicros     int64
+	Date               time.Time
+	Admitted, Rejected int64
+	Credits            int64
+	OverageMicros      int64
 	// Note follows the number of rejections in the tip: "407 rate_limited".
 	Note string
 }
@@ -50,10 +50,10 @@ func (c Chart) Admitted() (n int64) {
 	return n
 }
 
-// Refused returns the number of rejected calls of all days.
-func (c Chart) Refused() (n int64) {
+// Rejected returns the number of rejected calls of all days.
+func (c Chart) Rejected() (n int64) {
 	for _, d := range c.Days {
-		n += d.Refused
+		n += d.Rejected
 	}
 	return n
 }
