@@ -14,10 +14,10 @@ type account struct {
 	anchor        int64 // the anchor that end was computed from
 	midnight      int64 // the end of the day that today counts
 	nextTurn      int64 // the earlier of end and midnight
-	cycle         toksta.Charge
-	purchasedEver int64
-	held          int64         // for calls
-	reserved      toksta.Charge // by the reservations among the first entries
+	cycle         toksta.Charge // charged in the cycle, by all processes
+	purchasedEver int64         // purchased credits charged in all cycles
+	held          int64         // for calls in flight
+	reserved      toksta.Charge // by open reservations, at this number of entries
 	entries       int64
 	claim         *claim        // nil: none
 	claimed       toksta.Charge // by it, in the cycle

@@ -68,6 +68,7 @@ func guarantees(t *testing.T, parallel bool, open opener) {
 		{"debts", debts},
 		{"any order", anyOrder},
 		{"all at once", allAtOnce},
+		{"calls after requests", callsAfterRequests},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			if parallel {

@@ -372,3 +372,27 @@ func debts(t *testing.T, open opener) {
 		t.Errorf("%d left of 20, want 13", bought.Left)
 	}
 }
+
+// Guarantee: after a request about a reservation, calls on its node are decided
+// on the outcome at once, before the next exchange.
+func callsAfterRequests(t *testing.T, open opener) {
+	b := open(t, 1)
+	node, id := b.node(0), b.account(t, "BUILD", toksta.Entitlements{})
+	a, err := b.stores[0].Account(t.Context(), id)
+	ok(t, err)
+	left := func(want int64) {
+		t.Helper()
+		if got := node.Balances.Balance(node.Catalog.Standing(a), start).Remaining(); got != want {
+			t.Errorf("%d credits left for calls, want %d", got, want)
+		}
+	}
+	reserved, err := node.Reserve(t.Context(), operator, b.reserving(id, 8))
+	ok(t, err)
+	left(2)
+	_, err = node.Settle(t.Context(), operator, b.closing(reserved.Reservation, 3))
+	ok(t, err)
+	left(7)
+	_, err = node.Refund(t.Context(), operator, b.closing(reserved.Reservation, 1))
+	ok(t, err)
+	left(8)
+}
