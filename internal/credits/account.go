@@ -10,10 +10,10 @@ import (
 // account is the use of credits by one account. The lock of its shard guards it.
 type account struct {
 	id            toksta.AccountID
-	start, end    int64 // the cycle in Unix seconds, [start, end)
-	anchor        int64 // the anchor that end was computed from
-	midnight      int64 // the end of the day that today counts
-	nextTurn      int64 // the earlier of end and midnight
+	start, end    int64         // the cycle in Unix seconds, [start, end)
+	anchor        int64         // the anchor that end was computed from
+	midnight      int64         // the end of the day that today counts
+	nextTurn      int64         // the earlier of end and midnight
 	cycle         toksta.Charge // charged in the cycle, by all processes
 	purchasedEver int64         // purchased credits charged in all cycles
 	held          int64         // for calls in flight

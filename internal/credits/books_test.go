@@ -69,6 +69,7 @@ func guarantees(t *testing.T, parallel bool, open opener) {
 		{"any order", anyOrder},
 		{"all at once", allAtOnce},
 		{"calls after requests", callsAfterRequests},
+		{"unflushed charges", unflushedCharges},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			if parallel {

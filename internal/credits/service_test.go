@@ -232,6 +232,13 @@ func cycleTurns(t *testing.T, open opener) {
 		if n := left(); n > 3 { // the node stays in the new cycle, and so would a job
 			t.Errorf("set back before %s %d are left: the cycle's credits were granted twice", turn, n)
 		}
+		back, err := b.node(0).Reserve(t.Context(), operator, b.reserving(id, 1))
+		ok(t, err)
+		if back.Reservation.Slot.Hour < turn.Unix()/3600 {
+			t.Errorf("set back before %s a job is charged in the old cycle", turn)
+		}
+		_, err = b.node(0).Refund(t.Context(), operator, b.closing(back.Reservation, 0))
+		ok(t, err)
 		b.now(turn.Add(time.Minute))
 		_, err = b.node(0).Settle(t.Context(), operator, b.closing(job.Reservation, 5))
 		ok(t, err)
@@ -395,4 +402,21 @@ func callsAfterRequests(t *testing.T, open opener) {
 	_, err = node.Refund(t.Context(), operator, b.closing(reserved.Reservation, 1))
 	ok(t, err)
 	left(8)
+}
+
+// offlineMeter is a meter that cannot reach the database.
+type offlineMeter struct{ credits.Meter }
+
+func (offlineMeter) Flush(context.Context) error { return store.ErrUnavailable }
+
+// Guarantee: if the charges of this node cannot be flushed, a job is rejected:
+// they may have spent its credits.
+func unflushedCharges(t *testing.T, open opener) {
+	b := open(t, 1)
+	node := b.node(0).Config
+	node.Meter = offlineMeter{node.Meter}
+	_, err := credits.New(node).Reserve(t.Context(), operator, b.reserving(b.account(t, "BUILD", toksta.Entitlements{}), 1))
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("reserved without a flush: %v", err)
+	}
 }
