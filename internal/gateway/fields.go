@@ -49,7 +49,8 @@ func (f *folded) hasPrefix(prefix string) bool {
 // forbiddenFromClient reports whether a client's field must not reach the upstream: it
 // contains the key or a browser's session (pages and API may share an origin), states
 // an identity or an address that only this system may state, or could make the
-// upstream see another method or path than the decision was made on.
+// upstream see another method, path or body than the decision was made on. CGI passes
+// Proxy to programs as HTTP_PROXY, which they use as the proxy of their own calls.
 func forbiddenFromClient(name string) bool {
 	f := fold(name)
 	if f.hasPrefix("x-toksta-") || f.hasPrefix("x-forwarded-") || f.hasPrefix("x-original-") {
@@ -58,7 +59,8 @@ func forbiddenFromClient(name string) bool {
 	switch string(f.text[:f.size]) {
 	case "authorization", "cookie", "x-request-id", "x-trace-id", "traceparent",
 		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-rewrite-url",
-		"x-http-method-override", "x-http-method", "x-method-override":
+		"x-http-method-override", "x-http-method", "x-method-override",
+		"content-length", "transfer-encoding", "proxy":
 		return true
 	}
 	return false
