@@ -14,10 +14,12 @@ TOOL := go tool -modfile=tools/go.mod
 TOOL_IN_SDK := go tool -modfile=../tools/go.mod
 SOAK ?= 10m
 PKG ?= ./...
+ROUNDS ?= 5
+SECONDS ?= 5
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/toksta, one static binary
@@ -42,6 +44,13 @@ bench: ## Measure the request path, and nodes with a million keys
 	go test -run '^$$' -bench . -benchmem $(PKG)
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^Test(MillionKeys|JoinUnderLoad)$$' -v ./test/scale
 	TOKSTA_MILLION=1 go test -count=1 -timeout 20m -run '^TestMillionActiveKeys$$' -v ./internal/meter
+
+.PHONY: bench-compare
+bench-compare: build ## Compare the request path with HAProxy, nginx and Caddy
+	@scripts/test-deps --compare
+	go build -o bin/compare ./test/compare
+	go test -c -o bin/verify.test ./internal/verify
+	bin/compare -rounds $(ROUNDS) -seconds $(SECONDS)
 
 .PHONY: soak
 soak: deps ## Kill and restart nodes under load for SOAK (10m), then check every guarantee

@@ -94,6 +94,9 @@ var imports = map[string][]string{
 	// Tests a cluster under faults from outside.
 	"internal/rig":   {"sdk/toksta", "sdk/client"},
 	"cmd/toksta-rig": {"internal/rig"},
+
+	// Toksta beside other servers, for make bench-compare.
+	"test/compare": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/index"},
 }
 
 // forbidden maps a package to foreign imports that it must not have, by the start

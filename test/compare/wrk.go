@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+//go:embed conf/wrk.lua
+var wrkScript string
+
+// load is one run of wrk.
+type load struct {
+	url         string
+	keys        string // file of secrets; "": without a credential
+	status      int    // expected
+	connections int
+	duration    time.Duration // whole seconds
+	round       int           // each round starts at another key
+}
+
+// loadResult is the line that conf/wrk.lua prints at the end.
+type loadResult struct {
+	Requests  int   `json:"requests"`
+	Micros    int64 `json:"micros"`
+	BadStatus int   `json:"bad_status"` // responses with a status of 400 or above
+	Failed    int   `json:"failed"`     // connection errors and timeouts
+	P50       int64 `json:"p50"`        // µs
+	P99       int64 `json:"p99"`
+}
+
+// parseLoad reads the output of wrk for a load with an expected status. An
+// unexpected response or a failed connection is an error, because a target that
+// fails fast would look fast.
+func parseLoad(output []byte, status int) (loadResult, error) {
+	_, line, found := bytes.Cut(output, []byte("RESULT "))
+	var r loadResult
+	if !found {
+		return r, fmt.Errorf("wrk printed no result: %s", output)
+	}
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("read the result of wrk: %w", err)
+	}
+	bad := 0
+	if status >= 400 {
+		bad = r.Requests
+	}
+	if r.Requests == 0 || r.BadStatus != bad || r.Failed > 0 {
+		return r, fmt.Errorf("%d responses, %d of them with a status above 399, want %d, and %d failed connections", r.Requests, r.BadStatus, bad, r.Failed)
+	}
+	return r, nil
+}
+
+// run sends the load from the core of the load generator.
+func (l load) run(ctx context.Context, b *bench) (loadResult, error) {
+	args := []string{
+		"-c", strconv.Itoa(b.loadCore), "wrk", "-t", "1", "-c", strconv.Itoa(l.connections),
+		"-d", fmt.Sprintf("%.0fs", l.duration.Seconds()), "-s", b.file("wrk.lua"), l.url, "--", strconv.Itoa(l.round),
+	}
+	if l.keys != "" {
+		args = append(args, b.file(l.keys))
+	}
+	cmd := exec.CommandContext(ctx, "taskset", args...)
+	cmd.Env = childEnvironment(b.dir)
+	cmd.SysProcAttr = dieWithParent()
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		return loadResult{}, fmt.Errorf("run wrk: %w: %s", err, output)
+	}
+	return parseLoad(output, l.status)
+}
