@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,17 +14,9 @@ import (
 
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
-
-// directLog commits without waiting for nodes.
-type directLog struct{ store.Mutator }
-
-func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
-	c, err := l.Mutator.Commit(ctx, by, d)
-	return toksta.Receipt{Change: c}, err
-}
 
 type world struct {
 	*accounts.Service
@@ -37,18 +28,10 @@ var operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "ops"}
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
+	s := sqlitetest.Open(tb)
 	w := &world{store: s, now: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC)}
 	w.Service = &accounts.Service{
-		Log: directLog{s}, Store: s, Now: func() time.Time { return w.now },
+		Log: s.DirectLog(), Store: s, Now: func() time.Time { return w.now },
 		Unspent: func(ctx context.Context, r store.Balances, id toksta.AccountID) (int64, error) {
 			c, err := r.CreditState(ctx, store.CreditQuery{Account: id})
 			return c.Account.Entitlements.PurchasedCredits - c.Use.PurchasedEver, err

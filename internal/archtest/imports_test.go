@@ -69,6 +69,8 @@ var imports = map[string][]string{
 	"internal/store/storetest":       {"sdk/toksta", "internal/store"},
 	// A PostgreSQL for tests of any package.
 	"internal/store/storetest/pgtest": {},
+	// Opens a SQLite database for tests of any package.
+	"internal/store/storetest/sqlitetest": {"sdk/toksta", "internal/store", "internal/store/sqlstore"},
 
 	// Pages and APIs. They may pass types of store (a page, a query, a repeated
 	// request) to the services, and cannot reach the database: they do not import

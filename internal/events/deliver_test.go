@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestSignedWebhook(t *testing.T) {
 	t.Parallel()
 	r, c := receive(t), newClock()
-	n := newTestNode(t, openStore(t), c, r.URL+"/hook")
+	n := newTestNode(t, sqlitetest.Open(t).Store, c, r.URL+"/hook")
 	id := n.raise(t, "one")
 	c.add(time.Second)
 	n.deliver(t)
@@ -57,7 +58,7 @@ func TestRetriesDeadLetterReplay(t *testing.T) {
 	t.Parallel()
 	r, c := receive(t), newClock()
 	r.respondWith(http.StatusServiceUnavailable)
-	n := newTestNode(t, openStore(t), c, r.URL)
+	n := newTestNode(t, sqlitetest.Open(t).Store, c, r.URL)
 	id := n.raise(t, "one")
 	for i, pause := range append(pauses[:], 0) {
 		n.deliver(t)
@@ -114,7 +115,7 @@ func TestRetriesDeadLetterReplay(t *testing.T) {
 // Guarantee: Run waits for the pauses too, not only direct calls of deliverDue.
 func TestRunKeepsThePauses(t *testing.T) {
 	t.Parallel()
-	s := openStore(t)
+	s := sqlitetest.Open(t).Store
 	synctest.Test(t, func(t *testing.T) {
 		var tries []time.Time
 		down := senderFunc(func(context.Context, store.Event) (string, error) {
@@ -152,7 +153,7 @@ func (c senderFunc) Send(ctx context.Context, e store.Event) (string, error) { r
 // and not before.
 func TestCrashBetweenClaimAndDelivery(t *testing.T) {
 	t.Parallel()
-	r, c, s := receive(t), newClock(), openStore(t)
+	r, c, s := receive(t), newClock(), sqlitetest.Open(t).Store
 	dead, alive := newTestNode(t, s, c, r.URL), newTestNode(t, s, c, r.URL)
 	id := dead.raise(t, "one")
 	claimed, err := s.ClaimDeliveries(t.Context(), store.DeliveryClaim{Channel: "billing", Now: c.now(), Until: c.now().Add(claimDuration), Limit: 1})
@@ -177,7 +178,7 @@ func TestCrashBetweenClaimAndDelivery(t *testing.T) {
 // Guarantee: many nodes that detect one occurrence and deliver at once send one webhook.
 func TestManyNodesSendOnce(t *testing.T) {
 	t.Parallel()
-	r, c, s := receive(t), newClock(), openStore(t)
+	r, c, s := receive(t), newClock(), sqlitetest.Open(t).Store
 	var nodes sync.WaitGroup
 	for range 6 {
 		n := newTestNode(t, s, c, r.URL)
@@ -241,7 +242,7 @@ func TestReceiverResponses(t *testing.T) {
 			t.Parallel()
 			r, clock := receive(t), newClock()
 			r.handler = c.handler
-			n := newTestNode(t, openStore(t), clock, r.URL)
+			n := newTestNode(t, sqlitetest.Open(t).Store, clock, r.URL)
 			id := n.raise(t, "one")
 			n.deliver(t)
 			d := n.delivery(t, id)
@@ -284,7 +285,7 @@ func respondRetryAfter(field string) http.HandlerFunc {
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	r, c := receive(t), newClock()
-	n := newTestNode(t, openStore(t), c, r.URL)
+	n := newTestNode(t, sqlitetest.Open(t).Store, c, r.URL)
 	id := n.raise(t, "one")
 	r.Close()
 	for range len(pauses) + 1 {
@@ -312,7 +313,7 @@ func TestUnreachable(t *testing.T) {
 func TestTest(t *testing.T) {
 	t.Parallel()
 	r := receive(t)
-	n := newTestNode(t, openStore(t), newClock(), r.URL)
+	n := newTestNode(t, sqlitetest.Open(t).Store, newClock(), r.URL)
 	outcome, err := n.Test(t.Context(), "billing")
 	if err != nil || !strings.HasPrefix(outcome, "responded 204") {
 		t.Errorf("%q, %v", outcome, err)
@@ -335,7 +336,7 @@ func TestTest(t *testing.T) {
 // node.
 func TestStopInTheMiddle(t *testing.T) {
 	t.Parallel()
-	s, c := openStore(t), newClock()
+	s, c := sqlitetest.Open(t).Store, newClock()
 	begun := make(chan struct{})
 	hangs := senderFunc(func(ctx context.Context, _ store.Event) (string, error) {
 		close(begun)
@@ -378,7 +379,7 @@ func (s stoppingStore) ClaimDeliveries(ctx context.Context, c store.DeliveryClai
 // Guarantee: a node that is stopped during a claim leaves no delivery claimed.
 func TestStopDuringClaim(t *testing.T) {
 	t.Parallel()
-	s, c, r := openStore(t), newClock(), receive(t)
+	s, c, r := sqlitetest.Open(t).Store, newClock(), receive(t)
 	ctx, stop := context.WithCancel(t.Context())
 	n := newTestNode(t, stoppingStore{s, stop}, c, r.URL)
 	id := n.raise(t, "one")
@@ -398,7 +399,7 @@ func TestStopDuringClaim(t *testing.T) {
 // another.
 func TestChannels(t *testing.T) {
 	t.Parallel()
-	s, c, r := openStore(t), newClock(), receive(t)
+	s, c, r := sqlitetest.Open(t).Store, newClock(), receive(t)
 	n := newTestNode(t, s, c, r.URL)
 	stuck := make(chan struct{})
 	hangs := senderFunc(func(ctx context.Context, _ store.Event) (string, error) { <-stuck; return "", nil })

@@ -16,6 +16,7 @@ import (
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -102,7 +103,7 @@ func TestCreditEvents(t *testing.T) {
 	t.Parallel()
 	a, payg, none := plan("a", 1000, 0), plan("payg", 0, 500), plan("none", 0, 0)
 	c := newClock()
-	l := newTestWatch(openStore(t), c, map[toksta.AccountID]*account{"a": a, "payg": payg, "none": none})
+	l := newTestWatch(sqlitetest.Open(t).Store, c, map[toksta.AccountID]*account{"a": a, "payg": payg, "none": none})
 	enqueue := func() { l.Enqueue("a", "payg", "none", "unknown") }
 	enqueue()
 	l.want(t, "all full")
@@ -146,7 +147,7 @@ func TestCreditEvents(t *testing.T) {
 func TestCreditsBelowPrice(t *testing.T) {
 	t.Parallel()
 	a := plan("a", 1000, 0)
-	l := newTestWatch(openStore(t), newClock(), map[toksta.AccountID]*account{"a": a})
+	l := newTestWatch(sqlitetest.Open(t).Store, newClock(), map[toksta.AccountID]*account{"a": a})
 	rejected := batchOf("a", toksta.ReasonInsufficientCredits, 1, l.clock.now())
 	a.used = 500
 	l.ObserveFlush(rejected)
@@ -201,7 +202,7 @@ func batchOf(id toksta.AccountID, reason toksta.Reason, calls int64, at time.Tim
 // together. Few rejections raise none.
 func TestLimitHits(t *testing.T) {
 	t.Parallel()
-	s, c := openStore(t), newClock()
+	s, c := sqlitetest.Open(t).Store, newClock()
 	accounts := map[toksta.AccountID]*account{"a": plan("a", 10, 0), "b": plan("b", 10, 0)}
 	one, other := newTestWatch(s, c, accounts), newTestWatch(s, c, accounts)
 	flush := func(l *testWatch, epoch string, id toksta.AccountID, calls int64, at time.Time) {
@@ -246,7 +247,7 @@ func TestLimitHits(t *testing.T) {
 // Guarantee: two nodes that detect the same low balance raise one event.
 func TestTwoNodesRaiseOneEvent(t *testing.T) {
 	t.Parallel()
-	s, c, a := openStore(t), newClock(), plan("a", 100, 0)
+	s, c, a := sqlitetest.Open(t).Store, newClock(), plan("a", 100, 0)
 	accounts := map[toksta.AccountID]*account{"a": a}
 	one, other := newTestWatch(s, c, accounts), newTestWatch(s, c, accounts)
 	a.used = 95
@@ -259,7 +260,7 @@ func TestTwoNodesRaiseOneEvent(t *testing.T) {
 // Guarantee: marks of 0 disable all events except exhausted credits.
 func TestMarksOff(t *testing.T) {
 	t.Parallel()
-	s, a := openStore(t), plan("a", 100, 0)
+	s, a := sqlitetest.Open(t).Store, plan("a", 100, 0)
 	l := newTestWatch(s, newClock(), map[toksta.AccountID]*account{"a": a})
 	l.config.Marks = Marks{}
 	a.used = 99
@@ -294,7 +295,7 @@ func (a *flakyStore) RaiseEvent(ctx context.Context, e store.Event, channels []s
 // log reports the outage once.
 func TestStoreOutage(t *testing.T) {
 	t.Parallel()
-	s, c, a := openStore(t), newClock(), plan("a", 100, 0)
+	s, c, a := sqlitetest.Open(t).Store, newClock(), plan("a", 100, 0)
 	l := newTestWatch(s, c, map[toksta.AccountID]*account{"a": a})
 	flaky := &flakyStore{Store: s, failed: make(chan struct{}, 10)}
 	flaky.unavailable.Store(true)

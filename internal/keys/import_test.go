@@ -196,5 +196,3 @@ func BenchmarkImport(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "keys/s")
 }
-
-var _ store.Log = directLog{}

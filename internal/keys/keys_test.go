@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,17 +14,9 @@ import (
 
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
-
-// directLog commits without waiting for nodes.
-type directLog struct{ store.Mutator }
-
-func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
-	c, err := l.Mutator.Commit(ctx, by, d)
-	return toksta.Receipt{Change: c}, err
-}
 
 // world is a service on a real database, with one account on a paid plan.
 type world struct {
@@ -42,20 +33,12 @@ var (
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
+	s := sqlitetest.Open(tb)
 	w := &world{store: s, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.account = toksta.Account{ID: "acct_1", Name: "Acme", Plan: "BUILD", Status: toksta.StatusActive}
 	w.put(tb, w.account)
 	w.Service = &keys.Service{
-		Log: directLog{s}, Store: s, Now: func() time.Time { return w.now },
+		Log: s.DirectLog(), Store: s, Now: func() time.Time { return w.now },
 		Catalog: &toksta.Catalog{
 			Shape:    toksta.KeyShape{Prefix: "tk_live_"},
 			Families: []toksta.FamilyInfo{{Name: "data"}, {Name: "job"}, {Name: "account"}, {Name: "workspace"}},

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,17 +17,9 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
-
-// directLog commits without waiting for nodes.
-type directLog struct{ store.Mutator }
-
-func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
-	c, err := l.Mutator.Commit(ctx, by, d)
-	return toksta.Receipt{Change: c}, err
-}
 
 // world is a service on a real database, with cheap and counted hashes.
 type world struct {
@@ -48,19 +39,10 @@ const testPassword = "correct horse battery"
 
 func newWorld(tb testing.TB, policy Policy) *world {
 	tb.Helper()
-	file := filepath.Join(tb.TempDir(), "toksta.db")
-	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: file})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	w := &world{store: s, file: file, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s := sqlitetest.Open(tb)
+	w := &world{store: s, file: s.File, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.Service = New(Config{
-		Log: directLog{s}, Trail: s, Store: s, Sessions: s, Policy: policy,
+		Log: s.DirectLog(), Trail: s, Store: s, Sessions: s, Policy: policy,
 		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
 	})
 	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -22,18 +21,10 @@ import (
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/sdk/toksta"
 )
-
-// singleNode is the log of a single node: a commit without waiting for nodes.
-type singleNode struct{ store.Mutator }
-
-func (l singleNode) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
-	c, err := l.Mutator.Commit(ctx, by, d)
-	return toksta.Receipt{Change: c}, err
-}
 
 // world has the pages on a real database, and a signed-in browser.
 type world struct {
@@ -63,15 +54,7 @@ const password = "a long sentence that nobody guesses"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "toksta.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := sqlitetest.Open(t)
 	w := &world{store: s}
 	now := func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 	catalog := &toksta.Catalog{
@@ -81,10 +64,10 @@ func newWorld(t *testing.T) *world {
 		Statuses: map[toksta.Status]toksta.Reason{toksta.StatusActive: ""},
 		FreePlan: "BUILD", PerMinute: 60, MaxKeys: 100,
 	}
-	w.Pages, err = New(Config{
-		Keys:     &keys.Service{Log: singleNode{s}, Store: s, Catalog: catalog, Now: now},
-		Accounts: &accounts.Service{Log: singleNode{s}, Store: s, Catalog: catalog, Now: now},
-		SignIn:   signin.New(signin.Config{Log: singleNode{s}, Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
+	pages, err := New(Config{
+		Keys:     &keys.Service{Log: s.DirectLog(), Store: s, Catalog: catalog, Now: now},
+		Accounts: &accounts.Service{Log: s.DirectLog(), Store: s, Catalog: catalog, Now: now},
+		SignIn:   signin.New(signin.Config{Log: s.DirectLog(), Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
 		Usage: &usage.Reader{
 			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
 			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },
@@ -101,6 +84,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.Pages = pages
 	server := httptest.NewServer(w.Handler())
 	t.Cleanup(server.Close)
 	w.url, w.browser = server.URL, server.Client()
