@@ -12,7 +12,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// openSQLite opens a new database that lasts as long as the test.
+// openSQLite opens a new database, which is closed with the test.
 func openSQLite(tb testing.TB) store.Store {
 	tb.Helper()
 	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
@@ -27,14 +27,14 @@ func openSQLite(tb testing.TB) store.Store {
 	return s
 }
 
-// counter is a sink that keeps nothing but numbers.
+// counter is a sink that counts rows.
 type counter struct{ accounts, grants int }
 
 func (c *counter) PutAccount(toksta.Account) { c.accounts++ }
 
 func (c *counter) PutGrant(toksta.Digest, toksta.AccountID, toksta.Grant) { c.grants++ }
 
-// batch is how many keys an import commits at once.
+// batch is the number of keys that an import commits at once.
 const batch = 10_000
 
 // importKeys commits n new keys of the account.
@@ -73,7 +73,7 @@ func newAccount(tb testing.TB, s store.Store) toksta.AccountID {
 	return a.ID
 }
 
-// BenchmarkCommit is the latency of creating one key.
+// BenchmarkCommit measures the latency of creating one key.
 func BenchmarkCommit(b *testing.B) {
 	s := openSQLite(b)
 	account := newAccount(b, s)
@@ -82,8 +82,8 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkImport is the rate of new keys in large mutations, on a database
-// that grows with b.N.
+// BenchmarkImport measures the rate of new keys in large mutations. The database grows with
+// b.N.
 func BenchmarkImport(b *testing.B) {
 	s := openSQLite(b)
 	account := newAccount(b, s)
@@ -91,7 +91,7 @@ func BenchmarkImport(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
 }
 
-// BenchmarkSnapshot is a cold start: reading every key once.
+// BenchmarkSnapshot measures a cold start, which reads every key once.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -110,7 +110,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
-// BenchmarkHeartbeat is a renewal with nothing new, beside many keys.
+// BenchmarkHeartbeat measures a renewal without changes in a database of many keys.
 func BenchmarkHeartbeat(b *testing.B) {
 	s := openSQLite(b)
 	importKeys(b, s, newAccount(b, s), 50_000)

@@ -27,7 +27,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 		if err != nil {
 			return fmt.Errorf("take the next change number: %w", err)
 		}
-		m, err := decide(ctx, s.inside(tx))
+		m, err := decide(ctx, s.lockingReader(tx))
 		if err != nil {
 			return err
 		}

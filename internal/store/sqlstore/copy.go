@@ -31,10 +31,10 @@ type CopyProgress struct {
 	Tables    int
 }
 
-// copied lists the copied tables, parents before children, with the order of their
+// copiedTables lists the copied tables, parents before children, with the order of their
 // rows. Nodes are not copied, because they register at the target. The clock and the
 // incarnation are written last.
-var copied = []struct{ table, order string }{
+var copiedTables = []struct{ table, order string }{
 	{"accounts", "id"},
 	{"members", "id"},
 	{"invitations", "code"},
@@ -54,8 +54,8 @@ var copied = []struct{ table, order string }{
 	{"export_state", "one"},
 }
 
-// copying is the prefix of the incarnation of a database with an unfinished copy.
-const copying = "copying from "
+// unfinishedCopy is the prefix of the incarnation of a database with an unfinished copy.
+const unfinishedCopy = "copying from "
 
 // copyBatch is the number of rows of one transaction.
 const copyBatch = 1000
@@ -96,13 +96,13 @@ func (c copier) run(ctx context.Context) error {
 	if err := c.claim(ctx); err != nil {
 		return err
 	}
-	for i := range copied {
+	for i := range copiedTables {
 		if err := c.table(ctx, i); err != nil {
-			return fmt.Errorf("copy %s: %w", copied[i].table, err)
+			return fmt.Errorf("copy %s: %w", copiedTables[i].table, err)
 		}
 	}
-	for i, t := range copied {
-		c.progress(CopyProgress{Table: t.table, Comparing: true, Number: i + 1, Tables: len(copied)})
+	for i, t := range copiedTables {
+		c.progress(CopyProgress{Table: t.table, Comparing: true, Number: i + 1, Tables: len(copiedTables)})
 		here, err := c.from.checksum(ctx, t.table, t.order)
 		if err != nil {
 			return err
@@ -129,7 +129,7 @@ func (c copier) claim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if target == copying+source {
+	if target == unfinishedCopy+source {
 		return nil
 	}
 	for _, table := range []string{"changes", "accounts", "nodes", "usage"} {
@@ -140,7 +140,7 @@ func (c copier) claim(ctx context.Context) error {
 			return fmt.Errorf("the target is in use: it has %d rows of %s. Copy into an empty database", n, table)
 		}
 	}
-	if _, err := c.to.writer.ExecContext(ctx, `UPDATE cluster SET incarnation = $1`, copying+source); err != nil {
+	if _, err := c.to.writer.ExecContext(ctx, `UPDATE cluster SET incarnation = $1`, unfinishedCopy+source); err != nil {
 		return fmt.Errorf("claim the target: %w", err)
 	}
 	return nil
@@ -149,7 +149,7 @@ func (c copier) claim(ctx context.Context) error {
 // table copies the rows that the target lacks. Rows are copied in a fixed order and in
 // whole transactions, so the number of rows in the target is the place to continue.
 func (c copier) table(ctx context.Context, i int) error {
-	t := copied[i]
+	t := copiedTables[i]
 	of, err := c.from.count(ctx, t.table)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (c copier) table(ctx context.Context, i int) error {
 			return err
 		}
 		done += int64(len(batch))
-		c.progress(CopyProgress{Table: t.table, Rows: done, Of: of, Number: i + 1, Tables: len(copied)})
+		c.progress(CopyProgress{Table: t.table, Rows: done, Of: of, Number: i + 1, Tables: len(copiedTables)})
 	}
 	return err
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// TestCopy: whoever moves to PostgreSQL must lose nothing: no revocation, no
-// count, no number of the log, whatever interrupts the move.
+// TestCopy: a copy to PostgreSQL must be complete, with all revocations, counts and numbers
+// of the log, also after interruptions.
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	path := filepath.Join(t.TempDir(), "toksta.db")
-	change := filled(t, path)
+	change := createFilled(t, path)
 
 	target := server.NewDatabase(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -51,7 +51,7 @@ func TestCopy(t *testing.T) {
 	if first != "keys 2000" {
 		t.Errorf("the copy went on at %s, not where it stopped", first)
 	}
-	same(t, path, target)
+	compareStores(t, path, target)
 
 	s := openPostgres(t, target)
 	next := newAccount(t, s)
@@ -65,13 +65,13 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// TestCopyRefuses: a source that is served changes under the copy; one that
-// was served between two halves of it would end as a mixture.
-func TestCopyRefuses(t *testing.T) {
+// TestCopyRejects: a source must not be served during a copy, or between an interrupted copy
+// and its continuation: the result would be a mixture.
+func TestCopyRejects(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	path := filepath.Join(t.TempDir(), "toksta.db")
-	filled(t, path)
+	createFilled(t, path)
 	target := server.NewDatabase(t)
 
 	served, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
@@ -103,9 +103,9 @@ func TestCopyRefuses(t *testing.T) {
 	}
 }
 
-// filled makes a database with rows in every table that is copied, and
-// returns its last change.
-func filled(t *testing.T, path string) toksta.Change {
+// createFilled creates a database with rows in every copied table, and returns its last
+// change.
+func createFilled(t *testing.T, path string) toksta.Change {
 	t.Helper()
 	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})
 	if err != nil {
@@ -158,7 +158,7 @@ func filled(t *testing.T, path string) toksta.Change {
 	return change
 }
 
-// everything takes a snapshot's rows.
+// everything is a sink that keeps all rows.
 type everything struct {
 	Accounts []toksta.Account
 	Grants   map[toksta.Digest]toksta.Grant
@@ -169,8 +169,8 @@ func (e *everything) PutAccount(a toksta.Account) { e.Accounts = append(e.Accoun
 
 func (e *everything) PutGrant(d toksta.Digest, _ toksta.AccountID, g toksta.Grant) { e.Grants[d] = g }
 
-// same compares what two stores tell a node and a person.
-func same(t *testing.T, one, other string) {
+// compareStores compares the results of two stores for nodes and for people.
+func compareStores(t *testing.T, one, other string) {
 	t.Helper()
 	read := func(url string) (all everything, changes []toksta.Change, keys []toksta.Key) {
 		t.Helper()

@@ -17,7 +17,7 @@ import (
 // orders decisions: a change of the account's plan or status does not wait for it.
 func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide store.DecideCredits) (written []store.CreditEntry, err error) {
 	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
-		state, err := s.inside(tx).CreditState(ctx, q)
+		state, err := s.lockingReader(tx).CreditState(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (s *Store) writeEntries(ctx context.Context, tx *dbconn.Tx, entries []store
 	const insert = `INSERT INTO credit_entries (` + entryColumns + `) VALUES `
 	written := make([]store.CreditEntry, 0, len(entries))
 	for _, e := range entries {
-		number, at, err := s.inside(tx).lockCredits(ctx, e.AccountID, 1)
+		number, at, err := s.lockingReader(tx).lockCredits(ctx, e.AccountID, 1)
 		if err != nil {
 			return nil, err
 		}

@@ -86,7 +86,7 @@ type latest struct {
 // returns ErrFenced and streams nothing if the node has no row of the current
 // incarnation.
 func (s *Store) pollChanges(ctx context.Context, q querier, n store.Node, keys *keyPager) (now latest, err error) {
-	query, args := keys.firstQuery(s.current())
+	query, args := keys.firstQuery(s.currentIncarnation())
 	rows, err := q.QueryContext(ctx, query, append(args, n.ID, n.Epoch)...)
 	if err != nil {
 		return now, fmt.Errorf("poll for changes: %w", err)

@@ -18,7 +18,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// smallDisk mounts a disk of its own. Only root can.
+// smallDisk mounts a small disk, which requires root.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	disk, err := os.MkdirTemp("", "toksta-disk-")
@@ -33,12 +33,12 @@ func smallDisk(t *testing.T, size string) string {
 	return disk
 }
 
-// zeros is an endless file.
+// zeros is an endless reader of zeros.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// fill takes all the space of a disk, and returns what gives it back.
+// fill takes all the space of a disk. The returned function frees it.
 func fill(t *testing.T, disk string) (free func()) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(disk, "fill"))
@@ -52,8 +52,8 @@ func fill(t *testing.T, disk string) (free func()) {
 	return func() { os.Remove(f.Name()) }
 }
 
-// growing commits until the database needs more space, and returns the error.
-func growing(t *testing.T, s *sqlstore.Store, account toksta.AccountID) (err error) {
+// commitUntilFull commits until the disk is full, and returns the error.
+func commitUntilFull(t *testing.T, s *sqlstore.Store, account toksta.AccountID) (err error) {
 	t.Helper()
 	for i := range 1000 {
 		_, err = s.Commit(t.Context(), toksta.Actor{}, func(context.Context, store.Reader) (store.Mutation, error) {
@@ -70,13 +70,13 @@ func growing(t *testing.T, s *sqlstore.Store, account toksta.AccountID) (err err
 	return nil
 }
 
-// outlivesFullDisk: a change on a full disk must say that nothing was changed, and
+// testFullDisk: a change on a full disk must report that nothing was changed. It must
 // succeed once there is space.
-func outlivesFullDisk(t *testing.T, s *sqlstore.Store, disk string) {
+func testFullDisk(t *testing.T, s *sqlstore.Store, disk string) {
 	t.Helper()
 	account := newAccount(t, s)
 	free := fill(t, disk)
-	if err := growing(t, s, account); !errors.Is(err, store.ErrUnavailable) {
+	if err := commitUntilFull(t, s, account); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("on a full disk a change failed with: %v", err)
 	}
 	if _, err := s.Account(t.Context(), account); err != nil && !errors.Is(err, store.ErrUnavailable) {
@@ -86,7 +86,7 @@ func outlivesFullDisk(t *testing.T, s *sqlstore.Store, disk string) {
 	newAccount(t, s)
 }
 
-// TestSQLiteFullDisk: SQLite's words for a full disk are many. None of them is an
+// TestSQLiteFullDisk: SQLite has several errors for a full disk. None of them may become an
 // internal error.
 func TestSQLiteFullDisk(t *testing.T) {
 	t.Parallel()
@@ -96,11 +96,11 @@ func TestSQLiteFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	outlivesFullDisk(t, s, disk)
+	testFullDisk(t, s, disk)
 }
 
-// TestSQLiteReadOnly: a disk that the kernel has made read-only after an error
-// leaves everything unchanged as well.
+// TestSQLiteReadOnly: a change must report that nothing was changed if the kernel has made
+// the disk read-only after an error.
 func TestSQLiteReadOnly(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, "8m")
@@ -121,8 +121,8 @@ func TestSQLiteReadOnly(t *testing.T) {
 	}
 }
 
-// TestSQLiteStartOnFullDisk: an operator who reads "disk I/O error (4874)" looks
-// for a broken disk.
+// TestSQLiteStartOnFullDisk: SQLite's "disk I/O error (4874)" is misleading if the disk is
+// full.
 func TestSQLiteStartOnFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, "3m")
@@ -146,8 +146,7 @@ func TestSQLiteStartOnFullDisk(t *testing.T) {
 	s.Close()
 }
 
-// TestPostgresFullDisk: PostgreSQL goes on with a full disk, and so must its
-// clients.
+// TestPostgresFullDisk: PostgreSQL keeps running on a full disk, and so must the store.
 func TestPostgresFullDisk(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -159,5 +158,5 @@ func TestPostgresFullDisk(t *testing.T) {
 	server.Own(t, space)
 	server.Exec(t, "postgres", `CREATE TABLESPACE small LOCATION '`+space+`'`)
 	server.Exec(t, "postgres", `CREATE DATABASE small TABLESPACE small`)
-	outlivesFullDisk(t, openPostgres(t, server.URL("small")), disk)
+	testFullDisk(t, openPostgres(t, server.URL("small")), disk)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// An operator who asks whether the database is sound is told of a page that
-// was overwritten and of a change that is gone, and of nothing otherwise.
+// TestIntegrity: a check of the database must find an overwritten page and a missing change,
+// and must find nothing in an undamaged database.
 func TestIntegrity(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "toksta.db")
@@ -39,7 +39,7 @@ func TestIntegrity(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	spoil(t, path)
+	damageIndex(t, path)
 	s = openAt(t, path)
 	defer s.Close()
 	if err := s.Integrity(t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") && !strings.Contains(err.Error(), "malformed") {
@@ -56,8 +56,8 @@ func openAt(t *testing.T, path string) *Store {
 	return s
 }
 
-// spoil overwrites the root page of an index that opening does not read.
-func spoil(t *testing.T, path string) {
+// damageIndex overwrites the root page of an index that Open does not read.
+func damageIndex(t *testing.T, path string) {
 	t.Helper()
 	s := openAt(t, path)
 	var page, size int64

@@ -153,10 +153,10 @@ func (s *Store) writeKeys(ctx context.Context, tx *dbconn.Tx, seq int64, keys []
 // first number too.
 func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
-		table: "keys",
-		key:   []string{"id"},
-		chunk: s.chunk,
-		once:  []string{"first_seq"},
+		table:      "keys",
+		key:        []string{"id"},
+		chunk:      s.chunk,
+		insertOnly: []string{"first_seq"},
 		columns: []string{
 			"id", "account_id", "name", "limits", "created_at", "created_by", "created_by_id", "expires_at", "revoked_at", "seq", "first_seq",
 		},
@@ -174,11 +174,11 @@ func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 // generation: a digest that belongs to another key fails the transaction.
 func (s *Store) secretRows() upsert[secretRow] {
 	return upsert[secretRow]{
-		table:   "secrets",
-		key:     []string{"key_id", "number"},
-		chunk:   s.chunk,
-		lazy:    true,
-		columns: []string{"digest", "key_id", "number", "first", "last", "created_at", "revoked_at"},
+		table:     "secrets",
+		key:       []string{"key_id", "number"},
+		chunk:     s.chunk,
+		skipEqual: true,
+		columns:   []string{"digest", "key_id", "number", "first", "last", "created_at", "revoked_at"},
 		args: func(r secretRow) ([]any, error) {
 			return []any{
 				r.Digest[:], r.key, r.Number, r.Start, r.End, millis(r.CreatedAt), millis(r.RevokedAt),

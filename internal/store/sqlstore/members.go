@@ -58,7 +58,7 @@ func memberRows() upsert[toksta.Member] {
 		columns: []string{
 			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at",
 		},
-		once: []string{"email_folded"},
+		insertOnly: []string{"email_folded"},
 		args: func(m toksta.Member) ([]any, error) {
 			return []any{
 				m.ID, m.AccountID, m.Email, text.FoldAddress(m.Email), m.Name, m.PasswordHash,

@@ -10,8 +10,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Members whom earlier versions stored sign in as before, with the spelling that their browser sends as well, and keep
-// what they had: also two members of the same mailbox, each by the own spelling.
+// TestMembersOfEarlierVersions: members that earlier versions stored must be found by the
+// stored spelling and by the spelling of browsers, also two members of one mailbox, each by
+// their own spelling.
 func TestMembersOfEarlierVersions(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "toksta.db")
@@ -47,7 +48,7 @@ func TestMembersOfEarlierVersions(t *testing.T) {
 		}
 	}
 	found()
-	// A new password of a member changes nothing of how the row is found.
+	// A new password does not change how the row is found.
 	commit(toksta.Member{ID: "mem_b", Email: "bob@Bücher.example", PasswordHash: "next"})
 	found()
 }

@@ -42,7 +42,7 @@ func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) 
 	}
 	defer conn.Close()
 	renew := `UPDATE nodes SET version = $3, applied = CASE WHEN applied > $4 THEN applied ELSE $4 END, lease = $5, keys = $6, beats = beats + 1, seen_at = ` + s.now + `
-		WHERE id = $1 AND epoch = $2 AND ` + s.current() + ` RETURNING (SELECT seq FROM clock)`
+		WHERE id = $1 AND epoch = $2 AND ` + s.currentIncarnation() + ` RETURNING (SELECT seq FROM clock)`
 	rows, err := conn.QueryContext(ctx, renew, n.ID, n.Epoch, n.Version, n.Applied, n.Lease.Milliseconds(), n.Keys)
 	if err != nil {
 		return 0, fmt.Errorf("renew the node's row: %w", err)
@@ -58,16 +58,16 @@ func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) 
 	}
 }
 
-// current returns the condition that a node's row belongs to the current incarnation of
+// currentIncarnation returns the condition that a node's row belongs to the current incarnation of
 // the database.
-func (s *Store) current() string {
+func (s *Store) currentIncarnation() string {
 	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 }
 
 // Ack implements [store.ChangeFeed]. It ignores a smaller number than the stored one,
 // which is from a delayed message.
 func (s *Store) Ack(ctx context.Context, n store.Node) error {
-	ack := `UPDATE nodes SET applied = CASE WHEN applied > $3 THEN applied ELSE $3 END, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.current()
+	ack := `UPDATE nodes SET applied = CASE WHEN applied > $3 THEN applied ELSE $3 END, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.currentIncarnation()
 	return retryOnce(func() error {
 		result, err := s.acks.ExecContext(ctx, ack, n.ID, n.Epoch, n.Applied, n.Keys)
 		if err != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// A connection never takes a server for another, or for the same one before a
-// fail-over: what it noted would have nodes vouch for a history that is gone.
+// TestOrigin: the origin that a connection noted must be that of its server, also after a
+// promotion. Otherwise nodes would serve the state of a lost history.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	standby := server.Standby(t)
-	connect := func(server *pgtest.Server) (tell func(expression string) string) {
+	connect := func(server *pgtest.Server) (read func(expression string) string) {
 		conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
 		if err != nil {
 			t.Fatal(err)
@@ -34,17 +34,17 @@ func TestOrigin(t *testing.T) {
 	primary, kept := connect(server), connect(standby)
 	asked := primary(readOrigin)
 	if noted, origin := primary(note), primary(postgresOrigin); noted != asked || origin != asked {
-		t.Errorf("noted %q, taken for %q, is %q", noted, origin, asked)
+		t.Errorf("noted %q, origin %q, want %q", noted, origin, asked)
 	}
 	primary(`set_config('toksta.origin', '', false)`)
 	if origin := primary(postgresOrigin); origin != asked {
-		t.Errorf("after a reset taken for %q, is %q", origin, asked)
+		t.Errorf("after a reset origin %q, want %q", origin, asked)
 	}
 	if noted := kept(note); noted != "" {
 		t.Errorf("a connection to a standby noted %q", noted)
 	}
 	kept(`CAST(pg_promote() AS TEXT)`)
 	if origin := kept(postgresOrigin); origin != kept(readOrigin) || origin == asked {
-		t.Errorf("a standby took over from %q and is taken for %q", asked, origin)
+		t.Errorf("a standby of %q was promoted and has the origin %q", asked, origin)
 	}
 }

@@ -18,11 +18,11 @@ const usualRows = 16
 // pager reads a table page by page, with one statement for each page. In the order of
 // changes it meets a row again that changes between two pages.
 type pager struct {
-	limit   int    // rows of a page
-	changes bool   // in the order of changes, otherwise of ids
-	seq     int64  // of the last row: the next page starts after it
-	id      string // of the last row
-	rows    int    // of the last page
+	limit    int    // rows of a page
+	byChange bool   // in the order of changes, otherwise of ids
+	seq      int64  // of the last row: the next page starts after it
+	id       string // of the last row
+	rows     int    // of the last page
 }
 
 // pageAll reads a whole table.
@@ -30,13 +30,13 @@ func (s *Store) pageAll() pager { return pager{limit: s.page} }
 
 // pageChanges reads the rows that were touched after a change.
 func (s *Store) pageChanges(after int64) pager {
-	return pager{limit: s.page, changes: true, seq: after + 1}
+	return pager{limit: s.page, byChange: true, seq: after + 1}
 }
 
 // page returns the query of the next rows, and its arguments.
 func (p *pager) page(table string, rows int) (query string, args []any) {
 	where, args := `id > $1`, []any{p.id}
-	if p.changes {
+	if p.byChange {
 		where, args = `(seq, id) > ($1, $2)`, []any{p.seq, p.id}
 	}
 	return `SELECT * FROM ` + table + ` WHERE ` + where + ` ORDER BY ` + p.order() + ` LIMIT ` + strconv.Itoa(rows), args
@@ -45,7 +45,7 @@ func (p *pager) page(table string, rows int) (query string, args []any) {
 // order returns the order of the rows. A query that joins a page must sort again, so that
 // the last row is the place where the next page starts.
 func (p *pager) order() string {
-	if p.changes {
+	if p.byChange {
 		return `seq, id`
 	}
 	return `id`

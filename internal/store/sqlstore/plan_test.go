@@ -9,9 +9,9 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 )
 
-// A node follows each change by its indexes, whether the database has
-// statistics or, after an import or a copy, none yet. Reading a whole table
-// instead takes every node from a millisecond to a hundred for each change.
+// TestFollowReadsNoWholeTable: the queries by which nodes follow must use indexes, also
+// without statistics, as after an import or a copy. Reading a whole table takes a hundred
+// milliseconds instead of one, for each change on each node.
 func TestFollowReadsNoWholeTable(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -29,7 +29,7 @@ func TestFollowReadsNoWholeTable(t *testing.T) {
 		server.Exec(t, "test1", fill)
 	}
 	all, changes, usual := keyPager{pager: s.pageAll()}, keyPager{pager: s.pageChanges(20_003)}, keyPager{pager: s.pageChanges(20_003)}
-	first, firstArgs := usual.firstQuery(s.current())
+	first, firstArgs := usual.firstQuery(s.currentIncarnation())
 	next, nextArgs := changes.nextQuery()
 	page, pageArgs := all.page("keys", s.page)
 	accounts, accountArgs := changes.page("accounts", s.page)
@@ -56,7 +56,7 @@ func TestFollowReadsNoWholeTable(t *testing.T) {
 	}
 }
 
-// plan is how PostgreSQL carries out a query on a feed's connection.
+// plan returns the query plan on the connection of the feed.
 func plan(t *testing.T, s *Store, query string, args []any) string {
 	t.Helper()
 	conn, err := s.feed.Conn(t.Context())

@@ -17,9 +17,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// TestPostgresFaults: a database that ends a connection or a statement in the
-// middle of anything must leave all of it or nothing, take no number of the
-// log, and not cost the next call anything.
+// TestPostgresFaults: if the database ends a connection or a statement in the middle of an
+// operation, nothing may be written, no number of the log be used, and the next call must
+// succeed.
 func TestPostgresFaults(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -46,23 +46,22 @@ func TestPostgresFaults(t *testing.T) {
 	})
 }
 
-// cutting ends every other connection of the database whenever it is given the
-// first row.
-type cutting struct {
+// disconnectingSink ends all connections of the database when it receives the first row.
+type disconnectingSink struct {
 	everything
 	first toksta.AccountID
 	cut   func()
 }
 
-func (c *cutting) PutAccount(a toksta.Account) {
+func (c *disconnectingSink) PutAccount(a toksta.Account) {
 	if a.ID == c.first {
 		c.cut()
 	}
 	c.everything.PutAccount(a)
 }
 
-// A node that loses the database in the middle of a snapshot must know it as
-// an outage, not as a fault of its own.
+// TestPostgresLostWhileReading: a connection error in the middle of a snapshot must be
+// reported as an unavailable database, not as an internal error.
 func TestPostgresLostWhileReading(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -75,18 +74,18 @@ func TestPostgresLostWhileReading(t *testing.T) {
 		})
 	}
 	commit(t, s, m)
-	sink := &cutting{first: m.Accounts[0].ID, cut: func() {
+	sink := &disconnectingSink{first: m.Accounts[0].ID, cut: func() {
 		server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+database(t, url)+`'`)
 	}}
 	if _, err := s.Snapshot(t.Context(), sink); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("after %d accounts: %v", len(sink.Accounts), err)
 	}
 	if len(sink.Accounts) == 0 || len(sink.Accounts) == len(m.Accounts) {
-		t.Errorf("%d accounts were read: nothing broke off", len(sink.Accounts))
+		t.Errorf("%d accounts were read: the connection did not end between rows", len(sink.Accounts))
 	}
 }
 
-// interruption is an operation and the table at which it is stopped.
+// interruption is an operation and the table at which it is interrupted.
 type interruption struct {
 	name, table string
 	run         func(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error
@@ -129,7 +128,7 @@ func interruptions() (all []interruption) {
 	return all
 }
 
-// commitEverything is one mutation of each kind of row.
+// commitEverything commits a mutation with a row of each kind.
 func commitEverything(ctx context.Context, s *sqlstore.Store, account toksta.AccountID) error {
 	_, err := s.Commit(ctx, toksta.Actor{}, store.Once("once", func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{
@@ -145,8 +144,8 @@ func commitEverything(ctx context.Context, s *sqlstore.Store, account toksta.Acc
 	return err
 }
 
-// interrupt holds an operation up at its table, has it ended there, and tries
-// it again. settings are added to the URL.
+// interrupt blocks an operation at its table, ends it there, and repeats it. settings are
+// added to the URL.
 func interrupt(t *testing.T, server *pgtest.Server, at interruption, settings string) {
 	address := server.NewDatabase(t)
 	s := openPostgres(t, address+settings)
@@ -168,14 +167,14 @@ func interrupt(t *testing.T, server *pgtest.Server, at interruption, settings st
 		select {
 		case err := <-done:
 			if err == nil {
-				t.Fatal("it did not come by that table: nothing is tested")
+				t.Fatal("it did not use that table: nothing is tested")
 			}
-			// What is sent with the commit leaves open whether that was made.
+			// If a statement is sent with the commit, the outcome is unknown.
 			if settings == "" && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUncertain) {
-				t.Errorf("a caller is told of a fault, not of an outage: %v", err)
+				t.Errorf("the error is neither unavailable nor uncertain: %v", err)
 			}
 			failed = true
-		case <-time.After(20 * time.Millisecond): // a look costs a connection
+		case <-time.After(20 * time.Millisecond): // each poll costs a connection
 			if settings == "" {
 				server.Exec(t, database(t, address), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 					WHERE wait_event_type = 'Lock' AND datname = current_database()`)

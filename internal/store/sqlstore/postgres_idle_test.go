@@ -11,10 +11,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// TestPostgresPausedTransaction: the server rolls back a transaction whose process
-// pauses in the middle, since it may hold what all others wait for. On a busy
-// machine any process pauses. Nothing was written then, so the change must be
-// made again, not fail.
+// TestPostgresPausedTransaction: the server rolls back the transaction of a process that
+// pauses in it, which happens on a busy machine. Nothing was written then, so the change
+// must be repeated instead of failing.
 func TestPostgresPausedTransaction(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -35,7 +34,7 @@ func TestPostgresPausedTransaction(t *testing.T) {
 						return m, err
 					}
 					if attempts++; attempts == 1 {
-						ended(t, server, database(t, address))
+						waitForRollback(t, server, database(t, address))
 					}
 					if reads {
 						_, err := r.ListAccounts(ctx, store.Page{})
@@ -51,14 +50,13 @@ func TestPostgresPausedTransaction(t *testing.T) {
 	}
 }
 
-// ended waits until the server has ended the transactions of a database that are
-// idle.
-func ended(t *testing.T, server *pgtest.Server, database string) {
+// waitForRollback waits until the server has ended the idle transactions of a database.
+func waitForRollback(t *testing.T, server *pgtest.Server, database string) {
 	t.Helper()
 	const idle = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`
 	for start := time.Now(); server.Exec(t, database, idle) > 0; {
 		if time.Since(start) > 20*time.Second {
-			t.Fatal("the server does not end an idle transaction")
+			t.Fatal("the server does not end the idle transaction")
 		}
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// silentLease is the lease of stores whose connections fall silent.
+// silentLease is the lease of stores with silent connections.
 const silentLease = 2 * time.Second
 
-// TestPostgresSilentConnections: a firewall that forgets its connections drops
-// their packets without a word. Every call on such a connection must end in time
-// and say what became of it, and the next one must succeed on a new connection.
+// TestPostgresSilentConnections: a firewall that lost its state drops the packets of a
+// connection silently. Every call on such a connection must end in time and report its
+// outcome, and the next call must succeed on a new connection.
 func TestPostgresSilentConnections(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -54,8 +54,8 @@ func TestPostgresSilentConnections(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			way := newWay(t, server)
-			s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: way.url, Lease: silentLease})
+			p := newProxy(t, server)
+			s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: p.url, Lease: silentLease})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,8 +64,8 @@ func TestPostgresSilentConnections(t *testing.T) {
 			if err := s.Register(t.Context(), node); err != nil {
 				t.Fatal(err)
 			}
-			_ = call(t.Context(), s, account) // the connection is used, and idle for no time
-			way.silence()
+			_ = call(t.Context(), s, account) // uses the connection, so that it is not idle
+			p.silence()
 			start := time.Now()
 			err = call(t.Context(), s, account)
 			if took := time.Since(start); took > 2*silentLease {
@@ -87,17 +87,17 @@ func TestPostgresSilentConnections(t *testing.T) {
 	}
 }
 
-// way is a TCP proxy in front of a server's socket.
-type way struct {
+// proxy is a TCP proxy in front of a server's socket.
+type proxy struct {
 	url      string
 	trips    atomic.Int64 // requests that followed a response
 	isAsking atomic.Bool  // the last bytes went to the server
 
 	mu    sync.Mutex
-	muted chan struct{} // closed: what is open now passes nothing any more
+	muted chan struct{} // closed: the present connections pass nothing any more
 }
 
-func newWay(t *testing.T, server *pgtest.Server) *way {
+func newProxy(t *testing.T, server *pgtest.Server) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -110,7 +110,7 @@ func newWay(t *testing.T, server *pgtest.Server) *way {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &way{
+	p := &proxy{
 		url:   "postgres://postgres@" + l.Addr().String() + u.Path + "?sslmode=disable",
 		muted: make(chan struct{}),
 	}
@@ -127,33 +127,33 @@ func newWay(t *testing.T, server *pgtest.Server) *way {
 				continue
 			}
 			context.AfterFunc(over, func() { near.Close(); far.Close() })
-			muted := w.now()
-			go pass(near, far, muted, func() { w.isAsking.Store(false) })
+			muted := p.now()
+			go pass(near, far, muted, func() { p.isAsking.Store(false) })
 			go pass(far, near, muted, func() {
-				if !w.isAsking.Swap(true) {
-					w.trips.Add(1)
+				if !p.isAsking.Swap(true) {
+					p.trips.Add(1)
 				}
 			})
 		}
 	}()
-	return w
+	return p
 }
 
-func (w *way) now() chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.muted
+func (p *proxy) now() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.muted
 }
 
 // silence mutes the connections that are open.
-func (w *way) silence() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(w.muted)
-	w.muted = make(chan struct{})
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.muted)
+	p.muted = make(chan struct{})
 }
 
-// pass copies until muted, and then swallows.
+// pass copies bytes until muted is closed, and then discards them.
 func pass(to, from net.Conn, muted chan struct{}, passed func()) {
 	chunk := make([]byte, 32<<10)
 	for {
@@ -174,9 +174,9 @@ func pass(to, from net.Conn, muted chan struct{}, passed func()) {
 	}
 }
 
-// TestPostgresLosesAllConnections: when every connection of a full pool is lost at
-// once, database/sql says "driver: bad connection". A caller must hear of an
-// outage, and those who come later nothing at all.
+// TestPostgresLosesAllConnections: if all connections of a full pool are lost at once,
+// database/sql returns "driver: bad connection". Callers must receive ErrUnavailable, and
+// later calls must succeed.
 func TestPostgresLosesAllConnections(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)

@@ -18,9 +18,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// TestPostgres: the suite's guarantees, and some of PostgreSQL's own, hold for
-// an installation of many nodes. The parts before the suite run alone: one
-// changes the server's settings.
+// TestPostgres runs the suite, and tests of PostgreSQL alone. The tests before the suite run
+// one after another, because one changes the settings of the server.
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -31,7 +30,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("many rows", func(t *testing.T) { postgresManyRows(t, server) })
 	t.Run("same rows", func(t *testing.T) { postgresSameRows(t, server) })
 	t.Run("idle connection", func(t *testing.T) { postgresIdle(t, server) })
-	t.Run("own rings", func(t *testing.T) { postgresOwnRings(t, server) })
+	t.Run("own notifications", func(t *testing.T) { postgresOwnNotifications(t, server) })
 	t.Run("another server", func(t *testing.T) { postgresOrigin(t, server) })
 	t.Run("suite", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Database {
@@ -58,9 +57,9 @@ func openPostgres(tb testing.TB, url string) *sqlstore.Store {
 	return s
 }
 
-// postgresUnconfirmed: a revocation that a standby does not have can be
-// lost in a fail-over; the call that made it must not report success. The
-// server itself calls such a commit a success.
+// postgresUnconfirmed: a revocation that the standby did not confirm may be lost in a
+// fail-over, so the call must not report success. The server reports such a commit as
+// successful, with a warning.
 func postgresUnconfirmed(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	s := openPostgres(t, url)
@@ -75,8 +74,8 @@ func postgresUnconfirmed(t *testing.T, server *pgtest.Server) {
 		})
 		committed <- err
 	}
-	// Cancel the commit's wait, as an operator would, once it has begun. The
-	// server takes its time to notice the setting: commits before are fine.
+	// Cancel the wait of the commit once it has begun, as an operator would. Commits
+	// before the server has noticed the setting succeed.
 	const cancel = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
 	var err error
 	go commit()
@@ -103,19 +102,19 @@ func postgresUnconfirmed(t *testing.T, server *pgtest.Server) {
 		t.Fatal("no account after the fault")
 	}
 
-	// That commit came to be after its caller was told that this is not known.
-	// From now on the store's own changes ring as well.
+	// That commit was made although its caller received ErrUncertain. From now on the
+	// store also receives the notifications of its own changes.
 	changes, err := s.ListChanges(t.Context(), store.ChangeQuery{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ring := firstRing(t, s, openPostgres(t, url)); ring != changes[0].Seq+1 {
-		t.Errorf("the first ring is of change %d, its own is %d", ring, changes[0].Seq+1)
+	if seq := firstNotification(t, s, openPostgres(t, url)); seq != changes[0].Seq+1 {
+		t.Errorf("the first notification is of change %d, its own is %d", seq, changes[0].Seq+1)
 	}
 }
 
-// postgresStartTogether: a fleet starts all its nodes at once on a new
-// database; none may fail or see half a schema.
+// postgresStartTogether: nodes that start at once on a new database must not fail or see
+// half a schema.
 func postgresStartTogether(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	opened := make(chan error)
@@ -135,38 +134,38 @@ func postgresStartTogether(t *testing.T, server *pgtest.Server) {
 	}
 }
 
-// postgresOwnRings: whoever made a change knows of it. A ring on top would take
-// database and processor from those who are waited for.
-func postgresOwnRings(t *testing.T, server *pgtest.Server) {
+// postgresOwnNotifications: a store must not pass on the notifications of its own changes:
+// reading them again would slow the nodes that the change waits for.
+func postgresOwnNotifications(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	s, other := openPostgres(t, url), openPostgres(t, url)
-	if ring := firstRing(t, s, other); ring != 2 {
-		t.Errorf("the first ring is of change %d, its own is 1", ring)
+	if seq := firstNotification(t, s, other); seq != 2 {
+		t.Errorf("the first notification is of change %d, its own is 1", seq)
 	}
 }
 
-// firstRing makes a change through s and one through other, which rings in any
-// case, and returns the number that listeners of s hear first: notifications
-// come in the order of commits.
-func firstRing(t *testing.T, s, other *sqlstore.Store) (seq int64) {
+// firstNotification commits a change through s and one through other, whose notification
+// always arrives. It returns the number of the first notification that s passes on.
+// Notifications arrive in the order of commits.
+func firstNotification(t *testing.T, s, other *sqlstore.Store) (seq int64) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	rings, ended := make(chan int64, 10), make(chan struct{})
+	numbers, ended := make(chan int64, 10), make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = s.Listen(ctx, func(seq int64) { rings <- seq })
+		_ = s.Listen(ctx, func(seq int64) { numbers <- seq })
 	}()
-	<-rings // for what may have come before
+	<-numbers // for earlier commits
 	newAccount(t, s)
 	newAccount(t, other)
-	seq = <-rings
+	seq = <-numbers
 	stop()
 	<-ended
 	return seq
 }
 
-// postgresRetry: a mutation that the database rolls back for another's sake
-// would fail in its customer's face, or be tried for ever.
+// postgresRetry: a mutation that the database rolls back because of a deadlock must be
+// repeated, a limited number of times.
 func postgresRetry(t *testing.T, server *pgtest.Server) {
 	s := openPostgres(t, server.NewDatabase(t))
 	deadlock := fmt.Errorf("read keys: %w", &pgconn.PgError{Code: "40P01"})
@@ -187,16 +186,15 @@ func postgresRetry(t *testing.T, server *pgtest.Server) {
 	}
 }
 
-// postgresCallerGone: a caller who hangs up between two statements of a change
-// must not leave the clock row's lock behind, for which every other change
-// waits.
+// postgresCallerGone: a change that is canceled between two statements must release the lock
+// of the clock row, which every other change waits for.
 func postgresCallerGone(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	s := openPostgres(t, url+"&idle_in_transaction_session_timeout=0")
-	for range 50 { // who notices first, the change or the pool, is a race
+	for range 50 { // the change and the pool race to notice the cancellation
 		ctx, hangUp := context.WithCancel(t.Context())
 		_, err := s.Commit(ctx, toksta.Actor{}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-			_, _ = r.Account(ctx, "acct_x") // which takes the lock
+			_, _ = r.Account(ctx, "acct_x") // takes the lock
 			hangUp()
 			return store.Mutation{}, errors.New("gone")
 		})
@@ -214,9 +212,8 @@ func postgresCallerGone(t *testing.T, server *pgtest.Server) {
 	}
 }
 
-// postgresManyRows: a change of very many rows must not leave the server without
-// a word for so long that it ends the transaction. On a busy machine that may
-// happen once or twice all the same, and the change is made again.
+// postgresManyRows: while a change of very many rows is queued, the server must not time out
+// its transaction. On a busy machine that may happen once or twice; the change is repeated.
 func postgresManyRows(t *testing.T, server *pgtest.Server) {
 	s := openPostgres(t, server.NewDatabase(t)+"&idle_in_transaction_session_timeout=1s")
 	m := store.Mutation{Kind: toksta.ChangeAccountCreated}
@@ -226,8 +223,7 @@ func postgresManyRows(t *testing.T, server *pgtest.Server) {
 	commit(t, s, m)
 }
 
-// postgresSameRows: a change of a key writes none of its generations anew but
-// those that it changes.
+// postgresSameRows: a change of a key must write only the generations that differ.
 func postgresSameRows(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	s := openPostgres(t, url)
@@ -239,7 +235,7 @@ func postgresSameRows(t *testing.T, server *pgtest.Server) {
 	k.Name, k.Generations[0].RevokedAt = "new", now
 	commit(t, s, store.Mutation{Kind: toksta.ChangeKeyRotated, Keys: []toksta.Key{k}})
 	for row, want := range map[string]int64{
-		`number = 1 AND revoked_at > 0 AND ctid = '(0,3)'`: 1, // written anew, behind the two
+		`number = 1 AND revoked_at > 0 AND ctid = '(0,3)'`: 1, // written again, after the two
 		`number = 2 AND revoked_at = 0 AND ctid = '(0,2)'`: 1,
 	} {
 		if got := server.Exec(t, database(t, url), `SELECT 1 FROM secrets WHERE `+row); got != want {
@@ -248,9 +244,8 @@ func postgresSameRows(t *testing.T, server *pgtest.Server) {
 	}
 }
 
-// postgresIdle: a node whose idle connections were cut, by a restart of the
-// database or something in between, must not make the next revocation wait for
-// its beat.
+// postgresIdle: a node that lost its idle connections, for example by a restart of the
+// database, must not make the next revocation wait for its heartbeat.
 func postgresIdle(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	s := openPostgres(t, url)
@@ -269,14 +264,14 @@ func postgresIdle(t *testing.T, server *pgtest.Server) {
 		}
 		server.Exec(t, "postgres", `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '`+database(t, url)+`'`)
 		if err := do(); err != nil {
-			t.Errorf("%s on a connection that was cut: %v", name, err)
+			t.Errorf("%s on a lost connection: %v", name, err)
 		}
 	}
 }
 
-// postgresOrigin: after a fail-over or a restore a node that served the history
-// before must stop, load what there is now and come back as somebody new.
-// Otherwise it would admit what only the lost part of the history allowed.
+// postgresOrigin: after a fail-over or a restore, a node that served the earlier history must
+// stop, load everything and register again. Otherwise it would admit calls by the lost part
+// of that history.
 func postgresOrigin(t *testing.T, server *pgtest.Server) {
 	url := server.NewDatabase(t)
 	s := openPostgres(t, url)
@@ -292,7 +287,7 @@ func postgresOrigin(t *testing.T, server *pgtest.Server) {
 	if err := errors.Join(join("1"), renew()); err != nil {
 		t.Fatal(err)
 	}
-	// What a promoted standby finds: the row of the server before it.
+	// A promoted standby has the row of the server before it.
 	server.Exec(t, database(t, url), `UPDATE cluster SET origin = 'another server/00000001'`)
 	if err := renew(); !errors.Is(err, store.ErrFenced) {
 		t.Fatalf("a renewal on another server: %v", err)
@@ -316,7 +311,7 @@ func postgresOrigin(t *testing.T, server *pgtest.Server) {
 	}
 }
 
-// database is the name in a URL of pgtest.
+// database returns the name of the database in a URL of pgtest.
 func database(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -16,8 +16,8 @@ import (
 // the server receives nothing, it may end the transaction.
 func TestPostgresRoundTrips(t *testing.T) {
 	t.Parallel()
-	w := newWay(t, pgtest.Start(t))
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: w.url})
+	p := newProxy(t, pgtest.Start(t))
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: p.url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestPostgresRoundTrips(t *testing.T) {
 	for rows, want := range map[int][2]int64{1: {2, 2}, 1000: {10, 30}} {
 		var trips int64
 		for range 3 { // the first ones prepare statements
-			before := w.trips.Load()
+			before := p.trips.Load()
 			_, err := s.Commit(t.Context(), toksta.Actor{}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 				a, err := r.Account(ctx, account)
 				m := store.Mutation{Kind: toksta.ChangeKeyRevoked, Accounts: []toksta.Account{a}}
@@ -38,7 +38,7 @@ func TestPostgresRoundTrips(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			trips = w.trips.Load() - before
+			trips = p.trips.Load() - before
 		}
 		if trips < want[0] || trips > want[1] {
 			t.Errorf("a change of %d rows made %d round trips, want %v", rows, trips, want)

@@ -35,7 +35,7 @@ func openSQLite(path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	s.release, s.alone = lock.Close, true
+	s.release, s.isExclusive = lock.Close, true
 	return s, nil
 }
 
@@ -113,7 +113,6 @@ func lockFile(path string) (*os.File, error) {
 	}
 }
 
-// sqliteDialect returns the dialect of SQLite.
 func sqliteDialect() dialect {
 	return dialect{
 		origin: `''`, // a file is restored before the start, when a node loads everything

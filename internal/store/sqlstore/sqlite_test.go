@@ -14,7 +14,7 @@ import (
 	"github.com/toksta/toksta/internal/store/storetest"
 )
 
-// TestSQLite: everything above the store relies on the suite's guarantees.
+// TestSQLite runs the suite.
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Database {
@@ -23,8 +23,8 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
-// TestSQLiteFiles: other users of the machine must not read password hashes
-// or digests.
+// TestSQLiteFiles: other users of the machine must not be able to read password hashes and
+// digests.
 func TestSQLiteFiles(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "new")
@@ -44,8 +44,8 @@ func TestSQLiteFiles(t *testing.T) {
 	}
 }
 
-// TestSQLiteOneProcess: two processes on one file would each believe to be
-// the only node, and a revocation on one would not reach the other.
+// TestSQLiteOneProcess: a second process on one file must fail to open it, because a
+// revocation in one process would not reach the other.
 func TestSQLiteOneProcess(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "toksta.db")
@@ -69,8 +69,8 @@ func TestSQLiteOneProcess(t *testing.T) {
 	}
 }
 
-// TestNewerSchema: an older program on a newer schema could drop what the
-// newer one relies on.
+// TestNewerSchema: an older program must not open a newer schema, because it could lose
+// data of it.
 func TestNewerSchema(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "toksta.db")
@@ -88,8 +88,8 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
-// TestSQLiteVersion: older libraries can corrupt a database in WAL mode, and
-// the driver is built for exactly one version of its C library.
+// TestSQLiteVersion: older libraries can corrupt a database in WAL mode, and the driver
+// requires exactly one version of its C library.
 func TestSQLiteVersion(t *testing.T) {
 	t.Parallel()
 	const oldest = 3*1_000_000 + 51*1_000 + 3
@@ -107,7 +107,7 @@ func TestSQLiteVersion(t *testing.T) {
 	}
 }
 
-// requires runs go list.
+// requires returns the output of go list.
 func requires(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
@@ -117,7 +117,7 @@ func requires(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// number turns "3.51.3" into 3051003.
+// number converts "3.51.3" to 3051003.
 func number(version string) (n int) {
 	for part := range strings.SplitSeq(version, ".") {
 		digits := 0
@@ -129,7 +129,7 @@ func number(version string) (n int) {
 	return n
 }
 
-// query reads one text past the store.
+// query reads one text without the store.
 func query(t *testing.T, path, statement string) (text string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -143,9 +143,9 @@ func query(t *testing.T, path, statement string) (text string) {
 	return text
 }
 
-// TestSQLiteForgetsTheDead: after a kill the first change must not wait for
-// the lease of a process that cannot be alive.
-func TestSQLiteForgetsTheDead(t *testing.T) {
+// TestSQLiteDeletesEarlierNodes: after a kill, the first change must not wait for the lease
+// of the killed process.
+func TestSQLiteDeletesEarlierNodes(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "toksta.db")
 	killed, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: path})

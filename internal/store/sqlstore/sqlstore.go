@@ -39,9 +39,9 @@ type Store struct {
 	acks   *sql.DB // writes that need not be durable
 	dialect
 	notifier
-	prelude []string     // statements before migrations; make other starting processes wait
-	release func() error // releases everything else that is open
-	alone   bool         // no other process can have the database open
+	prelude     []string     // statements before migrations; make other starting processes wait
+	release     func() error // releases everything else that is open
+	isExclusive bool         // no other process can have the database open
 }
 
 var _ store.Store = (*Store)(nil)
@@ -55,7 +55,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	name, err := s.incarnation(ctx)
-	if err == nil && strings.HasPrefix(name, copying) {
+	if err == nil && strings.HasPrefix(name, unfinishedCopy) {
 		err = errors.New("a copy into this database is not finished: run toksta store copy again")
 	}
 	if err != nil {
@@ -79,7 +79,7 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 		if errors.Is(err, store.ErrUnavailable) {
 			err = errors.New(err.Error()) // for the operator the cause matters, not the message for clients
 		}
-		if s.alone {
+		if s.isExclusive {
 			err = withFullDisk(c.URL, err)
 		}
 		return nil, errors.Join(err, s.Close())
@@ -87,8 +87,8 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	return s, nil
 }
 
-// inside returns the reader of a change, which locks.
-func (s *Store) inside(tx *dbconn.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
+// lockingReader returns the reader of a change.
+func (s *Store) lockingReader(tx *dbconn.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
@@ -111,7 +111,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if _, err := s.writer.ExecContext(ctx, name, rand.Text()); err != nil {
 		return fmt.Errorf("set the database's incarnation: %w", err)
 	}
-	if !s.alone {
+	if !s.isExclusive {
 		return nil
 	}
 	// The lock of the file proves that the processes of these rows have ended: no

@@ -13,14 +13,14 @@ import (
 // upsert inserts rows of T, or replaces them if the values of the key columns exist. Rows
 // of one call must differ in their key.
 type upsert[T any] struct {
-	table   string
-	columns []string
-	key     []string
-	once    []string // set by an insert only
-	set     string   // assignments for an existing row; "": all columns except key and once
-	lazy    bool     // without set: do not write a row that is equal
-	chunk   int      // rows of one statement; 0: 1
-	args    func(T) ([]any, error)
+	table      string
+	columns    []string
+	key        []string
+	insertOnly []string // set by an insert only
+	set        string   // assignments for an existing row; "": all columns except key and insertOnly
+	skipEqual  bool     // without set: do not write a row that is equal
+	chunk      int      // rows of one statement; 0: 1
+	args       func(T) ([]any, error)
 }
 
 // queue queues the statements that write all rows: whole chunks, then the rest.
@@ -58,13 +58,13 @@ func (u upsert[T]) statement(rows int) string {
 	}
 	var set, was, is []string
 	for _, c := range u.columns {
-		if !slices.Contains(u.key, c) && !slices.Contains(u.once, c) {
+		if !slices.Contains(u.key, c) && !slices.Contains(u.insertOnly, c) {
 			set = append(set, c+" = excluded."+c)
 			was, is = append(was, u.table+"."+c), append(is, "excluded."+c)
 		}
 	}
 	b.WriteString(strings.Join(set, ", "))
-	if u.lazy {
+	if u.skipEqual {
 		b.WriteString(" WHERE (" + strings.Join(was, ", ") + ") IS DISTINCT FROM (" + strings.Join(is, ", ") + ")")
 	}
 	return b.String()

@@ -7,9 +7,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// chargesBy: a node that adds its own charges to those of the others, from
-// whichever process, would refuse a customer who has credits; one that misses
-// some gives them away. So would one account's hours in another's sum.
+// chargesBy: if a node counts its own charges twice, it rejects a customer with credits;
+// if it misses charges, or counts those of another account, credits are spent twice.
 func chargesBy(t *suite) {
 	foreign, refused := slot("key_x", 24), slot("key_a", 25)
 	foreign.AccountID, refused.Reason = "acct_b", toksta.ReasonInsufficientCredits
@@ -62,9 +61,9 @@ func chargesBy(t *suite) {
 
 func atHour(n int64) time.Time { return time.Unix((midnight+n)*3600, 0) }
 
-// chargesHeld: while a job runs, its credits must be spent by no call; once it
-// is settled they are charged and not held as well, and a node that remembers
-// past hours must see that those have changed.
+// chargesHeld: no call may spend the credits of a running job. After the settlement they
+// are charged and no longer held, and a node that caches past hours must notice the
+// change.
 func chargesHeld(t *suite) {
 	t.account("acct_a")
 	t.reserve(reservation("res_old", slot("", 1)))

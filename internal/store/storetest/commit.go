@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// together runs fn n times at once.
-func together(n int, fn func(i int)) {
+// concurrently calls fn n times at once and waits.
+func concurrently(n int, fn func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() { fn(i) })
@@ -18,20 +18,20 @@ func together(n int, fn func(i int)) {
 	all.Wait()
 }
 
-// commitNumbers: a gap would make a node wait for a change that never comes,
-// or skip one that does: a revocation would be lost on that node.
+// commitNumbers: with a gap in the numbers, a node would wait for a change that does not
+// exist, or skip one, which may be a revocation.
 func commitNumbers(t *suite) {
-	refused := errors.New("refused")
-	together(60, func(i int) {
+	rejected := errors.New("rejected")
+	concurrently(60, func(i int) {
 		_, err := t.s.Commit(t.Context(), operator, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 			if i%3 == 0 {
-				_, _ = r.Account(ctx, "acct_x") // which takes the number
-				return store.Mutation{}, refused
+				_, _ = r.Account(ctx, "acct_x") // takes the number
+				return store.Mutation{}, rejected
 			}
 			a := account(numbered("acct_", i))
 			return store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: a.ID, Accounts: []toksta.Account{a}}, nil
 		})
-		if want := i%3 == 0; errors.Is(err, refused) != want || (err != nil) != want {
+		if want := i%3 == 0; errors.Is(err, rejected) != want || (err != nil) != want {
 			t.Errorf("commit %d: %v", i, err)
 		}
 	})
@@ -46,12 +46,12 @@ func commitNumbers(t *suite) {
 	}
 }
 
-// commitCap: decisions on stale counts would let an account have more keys
-// than its cap.
+// commitCap: decisions on stale counts would let an account exceed its maximum number of
+// keys.
 func commitCap(t *suite) {
 	a := t.account("acct_a")
 	full := errors.New("full")
-	together(200, func(i int) {
+	concurrently(200, func(i int) {
 		_, err := t.s.Commit(t.Context(), operator, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 			n, err := r.CountLiveKeys(ctx, a.ID, now)
 			if err != nil {
@@ -72,12 +72,12 @@ func commitCap(t *suite) {
 	is(t, n, 100)
 }
 
-// commitToken: a reloaded form or a retried request would make a second key.
+// commitToken: a reloaded form or a retried request must not create a second key.
 func commitToken(t *suite) {
 	a := t.account("acct_a")
 	var mu sync.Mutex
 	done := 0
-	together(20, func(i int) {
+	concurrently(20, func(i int) {
 		k := key(a.ID, numbered("key_", i))
 		m := store.Mutation{Kind: toksta.ChangeKeyCreated, AccountID: a.ID, KeyID: k.ID, Keys: []toksta.Key{k}}
 		c, err := t.s.Commit(t.Context(), operator, store.Once("once", decided(m)))
@@ -97,8 +97,8 @@ func commitToken(t *suite) {
 	is(t, len(keys), 1)
 }
 
-// commitFailure: half a mutation would leave a rotate with two live or two
-// dead keys; a panic would leave the clock locked for everybody.
+// commitFailure: half a rotation would leave two live or two revoked secrets; a panic
+// would leave the clock row locked.
 func commitFailure(t *suite) {
 	a := t.account("acct_a")
 	stray := key("acct_missing", "key_b")
@@ -115,7 +115,7 @@ func commitFailure(t *suite) {
 	is(t, t.put(key(a.ID, "key_c")).Seq, a.Seq+1)
 }
 
-// commitNothing: saving an unchanged form would fill the audit log.
+// commitNothing: saving an unchanged form must not add to the audit log.
 func commitNothing(t *suite) {
 	c, err := t.s.Commit(t.Context(), operator, decided(store.Mutation{}))
 	t.ok(err)
@@ -123,8 +123,7 @@ func commitNothing(t *suite) {
 	is(t, t.account("acct_a").Seq, int64(1))
 }
 
-// commitRoundTrip: the change returned, which the caller waits for and shows,
-// must be the one in the log.
+// commitRoundTrip: the returned change must equal the one in the log.
 func commitRoundTrip(t *suite) {
 	c := t.commit(store.Mutation{
 		Kind: toksta.ChangeMemberDisabled, AccountID: "acct_a", KeyID: "key_a", MemberID: "mem_a",
@@ -139,8 +138,8 @@ func commitRoundTrip(t *suite) {
 	is(t, changes, []toksta.Change{c})
 }
 
-// manyRows: an import is one change; rows beyond one statement's size must
-// not be lost, and an import tells known digests from new ones.
+// manyRows: an import of more rows than fit one statement must be complete, and must
+// recognize known digests.
 func manyRows(t *suite) {
 	a := t.account("acct_a")
 	m := store.Mutation{Kind: toksta.ChangeKeysImported}
@@ -159,8 +158,8 @@ func manyRows(t *suite) {
 	is(t, n, 1234)
 }
 
-// takenDigest: taking over a digest would hand one customer's secret to
-// another customer's account.
+// takenDigest: a digest that moves to another key would give one customer's secret access
+// to another customer's account.
 func takenDigest(t *suite) {
 	a := t.account("acct_a")
 	t.put(key(a.ID, "key_a"))

@@ -8,7 +8,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// reservation is open, made in the hour of a slot.
+// reservation returns an open reservation in the hour of a slot.
 func reservation(id string, s store.UsageSlot) store.Reservation {
 	return store.Reservation{
 		ID: toksta.ReservationID(id), Slot: s, State: store.ReservationOpen,
@@ -41,12 +41,12 @@ func (t *suite) reserve(r store.Reservation) store.CreditEntry {
 	})[0]
 }
 
-// creditsDecideInTurn: two decisions on one balance would spend the last credit
-// twice, and numbers with a gap would hide a line that is gone.
+// creditsDecideInTurn: concurrent decisions must not spend the last credit twice. Entries
+// must have no gaps, because a gap would hide a lost entry.
 func creditsDecideInTurn(t *suite) {
 	t.account("acct_a")
 	full := errors.New("full")
-	together(40, func(i int) {
+	concurrently(40, func(i int) {
 		_, err := t.s.CommitCredits(t.Context(), store.CreditQuery{Account: "acct_a"}, func(s store.CreditState) (store.CreditMutation, error) {
 			if s.Use.Held.Credits >= 100 {
 				return store.CreditMutation{}, full
@@ -73,8 +73,8 @@ func creditsDecideInTurn(t *suite) {
 	t.missing(err)
 }
 
-// creditsState: a decision that does not see a charge, a hold or the earlier
-// request of the same key grants credits twice.
+// creditsState: a decision that misses a charge, a hold or an earlier request with the
+// same idempotency key grants credits twice.
 func creditsState(t *suite) {
 	a, b := t.account("acct_a"), t.account("acct_b")
 	var at time.Time
@@ -120,9 +120,9 @@ func creditsState(t *suite) {
 	is(t, due, []toksta.AccountID{a.ID})
 }
 
-// creditsBeside: a node that adds its own charges to a state that has them would
-// refuse credits that there are; a state of the cycle before gives them twice.
-func creditsBeside(t *suite) {
+// creditsExceptOwn: if a node adds its own charges to a state that includes them, it
+// rejects available credits; a state of the previous cycle grants them twice.
+func creditsExceptOwn(t *suite) {
 	a := t.account("acct_a")
 	state := func(q store.CreditQuery) (state store.CreditState) {
 		t.Helper()
@@ -148,8 +148,8 @@ func creditsBeside(t *suite) {
 	is(t, state(store.CreditQuery{Cycle: first.Cycle.AddDate(0, -1, 0)}).Cycle, first.Cycle)
 }
 
-// creditsRoundTrip: an entry that is not what was decided, or a charge that is
-// not in the usage numbers, bills a customer what nobody can explain.
+// creditsRoundTrip: if a stored entry differs from the decision, or a charge is missing in
+// the usage, a bill cannot be explained.
 func creditsRoundTrip(t *suite) {
 	t.account("acct_a")
 	r := reservation("res_1", slot("key_a", 1))
@@ -182,8 +182,7 @@ func creditsRoundTrip(t *suite) {
 	}})
 }
 
-// creditsInChange: a purchase without its entry, or an entry without its
-// purchase, is money that the books cannot explain.
+// creditsInChange: a purchase and its entry must be written together.
 func creditsInChange(t *suite) {
 	a := t.account("acct_a")
 	bought := store.CreditEntry{
@@ -201,7 +200,7 @@ func creditsInChange(t *suite) {
 	is(t, state.Earlier.Delta, bought.Delta)
 }
 
-// creditUseHeld: a node that does not know what is set aside would spend it.
+// creditUseHeld: a starting node must not spend the credits of open reservations.
 func creditUseHeld(t *suite) {
 	t.account("acct_a")
 	cycle := now.Truncate(24 * time.Hour)

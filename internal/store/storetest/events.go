@@ -10,7 +10,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// event is an occurrence of its own, minutes after now.
+// event returns an event with a token of its own, some minutes after now.
 func event(id string, minutes int) store.Event {
 	return store.Event{
 		ID: "evt_" + id, Kind: toksta.EventCreditsLow, AccountID: "acct_a", At: now.Add(time.Duration(minutes) * time.Minute),
@@ -32,14 +32,14 @@ func (t *suite) claim(c store.DeliveryClaim) []store.Claimed {
 	return claimed
 }
 
-// claimAt claims all that is due some minutes after now, for a minute.
+// claimAt claims all deliveries that are due some minutes after now, for a minute.
 func (t *suite) claimAt(channel string, minutes int) []store.Claimed {
 	t.Helper()
 	at := now.Add(time.Duration(minutes) * time.Minute)
 	return t.claim(store.DeliveryClaim{Channel: channel, Now: at, Until: at.Add(time.Minute), Limit: 100})
 }
 
-// events returns what a query selects, without the tokens that were given.
+// events returns the selected events.
 func (t *suite) events(q store.EventQuery) []store.Event {
 	t.Helper()
 	events, err := t.s.ListEvents(t.Context(), q)
@@ -60,11 +60,10 @@ func (t *suite) delivery(id, channel string) store.Delivery {
 	return store.Delivery{}
 }
 
-// raiseOnce: a customer who is told twenty times that credits are low, once by
-// each node, stops reading.
+// raiseOnce: twenty nodes that see one occurrence must not send twenty messages.
 func raiseOnce(t *suite) {
 	var raised atomic.Int64
-	together(20, func(i int) {
+	concurrently(20, func(i int) {
 		e := event(numbered("", i), i)
 		e.Token = "the same"
 		ok, err := t.s.RaiseEvent(t.Context(), e, []string{"billing", "crm"})
@@ -86,15 +85,15 @@ func raiseOnce(t *suite) {
 	is(t, all[0], want)
 }
 
-// claims: two nodes that send one webhook at once make a vendor's receiver do
-// its work twice; one that died with it must not keep it for ever.
-func claims(t *suite) {
+// claimDeliveries: two nodes must not send one webhook at once, and the claim of a killed
+// node must end.
+func claimDeliveries(t *suite) {
 	for i := range 30 {
 		t.raise(event(numbered("", i), 0), "billing", "crm")
 	}
 	t.raise(event("later", 5), "billing")
 	var taken [10][]store.Claimed
-	together(10, func(i int) {
+	concurrently(10, func(i int) {
 		var err error
 		taken[i], err = t.s.ClaimDeliveries(t.Context(), store.DeliveryClaim{Channel: "billing", Now: now, Until: now.Add(time.Minute), Limit: 7})
 		if err != nil {
@@ -130,9 +129,9 @@ func claims(t *suite) {
 	is(t, len(t.claimAt("billing", 5)), 31)
 }
 
-// lateSettlement: a node that was paused over its claim must not call dead, or
-// due again, what another one has delivered meanwhile.
-func lateSettlement(t *suite) {
+// lateFinish: a node that was paused until its claim ended must not overwrite the result
+// of another node's delivery.
+func lateFinish(t *suite) {
 	t.raise(event("a", 0), "billing")
 	first := t.claimAt("billing", 0)[0].Delivery
 	second := t.claimAt("billing", 2)[0].Delivery
@@ -155,8 +154,8 @@ func lateSettlement(t *suite) {
 	is(t, len(t.claimAt("billing", 1000)), 0)
 }
 
-// kill makes an event whose delivery was given up.
-func (t *suite) kill(id string, minutes int, channel string) {
+// raiseDead raises an event and lets its delivery fail finally.
+func (t *suite) raiseDead(id string, minutes int, channel string) {
 	t.Helper()
 	t.raise(event(id, minutes), channel)
 	for _, c := range t.claimAt(channel, minutes) {
@@ -170,11 +169,10 @@ func eventIDs(events []store.Event) string {
 	return ids(events, func(e store.Event) string { return e.ID[len("evt_"):] })
 }
 
-// listEvents: an operator who looks for what was not delivered must see all of
-// it, and nothing twice.
+// listEvents: an operator must see each failed delivery once.
 func listEvents(t *suite) {
-	t.kill("1", 1, "billing")
-	t.kill("2", 2, "crm")
+	t.raiseDead("1", 1, "billing")
+	t.raiseDead("2", 2, "crm")
 	t.raise(event("3", 3))
 	foreign := event("4", 4)
 	foreign.AccountID = "acct_b"
@@ -196,11 +194,11 @@ func listEvents(t *suite) {
 	}
 }
 
-// replay: what was given up comes again under its own id, and nothing else does.
+// replay: a replayed event keeps its id, and no other event is delivered again.
 func replay(t *suite) {
-	t.kill("1", 1, "billing")
-	t.kill("2", 2, "billing")
-	t.kill("3", 3, "crm")
+	t.raiseDead("1", 1, "billing")
+	t.raiseDead("2", 2, "billing")
+	t.raiseDead("3", 3, "crm")
 	do := func(r store.Replay) int {
 		t.Helper()
 		r.Now = now.Add(time.Hour)
@@ -226,13 +224,13 @@ func replay(t *suite) {
 	}
 }
 
-// pruneEvents: the outbox does not grow for ever, and forgets nothing young.
+// pruneEvents: old events must be deleted, and no newer ones.
 func pruneEvents(t *suite) {
 	t.raise(event("1", 1), "billing")
 	t.raise(event("2", 2), "billing", "crm")
 	t.ok(t.s.PruneEvents(t.Context(), now.Add(2*time.Minute)))
 	is(t, eventIDs(t.events(store.EventQuery{})), "2 ")
 	is(t, len(t.claimAt("billing", 2)), 1)
-	t.raise(event("1", 3)) // its token went with it
+	t.raise(event("1", 3)) // its token was deleted with it
 	is(t, eventIDs(t.events(store.EventQuery{})), "2 1 ")
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// today starts the day of now.
+// today is the start of the day of now.
 var today = time.Unix(midnight*3600, 0).UTC()
 
-// staged stages all hours before a time and returns the events there are.
+// staged stages all hours before a time and returns all staged events.
 func (t *suite) staged(before time.Time) []store.UsageEvent {
 	t.Helper()
 	for {
@@ -33,8 +33,8 @@ func (t *suite) exportFrom(from time.Time) {
 	t.ok(t.s.SetExport(t.Context(), &from))
 }
 
-// say compares events without their ids and their order.
-func (t *suite) say(events []store.UsageEvent, want ...store.UsageTotal) {
+// equalEvents compares events without their ids and their order.
+func (t *suite) equalEvents(events []store.UsageEvent, want ...store.UsageTotal) {
 	t.Helper()
 	var got []store.UsageTotal
 	for _, e := range events {
@@ -53,38 +53,36 @@ func exportIDs(events []store.UsageEvent) (out []string) {
 	return out
 }
 
-// exportOnce: a customer pays what is in the export. An hour that is still
-// counted, a refused call, or an hour that the vendor did not ask for has no
-// place in it, and what was staged stays as it is until it is delivered.
+// exportOnce: customers pay for the exported usage. The export must not contain a running
+// hour, rejected calls, or hours before its start, and a staged event must not change.
 func exportOnce(t *suite) {
 	refused := slot("key_a", 1)
 	refused.Reason = toksta.ReasonRateLimited
 	t.flush("e1", total(slot("key_a", 0), 1), total(slot("key_a", 1), 2), total(slot("key_b", 1), 4), total(refused, 8), total(slot("key_a", 2), 16))
 	t.flush("e2", total(slot("key_a", 1), 32))
-	t.say(t.staged(today.Add(2 * time.Hour))) // off
+	t.equalEvents(t.staged(today.Add(2 * time.Hour))) // off
 
 	t.exportFrom(today.Add(time.Hour))
 	first := t.staged(today.Add(2 * time.Hour))
-	t.say(first, total(slot("key_a", 1), 2), total(slot("key_b", 1), 4), total(slot("key_a", 1), 32))
+	t.equalEvents(first, total(slot("key_a", 1), 2), total(slot("key_b", 1), 4), total(slot("key_a", 1), 32))
 	is(t, t.staged(today.Add(2*time.Hour)), first)
 
 	t.ok(t.s.DeliveredUsage(t.Context(), append(exportIDs(first), "unknown")))
 	t.ok(t.s.DeliveredUsage(t.Context(), exportIDs(first)))
 	t.ok(t.s.DeliveredUsage(t.Context(), nil))
-	t.say(t.staged(today.Add(2 * time.Hour)))
-	t.say(t.staged(today.Add(3*time.Hour)), total(slot("key_a", 2), 16))
+	t.equalEvents(t.staged(today.Add(2 * time.Hour)))
+	t.equalEvents(t.staged(today.Add(3*time.Hour)), total(slot("key_a", 2), 16))
 }
 
-// exportLate: a node whose database was away flushes an hour that went out
-// before. What it adds is one event more, under an id of its own; a flush that
-// adds nothing is none.
+// exportLate: a late flush that adds to an exported hour must create one more event with a
+// new id. A late flush that adds nothing must create none.
 func exportLate(t *suite) {
 	t.exportFrom(today)
 	before, ids := today.Add(2*time.Hour), map[string]bool{}
 	deliver := func(want ...store.UsageTotal) {
 		t.Helper()
 		events := t.staged(before)
-		t.say(events, want...)
+		t.equalEvents(events, want...)
 		for _, id := range exportIDs(events) {
 			if ids[id] {
 				t.Fatalf("a second event has the id %s", id)
@@ -108,8 +106,8 @@ func exportLate(t *suite) {
 	deliver(store.UsageTotal{UsageSlot: s, Charge: toksta.Charge{Credits: 1}})
 }
 
-// exportRefund: what is charged, taken back and charged again for one slot is
-// three events. Were two of them alike, the receiver would drop the last.
+// exportRefund: a charge, its refund and the same charge again are three events with
+// different ids. The receiver would drop an event with a known id.
 func exportRefund(t *suite) {
 	t.account("acct_a")
 	r := reservation("res_1", slot("key_a", 1))
@@ -122,7 +120,7 @@ func exportRefund(t *suite) {
 			return store.CreditMutation{Usage: []store.UsageTotal{u}}, nil
 		})
 		events := t.staged(today.Add(2 * time.Hour))
-		t.say(events, u)
+		t.equalEvents(events, u)
 		ids[events[0].ID] = true
 		t.ok(t.s.DeliveredUsage(t.Context(), exportIDs(events)))
 	}
@@ -131,20 +129,20 @@ func exportRefund(t *suite) {
 	}
 }
 
-// exportTogether: two nodes that both believe to be the one that exports, while
-// a third flushes, make each event once.
+// exportTogether: two nodes that export at the same time, while a third one flushes, must
+// create each event once.
 func exportTogether(t *suite) {
 	t.exportFrom(today)
 	const slots = 20
 	for i := range slots {
 		t.flush("e1", total(slot(toksta.KeyID(numbered("key_", i)), 1), 1))
 	}
-	together(8, func(i int) {
+	concurrently(8, func(i int) {
 		if i%2 == 0 {
 			t.flush("e1", total(slot(toksta.KeyID(numbered("key_", i)), 1), 10))
 			return
 		}
-		lost := 0 // races; who loses too many in a row is told to come again
+		lost := 0 // a transaction that is rolled back too often fails
 		for rows := 1; rows > 0; {
 			var err error
 			if rows, err = t.s.StageUsage(t.Context(), today.Add(2*time.Hour), 3); err != nil {
@@ -174,7 +172,7 @@ func exportTogether(t *suite) {
 	}
 }
 
-// exportStatus: the operator sees a backlog, and why, while it can be mended.
+// exportStatus: the operator must see a backlog and its cause.
 func exportStatus(t *suite) {
 	before := today.Add(2 * time.Hour)
 	status := func() store.ExportStatus {

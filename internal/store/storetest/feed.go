@@ -12,7 +12,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// sink keeps what a delta brings, in order and by digest.
+// sink keeps the received rows, in order and by digest.
 type sink struct {
 	order  []string
 	grants map[toksta.Digest]toksta.Grant
@@ -35,8 +35,7 @@ func (t *suite) register(id string) store.Node {
 	return n
 }
 
-// follow follows from n.Applied and moves it on. The order is nobody's concern
-// and sorted.
+// follow follows from n.Applied, updates n.Applied, and sorts the rows.
 func (t *suite) follow(n *store.Node) *sink {
 	t.Helper()
 	var s sink
@@ -47,7 +46,7 @@ func (t *suite) follow(n *store.Node) *sink {
 	return &s
 }
 
-// renew renews and returns the number that the node is told of.
+// renew renews n and returns the newest number.
 func (t *suite) renew(n store.Node) int64 {
 	t.Helper()
 	seq, err := t.s.Renew(t.Context(), n)
@@ -55,7 +54,7 @@ func (t *suite) renew(n store.Node) int64 {
 	return seq
 }
 
-// deltaRows: a row that is missed is a revocation that is not enforced.
+// deltaRows: a missed row may be a revocation that is not enforced.
 func deltaRows(t *suite) {
 	n := t.register("a")
 	is(t, t.follow(&n).order, nil)
@@ -80,8 +79,8 @@ func deltaRows(t *suite) {
 	is(t, t.follow(&late).order, []string{"acct_a", "acct_a/key_a#1", "acct_b"})
 }
 
-// deltaRotate: a node that does not hear of the old generation would go on
-// admitting it.
+// deltaRotate: a node must receive the revoked generation of a rotated key, or it would
+// still admit it.
 func deltaRotate(t *suite) {
 	n := t.register("a")
 	k := key(t.account("acct_a").ID, "key_a")
@@ -97,8 +96,8 @@ func deltaRotate(t *suite) {
 	})
 }
 
-// deltaShares: limits of its own for each of a million keys would not fit the
-// memory that a node is promised.
+// deltaShares: separate limits for each of a million keys would exceed the documented
+// memory of a node.
 func deltaShares(t *suite) {
 	a := t.account("acct_a")
 	for _, id := range []string{"key_a", "key_b", "key_c"} {
@@ -116,8 +115,8 @@ func deltaShares(t *suite) {
 	is(t, got[digest("key_c")].Limits == nil, true)
 }
 
-// deltaRaces: a node that follows while others commit must end with every
-// row, whatever fell between its reads.
+// deltaRaces: a node that follows during commits must receive every row, including those
+// that are committed between two of its reads.
 func deltaRaces(t *suite) {
 	n := t.register("a")
 	a := t.account("acct_a")
@@ -146,8 +145,7 @@ func deltaRaces(t *suite) {
 	is(t, n.Applied, a.Seq+50)
 }
 
-// deltaPages: what does not fit one statement comes all the same, whatever is
-// left over for the last, and each key with all its generations.
+// deltaPages: all pages must be complete, and each key must have all its generations.
 func deltaPages(t *suite) {
 	n := t.register("a")
 	for _, many := range []int{15, 16, 17, 255, 256, 257, 600, 9000} {
@@ -174,8 +172,8 @@ func deltaPages(t *suite) {
 	is(t, len(whole.order), all+all/2)
 }
 
-// follows: it writes nothing, else it would keep a node listed whose lease
-// nobody renews; and a node without a row must learn that it is none.
+// follows: following must not renew a node's row, and must fail for a node without a
+// row.
 func follows(t *suite) {
 	n := t.register("a")
 	a := t.account("acct_a")
@@ -190,8 +188,8 @@ func follows(t *suite) {
 	is(t, errors.Is(err, store.ErrFenced), true)
 }
 
-// renews: a lease that starts before the number that it vouches for was read
-// would admit what that change took away.
+// renews: the number of a renewal must include every earlier change, or the node would
+// admit calls on the state before it.
 func renews(t *suite) {
 	n := t.register("a")
 	is(t, t.renew(n), int64(0))
@@ -202,8 +200,8 @@ func renews(t *suite) {
 	is(t, t.nodes()[0].Beats, int64(3))
 }
 
-// acks: what a node has applied must be seen at once, and must not count as a
-// renewal, which would save a node from being fenced whose lease is over.
+// acks: other nodes must see an acknowledgement at once, and it must not count as a
+// renewal, because that would keep a node without a lease from being fenced.
 func acks(t *suite) {
 	n := t.register("a")
 	listed := t.nodes()[0]
@@ -212,7 +210,7 @@ func acks(t *suite) {
 	want := listed
 	want.Applied, want.Keys = 7, 3
 	is(t, t.nodes(), []store.Node{want})
-	n.Applied = 6 // held up on its way
+	n.Applied = 6 // a delayed message
 	t.ok(t.s.Ack(t.Context(), n))
 	is(t, t.nodes(), []store.Node{want})
 	t.ok(t.s.Fence(t.Context(), listed))
@@ -220,8 +218,8 @@ func acks(t *suite) {
 	is(t, errors.Is(t.s.Ack(t.Context(), n), store.ErrFenced), true)
 }
 
-// fenced: a node whose row is gone was waited out: if its renewal went
-// through, it would admit on the state from before.
+// fenced: the renewal of a removed node must fail, or the node would admit calls on an
+// older state.
 func fenced(t *suite) {
 	n := t.register("a")
 	impostor := n
@@ -233,8 +231,8 @@ func fenced(t *suite) {
 	is(t, errors.Is(err, store.ErrFenced), true)
 }
 
-// fenceSpares: a node that renewed after it was listed may hold a lease. Were
-// its row removed, the next change would not wait for it.
+// fenceSpares: a node that renewed after it was listed may hold a lease, so its row must
+// stay, and the next change must wait for it.
 func fenceSpares(t *suite) {
 	n := t.register("a")
 	listed := t.nodes()
@@ -257,8 +255,8 @@ func (t *suite) nodes() []store.Node {
 	return listed
 }
 
-// nodes: one that is not listed would not be waited for. A lease that seems to
-// be over by some clock is no reason to leave it out.
+// nodes: all nodes must be listed, regardless of clocks, because a change waits for the
+// listed nodes.
 func nodes(t *suite) {
 	n := t.register("b")
 	over := store.Node{ID: "a", Epoch: "1", Lease: 0}
@@ -278,8 +276,8 @@ func nodes(t *suite) {
 	is(t, listed, []store.Node{over, n, again})
 }
 
-// snapshot: what a node misses on its way in it never hears of; what it is
-// given twice costs time only.
+// snapshot: a node never receives a row later that the snapshot and the next follow omit.
+// A row that it receives twice only costs time.
 func snapshot(t *suite) {
 	a := t.account("acct_a")
 	k := t.put(key(a.ID, "key_a"))
@@ -293,28 +291,28 @@ func snapshot(t *suite) {
 	is(t, t.follow(&n).order, nil)
 }
 
-// wake: without it a revocation takes a whole heartbeat to be confirmed. With a
-// number that is too low, too.
-func wake(t *suite) {
+// listens: without notifications, or with a number that is too low, a revocation takes a
+// whole heartbeat to be confirmed.
+func listens(t *suite) {
 	listener := t.open(t.T)
 	ctx, stop := context.WithCancel(t.Context())
-	woken, ended := make(chan int64, 100), make(chan struct{})
+	notified, ended := make(chan int64, 100), make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := listener.Listen(ctx, func(seq int64) { woken <- seq }); !errors.Is(err, context.Canceled) {
+		if err := listener.Listen(ctx, func(seq int64) { notified <- seq }); !errors.Is(err, context.Canceled) {
 			t.Errorf("Listen ended with %v", err)
 		}
 	}()
 	t.account("acct_a")
-	// A ring before the listener is ready may be lost: ring until one is heard.
+	// A notification before the listener is ready may be lost: commit until one arrives.
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	var last int64
-	for heard := false; !heard; {
+	for received := false; !received; {
 		last = t.put(key("acct_a", "key_a")).Seq
 		select {
-		case seq := <-woken:
-			heard = 1 < seq && seq <= last // 0 is no number, 1 the account's
+		case seq := <-notified:
+			received = 1 < seq && seq <= last // 0 is no number, 1 the account's
 		case <-tick.C:
 		}
 	}

@@ -19,7 +19,7 @@ import (
 // midday is now's day.
 var midday = now.Truncate(24 * time.Hour)
 
-// rollAll makes days of every closed hour before a time, few rows at once.
+// rollAll rolls up all closed hours before a time, a few rows at a time.
 func rollAll(ctx context.Context, s store.Store, before time.Time) (moved int64, err error) {
 	for {
 		n, err := s.RollUp(ctx, before, 3)
@@ -29,8 +29,8 @@ func rollAll(ctx context.Context, s store.Store, before time.Time) (moved int64,
 	}
 }
 
-// rollUp: a month that is billed must not change when its hours go, and an
-// hour that is still counted, or whose node is away, must not be taken for final.
+// rollUp: a billed month must not change when its hours are rolled up, and an hour that a
+// node may still flush must not be rolled up.
 func rollUp(t *suite) {
 	open, closed, young := slot("key_a", 1), slot("key_a", 2), slot("key_a", 24)
 	refused := slot("key_a", 3)
@@ -55,7 +55,7 @@ func rollUp(t *suite) {
 	is(t, t.usage(day), []store.UsageRow{
 		total(slot("key_a", 0), 2+4), total(at(refused, 0), 8), total(open, 1), total(young, 16),
 	})
-	// The late node comes, goes, and is repeated.
+	// The late node flushes, closes its epoch, and repeats that.
 	last := store.UsageBatch{Epoch: "e1", Close: true, Totals: []store.UsageTotal{total(open, 32)}}
 	for range 2 {
 		t.ok(t.s.Flush(t.Context(), last))
@@ -65,8 +65,8 @@ func rollUp(t *suite) {
 	is(t, t.usage(day), []store.UsageRow{total(slot("key_a", 0), 2+4+32), total(at(refused, 0), 8), total(young, 16)})
 }
 
-// rollUpWaits: a billing engine is told of hours, and what it has not been told
-// must not vanish into a day.
+// rollUpWaits: the export is by hours, so an hour must not be rolled up before it is
+// staged.
 func rollUpWaits(t *suite) {
 	refused := slot("key_a", 3)
 	refused.Reason = toksta.ReasonRateLimited
@@ -80,17 +80,17 @@ func rollUpWaits(t *suite) {
 		t.ok(err)
 		is(t, n, want)
 	}
-	roll(2) // the hour before the export, and what is never exported
+	roll(2) // the hour before the export, and rows that are never exported
 	t.staged(midday.Add(3 * time.Hour))
 	roll(1)
 	t.ok(t.s.SetExport(t.Context(), nil))
 	roll(1)
 	t.exportFrom(midday)
-	t.say(t.staged(midday.Add(24*time.Hour)), total(slot("key_a", 2), 2)) // of before, and no days
+	t.equalEvents(t.staged(midday.Add(24*time.Hour)), total(slot("key_a", 2), 2)) // of before, no days
 }
 
-// drop: what is deleted is gone from reports, yet bought credits that were
-// used must not come back with it.
+// drop: deleted days must disappear from reports, but used purchased credits must stay
+// used.
 func drop(t *suite) {
 	t.ok(t.s.Flush(t.Context(), store.UsageBatch{Epoch: "e1", Close: true, Totals: []store.UsageTotal{
 		total(slot("key_a", 1), 1), total(slot("key_b", 2), 2), total(slot("key_a", 25), 4),
@@ -109,10 +109,10 @@ func drop(t *suite) {
 	is(t, balance{t.s, "acct_a", midday}.read(t), store.CreditUse{Cycle: total(slot("", 0), 8+4).Charge, PurchasedEver: 1 + 2 + 8 + 4})
 }
 
-// fataler is a test, of the suite or of a property.
+// fataler is a test or a property test.
 type fataler interface{ Fatal(args ...any) }
 
-// balance is what an account's credits start from.
+// balance reads the credit use of an account.
 type balance struct {
 	s       store.Store
 	account toksta.AccountID
@@ -131,9 +131,9 @@ func (b balance) read(t fataler) (use store.CreditUse) {
 	return use
 }
 
-// rollUpProperty: in whatever order totals are flushed, repeated, come late or
-// from a journal that was found, and hours are rolled up and days dropped in
-// between, the days that are kept and the balances are exactly what was counted.
+// rollUpProperty: the kept days and the balances equal the counted calls for every order of
+// flushes, repeats, late flushes and flushes of adopted journals, with hours rolled up and
+// days dropped in between.
 func rollUpProperty(t *suite) {
 	run := 0
 	rapid.Check(t.T, func(rt *rapid.T) {
@@ -145,24 +145,24 @@ func rollUpProperty(t *suite) {
 	})
 }
 
-// history is one account's usage on its way into the store.
+// history is the usage of one account while it is flushed.
 type history struct {
 	*rapid.T
 	s       store.Store
 	name    string
 	epochs  map[string]*epoch
-	sent    []store.UsageBatch                   // to be repeated
-	stored  map[string]map[store.UsageSlot]int64 // what has arrived, by epoch
+	sent    []store.UsageBatch                   // for repeats
+	stored  map[string]map[store.UsageSlot]int64 // flushed totals, by epoch
 	dropped int64                                // first day that is kept
 }
 
 // epoch is a node's journal.
 type epoch struct {
 	totals map[store.UsageSlot]int64
-	sealed bool // nothing is added any more
+	sealed bool // no more totals
 }
 
-// owner is one of two processes.
+// owner returns the epoch prefix of one of two processes.
 func (h *history) owner(n int) string {
 	return fmt.Sprintf("%0*s", store.EpochOwnerLen, h.name+fmt.Sprint(n))
 }
@@ -180,7 +180,7 @@ func (h *history) count(t *rapid.T) {
 	h.epochs[name].totals[s] += rapid.Int64Range(1, 9).Draw(t, "calls")
 }
 
-// batch is a flush of a part of what an epoch has.
+// batch returns a batch with some or all totals of an epoch.
 func (h *history) batch(t *rapid.T, all bool) store.UsageBatch {
 	names := slices.Sorted(maps.Keys(h.epochs))
 	if len(names) == 0 {
@@ -220,8 +220,8 @@ func (h *history) repeat(t *rapid.T) {
 	h.deliver(rapid.SampledFrom(h.sent).Draw(t, "batch"))
 }
 
-// closeEpoch is a node's last flush, or that of the process that found the
-// journal of a dead one, maybe after the dead one's own.
+// closeEpoch closes an epoch: by the last flush of its node, or by a process that adopted
+// its journal, possibly after that last flush.
 func (h *history) closeEpoch(t *rapid.T) {
 	b := h.batch(t, true)
 	h.epochs[b.Epoch].sealed = true
@@ -303,7 +303,7 @@ func rollUpRaces(t *suite) {
 			want += int64(1 + (e+h)%5)
 		}
 	}
-	together(3*epochs, func(i int) {
+	concurrently(3*epochs, func(i int) {
 		e := i % epochs
 		for h := range hours {
 			b := store.UsageBatch{Epoch: numbered("e", e), Totals: []store.UsageTotal{total(slot("key_a", int64(h)), int64(1+(e+h)%5))}, Close: h == hours-1 && i < epochs}
@@ -314,7 +314,7 @@ func rollUpRaces(t *suite) {
 				t.Error(err)
 			}
 			if i%(2*epochs) == 0 {
-				// Two roll up: one may give up against the other.
+				// Of two concurrent roll-ups one may fail.
 				_, _ = t.s.RollUp(t.Context(), midday.AddDate(0, 0, 2), 50)
 			}
 		}
@@ -332,8 +332,8 @@ func rollUpRaces(t *suite) {
 	}
 }
 
-// workClaims: two nodes must not do the same work all day, and a dead one must not
-// keep it for ever.
+// workClaims: two nodes must not do the same work continually, and the claim of a killed
+// node must end.
 func workClaims(t *suite) {
 	claim := func(holder string, d time.Duration) bool {
 		at, err := t.s.Claim(t.Context(), store.Claim{Name: "work", Holder: holder, For: d})

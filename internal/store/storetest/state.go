@@ -18,8 +18,8 @@ func (t *suite) missing(err error) {
 	}
 }
 
-// accounts: a lost field would change what a customer may do after a restart;
-// a page that skips or repeats would hide an account from the operator.
+// accounts: a lost field would change the rights of a customer after a restart. A page
+// must not skip or repeat accounts.
 func accounts(t *suite) {
 	a, b, c := t.account("acct_a"), t.account("acct_b"), t.account("acct_c")
 	got, err := t.s.Account(t.Context(), a.ID)
@@ -35,7 +35,7 @@ func accounts(t *suite) {
 	is(t, page, []toksta.Account{c})
 	_, err = t.s.Account(t.Context(), "acct_x")
 	t.missing(err)
-	// More than one statement can take.
+	// More than one statement looks up.
 	ids := []toksta.AccountID{"acct_c", "acct_A"}
 	for i := range 1000 {
 		ids = append(ids, toksta.AccountID("acct_x"+strconv.Itoa(i)))
@@ -45,8 +45,8 @@ func accounts(t *suite) {
 	is(t, known, map[toksta.AccountID]bool{a.ID: true, c.ID: true})
 }
 
-// keys: limits or generations that are lost would widen a key or revive a
-// rotated secret.
+// keys: without its limits or generations, a key would have more rights, or a rotated
+// secret would be admitted again.
 func keys(t *suite) {
 	a := t.account("acct_a")
 	full := key(a.ID, "key_a")
@@ -82,7 +82,7 @@ func keys(t *suite) {
 	is(t, list(store.KeyQuery{Revoked: true, Page: store.Page{After: "key_b"}}), []toksta.Key{last, other})
 }
 
-// foreignKey: another tenant's key must look like one that does not exist.
+// foreignKey: the key of another account must look like one that does not exist.
 func foreignKey(t *suite) {
 	k := t.put(key(t.account("acct_a").ID, "key_a"))
 	t.account("acct_b")
@@ -95,8 +95,8 @@ func foreignKey(t *suite) {
 	is(t, got, k)
 }
 
-// caseOfIDs: ids that fold together would let one tenant read another's rows;
-// an order that is not by bytes would break paging.
+// caseOfIDs: ids that differ in case belong to different customers, and pages depend on
+// the order by bytes.
 func caseOfIDs(t *suite) {
 	for _, id := range []string{"acct_a", "acct_B", "acct_b", "acct_A"} {
 		t.put(key(t.account(id).ID, "key"+id))
@@ -113,7 +113,7 @@ func caseOfIDs(t *suite) {
 	t.missing(err)
 }
 
-// liveKeys: the cap counts what can be used, and nothing else.
+// liveKeys: only usable keys count towards the maximum number of keys.
 func liveKeys(t *suite) {
 	a := t.account("acct_a")
 	live, expired, ends, revoked := key(a.ID, "key_a"), key(a.ID, "key_b"), key(a.ID, "key_c"), key(a.ID, "key_d")
@@ -124,8 +124,8 @@ func liveKeys(t *suite) {
 	is(t, n, 2)
 }
 
-// extremeTimes: a time that was given must not be read as none, or an expired key would live for ever; a time that no
-// answer can carry must not hide the other rows of a list.
+// extremeTimes: a set time must not be read as unset, or an expired key would be live. A
+// time that JSON cannot represent must not make its list unreadable.
 func extremeTimes(t *suite) {
 	a := t.account("acct_a")
 	first, late, early := key(a.ID, "key_a"), key(a.ID, "key_b"), key(a.ID, "key_c")
@@ -147,7 +147,7 @@ func extremeTimes(t *suite) {
 	is(t, live, 2)
 }
 
-// members: two people with one address would share a sign-in.
+// members: two members must not have the same address.
 func members(t *suite) {
 	a := t.account("acct_a")
 	m := toksta.Member{ID: "mem_a", AccountID: a.ID, Email: "Ada.Ö@Example.com", Name: "Ada", PasswordHash: "$argon2id$", CreatedAt: now}
@@ -184,7 +184,7 @@ func members(t *suite) {
 	t.missing(err)
 }
 
-// invitations: one that does not stay used would let two people in.
+// invitations: a used invitation must stay used.
 func invitations(t *suite) {
 	i := store.Invitation{Code: digest("code"), AccountID: "acct_a", Email: "a@example.com", ExpiresAt: now}
 	t.commit(store.Mutation{Kind: toksta.ChangeInvitationCreated, Invitations: []store.Invitation{i}})
@@ -197,8 +197,8 @@ func invitations(t *suite) {
 	t.missing(err)
 }
 
-// audit: the log answers who did what to an account or a key, and shows one
-// account nothing of another.
+// audit: the log must have all changes of an account or a key, with their actors, and must
+// show an account no changes of another one.
 func audit(t *suite) {
 	for i := range 6 {
 		c := store.Mutation{Kind: toksta.ChangeKeyRenamed, AccountID: "acct_a", KeyID: "key_a"}
@@ -223,8 +223,8 @@ func audit(t *suite) {
 	is(t, seqs(store.ChangeQuery{Key: "key_a", Before: 5}), []int64{3, 1})
 }
 
-// auditOfMany: who finds a key dead must find in its history what killed it,
-// even when one change killed many, and nobody else's keys in it.
+// auditOfMany: the history of a revoked key must contain the revocation, even if that
+// change revoked many keys, and no changes of other keys.
 func auditOfMany(t *suite) {
 	a, b := t.account("acct_a"), t.account("acct_b")
 	first, other := key(a.ID, "key_a"), key(b.ID, "key_b")
@@ -247,7 +247,7 @@ func auditOfMany(t *suite) {
 		is(t, seqs, []int64{revoked, renamed, imported})
 	}
 
-	// And in the history of each account whose keys it touched.
+	// The change is in the history of each account whose keys it touched.
 	ended := t.put(other).Seq
 	other.RevokedAt = now
 	t.commit(store.Mutation{Kind: toksta.ChangeKeysRevoked, AccountID: b.ID, Keys: []toksta.Key{other}})
@@ -273,8 +273,8 @@ func auditOfMany(t *suite) {
 	}
 }
 
-// sessions: one that outlives its end or a sign-out is a stolen browser still
-// signed in.
+// sessions: a session must end at its expiry and at a sign-out, also in a stolen
+// browser.
 func sessions(t *suite) {
 	a := t.account("acct_a")
 	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{

@@ -1,6 +1,6 @@
-// Package storetest is the conformance suite of [store.Store]: what the rest
-// of the product relies on, tried through the interface alone. Every
-// implementation passes it unchanged.
+// Package storetest is the conformance suite of [store.Store]. It tests through the
+// interface the guarantees that the rest of the product relies on. Every implementation
+// passes it unchanged.
 package storetest
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Database opens one database, new and empty at first, as often as it is
-// called. Stores end with their test. Where only one process can have it open,
-// they may be one.
+// Database opens the same database at each call; it is empty at first. Stores are closed at
+// the end of the test. If only one process can open the database, all calls may return the
+// same store.
 type Database func(t *testing.T) store.Store
 
-// Run runs the suite, on a database for each of its demands.
+// Run runs the suite, each test on a database of its own.
 func Run(t *testing.T, database func(t *testing.T) Database) {
 	for _, tt := range conformance {
 		t.Run(tt.name, func(t *testing.T) {
@@ -34,14 +34,13 @@ func Run(t *testing.T, database func(t *testing.T) Database) {
 	}
 }
 
-// demand is one thing that every store has to do.
-type demand struct {
+// conformanceTest tests one guarantee of a store.
+type conformanceTest struct {
 	name string
 	test func(*suite)
 }
 
-// conformance is what the product relies on.
-var conformance = []demand{
+var conformance = []conformanceTest{
 	{"commit numbers have no gap", commitNumbers},
 	{"commit decides one at a time", commitCap},
 	{"commit token", commitToken},
@@ -67,9 +66,9 @@ var conformance = []demand{
 	{"delta under commits", deltaRaces},
 	{"snapshot", snapshot},
 	{"fenced", fenced},
-	{"fence spares who came back", fenceSpares},
+	{"fence spares a renewed node", fenceSpares},
 	{"nodes", nodes},
-	{"wake", wake},
+	{"listens", listens},
 	{"delta pages", deltaPages},
 	{"follows", follows},
 	{"renews", renews},
@@ -80,21 +79,21 @@ var conformance = []demand{
 	{"last uses", lastUses},
 	{"credit use", creditUse},
 	{"one event of an occurrence", raiseOnce},
-	{"claims keep off others", claims},
-	{"late settlement", lateSettlement},
+	{"claims of deliveries", claimDeliveries},
+	{"late finish", lateFinish},
 	{"lists of events", listEvents},
 	{"replay", replay},
 	{"prune events", pruneEvents},
 	{"credit use of reservations", creditUseHeld},
 	{"credits are decided in turn", creditsDecideInTurn},
 	{"credits state", creditsState},
-	{"credits beside a node", creditsBeside},
+	{"credits except own charges", creditsExceptOwn},
 	{"credits round trip", creditsRoundTrip},
 	{"credits in a change", creditsInChange},
 	{"charges by others", chargesBy},
 	{"charges of reservations", chargesHeld},
 	{"roll-up", rollUp},
-	{"roll-up of whatever comes", rollUpProperty},
+	{"roll-up of any history", rollUpProperty},
 	{"roll-up races", rollUpRaces},
 	{"roll-up waits for the export", rollUpWaits},
 	{"drop", drop},
@@ -110,10 +109,10 @@ var conformance = []demand{
 type suite struct {
 	*testing.T
 	s    store.Store
-	open Database // opens that of s once more
+	open Database // opens the database of s again
 }
 
-// now is a time that survives being stored in milliseconds.
+// now is a time without fractions of a millisecond.
 var now = time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)
 
 var operator = toksta.Actor{Kind: toksta.ActorOperator, ID: "op", Name: "Op", Address: "192.0.2.1", Agent: "cli"}
@@ -136,7 +135,7 @@ func (t *suite) ok(err error) {
 	}
 }
 
-// is fails the test unless got equals want; nil and empty are equal.
+// is fails the test unless got equals want. An empty slice equals nil.
 func is[T any](t *suite, got, want T) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{})); d != "" {
@@ -162,7 +161,7 @@ func (t *suite) account(id string) toksta.Account {
 
 func digest(of string) toksta.Digest { return sha256.Sum256([]byte(of)) }
 
-// key returns a key with one generation whose digest follows from its id.
+// key returns a key with one generation, whose digest is derived from the id.
 func key(account toksta.AccountID, id string) toksta.Key {
 	return toksta.Key{
 		ID: toksta.KeyID(id), AccountID: account, Name: "k", CreatedAt: now, CreatedBy: "Ada", CreatedByID: "mem_ada",

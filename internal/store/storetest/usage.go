@@ -8,7 +8,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// midnight starts the day of now, in Unix hours.
+// midnight is the first hour of the day of now, in Unix hours.
 var midnight = now.Truncate(24*time.Hour).Unix() / 3600
 
 func slot(key toksta.KeyID, hour int64) store.UsageSlot {
@@ -35,8 +35,7 @@ func (t *suite) usage(q store.UsageQuery) []store.UsageRow {
 	return rows
 }
 
-// usageTotals: a repeated or late flush that adds would bill a customer
-// twice; one that lowers would lose calls.
+// usageTotals: a repeated or late flush must neither add to a total nor lower it.
 func usageTotals(t *suite) {
 	s := slot("key_a", 1)
 	t.flush("e1", total(s, 5))
@@ -44,7 +43,7 @@ func usageTotals(t *suite) {
 	t.flush("e1", total(s, 5))
 	t.flush("e1", total(s, 9))
 	t.flush("e2", total(s, 4))
-	together(10, func(i int) {
+	concurrently(10, func(i int) {
 		b := store.UsageBatch{Epoch: "e3", Totals: []store.UsageTotal{total(s, int64(i+1))}}
 		if err := t.s.Flush(t.Context(), b); err != nil {
 			t.Error(err)
@@ -53,8 +52,8 @@ func usageTotals(t *suite) {
 	is(t, t.usage(store.UsageQuery{From: now.Add(-24 * time.Hour), To: now}), []store.UsageRow{total(s, 9+4+10)})
 }
 
-// usageSelection: the customer's report must hold their calls of the asked
-// time, and nobody else's.
+// usageSelection: a report must contain the calls of the selected account and time, and no
+// others.
 func usageSelection(t *suite) {
 	refused, foreign := slot("key_a", 1), slot("key_x", 1)
 	refused.Reason, foreign.AccountID = toksta.ReasonRateLimited, "acct_b"
@@ -78,8 +77,8 @@ func at(s store.UsageSlot, hour int64) store.UsageSlot {
 	return s
 }
 
-// lastUses: "last used" decides whether somebody dares to revoke a key; an
-// older node's flush must not turn it back.
+// lastUses: people revoke a key if it was not used for long, so an older flush must not
+// replace a newer use.
 func lastUses(t *suite) {
 	use := func(key toksta.KeyID, after time.Duration, agent string) store.LastUse {
 		return store.LastUse{
@@ -99,8 +98,8 @@ func lastUses(t *suite) {
 	is(t, got, map[toksta.KeyID]store.LastUse{"key_a": newest, "key_b": other})
 }
 
-// creditUse: a restart that forgets what was charged would give the
-// allowance, or bought credits, a second time.
+// creditUse: without all charges, a restarted node would grant included or purchased
+// credits twice.
 func creditUse(t *suite) {
 	other, free := slot("key_x", 30), slot("key_y", 1)
 	other.AccountID, free.AccountID = "acct_b", "acct_c"
@@ -121,8 +120,8 @@ func creditUse(t *suite) {
 	is(t, asked, map[toksta.AccountID]int{"": 1, "acct_a": 1, "acct_b": 1})
 }
 
-// eachUsage: a bill over all accounts has every row once, and the one of a single
-// account has nobody else's.
+// eachUsage: a bill over all accounts must have every row once, and the bill of one account
+// no rows of another.
 func eachUsage(t *suite) {
 	foreign := slot("key_x", 1)
 	foreign.AccountID = "acct_b"

@@ -15,8 +15,8 @@ import (
 type Tx struct {
 	*sql.Tx
 	conn     *sql.Conn
-	isQueued bool                 // the connection can queue
-	prepared map[string]*sql.Stmt // otherwise: by text
+	canQueue bool                 // on PostgreSQL
+	prepared map[string]*sql.Stmt // on SQLite, by text
 }
 
 // Begin begins a transaction on a connection of db. Its caller calls Close.
@@ -35,7 +35,7 @@ func Begin(ctx context.Context, db *sql.DB, level sql.IsolationLevel) (*Tx, erro
 	}
 	t := &Tx{Tx: tx, conn: c, prepared: map[string]*sql.Stmt{}}
 	return t, c.Raw(func(driver any) error {
-		_, t.isQueued = driver.(*conn)
+		_, t.canQueue = driver.(*conn)
 		return nil
 	})
 }
@@ -43,7 +43,7 @@ func Begin(ctx context.Context, db *sql.DB, level sql.IsolationLevel) (*Tx, erro
 // Queue executes a statement with the next one, or at the commit. The caller must
 // not change args afterwards.
 func (t *Tx) Queue(ctx context.Context, query string, args ...any) error {
-	if t.isQueued {
+	if t.canQueue {
 		return t.queue(ctx, nil, query, args)
 	}
 	statement := t.prepared[query]
@@ -61,7 +61,7 @@ func (t *Tx) Queue(ctx context.Context, query string, args ...any) error {
 // QueueRow is Queue for a query of one row. It is scanned into dest before the
 // next statement that is not queued, or Flush, returns without an error.
 func (t *Tx) QueueRow(ctx context.Context, dest []any, query string, args ...any) error {
-	if t.isQueued {
+	if t.canQueue {
 		return t.queue(ctx, dest, query, args)
 	}
 	return t.QueryRowContext(ctx, query, args...).Scan(dest...)
@@ -73,7 +73,7 @@ func (t *Tx) queue(ctx context.Context, dest []any, query string, args []any) er
 
 // Flush sends the queued statements and returns the first error of them.
 func (t *Tx) Flush(ctx context.Context) error {
-	if !t.isQueued {
+	if !t.canQueue {
 		return nil
 	}
 	return t.conn.Raw(func(driver any) error { return driver.(*conn).flush(ctx) })

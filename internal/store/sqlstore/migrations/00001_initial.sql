@@ -1,6 +1,6 @@
--- One text for SQLite and PostgreSQL. IDTEXT is a text compared and ordered
--- byte for byte: a domain on PostgreSQL, and by its name plain TEXT affinity
--- on SQLite. Times are Unix milliseconds, 0 for never.
+-- One text for SQLite and PostgreSQL. IDTEXT is text that is compared and ordered byte
+-- for byte: a domain on PostgreSQL, TEXT affinity by its name on SQLite. Times are Unix
+-- milliseconds, 0 for never.
 
 -- +goose Up
 CREATE TABLE cluster (
@@ -8,8 +8,8 @@ CREATE TABLE cluster (
     incarnation IDTEXT NOT NULL
 );
 
--- The one row that every change updates first: its lock makes the order of
--- numbers the order of commits, and a rollback leaves no gap.
+-- The only row is updated first by every change. Its lock gives numbers the order of
+-- commits, and a rollback leaves no gap.
 CREATE TABLE clock (
     one BIGINT PRIMARY KEY CHECK (one = 1),
     seq BIGINT NOT NULL

@@ -1,5 +1,5 @@
 -- +goose Up
 
--- Which server, on which timeline, the incarnation belongs to. When the
--- database finds itself on another, its history may have lost its end.
+-- The server and the timeline of the incarnation. On another server or timeline, the
+-- history may have lost its last changes.
 ALTER TABLE cluster ADD COLUMN origin TEXT NOT NULL DEFAULT '';

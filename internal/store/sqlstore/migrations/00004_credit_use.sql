@@ -1,6 +1,6 @@
 -- +goose Up
 
--- What a starting node reads: this cycle's charges, and purchased credits ever
--- used. Neither grows with how long usage is kept.
+-- A starting node reads the charges of the cycle and all used purchased credits. With
+-- these indexes, its time does not grow with the age of the usage.
 CREATE INDEX usage_charged ON usage (hour) WHERE credits > 0;
 CREATE INDEX usage_purchased ON usage (account_id, hour) WHERE purchased > 0;

@@ -1,15 +1,15 @@
 -- +goose Up
 
--- One row for each account with credits of its own: whatever decides about
--- them locks it first, so those decisions come one after another. Entries have
--- numbers from 1, without gaps.
+-- One row for each account with entries. A decision about the account's credits locks it
+-- first, so that decisions are made one after another. Entries are numbered from 1,
+-- without gaps.
 CREATE TABLE credit_accounts (
     account_id IDTEXT PRIMARY KEY REFERENCES accounts (id),
     entries    BIGINT NOT NULL
 );
 
--- credits is the sum of included, purchased and overage ones. A row is fixed
--- but for what was charged and the state.
+-- credits is the sum of included, purchased and overage credits. Only the charged amounts
+-- and the state of a row change.
 CREATE TABLE reservations (
     id                     IDTEXT PRIMARY KEY,
     account_id             IDTEXT NOT NULL REFERENCES credit_accounts (account_id),
@@ -58,8 +58,8 @@ CREATE TABLE credit_entries (
 );
 CREATE INDEX credit_entries_reservation ON credit_entries (reservation_id, number);
 
--- What was bought before there was a ledger is its first entry. JSONTEXT is
--- json on PostgreSQL, and by its name TEXT on SQLite.
+-- Credits that were purchased before this migration become the first entry. JSONTEXT is
+-- json on PostgreSQL, TEXT by its name on SQLite.
 INSERT INTO credit_accounts (account_id, entries)
 SELECT id, 1 FROM accounts WHERE CAST(entitlements AS JSONTEXT) ->> 'purchased_credits' IS NOT NULL;
 

@@ -1,7 +1,6 @@
 -- +goose Up
 
--- What happened to accounts. The token makes one event of an occurrence that
--- several nodes see.
+-- Events of accounts. If several nodes see one occurrence, the token makes it one event.
 CREATE TABLE events (
     id         IDTEXT PRIMARY KEY,
     kind       TEXT NOT NULL,
@@ -13,8 +12,8 @@ CREATE TABLE events (
 CREATE INDEX events_account ON events (account_id, id);
 CREATE INDEX events_at ON events (at);
 
--- Each event's way to each channel. While an attempt is under way next_at is
--- when it may be begun anew: whoever began it is taken for dead then.
+-- Deliveries of each event to each channel. During an attempt next_at is the end of its
+-- claim; then another node may repeat the attempt.
 CREATE TABLE deliveries (
     event_id IDTEXT NOT NULL REFERENCES events (id),
     channel  IDTEXT NOT NULL,

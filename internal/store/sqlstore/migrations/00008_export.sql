@@ -1,7 +1,7 @@
 -- +goose Up
 
--- What events were made of a row, and how many; NULL: none. exported is 1 while
--- they say all of it: whoever changes a total sets it to 0.
+-- The number and the sum of the events of a row; NULL: none. exported is 1 if the sum equals
+-- the row; a change of a total sets it to 0.
 ALTER TABLE usage ADD COLUMN exported BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE usage ADD COLUMN exports BIGINT;
 ALTER TABLE usage ADD COLUMN exported_calls BIGINT;
@@ -11,7 +11,7 @@ ALTER TABLE usage ADD COLUMN exported_overage BIGINT;
 ALTER TABLE usage ADD COLUMN exported_overage_micros BIGINT;
 CREATE INDEX usage_unexported ON usage (hour) WHERE exported = 0 AND reason = '' AND span = 1;
 
--- Events on their way: a row goes when it is known to be delivered.
+-- Staged events. A row is deleted when its delivery is confirmed.
 CREATE TABLE usage_exports (
     id             IDTEXT PRIMARY KEY,
     account_id     IDTEXT NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE usage_exports (
 );
 CREATE INDEX usage_exports_hour ON usage_exports (hour, id);
 
--- from_hour is the first hour to export; NULL: the export is off.
+-- from_hour is the first exported hour; NULL: the export is off.
 CREATE TABLE export_state (
     one          BIGINT PRIMARY KEY CHECK (one = 1),
     from_hour    BIGINT,

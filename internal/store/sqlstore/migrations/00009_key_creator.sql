@@ -1,7 +1,7 @@
 -- +goose Up
 
--- The member who created the key, by id: names are chosen by people and are not
--- unique. Empty for keys that no member created.
+-- The id of the member who created the key, because names are not unique. Empty for keys
+-- that no member created.
 ALTER TABLE keys ADD COLUMN created_by_id IDTEXT NOT NULL DEFAULT '';
 UPDATE keys SET created_by_id = c.actor_id
 FROM changes c

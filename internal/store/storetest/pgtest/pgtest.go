@@ -1,6 +1,6 @@
-// Package pgtest runs a private PostgreSQL server for tests, from the binaries
-// that Debian installs. It touches no server that is already there: the data
-// and the only socket live in a folder of its own, which goes with the test.
+// Package pgtest runs a private PostgreSQL server for tests, from the binaries that Debian
+// installs. It does not touch other servers: the data and the only socket are in a folder
+// of its own, which is deleted with the test.
 package pgtest
 
 import (
@@ -23,34 +23,34 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Require names the variable that turns a missing server from a skipped test
-// into a failed one.
+// Require names the environment variable that makes a test fail, instead of being skipped,
+// if no server is installed.
 const Require = "TOKSTA_TEST_REQUIRE"
 
 // Server is a running server. It ends with the test that started it.
 type Server struct {
 	folder    string
-	command   exec.Cmd // to start from; never started itself
+	command   exec.Cmd // copied for each start
 	process   *exec.Cmd
-	drained   chan struct{} // closed when the last of its processes is gone
+	drained   chan struct{} // closed when its last process has ended
 	databases atomic.Int64
 }
 
-// Start runs a new server, with fsync on. Where the binaries are not
-// installed it skips tb, or fails it when the variable Require is "1". As
-// root it runs the server as the user postgres, since PostgreSQL refuses root.
+// Start runs a new server, with fsync on. If the binaries are not installed it skips tb, or
+// fails it if the variable Require is "1". If the test runs as root, the server runs as the
+// user postgres, because PostgreSQL does not run as root.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := newServer(tb)
-	// A linguistic default order, so that an order by bytes is not luck.
+	// With a linguistic default order, a test notices a missing order by bytes.
 	s.make(tb, "initdb", "-D", s.data(), "-U", "postgres", "-A", "trust",
 		"-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync")
 	s.Resume(tb)
 	return s
 }
 
-// Standby runs a server that follows s and answers reads, until it is promoted
-// with pg_promote().
+// Standby runs a read-only server that follows s until it is promoted with
+// pg_promote().
 func (s *Server) Standby(tb testing.TB) *Server {
 	tb.Helper()
 	heir := newServer(tb)
@@ -59,11 +59,11 @@ func (s *Server) Standby(tb testing.TB) *Server {
 	return heir
 }
 
-// newServer is a server without data.
+// newServer returns a server without data.
 func newServer(tb testing.TB) *Server {
 	tb.Helper()
 	bin := binaries(tb)
-	// Not TempDir: the server's own user must be able to walk to it.
+	// Not TempDir: the server's user must have access to the path.
 	folder, err := os.MkdirTemp("", "toksta-pg-")
 	if err != nil {
 		tb.Fatal(err)
@@ -72,7 +72,7 @@ func newServer(tb testing.TB) *Server {
 	s := &Server{folder: folder}
 	s.command = exec.Cmd{
 		Path: filepath.Join(bin, "postgres"), Dir: folder, SysProcAttr: owner(tb, folder),
-		// Recovery by syncfs: to open each of a thousand files takes seconds.
+		// Recovery by syncfs: opening a thousand files takes seconds.
 		Args: []string{
 			filepath.Join(bin, "postgres"), "-D", s.data(), "-k", folder, "-p", "5432", "-c", "listen_addresses=",
 			"-c", "max_connections=200", "-c", "recovery_init_sync_method=syncfs",
@@ -115,8 +115,8 @@ func major(initdb string) int {
 	return n
 }
 
-// owner hands folder to the user that the server will run as. A server does
-// not outlive a test that is killed.
+// owner gives folder to the user of the server, and returns the attributes of its
+// processes. The server ends with a killed test.
 func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	tb.Helper()
 	if os.Geteuid() != 0 {
@@ -137,7 +137,7 @@ func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	}
 }
 
-// Own hands a folder to the server's user.
+// Own gives a folder to the user of the server.
 func (s *Server) Own(tb testing.TB, folder string) {
 	tb.Helper()
 	if c := s.command.SysProcAttr.Credential; c != nil {
@@ -147,8 +147,8 @@ func (s *Server) Own(tb testing.TB, folder string) {
 	}
 }
 
-// Stop ends the server as an operator would, whoever is connected. A second
-// Stop does nothing. It is not safe beside Resume.
+// Stop stops the server with its connections, as an operator would. A second Stop does
+// nothing. It must not run concurrently with Resume.
 func (s *Server) Stop() {
 	if s.process != nil {
 		_ = s.process.Process.Signal(syscall.SIGINT) // fast shutdown
@@ -156,17 +156,16 @@ func (s *Server) Stop() {
 	}
 }
 
-// Kill ends every process of a running server in the middle of whatever it
-// does, and returns when all are gone: Resume finds what a crash leaves. It is
-// not safe beside Resume.
+// Kill kills all processes of a running server and returns when they have ended, as after
+// a crash. It must not run concurrently with Resume.
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
 	id := s.process.Process.Pid
-	// Stopped, it makes no more processes and lets none of their ids go.
+	// A stopped server starts no processes, and their ids are not reused.
 	if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
 		tb.Fatal(err)
 	}
-	// Each has a group of its own.
+	// Each process has a group of its own.
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", id))
 	if err != nil {
 		tb.Fatal(err)
@@ -179,15 +178,14 @@ func (s *Server) Kill(tb testing.TB) {
 	s.wait()
 }
 
-// wait returns when nothing of the server has its memory any more.
+// wait returns when no process uses the shared memory of the server.
 func (s *Server) wait() {
 	<-s.drained
 	_ = s.process.Wait()
 	s.process = nil
 }
 
-// Resume starts the server on what the last one left, and waits until it says
-// that it is ready.
+// Resume starts the server with the existing data and waits until it is ready.
 func (s *Server) Resume(tb testing.TB) {
 	tb.Helper()
 	postgres := &exec.Cmd{
@@ -218,7 +216,7 @@ func (s *Server) Resume(tb testing.TB) {
 	}
 }
 
-// NewDatabase makes an empty database and returns its URL.
+// NewDatabase creates an empty database and returns its URL.
 func (s *Server) NewDatabase(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("test%d", s.databases.Add(1))
@@ -243,7 +241,7 @@ func (s *Server) Exec(tb testing.TB, database, statement string) int64 {
 	return tag.RowsAffected()
 }
 
-// URL is that of a database.
+// URL returns the URL of a database.
 func (s *Server) URL(database string) string {
 	q := url.Values{"host": {s.folder}, "port": {"5432"}, "user": {"postgres"}}
 	return "postgres:///" + database + "?" + q.Encode()

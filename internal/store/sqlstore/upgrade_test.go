@@ -18,22 +18,22 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// TestUpgrade: an installation from before the ledger has sold credits; without
-// an entry of them the books would call every one of those a fault. It has keys
-// as well, whose creators are selected by id on the day of a leak.
+// TestUpgrade: credits that were purchased before there were credit entries must get an
+// entry, or the verification reports each of them. Keys must get the ids of their creators,
+// by which an operator selects keys after a leak.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "toksta.db")
-		opening(t, goose.DialectSQLite3, "sqlite", path)
+		testUpgrade(t, goose.DialectSQLite3, "sqlite", path)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		url := pgtest.Start(t).NewDatabase(t)
-		opening(t, goose.DialectPostgres, "pgx", url)
+		testUpgrade(t, goose.DialectPostgres, "pgx", url)
 	})
 }
 
-func opening(t *testing.T, dialect goose.Dialect, driver, url string) {
+func testUpgrade(t *testing.T, dialect goose.Dialect, driver, url string) {
 	db, err := sql.Open(driver, url)
 	if err != nil {
 		t.Fatal(err)
