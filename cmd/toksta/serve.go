@@ -48,14 +48,13 @@ func (c *cli) serve() *cobra.Command {
 // reader of its log has ended (SIGPIPE). Later log records are lost.
 func ignoreHangup() { signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE) }
 
-// newLog returns a logger that writes to w in the configured format and level.
-func newLog(w io.Writer, l config.Logs) *slog.Logger {
+// newLog returns a log that writes to w as configured.
+func newLog(w io.Writer, l config.Logs) *telemetry.Log {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.Level)) // config has validated the level
-	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
-	}
-	return telemetry.NewLog(w, level)
+	return telemetry.NewLog(telemetry.LogConfig{
+		Out: w, Level: level, Text: l.Format == "text", Buffer: int(l.Buffer), RejectedPerSecond: l.RejectedPerSecond,
+	})
 }
 
 const (

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -84,7 +83,7 @@ func serve(t *testing.T, u Usage, checks ...Check) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler), Realm: "api"}, g))
+	s := httptest.NewServer(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard}), Realm: "api"}, g))
 	t.Cleanup(s.Close)
 	return s
 }

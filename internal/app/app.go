@@ -30,6 +30,7 @@ import (
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/verify"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -45,7 +46,8 @@ type App struct {
 
 	config  config.Config
 	version string
-	log     *slog.Logger
+	records *telemetry.Log
+	log     *slog.Logger // writes to records
 	catalog *toksta.Catalog
 
 	store     store.Store
@@ -68,14 +70,14 @@ type App struct {
 // Options holds the arguments of New beside the configuration.
 type Options struct {
 	Version string
-	Log     *slog.Logger
+	Log     *telemetry.Log
 }
 
 // New opens the store and the journal, builds every package's part and binds the
 // listeners, so that a wrong configuration fails before the first request. The
 // caller must call Run or Close.
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
-	a := &App{config: c, version: o.Version, log: o.Log, catalog: c.Catalog()}
+	a := &App{config: c, version: o.Version, records: o.Log, log: o.Log.Logger, catalog: c.Catalog()}
 	a.close = sync.OnceValue(a.release)
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
@@ -197,8 +199,20 @@ func (a *App) Addr(name string) string {
 
 // Run follows the change log, flushes usage and serves requests until ctx ends. Then
 // it stops in an order that loses nothing: it finishes the requests in flight, leaves
-// the cluster, flushes the last totals and closes the store.
+// the cluster, flushes the last totals and closes the store. The log is written until
+// the end.
 func (a *App) Run(ctx context.Context) error {
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	logged := make(chan error, 1)
+	go func() { logged <- a.records.Run(writing) }()
+	err := a.run(ctx)
+	stop()
+	return errors.Join(err, <-logged)
+}
+
+// run is Run without the log.
+func (a *App) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	tasks, failed := errgroup.WithContext(background)

@@ -29,7 +29,7 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	record := telemetry.Config{Log: a.log, Realm: a.config.Branding.Product}
+	record := telemetry.Config{Log: a.records, Realm: a.config.Branding.Product}
 	pages = telemetry.Handler(record, site)
 	switch {
 	case a.config.Listen.Pages != "":

@@ -127,6 +127,8 @@ func (c *checker) checkServer() {
 	c.checkStore()
 	c.require(slices.Contains([]string{"debug", "info", "warn", "error"}, cfg.Logs.Level), "logs.level", "There is no such level.", "write debug, info, warn or error")
 	c.require(cfg.Logs.Format == "json" || cfg.Logs.Format == "text", "logs.format", "There is no such format.", "write json or text")
+	c.require(cfg.Logs.Buffer >= 64<<10 && cfg.Logs.Buffer <= 1<<30, "logs.buffer", "The buffer of the log is too small or too large.", "choose from 64KiB to 1GiB, such as 4MiB")
+	c.require(cfg.Logs.RejectedPerSecond >= 0, "logs.rejected_per_second", "The number of records is negative.", "write a number of records, such as 100, or 0 for all")
 }
 
 // checkStore rejects a password in the configuration file, which is often copied

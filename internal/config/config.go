@@ -76,6 +76,9 @@ type Node struct {
 type Logs struct {
 	Level  string `yaml:"level"`  // debug, info, warn or error
 	Format string `yaml:"format"` // json or text
+	Buffer Size   `yaml:"buffer"` // of lines while the reader is slow; further ones are dropped
+	// RejectedPerSecond limits the records of rejected requests; 0: no limit.
+	RejectedPerSecond int `yaml:"rejected_per_second"`
 }
 
 // Meter configures the counting of calls.

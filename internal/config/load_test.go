@@ -76,7 +76,7 @@ keys:
 plans:
   - {id: FREE, name: Free, source: saas, api: never, families: [data], fee: 0.0000001}
   - {id: FREE, name: Free, source: saas, api: never, families: [nothing]}
-`, "TOKSTA_LISTEN_PUBLIK=x", "TOKSTA_LOGS_LEVEL=loud", "TOKSTA_TRUSTED_PROXIES=10.0.0.5", "TOKSTA_STORE=postgres://h/d", "TOKSTA_WEBHOOKS_CRM_URL=https://h")
+`, "TOKSTA_LISTEN_PUBLIK=x", "TOKSTA_LOGS_LEVEL=loud", "TOKSTA_LOGS_BUFFER=1KiB", "TOKSTA_LOGS_REJECTED_PER_SECOND=-1", "TOKSTA_TRUSTED_PROXIES=10.0.0.5", "TOKSTA_STORE=postgres://h/d", "TOKSTA_WEBHOOKS_CRM_URL=https://h")
 	problems, ok := errors.AsType[Problems](err)
 	if !ok {
 		t.Fatalf("got %v, want Problems", err)
@@ -84,6 +84,7 @@ plans:
 	for _, want := range []string{
 		`:1: lisen:`, `did you mean "listen"`, `:2: This is "soon"`, `:4: keys.prefix`, `:6: The amount "0.0000001"`,
 		`:7: plans[1].id`, `:7: plans[1].families[0]`, `environment: TOKSTA_LISTEN_PUBLIK`, `environment: TOKSTA_LOGS_LEVEL`,
+		`environment: TOKSTA_LOGS_BUFFER`, `environment: TOKSTA_LOGS_REJECTED_PER_SECOND`,
 		`environment: TOKSTA_TRUSTED_PROXIES: A variable holds a single value`, `environment: TOKSTA_STORE: There is no such setting`, `environment: TOKSTA_WEBHOOKS_CRM_URL: There is no such setting`,
 	} {
 		if !strings.Contains(problems.Error(), want) {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -40,7 +39,7 @@ func BenchmarkGateway(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ours := telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(io.Discard, slog.LevelInfo)}, g)
+	ours := telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})}, g)
 	r := httptest.NewRequest("GET", "/v1/creators/7", nil)
 	r.Header.Set("Authorization", "Bearer "+goodKey)
 	took := func(h http.Handler) time.Duration {
@@ -85,7 +84,7 @@ func TestExchangeIsFetchedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lookups atomic.Int64
-	h := telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.ServeHTTP(w, r.WithContext(countingContext{r.Context(), &lookups}))
 	}))
 	r := httptest.NewRequest(http.MethodGet, "/v1/creators/1", nil)

@@ -3,7 +3,6 @@ package gateway
 import (
 	"crypto/tls"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -82,7 +81,7 @@ func TestGRPC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := serveHTTP2(t, telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, g), true)
+	front := serveHTTP2(t, telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})}, g), true)
 	client := front.Client()
 	client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
 	free, paid := []int64{0}, []int64{3}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -138,7 +137,7 @@ func newBench(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), sta
 		t.Fatal(err)
 	}
 	b.addr = l.Addr().String()
-	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(b.log, slog.LevelInfo), Realm: "Toksta API"}, g), DefaultMaxHeader)
+	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: b.log}), Realm: "Toksta API"}, g), DefaultMaxHeader)
 	limit := append(stall, 30*time.Second)[0]
 	clients := downstream.Listen(l, downstream.Config{Limits: downstream.Limits{Body: limit, Write: limit}})
 	clients.Configure(s)

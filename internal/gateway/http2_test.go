@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,7 +23,7 @@ func TestHTTP2ResponseBreaksOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveHTTP2(t, telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, g), true)
+	s := serveHTTP2(t, telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})}, g), true)
 	s.Client().Transport.(*http.Transport).ForceAttemptHTTP2 = true
 	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v1/creators/7", nil)
 	if err != nil {
@@ -52,7 +51,7 @@ func TestHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, g))
+	s := httptest.NewUnstartedServer(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})}, g))
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -103,7 +102,7 @@ func TestTooLargeOnHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(downstream.Handler(telemetry.Handler(telemetry.Config{Log: slog.New(slog.DiscardHandler)}, g)))
+	s := httptest.NewUnstartedServer(downstream.Handler(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})}, g)))
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -13,7 +12,7 @@ import (
 
 // Config configures [Handler].
 type Config struct {
-	Log   *slog.Logger
+	Log   *Log
 	Realm string           // of the bearer challenge
 	Now   func() time.Time // nil: time.Now
 }
@@ -53,9 +52,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 			if x.Status == 0 && x.Outcome == "" {
 				x.Status = http.StatusOK
 			}
-			if level := level(x); c.Log.Enabled(r.Context(), level) {
-				c.Log.LogAttrs(r.Context(), level, "request", attrs(x)...)
-			}
+			c.Log.request(x)
 			if panicked != nil {
 				panic(panicked)
 			}

@@ -20,10 +20,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// sink receives one record at a time.
-type sink chan []byte
+// lineChan receives one record at a time.
+type lineChan chan []byte
 
-func (s sink) Write(p []byte) (int, error) {
+func (s lineChan) Write(p []byte) (int, error) {
 	s <- bytes.Clone(p)
 	return len(p), nil
 }
@@ -32,8 +32,8 @@ func (s sink) Write(p []byte) (int, error) {
 // the body, the record, and any error of reading the body.
 func serve(t *testing.T, h http.HandlerFunc) (*http.Response, string, map[string]any, error) {
 	t.Helper()
-	log := make(sink, 1)
-	s := httptest.NewUnstartedServer(Handler(Config{Log: NewLog(log, slog.LevelInfo)}, h))
+	log := make(lineChan, 1)
+	s := httptest.NewUnstartedServer(Handler(Config{Log: NewLog(LogConfig{Out: log})}, h))
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	s.Start()
 	t.Cleanup(s.Close)
@@ -71,7 +71,7 @@ func TestPanicBeforeResponse(t *testing.T) {
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	c := Config{Log: NewLog(&log, slog.LevelError)}
+	c := Config{Log: NewLog(LogConfig{Out: &log, Level: slog.LevelError})}
 	refused := &toksta.Error{Code: toksta.CodeForbidden}
 	for _, err := range []error{nil, refused, errors.New("boom")} {
 		h := Handler(c, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -188,8 +188,8 @@ func TestClientGone(t *testing.T) {
 		"a part was sent": {http.ErrAbortHandler, "INFO", "client_gone", 200},
 		"panic":           {"boom", "ERROR", "failed", 500},
 	} {
-		log, working := make(sink, 1), make(chan struct{})
-		s := httptest.NewServer(Handler(Config{Log: NewLog(log, slog.LevelInfo)}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		log, working := make(lineChan, 1), make(chan struct{})
+		s := httptest.NewServer(Handler(Config{Log: NewLog(LogConfig{Out: log})}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(working)
 			<-r.Context().Done()
 			x := exchange.FromContext(r.Context())

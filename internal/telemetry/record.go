@@ -1,53 +1,118 @@
 package telemetry
 
 import (
+	"context"
 	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/toksta/toksta/internal/exchange"
 )
 
-// level returns the level of x's record: an error for an internal failure, so
-// that it is logged even when requests themselves are not. A client that
-// disconnects is no failure of this system.
-func level(x *exchange.Exchange) slog.Level {
-	if x.Err != nil && x.Outcome != exchange.ClientGone {
-		return slog.LevelError
-	}
-	return slog.LevelInfo
+// isFailure reports whether x is an internal failure, which is logged even when
+// requests themselves are not. A client that disconnects is no failure of this
+// system.
+func isFailure(x *exchange.Exchange) bool {
+	return x.Err != nil && x.Outcome != exchange.ClientGone
 }
 
-// attrs returns the fields of x's record; empty ones are left out. Operators
-// search for these names: adding one is safe, renaming is not.
-func attrs(x *exchange.Exchange) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 18)
-	text := func(name, value string) {
-		if value != "" {
-			attrs = append(attrs, slog.String(name, value))
-		}
+// isRejected reports whether this system, and not the upstream, rejected x.
+func isRejected(x *exchange.Exchange) bool {
+	return x.Code != "" && x.Result() == exchange.Rejected
+}
+
+// encoder writes records as JSON without allocating, or as text if text is set.
+type encoder struct {
+	json zerolog.Logger
+	text slog.Handler
+}
+
+// encode writes the record of a request that ended at now.
+func (e *encoder) encode(now time.Time, level slog.Level, x *exchange.Exchange) {
+	const message = "request"
+	if e.text != nil {
+		r := slog.NewRecord(now, level, message, 0)
+		appendFields(fields{text: &r}, x)
+		_ = e.text.Handle(context.Background(), r)
+		return
 	}
-	text("request_id", x.RequestID)
-	text("trace_id", x.TraceID)
-	text("method", x.Method)
-	text("route", x.Operation)
-	text("family", string(x.Family))
-	text("account", string(x.Principal.AccountID))
-	text("key_id", string(x.Principal.KeyID))
-	text("member", string(x.Member))
-	if x.Address.IsValid() {
-		text("address", x.Address.String())
-	}
-	text("outcome", string(x.Result()))
-	text("code", string(x.Code))
-	text("reason", string(x.Reason))
+	var stamp [len(time.RFC3339Nano)]byte
+	event := e.json.Log().
+		Bytes(slog.TimeKey, now.UTC().AppendFormat(stamp[:0], time.RFC3339Nano)).
+		Str(slog.LevelKey, level.String()).
+		Str(slog.MessageKey, message)
+	appendFields(fields{json: event}, x)
+	event.Send()
+}
+
+// appendFields adds the fields of x's record. Operators search for these names:
+// adding one is safe, renaming is not.
+func appendFields(f fields, x *exchange.Exchange) {
+	f.str("request_id", x.RequestID)
+	f.str("trace_id", x.TraceID)
+	f.str("method", x.Method)
+	f.str("route", x.Operation)
+	f.str("family", string(x.Family))
+	f.str("account", string(x.Principal.AccountID))
+	f.str("key_id", string(x.Principal.KeyID))
+	f.str("member", string(x.Member))
+	f.addr("address", x.Address)
+	f.str("outcome", string(x.Result()))
+	f.str("code", string(x.Code))
+	f.str("reason", string(x.Reason))
 	if x.Err != nil {
-		text("error", x.Err.Error())
+		f.str("error", x.Err.Error())
 	}
-	attrs = append(attrs,
-		slog.Int("status", x.Status),
-		slog.Float64("duration_ms", float64(x.Duration.Microseconds())/1000),
-		slog.Int64("bytes", x.Bytes))
+	f.int("status", int64(x.Status))
+	f.float("duration_ms", float64(x.Duration.Microseconds())/1000)
+	f.int("bytes", x.Bytes)
 	if x.Cost > 0 {
-		attrs = append(attrs, slog.Int64("credits", x.Cost))
+		f.int("credits", x.Cost)
 	}
-	return attrs
+}
+
+// fields adds fields to a record of JSON, or of text if json is nil. Empty strings
+// and invalid addresses are left out.
+type fields struct {
+	json *zerolog.Event
+	text *slog.Record
+}
+
+func (f fields) str(name, value string) {
+	switch {
+	case value == "":
+	case f.json != nil:
+		f.json.Str(name, value)
+	default:
+		f.text.AddAttrs(slog.String(name, value))
+	}
+}
+
+func (f fields) addr(name string, value netip.Addr) {
+	switch {
+	case !value.IsValid():
+	case f.json != nil:
+		var text [64]byte
+		f.json.Bytes(name, value.AppendTo(text[:0]))
+	default:
+		f.str(name, value.String())
+	}
+}
+
+func (f fields) int(name string, value int64) {
+	if f.json != nil {
+		f.json.Int64(name, value)
+		return
+	}
+	f.text.AddAttrs(slog.Int64(name, value))
+}
+
+func (f fields) float(name string, value float64) {
+	if f.json != nil {
+		f.json.Float64(name, value)
+		return
+	}
+	f.text.AddAttrs(slog.Float64(name, value))
 }

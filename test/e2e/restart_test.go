@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,7 +67,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 func TestSecondProcessFails(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t)
-	second, err := app.New(t.Context(), apptest.Config(n.Data, "http://127.0.0.1:1"), app.Options{Log: slog.New(slog.DiscardHandler)})
+	second, err := app.New(t.Context(), apptest.Config(n.Data, "http://127.0.0.1:1"), app.Options{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})})
 	if err == nil {
 		second.Close()
 		t.Fatal("two nodes have the data open")
@@ -95,7 +94,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	}))
 	t.Cleanup(slow.Close)
 	c := apptest.Config(t.TempDir(), slow.URL)
-	node, err := app.New(t.Context(), c, app.Options{Log: telemetry.NewLog(io.Discard, slog.LevelInfo)})
+	node, err := app.New(t.Context(), c, app.Options{Log: telemetry.NewLog(telemetry.LogConfig{Out: io.Discard})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package apptest
 import (
 	"bytes"
 	"context"
-	"log/slog"
+	"crypto/rand"
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
@@ -31,12 +31,13 @@ func Start(t *testing.T, alter ...func(*config.Config)) *Node {
 	t.Helper()
 	upstream := httptest.NewServer(demo.Upstream())
 	t.Cleanup(upstream.Close)
-	n := &Node{Data: t.TempDir(), Log: &Log{}}
+	n := &Node{Data: t.TempDir()}
 	c := Config(n.Data, upstream.URL)
 	for _, f := range alter {
 		f(&c)
 	}
-	a, err := app.New(t.Context(), c, app.Options{Version: "test", Log: telemetry.NewLog(n.Log, slog.LevelInfo)})
+	n.Log = newLog(int(c.Logs.Buffer))
+	a, err := app.New(t.Context(), c, app.Options{Version: "test", Log: n.Log.log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,20 +93,38 @@ func (n *Node) Operator() *client.Client { return client.New(n.Socket()) }
 
 // Log is a log that a test can read while the node writes it.
 type Log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	log *telemetry.Log
+
+	mu      sync.Mutex
+	written *sync.Cond
+	b       bytes.Buffer
+}
+
+func newLog(buffer int) *Log {
+	l := &Log{}
+	l.written = sync.NewCond(&l.mu)
+	l.log = telemetry.NewLog(telemetry.LogConfig{Out: l, Buffer: buffer})
+	return l
 }
 
 // Write appends p to the log.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.written.Broadcast()
 	return l.b.Write(p)
 }
 
-// Bytes returns a copy of the log.
+// Bytes returns a copy of the log with all lines that were logged before the call.
+// The node writes them in the background and in order, so Bytes waits for a line of
+// its own.
 func (l *Log) Bytes() []byte {
+	marker := rand.Text()
+	l.log.Info(marker)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for !bytes.Contains(l.b.Bytes(), []byte(marker)) {
+		l.written.Wait()
+	}
 	return bytes.Clone(l.b.Bytes())
 }
