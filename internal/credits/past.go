@@ -16,7 +16,8 @@ import (
 const pastLifetime = 10 * time.Minute
 
 // past is the charges of others in the hours before until. They are kept, since
-// a cycle has many hours and purchased credits are summed over all times.
+// a cycle has many hours and purchased credits are summed over all times. If there
+// is no other node, they are all charges.
 type past struct {
 	cycle, own, until time.Time
 	charged           store.Charged
@@ -26,7 +27,8 @@ type past struct {
 func (p past) isStale(now time.Time) bool { return now.Sub(p.readAt) > pastLifetime }
 
 // readOthers reads the charges of others on the accounts: this hour and the
-// last one always, past hours if they are not known. Both must be read at the
+// last one if there are other nodes, past hours if they are not known. Without
+// other nodes it reads only reservations and entries. Both must be read at the
 // same number of entries. Otherwise neither might include a reservation that is
 // settled in between. The caller holds s.mu.
 func (s *Service) readOthers(ctx context.Context, accounts []syncState) error {
@@ -36,7 +38,10 @@ func (s *Service) readOthers(ctx context.Context, accounts []syncState) error {
 			return nil
 		}
 		now := s.Now()
-		until := now.Truncate(time.Hour).Add(-time.Hour)
+		until, err := s.pastUntil(ctx, now)
+		if err != nil {
+			return err
+		}
 		recent, err := s.readSpans(ctx, accounts, func(a syncState) store.ChargeSpan {
 			return store.ChargeSpan{Account: a.ID, Cycle: a.Cycle, Own: a.Own, From: until}
 		})

@@ -72,9 +72,10 @@ type Service struct {
 	Config
 	loaded []toksta.AccountID // by Load, not enqueued yet; used by Run alone
 
-	mu   sync.Mutex  // makes reads sequential: no result replaces a newer one
-	late []syncState // accounts of the last exchange
-	past map[toksta.AccountID]past
+	mu    sync.Mutex  // makes reads sequential: no result replaces a newer one
+	late  []syncState // accounts of the last exchange
+	past  map[toksta.AccountID]past
+	nodes membership
 }
 
 // New returns a service. Load must be called before the first call is decided.

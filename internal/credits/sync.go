@@ -119,7 +119,7 @@ func (s *Service) exchange(ctx context.Context, all bool) ([]syncState, error) {
 	err := s.flushDue(ctx, all, due)
 	if err == nil && all {
 		s.expirePast()
-		err = s.updateReach(ctx)
+		err = s.pollNodes(ctx)
 	}
 	if err == nil {
 		err = s.readOthers(ctx, due)
@@ -152,18 +152,4 @@ func (s *Service) flushDue(ctx context.Context, all bool, due []syncState) error
 		s.late = due
 	}
 	return err
-}
-
-// updateReach sets how much the other nodes can admit before this node reads
-// it. They flush once in a round and this node reads once, and a period of that
-// length touches one minute more than it lasts. A node that is about to join
-// counts.
-func (s *Service) updateReach(ctx context.Context) error {
-	nodes, err := s.Store.ListNodes(ctx)
-	if err != nil {
-		return fmt.Errorf("count the nodes: %w", err)
-	}
-	minutes := 2 + int(2*s.Interval/time.Minute)
-	s.Balances.setReach(max(len(nodes)-1, 1) * minutes)
-	return nil
 }
