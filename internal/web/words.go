@@ -27,6 +27,20 @@ type blockedWords struct {
 	Title  string // of the banner
 	Effect string // of the banner, below the title
 	Create string // beside a disabled Create key
+	Tone   view.Tone
+	Action func(Brand) view.Link // of the banner
+}
+
+func settleBilling(b Brand) view.Link {
+	return view.Link{Text: "Settle billing", URL: b.BillingURL, Outside: true}
+}
+
+func choosePlan(b Brand) view.Link {
+	return view.Link{Text: "Choose a plan", URL: b.BillingURL, Outside: true}
+}
+
+func contactSupport(b Brand) view.Link {
+	return view.Link{Text: "Contact support", URL: b.SupportURL, Outside: true}
 }
 
 // wordsOf has the pages' texts about each reason. A response has the text
@@ -43,6 +57,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  fmt.Sprintf("The %s plan has no API access, so keys cannot be created.", s.Plan.Name),
 			Effect: "Choose a plan with API access. **Create key** opens as soon as the plan is active.",
 			Create: fmt.Sprintf("Not available on the %s plan.", s.Plan.Name),
+			Tone:   view.ToneInfo, Action: choosePlan,
 		}}
 	case toksta.ReasonBillingPastDue:
 		return words{Cause: "Billing was past due.", Fix: "Pay the open invoice: the key then works again.", Blocked: &blockedWords{
@@ -50,6 +65,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  "Billing is past due" + since(s) + ".",
 			Effect: "No key is revoked: they work again as soon as the invoice is paid.",
 			Create: "New keys can be created as soon as the invoice is paid.",
+			Tone:   view.ToneBad, Action: settleBilling,
 		}}
 	case toksta.ReasonAPIAccessDisabled:
 		return words{Cause: "API access was switched off for the account.", Fix: "Ask support to switch it on.", Blocked: &blockedWords{
@@ -57,6 +73,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  "API access is switched off for this account.",
 			Effect: "No key is revoked: they work again as soon as access is switched on.",
 			Create: "New keys can be created as soon as API access is switched on.",
+			Tone:   view.ToneBad, Action: contactSupport,
 		}}
 	case toksta.ReasonScopeInsufficient:
 		return words{Cause: "The key is not scoped to the endpoint's family.", Fix: "Use a key with that scope, or create one."}
@@ -76,6 +93,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 		Title:  "The subscription is not active" + since(s) + ".",
 		Effect: "No key is revoked: they work again as soon as the subscription is active.",
 		Create: "New keys can be created as soon as the subscription is active.",
+		Tone:   view.ToneBad, Action: settleBilling,
 	}}
 }
 
@@ -87,27 +105,18 @@ func blockedWordsOf(s *toksta.Standing) blockedWords {
 // banner returns the banner of an account whose keys are blocked or end soon, nil
 // if keys work.
 func (p *Pages) banner(s *toksta.Standing) *view.Banner {
-	billing := view.Link{Text: "Settle billing", URL: p.Brand.BillingURL, Outside: true}
-	plans := view.Link{Text: "Choose a plan", URL: p.Brand.BillingURL, Outside: true}
-	support := view.Link{Text: "Contact support", URL: p.Brand.SupportURL, Outside: true}
-	b := view.Banner{Tone: view.ToneBad, Action: billing}
-	switch s.Blocked {
-	case "":
-		if s.Account.Status != toksta.StatusCanceling {
-			return nil
-		}
-		b = view.Banner{Tone: view.ToneWarn, Action: plans, Title: "The subscription ends with this billing cycle.", Text: "Keys work until then."}
-	case toksta.ReasonPlanFree:
-		b.Tone, b.Action = view.ToneInfo, plans
-	case toksta.ReasonAPIAccessDisabled:
-		b.Action = support
-	}
-	if s.Blocked != "" {
+	var b view.Banner
+	switch {
+	case s.Blocked != "":
 		w := blockedWordsOf(s)
-		b.Title, b.Text = w.Title, w.Effect
-		if b.Tone == view.ToneBad {
+		b = view.Banner{Tone: w.Tone, Title: w.Title, Text: w.Effect, Action: w.Action(p.Brand)}
+		if w.Tone == view.ToneBad {
 			b.Text = fmt.Sprintf("Every call gets `403 FORBIDDEN` with `%s`. %s", s.Blocked, w.Effect)
 		}
+	case s.Account.Status == toksta.StatusCanceling:
+		b = view.Banner{Tone: view.ToneWarn, Action: choosePlan(p.Brand), Title: "The subscription ends with this billing cycle.", Text: "Keys work until then."}
+	default:
+		return nil
 	}
 	if b.Action.URL == "" {
 		b.Action = view.Link{}

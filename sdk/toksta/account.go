@@ -50,7 +50,7 @@ type Standing struct {
 	Plan      Plan
 	Blocked   Reason   // reason why no key of the account is admitted; "" if keys are admitted
 	Families  []Family // reached by plan and entitlements
-	PerMinute int
+	PerMinute int      // calls of all keys together
 }
 
 // Standing computes the rights of a. An account whose plan is not in the
