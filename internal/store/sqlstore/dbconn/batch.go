@@ -28,16 +28,19 @@ func Begin(ctx context.Context, db *sql.DB, level sql.IsolationLevel) (*Tx, erro
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	t := &Tx{conn: c, prepared: map[string]*sql.Stmt{}}
+	err = c.Raw(func(driver any) error {
+		_, t.canQueue = driver.(*conn)
+		return nil
+	})
+	if err == nil {
+		t.Tx, err = c.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	}
 	if err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	t := &Tx{Tx: tx, conn: c, prepared: map[string]*sql.Stmt{}}
-	return t, c.Raw(func(driver any) error {
-		_, t.canQueue = driver.(*conn)
-		return nil
-	})
+	return t, nil
 }
 
 // Queue executes a statement with the next one, or at the commit. The caller must
