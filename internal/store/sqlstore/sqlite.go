@@ -1,12 +1,15 @@
 package sqlstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"golang.org/x/sys/unix"
@@ -19,7 +22,7 @@ import (
 const sqliteReaders = 4
 
 // openSQLite opens the file at path. It creates a missing file, readable by its owner only.
-func openSQLite(path string) (*Store, error) {
+func openSQLite(path string, lease time.Duration) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -31,7 +34,7 @@ func openSQLite(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := connectSQLite(path)
+	s, err := connectSQLite(path, cmp.Or(lease, 10*time.Second)/2)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -40,8 +43,9 @@ func openSQLite(path string) (*Store, error) {
 }
 
 // connectSQLite opens two pools: one connection for writing, so that writers queue in the
-// pool and not in SQLite's busy handler, and read-only connections.
-func connectSQLite(path string) (*Store, error) {
+// pool and not in SQLite's busy handler, and read-only connections. A call waits as long
+// as busy for another program that locks the file.
+func connectSQLite(path string, busy time.Duration) (*Store, error) {
 	// SQLite gives its WAL the permissions of the database file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -50,12 +54,12 @@ func connectSQLite(path string) (*Store, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	writer, err := dbconn.OpenSQLite(sqliteName(path, "_txlock", "immediate"))
+	writer, err := dbconn.OpenSQLite(sqliteName(path, "_txlock", "immediate", busy))
 	if err != nil {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	reads, err := dbconn.OpenSQLite(sqliteName(path, "_query_only", "on"))
+	reads, err := dbconn.OpenSQLite(sqliteName(path, "_query_only", "on", busy))
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
@@ -83,9 +87,9 @@ func withFullDisk(path string, err error) error {
 
 // sqliteName returns the driver's URI for path with the settings of a connection and one
 // more option.
-func sqliteName(path, option, value string) string {
+func sqliteName(path, option, value string, busy time.Duration) string {
 	q := url.Values{
-		"_busy_timeout": {"10000"},
+		"_busy_timeout": {strconv.FormatInt(busy.Milliseconds(), 10)},
 		"_foreign_keys": {"on"},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},

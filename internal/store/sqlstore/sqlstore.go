@@ -69,7 +69,7 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	if isPostgres(c.URL) {
 		s, err = openPostgres(c.URL, c.Lease)
 	} else {
-		s, err = openSQLite(strings.TrimPrefix(c.URL, "sqlite:"))
+		s, err = openSQLite(strings.TrimPrefix(c.URL, "sqlite:"), c.Lease)
 	}
 	if err != nil {
 		return nil, err

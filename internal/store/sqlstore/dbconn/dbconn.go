@@ -44,8 +44,8 @@ func IsRetryable(err error) bool {
 	case "40001", "40P01", idleInTransaction: // serialization failure, deadlock
 		return true
 	case "":
-		code := sqliteCode(err) // busy is rare: no other process has the file
-		return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_BUSY_SNAPSHOT || isClosedByServer(err)
+		// SQLITE_BUSY is not: it comes after a wait for another program that locks the file.
+		return sqliteCode(err) == sqlite3.SQLITE_BUSY_SNAPSHOT || isClosedByServer(err)
 	}
 	return false
 }
