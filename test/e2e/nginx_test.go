@@ -187,7 +187,7 @@ func startNginx(t *testing.T, nodes []string, edits ...string) front {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("nginx", "-p", dir, "-c", "nginx.conf", "-e", "stderr")
-	said := &apptest.Log{}
+	said := &apptest.Output{}
 	cmd.Stderr = said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {

@@ -91,40 +91,48 @@ func (n *Node) Socket() string { return filepath.Join(n.Data, "toksta.sock") }
 // Operator returns a client of the operator socket.
 func (n *Node) Operator() *client.Client { return client.New(n.Socket()) }
 
-// Log is a log that a test can read while the node writes it.
-type Log struct {
-	log *telemetry.Log
+// Output collects text that a test can read while a process writes it.
+type Output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
 
-	mu      sync.Mutex
-	written *sync.Cond
-	b       bytes.Buffer
+// Write appends p.
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+// Bytes returns a copy of the text so far.
+func (o *Output) Bytes() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Clone(o.b.Bytes())
+}
+
+// Log is the log of a node.
+type Log struct {
+	out Output
+	log *telemetry.Log
 }
 
 func newLog(buffer int) *Log {
 	l := &Log{}
-	l.written = sync.NewCond(&l.mu)
-	l.log = telemetry.NewLog(telemetry.LogConfig{Out: l, Buffer: buffer})
+	l.log = telemetry.NewLog(telemetry.LogConfig{Out: &l.out, Buffer: buffer})
 	return l
-}
-
-// Write appends p to the log.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.written.Broadcast()
-	return l.b.Write(p)
 }
 
 // Bytes returns a copy of the log with all lines that were logged before the call.
 // The node writes them in the background and in order, so Bytes waits for a line of
 // its own.
 func (l *Log) Bytes() []byte {
-	marker := rand.Text()
-	l.log.Info(marker)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for !bytes.Contains(l.b.Bytes(), []byte(marker)) {
-		l.written.Wait()
+	marker := []byte(rand.Text())
+	l.log.Info(string(marker))
+	for {
+		if b := l.out.Bytes(); bytes.Contains(b, marker) {
+			return b
+		}
+		<-time.After(time.Millisecond)
 	}
-	return bytes.Clone(l.b.Bytes())
 }
