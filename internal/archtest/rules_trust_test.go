@@ -25,8 +25,8 @@ func environment(t *tree) (out []finding) {
 // to the number of times that they do.
 var reveals = map[string]int{
 	// A key's secret, shown once: on the page and by the operator API.
-	"internal/web/key_create.go Pages.reveal":       1,
-	"internal/operator/keys.go server.secretAnswer": 1,
+	"internal/web/key_create.go Pages.reveal":         1,
+	"internal/operator/keys.go server.secretResponse": 1,
 
 	// The code of an invitation and the cookie of a session, handed over once.
 	"internal/operator/accounts.go server.invite": 1,

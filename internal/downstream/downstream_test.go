@@ -168,7 +168,7 @@ func TestProgressingBody(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		select {
 		case <-r.Context().Done():
-			t.Error("the request ended while it was answered")
+			t.Error("the request was canceled during its response")
 		case <-time.After(2 * limit):
 		}
 		if err != nil || len(body) != size {

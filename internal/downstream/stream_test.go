@@ -47,9 +47,9 @@ func TestStalledWindow(t *testing.T) {
 	s.StartTLS()
 	for _, path := range []string{"/endless", "/"} {
 		c := streams(t, s, path, 100)
-		answers := make(chan struct{})
-		go func() { // it answers pings, as a live client does
-			defer close(answers)
+		reading := make(chan struct{})
+		go func() { // as a live client does
+			defer close(reading)
 			for b := make([]byte, 1<<10); ; {
 				if _, err := c.Read(b); err != nil {
 					return
@@ -57,7 +57,7 @@ func TestStalledWindow(t *testing.T) {
 			}
 		}()
 		closed(t, s, path)
-		<-answers
+		<-reading
 	}
 }
 

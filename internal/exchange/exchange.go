@@ -21,7 +21,7 @@ type Outcome string
 
 // The outcomes of a request. Their text is part of the log format.
 const (
-	Answered   Outcome = "answered"    // status below 400
+	Succeeded  Outcome = "answered"    // status below 400
 	Rejected   Outcome = "refused"     // rejected by this system, with a code
 	Failed     Outcome = "failed"      // 5xx of this system
 	ClientGone Outcome = "client_gone" // the client disconnected before the response

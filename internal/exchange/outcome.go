@@ -32,6 +32,6 @@ func (x *Exchange) Result() Outcome {
 	case x.Status >= 400:
 		return Rejected
 	default:
-		return Answered
+		return Succeeded
 	}
 }

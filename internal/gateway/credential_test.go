@@ -65,7 +65,7 @@ func TestCredentialForms(t *testing.T) {
 			t.Errorf("%s: the upstream saw %d requests", name, n)
 		}
 		if strings.Contains(got.Body, goodKey[8:]) {
-			t.Errorf("%s: the answer repeats the key", name)
+			t.Errorf("%s: the response contains the key", name)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestCredentialElsewhere(t *testing.T) {
 			"2\r\nhi\r\n0\r\nAuthorization: Bearer " + goodKey + "\r\n\r\n", 401},
 		"method override": {request("POST", "/v1/creators/search?authorization=Bearer%20"+goodKey, "Content-Length: 0"), 401},
 	} {
-		// net/http refuses the announced trailer by itself: also fine.
+		// net/http rejects the announced trailer by itself: also fine.
 		if got := b.raw(c.request); got.StatusCode != c.status && (name != "trailer" || got.StatusCode != 400) {
 			t.Errorf("%s: %d %s, want %d", name, got.StatusCode, got.Body, c.status)
 		}

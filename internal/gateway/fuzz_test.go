@@ -38,9 +38,9 @@ func FuzzRequest(f *testing.F) {
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 		_, _ = io.WriteString(conn, sent)
 		_ = conn.(*net.TCPConn).CloseWrite()
-		answers := bufio.NewReader(conn)
+		responses := bufio.NewReader(conn)
 		for {
-			res, err := http.ReadResponse(answers, nil)
+			res, err := http.ReadResponse(responses, nil)
 			if err != nil {
 				break
 			}

@@ -202,7 +202,7 @@ func (b *bench) read(conn net.Conn, method string) reply {
 	br := bufio.NewReader(conn)
 	res, err := http.ReadResponse(br, &http.Request{Method: method})
 	if err != nil {
-		b.t.Fatalf("read the answer: %v", err)
+		b.t.Fatalf("read the response: %v", err)
 	}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {

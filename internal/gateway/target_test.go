@@ -99,11 +99,11 @@ func TestConnectionCloses(t *testing.T) {
 	}{
 		"HTTP/1.1": {"GET /v1/creators/7 HTTP/1.1\r\nHost: h\r\n" + key + "\r\n", false},
 		"length":   {"POST /v1/creators/search HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n" + key + "\r\nhi", false},
-		"refused":  {"GET /v1/creators/7 HTTP/1.1\r\nHost: h\r\n\r\n", false},
+		"rejected": {"GET /v1/creators/7 HTTP/1.1\r\nHost: h\r\n\r\n", false},
 		"chunked":  {"POST /v1/creators/search HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n" + key + "\r\n0\r\n\r\n", true},
 		"both": {"POST /v1/creators/search HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n" +
 			key + "\r\n0\r\n\r\n", true},
-		"both, refused":                   {"POST /v1/nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
+		"both, rejected":                  {"POST /v1/nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", true},
 		"HTTP/1.0 with keep-alive":        {"GET /v1/creators/7 HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n" + key + "\r\n", true},
 		"HTTP/1.0 with Transfer-Encoding": {"POST /v1/creators/search HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n" + key + "\r\n0\r\n\r\n", true},
 		"HTTP/1.0 on an open endpoint":    {"GET /health HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", true},
@@ -133,7 +133,7 @@ func TestNoServerErrors(t *testing.T) {
 		"huge length":         {post("Content-Length: 9223372036854775807"), 413},
 		"length at the limit": {post("Content-Length: 64") + strings.Repeat("a", 64), 200},
 		"two lengths":         {post("Content-Length: 1", "Content-Length: 2") + "hi", 400},
-		// RFC 9112 asks for this one, and net/http answers it by itself.
+		// RFC 9112 requires this response, which net/http sends itself.
 		"unknown coding":       {post("Transfer-Encoding: gzip"), 501},
 		"odd upgrade":          {request("GET", "/v1/creators/7", key, "Connection: upgrade", "Upgrade: \xff\xfe"), 200},
 		"h2c":                  {request("GET", "/v1/creators/7", key, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: x"), 200},

@@ -66,11 +66,11 @@ func TestResponseBeforeBody(t *testing.T) {
 		request string
 		status  int
 	}{
-		"refused":           {request("POST", "/v1/creators/search", "Content-Length: 9"), 401},
-		"refused, expected": {request("POST", "/v1/creators/search", "Content-Length: 9", "Expect: 100-continue"), 401},
-		"final":             {request("POST", "/v1/creators/search", key, "Content-Length: 20000") + half, 418},
-		"final, chunked":    {request("POST", "/v1/creators/search", key, "Transfer-Encoding: chunked") + "4e20\r\n" + half, 418},
-		"final, expected":   {request("POST", "/v1/creators/search", key, "Content-Length: 9", "Expect: 100-continue"), 418},
+		"rejected":           {request("POST", "/v1/creators/search", "Content-Length: 9"), 401},
+		"rejected, expected": {request("POST", "/v1/creators/search", "Content-Length: 9", "Expect: 100-continue"), 401},
+		"final":              {request("POST", "/v1/creators/search", key, "Content-Length: 20000") + half, 418},
+		"final, chunked":     {request("POST", "/v1/creators/search", key, "Transfer-Encoding: chunked") + "4e20\r\n" + half, 418},
+		"final, expected":    {request("POST", "/v1/creators/search", key, "Content-Length: 9", "Expect: 100-continue"), 418},
 	} {
 		took := time.Hour
 		for try := 0; try < 3 && took > 900*time.Millisecond; try++ { // the machine may be busy

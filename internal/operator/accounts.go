@@ -13,7 +13,7 @@ import (
 
 // createAccount creates an account, on the free plan unless the request names another.
 func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountResponse, error) {
-	return s.accountAnswer(s.Accounts.Create(ctx, by, accounts.CreateRequest{
+	return s.accountResponse(s.Accounts.Create(ctx, by, accounts.CreateRequest{
 		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor, Token: r.Token,
 	}))
 }
@@ -59,30 +59,30 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 
 // renameAccount changes the displayed name. References use the id.
 func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.RenameAccountRequest) (client.AccountResponse, error) {
-	return s.accountAnswer(s.Accounts.Rename(ctx, by, accounts.RenameRequest{Account: r.Account, Name: r.Name}))
+	return s.accountResponse(s.Accounts.Rename(ctx, by, accounts.RenameRequest{Account: r.Account, Name: r.Name}))
 }
 
 // setPlan returns once no node decides by the old plan.
 func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountResponse, error) {
-	return s.accountAnswer(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{
+	return s.accountResponse(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{
 		Account: r.Account, Plan: r.Plan, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor,
 	}))
 }
 
 // setStatus blocks or unblocks an account for billing. It revokes no key.
 func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStatusRequest) (client.AccountResponse, error) {
-	return s.accountAnswer(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
+	return s.accountResponse(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
 }
 
 // setEntitlement passes the value on as text; the accounts service validates it.
 func (s server) setEntitlement(ctx context.Context, by toksta.Actor, r client.SetEntitlementRequest) (client.AccountResponse, error) {
-	return s.accountAnswer(s.Accounts.SetEntitlement(ctx, by, accounts.EntitlementRequest{
+	return s.accountResponse(s.Accounts.SetEntitlement(ctx, by, accounts.EntitlementRequest{
 		Account: r.Account, Name: r.Name, Value: r.Value, Token: r.Token,
 	}))
 }
 
-// accountAnswer converts a changed account to the response.
-func (s server) accountAnswer(c accounts.Changed, err error) (client.AccountResponse, error) {
+// accountResponse converts a changed account to the response.
+func (s server) accountResponse(c accounts.Changed, err error) (client.AccountResponse, error) {
 	if err != nil {
 		return client.AccountResponse{}, err
 	}

@@ -14,7 +14,7 @@ import (
 // number of seconds beyond the range of a duration is rejected.
 func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.ReserveRequest) (client.ReservationResponse, error) {
 	seconds := max(min(r.ExpiresIn, int64(credits.MaxLifetime/time.Second)+1), -1)
-	return reservationAnswer(s.Credits.Reserve(ctx, by, credits.ReserveRequest{
+	return reservationResponse(s.Credits.Reserve(ctx, by, credits.ReserveRequest{
 		Account: r.Account, Key: r.Key, Family: r.Family, CostKey: r.CostKey, Credits: r.Credits,
 		Lifetime: time.Duration(seconds) * time.Second, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey,
 	}))
@@ -22,12 +22,12 @@ func (s server) reserveCredits(ctx context.Context, by toksta.Actor, r client.Re
 
 // settleCredits charges the price of a job and releases the rest of its reservation.
 func (s server) settleCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationResponse, error) {
-	return reservationAnswer(s.Credits.Settle(ctx, by, closeRequest(r)))
+	return reservationResponse(s.Credits.Settle(ctx, by, closeRequest(r)))
 }
 
 // refundCredits returns reserved or charged credits.
 func (s server) refundCredits(ctx context.Context, by toksta.Actor, r client.CloseRequest) (client.ReservationResponse, error) {
-	return reservationAnswer(s.Credits.Refund(ctx, by, closeRequest(r)))
+	return reservationResponse(s.Credits.Refund(ctx, by, closeRequest(r)))
 }
 
 func closeRequest(r client.CloseRequest) credits.CloseRequest {
@@ -36,7 +36,7 @@ func closeRequest(r client.CloseRequest) credits.CloseRequest {
 	}
 }
 
-func reservationAnswer(o credits.Outcome, err error) (client.ReservationResponse, error) {
+func reservationResponse(o credits.Outcome, err error) (client.ReservationResponse, error) {
 	if err != nil {
 		return client.ReservationResponse{}, err
 	}
@@ -45,19 +45,19 @@ func reservationAnswer(o credits.Outcome, err error) (client.ReservationResponse
 
 // topUpCredits returns once every node has applied the purchase.
 func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseResponse, error) {
-	return purchaseAnswer(s.Credits.TopUp(ctx, by, purchaseRequest(r)))
+	return purchaseResponse(s.Credits.TopUp(ctx, by, purchaseRequest(r)))
 }
 
 // adjustCredits returns once no node can spend the removed credits.
 func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseResponse, error) {
-	return purchaseAnswer(s.Credits.Adjust(ctx, by, purchaseRequest(r)))
+	return purchaseResponse(s.Credits.Adjust(ctx, by, purchaseRequest(r)))
 }
 
 func purchaseRequest(r client.PurchaseRequest) credits.PurchaseRequest {
 	return credits.PurchaseRequest{Account: r.Account, Credits: r.Credits, Reason: r.Reason, IdempotencyKey: r.IdempotencyKey}
 }
 
-func purchaseAnswer(p credits.Purchase, err error) (client.PurchaseResponse, error) {
+func purchaseResponse(p credits.Purchase, err error) (client.PurchaseResponse, error) {
 	if err != nil {
 		return client.PurchaseResponse{}, err
 	}

@@ -11,7 +11,7 @@ import (
 
 // createKey creates a key under the same conditions as the account pages.
 func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateKeyRequest) (client.SecretResponse, error) {
-	return s.secretAnswer(s.Keys.Create(ctx, by, keys.CreateRequest{
+	return s.secretResponse(s.Keys.Create(ctx, by, keys.CreateRequest{
 		Account: r.Account, Name: r.Name, Scopes: r.Scopes, Networks: r.Networks,
 		PerMinute: r.PerMinute, ExpiresAt: r.ExpiresAt, Token: r.Token,
 	}))
@@ -53,40 +53,40 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 
 // renameKey changes the displayed name. Requests contain no name.
 func (s server) renameKey(ctx context.Context, by toksta.Actor, r client.RenameKeyRequest) (client.KeyResponse, error) {
-	return s.keyAnswer(s.Keys.Rename(ctx, by, keys.RenameRequest{Ref: ref(r.KeyRef), Name: r.Name}))
+	return s.keyResponse(s.Keys.Rename(ctx, by, keys.RenameRequest{Ref: ref(r.KeyRef), Name: r.Name}))
 }
 
 // setLimits changes only the limits that the request contains.
 func (s server) setLimits(ctx context.Context, by toksta.Actor, r client.SetLimitsRequest) (client.KeyResponse, error) {
-	return s.keyAnswer(s.Keys.SetLimits(ctx, by, keys.LimitsRequest{
+	return s.keyResponse(s.Keys.SetLimits(ctx, by, keys.LimitsRequest{
 		Ref: ref(r.KeyRef), Scopes: r.Scopes, Networks: r.Networks, PerMinute: r.PerMinute,
 	}))
 }
 
 // rotateKey returns the new secret after the old one was revoked on every node.
 func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateKeyRequest) (client.SecretResponse, error) {
-	return s.secretAnswer(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Generation: r.Generation, Token: r.Token}))
+	return s.secretResponse(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Generation: r.Generation, Token: r.Token}))
 }
 
 // revokeKey revokes a key. For a revoked key it returns the receipt of its revocation.
 func (s server) revokeKey(ctx context.Context, by toksta.Actor, r client.KeyRef) (client.KeyResponse, error) {
-	return s.keyAnswer(s.Keys.Revoke(ctx, by, ref(r)))
+	return s.keyResponse(s.Keys.Revoke(ctx, by, ref(r)))
 }
 
 // ref converts a reference. Without an account it refers to a key of any account.
 func ref(r client.KeyRef) keys.Ref { return keys.Ref{Account: r.Account, Key: r.Key} }
 
-// keyAnswer converts a changed key to a response without its secret.
-func (s server) keyAnswer(c keys.Changed, err error) (client.KeyResponse, error) {
+// keyResponse converts a changed key to a response without its secret.
+func (s server) keyResponse(c keys.Changed, err error) (client.KeyResponse, error) {
 	if err != nil {
 		return client.KeyResponse{}, err
 	}
 	return client.KeyResponse{Key: s.key(c.Key), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
-// secretAnswer converts a new key to a response with its secret. No other function of
+// secretResponse converts a new key to a response with its secret. No other function of
 // this package reveals secrets.
-func (s server) secretAnswer(c keys.Created, err error) (client.SecretResponse, error) {
+func (s server) secretResponse(c keys.Created, err error) (client.SecretResponse, error) {
 	if err != nil {
 		return client.SecretResponse{}, err
 	}

@@ -59,7 +59,7 @@ func TestSoakCrash(t *testing.T) {
 	checkNoGaps(t, c.API)
 	c.checkUsage(t)
 	t.Logf("%d kills during %d changes, %d of them with unknown outcome; %d of %d calls got a response",
-		kills, c.calls.Load(), c.uncertain.Load(), c.answered.Load(), c.tried.Load())
+		kills, c.calls.Load(), c.uncertain.Load(), c.responses.Load(), c.tried.Load())
 }
 
 // crash is a program that is killed repeatedly, with the expected state of its keys.
@@ -71,7 +71,7 @@ type crash struct {
 	workers []*worker
 
 	calls, uncertain atomic.Int64
-	tried, answered  atomic.Int64
+	tried, responses atomic.Int64
 }
 
 // worker changes its own keys, one call after another.
@@ -107,7 +107,7 @@ func (c *crash) runUntilKilled() {
 			if apptest.Status(c.URL, c.traffic.Secret) != http.StatusOK {
 				return
 			}
-			c.answered.Add(1)
+			c.responses.Add(1)
 		}
 	})
 	load.Wait()
@@ -287,7 +287,7 @@ func (c *crash) checkUsage(t *testing.T) {
 			counted = k.Calls
 		}
 	}
-	if answered, tried := c.answered.Load(), c.tried.Load(); counted < answered || counted > tried {
-		t.Errorf("%d responses, counted %d, tried %d", answered, counted, tried)
+	if responses, tried := c.responses.Load(), c.tried.Load(); counted < responses || counted > tried {
+		t.Errorf("%d responses, counted %d, tried %d", responses, counted, tried)
 	}
 }

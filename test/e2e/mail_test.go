@@ -14,13 +14,13 @@ import (
 // Guarantee: an operator can test mail. The test mail uses the server's settings, an error
 // contains the mail server's response, and a server without a mail server reports that.
 func TestMail(t *testing.T) {
-	refuse := func(to string) int {
+	reject := func(to string) int {
 		if strings.HasPrefix(to, "gone@") {
 			return 550
 		}
 		return 0
 	}
-	server := mailtest.Start(t, mailtest.Options{Reject: refuse})
+	server := mailtest.Start(t, mailtest.Options{Reject: reject})
 	n := apptest.Start(t, func(c *config.Config) {
 		c.Mail = config.Mail{Server: server.Addr, TLS: "none", From: "Acme <keys@acme.example>"}
 	})

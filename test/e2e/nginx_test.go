@@ -121,7 +121,7 @@ type backEnd struct {
 
 func newBackEnd(t *testing.T, held func()) *backEnd {
 	b := &backEnd{}
-	answer := demo.Upstream()
+	normal := demo.Upstream()
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
 		b.caller = r.Header.Get("X-Forwarded-For")
@@ -132,7 +132,7 @@ func newBackEnd(t *testing.T, held func()) *backEnd {
 			<-r.Context().Done()
 			return
 		}
-		answer.ServeHTTP(w, r)
+		normal.ServeHTTP(w, r)
 	}))
 	t.Cleanup(b.Close)
 	return b

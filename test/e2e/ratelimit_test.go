@@ -94,10 +94,10 @@ func TestRedisLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := slices.ContainsFunc(health.Checks, func(c client.Check) bool {
+	reported := slices.ContainsFunc(health.Checks, func(c client.Check) bool {
 		return c.Name == "rate limits" && c.Level == client.LevelFail && c.Fix != ""
 	})
-	if !told {
+	if !reported {
 		t.Errorf("the doctor says %+v", health.Checks)
 	}
 }

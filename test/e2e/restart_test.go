@@ -99,11 +99,11 @@ func TestStopFinishesRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	stopped, answered := make(chan error, 1), make(chan int, 1)
+	stopped, status := make(chan error, 1), make(chan int, 1)
 	go func() { stopped <- node.Run(ctx) }()
 	api, url := client.New(c.Listen.Private), "http://"+node.Addr("public")
 	key := apptest.NewKey(t, api, apptest.NewAccount(t, api, "Slow"), "Slow").Secret
-	go func() { answered <- apptest.Status(url, key) }()
+	go func() { status <- apptest.Status(url, key) }()
 	<-begun
 	stop()
 	apptest.Eventually(t, "the node still accepts requests", func() bool {
@@ -119,7 +119,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	default:
 	}
 	close(release)
-	if got := <-answered; got != http.StatusOK {
+	if got := <-status; got != http.StatusOK {
 		t.Errorf("the request in flight got %d", got)
 	}
 	if err := <-stopped; err != nil {

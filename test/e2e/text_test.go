@@ -31,12 +31,12 @@ func TestTextOnPostgreSQL(t *testing.T) {
 		}
 		r.Header.Set("User-Agent", agent)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		answer, err := v.browser.Do(r)
+		response, err := v.browser.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer.Body.Close()
-		return answer.StatusCode
+		response.Body.Close()
+		return response.StatusCode
 	}
 	for _, agent := range []string{"caf\xe9/1.0", "x" + strings.Repeat("é", 30), "\xff"} {
 		if got := ask("POST", "/signin", agent, "email", "ada@fjordlight.example", "password", password); got != http.StatusSeeOther {
