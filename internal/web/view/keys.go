@@ -162,14 +162,15 @@ func (k KeyRevoke) InUse() bool {
 	return !k.Use.At.IsZero() && k.Now.Sub(k.Use.At) < 24*time.Hour
 }
 
-// KeyRevoked is the result of a revocation.
+// KeyRevoked is the response to a revocation.
 type KeyRevoked struct {
 	Frame
 	ID, Name string
 	// Nodes refused the key within Took, the slowest one's time.
 	Nodes int
 	Took  time.Duration
-	// Fenced, as a sentence, says which node was shut out instead.
+	// Fenced is a sentence about the nodes that were fenced, "" if all nodes
+	// confirmed.
 	Fenced string
 	Change int64
 	At     time.Time
