@@ -111,6 +111,21 @@ var controls = []control{
 		keeps:  one("internal/keys/a.go", "package keys\nconst Max = 1 // keys of an account\n"),
 	},
 	{
+		rule: "noun clauses", name: "a planted sentence", where: "internal/keys",
+		breaks: one("internal/keys/a.go", "package keys\n"+strings.Repeat("// a writes what is pending for whoever waits.\nvar a int\n", 3)),
+		keeps:  one("internal/keys/a.go", "package keys\n"+strings.Repeat("// a writes the pending changes for a caller who waits, or says what to do.\nvar a int\n", 3)),
+	},
+	{
+		rule: "verb docs", name: "a function that is", where: "internal/keys",
+		breaks: one("internal/keys/a.go", "package keys\n// a is the account.\nfunc a() {}\n// b is the balance.\nfunc b() {}\n"),
+		keeps:  one("internal/keys/a.go", "package keys\n// a reads the account.\nfunc a() {}\n// b adds up the balance.\nfunc b() {}\n"),
+	},
+	{
+		rule: "docs say more", name: "a repeated name", where: "internal/keys/a.go:3 Key.Name",
+		breaks: one("internal/keys/a.go", "package keys\n// Name returns the name of the key.\nfunc (k *Key) Name() {}\n"),
+		keeps:  one("internal/keys/a.go", "package keys\n// Name returns the name that its owner chose, never empty.\nfunc (k *Key) Name() {}\n"),
+	},
+	{
 		rule: "loose ends", name: "in a comment", where: "internal/keys/a.go:2",
 		breaks: one("internal/keys/a.go", "package keys\n// TO"+"DO later\n"),
 		keeps:  one("internal/keys/a.go", "package keys\n// done\n"),

@@ -143,7 +143,7 @@ func (n *node) await(ctx context.Context) bool {
 	return false
 }
 
-// readLog returns the node's log.
+// readLog returns the log of the node so far, or "" if it cannot be read.
 func (n *node) readLog() string {
 	log, _ := os.ReadFile(n.log)
 	return string(log)
