@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -221,22 +222,44 @@ func TestSampleRejected(t *testing.T) {
 }
 
 // BenchmarkRecord compares a record with the same record through slog, in the same
-// run.
+// run. Both write to a pipe that a goroutine reads.
 func BenchmarkRecord(b *testing.B) {
 	for name, x := range map[string]*exchange.Exchange{"call": fullExchange(), "rejection": rejectedExchange()} {
 		b.Run(name+"/slog", func(b *testing.B) {
 			b.ReportAllocs()
-			h := LogConfig{}.handler(io.Discard)
+			h := LogConfig{}.handler(drainedPipe(b))
 			for b.Loop() {
 				slogRecord(h, x)
 			}
 		})
 		b.Run(name+"/zerolog", func(b *testing.B) {
 			b.ReportAllocs()
-			log := NewLog(LogConfig{Out: io.Discard})
+			log := NewLog(LogConfig{Out: drainedPipe(b), Buffer: 1 << 30}) // drops nothing
+			ctx, stop := context.WithCancel(b.Context())
+			done := make(chan error, 1)
+			go func() { done <- log.Run(ctx) }()
 			for b.Loop() {
 				log.request(x)
 			}
+			stop()
+			if err := <-done; err != nil {
+				b.Error(err)
+			}
 		})
 	}
+}
+
+// drainedPipe returns a pipe whose other end is read until the benchmark ends.
+func drainedPipe(b *testing.B) io.Writer {
+	b.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { write.Close() })
+	go func() {
+		_, _ = io.Copy(io.Discard, read)
+		read.Close()
+	}()
+	return write
 }
