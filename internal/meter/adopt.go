@@ -159,7 +159,7 @@ func (s *segment) scan() error {
 			if int(max(r.family, r.costKey, r.reason)) >= len(texts) {
 				return fmt.Errorf("record %d refers to a missing word", i)
 			}
-			s.markDirty(uint32(i))
+			s.dirty.add(uint32(i))
 		default:
 			return fmt.Errorf("record %d has an unknown kind", i)
 		}

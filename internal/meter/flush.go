@@ -159,14 +159,19 @@ func (m *Meter) Flush(ctx context.Context) error {
 	}
 }
 
-// flushAll flushes every segment.
+// flushAll flushes every segment, and once per usesEvery the last uses that batch deferred.
 func (m *Meter) flushAll(ctx context.Context) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
+	now := m.config.Now()
+	uses := now.Sub(m.usesAt).Abs() >= usesEvery
 	for _, s := range m.segments() {
-		if err := m.flushSegment(ctx, s); err != nil {
+		if err := m.flushSegment(ctx, s, uses); err != nil {
 			return fmt.Errorf("flush usage: %w", err)
 		}
+	}
+	if uses {
+		m.usesAt = now
 	}
 	return nil
 }
@@ -180,7 +185,7 @@ func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool)
 		taken := s.takeDirtyOf(accounts)
 		for numbers := range slices.Chunk(taken, batchSize) {
 			if err := m.send(ctx, m.batch(s, numbers)); err != nil {
-				s.markAllDirty(taken)
+				s.requeue(taken)
 				return fmt.Errorf("flush usage: %w", err)
 			}
 		}
@@ -188,13 +193,13 @@ func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool)
 	return nil
 }
 
-// takeDirtyOf does the same as takeDirty for the records of the given accounts.
+// takeDirtyOf takes the dirty records of the given accounts.
 func (s *segment) takeDirtyOf(accounts map[toksta.AccountID]bool) []uint32 {
-	return slices.DeleteFunc(s.takeDirty(perSegment), func(n uint32) bool {
+	return slices.DeleteFunc(s.dirty.take(perSegment), func(n uint32) bool {
 		if accounts[toksta.AccountID(s.records[n].account())] {
 			return false
 		}
-		s.markDirty(n)
+		s.dirty.add(n)
 		return true
 	})
 }
@@ -207,19 +212,29 @@ func (m *Meter) send(ctx context.Context, b store.UsageBatch) error {
 	return m.config.Sink.Flush(ctx, b)
 }
 
-// flushSegment sends the dirty records of a segment. If the segment is sealed, it then closes the
-// epoch and retires the segment.
-func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
+// flushSegment sends the dirty records of a segment and, if uses is set, its deferred last uses. If
+// the segment is sealed, it then sends both, closes the epoch and retires the segment.
+func (m *Meter) flushSegment(ctx context.Context, s *segment, uses bool) error {
 	m.mu.Lock()
 	last := s.sealed
 	m.mu.Unlock()
 	for {
-		numbers := s.takeDirty(batchSize)
+		numbers := s.dirty.take(batchSize)
 		if len(numbers) == 0 {
 			break
 		}
 		if err := m.send(ctx, m.batch(s, numbers)); err != nil {
-			s.markAllDirty(numbers)
+			s.requeue(numbers)
+			return err
+		}
+	}
+	for uses || last {
+		numbers := s.deferred.take(batchSize)
+		if len(numbers) == 0 {
+			break
+		}
+		if err := m.send(ctx, store.UsageBatch{Epoch: s.epoch, LastUses: m.lastUses(s, numbers)}); err != nil {
+			s.requeue(numbers)
 			return err
 		}
 	}
@@ -241,30 +256,32 @@ func (m *Meter) flushSegment(ctx context.Context, s *segment) error {
 	return err
 }
 
-// batch returns the totals of the numbered records and the newest use of each of their keys. Every
-// slot and every key occurs once.
+// batch returns the totals of the numbered records, each slot once, and the last uses of slots whose
+// last use was never sent. It defers the others, because a row per key and flush costs as much as
+// the totals.
 func (m *Meter) batch(s *segment, numbers []uint32) store.UsageBatch {
 	b := store.UsageBatch{Epoch: s.epoch, Totals: make([]store.UsageTotal, 0, len(numbers))}
-	uses := map[toksta.KeyID]lastUse{}
+	var first []uint32
 	for _, n := range numbers {
-		t := s.total(n)
-		b.Totals = append(b.Totals, t)
-		if u := m.lastUse(s, n); u.at > uses[t.KeyID].at {
-			uses[t.KeyID] = u
+		b.Totals = append(b.Totals, s.total(n))
+		if s.cells != nil && s.cells[n].sent {
+			s.deferred.add(n)
+		} else {
+			first = append(first, n)
 		}
 	}
-	for _, t := range b.Totals {
-		u, found := uses[t.KeyID]
-		if !found {
-			continue
-		}
-		delete(uses, t.KeyID)
-		b.LastUses = append(b.LastUses, store.LastUse{
-			KeyID: t.KeyID, AccountID: t.AccountID, At: u.time(), Address: u.address(),
-			Agent: s.names.text(u.agent), Operation: s.names.text(u.operation),
-		})
-	}
+	b.LastUses = m.lastUses(s, first)
 	return b
+}
+
+// requeue marks records as dirty whose flush failed. Their last uses are sent again too.
+func (s *segment) requeue(numbers []uint32) {
+	for _, n := range numbers {
+		s.dirty.add(n)
+		if s.cells != nil {
+			s.cells[n].sent = false
+		}
+	}
 }
 
 // total copies a record out of the mapping.
@@ -279,19 +296,6 @@ func (s *segment) total(n uint32) store.UsageTotal {
 		Calls:  r.totals[calls].Load(),
 		Charge: r.charge(),
 	}
-}
-
-// lastUse returns the last use in a cell, under its shard's lock. Adopted segments have no cells:
-// last uses since the owner's last flush are lost.
-func (m *Meter) lastUse(s *segment, n uint32) lastUse {
-	if s.cells == nil {
-		return lastUse{}
-	}
-	c := &s.cells[n]
-	sh := m.shard(c.hash)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	return c.use
 }
 
 // Close stops counting and flushes once more. If the flush fails, it returns the error, and the

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // lastUse is the newest use of a key in one slot. It has no pointers, because there is one for each
@@ -64,6 +67,49 @@ func (u *lastUse) update(e *Increment, n *names) {
 	if e.Addr.IsValid() {
 		u.prefix = clientPrefix(e.Addr).Addr().As16()
 	}
+}
+
+// usesEvery is the interval in which a key's last use is sent, except for the first use of a slot.
+// Since totals do not depend on last uses, a killed process may lose those of one interval.
+const usesEvery = time.Minute
+
+// lastUses returns the newest use of each key of the numbered records, each key once. The caller
+// holds flushing. Adopted segments have no cells: their last uses are lost.
+func (m *Meter) lastUses(s *segment, numbers []uint32) []store.LastUse {
+	if s.cells == nil {
+		return nil
+	}
+	var out []store.LastUse
+	at := map[toksta.KeyID]int{} // in out
+	for _, n := range numbers {
+		u := m.lastUse(s, n)
+		if u.at == 0 {
+			continue
+		}
+		s.cells[n].sent = true
+		use := store.LastUse{
+			KeyID: toksta.KeyID(s.records[n].key()), AccountID: toksta.AccountID(s.records[n].account()),
+			At: u.time(), Address: u.address(), Agent: s.names.text(u.agent), Operation: s.names.text(u.operation),
+		}
+		i, found := at[use.KeyID]
+		switch {
+		case !found:
+			at[use.KeyID] = len(out)
+			out = append(out, use)
+		case use.At.After(out[i].At):
+			out[i] = use
+		}
+	}
+	return out
+}
+
+// lastUse returns the last use in a cell, under its shard's lock.
+func (m *Meter) lastUse(s *segment, n uint32) lastUse {
+	c := &s.cells[n]
+	sh := m.shard(c.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return c.use
 }
 
 // time returns the time of the use in whole seconds.

@@ -89,6 +89,7 @@ type Meter struct {
 
 	flushes  groupCommit // merges concurrent calls of Flush
 	flushing sync.Mutex  // held during a flush
+	usesAt   time.Time   // of the last flush of all last uses; guarded by flushing
 }
 
 // Open creates the directory and adopts the files of dead processes; their totals are sent with the
@@ -162,7 +163,7 @@ func (m *Meter) count(e *Increment) error {
 	}
 	c.record().add(e.Calls, e.Charge)
 	c.use.update(e, c.seg.names)
-	c.seg.markDirty(c.number)
+	c.seg.dirty.add(c.number)
 	return nil
 }
 

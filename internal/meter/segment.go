@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,8 +65,10 @@ type segment struct {
 	next    int    // number of the next record
 	numbers map[string]uint32
 	texts   atomic.Pointer[[]string] // words by number; copied on write
-	dirty   [perSegment / 64]atomic.Uint64
-	sealed  bool // no more additions
+	sealed  bool                     // no more additions
+
+	dirty    recordSet // changed since the last flush
+	deferred recordSet // with a last use to send later
 }
 
 // allocate reserves disk space for a file, so that a write to its mapping cannot fail with SIGBUS
@@ -161,37 +162,6 @@ func (s *segment) intern(text string) (uint32, error) {
 	s.texts.Store(&texts)
 	s.numbers[texts[n]] = n
 	return n, nil
-}
-
-// markDirty marks a record as changed since the last flush. It must be called after the addition: a
-// flush that clears the mark either sees the addition, or the mark is set again.
-func (s *segment) markDirty(n uint32) {
-	w, bit := &s.dirty[n/64], uint64(1)<<(n%64)
-	if w.Load()&bit == 0 {
-		w.Or(bit)
-	}
-}
-
-// takeDirty clears the marks of changed records, up to limit rounded up to a multiple of 64, and
-// returns their numbers. The caller must flush the records or mark them again.
-func (s *segment) takeDirty(limit int) []uint32 {
-	var out []uint32
-	for i := range s.dirty {
-		if len(out) >= limit {
-			break
-		}
-		for w := s.dirty[i].Swap(0); w != 0; w &= w - 1 {
-			out = append(out, uint32(i*64+bits.TrailingZeros64(w)))
-		}
-	}
-	return out
-}
-
-// markAllDirty marks records again whose flush failed.
-func (s *segment) markAllDirty(numbers []uint32) {
-	for _, n := range numbers {
-		s.markDirty(n)
-	}
 }
 
 // sync writes the segment to the disk. It ignores a segment that was closed in the meantime: the

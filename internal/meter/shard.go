@@ -29,6 +29,7 @@ type cell struct {
 	hash   uint32
 	number uint32
 	use    lastUse
+	sent   bool // the slot's last use was sent before; guarded by Meter.flushing
 }
 
 // record returns the cell's record. It must not be called once the cell's segment is sealed.
