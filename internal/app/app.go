@@ -142,7 +142,7 @@ func (a *App) limiter() verify.Limiter {
 	return a.shared
 }
 
-// pruner returns the roll-up of old usage, which one node runs at a time.
+// pruner returns the task that rolls up and deletes old usage. One node at a time runs it.
 func (a *App) pruner() *usage.Pruner {
 	return &usage.Pruner{Store: a.store, Retention: a.Usage.Kept, Holder: rand.Text(), Log: a.log}
 }
