@@ -36,9 +36,9 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return d
 }
 
-func (e *engine) Settle(*toksta.Decision, toksta.Call, int64) toksta.Charge {
+func (e *engine) Settle(*toksta.Decision, toksta.Call, int64) (toksta.Charge, int64) {
 	e.settled++
-	return toksta.Charge{}
+	return toksta.Charge{}, 0
 }
 
 func newChain(t *testing.T, e *engine) *Chain {

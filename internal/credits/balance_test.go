@@ -27,7 +27,7 @@ func standing(included, purchased, rate, limit int64) *toksta.Standing {
 
 // charge charges a call today.
 func charge(b *Balances, s *toksta.Standing, held, charged int64) toksta.Charge {
-	c, _ := b.Charge(s, held, charged, today)
+	c, _, _ := b.Charge(s, held, charged, today)
 	return c
 }
 
@@ -98,18 +98,45 @@ func TestConcurrentHolds(t *testing.T) {
 }
 
 // Guarantee: a call that costs more than it held takes free credits, and never
-// those that another call holds.
+// those that another call holds. The account owes the rest, which its next
+// purchase pays.
 func TestCostBeyondTheHold(t *testing.T) {
 	t.Parallel()
 	b, s := NewBalances(), standing(10, 0, 0, 0)
 	if !b.Hold(s, 2, today) || !b.Hold(s, 5, today) {
 		t.Fatal("not held")
 	}
-	if got := charge(b, s, 2, 9).Credits; got != 5 {
-		t.Errorf("%d credits were taken, want 5: two held and three free", got)
+	got, owed, _ := b.Charge(s, 2, 9, today)
+	if want := (toksta.Charge{Credits: 9, Purchased: 4}); got != want || owed != 4 {
+		t.Errorf("charged %+v and owes %d, want %+v: two held, three free and four owed", got, owed, want)
 	}
-	if got := charge(b, s, 5, 5).Credits; got != 5 {
-		t.Errorf("%d of the other call's 5 held credits were left", got)
+	got, owed, _ = b.Charge(s, 5, 5, today)
+	if want := (toksta.Charge{Credits: 5}); got != want || owed != 0 {
+		t.Errorf("the other call is charged %+v and owes %d, want its hold", got, owed)
+	}
+	if left := b.Balance(standing(10, 6, 0, 0), today).Remaining(); left != 2 {
+		t.Errorf("%d credits are left of 6 bought, want 2", left)
+	}
+}
+
+// Guarantee: a cost above the hold is never dropped, whatever the plan sells:
+// overage pays the cost up to its cap, and the account owes the rest.
+func TestCostBeyondTheBalance(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		s    *toksta.Standing
+		want toksta.Charge
+		owed int64
+	}{
+		"no credits":     {standing(0, 0, 0, 0), toksta.Charge{Credits: 500, Purchased: 500}, 500},
+		"both parts":     {standing(2, 8, 0, 0), toksta.Charge{Credits: 500, Purchased: 498}, 490},
+		"capped overage": {standing(2, 0, 10, 50), toksta.Charge{Credits: 500, Purchased: 493, Overage: 5, OverageMicros: 50}, 493},
+		"overage":        {standing(2, 0, 10, 0), toksta.Charge{Credits: 500, Overage: 498, OverageMicros: 4980}, 0},
+	} {
+		got, owed, _ := NewBalances().Charge(c.s, 0, 500, today)
+		if diff := cmp.Diff(c.want, got); diff != "" || owed != c.owed {
+			t.Errorf("%s: owed %d, want %d; charged (-want +got):\n%s", name, owed, c.owed, diff)
+		}
 	}
 }
 
@@ -200,7 +227,7 @@ func TestEndlessOverage(t *testing.T) {
 }
 
 // Guarantee: after any sequence of steps, no part of a balance is below zero,
-// holds are charged in full, and the parts add up to the charges. The plan and
+// costs are charged in full, and the parts add up to the charges. The plan and
 // the purchased credits change on the way.
 func TestSumsAddUp(t *testing.T) {
 	t.Parallel()
@@ -259,12 +286,9 @@ func TestSumsAddUp(t *testing.T) {
 					start, cycle = at, toksta.Charge{}
 				}
 				charged := rapid.Int64Range(0, 12).Draw(t, "charged")
-				c, _ := b.Charge(h.s, h.credits, charged, now)
-				if c.Credits > charged || c.Purchased < 0 || c.Overage < 0 || c.Purchased+c.Overage > c.Credits || c.OverageMicros != c.Overage*h.s.Plan.OverageMicros {
+				c, owed, _ := b.Charge(h.s, h.credits, charged, now)
+				if c.Credits != charged || owed < 0 || owed > c.Purchased || c.Purchased < 0 || c.Overage < 0 || c.Purchased+c.Overage > c.Credits || c.OverageMicros != c.Overage*h.s.Plan.OverageMicros {
 					t.Fatalf("charge %+v for %d", c, charged)
-				}
-				if c.Credits < min(charged, h.credits) {
-					t.Fatalf("%d of %d were charged though %d were held", c.Credits, charged, h.credits)
 				}
 				cycle.Credits += c.Credits
 				cycle.Purchased += c.Purchased

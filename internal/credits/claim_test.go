@@ -167,7 +167,7 @@ func TestShortfallIsCharged(t *testing.T) {
 			t.Fatal("not held")
 		}
 		b.setOthers(by, store.Charged{CreditUse: c.u})
-		if diff := cmp.Diff(c.want, charge(b, c.s, 10, 12)); diff != "" {
+		if diff := cmp.Diff(c.want, charge(b, c.s, 10, 10)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 		if b.Hold(c.s, 1, today) || b.Balance(c.s, today).Remaining() != 0 {

@@ -121,7 +121,7 @@ func (n *node) call(cost int64) bool {
 // charge charges a held call and counts it.
 func (n *node) charge(cost int64, held time.Time) {
 	n.t.Helper()
-	charge, at := n.service.Balances.Charge(n.st, cost, cost, held)
+	charge, _, at := n.service.Balances.Charge(n.st, cost, cost, held)
 	n.paid = n.paid.Plus(charge)
 	n.ok(n.meter.Count(meter.Increment{
 		AccountID: n.st.Account.ID, KeyID: "key_1", Family: "data", CostKey: "search", Calls: 1, Charge: charge, Now: at,

@@ -95,7 +95,7 @@ func TestChargedInItsCycle(t *testing.T) {
 	reset := time.Date(2026, 5, 31, 0, 0, 0, 0, time.UTC)
 	b.Hold(s, 1, reset.Add(time.Minute))
 	for clock, want := range map[time.Time]time.Time{reset.Add(-time.Hour): reset, reset.Add(time.Hour): reset.Add(time.Hour)} {
-		if _, at := b.Charge(s, 1, 1, clock); !at.Equal(want) {
+		if _, _, at := b.Charge(s, 1, 1, clock); !at.Equal(want) {
 			t.Errorf("at %s a charge is counted at %s, want %s", clock, at, want)
 		}
 	}

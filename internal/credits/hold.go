@@ -24,29 +24,30 @@ func (b *Balances) Hold(st *toksta.Standing, credits int64, now time.Time) bool 
 	return true
 }
 
-// Charge releases the hold of a call and charges its cost. A cost of 0 only
-// releases. Up to the hold, the cost is charged in full. Beyond the hold, it is
-// charged as far as credits are left that no other call holds.
+// Charge releases the hold of a call and charges its cost in full. A cost of 0
+// only releases. Up to the hold, the cost takes the credits that are left.
+// Beyond the hold, it takes credits that no other call holds.
 //
-// Held credits can be gone when the call ends, because another node spent them
-// or the plan changed. Charge then charges them as purchased credits that the
-// account has yet to buy, and its next purchase pays them.
+// The credits can be too few when the call ends, because the cost is above the
+// hold, or because another node spent the held credits. Charge then charges the
+// rest as purchased credits that the account owes: its next purchase pays them.
 //
-// Charge returns the charge and the time under which to count it. That is now,
-// or if the clock was set back, the later of the start of the cycle and of this
-// process's own charges in it.
-func (b *Balances) Charge(st *toksta.Standing, held, cost int64, now time.Time) (toksta.Charge, time.Time) {
+// Charge returns the charge, how many of its credits the account owes, and the
+// time under which to count the charge. That is now, or if the clock was set
+// back, the later of the start of the cycle and of this process's own charges
+// in it.
+func (b *Balances) Charge(st *toksta.Standing, held, cost int64, now time.Time) (c toksta.Charge, owed int64, at time.Time) {
 	if held == 0 && cost == 0 {
-		return toksta.Charge{}, now
+		return toksta.Charge{}, 0, now
 	}
 	s, a := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
 	a.turn(st, now)
 	a.held = max(a.held-held, 0)
 	f := a.funds(st)
-	due := min(max(cost, 0), max(f.total()-a.held, held))
-	c := f.split(min(due, f.total()), st.Plan.OverageMicros)
-	owed := due - c.Credits
+	cost = max(cost, 0)
+	c = f.split(min(cost, max(f.total()-a.held, held), f.total()), st.Plan.OverageMicros)
+	owed = cost - c.Credits
 	c = c.Plus(toksta.Charge{Credits: owed, Purchased: owed})
 	if c.Credits > 0 {
 		a.charge(c)
@@ -55,5 +56,5 @@ func (b *Balances) Charge(st *toksta.Standing, held, cost int64, now time.Time) 
 	if from := max(a.start, a.ownFrom); now.Unix() < from {
 		now = time.Unix(from, 0)
 	}
-	return c, now
+	return c, owed, now
 }

@@ -66,7 +66,7 @@ func oneAccount(t *testing.T, url string) {
 
 	// An exchange between the charge in memory and its count does not flush it.
 	// The next one does.
-	charge, at := a.service.Balances.Charge(c.st, 0, 1, a.clock())
+	charge, _, at := a.service.Balances.Charge(c.st, 0, 1, a.clock())
 	a.exchange(false)
 	c.ok(a.meter.Count(meter.Increment{AccountID: c.st.Account.ID, KeyID: "key_1", Charge: charge, Now: at}))
 	a.exchange(false)

@@ -29,9 +29,10 @@ const (
 )
 
 // Settler charges or releases the credits that a decision holds. It is called
-// exactly once for each admitted call, before the first byte of the response.
+// exactly once for each admitted call, before the first byte of the response. It
+// returns the charge and how many of its credits the account owes.
 type Settler interface {
-	Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge
+	Settle(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64)
 }
 
 // Exchange is one request and its response. Only the goroutine that serves the request

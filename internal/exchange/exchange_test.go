@@ -15,9 +15,9 @@ import (
 // ledger records the charged credits.
 type ledger struct{ settled []int64 }
 
-func (l *ledger) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
+func (l *ledger) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	l.settled = append(l.settled, credits)
-	return toksta.Charge{Credits: credits}
+	return toksta.Charge{Credits: credits}, 0
 }
 
 // Guarantee: the credits of each admitted call are charged or released once. A success is
@@ -55,22 +55,21 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// poor charges at most the credits that an account has left.
+// poor charges an account that has some credits left.
 type poor struct{ left int64 }
 
-func (p poor) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
-	return toksta.Charge{Credits: min(credits, p.left)}
+func (p poor) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
+	return toksta.Charge{Credits: credits}, max(credits-p.left, 0)
 }
 
-// Guarantee: the log tells operators that an account could not pay the cost that the
-// upstream stated.
-func TestSettleReportsShortfall(t *testing.T) {
+// Guarantee: the log tells operators that an account owes credits of a call.
+func TestSettleReportsDebt(t *testing.T) {
 	t.Parallel()
-	for stated, want := range map[int64]string{10: "", 500: "the call cost 500 credits, and the account had 10 left"} {
+	for stated, want := range map[int64]string{10: "", 500: "the call cost 500 credits, 490 more than the account had left; they are charged as purchased credits, see toksta credits verify"} {
 		x := &Exchange{Decision: toksta.Decision{Hold: 1}, UpstreamCost: &stated}
 		x.Admit(poor{10})
 		x.Settle(200)
-		if x.Cost != 10 || (x.Err == nil) != (want == "") || want != "" && x.Err.Error() != want {
+		if x.Cost != stated || (x.Err == nil) != (want == "") || want != "" && x.Err.Error() != want {
 			t.Errorf("stated %d: cost %d, error %v", stated, x.Cost, x.Err)
 		}
 	}

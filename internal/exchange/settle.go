@@ -13,8 +13,8 @@ func (x *Exchange) Admitted() bool { return x.admitted }
 
 // Settle charges an admitted call whose response has that status, or releases
 // its credits for a status of 400 and above. Only the first call has an effect.
-// It must run before the response's first byte. A cost that the upstream stated
-// takes no more than the account has left, and Err then names the rest.
+// It must run before the response's first byte. If the account owes credits of
+// the call afterwards, Err names them for the log.
 func (x *Exchange) Settle(status int) {
 	if !x.admitted || x.settled {
 		return
@@ -29,9 +29,10 @@ func (x *Exchange) Settle(status int) {
 	}
 	x.Billable = x.Decision.Hold > 0 || credits > 0
 	if x.settler != nil {
-		x.Cost = x.settler.Settle(&x.Decision, x.Call, credits).Credits
-		if x.Cost < credits && x.Err == nil {
-			x.Err = fmt.Errorf("the call cost %d credits, and the account had %d left", credits, x.Cost)
+		charge, owed := x.settler.Settle(&x.Decision, x.Call, credits)
+		x.Cost = charge.Credits
+		if owed > 0 && x.Err == nil {
+			x.Err = fmt.Errorf("the call cost %d credits, %d more than the account had left; they are charged as purchased credits, see toksta credits verify", x.Cost, owed)
 		}
 	}
 }

@@ -22,7 +22,9 @@ func (admitAll) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return toksta.Decision{Route: c.Route, Rate: toksta.RateState{Limit: 1}}
 }
 
-func (admitAll) Settle(*toksta.Decision, toksta.Call, int64) toksta.Charge { return toksta.Charge{} }
+func (admitAll) Settle(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) {
+	return
+}
 
 // BenchmarkGateway measures a GET through the gateway and, in turns, through a bare
 // reverse proxy to the same upstream. The metric x/bare is the ratio of the two.

@@ -46,11 +46,11 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return d
 }
 
-func (e *engine) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) toksta.Charge {
+func (e *engine) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.settled = append(e.settled, credits)
-	return toksta.Charge{Credits: credits}
+	return toksta.Charge{Credits: credits}, 0
 }
 
 func (e *engine) take() (calls []toksta.Call, settled []int64) {

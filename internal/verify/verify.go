@@ -37,7 +37,7 @@ type Limiter interface {
 // Credits holds and charges credits without I/O, as credits.Balances does.
 type Credits interface {
 	Hold(st *toksta.Standing, credits int64, now time.Time) bool
-	Charge(st *toksta.Standing, held, cost int64, now time.Time) (toksta.Charge, time.Time)
+	Charge(st *toksta.Standing, held, cost int64, now time.Time) (c toksta.Charge, owed int64, at time.Time)
 }
 
 // Deps are the dependencies of an Engine. All are required.
@@ -109,13 +109,13 @@ func (e *Engine) takeRateAndCredits(d *toksta.Decision, g *toksta.Grant, c *toks
 }
 
 // Settle releases the hold of an admitted call, charges the given credits (0 if the call failed)
-// and returns the charge. It must be called once for each admitted decision, and does nothing for a
-// rejected one.
-func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta.Charge {
+// and returns the charge and how many of its credits the account owes. It must be called once for
+// each admitted decision, and does nothing for a rejected one.
+func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64) {
 	if d.Rejected() || d.Hold == 0 && credits == 0 {
-		return toksta.Charge{}
+		return toksta.Charge{}, 0
 	}
-	charge, at := e.deps.Credits.Charge(d.Standing, d.Hold, credits, c.Now)
+	charge, owed, at := e.deps.Credits.Charge(d.Standing, d.Hold, credits, c.Now)
 	d.Hold = 0
 	if charge.Credits > 0 {
 		inc := newIncrement(d, &c)
@@ -125,7 +125,7 @@ func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) toksta
 		// the charge.
 		_ = e.deps.Meter.Count(inc)
 	}
-	return charge
+	return charge, owed
 }
 
 func principal(g *toksta.Grant, s *toksta.Standing) toksta.Principal {
