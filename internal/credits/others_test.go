@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -116,5 +117,33 @@ func TestMissedNodes(t *testing.T) {
 				t.Errorf("%d credits are left, want %d", a.left(), before-101)
 			}
 		})
+	}
+}
+
+// flushed is a sink that counts the totals of each account.
+type flushed map[toksta.AccountID]int
+
+func (f flushed) Flush(_ context.Context, b store.UsageBatch) error {
+	for _, t := range b.Totals {
+		f[t.AccountID]++
+	}
+	return nil
+}
+
+// Guarantee: a usage report flushes the slots of its own account only.
+func TestRefreshFlushesOneAccount(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, filepath.Join(t.TempDir(), "toksta.db"), 1, toksta.Plan{IncludedCredits: 100, PerMinute: 60})
+	n, sink := c.nodes[0], flushed{}
+	m, err := meter.Open(meter.Config{Dir: t.TempDir(), Sink: sink, Now: n.clock})
+	c.ok(err)
+	defer m.Close()
+	n.service.Meter = m
+	for _, id := range []toksta.AccountID{c.st.Account.ID, "acct_other"} {
+		c.ok(m.Count(meter.Increment{AccountID: id, KeyID: "key_1", Calls: 1, Now: c.now}))
+	}
+	c.ok(n.service.Refresh(t.Context(), c.st))
+	if sink[c.st.Account.ID] != 1 || len(sink) != 1 {
+		t.Errorf("flushed %v, want one total of %s", sink, c.st.Account.ID)
 	}
 }

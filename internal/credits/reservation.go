@@ -40,7 +40,7 @@ func (s *Service) Reserve(ctx context.Context, by toksta.Actor, r ReserveRequest
 		return Outcome{}, err
 	}
 	// The balances have the charges of this process in the current cycle alone.
-	if err := s.flush(ctx); err != nil {
+	if err := s.flush(ctx, r.Account); err != nil {
 		return Outcome{}, err
 	}
 	return s.commit(ctx, operation{

@@ -96,9 +96,9 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// flush writes the charges of this node for a request that depends on them.
-func (s *Service) flush(ctx context.Context) error {
-	if err := store.SideWrite(s.Meter.Flush(ctx)); err != nil {
+// flush writes the charges of an account by this node for a request that depends on them.
+func (s *Service) flush(ctx context.Context, id toksta.AccountID) error {
+	if err := store.SideWrite(s.Meter.FlushOf(ctx, map[toksta.AccountID]bool{id: true})); err != nil {
 		return fmt.Errorf("flush the charges of this node: %w", err)
 	}
 	return nil

@@ -82,10 +82,10 @@ func (s *Service) enqueueLoaded() {
 	}
 }
 
-// Refresh exchanges all charges of this node for those of others on one
-// account, before its balance is shown.
+// Refresh exchanges the charges of one account by this node for those by others,
+// before its balance is shown.
 func (s *Service) Refresh(ctx context.Context, st *toksta.Standing) error {
-	if err := s.flush(ctx); err != nil {
+	if err := s.flush(ctx, st.Account.ID); err != nil {
 		return err
 	}
 	s.mu.Lock()
