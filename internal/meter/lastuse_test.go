@@ -103,3 +103,37 @@ func TestLastUseAtTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// callingSink is a sink with calls during each flush.
+type callingSink struct {
+	memStore
+	during           func()
+	flushes, largest int
+}
+
+func (c *callingSink) Flush(ctx context.Context, b store.UsageBatch) error {
+	c.flushes++
+	c.largest = max(c.largest, len(b.Totals))
+	c.during()
+	return c.memStore.Flush(ctx, b)
+}
+
+// Guarantee: the transactions of a flush are short, and a flush ends although calls go on.
+func TestFlushIsShort(t *testing.T) {
+	t.Parallel()
+	const keys = 3000
+	sink := &callingSink{}
+	m := open(t, Config{Sink: sink})
+	sink.during = func() {
+		for i := range keys {
+			e := call(noon())
+			e.KeyID = numberedKey(i)
+			count(t, m, e)
+		}
+	}
+	sink.during()
+	flush(t, m)
+	if most := batchSize + 63; sink.largest > most || sink.flushes > 2*keys/batchSize+2 {
+		t.Errorf("%d transactions of up to %d totals for %d keys, want at most %d of %d", sink.flushes, sink.largest, keys, 2*keys/batchSize+2, most)
+	}
+}

@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"iter"
 	"math/bits"
 	"sync/atomic"
 )
@@ -17,17 +18,22 @@ func (r *recordSet) add(n uint32) {
 	}
 }
 
-// take removes records, up to limit rounded up to a multiple of 64, and returns their numbers. The
+// batches removes all records and returns their numbers in batches of limit, rounded up to a
+// multiple of 64. It returns each record at most once, so that it ends while calls add records. The
 // caller must flush the records or add them again.
-func (r *recordSet) take(limit int) []uint32 {
-	var out []uint32
-	for i := range r {
-		if len(out) >= limit {
-			break
-		}
-		for w := r[i].Swap(0); w != 0; w &= w - 1 {
-			out = append(out, uint32(i*64+bits.TrailingZeros64(w)))
+func (r *recordSet) batches(limit int) iter.Seq[[]uint32] {
+	return func(yield func([]uint32) bool) {
+		var out []uint32
+		for i := range r {
+			for w := r[i].Swap(0); w != 0; w &= w - 1 {
+				out = append(out, uint32(i*64+bits.TrailingZeros64(w)))
+			}
+			if len(out) >= limit || len(out) > 0 && i == len(r)-1 {
+				if !yield(out) {
+					return
+				}
+				out = nil
+			}
 		}
 	}
-	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,5 +125,38 @@ func BenchmarkHeartbeat(b *testing.B) {
 			b.Fatal(err)
 		}
 		node.Applied = seq
+	}
+}
+
+// BenchmarkFlush measures 4096 totals of as many keys, in transactions of some totals. The longest
+// transaction delays calls on a machine with one core.
+func BenchmarkFlush(b *testing.B) {
+	const keys = 4096
+	for _, size := range []int{64, 128, 256, 512, 4096} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := openSQLite(b)
+			totals := make([]store.UsageTotal, keys)
+			for i := range totals {
+				totals[i].UsageSlot = store.UsageSlot{
+					AccountID: toksta.AccountID(fmt.Sprintf("acct_%026d", i%1000)), KeyID: toksta.KeyID(fmt.Sprintf("key_%026d", i)),
+					Family: "data", CostKey: "search", Hour: 480_000,
+				}
+			}
+			var longest time.Duration
+			for b.Loop() {
+				for part := range slices.Chunk(totals, size) {
+					for i := range part {
+						part[i].Calls++
+					}
+					from := time.Now()
+					if err := s.Flush(b.Context(), store.UsageBatch{Epoch: "e", Totals: part}); err != nil {
+						b.Fatal(err)
+					}
+					longest = max(longest, time.Since(from))
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keys, "ns/total")
+			b.ReportMetric(float64(longest.Microseconds())/1000, "longest-ms")
+		})
 	}
 }
