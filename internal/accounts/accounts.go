@@ -3,14 +3,14 @@
 //
 // It is part of the change path, between the callers (operator API, pages) and
 // the store. Each method that changes an account commits one change and returns
-// when no node admits a request on the previous rights. The package does not use
+// when no node decides a request by the previous rights. The package does not use
 // HTTP, SQL, billing providers or passwords.
 //
 // The rights of an account are computed from its plan, status and entitlements
 // for each decision. This package never changes keys: keys stop working when the
 // account loses a right and work again when it gets the right back.
 //
-// If a value is not in the catalogue, the error lists the valid values. Setting a
+// If a value is not in the catalog, the error lists the valid values. Setting a
 // value to its current one writes nothing, so a script can always set the whole
 // state.
 package accounts
@@ -68,13 +68,13 @@ func (s *Service) Audit(ctx context.Context, q store.ChangeQuery) ([]toksta.Chan
 // CreateRequest asks for a new account.
 type CreateRequest struct {
 	Name    string
-	Plan    toksta.PlanID // "": the catalogue's free plan
+	Plan    toksta.PlanID // "": the catalog's free plan
 	Status  toksta.Status // "": active
 	Cadence string        // "": monthly
 	// CycleAnchor is any day on which a billing cycle began. nil: today, or no
 	// anchor on the free plan.
 	CycleAnchor *time.Time
-	Token       string // identifies a repeated request; "": none
+	Token       string // idempotency token: a repeated request creates no other account; "": none
 }
 
 // Create makes an account without members.
@@ -154,8 +154,9 @@ type target struct {
 	token   string
 }
 
-// edit applies alter to an existing account and commits the change, once for each
-// token. If the mutation's Detail is empty, there is nothing to change.
+// edit applies alter to an existing account and commits the change. If alter
+// returns a mutation with an empty Detail, edit commits nothing. If an earlier
+// request had the same token, edit changes nothing and returns an error.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
 	// The store may run the decision more than once; the last run sets out.
 	var out Changed

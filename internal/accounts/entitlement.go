@@ -12,7 +12,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The names of entitlements that every catalogue has.
+// The names of the entitlements that exist with every catalog.
 const (
 	EntitlementAPIAccess  = "api_access_enabled"
 	EntitlementPerMinute  = "rate_limit_per_minute"
@@ -37,9 +37,9 @@ type EntitlementRequest struct {
 	Account toksta.AccountID
 	Name    string
 	// Value is true or false, a number, dollars such as 12.50, or "default".
-	// For purchased_credits it is the total of all purchases, or "+500" to add.
+	// For purchased_credits it is the total of all purchases, or an addition such as "+500".
 	Value string
-	Token string // identifies a repeated request, which would add "+500" again; "": none
+	Token string // idempotency token: a repeated request does not add "+500" again; "": none
 }
 
 // SetEntitlement sets or removes one exception of an account from its plan.
@@ -74,14 +74,16 @@ func (s *Service) EntitlementNames() []string {
 	return slices.Compact(names)
 }
 
-// entitlement parses the value of one entitlement and formats it for the change
-// log. The text of an error from set follows the entitlement's name in the message.
+// entitlement has two functions: set parses and stores the value of one
+// entitlement, and text formats the value for the change log. The caller puts the
+// entitlement's name before the text of an error from set.
 type entitlement struct {
 	set  func(*toksta.Entitlements, string) error
 	text func(toksta.Entitlements) string
 }
 
-// entitlement returns the entitlement with a wire name.
+// entitlement returns the entitlement with a name of the API, and whether it
+// exists.
 func (s *Service) entitlement(name string) (entitlement, bool) {
 	if !slices.Contains(s.EntitlementNames(), name) {
 		return entitlement{}, false
@@ -100,8 +102,8 @@ func (s *Service) entitlement(name string) (entitlement, bool) {
 	}
 }
 
-// setAPIAccess distinguishes false from Default: false stays in force when the
-// plan changes.
+// setAPIAccess sets the access to the API, or removes the exception for Default.
+// The value false is not Default: it stays in force when the plan changes.
 func setAPIAccess(e *toksta.Entitlements, value string) error {
 	if value == Default {
 		e.APIAccess = nil

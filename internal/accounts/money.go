@@ -9,8 +9,9 @@ import (
 // maxCapDollars bounds an overage cap.
 const maxCapDollars = 1_000_000_000
 
-// setOverageCap rejects 0, because it could mean "no overage" or "no cap", and an
-// overage without a cap costs money.
+// setOverageCap sets the largest overage per cycle, in dollars. It rejects 0,
+// because a person could mean "no overage" or "no cap", and overage without a cap
+// costs money.
 func setOverageCap(e *toksta.Entitlements, value string) error {
 	e.OverageCapMicros = 0
 	if value == Default || value == "none" {

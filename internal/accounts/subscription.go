@@ -50,8 +50,10 @@ func (s *Service) SetPlan(ctx context.Context, by toksta.Actor, req PlanRequest)
 	})
 }
 
-// anchor returns the cycle anchor of an account that changes its plan. On the free
-// plan, the anchor is in the future until the last paid cycle has ended.
+// anchor returns the cycle anchor of an account that changes its plan. A change to
+// the free plan moves the anchor to the end of the current paid cycle. If the
+// account subscribes again before that date, the anchor stays and the cycle
+// continues.
 func (s *Service) anchor(a toksta.Account, to PlanRequest, now time.Time) time.Time {
 	free := s.Catalog.FreePlan
 	switch {
@@ -119,8 +121,8 @@ func (s *Service) SetStatus(ctx context.Context, by toksta.Actor, req StatusRequ
 	})
 }
 
-// validPlan rejects a plan that is not in the catalogue. If the plan of an existing
-// account is removed from the catalogue, its calls are rejected like free ones.
+// validPlan rejects a plan that is not in the catalog. If a plan is removed from
+// the catalog, the calls of its accounts are rejected like calls on a free plan.
 func (s *Service) validPlan(id toksta.PlanID) error {
 	if _, known := s.Catalog.Plan(id); known {
 		return nil

@@ -10,7 +10,7 @@ import (
 // Client holds the peer of the connection and the fields in which a proxy states its
 // client.
 type Client struct {
-	Peer           netip.Addr // unmapped; invalid when it has no address
+	Peer           netip.Addr // unmapped; invalid if the peer has no address
 	ForwardedFor   []string   // X-Forwarded-For
 	ForwardedProto []string   // X-Forwarded-Proto
 }
@@ -109,7 +109,7 @@ func hop(s string) (netip.Addr, error) {
 	return plain(addr), err
 }
 
-// badRequest rejects the form of a request.
+// badRequest returns the error for a malformed request.
 func badRequest(message string) *toksta.Error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

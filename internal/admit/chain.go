@@ -51,13 +51,13 @@ type Chain struct {
 	Routes    *route.Table
 	Engine    Engine
 	Proxies   Proxies
-	MaxHeader int              // bytes of a request's header
+	MaxHeader int              // largest size of a request's header, in bytes
 	Now       func() time.Time // never nil
 }
 
 // Admit decides on r and records the route, the client and the decision in x. It
-// returns the matched route, nil without one, and the error to respond with, nil
-// if the call is admitted or its route needs no key.
+// returns the matched route, nil if no route matches, and the error to respond with,
+// nil if the call is admitted or its route needs no key.
 //
 // The credits of an admitted call are held: x.Settle must run before the first
 // byte of its response.

@@ -28,8 +28,8 @@ func (r *Request) path(maxHeader int) (string, error) {
 
 // targetPath returns the escaped path of a target in origin-form or
 // absolute-form (RFC 9112, section 3.2). It reads the target itself, because a
-// parsed URL has lost the spelling of its path. It reports false for every other
-// form.
+// parsed URL has lost the spelling of its path. For every other form it returns
+// false.
 func targetPath(target string) (string, bool) {
 	path, _, _ := strings.Cut(target, "?")
 	if strings.HasPrefix(path, "/") {

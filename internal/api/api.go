@@ -22,7 +22,7 @@ const OperationUsage = "getAccountUsage"
 
 // Config holds the data of the endpoints.
 type Config struct {
-	Name        string // of the vendor's product: "Toksta"
+	Name        string // name of the vendor's product
 	Version     string // of this program
 	Environment string // for people: "production"
 	PublicURL   string // of the API; "" omits it
@@ -38,8 +38,9 @@ type Config struct {
 type Check struct {
 	Name  string
 	Probe func(ctx context.Context) error
-	// Without describes how a node serves while the condition is not met; "" if it
-	// cannot serve.
+	// Without describes, for people, how a node serves without the condition: "away: this
+	// node counts rate limits by itself". If it is "", a node cannot serve without the
+	// condition, and is not ready.
 	Without string
 }
 

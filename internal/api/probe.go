@@ -27,8 +27,8 @@ type readiness struct {
 	Checks      map[string]string `json:"checks"`
 }
 
-// ready serves GET /ready: 503 if a check fails without which the node cannot serve. The
-// checks run one after another and share probeTime.
+// ready serves GET /ready. It responds 503 if a check fails whose condition the node
+// needs, see Check.Without. The checks run one after another and share probeTime.
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
 	defer cancel()

@@ -48,10 +48,10 @@ type Exchange struct {
 	Method  string
 	Address netip.Addr // of the client; invalid if unknown
 
-	Operation string // of the matched route; "" without one
+	Operation string // of the matched route; "" if no route matches
 	Family    toksta.Family
 	Principal toksta.Principal // of the key, or of the signed-in member
-	Member    toksta.MemberID  // that is signed in, or whose sign-in failed
+	Member    toksta.MemberID  // the member who is signed in, or whose sign-in failed
 
 	// Call and Decision are set once the credential was parsed. Admitted reports
 	// whether the call is admitted.
@@ -66,7 +66,7 @@ type Exchange struct {
 	Reason   toksta.Reason
 	Err      error // an internal failure, for operators only
 	Status   int   // 0 before the response's header
-	Bytes    int64 // of the response's body
+	Bytes    int64 // length of the response's body
 	Duration time.Duration
 
 	settler  Settler

@@ -2,8 +2,8 @@ package exchange
 
 import "fmt"
 
-// Admit records that the decision in x admits the call. Settle charges or releases its
-// credits through s, unless s is nil.
+// Admit records that the decision in x admits the call. Settle charges or releases the
+// credits of the call through s. If s is nil, Settle moves no credits.
 func (x *Exchange) Admit(s Settler) {
 	x.settler, x.admitted = s, true
 }
@@ -13,8 +13,8 @@ func (x *Exchange) Admitted() bool { return x.admitted }
 
 // Settle charges an admitted call whose response has that status, or releases
 // its credits for a status of 400 and above. Only the first call has an effect.
-// It must run before the response's first byte. If the account owes credits of
-// the call afterwards, Err names them for the log.
+// It must run before the response's first byte. If the account then owes credits
+// for the call, Err states their number for the log.
 func (x *Exchange) Settle(status int) {
 	if !x.admitted || x.settled {
 		return

@@ -13,9 +13,10 @@ import (
 	"github.com/toksta/toksta/internal/downstream"
 )
 
-// await sends a request and returns its response. It fails with a timeout if the upstream
-// makes no progress for limit: it must read the available bytes of the body and, at the
-// end, respond. Time spent waiting for the client does not count.
+// await sends a request and returns its response. It returns a timeout error if the
+// upstream makes no progress for the duration limit. Progress means that the upstream
+// reads available bytes of the request's body or, after the last byte, begins its
+// response. Time spent waiting for bytes from the client does not count.
 func await(next http.RoundTripper, r *http.Request, limit time.Duration) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	p := &progressTimer{limit: limit}
@@ -43,7 +44,7 @@ func await(next http.RoundTripper, r *http.Request, limit time.Duration) (*http.
 	return res, nil
 }
 
-// progressTimer limits the time of an upstream without progress.
+// progressTimer expires after the upstream has made no progress for the duration limit.
 type progressTimer struct {
 	limit time.Duration
 	timer *time.Timer
@@ -54,9 +55,10 @@ type progressTimer struct {
 	ended bool // the response has begun, or the request failed
 }
 
-// pause stops the timer, resume starts it again with the whole limit.
+// pause stops the timer.
 func (p *progressTimer) pause() { p.timer.Stop() }
 
+// resume starts the timer again with the whole limit, unless end was called.
 func (p *progressTimer) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +67,7 @@ func (p *progressTimer) resume() {
 	}
 }
 
-// end stops the timer; resume has no effect afterwards.
+// end stops the timer permanently.
 func (p *progressTimer) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

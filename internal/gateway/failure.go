@@ -13,10 +13,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// fail is the proxy's ErrorHandler. A bad or oversized request body is the client's 4xx.
-// It is charged if part of it was forwarded: an endless body must not make the call
-// free. If the client disconnected, the call is charged and the connection closed.
-// Otherwise fail responds 502, or 504 on timeout.
+// fail is the proxy's ErrorHandler. For a bad or oversized request body, it responds
+// with a 4xx. The call is charged if part of the body was forwarded, because an endless
+// body must not make the call free. If the client disconnected, the call is charged and
+// the connection closed. Otherwise fail responds 502, or 504 on timeout.
 func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		f.body.waitForRead()
@@ -65,9 +65,10 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// limit rejects a body above the limit, at once if its length is announced. It removes
-// every Upgrade except to WebSocket: another protocol could carry requests without a
-// decision. r is a copy that belongs to the handler.
+// limit returns an error if the announced length of the body exceeds maxBody. If no
+// length is announced, reading beyond maxBody fails. limit also removes the Upgrade
+// field unless it names WebSocket, because another protocol could carry requests without
+// a decision. r is a copy that belongs to the handler.
 func (f *forwarding) limit(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > f.maxBody {
 		return tooLarge()
@@ -91,7 +92,8 @@ func (b *body) waitForRead() {
 	}
 }
 
-// clientError returns the error of a client that sent an invalid body, or nil.
+// clientError returns the error for a body that was too long or could not be read from
+// the client, otherwise nil.
 func (b *body) clientError() error {
 	if b == nil {
 		return nil

@@ -89,8 +89,8 @@ func strip(h http.Header, forbidden func(name string) bool) {
 }
 
 // identify sets the fields that identify the caller and the request to the upstream.
-// parent is the Traceparent of the client. Without it the client's Tracestate, which
-// belongs to it, is deleted.
+// parent is the Traceparent of the client. If parent is missing or replaced, the client's
+// Tracestate, which belongs to it, is deleted.
 func identify(h http.Header, x *exchange.Exchange, parent string) {
 	h.Set(HeaderAccountID, string(x.Principal.AccountID))
 	h.Set(HeaderKeyID, string(x.Principal.KeyID))

@@ -30,8 +30,8 @@ const (
 type Config struct {
 	Routes    []toksta.Route
 	Upstreams []Upstream
-	// Local serves routes without an upstream, by operation. A route with neither
-	// responds 501.
+	// Local serves routes without an upstream, by operation. A route that has neither an
+	// upstream nor a local handler responds 501.
 	Local map[string]http.Handler
 	// Open serves GET on exact paths without a key.
 	Open           map[string]http.Handler

@@ -11,7 +11,7 @@ import (
 // refreshTarget matches the text before the reference in a Refresh field, such as "5; url=/next".
 var refreshTarget = regexp.MustCompile(`(?i)\burl=`)
 
-// relocateAll relocates the references of a response's header.
+// relocateAll relocates the references in the fields Location, Content-Location and Refresh.
 func (p *proxy) relocateAll(h http.Header) {
 	for _, name := range []string{"Location", "Content-Location"} {
 		for i, reference := range h[name] {

@@ -62,7 +62,7 @@ type opening struct {
 	io.Closer
 	ahead    *bufio.Reader
 	done     chan struct{} // closed when peek has returned
-	err      error         // of peek
+	err      error         // result of peek
 	from, to *http.Response
 }
 
@@ -72,8 +72,8 @@ func (b *opening) peek(size int) {
 	_, b.err = b.ahead.Peek(size)
 }
 
-// wait waits for peek, at most for limit unless that is 0, and reports whether peek has
-// returned.
+// wait waits for peek and reports whether peek has returned. It waits at most for the
+// duration limit, or without a bound if limit is 0.
 func (b *opening) wait(limit time.Duration) bool {
 	var expired <-chan time.Time
 	if limit > 0 {
@@ -99,8 +99,8 @@ func (b *opening) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// copyTrailer copies the trailer at the end of the body, without the fields of this
-// system. The trailer may contain fields that the header did not announce.
+// copyTrailer copies the trailer at the end of the body, without the fields that only
+// this system may set. The trailer may contain fields that the header did not announce.
 func (b *opening) copyTrailer() {
 	b.to.Trailer = maps.Clone(b.from.Trailer)
 	strip(b.to.Trailer, forbiddenFromUpstream)

@@ -8,10 +8,10 @@ import (
 	"github.com/toksta/toksta/internal/downstream"
 )
 
-// Server returns an http.Server for a gateway with that MaxHeader. The limits of the
-// server are higher than those of the gateway, because net/http rejects requests above
-// them without the envelope. The caller may change timeouts and must serve a
-// [downstream.Listener].
+// Server returns an http.Server for a gateway h whose Config.MaxHeader is maxHeader.
+// The limits of the server are higher than those of the gateway, because net/http
+// rejects requests above them without the envelope. The caller may change timeouts and
+// must serve a [downstream.Listener].
 func Server(h http.Handler, maxHeader int) *http.Server {
 	return &http.Server{
 		Handler:                      downstream.Handler(h),

@@ -77,7 +77,8 @@ func (u Upstream) transport() *http.Transport {
 	}
 }
 
-// dial returns a function that connects. Each connection resolves the upstream's name.
+// dial returns a function that connects within the duration limit. It resolves the
+// upstream's name for each connection.
 func (u Upstream) dial(limit time.Duration) dialFunc {
 	dialer := &net.Dialer{Timeout: limit, KeepAlive: 30 * time.Second, Resolver: u.Resolver}
 	if u.URL.Scheme != "unix" {

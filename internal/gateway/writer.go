@@ -12,9 +12,9 @@ type upstreamWriter struct {
 // Unwrap returns the wrapped writer to http.ResponseController.
 func (w *upstreamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader removes the fields of this system from informational responses, which
-// modify does not see. It prevents net/http from adding a Content-Type that the
-// upstream did not send.
+// WriteHeader removes the fields that only this system may set from informational
+// responses, because ReverseProxy does not pass these to modify. It prevents net/http
+// from adding a Content-Type that the upstream did not send.
 func (w *upstreamWriter) WriteHeader(status int) {
 	h := w.Header()
 	if status < http.StatusOK && status != http.StatusSwitchingProtocols {

@@ -19,13 +19,13 @@ type CreateRequest struct {
 	Networks  []netip.Prefix  // empty: any address
 	PerMinute int             // 0: only the account's limit
 	ExpiresAt *time.Time      // nil: never
-	Token     string          // identifies a repeated request; "": none
+	Token     string          // idempotency token: a repeated request creates no other key; "": none
 }
 
-// Create makes a key. If the account's plan, billing state or API access does
-// not allow calls, the error is FORBIDDEN with the reason that the API itself
-// would give; this applies to an operator too. If the account has the
-// catalogue's MaxKeys live keys, the error is CONFLICT.
+// Create makes a key. If the account's plan, billing state or API access does not
+// allow calls, the error is FORBIDDEN with the reason that the API itself would
+// give; this applies to an operator too. If the account already has the largest
+// number of live keys, Catalog.MaxKeys, the error is CONFLICT.
 func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Created, error) {
 	now := s.now()
 	name, nameErr := text.Name("name", req.Name)

@@ -23,19 +23,19 @@ type ImportRow struct {
 	Digest    toksta.Digest
 	Account   toksta.AccountID
 	Name      string          // "": a default name
-	Scopes    []toksta.Family // any families of the catalogue; the plan is not checked
+	Scopes    []toksta.Family // any families of the catalog; the plan is not checked
 	Start     string          // first characters after the prefix, shown to people; may be empty
 	End       string          // last characters of the secret
 	CreatedAt *time.Time      // nil: now
 	ExpiresAt *time.Time      // nil: never
 }
 
-// ImportRequest is a batch of rows. With DryRun, Import returns the results that
-// it would have and changes nothing.
+// ImportRequest is a batch of rows. With DryRun, Import changes nothing and
+// returns the results that it would have without DryRun.
 type ImportRequest struct {
 	Rows   []ImportRow
 	DryRun bool
-	Token  string // identifies a repeated request; "": none
+	Token  string // idempotency token: a repeated request imports nothing; "": none
 }
 
 // ImportState is the result of one row.
@@ -63,9 +63,9 @@ type Imported struct {
 }
 
 // Import adds keys that were created in another system, in one change. Only the
-// operator can import, so neither the account's plan nor the catalogue's MaxKeys
-// applies. Invalid rows do not prevent the import of the others, and a key that
-// exists is not changed, so a batch can be sent again.
+// operator can import, so neither the account's plan nor Catalog.MaxKeys applies.
+// Invalid rows do not prevent the import of the others, and a key that exists is
+// not changed, so a batch can be sent again.
 func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest) (Imported, error) {
 	if len(req.Rows) == 0 || len(req.Rows) > MaxImport {
 		return Imported{}, toksta.Invalid("rows", fmt.Sprintf("Send 1 to %d rows, not %d.", MaxImport, len(req.Rows)))
@@ -202,7 +202,7 @@ func (d importDraft) resolve(ctx context.Context, r store.Reader) (Imported, err
 	return out, nil
 }
 
-// newKeys returns the keys of the rows with the result RowImported.
+// newKeys returns the keys of the rows whose result is RowImported.
 func (d importDraft) newKeys(results []ImportResult) []toksta.Key {
 	keys := make([]toksta.Key, 0, len(results))
 	for i, r := range results {

@@ -2,7 +2,7 @@
 //
 // It is part of the change path, between the callers (pages, operator API) and
 // the store. Each method that changes keys commits one change, which is decided
-// under the store's lock, and returns when no node admits a request on the
+// under the store's lock, and returns when no node decides a request by the
 // previous state. The package does not use HTTP, SQL or nodes. It returns a
 // secret once, from Create and Rotate.
 //
@@ -71,8 +71,8 @@ func (s *Service) All(ctx context.Context, account toksta.AccountID) ([]toksta.K
 	return store.AllKeys(ctx, s.Store, account)
 }
 
-// Live returns the number of keys of the account that count against the
-// catalogue's MaxKeys now.
+// Live returns the number of live keys of the account, which Create compares
+// with Catalog.MaxKeys.
 func (s *Service) Live(ctx context.Context, account toksta.AccountID) (int, error) {
 	return s.Store.CountLiveKeys(ctx, account, s.now())
 }
@@ -87,7 +87,8 @@ type target struct {
 // mutation's Kind is empty.
 type change func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Mutation, error)
 
-// edit applies a change to an existing key and commits it, once for each token.
+// edit applies a change to an existing key and commits it. If an earlier request
+// had the same token, edit changes nothing and returns an error.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, apply change) (Changed, error) {
 	// The store may run the decision more than once; the last run sets out.
 	var out Changed

@@ -39,7 +39,7 @@ type RotateRequest struct {
 	// Generation is the number of the secret to replace, or 0 for the current
 	// one. It protects a newer secret that the caller has not seen.
 	Generation int
-	Token      string // identifies a repeated request for the key; "": none
+	Token      string // idempotency token: a repeated request does not rotate again; "": none
 }
 
 // Rotate gives a key a new secret and revokes the old one in the same change.

@@ -74,7 +74,8 @@ func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequ
 	})
 }
 
-// rescope checks that the plan or k has the scopes and returns them to be stored.
+// rescope checks that each of the scopes is in the account's plan or is already a
+// scope of k. It returns the scopes in the form in which they are stored.
 func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, scopes []toksta.Family) ([]toksta.Family, error) {
 	account, err := r.Account(ctx, k.AccountID)
 	if err != nil {
@@ -84,7 +85,7 @@ func (s *Service) rescope(ctx context.Context, r store.Reader, k *toksta.Key, sc
 }
 
 // validScopes checks that all requested families are allowed. It returns them in
-// the catalogue's order without duplicates.
+// the catalog's order without duplicates.
 func (s *Service) validScopes(requested, allowed []toksta.Family) ([]toksta.Family, error) {
 	if err := s.knownFamilies(requested); err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func (s *Service) validScopes(requested, allowed []toksta.Family) ([]toksta.Fami
 	return out, nil
 }
 
-// knownFamilies rejects a family that is not in the catalogue.
+// knownFamilies returns an error if a family is not in the catalog.
 func (s *Service) knownFamilies(requested []toksta.Family) error {
 	for _, f := range requested {
 		if !s.Catalog.HasFamily(f) {
@@ -113,7 +114,7 @@ func (s *Service) knownFamilies(requested []toksta.Family) error {
 	return nil
 }
 
-// familyNames returns the catalogue's families, separated by commas.
+// familyNames returns the catalog's families, separated by commas.
 func (s *Service) familyNames() string {
 	names := make([]string, len(s.Catalog.Families))
 	for i, f := range s.Catalog.Families {
@@ -147,8 +148,9 @@ func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
 	return slices.Compact(out), nil
 }
 
-// validPerMinute accepts a limit above the account's: it has no effect until the
-// account's limit is raised.
+// validPerMinute returns an error for a negative or excessive rate limit. A limit
+// above the account's is valid: it has no effect until the account's limit is
+// raised.
 func validPerMinute(n int) error {
 	if n < 0 || n > maxPerMinute {
 		return toksta.Invalid("per_minute", fmt.Sprintf("A key's rate limit is between 1 and %d calls a minute, or 0 for none.", maxPerMinute))

@@ -15,7 +15,7 @@ import (
 const CreatedByOperator = string(toksta.ActorOperator)
 
 // Selection selects the live keys that meet all of its conditions. A condition
-// with a zero value is not checked; at least one must be set.
+// with a zero value is not checked. At least one condition must be set.
 type Selection struct {
 	Account       toksta.AccountID
 	CreatedBy     string     // a member's id, or CreatedByOperator

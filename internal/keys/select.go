@@ -110,12 +110,14 @@ func unknownKeysError(missing []string) error {
 	return e
 }
 
-// noMatchError returns the error if no key, live or revoked, meets the conditions.
+// noMatchError returns the error for conditions that no key, live or revoked,
+// meets.
 func noMatchError() error {
 	return &toksta.Error{Code: toksta.CodeNotFound, Message: "No key meets these conditions. Nothing was revoked."}
 }
 
-// filter is a selection with sets for fast checks of many keys.
+// filter is a selection whose ids and digests are sets, so that many keys can be
+// checked fast.
 type filter struct {
 	Selection
 	ids     map[toksta.KeyID]bool

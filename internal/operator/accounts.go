@@ -18,7 +18,8 @@ func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.Cre
 	}))
 }
 
-// listAccounts returns a page in the order of the ids, which is the order of creation.
+// listAccounts returns a page of accounts in the order of their ids, which is the order
+// of creation.
 func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageRequest) (client.AccountPage, error) {
 	shown, asked, err := pageOf(r.Limit)
 	if err != nil {
@@ -57,12 +58,14 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 	return out, err
 }
 
-// renameAccount changes the displayed name. References use the id.
+// renameAccount changes the displayed name of an account. The id, by which other
+// requests refer to the account, stays.
 func (s server) renameAccount(ctx context.Context, by toksta.Actor, r client.RenameAccountRequest) (client.AccountResponse, error) {
 	return s.accountResponse(s.Accounts.Rename(ctx, by, accounts.RenameRequest{Account: r.Account, Name: r.Name}))
 }
 
-// setPlan returns once no node decides by the old plan.
+// setPlan changes the plan of an account. It returns once no node decides by the old
+// plan.
 func (s server) setPlan(ctx context.Context, by toksta.Actor, r client.SetPlanRequest) (client.AccountResponse, error) {
 	return s.accountResponse(s.Accounts.SetPlan(ctx, by, accounts.PlanRequest{
 		Account: r.Account, Plan: r.Plan, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor,
@@ -74,7 +77,8 @@ func (s server) setStatus(ctx context.Context, by toksta.Actor, r client.SetStat
 	return s.accountResponse(s.Accounts.SetStatus(ctx, by, accounts.StatusRequest{Account: r.Account, Status: r.Status}))
 }
 
-// setEntitlement passes the value on as text; the accounts service validates it.
+// setEntitlement sets one exception of an account from its plan. The accounts service
+// parses the value.
 func (s server) setEntitlement(ctx context.Context, by toksta.Actor, r client.SetEntitlementRequest) (client.AccountResponse, error) {
 	return s.accountResponse(s.Accounts.SetEntitlement(ctx, by, accounts.EntitlementRequest{
 		Account: r.Account, Name: r.Name, Value: r.Value, Token: r.Token,
@@ -89,8 +93,8 @@ func (s server) accountResponse(c accounts.Changed, err error) (client.AccountRe
 	return client.AccountResponse{Account: s.account(c.Account), Receipt: client.NewReceipt(c.Receipt)}, nil
 }
 
-// checkAccount returns an error for an unknown account, because an empty list would hide
-// a typing error. "" stands for all accounts.
+// checkAccount returns an error if the account does not exist, because an empty list
+// would hide a typing error. The id "" stands for all accounts and is valid.
 func (s server) checkAccount(ctx context.Context, id toksta.AccountID) error {
 	if id == "" {
 		return nil

@@ -43,12 +43,14 @@ func reservationResponse(o credits.Outcome, err error) (client.ReservationRespon
 	return client.ReservationResponse{Reservation: reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
 }
 
-// topUpCredits returns once every node has applied the purchase.
+// topUpCredits adds purchased credits. It returns once every node has applied the
+// purchase.
 func (s server) topUpCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseResponse, error) {
 	return purchaseResponse(s.Credits.TopUp(ctx, by, purchaseRequest(r)))
 }
 
-// adjustCredits returns once no node can spend the removed credits.
+// adjustCredits corrects the number of purchased credits. It returns once no node can
+// spend removed credits.
 func (s server) adjustCredits(ctx context.Context, by toksta.Actor, r client.PurchaseRequest) (client.PurchaseResponse, error) {
 	return purchaseResponse(s.Credits.Adjust(ctx, by, purchaseRequest(r)))
 }
@@ -117,7 +119,8 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 	return page, nil
 }
 
-// verifyCredits verifies the credits of all accounts. Differences are data, not errors.
+// verifyCredits computes the balances of all accounts again. It returns differences as
+// data and not as an error.
 func (s server) verifyCredits(ctx context.Context, _ toksta.Actor, _ struct{}) (client.CreditsVerification, error) {
 	v, err := s.Credits.Verify(ctx)
 	if err != nil {

@@ -50,7 +50,8 @@ func (s server) showEvent(ctx context.Context, _ toksta.Actor, r client.EventRef
 	return event(e), nil
 }
 
-// replayEvents delivers one event again, or all dead ones. An empty request is invalid.
+// replayEvents repeats the deliveries of one event, or all failed ("dead") deliveries.
+// An empty request is invalid.
 func (s server) replayEvents(ctx context.Context, _ toksta.Actor, r client.ReplayRequest) (client.ReplayResponse, error) {
 	if (r.Event == "") != r.Dead {
 		return client.ReplayResponse{}, toksta.Invalid("event", "Name one event, or ask for all dead letters, not both.")

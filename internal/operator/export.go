@@ -13,12 +13,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Exporter reports the progress of the export of usage.
+// Exporter reports the progress of the usage export.
 type Exporter interface {
 	Status(ctx context.Context) (store.ExportStatus, error)
 }
 
-// exportStatus returns the progress of the export, whichever node exports.
+// exportStatus returns the progress of the usage export, which can run on another node.
 func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (client.ExportStatus, error) {
 	if s.Export == nil {
 		return client.ExportStatus{}, nil

@@ -51,19 +51,21 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 	return s.key(k), nil
 }
 
-// renameKey changes the displayed name. Requests contain no name.
+// renameKey changes the displayed name of a key. Calls with the key do not contain its
+// name.
 func (s server) renameKey(ctx context.Context, by toksta.Actor, r client.RenameKeyRequest) (client.KeyResponse, error) {
 	return s.keyResponse(s.Keys.Rename(ctx, by, keys.RenameRequest{Ref: ref(r.KeyRef), Name: r.Name}))
 }
 
-// setLimits changes only the limits that the request contains.
+// setLimits changes the limits of a key that the request contains, and no others.
 func (s server) setLimits(ctx context.Context, by toksta.Actor, r client.SetLimitsRequest) (client.KeyResponse, error) {
 	return s.keyResponse(s.Keys.SetLimits(ctx, by, keys.LimitsRequest{
 		Ref: ref(r.KeyRef), Scopes: r.Scopes, Networks: r.Networks, PerMinute: r.PerMinute,
 	}))
 }
 
-// rotateKey returns the new secret after the old one was revoked on every node.
+// rotateKey replaces the secret of a key. It returns the new secret after the old one
+// was revoked on every node.
 func (s server) rotateKey(ctx context.Context, by toksta.Actor, r client.RotateKeyRequest) (client.SecretResponse, error) {
 	return s.secretResponse(s.Keys.Rotate(ctx, by, keys.RotateRequest{Ref: ref(r.KeyRef), Generation: r.Generation, Token: r.Token}))
 }
@@ -73,7 +75,8 @@ func (s server) revokeKey(ctx context.Context, by toksta.Actor, r client.KeyRef)
 	return s.keyResponse(s.Keys.Revoke(ctx, by, ref(r)))
 }
 
-// ref converts a reference. Without an account it refers to a key of any account.
+// ref converts a reference to a key. If r has no account, the key can belong to any
+// account.
 func ref(r client.KeyRef) keys.Ref { return keys.Ref{Account: r.Account, Key: r.Key} }
 
 // keyResponse converts a changed key to a response without its secret.

@@ -2,10 +2,10 @@
 // POST /operator/v1/<noun>/<verb>, with a JSON object as request and response.
 //
 // Like the account pages, it is an entry point of the change path. It requires no
-// credential and must be served on the private listener only: every client that can
-// open its socket is the operator. The response to a change contains its receipt; it is
-// sent once no node admits a call on the previous state. The package only translates
-// between JSON and the services.
+// credential and must be served on the private listener only: every client that can open
+// its socket is the operator. The response to a change contains its receipt. It is sent
+// once no node decides a call by the previous state. The package only translates between
+// JSON and the services.
 package operator
 
 import (
@@ -38,10 +38,10 @@ type Config struct {
 	Cluster  Cluster
 	Catalog  *toksta.Catalog
 
-	Mail       Mailer        // nil without a mail server
-	Export     Exporter      // nil without a receiver
-	Product    string        // as customers know it
-	PagesURL   string        // where an invitation is accepted
+	Mail       Mailer        // nil if no mail server is configured
+	Export     Exporter      // nil if no receiver of usage is configured
+	Product    string        // name of the product, as customers know it
+	PagesURL   string        // address of the account pages, where people accept invitations
 	Invitation time.Duration // lifetime of an invitation
 	Data       string        // absolute path of the data directory
 	Version    string
@@ -59,7 +59,8 @@ type Mailer interface {
 	Send(ctx context.Context, m mail.Message) error
 }
 
-// Probe is a check of the server by itself. Run returns its result in words, or an error.
+// Probe is one check that the server makes of itself. Run returns the result in words, or
+// an error.
 type Probe struct {
 	Name string
 	Fix  string // instruction for the operator if Run fails
@@ -125,8 +126,9 @@ func New(c Config) http.Handler {
 // maxPage is the most rows of one page.
 const maxPage = 1000
 
-// pageOf returns the number of rows to show and to read. One more is read than shown, to
-// find out whether there are more.
+// pageOf returns the number of rows to show for the requested limit, and the number of
+// rows to read. It reads one row more than it shows, to find out whether another page
+// follows.
 func pageOf(limit int) (shown, asked int, err error) {
 	if limit < 0 || limit > maxPage {
 		return 0, 0, toksta.Invalid("limit", "Ask for 1 to 1000 rows.")

@@ -40,7 +40,8 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 	return page, nil
 }
 
-// nodes lists the nodes with their leases, by the clock of the database.
+// nodes lists the nodes with their leases. A node is stale if its last
+// renewal, by the clock of the database, is older than its lease.
 func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.NodeList, error) {
 	rows, err := s.Cluster.ListNodes(ctx)
 	if err != nil {

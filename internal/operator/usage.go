@@ -9,7 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// usage returns the same report that the account's keys get.
+// usage returns the usage report of an account, which its keys read at GET
+// /v1/account/usage.
 func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest) (usage.Report, error) {
 	return s.Usage.Month(ctx, r.Account, r.Month)
 }

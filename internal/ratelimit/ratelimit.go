@@ -20,7 +20,7 @@ type Window struct {
 	Account      toksta.AccountID
 	AccountLimit int // calls per minute; below 1 rejects every call
 	Key          toksta.KeyID
-	KeyLimit     int // calls per minute; below 1: no limit of its own
+	KeyLimit     int // calls per minute; below 1: the key has no limit
 }
 
 // Limiter admits exactly the limit of each window. It is safe for concurrent use.
@@ -124,9 +124,10 @@ func (s *shard) raise(id string, calls int) {
 	}
 }
 
-// advance resets the windows at a later minute. A call with a time just before the new minute uses
-// the current window. If the clock is set back further, the counts move to the older minute: no
-// caller gets a second window, and no caller is blocked until the clock catches up.
+// advance resets the windows if minute is later than the current minute of the shard. A call with a
+// time just before the new minute uses the current window. If the clock is set back further, the
+// counts move to the older minute: no caller gets a second window, and no caller is blocked until
+// the clock catches up.
 func (s *shard) advance(minute int64) {
 	switch {
 	case minute > s.minute:

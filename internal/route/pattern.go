@@ -72,8 +72,8 @@ func segmentProblem(segment string, last bool) string {
 	return ""
 }
 
-// conflict returns an error if no rule decides between two patterns. Preferring the first one would
-// make rights depend on the order of a file.
+// conflict returns an error if a path can match both patterns and no rule decides between them.
+// Preferring the first one would make rights depend on the order of a file.
 func (s pattern) conflict(o pattern) error {
 	if s.route.Method != o.route.Method || !s.overlaps(o) {
 		return nil

@@ -80,7 +80,8 @@ func (t *Table) Routes() []*toksta.Route {
 	return routes
 }
 
-// find returns the route of the method, or for HEAD without a route the route of GET.
+// find returns the route for the method and the path, or nil. For HEAD without a route of its own,
+// it returns the route of GET.
 func (t *Table) find(method, path string) *toksta.Route {
 	if r := t.root.find(method, path[1:]); r != nil || method != "HEAD" {
 		return r
@@ -88,8 +89,8 @@ func (t *Table) find(method, path string) *toksta.Route {
 	return t.root.find("GET", path[1:])
 }
 
-// noMatch returns the error for an unknown path, or for a known path with another method. It may
-// allocate memory, because the request ends here.
+// noMatch returns the error for an unknown path, or for a known path with another method. Unlike
+// find, it allocates memory, because the request ends here.
 func (t *Table) noMatch(path string) error {
 	methods := t.root.methods(nil, path[1:])
 	if len(methods) == 0 {
@@ -153,7 +154,8 @@ func (n *node) find(method, path string) *toksta.Route {
 	return withMethod(n.rest, method)
 }
 
-// findNext continues the search after the segment of this node.
+// findNext continues the search after the segment of n, in tail, the rest of the path. more is
+// false if the path ends with that segment.
 func (n *node) findNext(method, tail string, more bool) *toksta.Route {
 	if more {
 		return n.find(method, tail)
@@ -183,7 +185,8 @@ func (n *node) methods(into []string, path string) []string {
 	return into
 }
 
-// appendMethods may add a method twice; noMatch sorts and compacts the result.
+// appendMethods appends the methods of routes. It can add a method twice; noMatch sorts and
+// compacts the result.
 func appendMethods(into []string, routes []*toksta.Route) []string {
 	for _, r := range routes {
 		into = append(into, r.Method)

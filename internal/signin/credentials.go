@@ -92,7 +92,8 @@ func (s *Service) checkPassword(ctx context.Context, email string, password toks
 	return m, nil
 }
 
-// wrongCredentials returns the error for all credentials that are rejected.
+// wrongCredentials returns the same error for an unknown address, a wrong password
+// and a disabled member.
 func wrongCredentials() error {
 	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "The e-mail address or the password is wrong."}
 }
@@ -112,8 +113,8 @@ func tooManyAttempts(wait time.Duration) error {
 	}
 }
 
-// networkOf returns the network that one person may control: the IPv4 /24 or the
-// IPv6 /56. All clients without an address have the same one.
+// networkOf returns the network that one person could control: the IPv4 /24 or the
+// IPv6 /56. All clients without an address share one network.
 func networkOf(a netip.Addr) string {
 	bits := 56
 	if a = a.Unmap(); a.Is4() {

@@ -40,7 +40,7 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 	return m, nil
 }
 
-// PasswordRequest is a member's change of the own password.
+// PasswordRequest asks for a new password of the signed-in member.
 type PasswordRequest struct {
 	Current, Next toksta.Hidden
 }

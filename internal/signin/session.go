@@ -28,9 +28,9 @@ type Session struct {
 // cookieLen is the length of a session's random id.
 const cookieLen = 32
 
-// seenInterval returns the interval after set SeenAt of a used session is
-// updated: a hundredth of the idle time, at most 5 minutes. With a longer interval,
-// a used session could end as an idle one.
+// seenInterval returns the interval after which SeenAt of a used session is updated:
+// a hundredth of the idle time, at most 5 minutes. With a longer interval, a used
+// session could end as an idle one.
 func (s *Service) seenInterval() time.Duration { return min(5*time.Minute, s.Idle/100) }
 
 // startSession starts a session of m with a new id.
@@ -152,7 +152,8 @@ func (s *Service) SignOut(ctx context.Context, cookie toksta.Hidden) error {
 	return s.endSessions(ctx, store.SessionSet{ID: id})
 }
 
-// SignOutEverywhere ends all sessions of the member, except id's if keep is true.
+// SignOutEverywhere ends all sessions of the member. If keep is true, the session of
+// id stays.
 func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool) error {
 	set := store.SessionSet{Member: id.Member.ID}
 	if keep {
@@ -161,7 +162,8 @@ func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool)
 	return s.endSessions(ctx, set)
 }
 
-// endSessions deletes the sessions of the set, if there are any.
+// endSessions deletes the sessions that set selects. It is no error if there are
+// none.
 func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
 	if err := s.Sessions.EndSessions(ctx, set); err != nil {
 		return fmt.Errorf("end sessions: %w", err)

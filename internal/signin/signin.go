@@ -40,10 +40,10 @@ type Config struct {
 	Now      func() time.Time
 
 	Policy Policy
-	Plan   toksta.PlanID // of an account made by signing up; "": the catalogue's free plan
+	Plan   toksta.PlanID // of an account made by signing up; "": the catalog's free plan
 
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
-	Idle     time.Duration // a session without a request ends after it; 0: 7 days
+	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int
 }

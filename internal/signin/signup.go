@@ -116,7 +116,8 @@ type memberDraft struct {
 	Password    toksta.Hidden
 }
 
-// draftMember validates d and returns a member with a hash, but no account.
+// draftMember validates d and returns a member with a password hash, but without an
+// account.
 func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
 	var nameErr, emailErr error
@@ -184,10 +185,12 @@ func validEmail(email string) (string, error) {
 	return email, nil
 }
 
-// isInvisible reports whether a character would let one address look like another.
+// isInvisible reports whether r is a space or invisible: two addresses that differ
+// only in r look the same.
 func isInvisible(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 
-// forbidden returns the error of a sign-up without permission.
+// forbidden returns the error of a sign-up that the policy or the invitation does not
+// allow.
 func forbidden(message string) error {
 	return &toksta.Error{Code: toksta.CodeForbidden, Message: message}
 }

@@ -25,8 +25,8 @@ func (b backoff) delay(failures int) time.Duration {
 // maxTracked bounds the names in each of the two maps of a throttle.
 const maxTracked = 1 << 15
 
-// throttle counts failures by name. It keeps them in memory only, so a restart
-// resets them.
+// throttle counts failures by name: an e-mail address, a network or the id of a
+// member. It keeps the counts in memory only, so a restart resets them.
 type throttle struct {
 	backoff
 	mu sync.Mutex
@@ -84,7 +84,8 @@ func (t *throttle) undo(name string) {
 	}
 }
 
-// get returns the record of name from either map. The caller holds mu.
+// get returns the record of name from recent or old, the zero value if there is
+// none. The caller holds mu.
 func (t *throttle) get(name string) record {
 	if r, ok := t.recent[name]; ok {
 		return r

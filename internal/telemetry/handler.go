@@ -62,15 +62,17 @@ func Handler(c Config, next http.Handler) http.Handler {
 	})
 }
 
-// mustClose reports whether a proxy in front may see the request end elsewhere
-// than net/http did: with a Transfer-Encoding, perhaps beside a Content-Length
-// that net/http hides (RFC 9112, section 6.1), and on HTTP/1.0.
+// mustClose reports whether a proxy in front could find the end of the request at
+// another byte than net/http: with a Transfer-Encoding, perhaps beside a
+// Content-Length that net/http hides (RFC 9112, section 6.1), and on HTTP/1.0.
 func mustClose(r *http.Request) bool {
 	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
-// disconnected attributes a failure to the end of the client's context, if it has
-// ended. A response with a failure's status was received by no client then.
+// disconnected sets the outcome of a failed request to ClientGone if ended, the
+// error of the client's context, is not nil: the failure then comes from the
+// disconnection. It also sets a status of 500 or above to 0, because no client
+// received that response.
 func (w *recorder) disconnected(ended error) {
 	if ended == nil || w.x.Err == nil || w.x.Outcome != "" {
 		return
@@ -81,9 +83,10 @@ func (w *recorder) disconnected(ended error) {
 	}
 }
 
-// recovered responds to a panic if no byte of the response was sent, and returns
-// the value to panic with otherwise. It deletes the header of the failed attempt,
-// which may hold fields that were meant for a success.
+// recovered responds with a 500 if no byte of the response was sent before the
+// panic. Otherwise it returns the value with which the caller must panic again.
+// It deletes the header of the failed attempt, which may hold fields that were
+// meant for a success.
 func (w *recorder) recovered(panicked any) any {
 	if panicked == http.ErrAbortHandler {
 		if w.x.Outcome == "" {

@@ -25,7 +25,8 @@ type LogConfig struct {
 }
 
 // Log is the log of the process: one line for each event of the process, through
-// slog, and one record for each request. Times in JSON are in UTC. While Run runs, no method waits for the reader of the log. Its methods may be called
+// slog, and one record for each request. Times in JSON are in UTC. While Run runs,
+// no method waits for the reader of the log. Its methods may be called
 // concurrently.
 type Log struct {
 	*slog.Logger // the events of the process
@@ -86,9 +87,9 @@ func utc(groups []string, a slog.Attr) slog.Attr {
 // Run writes the lines of the log until ctx ends, and then the pending ones. A line
 // is written at most 50 ms after its event, and at once if it is about the process
 // or a failure. If the reader is slow, lines beyond the buffer are dropped; their
-// number is logged when the reader reads again. If the reader takes nothing for
-// 5 s after the end of ctx, Run returns without the pending lines. That is no
-// error: a message about it would wait for the same reader.
+// number is logged when the reader reads again. If the reader takes nothing for 5 s
+// after the end of ctx, Run returns without the pending lines. It returns no error,
+// because a message about it would wait for the same reader.
 func (l *Log) Run(ctx context.Context) error {
 	l.out.start()
 	done := make(chan struct{})

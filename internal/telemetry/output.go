@@ -9,11 +9,12 @@ import (
 
 const (
 	// flushInterval is the time between the first pending line and the write of the
-	// batch. Half of the 100 ms that a kill may cost is left to the scheduler.
+	// batch. A killed process must lose at most the lines of 100 ms. Half of this time
+	// is reserved for delays of the scheduler.
 	flushInterval = 50 * time.Millisecond
 	// batchSize is the number of pending bytes that are written without delay.
 	batchSize = 32 << 10
-	// maxSpare is the largest buffer that is kept for the next lines.
+	// maxSpare is the largest size of a buffer that is kept for the next lines.
 	maxSpare = 16 * batchSize
 	// retryInterval is the time between attempts to write to a failing writer.
 	retryInterval = time.Second
@@ -22,7 +23,7 @@ const (
 )
 
 // output writes lines to a writer that may block. Before start it writes each line
-// at once. Then lines wait in memory, in their order, and run writes them.
+// at once. After start, lines wait in memory, in their order, and run writes them.
 type output struct {
 	w io.Writer
 
@@ -40,7 +41,8 @@ func newOutput(w io.Writer) *output {
 	return &output{w: w, filled: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
 }
 
-// sink adds lines to an output while at most limit bytes wait there.
+// sink adds lines to an output as long as the pending lines have at most limit
+// bytes.
 type sink struct {
 	*output
 	limit     int
@@ -86,7 +88,7 @@ func (o *output) start() {
 	o.queued = true
 }
 
-// run writes lines until ctx ends and none is pending, then makes later lines be
+// run writes lines until ctx has ended and no line is pending. Lines after that are
 // written at once again. It calls report with the number of dropped lines when the
 // writer has taken a batch; report may add a line.
 func (o *output) run(ctx context.Context, report func(dropped int64)) {
@@ -123,8 +125,9 @@ func (o *output) wait(ctx context.Context, timer *time.Timer) {
 	}
 }
 
-// take returns the pending lines. The next lines use the memory of spare, the batch
-// before, unless a slow reader made it large.
+// take returns the pending lines and reuses the memory of spare, the previous
+// batch, for the next lines. It does not reuse a spare above maxSpare, which a slow
+// reader causes.
 func (o *output) take(spare []byte) []byte {
 	if cap(spare) > maxSpare {
 		spare = nil
@@ -165,8 +168,8 @@ func (o *output) written() (dropped int64) {
 	return dropped
 }
 
-// end reports whether ctx has ended and no line is pending. Then later lines are
-// written at once.
+// end reports whether ctx has ended and no line is pending. If so, it makes later
+// lines be written at once.
 func (o *output) end(ctx context.Context) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

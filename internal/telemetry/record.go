@@ -23,7 +23,8 @@ func isRejected(x *exchange.Exchange) bool {
 	return x.Code != "" && x.Result() == exchange.Rejected
 }
 
-// encoder writes records as JSON without allocating, or as text if text is set.
+// encoder writes records as text if its field text is set, otherwise as JSON,
+// without allocating memory.
 type encoder struct {
 	json zerolog.Logger
 	text slog.Handler

@@ -18,7 +18,9 @@ type recorder struct {
 	x *exchange.Exchange
 }
 
-// begin runs when the final status is known and no byte was sent.
+// begin records the final status. For an admitted call, it also settles the call
+// and sets the header fields of the decision, so it must run before any byte is
+// sent. Only the first call has an effect.
 func (w *recorder) begin(status int) {
 	if w.x.Status != 0 {
 		return
@@ -66,8 +68,8 @@ func (w *recorder) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack settles the call like a switch of protocols, because the handler leaves
-// HTTP.
+// Hijack settles the call with the status 101, because the handler stops using
+// HTTP on the connection.
 func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {

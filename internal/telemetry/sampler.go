@@ -17,9 +17,9 @@ type sampler struct {
 	total   int64 // skipped since the start
 }
 
-// take reports whether the record of a request that ended at now is written. In
-// each new second it also returns the number of records skipped since the last
-// report, and since the start.
+// take reports whether to write the record of a request that ended at now. total
+// is the number of records skipped since the start. skipped is the number since
+// the last report if now is in a new second, otherwise 0.
 func (s *sampler) take(now time.Time) (write bool, skipped, total int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

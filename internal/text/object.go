@@ -50,7 +50,7 @@ type scope struct {
 	wantKey bool
 }
 
-// pushToken updates the stack of open objects and arrays with one token.
+// pushToken updates open, the stack of open objects and arrays, with one token.
 func pushToken(open []*scope, token json.Token) ([]*scope, error) {
 	if len(open) > 0 {
 		top := open[len(open)-1]

@@ -19,8 +19,8 @@ import (
 // BOM is the byte-order mark of UTF-8. It marks the encoding and is not part of the text after it.
 const BOM = "\ufeff"
 
-// ReadFile returns the text of a file without its byte-order mark. The error names the file and the line of the first byte
-// that is not UTF-8.
+// ReadFile returns the text of a file without its byte-order mark. The error names the file and the
+// line of the first byte that is not UTF-8.
 func ReadFile(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -29,7 +29,7 @@ func ReadFile(path string) (string, error) {
 	return Decode(path, data)
 }
 
-// Read returns the text of r, like ReadFile. Errors name the text.
+// Read returns the text of r without its byte-order mark. Its errors use name for the text.
 func Read(name string, r io.Reader) (string, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -38,8 +38,8 @@ func Read(name string, r io.Reader) (string, error) {
 	return Decode(name, data)
 }
 
-// Decode returns data as text without its byte-order mark. The error contains only one byte of
-// data, because data may be a password.
+// Decode returns data as text without its byte-order mark. Its error uses name for the text and
+// contains only one byte of data, because data could be a password.
 func Decode(name string, data []byte) (string, error) {
 	if i := invalid(data); i >= 0 {
 		line := 1 + bytes.Count(data[:i], []byte{'\n'})

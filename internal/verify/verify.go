@@ -4,7 +4,8 @@
 // It follows the parsing of the credential and precedes the handler of the route. Verify does no
 // network I/O, except to Redis when rate limits are shared, and no disk I/O, except when a journal
 // segment is full or the meter is strict. It locks only the window, the balance and the count of
-// one account, allocates no memory for an existing slot, and never sees a secret.
+// one account, allocates no memory if the meter already has a slot for the call, and never sees a
+// secret.
 package verify
 
 import (
@@ -28,8 +29,8 @@ type Meter interface {
 	Count(meter.Increment) error
 }
 
-// Limiter takes a call from its windows. It returns the remaining calls and whether the call is
-// admitted.
+// Limiter counts a call in the rate windows of its account and key. It returns the remaining calls
+// and whether the call is admitted.
 type Limiter interface {
 	Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool)
 }
@@ -136,8 +137,8 @@ func principal(g *toksta.Grant, s *toksta.Standing) toksta.Principal {
 	return p
 }
 
-// newIncrement returns an increment for the slot and the last use of a call, without calls and
-// charge.
+// newIncrement returns an increment that identifies the slot of the call and has its last use. The
+// caller adds the number of calls, or the charge.
 func newIncrement(d *toksta.Decision, c *toksta.Call) meter.Increment {
 	return meter.Increment{
 		AccountID: d.Principal.AccountID,

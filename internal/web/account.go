@@ -98,10 +98,12 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	return c
 }
 
-// newestRevoked is the number of revoked keys in the list before "Show all".
+// newestRevoked is the number of revoked keys that the list shows until the person
+// selects "Show all".
 const newestRevoked = 20
 
-// keys returns the section #api-keys.
+// keys returns the section #api-keys. The parameter revoked selects the revoked
+// keys in its list.
 func (p *Pages) keys(l keyList, revoked view.Revoked) view.Keys {
 	out := view.Keys{Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
 	most := map[view.Revoked]int{view.RevokedNewest: newestRevoked, view.RevokedAll: len(l.keys)}[revoked]
@@ -153,7 +155,8 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 	return facts
 }
 
-// isOptional reports whether accounts of some plan reach f only by an entitlement.
+// isOptional reports whether a plan exists that includes f only for accounts with
+// an entitlement.
 func (p *Pages) isOptional(f toksta.Family) bool {
 	return slices.ContainsFunc(p.Catalog.Plans, func(plan toksta.Plan) bool { return slices.Contains(plan.Entitled, f) })
 }
@@ -167,7 +170,7 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// keyList has the data from which the rows of the list are computed.
+// keyList has the data for the rows of the list of keys.
 type keyList struct {
 	keys     []toksta.Key
 	uses     map[toksta.KeyID]store.LastUse
@@ -206,9 +209,9 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	return row
 }
 
-// condition returns the badge of a key, and the reason if the key is not live.
-// It checks the end of the key, then the standing of the account, then whether
-// the plan lacks all scopes of the key.
+// condition returns the badge of a key and the text that explains the badge. It
+// checks whether the key is revoked or expired, then whether the account is
+// blocked, then whether the plan lacks all scopes of the key.
 func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, string) {
 	blocked := view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}
 	switch k.State(now) {

@@ -15,8 +15,8 @@ import (
 // requested again.
 const retrySeconds = 8
 
-// fail responds with the error page. An internal error is only written to the
-// request's record.
+// fail responds with the error page. The page does not contain the text of an
+// internal error, which goes to the request's record.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchange.FromContext(r.Context())
 	x.Fail(err)
@@ -46,7 +46,8 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.show(w, r, screen{e.Status, "error"}, e)
 }
 
-// notFound responds to an address without a page.
+// notFound responds with the error page to a request for an address without a
+// page.
 func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, toksta.NotFound("page"))
 }
@@ -66,7 +67,7 @@ func (p *Pages) noPage(w http.ResponseWriter, r *http.Request, mismatch http.Han
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeMethodNotAllowed, Message: "This address does not take " + r.Method + "."})
 }
 
-// headerOnly is a response of which only the header is kept.
+// headerOnly is a ResponseWriter that keeps only the header.
 type headerOnly http.Header
 
 // Header implements [http.ResponseWriter].
@@ -79,7 +80,7 @@ func (headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 func (headerOnly) WriteHeader(int) {}
 
 // crossOrigin rejects a form that another site sent, according to the browser.
-// The links of the pages never cause it.
+// Links never cause it, because the check applies only to unsafe methods.
 func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "The form was sent from another site."})
 }

@@ -17,8 +17,8 @@ import (
 
 type identityKey struct{}
 
-// identity returns the signed-in person. It panics for a request that did not
-// pass member.
+// identity returns the signed-in person. It panics if the guard member did not
+// handle the request.
 func identity(ctx context.Context) signin.Identity {
 	return ctx.Value(identityKey{}).(signin.Identity)
 }
@@ -65,8 +65,8 @@ func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// guardedAction returns the action of a page behind recent, for the question
-// before it.
+// guardedAction describes the action of the page at next, for the page that
+// asks for the password before it.
 func guardedAction(next string) string {
 	path, _, _ := strings.Cut(next, "?")
 	switch {
@@ -79,10 +79,10 @@ func guardedAction(next string) string {
 	}
 }
 
-// formPage returns the page with the form that posts to path, and the fields
-// that a return path keeps. A person who signs in again then finds the form as
-// it was filled in. No field is a secret, and the name that confirms a
-// revocation must be typed again.
+// formPage returns the page with the form that posts to path, and the names of
+// the form fields that a return path keeps. After signing in again, a person
+// finds these fields filled in. No field is a secret, and the name that
+// confirms a revocation must be typed again.
 func formPage(path string) (page string, kept []string) {
 	switch {
 	case path == "/account/keys":
@@ -101,7 +101,8 @@ func formPage(path string) (page string, kept []string) {
 const maxReturn = 4 << 10
 
 // returnPath returns the address to return to after signing in: the requested
-// page, or the page with the form that was posted, with its fields.
+// page or, after a POST, the page with the form, whose kept fields are in the
+// query.
 func returnPath(r *http.Request) string {
 	if r.URL.Path == "/confirm" {
 		return safeNext(r.FormValue("next"))

@@ -17,8 +17,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// key returns the key in the address. For a key of another account, it responds
-// as if the key did not exist.
+// key returns the key whose id is in the address. If the key does not exist or
+// belongs to another account, key responds with the error page 404 and returns
+// false.
 func (p *Pages) key(w http.ResponseWriter, r *http.Request) (toksta.Key, bool) {
 	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(r.PathValue("id")))
 	if err != nil {
@@ -94,8 +95,8 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, screen{http.StatusUnprocessableEntity, "key_edit"}, form)
 }
 
-// editView returns the data of the form. The heading keeps the current name
-// until the key is renamed.
+// editView returns the data of the form: value is the text of its field, and
+// the heading has the current name.
 func (p *Pages) editView(r *http.Request, k toksta.Key, value string) view.KeyEdit {
 	return view.KeyEdit{Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Value: value}
 }
@@ -108,8 +109,8 @@ func (p *Pages) rotateForm(w http.ResponseWriter, r *http.Request) {
 }
 
 // rotate replaces the secret and shows the new one in this response only. The
-// token of the form makes a reload harmless. The form names the generation that
-// it showed, so that it never revokes a newer secret.
+// form has a token, so that a reload does not rotate again, and the number of
+// the shown generation, so that it never revokes a newer secret.
 func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	key, ok := p.key(w, r)
 	if !ok {
@@ -178,8 +179,8 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// fenced describes the nodes that were fenced instead of confirming, "" for
-// none.
+// fenced returns a sentence about the nodes that were fenced because they did
+// not confirm the change, "" if all nodes confirmed.
 func fenced(receipt toksta.Receipt) string {
 	switch n := len(receipt.Fenced); n {
 	case 0:
@@ -191,8 +192,8 @@ func fenced(receipt toksta.Receipt) string {
 	}
 }
 
-// showRevoke shows the confirmation with the use of the key, which ends with
-// the revocation.
+// showRevoke shows the confirmation, with the last use and today's calls of the
+// key as a warning.
 func (p *Pages) showRevoke(w http.ResponseWriter, r *http.Request, k toksta.Key, problems view.Errors) {
 	form := view.KeyRevoke{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(k.ID), Name: label(k), Text: p.keyText(k.Current()),

@@ -16,8 +16,8 @@ import (
 )
 
 // keyForm serves the form that creates a key. Each form has a token of its own,
-// so that sending one form twice creates one key. A form that was sent before
-// its person had to sign in is shown as it was filled in, with its token.
+// so that sending one form twice creates one key. If a person had to sign in
+// after sending the form, it is shown again with its fields and its token.
 func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
 	form := readKeyForm(r)
 	if len(form.Token) != len(rand.Text()) {
@@ -86,7 +86,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		form.Errors = rename(problems, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
+		form.Errors = renameFields(problems, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
 		p.showKeyForm(w, r, form)
 	}
 }
@@ -158,8 +158,9 @@ func networks(text string) (out []netip.Prefix, bad string) {
 	return out, ""
 }
 
-// rename replaces the field names of the service by those of the form.
-func rename(problems view.Errors, names map[string]string) view.Errors {
+// renameFields replaces the field names of the service by the field names of the
+// form, according to names.
+func renameFields(problems view.Errors, names map[string]string) view.Errors {
 	out := view.Errors{}
 	for field, sentence := range problems {
 		if name, ok := names[field]; ok {
@@ -181,8 +182,8 @@ func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
 	})
 }
 
-// alreadyDone responds to a form that was processed before. Its secret cannot be
-// shown again.
+// alreadyDone responds to a create form, or a rotate form if rotated is true,
+// that was processed before. Its secret cannot be shown again.
 func (p *Pages) alreadyDone(w http.ResponseWriter, r *http.Request, repeated *toksta.Error, rotated bool) {
 	id, _ := repeated.Details["key_id"].(string)
 	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(id))
@@ -211,8 +212,8 @@ func familyNames(families []toksta.Family) []string {
 	return out
 }
 
-// standing computes the rights of the signed-in account from the row that
-// member has read.
+// standing computes the rights of the signed-in account, which the guard member
+// has read from the store.
 func (p *Pages) standing(r *http.Request) *toksta.Standing {
 	return p.Catalog.Standing(identity(r.Context()).Account)
 }

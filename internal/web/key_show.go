@@ -57,7 +57,8 @@ func (p *Pages) keyUsage(ctx context.Context, k toksta.Key) (usage.Breakdown, st
 	return month, uses[k.ID], err
 }
 
-// useFacts returns the facts about the last use.
+// useFacts returns the facts about the last use. unknown means that usage could
+// not be read.
 func useFacts(use store.LastUse, unknown bool, now time.Time) []view.Fact {
 	if unknown {
 		return []view.Fact{{Label: "Last used", Value: "Not known"}, {Label: "From", Value: "Not known"}}
@@ -97,9 +98,9 @@ func networkNames(networks []netip.Prefix) string {
 // recentDays is the number of days whose rejections are explained.
 const recentDays = 7
 
-// rejections explains the rejections of the last days, most frequent first, and
-// returns their number. On a month's first days, it covers fewer than
-// recentDays.
+// rejections explains the rejections of the last recentDays days, most frequent
+// first, and returns their number. b has only the current month, so on the
+// month's first days the result covers fewer days.
 func rejections(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.Rejection, total int64) {
 	times, last := map[toksta.Reason]int64{}, map[toksta.Reason]time.Time{}
 	for _, d := range b.Days {
@@ -123,12 +124,12 @@ func rejections(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []vie
 	return out, total
 }
 
-// newestChanges is the number of changes in the history before "Show all". The
-// first change of a key is always shown too.
+// newestChanges is the number of changes that the history shows until the
+// person selects "Show all". The first change of a key is always shown too.
 const newestChanges = 50
 
-// history returns the changes of the key, newest first: all, or the newest ones
-// and the first.
+// history returns the changes of the key, newest first. If all is false, it
+// returns only the newestChanges newest changes and the first change.
 func (p *Pages) history(ctx context.Context, k toksta.Key, all bool) (view.History, error) {
 	changes, err := p.allChanges(ctx, k)
 	if err != nil {

@@ -32,7 +32,7 @@ type Config struct {
 	Brand    Brand
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
-	// APIBase is the address of the API, for the curl lines.
+	// APIBase is the address of the API in the curl examples.
 	APIBase string
 	// SecureCookies restricts the session cookie to TLS.
 	SecureCookies bool
@@ -168,7 +168,7 @@ func isTextForm(form url.Values) bool {
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // noteOperation notes the operation in the record of the request. It responds with the
-// error page if the address has no page, or not for the method.
+// error page if no page has the address, or if the page does not support the method.
 func (p *Pages) noteOperation(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mismatch, pattern := mux.Handler(r)
@@ -222,7 +222,8 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any)
 	_, _ = body.WriteTo(w)
 }
 
-// frame returns the frame of a signed-in page.
+// frame returns the frame of a signed-in page; section is the current item of its
+// navigation.
 func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	who := identity(ctx)
 	return view.Frame{
@@ -231,7 +232,7 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	}
 }
 
-// sheet returns the frame of a page without an account.
+// sheet returns the frame of a page that needs no account, such as the sign-in page.
 func (p *Pages) sheet() view.Sheet {
 	return view.Sheet{Brand: p.Brand.Product, Links: p.links()}
 }

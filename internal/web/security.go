@@ -8,8 +8,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// security serves the page about password and sessions. After a form, the
-// address says which notice to show, so that a reload does not repeat the form.
+// security serves the page about password and sessions. A processed form
+// redirects to this page with the name of a notice in the address, so that a
+// reload does not send the form again.
 func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 	form := view.Security{}
 	switch r.FormValue("done") {
@@ -56,10 +57,11 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.showSecurity(w, r, view.Security{Errors: rename(problems, map[string]string{"current_password": "current"})})
+	p.showSecurity(w, r, view.Security{Errors: renameFields(problems, map[string]string{"current_password": "current"})})
 }
 
-// endSessions ends all sessions of the person, or all other ones.
+// endSessions ends all sessions of the person or, depending on the form, all
+// except the current session.
 func (p *Pages) endSessions(w http.ResponseWriter, r *http.Request) {
 	all := r.PostFormValue("which") == "all"
 	if err := p.SignIn.SignOutEverywhere(r.Context(), identity(r.Context()), !all); err != nil {

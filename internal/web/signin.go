@@ -11,7 +11,7 @@ import (
 )
 
 // signInForm serves the sign-in page, also to a signed-in person who wants to
-// change the account.
+// use another account.
 func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Next: r.FormValue("next")}
 	if r.FormValue("out") == "1" {
@@ -20,8 +20,8 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	p.showSignIn(w, r, form)
 }
 
-// showSignIn shows the form without a password, and the link to sign up if the
-// policy allows it.
+// showSignIn shows the form with an empty password field, and the link to sign
+// up if the policy allows it.
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.SignIn) {
 	form.Sheet = p.sheet()
 	if p.SignIn.Policy != signin.Closed {
@@ -98,7 +98,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	form.Errors = rename(problems, map[string]string{"account_name": "account"})
+	form.Errors = renameFields(problems, map[string]string{"account_name": "account"})
 	p.showSignUp(w, r, form)
 }
 
@@ -113,14 +113,14 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
 }
 
-// confirmForm serves the question for the password before an action behind
-// recent.
+// confirmForm serves the page that asks for the password before an action that
+// the guard recent protects.
 func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 	p.showConfirm(w, r, nil)
 }
 
-// showConfirm shows the question with the action and the e-mail address. Only
-// the password is typed.
+// showConfirm shows the page that asks for the password. The page names the
+// action and the person's e-mail address.
 func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
 	next := safeNext(r.FormValue("next"))
 	p.show(w, r, screen{formStatus(w, problems), "confirm"}, view.Confirm{

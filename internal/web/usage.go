@@ -89,7 +89,7 @@ func (p *Pages) months(created time.Time, shown string) []view.Option {
 }
 
 // numbers returns the four figures above the chart. An average below one call a
-// day is stated in words, because any rounding would be wrong.
+// day is stated in words, because it would be rounded to 0.
 func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	calls := view.Fact{Label: "Calls admitted", Value: view.Num(b.Total.Admitted), Note: "none yet"}
 	switch days := int64(len(b.Days)); {
@@ -125,7 +125,8 @@ func chartOf(b usage.Breakdown, now time.Time, height int) view.Chart {
 	return c
 }
 
-// mostFrequent names the most frequent reason of a day.
+// mostFrequent returns the most frequent reason of a day's rejections, with its
+// number if there are several reasons.
 func mostFrequent(s usage.Sum) string {
 	if len(s.Reasons) < 2 {
 		for reason := range s.Reasons {

@@ -10,10 +10,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// words are all texts of the pages about one reason of a rejection.
+// words has the texts of the pages about one reason for a rejection.
 type words struct {
-	// Cause describes a past rejection, Fix the remedy. In both, backticks set
-	// code.
+	// Cause describes a past rejection, Fix the remedy. In both texts, backticks
+	// mark code.
 	Cause, Fix string
 	// Label replaces the reason's wire name, if set.
 	Label string
@@ -43,8 +43,8 @@ func contactSupport(b Brand) view.Link {
 	return view.Link{Text: "Contact support", URL: b.SupportURL, Outside: true}
 }
 
-// wordsOf has the pages' texts about each reason. A response has the text
-// of [toksta.Reason.Message].
+// wordsOf returns the texts of the pages about a reason. Responses of the API
+// have the text of [toksta.Reason.Message] instead.
 func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 	switch reason {
 	case toksta.ReasonKeyRevoked:
@@ -97,13 +97,14 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 	}}
 }
 
-// blockedWordsOf returns the texts about a blocked account.
+// blockedWordsOf returns the texts about a blocked account. For a reason without
+// such texts, it returns the texts about an inactive subscription.
 func blockedWordsOf(s *toksta.Standing) blockedWords {
 	return *cmp.Or(wordsOf(s.Blocked, s).Blocked, wordsOf(toksta.ReasonSubscriptionInactive, s).Blocked)
 }
 
-// banner returns the banner of an account whose keys are blocked or end soon, nil
-// if keys work.
+// banner returns the banner of an account whose keys are blocked or whose
+// subscription is about to end, otherwise nil.
 func (p *Pages) banner(s *toksta.Standing) *view.Banner {
 	var b view.Banner
 	switch {
@@ -134,7 +135,7 @@ func since(s *toksta.Standing) string {
 }
 
 // blocked returns the sentence beside a disabled Create key, "" if a key can be
-// created.
+// created. live is the account's number of live keys.
 func (p *Pages) blocked(s *toksta.Standing, live int) string {
 	switch {
 	case s.Blocked != "":

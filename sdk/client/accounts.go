@@ -48,8 +48,8 @@ type CreateAccountRequest struct {
 	Plan    toksta.PlanID `json:"plan,omitempty"`
 	Status  toksta.Status `json:"status,omitempty"`
 	Cadence string        `json:"cadence,omitempty"`
-	// CycleAnchor is any day on which a billing cycle began. Nil stands for
-	// today, or for none on the free plan.
+	// CycleAnchor is any day on which a billing cycle began. Nil stands for today;
+	// on the free plan, it stands for no anchor.
 	CycleAnchor *time.Time `json:"cycle_anchor,omitempty"`
 	Token       string     `json:"token,omitempty"`
 }
@@ -67,8 +67,8 @@ type AccountRef struct {
 
 // PageRequest selects a page of a list in the order of ids.
 type PageRequest struct {
-	After string `json:"after,omitempty"` // ids after this one
-	Limit int    `json:"limit,omitempty"` // 0: a default
+	After string `json:"after,omitempty"` // only ids after this one
+	Limit int    `json:"limit,omitempty"` // largest number of rows; 0: a default
 }
 
 // AccountPage is a page of accounts. Next is the next page's After, "" on the
@@ -109,7 +109,7 @@ type SetEntitlementRequest struct {
 	// "default". For purchased_credits it is the total ever bought, or a
 	// difference such as "+500".
 	Value string `json:"value"`
-	Token string `json:"token,omitempty"` // a request with a repeated token changes nothing
+	Token string `json:"token,omitempty"` // idempotency token: a repeated request changes nothing
 }
 
 // InviteRequest describes an invitation. An empty account stands for a new

@@ -25,7 +25,8 @@ const HeaderOperator = "X-Toksta-Operator"
 // example, PathPrefix + "keys/revoke".
 const PathPrefix = "/operator/v1/"
 
-// maxResponse bounds the bytes that are read of one response.
+// maxResponse is the largest number of bytes that the client reads of one
+// response.
 const maxResponse = 64 << 20
 
 // Client calls the operator API. It is safe for concurrent use.

@@ -64,8 +64,8 @@ type ReserveRequest struct {
 }
 
 // CloseRequest settles or refunds a reservation. Credits is the amount that a
-// settlement charges, or that a refund returns; a refund of 0 returns
-// everything.
+// settlement charges, or that a refund returns. A refund with 0 returns all
+// credits of the reservation.
 type CloseRequest struct {
 	AccountRef
 	Reservation    toksta.ReservationID `json:"reservation"`
@@ -74,8 +74,8 @@ type CloseRequest struct {
 	IdempotencyKey string               `json:"idempotency_key"`
 }
 
-// ReservationResponse is a reservation after the request, and the entry of the
-// request.
+// ReservationResponse has a reservation after a request, and the credit entry
+// that the request added.
 type ReservationResponse struct {
 	Reservation Reservation `json:"reservation"`
 	Entry       CreditEntry `json:"entry"`
@@ -98,16 +98,16 @@ type PurchaseResponse struct {
 	Receipt   Receipt     `json:"receipt"`
 }
 
-// CreditEntriesRequest selects the entries of an account, newest first.
+// CreditEntriesRequest selects the credit entries of an account, newest first.
 type CreditEntriesRequest struct {
 	AccountRef
 	Reservation toksta.ReservationID `json:"reservation,omitempty"`
-	Before      int64                `json:"before,omitempty"` // entries with a lower number
+	Before      int64                `json:"before,omitempty"` // only entries with a lower number
 	Limit       int                  `json:"limit,omitempty"`
 }
 
-// CreditEntryPage is a page of entries. Next is the next page's Before, 0 on
-// the last page.
+// CreditEntryPage is a page of credit entries. Next is the next page's Before,
+// 0 on the last page.
 type CreditEntryPage struct {
 	Entries []CreditEntry `json:"entries"`
 	Next    int64         `json:"next,omitempty"`
@@ -132,7 +132,7 @@ type CreditsVerification struct {
 	Accounts     int                 `json:"accounts"`
 	Entries      int                 `json:"entries"`
 	Reservations int                 `json:"reservations"`
-	Differences  []CreditsDifference `json:"differences"` // balances that do not follow from their entries
+	Differences  []CreditsDifference `json:"differences"` // balances that differ from the sum of their entries
 	Overspent    []CreditsDifference `json:"overspent"`   // accounts whose admitted calls cost more than their credits
 }
 
@@ -142,8 +142,8 @@ type CreditsDifference struct {
 	Text      string           `json:"text"`
 }
 
-// ReserveCredits reserves credits for a job. The reservation is exact over all
-// nodes.
+// ReserveCredits reserves credits for a job. Simultaneous requests, also
+// through different nodes, cannot reserve the same credits.
 func (c *Client) ReserveCredits(ctx context.Context, r ReserveRequest) (ReservationResponse, error) {
 	return call[ReservationResponse](ctx, c, "credits/reserve", r)
 }
@@ -179,7 +179,8 @@ func (c *Client) Reservations(ctx context.Context, r ReservationsRequest) (Reser
 	return call[ReservationPage](ctx, c, "credits/reservations", r)
 }
 
-// VerifyCredits computes every balance again from its entries.
+// VerifyCredits computes every balance again from its entries and reports
+// differences.
 func (c *Client) VerifyCredits(ctx context.Context) (CreditsVerification, error) {
 	return call[CreditsVerification](ctx, c, "credits/verify", struct{}{})
 }

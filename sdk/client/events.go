@@ -11,9 +11,9 @@ import (
 // ListEventsRequest selects events, newest first. An empty field selects all.
 type ListEventsRequest struct {
 	Account toksta.AccountID `json:"account,omitempty"`
-	State   string           `json:"state,omitempty"`   // events with a delivery in this state: pending, delivered or dead
-	Channel string           `json:"channel,omitempty"` // with State: the delivery through this channel
-	Before  string           `json:"before,omitempty"`  // events with a lower id
+	State   string           `json:"state,omitempty"`   // only events with a delivery in this state: pending, delivered or dead (failed)
+	Channel string           `json:"channel,omitempty"` // with State: name of the webhook, or "mail", whose delivery has this state
+	Before  string           `json:"before,omitempty"`  // only events with a lower id
 	Limit   int              `json:"limit,omitempty"`
 }
 
@@ -31,7 +31,7 @@ type Event struct {
 // name, or mail.
 type Delivery struct {
 	Channel  string    `json:"channel"`
-	State    string    `json:"state"` // pending, delivered or dead
+	State    string    `json:"state"` // pending, delivered, or dead: all attempts failed
 	Attempts int       `json:"attempts"`
 	NextAt   time.Time `json:"next_at,omitzero"`  // of the next attempt, if the delivery is pending
 	TriedAt  time.Time `json:"tried_at,omitzero"` // of the last attempt
@@ -51,11 +51,11 @@ type EventRef struct {
 }
 
 // ReplayRequest selects the deliveries to repeat: those of one event, or all
-// dead ones. Exactly one of Event and Dead must be set.
+// failed ("dead") deliveries. Exactly one of Event and Dead must be set.
 type ReplayRequest struct {
 	Event   string `json:"event,omitempty"`
 	Dead    bool   `json:"dead,omitempty"`
-	Channel string `json:"channel,omitempty"` // "": all channels
+	Channel string `json:"channel,omitempty"` // name of a webhook, or "mail"; "": all
 }
 
 // ReplayResponse has the number of deliveries that are pending again.
@@ -83,8 +83,8 @@ func (c *Client) Event(ctx context.Context, r EventRef) (Event, error) {
 	return call[Event](ctx, c, "events/show", r)
 }
 
-// ReplayEvents repeats deliveries with the ids of the events. It does not wait
-// for the receivers.
+// ReplayEvents makes deliveries pending again. The repeated webhooks have the
+// same event ids. ReplayEvents does not wait for the receivers.
 func (c *Client) ReplayEvents(ctx context.Context, r ReplayRequest) (ReplayResponse, error) {
 	return call[ReplayResponse](ctx, c, "events/replay", r)
 }

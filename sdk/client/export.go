@@ -10,10 +10,10 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ExportStatus is the progress of the export of usage, of all nodes together.
+// ExportStatus is the progress of the usage export, for all nodes together.
 type ExportStatus struct {
 	On          bool      `json:"on"`
-	Through     time.Time `json:"through"`      // all usage before it is delivered
+	Through     time.Time `json:"through"`      // all usage before this time is delivered
 	Waiting     int64     `json:"waiting"`      // events and rows that are not delivered yet
 	Delivered   int64     `json:"delivered"`    // events delivered so far
 	DeliveredAt time.Time `json:"delivered_at"` // zero: never
@@ -30,7 +30,7 @@ type UsageTableRequest struct {
 	Daily   bool             `json:"daily,omitempty"` // one row for each day, not for each hour
 }
 
-// ExportStatus returns the progress of the export of usage.
+// ExportStatus returns the progress of the usage export.
 func (c *Client) ExportStatus(ctx context.Context) (ExportStatus, error) {
 	return call[ExportStatus](ctx, c, "export/status", struct{}{})
 }

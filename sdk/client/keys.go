@@ -36,7 +36,7 @@ type Generation struct {
 }
 
 // CreateKeyRequest describes a new key. If Token is set, a repeated request
-// does not create another key.
+// with the same token does not create another key.
 type CreateKeyRequest struct {
 	Account   toksta.AccountID `json:"account"`
 	Name      string           `json:"name"`
@@ -98,8 +98,8 @@ type SetLimitsRequest struct {
 
 // RotateKeyRequest replaces the secret of a key; the old secret is revoked. If
 // Generation is set, it must be the number of the current secret, otherwise
-// nothing is rotated. If Token is set, a repeated request does not rotate
-// again.
+// nothing is rotated. If Token is set, a repeated request with the same token
+// does not rotate again.
 type RotateKeyRequest struct {
 	KeyRef
 	Generation int    `json:"generation,omitempty"`
@@ -109,7 +109,7 @@ type RotateKeyRequest struct {
 // RevokeManyRequest selects live keys that meet all conditions; at least one
 // condition must be set. If an account, member, key or digest does not exist,
 // or if no key meets the conditions, the call returns an error and revokes
-// nothing. SkipUnknown ignores keys and digests that do not exist.
+// nothing. With SkipUnknown, it ignores keys and digests that do not exist.
 type RevokeManyRequest struct {
 	Account       toksta.AccountID `json:"account,omitempty"`
 	CreatedBy     string           `json:"created_by,omitempty"` // id of a member, or "operator"

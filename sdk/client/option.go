@@ -26,14 +26,14 @@ func WithTLS(config *tls.Config) Option {
 }
 
 // WithHeader sends a header field with every request, for example the
-// credential that a proxy requires. It cannot replace the fields of the client
-// itself.
+// credential that a proxy requires. It cannot replace the fields that the
+// client itself sets.
 func WithHeader(name, value string) Option {
 	return func(c *Client) { c.header.Set(name, value) }
 }
 
 // WithTimeout ends a call that has had no response for d. If the call was a
-// change, the change may have been made.
+// change, the error does not show whether the change was made.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) { c.Wait.Limit = d }
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Receipt describes a change that is enforced: no node admits a later call on
-// the state before it.
+// Receipt describes a change that is enforced: no node decides a later call by
+// the state before the change.
 type Receipt struct {
 	Sequence     int64             `json:"sequence"`
 	At           time.Time         `json:"at"`

@@ -11,7 +11,7 @@ import (
 type AuditRequest struct {
 	Account toksta.AccountID `json:"account,omitempty"`
 	Key     toksta.KeyID     `json:"key,omitempty"`
-	Before  int64            `json:"before,omitempty"` // changes with a lower sequence number
+	Before  int64            `json:"before,omitempty"` // only changes with a lower sequence number
 	Limit   int              `json:"limit,omitempty"`
 }
 
@@ -60,7 +60,7 @@ type NodeList struct {
 	Nodes []Node `json:"nodes"`
 }
 
-// The levels of a finding.
+// The values of Check.Level.
 const (
 	LevelOK   = "ok"
 	LevelWarn = "warn"

@@ -35,12 +35,12 @@ type UsageTable struct {
 
 // UsageRow is the usage of one group.
 type UsageRow struct {
-	Of   string `json:"of"`             // id of a key, a name, a day, or the start of an hour
-	Name string `json:"name,omitempty"` // of a key
+	Of   string `json:"of"`             // the group: id of a key, a name, a day, or the start of an hour
+	Name string `json:"name,omitempty"` // name of the key, if By is "key"
 	UsageSum
 }
 
-// UsageSum is the sum of some calls.
+// UsageSum has the totals of the calls in a group.
 type UsageSum struct {
 	Calls   int64       `json:"calls"` // admitted calls
 	Refused int64       `json:"refused"`
@@ -48,13 +48,14 @@ type UsageSum struct {
 	Overage json.Number `json:"overage_usd"`
 }
 
-// Usage returns the same document as GET /v1/account/usage.
+// Usage returns the usage report of an account, the document that its keys read
+// at GET /v1/account/usage.
 func (c *Client) Usage(ctx context.Context, r UsageRequest) (json.RawMessage, error) {
 	return call[json.RawMessage](ctx, c, "usage", r)
 }
 
-// UsageBy returns the usage of an account in groups. Its numbers are consistent
-// with Usage.
+// UsageBy returns the usage of an account in groups. For the same month, its
+// total equals the total of Usage.
 func (c *Client) UsageBy(ctx context.Context, r UsageByRequest) (UsageTable, error) {
 	return call[UsageTable](ctx, c, "usage/by", r)
 }

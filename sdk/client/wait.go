@@ -12,7 +12,7 @@ import (
 
 // Wait bounds the time until the first byte of a response.
 type Wait struct {
-	Limit time.Duration // 0: only the context of the call
+	Limit time.Duration // 0: only the context of the call ends it
 	// Notice, if set, is called once for each call that has waited for After.
 	Notice func(endpoint string)
 	After  time.Duration

@@ -14,8 +14,8 @@ import (
 )
 
 // WebhookTolerance is the largest difference between the time of a webhook and
-// the clock of the receiver, in either direction. An older webhook may be a
-// replay.
+// the clock of the receiver, in either direction. An older webhook could be a
+// copy that another party sends again.
 const WebhookTolerance = 5 * time.Minute
 
 // ErrWebhook means that a request is not a webhook from a sender with the
@@ -35,7 +35,7 @@ type CreditsData struct {
 	AccountID    toksta.AccountID `json:"account_id"`
 	Plan         toksta.PlanID    `json:"plan"`
 	Remaining    int64            `json:"remaining"`
-	Mark         int64            `json:"mark"` // credits are low at or below this number
+	Mark         int64            `json:"mark"` // threshold: credits are low at or below this number
 	Included     int64            `json:"included"`
 	IncludedUsed int64            `json:"included_used"`
 	Purchased    int64            `json:"purchased"` // purchased credits that are left
@@ -53,9 +53,11 @@ type RateLimitData struct {
 }
 
 // VerifyWebhook verifies a webhook and returns its content. The header and the
-// body must be exactly as received. The secrets ("whsec_…") are those with
-// which the sender may sign. The error wraps ErrWebhook if the signature or the
-// timestamp is invalid. A malformed secret is reported as a different error.
+// body must be exactly as received. The secrets ("whsec_…") are the signing
+// secrets of the sender; one signature must match one secret. The parameter now
+// is the time at the receiver. The error wraps ErrWebhook if the signature or
+// the timestamp is invalid. A malformed secret is reported as a different
+// error.
 func VerifyWebhook(header http.Header, body []byte, now time.Time, secrets ...string) (Webhook, error) {
 	id, at, err := parseHeader(header)
 	if err != nil {

@@ -65,7 +65,8 @@ type errorBody struct {
 	Details any         `json:"details,omitempty"`
 }
 
-// reasonOnly is the details of most rejections.
+// reasonOnly has the details of an error that has only a reason, as most
+// rejections do.
 type reasonOnly struct {
 	Reason toksta.Reason `json:"reason"`
 }
@@ -85,9 +86,9 @@ func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
 // WriteError responds with err in the error envelope. An *toksta.Error in its
 // chain is shown to the caller; any other error becomes INTERNAL_ERROR without
 // its text. It sets the fields that the status requires: the challenge on 401
-// and on the 403 of a scope (RFC 6750, section 3), Allow on 405, Retry-After on
-// 429 and 503, and Cache-Control: no-store on all of them. Only 402, 403 and 429
-// show a reason.
+// and on 403 for a missing scope (RFC 6750, section 3), Allow on 405,
+// Retry-After on 429 and 503, and Cache-Control: no-store on all of them. Only
+// 402, 403 and 429 show a reason.
 func WriteError(w http.ResponseWriter, m *Meta, err error) {
 	var e *toksta.Error
 	if !errors.As(err, &e) {
@@ -144,8 +145,8 @@ func (f *fields) write(w http.ResponseWriter, m *Meta, status int, e envelope) e
 	return nil
 }
 
-// challenge formats WWW-Authenticate as RFC 6750, section 3, has it: without an
-// error code when the request had no credential.
+// challenge returns the value of WWW-Authenticate (RFC 6750, section 3). If the
+// request had no credential, the value has no error code.
 func challenge(realm string, e *toksta.Error) string {
 	if realm == "" {
 		realm = "api"

@@ -45,7 +45,7 @@ const (
 type Meta struct {
 	RequestID  string
 	TraceID    string
-	Realm      string // of the challenge; "" stands for "api"
+	Realm      string // realm in WWW-Authenticate; "" stands for "api"
 	Now        time.Time
 	Rate       toksta.RateState
 	Structured bool  // also set RateLimit and RateLimit-Policy
@@ -106,8 +106,9 @@ func (f *fields) set(name, value string) {
 	f.header[name] = f.values[last-1 : last : last]
 }
 
-// window names the owner of the rate window as RateLimit and RateLimit-Policy
-// do (draft-ietf-httpapi-ratelimit-headers-11).
+// window returns the name of the rate window in RateLimit and RateLimit-Policy
+// (draft-ietf-httpapi-ratelimit-headers-11): the window of the key or of the
+// account.
 func (m *Meta) window() string {
 	if m.Rate.Key {
 		return `"key"`

@@ -26,7 +26,7 @@ type Account struct {
 // value means that the plan applies.
 type Entitlements struct {
 	APIAccess        *bool           `json:"api_access_enabled,omitempty"`
-	Families         map[Family]bool `json:"families,omitempty"` // of Plan.Entitled; "workspace_endpoints_enabled" sets the family "workspace"
+	Families         map[Family]bool `json:"families,omitempty"` // families of Plan.Entitled that the account can call; "workspace_endpoints_enabled" sets "workspace"
 	PerMinute        int             `json:"rate_limit_per_minute,omitempty"`
 	OverageCapMicros int64           `json:"overage_cap_micros,omitempty"` // largest overage per cycle; 0: no cap
 	PurchasedCredits int64           `json:"purchased_credits,omitempty"`  // all credits ever bought, used ones included
@@ -49,8 +49,8 @@ type Standing struct {
 	Account   Account
 	Plan      Plan
 	Blocked   Reason   // reason why no key of the account is admitted; "" if keys are admitted
-	Families  []Family // reached by plan and entitlements
-	PerMinute int      // calls of all keys together
+	Families  []Family // families that the plan and the entitlements include
+	PerMinute int      // rate limit of all keys together, in calls
 }
 
 // Standing computes the rights of a. An account whose plan is not in the
@@ -78,8 +78,9 @@ func (c *Catalog) Standing(a Account) *Standing {
 	return s
 }
 
-// blocked returns the reason that blocks a, "" for none. It checks the plan,
-// then the billing state, then the access to the API.
+// blocked returns the reason why no key of a is admitted, "" if keys are
+// admitted. It checks the plan, then the billing state, then the access to the
+// API.
 func (c *Catalog) blocked(a Account, plan Plan) Reason {
 	if plan.API == APINever {
 		return ReasonPlanFree
@@ -117,6 +118,9 @@ func Cycle(anchor, now time.Time) (start, end time.Time) {
 	return start, cycleStart(now.Year(), now.Month()+1, day)
 }
 
+// cycleStart returns the start of the cycle that begins in the month: midnight of
+// the day, or of the last day of a shorter month. Months below 1 and above 12 are
+// months of the previous and the next year.
 func cycleStart(year int, month time.Month, day int) time.Time {
 	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC)
 	return time.Date(last.Year(), last.Month(), min(day, last.Day()), 0, 0, 0, 0, time.UTC)

@@ -10,7 +10,7 @@ import (
 type Call struct {
 	Digest Digest
 	Route  *Route
-	Addr   netip.Addr // of the client, never IPv4-mapped IPv6; the zero value is in no network
+	Addr   netip.Addr // address of the client, never IPv4-mapped IPv6; the zero value is in no network
 	Agent  string     // User-Agent, only recorded with the last use
 	Now    time.Time
 }

@@ -22,12 +22,14 @@ type Route struct {
 	Pattern   string // "/v1/creators/{id}"; a last segment "*" matches the rest of the path
 	Operation string // "getCreator"
 	Family    Family
-	CostKey   string // groups calls in reports of usage; "" stands for Operation
+	CostKey   string // groups calls in usage reports; "" stands for Operation
 	Credits   int64  // price of an admitted call to which the upstream responds below 400
 	Upstream  string // name of the configured upstream; "" for FamilyAccount
 
-	// NotEntitled is the reason of a call whose plan does not reach Family. It is
-	// [NotEntitled] of Family, computed once; "" computes it for each call.
+	// NotEntitled is the reason with which a call is rejected if the account's
+	// plan does not include Family. It is the result of [NotEntitled], stored so
+	// that a call allocates no memory. If it is "", Authorize computes it for each
+	// call.
 	NotEntitled Reason
 }
 
@@ -58,12 +60,12 @@ type Plan struct {
 	Source          string // "dedicated_api" or "saas"
 	API             APIAccess
 	Families        []Family // included in the plan
-	Entitled        []Family // reached only with the account's entitlement for the family
+	Entitled        []Family // families that an account can call only with an entitlement for them
 	FeeMicros       int64    // per month; only displayed
 	IncludedCredits int64    // per billing cycle
 	OverageMicros   int64    // per credit beyond included and purchased ones; 0: reject with 402 instead
 	CreditMicros    int64    // price of a purchased credit, only displayed; 0: not for sale
-	PerMinute       int      // calls; 0: Catalog.PerMinute
+	PerMinute       int      // rate limit of an account, in calls; 0: Catalog.PerMinute
 }
 
 // Status is the state of a subscription, as the billing system reports it.
@@ -85,7 +87,7 @@ type Catalog struct {
 	Families  []FamilyInfo
 	Plans     []Plan
 	Routes    []Route
-	Statuses  map[Status]Reason // "" admits; a missing status is rejected with ReasonSubscriptionInactive
+	Statuses  map[Status]Reason // why calls are rejected, "": admitted; a missing status has ReasonSubscriptionInactive
 	FreePlan  PlanID            // plan of a new account
 	PerMinute int               // rate limit of plans and accounts without one
 	MaxKeys   int               // largest number of live keys of an account

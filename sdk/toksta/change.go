@@ -63,8 +63,8 @@ type Change struct {
 	Detail map[string]string
 }
 
-// Receipt proves that a change is enforced: no node admits a later request on
-// the state before Change.Seq.
+// Receipt proves that a change is enforced: no node decides a later request by
+// the state before the change.
 type Receipt struct {
 	Change    Change
 	Confirmed []NodeConfirmation // nodes that applied the change
@@ -75,5 +75,5 @@ type Receipt struct {
 // NodeConfirmation reports that a node applied a change.
 type NodeConfirmation struct {
 	Node string
-	Took time.Duration // since the commit
+	Took time.Duration // time between the commit and the confirmation
 }

@@ -21,7 +21,7 @@ type RateState struct {
 
 // Decision is the result of one call. If the key is known, Principal is set
 // even if the call is rejected: the log and the owner's page use it. A caller
-// that is rejected with 401 must not learn any of it.
+// that is rejected with 401 must not learn the principal.
 type Decision struct {
 	Rejection
 	Principal Principal

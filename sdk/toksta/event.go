@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// EventKind names the type of an event, as a webhook's "type" has it.
+// EventKind names the type of an event. It is the "type" of a webhook.
 type EventKind string
 
 // The kinds of events.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// unprintable is the base of the types whose text no formatter and no encoder may
-// write. The text is behind a func value: fmt, encoding/json and log/slog cannot
-// reach it, even in an unexported field, and == does not compile.
+// unprintable is the base of the types whose text no formatter and no encoder
+// must write. The text is behind a func value: fmt, encoding/json and log/slog
+// cannot reach it, even in an unexported field, and == does not compile.
 type unprintable struct{ text func() string }
 
 func conceal(text string) unprintable { return unprintable{func() string { return text }} }

@@ -82,9 +82,9 @@ func (k Key) State(now time.Time) KeyState {
 	}
 }
 
-// Grant is the state of one generation that a decision needs. The store sends
-// grants to the index of each node, which holds one for every secret that ever
-// existed, so the type is small.
+// Grant has the part of a generation's state that a decision needs. The store
+// sends grants to the index of each node, which holds one for every secret that
+// ever existed, so the type is small.
 type Grant struct {
 	KeyID      KeyID
 	Limits     *Limits // nil: narrows nothing; shared between equal keys and never written

@@ -34,8 +34,8 @@ func ParseDollars(text string) (Dollars, error) {
 // String formats the amount as the shortest exact decimal: "0", "0.025", "-1.5".
 func (d Dollars) String() string { return d.Decimal(0) }
 
-// Decimal formats the exact amount with at least that many decimals, of at most
-// six.
+// Decimal formats the exact amount with at least the given number of decimals,
+// which must not exceed six.
 func (d Dollars) Decimal(least int) string {
 	sign, micros := "", uint64(d)
 	if d < 0 {

@@ -37,15 +37,16 @@ const notEntitledSuffix = "_not_entitled"
 func NotEntitled(f Family) Reason { return Reason(f) + notEntitledSuffix }
 
 // Code returns the code of a call that is rejected for r. A reason that is not
-// one of the constants is FORBIDDEN: it is of [NotEntitled] or of a subscription
-// status that the vendor configured.
+// one of the constants comes from [NotEntitled] or from a subscription status
+// that the vendor configured. Its code is FORBIDDEN.
 func (r Reason) Code() Code {
 	code, _ := r.rejection()
 	return code
 }
 
 // Message returns the sentence that the rejected caller reads in error.message.
-// All reasons that concern a well-formed key without rights have the same one.
+// The reasons for an unknown, a revoked and an expired key have the same
+// sentence, so that the caller cannot distinguish them.
 func (r Reason) Message() string {
 	_, message := r.rejection()
 	return message
@@ -91,9 +92,9 @@ func (r Reason) rejection() (Code, string) {
 // The reasons of a failed change or a failed movement of credits.
 const (
 	ReasonStoreUnavailable     Reason = "store_unavailable"      // the database cannot be reached; nothing was changed
-	ReasonOutcomeUnknown       Reason = "outcome_unknown"        // the connection to the database broke during the commit; the change may have been made
-	ReasonRepeated             Reason = "request_repeated"       // the token was used before; this request changed nothing
-	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused" // an earlier, different request used the key; this request changed nothing
+	ReasonOutcomeUnknown       Reason = "outcome_unknown"        // the connection to the database broke during the commit; the change was possibly made
+	ReasonRepeated             Reason = "request_repeated"       // an earlier request had the same idempotency token; this request changed nothing
+	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused" // an earlier, different request had the same idempotency key; this request changed nothing
 	ReasonReservationClosed    Reason = "reservation_closed"     // the reservation is settled, refunded or expired
 )
 

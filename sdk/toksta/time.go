@@ -3,7 +3,7 @@ package toksta
 import "time"
 
 // MaxYear is the last year, in UTC, of a time that can be stored. RFC 3339 has
-// four digits for a year, and a list with a later time could not be encoded.
+// four digits for a year, so a later time could not be encoded in a response.
 const MaxYear = 9999
 
 // ValidateTime returns a caller's time in the form in which it is stored: in

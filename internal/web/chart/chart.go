@@ -23,8 +23,8 @@ const (
 	minVisible = 1.0
 )
 
-// plot is a chart during its construction: scale is in px per call, top is the value
-// at the upper edge.
+// plot is a chart during its construction. days is the number of days in the month,
+// top is the number of calls at the upper edge, and scale is in px per call.
 type plot struct {
 	strings.Builder
 	view.Chart
@@ -126,8 +126,8 @@ func (p *plot) labels() {
 	}
 }
 
-// tip shades the day under the pointer and shows its numbers, which are also in the
-// table.
+// tip writes the tooltip of one day: it shades the day under the pointer and shows
+// the day's numbers, which are also in the table.
 func (p *plot) tip(d view.Day) {
 	pitch := 100 / float64(p.days)
 	i := float64(d.Date.UTC().Day() - 1)
@@ -193,8 +193,9 @@ func summary(c view.Chart) string {
 	return s
 }
 
-// tickStep returns the smallest of 1, 2 or 5 times a power of ten with at most three
-// lines above zero.
+// tickStep returns the distance between two grid lines: the smallest number of the
+// form 1, 2 or 5 times a power of ten that puts at most three lines between zero and
+// most.
 func tickStep(most float64) float64 {
 	for unit := 1.0; ; unit *= 10 {
 		for _, m := range []float64{1, 2, 5} {

@@ -16,8 +16,8 @@ const (
 )
 
 // Spark draws up to the last 30 days of calls, without words, because the number
-// stands below. The value most fills the height, so that the lines of one list can
-// be compared. If most is 0, Spark draws nothing.
+// stands below. A day with the number most fills the height, so that the sparklines
+// of one list can be compared. If most is 0, Spark draws nothing.
 func Spark(calls []int64, most int64) template.HTML {
 	if most <= 0 {
 		return ""
@@ -37,8 +37,8 @@ func Spark(calls []int64, most int64) template.HTML {
 	return template.HTML(b.String())
 }
 
-// Bar draws the share part/whole on a neutral track of the given height. kind is an
-// additional class.
+// Bar draws the share part/whole on a neutral track of the given height in px. kind
+// is an additional CSS class.
 func Bar(part, whole int64, height int, kind string) template.HTML {
 	share := 0.0
 	if whole > 0 {

@@ -63,7 +63,8 @@ func ago(t, now time.Time) template.HTML {
 		t.UTC().Format(time.RFC3339), view.DateTime(t), view.Ago(t, now)))
 }
 
-// args returns a map of name and value pairs, for parts with several arguments.
+// args returns a map of name and value pairs, so that a template can pass
+// several arguments to a part.
 func args(pairs ...any) (map[string]any, error) {
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("args: odd number of values")
@@ -104,8 +105,9 @@ func spans(s, mark, tag string) string {
 	return b.String()
 }
 
-// creditBar returns the bar of used credits. It is amber from nearLimit to the
-// end of the included credits, and has the accent in overage.
+// creditBar returns the bar of used credits. The bar is amber if the used share
+// is at least nearLimit. Below that share, and in overage, it has the accent
+// color.
 func creditBar(used, included int64) template.HTML {
 	kind := "credits"
 	if included > 0 && used <= included && used*100 >= included*nearLimit {

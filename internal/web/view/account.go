@@ -61,7 +61,8 @@ type Keys struct {
 	// Strip has the entitlements that apply to all keys.
 	Strip []Fact
 	Rows  []Key
-	// Revoked is the number of revoked keys. Older of them are not in Rows.
+	// Revoked is the number of revoked keys. Older is the number of revoked keys
+	// that are not in Rows.
 	Revoked, Older int
 	Live, Limit    int
 	// APIBase is the address of the API, for the curl line.
@@ -89,7 +90,7 @@ type Key struct {
 	CreatedBy string
 	// LastUsed is zero if the key has never been used.
 	LastUsed time.Time
-	// LastDetail is the line below the last use, an address.
+	// LastDetail is the line below the last use: the address of the client.
 	LastDetail string
 	// UnusedDays, if not 0, is shown as a hint in place of LastDetail.
 	UnusedDays int
@@ -106,7 +107,8 @@ type Key struct {
 	Ended bool
 }
 
-// State is the query of the address of the overview.
+// State has the choices of a person on the overview. The address has them as
+// its query.
 type State struct {
 	// Month has the form YYYY-MM, "" for the current month.
 	Month          string
@@ -114,11 +116,11 @@ type State struct {
 	Revoked        Revoked
 }
 
-// Revoked selects the revoked keys in the list, in the form of the address; ""
-// selects none.
+// Revoked selects the revoked keys in the list. Its text is part of the
+// address; "" selects none.
 type Revoked string
 
-// The values of Revoked. An account may have thousands of revoked keys.
+// The values of Revoked. An account can have thousands of revoked keys.
 const (
 	RevokedNewest Revoked = "1"
 	RevokedAll    Revoked = "all"

@@ -69,7 +69,7 @@ func Ago(t, now time.Time) string {
 	return ShortDate(t)
 }
 
-// Count formats n with its noun, which takes an s unless n is 1.
+// Count formats n with a noun, and adds an s to the noun unless n is 1.
 func Count(n int64, noun string) string {
 	if n != 1 {
 		noun += "s"

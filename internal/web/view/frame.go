@@ -4,7 +4,8 @@ package view
 
 import "time"
 
-// Links are addresses of the vendor's other pages. An empty one is left out.
+// Links are addresses of the vendor's other pages. A page leaves out an empty
+// address.
 type Links struct {
 	Docs, Status, Support, Terms string
 }
@@ -40,7 +41,8 @@ type Frame struct {
 	Now time.Time
 }
 
-// Sheet is the part of a page without an account around its card.
+// Sheet is the part around the card of a page that needs no account, such as
+// the sign-in page.
 type Sheet struct {
 	Brand string
 	Links Links
@@ -51,7 +53,7 @@ type Sheet struct {
 type Errors map[string]string
 
 // Fact is a label with a value. Note is the quieter text after or below the
-// value; Mono sets it in the mono face.
+// value. Mono displays the note in a monospaced font.
 type Fact struct {
 	Label, Value, Note string
 	Mono               bool
@@ -76,7 +78,7 @@ type Badge struct {
 }
 
 // Banner describes a problem of the account, its effect and the remedy. In
-// Text, `backticks` set code and **stars** set weight.
+// Text, `backticks` mark code and **stars** mark bold text.
 type Banner struct {
 	Tone        Tone
 	Title, Text string

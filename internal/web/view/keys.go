@@ -83,8 +83,9 @@ type KeyShow struct {
 // History has the changes of a key, newest first.
 type History struct {
 	Events []Event
-	// Total is the number of all changes. Left of them are not in Events; their
-	// place is before the last event, which is the first change.
+	// Total is the number of all changes. Left is the number of changes that are
+	// not in Events. They were made between the shown newest changes and the
+	// first change, which is the last event.
 	Total, Left int
 }
 
@@ -92,7 +93,7 @@ type History struct {
 func (h History) Last() int { return len(h.Events) - 1 }
 
 // Rejection explains one reason for which calls of a key were rejected
-// recently. In Cause and Fix, `backticks` set code.
+// recently. In Cause and Fix, `backticks` mark code.
 type Rejection struct {
 	Status int
 	// Reason is the name in responses. If it is empty, Words is shown instead.
@@ -133,8 +134,8 @@ type LastUse struct {
 type KeyRotate struct {
 	Frame
 	ID, Name, Token string
-	// Generation is the number of the secret in Text. No other secret is
-	// replaced.
+	// Generation is the number of the secret in Text. The form replaces no other
+	// secret.
 	Generation int
 	Text       KeyText
 	Use        LastUse
@@ -166,7 +167,8 @@ func (k KeyRevoke) InUse() bool {
 type KeyRevoked struct {
 	Frame
 	ID, Name string
-	// Nodes refused the key within Took, the slowest one's time.
+	// Nodes is the number of nodes that rejected the key within Took, the time of
+	// the slowest node.
 	Nodes int
 	Took  time.Duration
 	// Fenced is a sentence about the nodes that were fenced, "" if all nodes

@@ -2,9 +2,10 @@ package view
 
 import "net/url"
 
-// With returns the address of the overview after one change of s. The change is
-// "table", "chart", "all", "few", "revoked", "all-revoked" or "live"; anchor is
-// the section.
+// With returns the address of the overview with s after one change. The
+// parameter set names the change: "table", "chart", "all", "few", "revoked",
+// "all-revoked" or "live". The parameter anchor is the id of the section to
+// which the browser scrolls.
 func (s State) With(set, anchor string) string {
 	switch set {
 	case "table":
@@ -43,8 +44,8 @@ func (s State) query() url.Values {
 	return q
 }
 
-// ReadState parses the query of an address by With. It ignores unknown values
-// and does not check the month.
+// ReadState parses the query of an address that With returned. It ignores
+// unknown values and does not check the month.
 func ReadState(q url.Values) State {
 	s := State{
 		Month:   q.Get("month"),

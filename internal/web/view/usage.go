@@ -14,7 +14,7 @@ type Usage struct {
 	CSV                                    string
 }
 
-// Option is a choice of a select.
+// Option is a choice of a select element.
 type Option struct {
 	Value, Text string
 	Selected    bool
@@ -38,7 +38,7 @@ type Day struct {
 	Admitted, Rejected int64
 	Credits            int64
 	OverageMicros      int64
-	// Note follows the number of rejections in the tip: "407 rate_limited".
+	// Note follows the number of rejections in the tooltip: "407 rate_limited".
 	Note string
 }
 
@@ -58,7 +58,8 @@ func (c Chart) Rejected() (n int64) {
 	return n
 }
 
-// Newest returns the days, newest first: all, or the newest eight.
+// Newest returns the days, newest first: all days if all is true, otherwise
+// the newest eight.
 func (c Chart) Newest(all bool) []Day {
 	n := len(c.Days)
 	out := make([]Day, 0, n)
@@ -68,8 +69,8 @@ func (c Chart) Newest(all bool) []Day {
 	return out
 }
 
-// Share is one line of a breakdown. Code follows Label in the mono face, Note
-// in the quieter color.
+// Share is one line of a breakdown. Code follows Label in a monospaced font,
+// Note in the quieter color.
 type Share struct {
 	Label, Code, Note string
 	Count             int64
