@@ -35,6 +35,7 @@ func (c *cli) audit() *cobra.Command {
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "only changes of this account")
 	cmd.Flags().StringVar((*string)(&r.Key), "key", "", "only changes of this key")
 	cmd.Flags().IntVar(&r.Limit, "limit", 50, "largest number of changes; 0: all")
+	c.addColumns(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("account", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return c.completeAccounts(cmd, nil, typed)
 	})

@@ -27,7 +27,8 @@ type cli struct {
 	socket     string // "": listen.private of the configuration
 	output     string // one of the formats
 	timeout    time.Duration
-	bom        bool // start CSV with a byte-order mark
+	bom        bool     // start CSV with a byte-order mark
+	columns    []string // of a table or CSV; empty: all
 }
 
 // defaultConfig is the configuration file that is read, if it exists, without --config.

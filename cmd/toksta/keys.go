@@ -86,6 +86,7 @@ func (c *cli) keysList() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&r.Revoked, "revoked", false, "include revoked keys")
 	cmd.Flags().IntVar(&r.Limit, "limit", 0, "largest number of keys (default: all)")
+	c.addColumns(cmd)
 	return cmd
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/toksta/toksta/internal/text"
@@ -47,6 +48,10 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // show prints data in the chosen format; t holds the same data as a table. It
 // returns write errors, so that a full disk is not mistaken for an empty result.
 func (c *cli) show(data any, t table) error {
+	t, err := c.selectColumns(t)
+	if err != nil {
+		return err
+	}
 	switch c.output {
 	case formatJSON:
 		encoder := json.NewEncoder(c.out)
@@ -73,6 +78,32 @@ func (c *cli) show(data any, t table) error {
 	default:
 		return c.showTable(t)
 	}
+}
+
+// addColumns adds a flag that selects columns to a command that changes nothing.
+func (c *cli) addColumns(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&c.columns, "columns", nil, "only these `columns` of a table or CSV, in this order")
+}
+
+// selectColumns returns the columns of t that --columns names, in its order.
+func (c *cli) selectColumns(t table) (table, error) {
+	if len(c.columns) == 0 {
+		return t, nil
+	}
+	if c.output != formatTable && c.output != formatCSV {
+		return t, usageError{fmt.Errorf("--columns selects columns of a table or CSV, and the output is %s", c.output), "toksta"}
+	}
+	out := table{header: c.columns, rows: make([][]string, len(t.rows))}
+	for _, name := range c.columns {
+		i := slices.Index(t.header, name)
+		if i < 0 {
+			return t, usageError{fmt.Errorf("there is no column %q: use %s", name, strings.Join(t.header, ", ")), "toksta"}
+		}
+		for r, row := range t.rows {
+			out.rows[r] = append(out.rows[r], row[i])
+		}
+	}
+	return out, nil
 }
 
 // csvOut returns the writer of tables as CSV, which starts with a byte-order mark if --bom is set. Bare data, such as a

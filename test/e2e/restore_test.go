@@ -41,8 +41,9 @@ type restored struct {
 func (p restorable) backUp(backup string) (r restored, ended string) {
 	p.t.Helper()
 	owner := apptest.NewAccount(p.t, p.API, "Lasting")
-	live, revoked := apptest.NewKey(p.t, p.API, owner, "live"), apptest.NewKey(p.t, p.API, owner, "revoked")
-	rotated, together := apptest.NewKey(p.t, p.API, owner, "rotated"), apptest.NewKey(p.t, p.API, owner, "together")
+	live, revoked := apptest.NewKey(p.t, p.API, owner, "live,revoked,"), apptest.NewKey(p.t, p.API, owner, "revoked")
+	rotated := apptest.NewKey(p.t, p.API, owner, "replaces "+string(live.Key.ID))
+	together := apptest.NewKey(p.t, p.API, owner, "together")
 	earlier := apptest.NewKey(p.t, p.API, owner, "rotated before the backup")
 	renewed, err := p.API.RotateKey(p.t.Context(), client.RotateKeyRequest{KeyRef: client.KeyRef{Key: earlier.Key.ID}})
 	if err != nil {
@@ -58,9 +59,9 @@ func (p restorable) backUp(backup string) (r restored, ended string) {
 		p.t.Fatal(err)
 	}
 	ended = filepath.Join(p.Dir(), "ended")
-	p.sh(`toksta keys list --revoked -o csv | grep ',revoked,' | cut -d, -f1 > ` + ended)
-	p.sh(`toksta audit --limit 0 -o csv | awk -F, -v last="$(cat "$TOKSTA_DATA/last")" '$1 > last && $3 == "key.rotated"' |
-		grep -o 'key_[0-9A-Z]*' >> ` + ended)
+	p.sh(`toksta keys list --revoked -o csv --columns state,id | grep '^revoked,' | cut -d, -f2 > ` + ended)
+	p.sh(`toksta audit --limit 0 -o csv --columns seq,change,subject |
+		awk -F, -v last="$(cat "$TOKSTA_DATA/last")" '$1 > last && $2 == "key.rotated" { print $3 }' >> ` + ended)
 	return restored{live.Secret + " " + renewed.Secret, revoked.Secret, rotated.Secret, together.Secret}, ended
 }
 
