@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -24,8 +23,7 @@ func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID,
 	if err != nil {
 		return err
 	}
-	// Read after the rows, so that no row is of an unknown key.
-	keys, err := store.AllKeys(ctx, r.Store, account)
+	keys, err := r.readKeys(ctx, account, u.rows)
 	if err != nil {
 		return err
 	}

@@ -67,8 +67,7 @@ func (r *Reader) GroupBy(ctx context.Context, q DimensionQuery) (DimensionTable,
 	if q.By != ByKey {
 		return t, nil
 	}
-	// Read after the rows, so that there is a key for every row.
-	keys, err := store.AllKeys(ctx, r.Store, q.Account)
+	keys, err := r.readKeys(ctx, q.Account, u.rows)
 	if err != nil {
 		return DimensionTable{}, err
 	}

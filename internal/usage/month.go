@@ -72,8 +72,7 @@ func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month stri
 	if err != nil {
 		return Report{}, err
 	}
-	// Read after the rows, so that there is a key for every row.
-	keys, err := store.AllKeys(ctx, r.Store, account)
+	keys, err := r.readKeys(ctx, account, u.rows)
 	if err != nil {
 		return Report{}, err
 	}

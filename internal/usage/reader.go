@@ -113,6 +113,25 @@ func (r *Reader) load(ctx context.Context, q store.UsageQuery) (*accountUsage, e
 	return u, nil
 }
 
+// readKeys returns the keys of the account that a report of the rows needs: every key that is not
+// revoked, and every key of a row. It must be called after the rows were read. It reads revoked
+// keys only if a row belongs to one, because an account can have thousands.
+func (r *Reader) readKeys(ctx context.Context, account toksta.AccountID, rows []store.UsageRow) ([]toksta.Key, error) {
+	var keys []toksta.Key
+	read := map[toksta.KeyID]bool{"": true} // a job without a key
+	for k, err := range store.EachKey(ctx, r.Store, store.KeyQuery{Account: account}) {
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+		read[k.ID] = true
+	}
+	if slices.ContainsFunc(rows, func(row store.UsageRow) bool { return !read[row.KeyID] }) {
+		return store.AllKeys(ctx, r.Store, account)
+	}
+	return keys, nil
+}
+
 func (r *Reader) now() time.Time {
 	if r.Now == nil {
 		return time.Now()
