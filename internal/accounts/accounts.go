@@ -158,7 +158,7 @@ type target struct {
 // returns a mutation with an empty Detail, edit commits nothing. If an earlier
 // request had the same token, edit changes nothing and returns an error.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter func(*toksta.Account) (store.Mutation, error)) (Changed, error) {
-	// The store may run the decision more than once; the last run sets out.
+	// The store can run the decision more than once; the last run sets out.
 	var out Changed
 	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		a, err := r.Account(ctx, on.account)

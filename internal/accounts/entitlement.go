@@ -51,7 +51,7 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 	on := target{req.Account, store.Token(toksta.ChangeEntitlementSet, string(req.Account), req.Token)}
 	return s.edit(ctx, by, on, func(a *toksta.Account) (store.Mutation, error) {
 		next := a.Entitlements
-		// Change a copy: the decision may run again on the same map.
+		// Change a copy: the decision can run again on the same map.
 		next.Families = maps.Clone(next.Families)
 		if err := e.set(&next, req.Value); err != nil {
 			return store.Mutation{}, toksta.Invalid("value", req.Name+" "+err.Error()+".")

@@ -15,8 +15,8 @@ type edited struct {
 }
 
 // correction returns the credit entry for a change of the purchased credits, or
-// none if they do not change. It returns an error if the change would remove
-// credits that are used, reserved or held by a call.
+// no entry if they do not change. It returns an error if the change would
+// remove credits that are used, reserved or held by a call.
 func (s *Service) correction(ctx context.Context, r store.Reader, e edited) ([]store.CreditEntry, error) {
 	n := e.after.Entitlements.PurchasedCredits - e.before.Entitlements.PurchasedCredits
 	if n == 0 {

@@ -26,8 +26,8 @@ func Peer(remote string) netip.Addr {
 }
 
 // plain returns an address unmapped and without an IPv6 zone. A zone names an
-// interface of one machine: no network contains an address with one, and a proxy
-// may pass on a zone of any bytes.
+// interface of one machine: no network contains an address with a zone, and a proxy
+// could pass on a zone of any bytes.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Proxies are the networks of the peers that may state the client's address.

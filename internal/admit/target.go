@@ -7,7 +7,7 @@ import (
 )
 
 // MaxTarget is the length of the longest request target, in bytes. Most back
-// ends reject longer ones.
+// ends reject longer targets.
 const MaxTarget = 8 << 10
 
 // path checks the size of the request and returns the path of its target as it

@@ -35,8 +35,8 @@ type Settler interface {
 	Settle(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64)
 }
 
-// Exchange is one request and its response. Only the goroutine that serves the request
-// may use it until the response has ended.
+// Exchange is one request and its response. Until the response has ended, only the
+// goroutine that serves the request may use the exchange.
 type Exchange struct {
 	// Meta is the part of the response that does not depend on its body.
 	httpauth.Meta

@@ -8,7 +8,7 @@ import (
 
 // Fail records the error of the response. It keeps the text of an internal error and the
 // cause of an outage for operators. Of other errors it keeps the code and the reason
-// only, because their messages may contain client input.
+// only, because their messages could contain client input.
 func (x *Exchange) Fail(err error) {
 	x.Code = toksta.ErrorCode(err)
 	x.Reason = ""

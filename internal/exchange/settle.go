@@ -37,6 +37,6 @@ func (x *Exchange) Settle(status int) {
 	}
 }
 
-// Abandon charges a call whose client disconnected before the response: the
-// upstream may have done the work, so leaving early must not make it free.
+// Abandon charges a call whose client disconnected before the response: the upstream
+// could have done the work, so disconnecting early must not make the call free.
 func (x *Exchange) Abandon() { x.Settle(200) }

@@ -42,8 +42,8 @@ func (f *forwarding) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f.x.Err = err
 }
 
-// body is a request's body that records the error of a read, because the transport does
-// not distinguish errors of the client from errors of the upstream.
+// body is a request's body that records the error of a failed read, because the
+// transport does not tell whether an error comes from the client or from the upstream.
 type body struct {
 	io.ReadCloser
 	mu      sync.Mutex  // held by Read

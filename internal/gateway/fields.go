@@ -10,7 +10,7 @@ import (
 )
 
 // The fields that identify the caller to the upstream. Fields of these names from clients
-// are removed, so the upstream may trust them.
+// are removed, so the upstream can trust them.
 const (
 	HeaderAccountID = "X-Toksta-Account-Id"
 	HeaderKeyID     = "X-Toksta-Key-Id"
@@ -18,7 +18,7 @@ const (
 	HeaderScopes    = "X-Toksta-Scopes"
 )
 
-// folded is a field name in the form in which upstreams may compare it: in lower case,
+// folded is a field name in the form in which some upstreams compare it: in lower case,
 // with "-" for every character that is not a letter or a digit, because CGI replaces
 // those by "_". It holds the first 32 bytes; names of this system are shorter.
 type folded struct {
@@ -47,10 +47,10 @@ func (f *folded) hasPrefix(prefix string) bool {
 }
 
 // forbiddenFromClient reports whether a client's field must not reach the upstream: it
-// contains the key or a browser's session (pages and API may share an origin), states
-// an identity or an address that only this system may state, or could make the
-// upstream see another method, path or body than the decision was made on. CGI passes
-// Proxy to programs as HTTP_PROXY, which they use as the proxy of their own calls.
+// contains the key or a browser's session (pages and API can share an origin), states an
+// identity or an address that only this system may state, or could make the upstream see
+// another method, path or body than the decision was made on. CGI passes Proxy to
+// programs as HTTP_PROXY, which they use as the proxy of their own calls.
 func forbiddenFromClient(name string) bool {
 	f := fold(name)
 	if f.hasPrefix("x-toksta-") || f.hasPrefix("x-forwarded-") || f.hasPrefix("x-original-") {

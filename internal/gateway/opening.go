@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// openingSize is about the number of bytes of a response of known length that
-	// net/http buffers, so waiting for them causes no delay.
+	// openingSize is the largest number of bytes that open waits for. If the length of a
+	// response is known, net/http buffers about this many bytes anyway, so waiting for
+	// them causes no delay.
 	openingSize    = 4 << 10
 	defaultOpening = 250 * time.Millisecond
 )
 
 // open waits for the first bytes of the body, at most for delay if the response is a
 // stream. Until then nothing is sent or charged, so a response that breaks off earlier
-// is an error. open returns a copy of res, because the transport may still write the
+// is an error. open returns a copy of res, because the transport could still write the
 // trailer of the original.
 func open(res *http.Response, delay time.Duration) (*http.Response, error) {
 	if res.Body == http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
@@ -100,7 +101,7 @@ func (b *opening) Read(p []byte) (int, error) {
 }
 
 // copyTrailer copies the trailer at the end of the body, without the fields that only
-// this system may set. The trailer may contain fields that the header did not announce.
+// this system may set. The trailer can contain fields that the header did not announce.
 func (b *opening) copyTrailer() {
 	b.to.Trailer = maps.Clone(b.from.Trailer)
 	strip(b.to.Trailer, forbiddenFromUpstream)

@@ -17,9 +17,9 @@ type Upstream struct {
 	// URL consists of scheme, host and optionally a base path, to which the request's
 	// path is appended byte for byte. The path of a unix URL is the path of a socket.
 	URL *url.URL
-	// Connect limits the wait for a connection (0: 5 s). Response limits the wait
-	// for the upstream to read more of a request or to send the header of a response
-	// (0: 60 s). The body of a response may take any time.
+	// Connect limits the wait for a connection (0: 5 s). Response limits the wait for the
+	// upstream to read more of a request or to send the header of a response (0: 60 s). The
+	// body of a response can take any time.
 	Connect, Response time.Duration
 	// Idle is the lifetime of an unused connection (0: 4 s). Age is the time for
 	// which new calls use existing connections (0: 1 min).
@@ -98,7 +98,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 }
 
 // pool sends requests to an upstream. It stops using connections that are older than the
-// upstream's Age: the upstream's name may have another address by then, and continuous
+// upstream's Age: the upstream's name could have another address by then, and continuous
 // calls would otherwise keep the connections open forever.
 type pool struct {
 	upstream Upstream

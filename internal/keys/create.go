@@ -35,8 +35,8 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	if err != nil {
 		return Created{}, err
 	}
-	// The secret is made before the commit: the store may run the decision more
-	// than once, and the returned secret must match the stored digest.
+	// The secret is made before the commit: the store can run the decision more than
+	// once, and the returned secret must match the stored digest.
 	secret, first := s.Catalog.Shape.NewSecret()
 	first.Number, first.CreatedAt = 1, now
 	key := toksta.Key{

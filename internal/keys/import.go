@@ -139,7 +139,7 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 const defaultName = "Imported key"
 
 // draftRow converts a row to a key. An expiry in the past is valid: the key is
-// imported as an expired one. The id contains the time of creation, so that
+// imported as an expired key. The id contains the time of creation, so that
 // imported keys are listed by their age.
 func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	var digestErr, startErr error
@@ -213,8 +213,8 @@ func (d importDraft) newKeys(results []ImportResult) []toksta.Key {
 	return keys
 }
 
-// maxPreview is the largest number of characters that may be stored of either
-// end of a secret.
+// maxPreview is the largest number of characters that are stored from either end
+// of a secret.
 const maxPreview = 4
 
 // isPreview reports whether s can be shown as one end of a secret: printable

@@ -90,7 +90,7 @@ type change func(ctx context.Context, r store.Reader, k *toksta.Key) (store.Muta
 // edit applies a change to an existing key and commits it. If an earlier request
 // had the same token, edit changes nothing and returns an error.
 func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, apply change) (Changed, error) {
-	// The store may run the decision more than once; the last run sets out.
+	// The store can run the decision more than once; the last run sets out.
 	var out Changed
 	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		k, err := r.Key(ctx, on.Account, on.Key)
@@ -122,8 +122,8 @@ func repeated(err error) error {
 	return store.Repeated(err, "This request was carried out before. A secret is shown once: rotate the key if it was not kept.")
 }
 
-// conflict returns the error of a request that the state of the key or of the
-// account does not allow.
+// conflict returns the CONFLICT error for a request that the state of the key or
+// the account does not allow.
 func conflict(message string) error {
 	return &toksta.Error{Code: toksta.CodeConflict, Message: message}
 }

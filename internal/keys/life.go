@@ -64,7 +64,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 			return store.Mutation{}, conflict("This key was rotated since its secret was shown here: it has a newer one now. Nothing was rotated this time.")
 		}
 		next.Number = old.Number + 1
-		// Append to a copy: the decision may run again on the same slice.
+		// Append to a copy: the decision can run again on the same slice.
 		k.Generations = append(k.Generations[:len(k.Generations):len(k.Generations)], next)
 		k.Generations[len(k.Generations)-2].RevokedAt = now
 		return store.Mutation{Kind: toksta.ChangeKeyRotated, Detail: map[string]string{
@@ -83,7 +83,7 @@ func (s *Service) Rotate(ctx context.Context, by toksta.Actor, req RotateRequest
 func (s *Service) Revoke(ctx context.Context, by toksta.Actor, ref Ref) (Changed, error) {
 	now := s.now()
 	out, err := s.edit(ctx, by, target{Ref: ref}, func(_ context.Context, _ store.Reader, k *toksta.Key) (store.Mutation, error) {
-		// Without a change, Commit still waits for all nodes: the first call may
+		// Without a change, Commit still waits for all nodes: the first call could
 		// have been cancelled before every node had applied the revocation.
 		if !k.RevokedAt.IsZero() {
 			return store.Mutation{}, nil

@@ -29,9 +29,9 @@ type LimitsRequest struct {
 	PerMinute *int
 }
 
-// SetLimits changes the limits of a key. A family that the plan no longer
-// includes may stay in the scopes, but cannot be added. If the key is revoked,
-// the error is CONFLICT.
+// SetLimits changes the limits of a key. A family that the plan no longer includes
+// can stay in the scopes, but cannot be added. If the key is revoked, the error is
+// CONFLICT.
 func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequest) (Changed, error) {
 	var networks []netip.Prefix
 	var networksErr, scopesErr, perMinuteErr error
@@ -172,8 +172,8 @@ func limitsDetail(old, next toksta.Limits) map[string]string {
 	return detail
 }
 
-// The functions below format limits for the change log. The absence of a limit has
-// a word of its own, so that the log also shows the removal of a limit.
+// The functions below format limits for the change log. A missing limit has its
+// own word, so that the log also shows when a limit was removed.
 
 func scopeText(scopes []toksta.Family) string {
 	if len(scopes) == 0 {

@@ -125,8 +125,8 @@ type filter struct {
 }
 
 // scan returns the live keys of the account, or of all accounts, that meet the
-// conditions. If there are none, it also reads the revoked keys. If none of those
-// meets the conditions either, it returns an error.
+// conditions. If no live key meets them, it also reads the revoked keys. If no
+// revoked key meets them either, it returns an error.
 func (f filter) scan(ctx context.Context, r store.Reader) ([]toksta.Key, error) {
 	live := store.KeyQuery{Account: f.Account}
 	selected, err := f.readMatches(ctx, r, live)

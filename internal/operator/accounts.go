@@ -40,7 +40,7 @@ func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageR
 }
 
 // showAccount reads the account, its members and its number of keys one after another,
-// so it may show a concurrent change in part.
+// so it could show a concurrent change in part.
 func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.AccountRef) (client.AccountDetail, error) {
 	a, err := s.Accounts.Get(ctx, r.Account)
 	if err != nil {

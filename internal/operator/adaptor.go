@@ -14,7 +14,7 @@ import (
 )
 
 // endpoint carries out a request. The actor is an argument, so that each change is
-// recorded with one.
+// recorded with its author.
 type endpoint[Request, Response any] func(ctx context.Context, by toksta.Actor, r Request) (Response, error)
 
 // handle serves fn at POST /operator/v1/<name>.

@@ -30,7 +30,8 @@ func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (c
 	return client.ExportStatus(status), nil
 }
 
-// usageTable responds with CSV as a stream, because a table may be too large for memory.
+// usageTable responds with CSV as a stream, because a table could be too large for
+// memory.
 func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Operation = "usage/table"

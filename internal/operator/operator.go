@@ -123,7 +123,7 @@ func New(c Config) http.Handler {
 	return mux
 }
 
-// maxPage is the most rows of one page.
+// maxPage is the largest number of rows on one page.
 const maxPage = 1000
 
 // pageOf returns the number of rows to show for the requested limit, and the number of

@@ -62,7 +62,8 @@ func decodeFields(object []byte, request any) error {
 	return toksta.InvalidFields(errs...)
 }
 
-// explain turns an error of the decoder about a field into one for the caller.
+// explain converts the decoder's error about one field into an error for the caller. name
+// is the name of the field.
 func explain(name string, err error) error {
 	if err == nil {
 		return nil
@@ -70,7 +71,8 @@ func explain(name string, err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return toksta.Invalid(cmp.Or(wrong.Field, name), fmt.Sprintf("A %s does not fit here.", wrong.Value))
 	}
-	// The package has no type for an unknown field, so its text is all there is.
+	// encoding/json has no error type for an unknown field, so only the text identifies the
+	// error.
 	if unknown, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return toksta.Invalid(strings.Trim(unknown, `"`), "There is no such field.")
 	}

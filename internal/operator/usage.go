@@ -15,7 +15,7 @@ func (s server) usage(ctx context.Context, _ toksta.Actor, r client.UsageRequest
 	return s.Usage.Month(ctx, r.Account, r.Month)
 }
 
-// usageBy returns usage grouped by one dimension.
+// usageBy returns the usage of an account, grouped by the dimension r.By.
 func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByRequest) (client.UsageTable, error) {
 	from, fromErr := toksta.ValidateTime("from", r.From)
 	to, toErr := toksta.ValidateTime("to", r.To)

@@ -46,7 +46,7 @@ func New() *Limiter {
 	return l
 }
 
-// Counts has the numbers of calls in the windows of an account and of a key.
+// Counts has the number of calls in the window of an account and the number in the window of a key.
 type Counts struct {
 	Minute       int64 // Unix time in minutes
 	Account, Key int
@@ -55,9 +55,9 @@ type Counts struct {
 // State returns the state of the window with fewer calls left. If they are equal, it returns the
 // one with the lower limit.
 func (w Window) State(c Counts) toksta.RateState {
-	state := remaining(w.AccountLimit, c.Account)
+	state := rateState(w.AccountLimit, c.Account)
 	if w.KeyLimit > 0 {
-		if k := remaining(w.KeyLimit, c.Key); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
+		if k := rateState(w.KeyLimit, c.Key); k.Remaining < state.Remaining || k.Remaining == state.Remaining && k.Limit < state.Limit {
 			state, state.Key = k, true
 		}
 	}
@@ -65,7 +65,8 @@ func (w Window) State(c Counts) toksta.RateState {
 	return state
 }
 
-func remaining(limit, taken int) toksta.RateState {
+// rateState returns the state of a window from which taken calls were taken.
+func rateState(limit, taken int) toksta.RateState {
 	limit = max(limit, 0)
 	return toksta.RateState{Limit: limit, Remaining: max(limit-taken, 0)}
 }
@@ -138,11 +139,11 @@ func (s *shard) advance(minute int64) {
 	}
 }
 
-// minShrink is the number of windows above which reset may free the map.
+// minShrink is the peak number of windows above which reset can free the map.
 const minShrink = 1 << 10
 
-// reset keeps the map for the next minute, so that its windows need no allocation. It frees the map
-// after a quiet minute that followed a busy one.
+// reset deletes the windows. It keeps the map for the next minute, so that new windows need no
+// allocation. After a minute with less than an eighth of the peak, it frees the map.
 func (s *shard) reset() {
 	if n := len(s.calls); n < s.peak/8 && s.peak > minShrink {
 		s.calls, s.peak = make(map[string]int, n), n

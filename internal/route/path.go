@@ -7,7 +7,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// pathChar reports whether c may occur in a path: the characters of a segment (RFC 3986, pchar)
+// pathChar reports whether c is allowed in a path: the characters of a segment (RFC 3986, pchar)
 // except ";", at which some servers cut a segment.
 func pathChar(c byte) bool {
 	switch {
@@ -17,8 +17,8 @@ func pathChar(c byte) bool {
 	return strings.IndexByte("-._~!$&'()*+,=:@%/", c) >= 0
 }
 
-// checkPath rejects a path that a back end may interpret as another path: empty inner segments, dot
-// segments, escapes of / \ % ; of controls and of non-ASCII bytes, and invalid characters. It
+// checkPath rejects a path that a back end could interpret as another path: empty inner segments,
+// dot segments, escapes of / \ % ; of controls and of non-ASCII bytes, and invalid characters. It
 // reports whether the path contains an escape.
 func checkPath(path string) (escaped bool, err error) {
 	if path == "" || path[0] != '/' {
@@ -77,7 +77,7 @@ func hexDigit(c byte) (byte, bool) {
 	return 0, false
 }
 
-// isDots reports whether segment is "." or "..". Each dot may be escaped, because some servers
+// isDots reports whether segment is "." or "..". Each dot can be escaped, because some servers
 // remove dot segments before decoding and others after it.
 func isDots(segment string) bool {
 	dots := 0
@@ -107,7 +107,7 @@ func decode(path string) string {
 	return decoded
 }
 
-// badPath returns an error that does not repeat the path, which may be unsafe to print.
+// badPath returns an error that does not repeat the path, which could be unsafe to print.
 func badPath(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

@@ -95,7 +95,7 @@ func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest
 }
 
 // applyInvitation adds the used invitation to m. If the invitation names an account,
-// m creates no account and the member joins that one.
+// m creates no account and the member joins the named account.
 func applyInvitation(i store.Invitation, m *store.Mutation) {
 	m.Invitations = []store.Invitation{i}
 	if i.AccountID != "" {

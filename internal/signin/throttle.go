@@ -46,10 +46,10 @@ func newThrottle(b backoff) *throttle {
 	return &throttle{backoff: b, recent: map[string]record{}}
 }
 
-// attempt returns the remaining delay of name. If there is none, it counts the
-// attempt as a failure and returns 0. The count comes before the work, so that
-// simultaneous attempts cannot pass together. After a success the caller removes
-// the failure by reset or undo.
+// attempt returns the remaining delay of name. If no delay remains, it counts the
+// attempt as a failure and returns 0. It counts before the caller verifies the
+// password, so that simultaneous attempts cannot exceed the limit together. After
+// a success the caller removes the failure by reset or undo.
 func (t *throttle) attempt(name string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

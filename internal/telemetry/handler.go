@@ -85,7 +85,7 @@ func (w *recorder) disconnected(ended error) {
 
 // recovered responds with a 500 if no byte of the response was sent before the
 // panic. Otherwise it returns the value with which the caller must panic again.
-// It deletes the header of the failed attempt, which may hold fields that were
+// It deletes the header of the failed attempt, which could hold fields that were
 // meant for a success.
 func (w *recorder) recovered(panicked any) any {
 	if panicked == http.ErrAbortHandler {

@@ -18,7 +18,7 @@ type LogConfig struct {
 	Level slog.Leveler // nil: slog.LevelInfo
 	Text  bool         // key=value lines instead of JSON
 	// Buffer limits the lines in memory, in bytes, while the log's reader is slow.
-	// Lines about the process and about failures may exceed it by a quarter.
+	// Lines about the process and about failures can exceed it by a quarter.
 	Buffer int
 	// RejectedPerSecond limits the records of rejected requests; 0: no limit.
 	RejectedPerSecond int
@@ -26,8 +26,8 @@ type LogConfig struct {
 
 // Log is the log of the process: one line for each event of the process, through
 // slog, and one record for each request. Times in JSON are in UTC. While Run runs,
-// no method waits for the reader of the log. Its methods may be called
-// concurrently.
+// no method waits for the reader of the log. Its methods are safe for concurrent
+// use.
 type Log struct {
 	*slog.Logger // the events of the process
 	out          *output

@@ -22,7 +22,7 @@ const (
 	stopTimeout = 5 * time.Second
 )
 
-// output writes lines to a writer that may block. Before start it writes each line
+// output writes lines to a writer that can block. Before start it writes each line
 // at once. After start, lines wait in memory, in their order, and run writes them.
 type output struct {
 	w io.Writer

@@ -36,8 +36,8 @@ func FoldAddress(address string) string {
 	return strings.ToLower(ascii)
 }
 
-// AddressForms returns the forms under which members with the address may be stored, the most exact
-// first: as written, as FoldAddress returns it, and with a domain in Unicode, which earlier
+// AddressForms returns the forms under which a member with the address could be stored, the most
+// exact first: as written, as FoldAddress returns it, and with a domain in Unicode, which earlier
 // versions stored.
 func AddressForms(address string) [3]string {
 	folded := FoldAddress(address)

@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Name checks a name like [toksta.ValidateName], and returns it as pages show it: in the Unicode
-// form NFC, with one space for each run of white space.
+// Name checks a name with [toksta.ValidateName], and returns it in the form that pages show: in
+// the Unicode form NFC, with one space for each run of white space.
 func Name(field, name string) (string, error) {
 	name, err := toksta.ValidateName(field, norm.NFC.String(name))
 	return strings.Join(strings.Fields(name), " "), err

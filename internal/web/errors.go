@@ -53,8 +53,8 @@ func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // noPage responds to a request without a page: 405 with the methods that the
-// multiplexer allows for this address, or 404 if it allows none. The handler is
-// the one that the multiplexer returned for the request.
+// multiplexer allows for this address, or 404 if it allows none. The parameter
+// mismatch is the handler that the multiplexer returned for the request.
 func (p *Pages) noPage(w http.ResponseWriter, r *http.Request, mismatch http.Handler) {
 	response := headerOnly{}
 	mismatch.ServeHTTP(response, r)

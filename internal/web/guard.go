@@ -33,8 +33,8 @@ func (p *Pages) origin(r *http.Request) signin.Origin {
 	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent()))}
 }
 
-// member requires a session. It redirects a request without one to the sign-in
-// page.
+// member requires a session. It redirects a request without a session to the
+// sign-in page.
 func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := p.SignIn.Authenticate(r.Context(), p.cookie(r))

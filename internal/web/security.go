@@ -23,7 +23,7 @@ func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 }
 
 // showSecurity shows the page with the current sessions, so that a person can
-// find one that is not theirs.
+// find the session of an intruder.
 func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.Security) {
 	who := identity(r.Context())
 	sessions, err := p.SignIn.ListSessions(r.Context(), who)

@@ -35,8 +35,8 @@ func (c *Client) ExportStatus(ctx context.Context) (ExportStatus, error) {
 	return call[ExportStatus](ctx, c, "export/status", struct{}{})
 }
 
-// UsageTable writes usage to w as CSV with a header, while it arrives. After an
-// error, w may have received a part of the table.
+// UsageTable writes usage to w as CSV with a header, while it arrives. If
+// UsageTable returns an error, w could have received a part of the table.
 func (c *Client) UsageTable(ctx context.Context, r UsageTableRequest, w io.Writer) error {
 	resp, err := c.post(ctx, "usage/table", r)
 	if err != nil {

@@ -163,8 +163,8 @@ func challenge(realm string, e *toksta.Error) string {
 	}
 }
 
-// withReason returns the details with the reason added. It copies the map of the
-// error, which requests may share.
+// withReason returns the details with the reason added. It copies the map of
+// the error, because several requests can share the map.
 func withReason(e *toksta.Error) any {
 	switch {
 	case e.Reason != "" && len(e.Details) == 0:

@@ -118,9 +118,9 @@ func Cycle(anchor, now time.Time) (start, end time.Time) {
 	return start, cycleStart(now.Year(), now.Month()+1, day)
 }
 
-// cycleStart returns the start of the cycle that begins in the month: midnight of
-// the day, or of the last day of a shorter month. Months below 1 and above 12 are
-// months of the previous and the next year.
+// cycleStart returns the start of the cycle that begins in the month: midnight
+// at the beginning of the day or, in a shorter month, of the last day. Months
+// below 1 and above 12 are months of the previous and the next year.
 func cycleStart(year int, month time.Month, day int) time.Time {
 	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC)
 	return time.Date(last.Year(), last.Month(), min(day, last.Day()), 0, 0, 0, 0, time.UTC)

@@ -40,13 +40,13 @@ func Authorize(g *Grant, s *Standing, c *Call) Rejection {
 		return Rejection{}
 	case len(g.Limits.Scopes) > 0 && !slices.Contains(g.Limits.Scopes, c.Route.Family):
 		return Reject(ReasonScopeInsufficient)
-	case len(g.Limits.Networks) > 0 && !within(g.Limits.Networks, c.Addr):
+	case len(g.Limits.Networks) > 0 && !anyContains(g.Limits.Networks, c.Addr):
 		return Reject(ReasonAddressNotAllowed)
 	default:
 		return Rejection{}
 	}
 }
 
-func within(networks []netip.Prefix, a netip.Addr) bool {
+func anyContains(networks []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }

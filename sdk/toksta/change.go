@@ -12,8 +12,8 @@ const (
 	ActorSystem   ActorKind = "system"
 )
 
-// Actor is the author of a change. Every mutation takes one and writes it into
-// its row of the change log.
+// Actor is the author of a change. Every mutation takes an actor and writes
+// the actor into its row of the change log.
 type Actor struct {
 	Kind    ActorKind
 	ID      string // id of a member, or name of an operator

@@ -37,9 +37,9 @@ type Decision struct {
 // Admitted reports whether the call is admitted.
 func (d *Decision) Admitted() bool { return !d.Rejected() }
 
-// Charge divides a number of credits by source: Purchased of them were bought,
-// Overage exceed included and purchased ones, and the others are included in
-// the plan.
+// Charge divides a number of credits by source: Purchased is the number of
+// bought credits. Overage is the number of credits beyond the included and the
+// purchased credits. The other credits are included in the plan.
 type Charge struct {
 	Credits       int64
 	Purchased     int64

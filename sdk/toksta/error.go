@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Code is the class of a failure, as error.code has it in a response.
+// Code is the class of a failure. It is error.code in a response.
 // [github.com/toksta/toksta/sdk/httpauth.Status] has the HTTP status of each.
 type Code string
 

@@ -35,7 +35,7 @@ const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // NewID returns the prefix and a new ULID: 48 bits of Unix milliseconds and 80
 // random bits, in upper-case Crockford base 32. Identifiers sort by time of
 // creation. A time before 1970 counts as 1970, the first that a ULID can
-// represent. NewID panics if the system has no randomness, as crypto/rand does.
+// represent. NewID panics if the system has no randomness.
 func NewID(prefix string, now time.Time) string {
 	var b [16]byte
 	ms := uint64(max(0, now.UnixMilli()))

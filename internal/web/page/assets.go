@@ -86,8 +86,8 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
-// contentType returns the media type of a file. The table of the system may
-// lack woff2.
+// contentType returns the media type of a file. It has its own table, because
+// the table of the system does not always have woff2.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".css":

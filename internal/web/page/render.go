@@ -48,8 +48,8 @@ func New(assets *Assets) (*Renderer, error) {
 }
 
 // Render writes a page, named after its template file without ".html". The type
-// of data is the struct of package view for that page. After an error, a part
-// of the page may have been written.
+// of data is the struct of package view for that page. If Render returns an
+// error, it could have written a part of the page.
 func (r *Renderer) Render(w io.Writer, page string, data any) error {
 	t := r.pages[page]
 	if t == nil {

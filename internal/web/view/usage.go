@@ -22,7 +22,7 @@ type Option struct {
 
 // Chart is a month of calls by day.
 type Chart struct {
-	// Month is any time within the month. Days may have fewer days than the
+	// Month is any time within the month. Days can have fewer days than the
 	// month.
 	Month time.Time
 	Days  []Day
