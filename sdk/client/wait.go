@@ -13,7 +13,8 @@ import (
 // Wait bounds the time until the first byte of a response.
 type Wait struct {
 	Limit time.Duration // 0: only the context of the call ends it
-	// Notice, if set, is called once for each call that has waited for After.
+	// Notice, if set, is called once for each call that has waited for After. It
+	// runs in a goroutine of its own and returns before the call does.
 	Notice func(endpoint string)
 	After  time.Duration
 }
@@ -27,8 +28,16 @@ func (w Wait) bounded(ctx context.Context, endpoint string, send func(context.Co
 		defer limit.Stop()
 	}
 	if w.Notice != nil {
-		notice := time.AfterFunc(w.After, func() { w.Notice(endpoint) })
-		defer notice.Stop()
+		done := make(chan struct{})
+		notice := time.AfterFunc(w.After, func() {
+			defer close(done)
+			w.Notice(endpoint)
+		})
+		defer func() {
+			if !notice.Stop() {
+				<-done
+			}
+		}()
 	}
 	resp, err := send(ctx)
 	if err != nil {
