@@ -40,8 +40,7 @@ var rules = []struct {
 	{"revealed once", revealedOnce},
 }
 
-// The tree keeps every rule: the next reader was promised short files, few
-// imports and no hidden state.
+// Guarantee: the repository keeps every rule, or names the exception and its reason.
 func TestRules(t *testing.T) {
 	module := load(t)
 	if len(module.files) < 20 {
@@ -72,8 +71,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// Every rule can fail and names the place, and is silent about the corrected
-// source. A rule that cannot fail would admit everything.
+// Guarantee: every rule reports a source that breaks it, with the place, and does not
+// report the corrected source.
 func TestRulesCanFail(t *testing.T) {
 	for _, r := range rules {
 		own := slices.DeleteFunc(slices.Clone(controls), func(c control) bool { return c.rule != r.name })

@@ -16,7 +16,7 @@ type control struct {
 	keeps  map[string]string
 }
 
-// controls prove for every rule that it can fail.
+// controls has at least one control for every rule, which proves that the rule can fail.
 var controls = []control{
 	{
 		rule: "file length", name: "a long file", where: "internal/keys/a.go",

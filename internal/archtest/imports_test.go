@@ -101,8 +101,8 @@ var imports = map[string][]string{
 	"test/compare": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/index"},
 }
 
-// forbidden maps a package to foreign imports that it must not have, by the start
-// of their path.
+// forbidden maps a package to imports from outside of the repository that it must not
+// have. Each import is given by the start of its path.
 var forbidden = map[string][]string{
 	"sdk/toksta":              {"net/http", "database/sql", "log", "os", "golang.org", "github.com"},
 	"internal/keys":           {"net/http", "database/sql"},
@@ -132,7 +132,8 @@ func packageOf(importPath string) (dir string, ours bool) {
 	return strings.CutPrefix(importPath, module+"/")
 }
 
-// importRules applies both tables.
+// importRules rejects imports that the table imports does not permit, and those that the
+// table forbidden lists.
 func importRules(t *tree) (out []finding) {
 	for dir, files := range t.packages() {
 		allowed, listed := imports[dir]
@@ -166,7 +167,7 @@ func rejected(dir string, allowed []string, importPath string) string {
 	return ""
 }
 
-// staleImports rejects a line for a package that does not exist.
+// staleImports rejects a line of the table imports whose package does not exist.
 func staleImports(t *tree) (out []finding) {
 	have := t.packages()
 	for dir := range imports {

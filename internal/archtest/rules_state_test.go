@@ -50,7 +50,7 @@ func writes(t *tree, files []*file) (out []finding) {
 	return out
 }
 
-// nothing is an importer without packages.
+// nothing is a types.Importer that finds no package.
 type nothing struct{}
 
 func (nothing) Import(string) (*types.Package, error) { return nil, types.Error{Msg: "left out"} }

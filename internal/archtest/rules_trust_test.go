@@ -21,8 +21,8 @@ func environment(t *tree) (out []finding) {
 	return out
 }
 
-// reveals maps the functions that may turn a secret or a password into plain text
-// to the number of times that they do.
+// reveals lists the functions that may turn a secret or a password into plain text,
+// each with the number of places in the function that do.
 var reveals = map[string]int{
 	// A key's secret, shown once: on the page and by the operator API.
 	"internal/web/key_create.go Pages.reveal":         1,

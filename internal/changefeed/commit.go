@@ -38,7 +38,7 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 	case again:
 		change, written = repeated.Change, nil
 	case errors.Is(err, store.ErrUncertain):
-		// The commit may have succeeded without notifying this node, so read once.
+		// The commit can have succeeded without notifying this node, so read once.
 		// If it succeeds later, a notification arrives.
 		f.notifyUnknown()
 		return toksta.Receipt{}, err

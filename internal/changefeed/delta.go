@@ -20,8 +20,7 @@ type delta struct {
 }
 
 // newDelta returns a delta and a context that is cancelled when no row has arrived
-// for the length of a lease. A hanging connection is thereby given up, while a long
-// snapshot may continue.
+// for the length of a lease. This ends a hanging connection, but not a long snapshot.
 func (f *Feed) newDelta(ctx context.Context) (context.Context, *delta) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stalled := fmt.Errorf("no row from the store for %s: %w", f.leaseLen, context.DeadlineExceeded)

@@ -69,10 +69,10 @@ type Feed struct {
 	lease      atomic.Pointer[lease] // nil: none
 	applied    atomic.Int64
 	notified   atomic.Int64  // highest sequence number in a notification
-	wake       chan struct{} // a change may have to be applied or acknowledged
+	wake       chan struct{} // makes Run apply and acknowledge changes
 	committing chan struct{} // held by the one commit of this process in flight
-	ready      chan struct{}
-	once       sync.Once // closes ready
+	ready      chan struct{} // closed at the first lease
+	once       sync.Once     // closes ready
 
 	mu    sync.Mutex // serialises following
 	node  store.Node // Epoch "" while not registered

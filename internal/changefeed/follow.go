@@ -12,11 +12,12 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// errLostChanges makes Run return. The index may contain keys that no database
-// contains any more. Such keys could not be revoked, and an index removes nothing.
+// errLostChanges makes Run return. The index can contain keys that the database no
+// longer contains. Such keys could not be revoked, and an index removes nothing.
 var errLostChanges = errors.New("the database lost changes that this process had applied; the process must restart")
 
-// heartbeats is the number of renewals in a lease: three in a row may fail.
+// heartbeats is the number of renewals in a lease: the lease survives three failures in
+// a row.
 const heartbeats = 4
 
 // Run makes this process a node until ctx ends: it reads the tombstones, loads the
@@ -92,8 +93,9 @@ func (f *Feed) onNotification(seq int64) {
 	f.notify(seq)
 }
 
-// advance runs a step, then acknowledges the changes that the node has applied. A
-// node that is not registered registers and renews instead of the step.
+// advance runs step, which is renew or followNotified, then acknowledges the changes
+// that the node has applied. If the node is not registered, it registers and runs renew
+// instead of step.
 func (f *Feed) advance(ctx context.Context, step func(context.Context) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,8 +115,9 @@ func (f *Feed) advance(ctx context.Context, step func(context.Context) error) er
 	return f.revokeRevived(ctx)
 }
 
-// catchUp follows during a mutation, unless the node has applied seq already (0:
-// always follow) or is not registered. It returns the node's state afterwards.
+// catchUp applies the change seq on this node for the call that made it, and returns the
+// node's state afterwards. It reads nothing if the node has already applied seq, or is
+// not registered. If seq is 0, it applies all committed changes.
 func (f *Feed) catchUp(ctx context.Context, seq int64) (store.Node, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,9 +154,9 @@ func (f *Feed) register(ctx context.Context) error {
 }
 
 // load fills the index with one snapshot of the store and returns its sequence
-// number. A new process loads slowly if other nodes serve, because it may share
-// processors and database with them. After a fail-over no node serves, so all load
-// at full speed.
+// number. A new process loads slowly if other nodes serve, because it can share
+// processors and database with them. After a fail-over no node serves, so all nodes
+// load at full speed.
 func (f *Feed) load(ctx context.Context) (seq int64, err error) {
 	others, err := f.store.ListNodes(ctx)
 	if err != nil {
@@ -211,10 +214,10 @@ func (f *Feed) followNotified(ctx context.Context) error {
 	return f.follow(ctx)
 }
 
-// follow applies new changes and leaves the lease unchanged. A node may always apply
-// more changes than its lease covers. The caller holds mu.
+// follow applies new changes and leaves the lease unchanged: a node can apply more
+// changes than its lease requires. The caller holds mu.
 func (f *Feed) follow(ctx context.Context) error {
-	f.notified.CompareAndSwap(unknownSeq, 0) // this read includes it
+	f.notified.CompareAndSwap(unknownSeq, 0) // this read includes the change of unknown number
 	ctx, sink := f.newDelta(ctx)
 	defer sink.stop()
 	seq, err := f.store.Follow(ctx, f.node, sink)
@@ -260,8 +263,8 @@ func (f *Feed) dropIfFenced(ctx context.Context, err error) error {
 		if f.lease.Swap(nil) != nil {
 			f.notifyUnknown()
 		}
-		// The row may still exist, with another incarnation. If it is not removed,
-		// the next change waits for it once.
+		// The row can still exist, with another incarnation. If Leave fails, the next
+		// change waits for the row once.
 		_ = f.store.Leave(ctx, f.node)
 		f.node.Epoch = ""
 	}

@@ -44,7 +44,7 @@ func newLease(from Moment, promised time.Duration) *lease {
 }
 
 // covers reports whether the lease is valid at m. A moment before the start is
-// covered, because a request may have read the clock just before the renewal did.
+// covered, because a request can have read the clock just before the renewal did.
 func (l *lease) covers(m Moment) bool {
 	age := m.Steady - l.from.Steady
 	jump := time.Duration(m.Wall-l.from.Wall) - age

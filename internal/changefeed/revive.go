@@ -38,8 +38,8 @@ func (f *Feed) revokeRevived(ctx context.Context) error {
 }
 
 // rerevoke revokes every generation that has a tombstone. If it is the newest
-// generation, the whole key is revoked, because a newer secret may have been lost
-// with the database.
+// generation, the whole key is revoked, because the database can have lost a newer
+// generation.
 func (f *Feed) rerevoke(ids []toksta.KeyID) store.Decide {
 	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m := store.Mutation{Kind: toksta.ChangeKeysRevoked}
@@ -87,8 +87,8 @@ func (f *Feed) flushTombstones(ctx context.Context) {
 	f.unrecorded = err != nil
 }
 
-// markRevoked sets the revocation time of the generations that have a tombstone, and
-// reports whether k was changed.
+// markRevoked revokes, as of now, the generations of k that have a tombstone, and the
+// whole key if the newest generation has one. It reports whether it changed k.
 func (f *Feed) markRevoked(k *toksta.Key, now time.Time) (changed bool) {
 	for i := range k.Generations {
 		g := &k.Generations[i]

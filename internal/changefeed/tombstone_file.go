@@ -87,8 +87,8 @@ func isRecord(b []byte) bool {
 	return binary.BigEndian.Uint32(b[digestLen:]) == crc32.ChecksumIEEE(b[:digestLen])
 }
 
-// flipBit flips the one bit of b that makes isWhole true, and reports whether there
-// is one. In records of this length no two bits do.
+// flipBit flips the one bit of b that makes isWhole true, and reports whether such a bit
+// exists. In a header or a record there is at most one such bit.
 func flipBit(b []byte, isWhole func([]byte) bool) bool {
 	for i := range b {
 		for mask := byte(1); mask != 0; mask <<= 1 {

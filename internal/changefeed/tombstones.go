@@ -52,7 +52,7 @@ func (t *tombstones) load(file *os.File) (damage, error) {
 	if err != nil {
 		return damage{}, err
 	}
-	if isPrefix(content, tombstoneHeader) {
+	if isPrefix(content, tombstoneHeader) { // the file is new, or its header was not fully written
 		content = []byte(tombstoneHeader)
 		if _, err := file.WriteAt(content, 0); err != nil {
 			return damage{}, err
@@ -93,9 +93,9 @@ func (t *tombstones) add(d toksta.Digest) {
 	t.pending = append(t.pending, d)
 }
 
-// perWrite limits the records of one write. If the disk is full, a failed write is
-// undone as a whole.
-const perWrite = 1024
+// recordsPerWrite limits the records of one write, and so the records that are removed
+// again if the write fails because the disk is full.
+const recordsPerWrite = 1024
 
 // flush writes the pending records. If a write fails, its records stay pending and
 // none of them remains in the file.
@@ -109,7 +109,7 @@ func (t *tombstones) flush() error {
 		return fmt.Errorf("record %d revocations in %s: %w", len(t.pending), t.path, os.ErrClosed)
 	}
 	for len(t.pending) > 0 {
-		n := min(len(t.pending), perWrite)
+		n := min(len(t.pending), recordsPerWrite)
 		records := encodeTombstones(t.pending[:n])
 		if _, err := t.file.WriteAt(records, t.end); err != nil {
 			err = errors.Join(err, t.file.Truncate(t.end))

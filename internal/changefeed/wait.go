@@ -15,15 +15,15 @@ import (
 // Intervals between reads of the node table while a caller waits. The first reads
 // follow each other at once, because the other nodes usually need only a few round
 // trips to apply a change. Later reads leave processor time to the other nodes and
-// the database, which may run on the same machine.
+// the database, which can run on the same machine.
 const (
 	quickPolls = 10
 	firstPause = time.Millisecond // doubles with every read
 	maxPause   = 50 * time.Millisecond
 )
 
-// unknownSeq stands for the unknown number of a change. No node reports this number,
-// so a wait for it lasts until all leases have ended.
+// unknownSeq replaces the number of a change if that is not known. No node reports
+// unknownSeq, so a wait for it lasts until all leases have ended.
 const unknownSeq = math.MaxInt64
 
 // wait waits for one change to be enforced on every node.
@@ -74,7 +74,7 @@ func (w *wait) enforce(ctx context.Context) error {
 	}
 }
 
-// pause waits before the next poll, after a number of polls.
+// pause waits before the next poll. The time depends on the number of polls so far.
 func pause(ctx context.Context, polls int) error {
 	if polls < quickPolls {
 		return ctx.Err()
@@ -100,9 +100,10 @@ func (w *wait) poll(ctx context.Context) []store.Node {
 	return nodes
 }
 
-// follow applies the change on this node. If the number of the change is not known,
-// the number that was read is used, because it covers all changes committed before.
-// If the read fails, Run retries it.
+// follow applies the change on this node and sets self. If seq is 0, it sets seq to the
+// number that the node has applied, because all changes committed before start have
+// lower numbers; if the node could not read that number, it sets seq to unknownSeq. If
+// the read fails, Run retries it.
 func (w *wait) follow(ctx context.Context) {
 	self, err := w.feed.catchUp(ctx, w.seq)
 	w.self = self
@@ -118,8 +119,8 @@ func (w *wait) follow(ctx context.Context) {
 	}
 }
 
-// checkPending removes every node that has applied the change or whose lease has
-// ended from the pending nodes.
+// checkPending removes from the pending nodes every node that has applied the change,
+// according to nodes, and every node whose lease has ended.
 func (w *wait) checkPending(ctx context.Context, nodes []store.Node) {
 	took, listed := time.Since(w.start), time.Since(w.listed)
 	w.pending = slices.DeleteFunc(w.pending, func(n store.Node) bool {
@@ -152,9 +153,10 @@ func (w *wait) fence(ctx context.Context, n store.Node) {
 	}
 }
 
-// hasApplied reports whether this very process, not a later process with its name,
-// has applied the change. The state of the own node is read from memory. A node
-// without a lease admits nothing until it has read all changes again.
+// hasApplied reports whether the process n has applied the change. A later process of
+// the same name has another epoch and does not count. The state of this node is read
+// from memory; if it has no lease, it admits nothing until it has read all changes, so
+// hasApplied returns true.
 func (w *wait) hasApplied(n store.Node, nodes []store.Node) bool {
 	if w.isSelf(n) {
 		return w.feed.applied.Load() >= w.seq || w.feed.lease.Load() == nil

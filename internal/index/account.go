@@ -15,7 +15,7 @@ type accounts struct {
 	seed    maphash.Seed
 	ids     atomic.Pointer[table]
 	slots   slabs[slot]
-	recent  recent
+	recent  recentStandings
 	known   int // number of accounts with a row; used by the writer only
 }
 
@@ -42,8 +42,7 @@ func (a *accounts) init(c *toksta.Catalog, seed maphash.Seed) {
 	a.ids.Store(newTable(0))
 }
 
-// find returns the ref of an account, or 0 if the account is unknown. The id is in
-// packed form.
+// find returns the ref of the account with a packed id, or 0 if the account is unknown.
 func (a *accounts) find(id []byte) uint32 {
 	t := a.ids.Load()
 	for i := t.start(maphash.Bytes(a.seed, id)); ; i = t.next(i) {
@@ -59,7 +58,7 @@ func (a *accounts) id(ref uint32) string {
 	return id
 }
 
-// rehash returns the hash of an account in the table.
+// rehash returns the hash by which the table contains an account.
 func (a *accounts) rehash(ref uint32) uint64 { return maphash.String(a.seed, a.id(ref)) }
 
 // lookup returns the ref of an account, or 0 if the account is unknown. It is for
@@ -111,14 +110,15 @@ func (a *accounts) standing(ref uint32) *toksta.Standing {
 	return s
 }
 
-// recent limits the number of accounts whose standing is kept, because a standing is
-// several times larger than its packed row. A new standing replaces the oldest.
-type recent struct {
+// recentStandings limits the number of accounts whose standing is kept, because a
+// standing is several times larger than its packed row. A new standing replaces the
+// oldest.
+type recentStandings struct {
 	ring [1 << 15]atomic.Pointer[version]
 	next atomic.Uint32
 }
 
-func (r *recent) add(v *version) {
+func (r *recentStandings) add(v *version) {
 	at := (r.next.Add(1) - 1) % uint32(len(r.ring))
 	if old := r.ring[at].Swap(v); old != nil {
 		old.standing.Store(nil)

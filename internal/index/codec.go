@@ -79,7 +79,7 @@ func (c codec) appendEntitlements(b []byte, e toksta.Entitlements) []byte {
 	return b
 }
 
-// unpack decodes a row of pack. Strings in the result share the row's memory.
+// unpack decodes a row that pack returned. Strings in the result share the row's memory.
 func (c codec) unpack(row string) toksta.Account {
 	id, rest := cutID(row)
 	r := reader{rest: rest, words: c.words}
@@ -131,8 +131,8 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendTime appends a time in milliseconds, the precision of the store. 0 is the
-// zero time, so times from 1970 on are stored plus one.
+// appendTime appends a time in milliseconds, the precision of the store. The number 0
+// stands for the zero time, so one is added to the number of every time from 1970 on.
 func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(b, 0)
@@ -157,6 +157,7 @@ func (r *reader) byte() byte {
 	return b
 }
 
+// unsigned reads a number that binary.AppendUvarint wrote.
 func (r *reader) unsigned() (u uint64) {
 	for shift := 0; ; shift += 7 {
 		b := r.byte()
@@ -167,6 +168,7 @@ func (r *reader) unsigned() (u uint64) {
 	}
 }
 
+// number reads a number that binary.AppendVarint wrote.
 func (r *reader) number() int64 {
 	u := r.unsigned()
 	return int64(u>>1) ^ -int64(u&1)

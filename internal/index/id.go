@@ -12,8 +12,8 @@ const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 const ulidDigits = 26
 
-// appendID appends an account id: 0 and 16 bytes for an id of this system, or its
-// length and text for any other id. Each id has exactly one packed form, so packed
+// appendID appends an account id: 0 and 16 bytes for an id of this system, or the
+// length plus one and the text of any other id. Each id has exactly one packed form, so packed
 // ids can be compared and hashed.
 func appendID(b []byte, id string) []byte {
 	if digits, ok := strings.CutPrefix(id, toksta.PrefixAccount); ok {
@@ -32,7 +32,7 @@ func cutID(row string) (id, rest string) {
 	r := reader{rest: row}
 	n := r.unsigned()
 	if n == 0 {
-		n = 17
+		n = 16 + 1 // a ULID; other ids have their length plus one
 	}
 	at := len(row) - len(r.rest) + int(n) - 1
 	return row[:at], row[at:]

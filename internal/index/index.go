@@ -30,7 +30,7 @@ type Index struct {
 
 	mu     sync.Mutex // writers
 	shared terms
-	last   owner // of the last grant; the next grant of a snapshot mostly has the same
+	last   owner // of the last grant; in a snapshot the next grant mostly has the same owner
 }
 
 // owner is an account id with its ref.
@@ -112,13 +112,13 @@ func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Gra
 	if old != nil && old.term.Load().revoked {
 		g.Revoked = true
 	}
-	t := x.shared.of(g)
+	t := x.shared.intern(g)
 	if old != nil && old.account == x.last.ref && old.generation == g.Generation && x.texts.at(old.id) == string(g.KeyID) {
 		old.term.Store(t)
 		return
 	}
 	// The entry is complete before a slot refers to it. The replaced entry remains
-	// in memory, because readers may still use it; such changes are rare.
+	// in memory, because readers can still use it; such changes are rare.
 	ref, e := x.entries.add()
 	e.digest, e.account, e.generation, e.id = d, x.last.ref, g.Generation, x.texts.add(string(g.KeyID))
 	e.term.Store(t)
@@ -129,7 +129,8 @@ func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Gra
 	insert(&x.digests, x.hash(&d), ref, func(r uint32) uint64 { return x.hash(&x.entries.at(r).digest) })
 }
 
-// find returns the entry of d and its slot in t, or a nil entry.
+// find returns the entry of d and the number of its slot in t. If t does not contain d,
+// the entry is nil.
 func (x *Index) find(d *toksta.Digest, t *table) (int, *entry) {
 	for i := t.start(x.hash(d)); ; i = t.next(i) {
 		ref := t.slots[i].Load()

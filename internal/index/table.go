@@ -10,7 +10,7 @@ type table struct {
 	used  uint32          // used by the writer only
 }
 
-// minSlots avoids repeated growth of a small index.
+// minSlots is the size of a new table: a small index does not have to grow often.
 const minSlots = 1 << 10
 
 func newTable(slots int) *table {

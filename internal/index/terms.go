@@ -13,20 +13,21 @@ type term struct {
 	revoked   bool
 }
 
-// terms contains each common term once: most keys have no limits, and the others
-// share a few sets of scopes.
+// terms contains each common term once, by the text of its content: most keys have no
+// limits, and the others share a few sets of scopes.
 type terms map[string]*term
 
-// maxShared limits the number of shared terms. Further grants have terms of their
-// own.
+// maxShared limits the number of shared terms. When it is reached, a grant with another
+// term has a term of its own.
 const maxShared = 1 << 12
 
-// of returns the terms of g. Terms without an expiry are shared.
-func (s terms) of(g toksta.Grant) *term {
+// intern returns the term of g. Equal terms without an expiry are the same pointer, and
+// a term with an expiry shares the limits of such a term.
+func (s terms) intern(g toksta.Grant) *term {
 	t := &term{g.Limits, g.ExpiresAt, g.Revoked}
 	if g.ExpiresAt != 0 {
 		if g.Limits != nil {
-			t.limits = s.of(toksta.Grant{Limits: g.Limits}).limits
+			t.limits = s.intern(toksta.Grant{Limits: g.Limits}).limits
 		}
 		return t
 	}

@@ -31,21 +31,21 @@ type Limit struct {
 	Since     time.Time
 }
 
-// LowBalance notifies that an account has few credits left.
+// LowBalance returns the message that an account has few credits left.
 func LowBalance(a Account, c Credits) Message {
 	return letter{
 		Subject: fmt.Sprintf("%s: %s credits left for %s", a.Product, number(c.Remaining), a.Name),
 		Paragraphs: []string{
 			fmt.Sprintf("The account %s has %s credits left.", a.Name, number(c.Remaining)),
 			"When they are used up, calls that cost credits are refused, or charged as overage where the plan has it.",
-			c.reset(),
+			c.resetParagraph(),
 		},
 		Link: a.URL,
 	}.message()
 }
 
-// CreditsExhausted notifies that an account has no credits for further calls, and
-// whether these are rejected or charged as overage.
+// CreditsExhausted returns the message that an account has no credits for further
+// calls. It says whether these calls are rejected or charged as overage.
 func CreditsExhausted(a Account, c Credits) Message {
 	consequence := fmt.Sprintf("Calls that cost more than the %s that are left are refused with status 402.", number(c.Remaining))
 	if c.Overage {
@@ -56,13 +56,13 @@ func CreditsExhausted(a Account, c Credits) Message {
 		Paragraphs: []string{
 			fmt.Sprintf("The account %s has used its credits. %s", a.Name, consequence),
 			"Calls that cost nothing go on.",
-			c.reset(),
+			c.resetParagraph(),
 		},
 		Link: a.URL,
 	}.message()
 }
 
-// LimitHit notifies that an account exceeds its rate limit often.
+// LimitHit returns the message that an account exceeds its rate limit often.
 func LimitHit(a Account, l Limit) Message {
 	return letter{
 		Subject: fmt.Sprintf("%s: the rate limit of %s is hit often", a.Product, a.Name),
@@ -82,9 +82,9 @@ func Test(product string) Message {
 	}.message()
 }
 
-// reset returns the paragraph about the next included credits, or "" for a plan
-// without included credits.
-func (c Credits) reset() string {
+// resetParagraph returns the paragraph about the next included credits, or "" for a
+// plan without included credits.
+func (c Credits) resetParagraph() string {
 	if c.Included == 0 {
 		return ""
 	}

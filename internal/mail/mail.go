@@ -1,9 +1,9 @@
 // Package mail sends messages through the vendor's mail server.
 //
-// It sends notices to customers and the operator's test message. Send delivers a
-// message to the server once, or returns an error; the caller retries. The package
-// never falls back to an unencrypted connection, sends no password over one, and
-// puts no secret into a message.
+// The messages are notices to customers and the operator's test message. Send delivers
+// a message to the server once, or returns an error; the caller retries. If encryption
+// is configured, the package never falls back to an unencrypted connection. It sends no
+// password over an unencrypted connection, and puts no secret into a message.
 package mail
 
 import (
@@ -93,7 +93,7 @@ func New(c Config) (*Sender, error) {
 }
 
 // Send sends m and returns when the server has accepted it. An error that wraps
-// ErrRejected is permanent; any other error may be temporary.
+// ErrRejected is permanent; any other error can be temporary.
 func (s *Sender) Send(ctx context.Context, m Message) error {
 	message, err := s.message(m)
 	if err != nil {
@@ -102,8 +102,8 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	return s.session(ctx, func(c *gomail.Client) error { return c.Send(message) })
 }
 
-// Check reports whether the server accepts messages of this sender: it connects,
-// encrypts the connection, authenticates and disconnects.
+// Check tests the settings without sending a message: it connects, encrypts the
+// connection as configured, authenticates and disconnects.
 func (s *Sender) Check(ctx context.Context) error {
 	return s.session(ctx, func(*gomail.Client) error { return nil })
 }
@@ -122,11 +122,11 @@ func (s *Sender) session(ctx context.Context, do func(*gomail.Client) error) err
 	}
 	err = do(client)
 	_ = client.Close()
-	return explain(err)
+	return wrapRejection(err)
 }
 
-// options returns the settings of one connection, which is closed in any state when
-// ctx ends.
+// options returns the settings of one session. When ctx ends, its connection is closed
+// even if a command is in progress.
 func (s *Sender) options(ctx context.Context) []gomail.Option {
 	encryption := &tls.Config{ServerName: s.host, RootCAs: s.config.Roots, MinVersion: tls.VersionTLS12}
 	dial := (&net.Dialer{}).DialContext
@@ -182,15 +182,16 @@ func (s *Sender) message(m Message) (*gomail.Msg, error) {
 	return out, nil
 }
 
-// domain returns the sender's domain for message ids, which thereby do not reveal
-// the name of this machine.
+// domain returns the sender's domain. Message ids contain it instead of the name of
+// this machine.
 func (s *Sender) domain() string {
 	return s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
 }
 
-// explain wraps ErrRejected around permanent errors of the recipient or the message.
-// A rejected sender is not permanent, because the operator can correct it.
-func explain(err error) error {
+// wrapRejection wraps a permanent error about the recipient or the message with
+// ErrRejected. A rejection of the sender is not permanent, because the operator can
+// correct the settings.
+func wrapRejection(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -54,14 +54,14 @@ func (h *history) check(c Config) []Violation {
 	return append(append(out, h.slow(c)...), h.decreased()...)
 }
 
-// admitted reports whether the product forwarded the request. It did so too if it
-// responds that the upstream failed.
+// admitted reports whether the product forwarded the request. A response that the
+// upstream failed is an admission too.
 func (u use) admitted() bool {
 	return u.status >= 200 && u.status < 300 || u.status == http.StatusBadGateway || u.status == http.StatusGatewayTimeout
 }
 
 // judge returns the violation that a response shows, if any. No response and 503 are
-// always permitted, because a node without a lease may reject any request. An
+// always permitted, because a node without a lease rejects every request. An
 // admission requires every gate to be possibly open, a rejection requires one gate
 // that was possibly closed.
 func (u use) judge() Violation {
@@ -153,14 +153,14 @@ func (h *history) calmLatency() Latency {
 	return latency(took)
 }
 
-// The faults after which the database may lack its last commits.
+// The faults after which the database can lack its last commits.
 const (
 	databaseCrash = "database crash"
 	failOver      = "fail-over"
 )
 
 // decreased returns the processes whose applied sequence number decreased. After a
-// crash or a fail-over the database may have lost an acknowledgement, because the
+// crash or a fail-over the database can have lost an acknowledgement, because the
 // database does not flush acknowledgements to disk before it responds.
 func (h *history) decreased() (out []Violation) {
 	last := map[string]nodeState{}
@@ -174,7 +174,8 @@ func (h *history) decreased() (out []Violation) {
 	return out
 }
 
-// lostWrites reports whether the database may have lost writes between two moments.
+// lostWrites reports whether a fault between two moments could make the database lose
+// writes.
 func (h *history) lostWrites(from, to time.Duration) bool {
 	return slices.ContainsFunc(h.faults, func(f fault) bool {
 		return (f.kind == databaseCrash || f.kind == failOver) && f.call < to && from < f.done+recovery

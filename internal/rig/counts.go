@@ -31,7 +31,7 @@ func (h *history) bounds(nodes int, end time.Duration) map[slot]bounds {
 	all := map[slot]bounds{}
 	for _, u := range h.uses {
 		first, last := hour(u.call), hour(u.done)
-		if u.status == 0 { // the request may arrive later
+		if u.status == 0 { // the request can arrive later
 			last = hour(end)
 		}
 		for at := first; at <= last; at++ {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// unknownOutcome is the end of a call without a definite response. It may take
+// unknownOutcome is the end of a call without a definite response. Such a call can take
 // effect at any time after it was sent, or never.
 const unknownOutcome = time.Duration(math.MaxInt64)
 
@@ -26,7 +26,7 @@ type gate struct {
 	writes []write // in the order of their calls
 }
 
-// could reports whether the gate may have been open, and whether it may have been
+// could reports whether the gate could have been open, and whether it could have been
 // closed, at some moment of s. It considers every order of effects that the spans of
 // the calls permit.
 func (g *gate) could(s span) (open, closed bool) {
@@ -57,7 +57,7 @@ type use struct {
 	secret *secret
 	node   int
 	status int
-	tries  int // requests that may have been sent
+	tries  int // largest number of requests that were sent
 }
 
 // call is one call of the operator API.

@@ -31,7 +31,7 @@ func (v *valve) open() {
 	}
 }
 
-// pass returns when the bytes read last may be forwarded.
+// pass waits until the bytes that were read last can be forwarded.
 func (v *valve) pass() {
 	time.Sleep(time.Duration(v.delay.Load()))
 	for c := v.shut.Load(); c != nil; c = v.shut.Load() {
@@ -52,8 +52,8 @@ type link struct {
 	conns map[net.Conn]bool
 }
 
-// release ends the hold of responses: a session whose response was held continues to
-// the end of its transaction, all other sessions are held until over is closed.
+// release lets the sessions whose responses were held continue to the end of their
+// transactions. All other sessions are held until over is closed.
 type release struct {
 	held *chan struct{} // the closing of the valve
 	over chan struct{}
@@ -66,7 +66,7 @@ type session struct {
 	spent atomic.Pointer[release]       // after which its transaction has ended
 }
 
-// hold blocks while only other sessions may continue.
+// hold blocks a session that must not continue until the last release is over.
 func (s *session) hold() {
 	if l := s.link.last.Load(); l != nil && (s.stuck.Load() != l.held || s.spent.Load() == l) {
 		<-l.over
@@ -118,8 +118,8 @@ func (l *link) join(node net.Conn) {
 		return
 	}
 	defer database.Close()
-	l.keep(node, database, true)
-	defer l.keep(node, database, false)
+	l.setOpen(node, database, true)
+	defer l.setOpen(node, database, false)
 	done, s := make(chan struct{}, 2), &session{link: l}
 	go func() {
 		s.pump(database, node, &l.up)
@@ -132,12 +132,12 @@ func (l *link) join(node net.Conn) {
 	<-done
 }
 
-// keep adds a pair of connections to those that reset closes, or removes it.
-func (l *link) keep(a, b net.Conn, alive bool) {
+// setOpen adds two connections to those that reset closes, or removes them.
+func (l *link) setOpen(a, b net.Conn, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range []net.Conn{a, b} {
-		if alive {
+		if open {
 			l.conns[c] = true
 		} else {
 			delete(l.conns, c)

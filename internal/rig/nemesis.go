@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// nemesis injects one fault after another. Several faults may be active at the same
-// time, but at least one node has none.
+// nemesis injects one fault after another. Several faults can be active at the same
+// time, but at least one node has no fault.
 type nemesis struct {
 	cluster *cluster
 	history *history
@@ -102,13 +102,14 @@ func (n *nemesis) run(ctx context.Context) {
 	}
 }
 
-// untested reports whether the run needs more tests of the guarantee and may go on.
+// untested reports whether the run needs more tests of the guarantee and has not reached
+// its limit, maxSpans.
 func (n *nemesis) untested() bool {
 	return n.targets.tested() < n.config.MinTests*3/2 && n.history.now() < maxSpans*n.config.Span
 }
 
-// injectOne chooses a node without a fault, after waiting until a fault may be
-// added, and starts the fault.
+// injectOne waits until another fault is permitted, chooses a node without a fault, and
+// starts a fault of the given kind.
 func (n *nemesis) injectOne(ctx context.Context, c faultKind, on *sync.WaitGroup) {
 	luck := n.random.Float64()
 	if c.all {
@@ -145,15 +146,16 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// leases returns the length of x leases.
+// leases returns the time of x leases.
 func (n *nemesis) leases(x float64) time.Duration {
 	return time.Duration(x * float64(n.config.Lease))
 }
 
-// record records a fault with the span of last.
-func (n *nemesis) record(f fault, last func()) {
+// record runs do and records f with the span of that run: while do runs, the fault is in
+// effect.
+func (n *nemesis) record(f fault, do func()) {
 	f.call = n.history.now()
-	last()
+	do()
 	f.done = n.history.now()
 	n.history.addFault(f)
 }
@@ -193,8 +195,8 @@ func cutWays(up, down bool) func(*nemesis, context.Context, injection) {
 
 // lateResponse holds the response to a renewal for nearly a lease, releases it and
 // cuts the node off. A lease that started with the response would outlast the wait
-// of other nodes. Owners avoid the node, because its open change would block the
-// changes of the others.
+// of other nodes. Owners do not use the node during this fault, because its open change would block
+// the changes of other nodes.
 func (n *nemesis) lateResponse(ctx context.Context, at injection) {
 	l := n.cluster.nodes[at.node].link
 	defer l.heal()
@@ -226,7 +228,7 @@ func (n *nemesis) slow(ctx context.Context, at injection) {
 	})
 }
 
-// reset closes the node's connections. The node may reconnect at once.
+// reset closes the node's connections. The node can reconnect at once.
 func (n *nemesis) reset(ctx context.Context, at injection) {
 	n.record(fault{kind: "reset connections", node: at.node}, n.cluster.nodes[at.node].link.reset)
 }

@@ -66,7 +66,7 @@ func (o *owner) attempt(ctx context.Context, kind string, do func(context.Contex
 }
 
 // change makes a call that opens or closes gates. Each attempt is recorded as a
-// write, because an attempt with an unknown outcome may take effect late, even after
+// write, because an attempt with an unknown outcome can take effect late, even after
 // the next one. A narrowing with an unknown outcome is repeated until it returns, as
 // the product's documentation requires.
 func (o *owner) change(ctx context.Context, kind string, gates []*gate, do func(context.Context, *client.Client) error) error {
@@ -203,7 +203,7 @@ func (o *owner) rotate(ctx context.Context, k *key) error {
 	k.current = fresh
 	o.targets.add(fresh)
 	o.targets.markHot(old, old, old, fresh)
-	o.targets.kill(old, o.random)
+	o.targets.setRevoked(old, o.random)
 	return nil
 }
 
@@ -229,7 +229,7 @@ func (o *owner) revoke(ctx context.Context, keys ...*key) error {
 	if err == nil || errors.Is(err, errUnknownOutcome) {
 		o.targets.markHot(secrets...)
 		for _, s := range secrets {
-			o.targets.kill(s, o.random)
+			o.targets.setRevoked(s, o.random)
 		}
 	}
 	return err

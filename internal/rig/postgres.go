@@ -45,7 +45,7 @@ func newPostgres(folder string) (*postgres, error) {
 		return nil, err
 	}
 	p := &postgres{bin: filepath.Dir(slices.Max(found)), folder: folder, port: port}
-	return p, p.own()
+	return p, p.createFolder()
 }
 
 // initialize runs initdb.
@@ -57,9 +57,9 @@ func (p *postgres) initialize() error {
 	return nil
 }
 
-// own creates the directory and gives it to the user of the server. The server is
-// killed when the rig ends.
-func (p *postgres) own() error {
+// createFolder creates the directory and gives it to the user of the server. It makes
+// the kernel kill the server when the rig ends.
+func (p *postgres) createFolder() error {
 	if err := os.Mkdir(p.folder, 0o700); err != nil {
 		return fmt.Errorf("make the database's directory: %w", err)
 	}

@@ -29,8 +29,8 @@ type targets struct {
 	dead  []*secret
 }
 
-// hot is a recently changed secret. Half of all uses take one of these, because a
-// node that enforces a change late would admit it then.
+// hot is a recently changed secret. Half of all uses take a hot secret, because a node
+// that enforces a change late admits it only shortly after the change.
 type hot struct {
 	secret *secret
 	since  time.Time
@@ -45,7 +45,7 @@ func (t *targets) add(s *secret) {
 	t.live = append(t.live, s)
 }
 
-// markHot records that secrets were changed now. Their owner calls it.
+// markHot records that secrets were changed now. The owner of the secrets calls it.
 func (t *targets) markHot(secrets ...*secret) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,9 +59,9 @@ func (t *targets) markHot(secrets ...*secret) {
 	}
 }
 
-// kill moves a secret to the revoked ones. They are used for the rest of the run,
-// because a revocation must remain in force after later faults.
-func (t *targets) kill(s *secret, r *rand.Rand) {
+// setRevoked moves a secret from the live secrets to the revoked ones. These are used for
+// the rest of the run, because a revocation must remain in force after later faults.
+func (t *targets) setRevoked(s *secret, r *rand.Rand) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at, alive := t.place[s]
@@ -173,8 +173,8 @@ func (u *customer) run(ctx context.Context) {
 }
 
 // send makes one request. It returns the status of the response, 0 without one, and
-// the number of requests that may have been sent, because net/http retries a request
-// if a reused connection ends.
+// the largest number of requests that were sent, because net/http retries a request if
+// a reused connection ends.
 func (u *customer) send(text string) (status, tries int) {
 	trace := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { tries++ }})
 	r, err := http.NewRequestWithContext(trace, http.MethodGet, u.url, nil)

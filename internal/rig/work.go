@@ -86,7 +86,7 @@ func (o *owner) stepKey(ctx context.Context, k *key, what int) error {
 	}
 }
 
-// drop makes the owner change a key no more.
+// drop removes a key from the keys that the owner changes.
 func (o *owner) drop(k *key) {
 	o.keys = slices.DeleteFunc(o.keys, func(other *key) bool { return other == k })
 }

@@ -44,7 +44,7 @@ type tx struct {
 	clock  bool          // takes the lock of the clock row
 	trips  int           // round trips after the first, including the commit
 	work   time.Duration // of the database
-	reads  func()        // runs with the first statement; may be nil
+	reads  func()        // runs with the first statement; nil: nothing
 	commit func()        // writes; runs at the commit
 	done   func(ok bool) // receives the outcome
 }
@@ -67,9 +67,9 @@ func (d *database) begin(t *tx) {
 	})
 }
 
-// step responds to a statement and waits for the next one. If the process is
-// killed, its transaction ends; if it is silent for longer than Machine.Idle, the
-// database ends the transaction.
+// step responds to a statement and waits for the next one; left is the number of
+// statements that follow. If the process is killed, its transaction ends; if it is
+// silent for longer than Machine.Idle, the database ends the transaction.
 func (d *database) step(t *tx, left int) {
 	r, stall := d.run, t.by.stall()
 	switch {
@@ -176,6 +176,7 @@ type lock struct {
 	queue []func()
 }
 
+// acquire runs granted once it has acquired the lock.
 func (l *lock) acquire(granted func()) {
 	if l.held {
 		l.queue = append(l.queue, granted)
@@ -185,7 +186,8 @@ func (l *lock) acquire(granted func()) {
 	granted()
 }
 
-// acquireWithin is acquire with a limit, after which expired runs instead.
+// acquireWithin runs granted once it has acquired the lock. If that takes longer than
+// limit, it runs expired instead.
 func (l *lock) acquireWithin(r *run, limit time.Duration, granted, expired func()) {
 	waiting := true
 	l.acquire(func() {

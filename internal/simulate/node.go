@@ -35,7 +35,7 @@ type node struct {
 	acked    int64 // number that its row shows
 	notified int64 // highest number in a notification
 
-	due, woken bool // a heartbeat is due; there may be changes to apply or acknowledge
+	due, woken bool // a heartbeat is due; the loop must run again
 	looping    bool
 	following  lock
 	committing lock // one change of this process is in flight at a time
@@ -64,7 +64,7 @@ func (n *node) notify(seq int64) {
 	n.wake()
 }
 
-// wake runs the node's loop once, or once more if it is running.
+// wake runs the node's loop once. If the loop is running, it will run once more.
 func (n *node) wake() {
 	if n.woken = true; n.looping || n.killed {
 		return
@@ -247,7 +247,7 @@ func countRows(changes []*change) (rows int) {
 	return rows
 }
 
-// publish takes a lease for a renewal sent at that time.
+// publish takes the lease of a renewal that was sent at the given time.
 func (n *node) publish(sent time.Duration) {
 	r, start := n.run, sent
 	if r.Rules.LeaseFromResponse {
@@ -283,7 +283,8 @@ func (n *node) stall() time.Duration {
 	return max(0, max(n.cutUntil, n.pausedUntil)-n.run.now)
 }
 
-// reply delivers a response to the process, unless it is killed before.
+// reply delivers a response to the process: it runs do, unless the process is killed
+// before.
 func (n *node) reply(do func()) {
 	n.run.schedule(n.stall()+n.run.sample(n.run.Machine.Trip)/2, func() {
 		switch {

@@ -13,8 +13,8 @@ const (
 	maxPause   = 50 * time.Millisecond
 )
 
-// pause returns the time before the next read of the node table, after a number of
-// reads.
+// pause returns the time before the next read of the node table, which depends on the
+// number of reads so far.
 func pause(polls int) time.Duration {
 	if polls < quickPolls {
 		return 0
@@ -91,7 +91,7 @@ func (r *run) notifyOthers(c *call) {
 	}
 }
 
-// list reads the nodes that the call has to wait for.
+// list reads the nodes that the call has to wait for, and then runs then.
 func (r *run) list(c *call, then func()) {
 	r.poll(c, func(rows []rowCopy) {
 		c.pending, c.listed = rows, r.now
@@ -99,7 +99,7 @@ func (r *run) list(c *call, then func()) {
 	})
 }
 
-// poll reads the node table.
+// poll reads the node table and passes the rows to then.
 func (r *run) poll(c *call, then func([]rowCopy)) {
 	r.schedule(c.by.stall()+r.sample(r.Machine.Trip)/2, func() {
 		rows := r.db.listNodes()

@@ -17,7 +17,7 @@ import (
 )
 
 // Config describes a cluster, its load and its faults. Defaults sets all fields
-// except Faults and Rules, which may be zero.
+// except Faults and Rules, whose zero values mean no faults and all rules.
 type Config struct {
 	Seed    uint64
 	Nodes   int
@@ -134,11 +134,12 @@ func (r *run) repeat(perSecond float64, do func()) {
 	r.schedule(r.warm-r.now+r.exponential(mean), next)
 }
 
-// exponential draws from an exponential distribution.
+// exponential draws from an exponential distribution with a mean.
 func (r *run) exponential(mean time.Duration) time.Duration {
 	return time.Duration(r.rng.ExpFloat64() * float64(mean))
 }
 
+// sample draws from the distribution of l.
 func (r *run) sample(l Latency) time.Duration {
 	const z99 = 2.3263 // of the normal distribution
 	sigma := math.Log(float64(l.P99)/float64(l.P50)) / z99

@@ -28,9 +28,10 @@ func SideWrite(err error) error {
 	return err
 }
 
-// Token returns the token of a change for the one that a client chose. Equal
-// tokens for different kinds of changes, or for different subjects (an account, or
-// one key of an account), stay different. "" stays "".
+// Token returns the idempotency token of a change. It consists of the kind of change,
+// its subject (an account, or one key of an account) and the token given by the
+// client, which can therefore be equal for different kinds or subjects. If given is
+// "", Token returns "": the change has no token.
 func Token(kind toksta.ChangeKind, subject, given string) string {
 	if given == "" {
 		return ""
@@ -38,9 +39,10 @@ func Token(kind toksta.ChangeKind, subject, given string) string {
 	return string(kind) + " " + subject + " " + given
 }
 
-// Once returns decide with a token, so that its change is made at most once. The
-// token is looked up before decide runs: a repeated request returns a
-// *RepeatedError with its first change, even if the state has changed since.
+// Once returns a Decide that runs decide and gives its change an idempotency token,
+// so that the change is made at most once. It looks the token up before it runs
+// decide: a repeated request fails with a *RepeatedError that has the first change,
+// even if the state has changed since. Without a token it returns decide.
 func Once(token string, decide Decide) Decide {
 	if token == "" {
 		return decide
@@ -76,9 +78,9 @@ func Repeated(err error, message string) error {
 // keyPage is the number of keys that EachKey reads at a time.
 const keyPage = 1000
 
-// EachKey returns all keys of q after q.Page.After, in id order. It reads page by
-// page: outside a mutation, a key that is created meanwhile may be among them. The
-// iteration ends with the first error.
+// EachKey yields all keys that q selects, in id order, starting after q.Page.After. It
+// reads page by page: outside a mutation, it can yield a key that is created
+// meanwhile. The iteration ends with the first error.
 func EachKey(ctx context.Context, r Keys, q KeyQuery) iter.Seq2[toksta.Key, error] {
 	q.Page.Limit = keyPage
 	return func(yield func(toksta.Key, error) bool) {

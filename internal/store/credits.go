@@ -8,12 +8,12 @@ import (
 )
 
 // EpochReservations is the epoch of the usage rows that settled reservations are
-// charged to. Only CommitCredits writes those rows. Unlike other totals they may
-// decrease, by a refund.
+// charged to. Only CommitCredits writes these rows. Unlike all other totals, theirs can
+// decrease: a refund subtracts from them.
 const EpochReservations = "reservations"
 
-// Credits moves an account's credits other than by calls, and sums the charges of
-// calls for nodes that spend the same credits.
+// Credits writes the steps of reservations, and sums the charges of calls for the
+// nodes that spend the same credits.
 type Credits interface {
 	// CommitCredits runs decide in one transaction that locks the account's credit
 	// row, so that all nodes decide about one account's credits one after another.
@@ -24,10 +24,11 @@ type Credits interface {
 	// OverdueAccounts returns up to limit accounts with an open reservation that
 	// has expired by the database's clock.
 	OverdueAccounts(ctx context.Context, limit int) ([]toksta.AccountID, error)
-	// ChargesBy sums each span, in their order, and each account as of one moment.
-	// It excludes the charges of epochs that begin with except, in hours from the
-	// later of Cycle and Own; an empty except excludes nothing. It reads only the
-	// hours of those accounts.
+	// ChargesBy returns the sum of the charges in each span, in the order of spans.
+	// Each sum is as of one moment. A node adds its own charges from memory, so the
+	// sum leaves out epochs with the prefix except, from the later of span.Cycle and
+	// span.Own on; an empty except leaves out nothing. The time does not depend on
+	// other accounts.
 	ChargesBy(ctx context.Context, except string, spans []ChargeSpan) ([]Charged, error)
 }
 
@@ -57,9 +58,9 @@ type CreditQuery struct {
 	Account        toksta.AccountID
 	Reservation    toksta.ReservationID // "": none
 	IdempotencyKey string               // "": none
-	Except         string               // excludes charges as in ChargesBy; "": none
+	Except         string               // prefix of epochs that Use leaves out, from Own on; "": none
 	Own            time.Time            // as in ChargeSpan
-	Cycle          time.Time            // the state is of this cycle or a later one
+	Cycle          time.Time            // start of the earliest cycle that the state can be of
 }
 
 // CreditState is the input of a decision about an account's credits.
@@ -73,9 +74,9 @@ type CreditState struct {
 	Earlier     *CreditEntry  // the entry with the selected idempotency key; nil: none
 }
 
-// InCycle returns the part of a reservation's charge that Use counts in Held or in
-// PurchasedEver: all of it if its hour is in the cycle, otherwise only the purchased
-// credits.
+// InCycle returns the part of c that Use contains, where c is the amount of a
+// reservation that was made in an hour: all of c if the hour is in the cycle, otherwise
+// only the purchased credits, which count in every cycle.
 func (s CreditState) InCycle(hour int64, c toksta.Charge) toksta.Charge {
 	if hour >= s.Cycle.Unix()/3600 {
 		return c
@@ -110,7 +111,7 @@ type CreditEntry struct {
 	Number    int64 // from 1 in each account, without gaps, in the order of decisions
 	At        time.Time
 	Kind      CreditKind
-	// Delta is the change of the credits that the account can spend; parts may be
+	// Delta is the change of the credits that the account can spend; parts can be
 	// negative. The delta of a settlement is the released part of the reservation.
 	Delta         toksta.Charge
 	ReservationID toksta.ReservationID // "" for purchases and adjustments
@@ -134,8 +135,8 @@ const (
 	ReservationExpired  ReservationState = "expired"
 )
 
-// Reservation is an amount of credits set aside for one job. Its slot, with the hour
-// in which it was made, is the usage that it is charged to.
+// Reservation is an amount of credits set aside for one job. It is charged to the usage
+// of Slot, which has the hour in which the reservation was made.
 type Reservation struct {
 	ID      toksta.ReservationID
 	Slot    UsageSlot     // Reason is always ""
@@ -150,8 +151,8 @@ type Reservation struct {
 // ChargeSpan selects the hours [From, To) of one account.
 type ChargeSpan struct {
 	Account  toksta.AccountID
-	Cycle    time.Time // of hours before it only purchased credits are summed
-	Own      time.Time // charges by oneself are excluded from here, see ChargesBy
+	Cycle    time.Time // start of the cycle; before it, only purchased credits are summed
+	Own      time.Time // from here on, ChargesBy leaves out the epochs of its caller
 	From, To time.Time // a zero To has no end
 }
 

@@ -8,18 +8,19 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Outbox keeps events and their deliveries until they are delivered.
+// Outbox keeps events and their deliveries until they are delivered. A channel is the
+// name of a destination: a webhook of the vendor, or mail to the customer.
 type Outbox interface {
-	// RaiseEvent writes e, and for each channel a delivery that is due at once. If
-	// any node has raised an event with e's token before, nothing is written and
-	// raised is false.
+	// RaiseEvent writes e, and for each channel a delivery that is due at once. If an
+	// event with the same Token exists, raised by any node, it writes nothing and
+	// returns false.
 	RaiseEvent(ctx context.Context, e Event, channels []string) (raised bool, err error)
-	// ClaimDeliveries claims deliveries that are due, the longest due first. It
-	// counts an attempt of each. No other claim returns them before this one ends.
+	// ClaimDeliveries claims due deliveries, the longest due first, and counts an
+	// attempt of each. Until c.Until, no other call returns these deliveries.
 	ClaimDeliveries(ctx context.Context, c DeliveryClaim) ([]Claimed, error)
-	// FinishDelivery records the result of a claimed attempt: State, NextAt and
-	// Outcome of result. If the delivery has been claimed again or replayed since,
-	// it changes nothing and returns no error.
+	// FinishDelivery records the result of an attempt: State, NextAt and Outcome of
+	// result. The delivery claimed is as ClaimDeliveries returned it. If it has been
+	// claimed again or replayed since, FinishDelivery changes nothing and returns nil.
 	FinishDelivery(ctx context.Context, claimed, result Delivery) error
 }
 
@@ -30,7 +31,7 @@ type Events interface {
 	// ReplayEvents makes deliveries due again, as if they had never been tried, and
 	// returns their number.
 	ReplayEvents(ctx context.Context, r Replay) (int, error)
-	// PruneEvents deletes the events before a time, delivered or not.
+	// PruneEvents deletes the events before the given time, delivered or not.
 	PruneEvents(ctx context.Context, before time.Time) error
 }
 
@@ -41,15 +42,15 @@ type Event struct {
 	AccountID toksta.AccountID
 	At        time.Time
 	Data      json.RawMessage // its form depends on Kind; never a secret
-	Token     string          // identifies the occurrence on all nodes; not read back
+	Token     string          // equal on all nodes that detect the same occurrence; not read back
 
 	Deliveries []Delivery // by channel; set by ListEvents
 }
 
-// Delivery is the delivery of one event to one channel.
+// Delivery is the delivery of one event by one channel.
 type Delivery struct {
 	EventID  string
-	Channel  string
+	Channel  string // name of a webhook, or mail; see Outbox
 	State    DeliveryState
 	Attempts int       // begun since the event was raised or replayed
 	NextAt   time.Time // when it is due; during an attempt, when its claim ends
@@ -64,7 +65,7 @@ type DeliveryState string
 const (
 	DeliveryPending   DeliveryState = "pending"
 	DeliveryDelivered DeliveryState = "delivered"
-	DeliveryDead      DeliveryState = "dead" // failed finally; it can be replayed
+	DeliveryDead      DeliveryState = "dead" // failed: not attempted again, unless it is replayed
 )
 
 // Claimed is a delivery that only the caller attempts until its claim ends.
@@ -73,8 +74,8 @@ type Claimed struct {
 	Delivery Delivery
 }
 
-// DeliveryClaim selects up to Limit deliveries to a channel that are due at Now, by
-// the caller's clock. The claim ends at Until.
+// DeliveryClaim selects up to Limit deliveries by one channel that are due at Now. The
+// claim ends at Until. Both are times on the caller's clock.
 type DeliveryClaim struct {
 	Channel    string
 	Now, Until time.Time
@@ -85,15 +86,15 @@ type DeliveryClaim struct {
 type EventQuery struct {
 	ID      string
 	Account toksta.AccountID
-	State   DeliveryState // of at least one delivery
-	Channel string        // with State: of that delivery
+	State   DeliveryState // at least one delivery is in this state
+	Channel string        // with State: that delivery is by this channel
 	Before  string        // identifiers less than this; "": from the newest
 	Limit   int           // 0: 100
 }
 
-// Replay selects deliveries that become due at Now. With an event these are its
-// deliveries to the channels, in any state, and created if missing. Without an event
-// these are all dead deliveries to the channels.
+// Replay selects deliveries by Channels, which become due at Now. If Event is set, it
+// selects the deliveries of that event in any state; missing ones are created. If Event
+// is "", it selects the failed deliveries of all events.
 type Replay struct {
 	Event    string
 	Channels []string

@@ -10,10 +10,11 @@ import (
 // one transaction writes an event and marks its usage as staged, and the event stays
 // until its delivery is confirmed.
 type Exports interface {
-	// StageUsage writes events for the difference between the totals and their
-	// staged part, in hours before a time, for about limit rows in one transaction.
-	// It returns the number of rows that it read, 0 if everything is staged. After
-	// an error, for example a conflict with another node, nothing was staged.
+	// StageUsage reads up to limit totals of hours before the given time, in one
+	// transaction. For each total that differs from its staged part it writes an event
+	// with the difference. It returns the number of totals that it read, 0 if
+	// everything is staged. After an error, for example a conflict with another node,
+	// nothing was staged.
 	StageUsage(ctx context.Context, before time.Time, limit int) (rows int, err error)
 	// StagedUsage returns up to limit events, the oldest hours first. An event never
 	// changes.
@@ -24,13 +25,14 @@ type Exports interface {
 
 // ExportState keeps the state of the export that all nodes share.
 type ExportState interface {
-	// SetExport turns the export on for hours from a time, or off if from is nil.
+	// SetExport turns the export on for the hours from the given time on, or off if
+	// from is nil.
 	// While it is on, a row is rolled up only after all of it is staged.
 	SetExport(ctx context.Context, from *time.Time) error
 	// FailExport records the cause of a failed delivery. The next successful
 	// delivery clears it.
 	FailExport(ctx context.Context, cause string) error
-	// ExportStatus returns the progress of the export with hours before a time.
+	// ExportStatus returns the progress of the export of hours before the given time.
 	ExportStatus(ctx context.Context, before time.Time) (ExportStatus, error)
 }
 

@@ -1,11 +1,11 @@
 // Package store defines the interfaces of the database.
 //
-// It is at the end of the change path: keys, accounts, signin and credits call
-// Commit, and nodes read the changed rows by Follow. The meter flushes its totals
-// through it, and usage, export, events and credits read them. Package sqlstore
-// implements the interfaces for SQLite and PostgreSQL; both pass the suite in
-// package storetest. No decision about a call reads the database: meter and
-// credits use it in the background, and usage for reports.
+// Keys, accounts, signin and credits write changes with Commit, and nodes read the
+// changed rows with Follow. The meter writes its totals with Flush, and usage,
+// export, events and credits read these totals. Package sqlstore implements the
+// interfaces for SQLite and PostgreSQL; both pass the suite in package storetest. No
+// decision about a call reads the database: meter and credits use it in the
+// background, and usage for reports.
 package store
 
 import (
@@ -19,22 +19,23 @@ import (
 // Errors that every implementation returns, testable with errors.Is.
 var (
 	ErrNotFound = errors.New("store: not found")
-	// ErrFenced means that the node's row is gone or belongs to another
-	// incarnation: the node must give up its lease and register again.
+	// ErrFenced means that the node's row was removed, or that the database was
+	// replaced since, by a restore or a fail-over: the node must give up its lease
+	// and register again.
 	ErrFenced = errors.New("store: node is fenced")
 	// ErrTaken means that a written digest or e-mail address belongs to
 	// another row; nothing was written.
 	ErrTaken = errors.New("store: already in use")
 	// ErrUnavailable means that the database cannot be reached, or cannot be
-	// written, for example because its disk is full. Nothing was written. It may be
-	// returned to clients.
+	// written, for example because its disk is full. Nothing was written. The error
+	// contains nothing that clients must not see.
 	ErrUnavailable = &toksta.Error{
 		Code: toksta.CodeUnavailable, Reason: toksta.ReasonStoreUnavailable,
 		Message: "The request cannot be served at the moment, and nothing was changed. Try again in a few seconds.",
 		Hint:    "the database cannot be reached or written: check that it runs and that its disk is not full; the server's log has the cause",
 	}
 	// ErrUncertain means that the connection was lost before the database confirmed
-	// a commit. It may be returned to clients.
+	// a commit. The error contains nothing that clients must not see.
 	ErrUncertain = &toksta.Error{
 		Code: toksta.CodeUnavailable, Reason: toksta.ReasonOutcomeUnknown,
 		Message: "It is unknown whether this was done: the connection to the database was lost while it was written. " +
@@ -43,8 +44,8 @@ var (
 	}
 )
 
-// RepeatedError is returned by Commit if the token of its decision was used
-// before. Nothing was written; Change is the earlier change.
+// RepeatedError is the error of Commit if an earlier change has the idempotency token
+// of the mutation. Nothing was written; Change is the earlier change.
 type RepeatedError struct{ Change toksta.Change }
 
 // Error implements error.
@@ -74,8 +75,9 @@ type Store interface {
 	Close() error
 }
 
-// Reader reads current state, inside a mutation, under its lock, or outside. The
-// error for a missing row is ErrNotFound.
+// Reader reads current state. The Reader that Decide receives reads in the
+// transaction of the change and under its lock; the methods of Store read outside of
+// any transaction. The error for a missing row is ErrNotFound.
 type Reader interface {
 	Accounts
 	Keys
@@ -89,7 +91,7 @@ type Accounts interface {
 	Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error)
 	// ListAccounts returns a page in id order.
 	ListAccounts(ctx context.Context, p Page) ([]toksta.Account, error)
-	// KnownAccounts returns the set of those ids that belong to an account.
+	// KnownAccounts returns, as a set, the given ids that belong to an account.
 	KnownAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error)
 }
 
@@ -100,9 +102,11 @@ type Keys interface {
 	Key(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error)
 	// ListKeys returns a page in id order, oldest first.
 	ListKeys(ctx context.Context, q KeyQuery) ([]toksta.Key, error)
-	// CountLiveKeys counts the keys that are neither revoked nor expired at now.
+	// CountLiveKeys counts the account's keys that are neither revoked nor expired
+	// at now.
 	CountLiveKeys(ctx context.Context, account toksta.AccountID, now time.Time) (int, error)
-	// KeysByDigest returns the keys of the digests that exist, in any state.
+	// KeysByDigest returns the key of each digest that the store has, also of a
+	// revoked or expired key. The result omits all other digests.
 	KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error)
 }
 
@@ -121,16 +125,17 @@ type Members interface {
 type Audit interface {
 	// ListChanges returns a page, newest first.
 	ListChanges(ctx context.Context, q ChangeQuery) ([]toksta.Change, error)
-	// ChangeByToken finds the change that used a token.
+	// ChangeByToken finds the change that was made with an idempotency token.
 	ChangeByToken(ctx context.Context, token string) (toksta.Change, error)
 }
 
 // Mutator is the one way to change accounts, keys and members.
 type Mutator interface {
-	// Commit runs decide in one transaction that holds the lock of the clock row,
-	// so mutations are decided one after another on current state. It then writes
-	// the returned mutation, and its row in the change log under the next number,
-	// and notifies the listeners of ChangeFeed.
+	// Commit runs decide in one transaction that locks the clock row, which has the
+	// number of the last change, so mutations are decided one after another on
+	// current state. It then writes the returned mutation and, under the next number,
+	// a row of the change log with by as the actor, and notifies the nodes that
+	// Listen.
 	//
 	// If decide fails, its error is returned as it is and nothing is written. If it
 	// returns an empty Kind, nothing is written and the returned change is zero.
@@ -149,7 +154,8 @@ type Mutation struct {
 	KeyID     toksta.KeyID
 	MemberID  toksta.MemberID
 	Detail    map[string]string // never a secret
-	// Token belongs to at most one change, unless it is "". Once sets it.
+	// Token is an idempotency token: at most one change has it. "" means none. Once
+	// sets it.
 	Token string
 
 	Accounts    []toksta.Account
@@ -179,7 +185,7 @@ type Sessions interface {
 	Session(ctx context.Context, id toksta.Digest) (Session, error)
 	// ListSessions returns a member's sessions that end after now, newest first.
 	ListSessions(ctx context.Context, member toksta.MemberID, now time.Time) ([]Session, error)
-	// EndSessions deletes the sessions of a set.
+	// EndSessions deletes the sessions that set selects.
 	EndSessions(ctx context.Context, set SessionSet) error
 }
 
@@ -215,8 +221,9 @@ type KeyQuery struct {
 	Page    Page
 }
 
-// ChangeQuery selects changes, newest first. Zero fields select all. The changes of
-// a key, or of an account, include those that touched many keys at once.
+// ChangeQuery selects changes, newest first. Zero fields select all. An import and a
+// revocation of many keys belong to the changes of each of these keys, and to the
+// changes of the accounts of these keys.
 type ChangeQuery struct {
 	Account toksta.AccountID
 	Key     toksta.KeyID

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Retention compacts old usage. Each call is one transaction of about limit rows. It
-// returns the number of removed rows, 0 if nothing is left to do. The results of
-// ListUsage for whole days, and of CreditUse, stay the same.
+// Retention compacts old usage. Each call compacts about limit rows in one transaction
+// and returns the number of removed rows, 0 if nothing is left to do. The results of
+// CreditUse stay the same.
 type Retention interface {
-	// RollUp sums hours before a time into days. Rows of an open epoch stay, however
+	// RollUp sums the hours that start before the given time into days. The results
+	// of ListUsage for whole days stay the same. Rows of an open epoch stay, however
 	// old they are, and so do rows that an enabled export has not staged.
 	RollUp(ctx context.Context, before time.Time, limit int) (rows int64, err error)
-	// Drop deletes rolled-up days before a time. It keeps the sums that CreditUse
-	// needs.
+	// Drop deletes the rolled-up days that start before the given time. It keeps the
+	// sums that CreditUse needs.
 	Drop(ctx context.Context, before time.Time, limit int) (rows int64, err error)
 }
 
@@ -26,10 +27,11 @@ type Epochs interface {
 
 // Claims selects one node for work that concerns all nodes.
 type Claims interface {
-	// Claim takes or extends a claim, and returns the database's time of that. It
-	// returns the zero time if another holder's claim has not ended. The holder may
-	// have been paused since, so two nodes doing the work at once must be safe: a
-	// claim only saves effort.
+	// Claim reserves the work c.Name for c.Holder, for the time c.For, and returns
+	// the database's time at that moment. It extends the holder's own claim, and
+	// returns the zero time if the claim of another holder has not ended. A holder
+	// can pause until its claim has ended, so it must be safe for two nodes to do the
+	// work at once: a claim only saves effort.
 	Claim(ctx context.Context, c Claim) (at time.Time, err error)
 }
 

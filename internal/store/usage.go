@@ -13,17 +13,17 @@ type Usage interface {
 	// it keeps the greater one, so that a flush may be repeated and reordered. The
 	// totals of a closed epoch are repeats and change nothing.
 	Flush(ctx context.Context, b UsageBatch) error
-	// ListUsage sums totals over epochs.
+	// ListUsage returns the totals of one account that q selects, summed over epochs.
 	ListUsage(ctx context.Context, q UsageQuery) ([]UsageRow, error)
-	// EachUsage calls each for every row that ListUsage would return, in the order
-	// of account, hour, key, family, cost key and reason, without holding them all
-	// in memory. An empty account means all.
+	// EachUsage calls each with every total that q selects, summed over epochs, in
+	// the order of account, hour, key, family, cost key and reason. It keeps one row
+	// in memory. An empty q.Account means all accounts.
 	EachUsage(ctx context.Context, q UsageQuery, each func(UsageRow) error) error
 	// LastUses returns the newest use of each key of the account.
 	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
-	// CreditUse calls each with the credit use of every account that has any, all
-	// as of one moment. It calls cycle once for each account; cycle returns the
-	// start of the account's cycle, which is not before since.
+	// CreditUse calls each with every account that has used or reserved credits, all
+	// as of one moment. It calls cycle once for each of them; cycle returns the start
+	// of the account's cycle, which must not be before since.
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
 }
 
@@ -58,7 +58,7 @@ type UsageBatch struct {
 	Close bool
 }
 
-// LastUse is the newest use of a key in an epoch.
+// LastUse is the newest use of a key.
 type LastUse struct {
 	KeyID     toksta.KeyID
 	AccountID toksta.AccountID
@@ -68,8 +68,8 @@ type LastUse struct {
 	Operation string
 }
 
-// UsageQuery selects totals of one account, hours [From, To). GroupDay sums
-// hours into days (Hour is the day's first).
+// UsageQuery selects totals of one account in the hours [From, To). With GroupDay the
+// hours of a day are summed, and Hour is the first hour of the day.
 type UsageQuery struct {
 	Account  toksta.AccountID
 	Key      toksta.KeyID // "" for all

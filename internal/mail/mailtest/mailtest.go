@@ -27,8 +27,8 @@ type Options struct {
 	StartTLS bool // offer STARTTLS
 	TLS      bool // use TLS from the first byte
 	User     string
-	Password string                  // if User is set, authentication is required
-	Reject   func(to string) (c int) // status for an address; 0 accepts it
+	Password string                       // if User is set, authentication is required
+	Reject   func(to string) (status int) // rejects an address with an SMTP status; 0 accepts it
 }
 
 // Mail is an accepted message.
@@ -49,7 +49,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	mails []Mail
-	open  []string
+	plain []string // lines received without TLS
 }
 
 // Start starts a server that runs until the test ends.
@@ -89,7 +89,7 @@ func (s *Server) Mails() []Mail {
 func (s *Server) Unencrypted() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.open)
+	return slices.Clone(s.plain)
 }
 
 // session is one SMTP session.
@@ -129,14 +129,14 @@ func (c *session) use(conn net.Conn) {
 
 func (c *session) reply(line string) { _ = c.lines.PrintfLine("%s", line) }
 
-// recordUnencrypted records a line that was not encrypted.
+// recordUnencrypted records a received line, unless it was encrypted.
 func (c *session) recordUnencrypted(line string) {
 	if c.mail.Protected {
 		return
 	}
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	c.server.open = append(c.server.open, line)
+	c.server.plain = append(c.server.plain, line)
 }
 
 // handle executes one command.
@@ -176,6 +176,7 @@ func (c *session) handle(verb, rest string) {
 	}
 }
 
+// signIn executes AUTH PLAIN.
 func (c *session) signIn(rest string) {
 	o := c.server.options
 	_, encoded, _ := strings.Cut(rest, " ")

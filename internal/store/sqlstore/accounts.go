@@ -64,11 +64,11 @@ func scanAccount(rows *sql.Rows) (a toksta.Account, err error) {
 	return a, nil
 }
 
-// accountRows writes accounts and stamps them with the number of the change.
+// accountRows describes how accounts are written: every row gets the number of the change.
 func accountRows(seq int64) upsert[toksta.Account] {
 	return upsert[toksta.Account]{
-		table: "accounts",
-		key:   []string{"id"},
+		table:    "accounts",
+		conflict: []string{"id"},
 		columns: []string{
 			"id", "name", "plan", "status", "status_since", "cadence", "cycle_anchor", "entitlements", "created_at", "seq",
 		},

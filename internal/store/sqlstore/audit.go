@@ -10,28 +10,32 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// changeColumns lists the columns that listChanges reads. It omits the token.
+// changeColumns lists the columns that listChanges reads. It omits the idempotency token.
 const changeColumns = `seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent,
 	account_id, key_id, member_id, detail`
 
-// ofKey selects a key's changes: those that name it, the first one, which may be an
-// import of many keys, and the last one, which may have revoked many keys. No other
-// change touches many keys.
-const ofKey = ` WHERE seq IN (
+// changesOfKey selects the changes of key $1, of account $2 or, if that is "", of any
+// account: every change that names the key, the change that created it, and the change
+// that touched it last. The latter two need not name the key: an import creates many
+// keys, and one change can revoke many. Other changes name the one key that they touch.
+const changesOfKey = ` WHERE seq IN (
 	SELECT seq FROM changes WHERE key_id = $1 AND ($2 = '' OR account_id = $2)
 	UNION SELECT first_seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2)
 	UNION SELECT seq FROM keys WHERE id = $1 AND ($2 = '' OR account_id = $2))`
 
-// ofAccount selects an account's changes: a page of those that name it, and those
-// that imported or revoked one of its keys together with keys of other accounts. The
-// limit keeps the first part as short as the page.
-const ofAccount = ` WHERE seq IN (
+// changesOfAccount selects the changes of account $1: the newest $3 before number $2 that
+// name it, and every change that created or last touched one of its keys. The second part
+// is needed because one change can import or revoke keys of many accounts. The inner limit
+// avoids reading the account's whole history for one page.
+const changesOfAccount = ` WHERE seq IN (
 	SELECT seq FROM (SELECT seq FROM changes WHERE account_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) own
 	UNION SELECT first_seq FROM keys WHERE account_id = $1
 	UNION SELECT seq FROM keys WHERE account_id = $1)`
 
-// ListChanges implements [store.Audit]. It reads an index backwards, so its time does
-// not grow with the log. For an account it grows with the number of keys.
+// ListChanges implements [store.Audit]. Its time does not grow with the whole log: it
+// reads indexes, for a key all changes of that key, for an account one page of changes
+// and all keys. For an account, before is bound twice: the inner limit counts only
+// earlier changes, and the outer condition also excludes later changes found by the keys.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
 	before := int64(math.MaxInt64)
@@ -40,10 +44,10 @@ func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.
 	}
 	switch {
 	case q.Key != "":
-		c.text.WriteString(ofKey)
+		c.text.WriteString(changesOfKey)
 		c.args = append(c.args, q.Key, q.Account)
 	case q.Account != "":
-		c.text.WriteString(ofAccount)
+		c.text.WriteString(changesOfAccount)
 		c.args = append(c.args, q.Account, before, limit(q.Limit))
 	}
 	c.and("seq <", before)
@@ -56,7 +60,7 @@ func (r reader) ChangeByToken(ctx context.Context, token string) (toksta.Change,
 	return one(listChanges(ctx, r.q, `WHERE token = $1`, token))
 }
 
-// listChanges reads the changes of a WHERE clause.
+// listChanges reads the changes that match a WHERE clause.
 func listChanges(ctx context.Context, q querier, where string, args ...any) ([]toksta.Change, error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+changeColumns+` FROM changes `+where, args...)
 	if err != nil {

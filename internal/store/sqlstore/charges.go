@@ -25,6 +25,7 @@ func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.Char
 	return out, nil
 }
 
+// chargesBy returns the sums of ChargesBy for a number of spans that fits one statement.
 func (r reader) chargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	args := []any{except, len(except)}
 	for i, span := range spans {
@@ -34,11 +35,11 @@ func (r reader) chargesBy(ctx context.Context, except string, spans []store.Char
 		}
 		own := max(start, firstHour(span.Own))
 		if except == "" {
-			own = math.MaxInt64
+			own = math.MaxInt64 // leave out no hour
 		}
 		args = append(args, i, span.Account, start, own, from, min(max(start, from), to), to)
 	}
-	rows, err := r.q.QueryContext(ctx, chargesOf(len(spans)), args...)
+	rows, err := r.q.QueryContext(ctx, chargesQuery(len(spans)), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (r reader) chargesBy(ctx context.Context, except string, spans []store.Char
 	return out, rows.Err()
 }
 
-// chargePart is the kind of a row of chargesOf.
+// chargePart is the kind of a row of chargesQuery, whose text has these numbers.
 type chargePart int
 
 const (
@@ -83,10 +84,11 @@ func (p chargePart) addTo(use *store.CreditUse, c toksta.Charge) {
 	}
 }
 
-// chargesOf returns the query for n spans. It joins them with the primary key of
-// usage, which starts with account and hour, and before the cycle with the index of
-// purchased credits. mid is the start of the cycle within the span.
-func chargesOf(n int) string {
+// chargesQuery returns the query for n spans. It finds the hours [mid, last) by the primary
+// key of usage, which starts with account and hour, and the hours [first, mid) by the index
+// of purchased credits; mid is the start of the cycle within the span. It leaves out the
+// epochs with the prefix $1 from hour own on.
+func chargesQuery(n int) string {
 	var b strings.Builder
 	b.WriteString(`WITH asked (at, account, start, own, first, mid, last) AS (VALUES `)
 	for i := range n {
@@ -98,12 +100,12 @@ func chargesOf(n int) string {
 			p, p+1, p+2, p+3, p+4, p+5, p+6)
 	}
 	b.WriteString(`)
-		SELECT at, 0, 0, ` + charges + ` FROM asked CROSS JOIN usage
+		SELECT at, 0, 0, ` + sumCharges + ` FROM asked CROSS JOIN usage
 			WHERE account_id = account AND hour >= mid AND hour < last
 			AND (hour < own OR substr(epoch, 1, CAST($2 AS INTEGER)) <> $1) GROUP BY at
-		UNION ALL SELECT at, 1, 0, ` + charges + ` FROM asked CROSS JOIN usage
+		UNION ALL SELECT at, 1, 0, ` + sumCharges + ` FROM asked CROSS JOIN usage
 			WHERE account_id = account AND hour >= first AND hour < mid AND purchased > 0 GROUP BY at
-		UNION ALL SELECT at, CASE WHEN hour >= start THEN 2 ELSE 3 END, 0, ` + charges + ` FROM asked CROSS JOIN reservations
+		UNION ALL SELECT at, CASE WHEN hour >= start THEN 2 ELSE 3 END, 0, ` + sumCharges + ` FROM asked CROSS JOIN reservations
 			WHERE account_id = account AND state = 'open' GROUP BY 1, 2
 		UNION ALL SELECT at, 4, entries, 0, 0, 0, 0 FROM asked CROSS JOIN credit_accounts WHERE account_id = account`)
 	return b.String()

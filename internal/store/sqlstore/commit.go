@@ -11,13 +11,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// errUnchanged rolls back a commit that has nothing to write.
+// errUnchanged makes inTx roll back a change that has nothing to write.
 var errUnchanged = errors.New("nothing to change")
 
-// Commit implements [store.Mutator]. The update of the clock row is sent with the
-// first read of decide, ahead of it, so that decide reads under the row's lock.
-// Numbers have the order of commits, and no gaps, because a rollback returns the
-// number.
+// Commit implements [store.Mutator]. It increments the number in the clock row and
+// thereby locks the row. The update is sent together with the first read of decide,
+// before it, so decide reads under the lock. Numbers have the order of commits, and no
+// gaps, because a rollback also undoes the increment.
 func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
 	change := toksta.Change{Actor: by}
 	err := s.inTx(ctx, func(tx *dbconn.Tx) error {
@@ -76,8 +76,8 @@ func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change,
 	return s.writeKeys(ctx, tx, change.Seq, m.Keys)
 }
 
-// insertChange stores a missing token as NULL, which the unique index allows in any
-// number of rows.
+// insertChange writes the row of the change log. It stores an empty idempotency token as
+// NULL, which the unique index allows in any number of rows.
 func insertChange(ctx context.Context, tx *dbconn.Tx, c *toksta.Change, token string) error {
 	detail, err := jsonText(c.Detail)
 	if err != nil {

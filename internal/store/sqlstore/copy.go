@@ -57,7 +57,7 @@ var copiedTables = []struct{ table, order string }{
 // unfinishedCopy is the prefix of the incarnation of a database with an unfinished copy.
 const unfinishedCopy = "copying from "
 
-// copyBatch is the number of rows of one transaction.
+// copyBatch is the number of rows that one transaction writes.
 const copyBatch = 1000
 
 // Copy copies a whole SQLite database to PostgreSQL, with its change number, and
@@ -168,7 +168,7 @@ func (c copier) table(ctx context.Context, i int) error {
 		return err
 	}
 	into := upsert[[]any]{
-		table: t.table, columns: columns, key: strings.Split(t.order, ", "), chunk: c.to.chunk,
+		table: t.table, columns: columns, conflict: strings.Split(t.order, ", "), chunk: c.to.chunk,
 		args: func(row []any) ([]any, error) { return row, nil },
 	}
 	for batch := range batches(rows, len(columns), &err) {
@@ -248,7 +248,7 @@ type fingerprint struct {
 }
 
 // checksum returns the fingerprint of a table. It sorts the columns by name, because
-// migrations may have added them in another order.
+// migrations can have added them in another order.
 func (s *Store) checksum(ctx context.Context, table, order string) (fingerprint, error) {
 	var f fingerprint
 	rows, err := s.reads.QueryContext(ctx, `SELECT * FROM `+table+` ORDER BY `+order)

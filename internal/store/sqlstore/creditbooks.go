@@ -45,7 +45,7 @@ func (s *Store) CreditBooks(ctx context.Context, each func(store.CreditBook)) er
 	return nil
 }
 
-// fillBook reads the book of one account.
+// fillBook reads the entries, reservations and usage of the account of b into b.
 func fillBook(ctx context.Context, tx *sql.Tx, b *store.CreditBook) (err error) {
 	r := reader{q: tx}
 	if b.Entries, err = r.entries(ctx, `WHERE account_id = $1 ORDER BY number`, b.AccountID); err != nil {

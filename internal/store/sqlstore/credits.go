@@ -13,8 +13,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// CommitCredits implements [store.Credits]. Only the lock of the account's credit row
-// orders decisions: a change of the account's plan or status does not wait for it.
+// CommitCredits implements [store.Credits]. It locks only the account's credit row, so a
+// change of the account's plan or status does not wait for it.
 func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide store.DecideCredits) (written []store.CreditEntry, err error) {
 	err = s.inTx(ctx, func(tx *dbconn.Tx) error {
 		state, err := s.lockingReader(tx).CreditState(ctx, q)
@@ -37,14 +37,14 @@ func (s *Store) CommitCredits(ctx context.Context, q store.CreditQuery, decide s
 	return written, err
 }
 
-// lockCredits locks an account's credit row, adds to its number of entries, and
-// returns the new number and the database's time.
+// lockCredits locks an account's credit row, adds the number of added entries to its
+// count, and returns the new count and the database's time.
 func (r reader) lockCredits(ctx context.Context, account toksta.AccountID, added int) (entries int64, at time.Time, err error) {
 	lock := `INSERT INTO credit_accounts (account_id, entries) SELECT id, CAST($2 AS BIGINT) FROM accounts WHERE id = $1
 		ON CONFLICT (account_id) DO UPDATE SET entries = credit_accounts.entries + excluded.entries
 		RETURNING entries, ` + r.clock
 	err = r.q.QueryRowContext(ctx, lock, account, added).Scan(&entries, timeColumn{&at})
-	return entries, at, found(err, "the account's credits")
+	return entries, at, rowError(err, "the account's credits")
 }
 
 // writeEntries sets the ids, numbers and times of entries and inserts them.
@@ -72,17 +72,17 @@ func (s *Store) writeEntries(ctx context.Context, tx *dbconn.Tx, entries []store
 	return written, nil
 }
 
-// chargeRows adds differences to the usage of settled reservations. Its caller holds
-// the lock of the account's credit row.
+// chargeRows describes how the charges of reservations are written: a difference is added
+// to the row. The caller holds the lock of the account's credit row.
 func (s *Store) chargeRows() upsert[store.UsageTotal] {
 	rows := s.totalRows(store.EpochReservations)
-	rows.chunk = 1 // rows of one decision may share a slot
-	rows.set = added("calls", "credits", "purchased", "overage", "overage_micros") + ", exported = 0"
+	rows.chunk = 1 // two rows of one decision can have the same slot
+	rows.set = assignSums("calls", "credits", "purchased", "overage", "overage_micros") + ", exported = 0"
 	return rows
 }
 
-// added returns assignments that add the given totals to the stored ones.
-func added(columns ...string) string {
+// assignSums returns assignments that add the given totals to the stored ones.
+func assignSums(columns ...string) string {
 	set := make([]string, len(columns))
 	for i, c := range columns {
 		set[i] = fmt.Sprintf("%[1]s = usage.%[1]s + excluded.%[1]s", c)
@@ -90,11 +90,12 @@ func added(columns ...string) string {
 	return strings.Join(set, ", ")
 }
 
-// reservationRows writes reservations. The amounts of an existing one do not change.
+// reservationRows describes how reservations are written: an update changes only the state
+// and the charged amounts.
 func reservationRows() upsert[store.Reservation] {
 	return upsert[store.Reservation]{
-		table: "reservations",
-		key:   []string{"id"},
+		table:    "reservations",
+		conflict: []string{"id"},
 		columns: []string{
 			"id", "account_id", "key_id", "family", "cost_key", "hour",
 			"credits", "purchased", "overage", "overage_micros",
@@ -126,8 +127,8 @@ func (s *Store) OverdueAccounts(ctx context.Context, limit int) ([]toksta.Accoun
 	return collect(rows, func(rows *sql.Rows) (id toksta.AccountID, err error) { return id, rows.Scan(&id) })
 }
 
-// CreditState implements [store.Balances]. It locks first, so that it reads the result
-// of the last decision.
+// CreditState implements [store.Balances]. In a change it locks the credit row first, so
+// that it reads the result of the decision before.
 func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state store.CreditState, err error) {
 	if state.Now, err = r.decisionTime(ctx, q.Account); err != nil {
 		return state, err
@@ -168,7 +169,7 @@ func (r reader) decisionTime(ctx context.Context, account toksta.AccountID) (now
 		return now, err
 	}
 	err = r.q.QueryRowContext(ctx, `SELECT `+r.clock).Scan(timeColumn{&now})
-	return now, found(err, "the time")
+	return now, rowError(err, "the time")
 }
 
 // optional returns the only row of a look-up, or nil if there is none.
@@ -184,7 +185,7 @@ func optional[T any](found []T, err error) (*T, error) {
 	}
 }
 
-// entryColumns lists the columns in the order of entries and writeEntries.
+// entryColumns lists the columns in the order in which entries and writeEntries use them.
 const entryColumns = `id, account_id, number, at, kind, credits, purchased, overage, overage_micros,
 	reservation_id, reason, actor, idempotency_key, request`
 

@@ -11,16 +11,16 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// creditRows selects the data of all balances by account and hour: charges from hour $1
-// on, purchased credits before it, and the credits held by open reservations. One
+// creditRows is the query of the data of all balances, by account and hour: charges from
+// hour $1 on, purchased credits before it, and the credits held by open reservations. One
 // statement sees one moment, so a reservation that is being settled is either held or
 // charged. Before hour $1 only rows with purchased credits are read, by an index of
 // their own, so the time does not grow with the age of the usage.
-const creditRows = `SELECT account_id, hour, 0, ` + charges + ` FROM usage
+const creditRows = `SELECT account_id, hour, 0, ` + sumCharges + ` FROM usage
 		WHERE credits > 0 AND hour >= $1 GROUP BY account_id, hour
-	UNION ALL SELECT account_id, hour, 0, ` + charges + ` FROM usage
+	UNION ALL SELECT account_id, hour, 0, ` + sumCharges + ` FROM usage
 		WHERE purchased > 0 AND hour < $1 GROUP BY account_id, hour
-	UNION ALL SELECT account_id, hour, 1, ` + charges + ` FROM reservations
+	UNION ALL SELECT account_id, hour, 1, ` + sumCharges + ` FROM reservations
 		WHERE state = 'open' GROUP BY account_id, hour
 	ORDER BY 1, 2`
 
@@ -41,7 +41,8 @@ func scanCreditRow(rows *sql.Rows) (r creditRow, err error) {
 	return r, nil
 }
 
-// addTo adds the row to an account's use. start is the first hour of its cycle.
+// addTo adds the row to use, the credit use of its account. start is the first hour of the
+// account's cycle.
 func (r creditRow) addTo(use *store.CreditUse, start int64) {
 	// Purchased credits count in all cycles.
 	charge := toksta.Charge{Credits: r.charge.Purchased, Purchased: r.charge.Purchased}

@@ -9,8 +9,9 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// Follow implements [store.ChangeFeed]. One statement reads the number and the first
-// keys, as of one moment. Rows that are read after it may be newer.
+// Follow implements [store.ChangeFeed]. Its first statement reads the number of the last
+// change and the first keys, as of one moment. The rows that later statements read can be
+// newer than that number.
 func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) (seq int64, err error) {
 	err = s.onFeed(ctx, func(conn *sql.Conn) error {
 		keys := keyPager{pager: s.pageChanges(n.Applied), sink: sink}
@@ -53,8 +54,8 @@ func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, 
 	return seq, keys.streamAll(ctx, tx)
 }
 
-// onFeed calls read with one connection, so that number and rows are of one server
-// even during a fail-over. It may call read twice.
+// onFeed calls read with one connection, so that the number and the rows are of one
+// server even during a fail-over. It calls read twice if the connection was lost.
 func (s *Store) onFeed(ctx context.Context, read func(*sql.Conn) error) error {
 	return retryOnce(func() error {
 		conn, err := s.feed.Conn(ctx)
@@ -66,8 +67,8 @@ func (s *Store) onFeed(ctx context.Context, read func(*sql.Conn) error) error {
 	})
 }
 
-// retryOnce repeats do if the database was unavailable, because an idle connection may
-// have been lost. do may be executed twice.
+// retryOnce calls do a second time if the database was unavailable, because the first
+// call can have used an idle connection that was lost.
 func retryOnce(do func() error) error {
 	err := do()
 	if errors.Is(err, store.ErrUnavailable) {
@@ -76,7 +77,7 @@ func retryOnce(do func() error) error {
 	return err
 }
 
-// latest holds the newest numbers.
+// latest holds the numbers of the last changes.
 type latest struct {
 	seq      int64 // of the last change
 	accounts int64 // of the last change of an account

@@ -17,10 +17,10 @@ type dialect struct {
 	origin string // expression: differs after a restore, a fail-over or on another server
 }
 
-// notifier notifies nodes of commits. It may lose notifications.
+// notifier notifies nodes of commits. It can lose notifications.
 type notifier interface {
-	// committed notifies listeners of a commit that its transaction did not notify;
-	// seq is 0 if the outcome of the commit is unknown.
+	// committed is called after the commit of the change seq, or with 0 if the outcome
+	// of a commit is unknown. It notifies listeners, unless the transaction did.
 	committed(seq int64)
 	Listen(ctx context.Context, notified func(seq int64)) error
 }

@@ -29,18 +29,19 @@ func (s *Store) RaiseEvent(ctx context.Context, e store.Event, channels []string
 	return raised && err == nil, err
 }
 
-// newDeliveries returns deliveries of an event that are due now.
-func newDeliveries(event string, channels []string, now time.Time) []store.Delivery {
+// newDeliveries returns a delivery of an event for each channel, due at the given time.
+func newDeliveries(event string, channels []string, due time.Time) []store.Delivery {
 	rows := make([]store.Delivery, len(channels))
 	for i, c := range channels {
-		rows[i] = store.Delivery{EventID: event, Channel: c, State: store.DeliveryPending, NextAt: now}
+		rows[i] = store.Delivery{EventID: event, Channel: c, State: store.DeliveryPending, NextAt: due}
 	}
 	return rows
 }
 
+// deliveryRows describes how deliveries are written. A replayed delivery is replaced.
 func deliveryRows() upsert[store.Delivery] {
 	return upsert[store.Delivery]{
-		table: "deliveries", key: []string{"event_id", "channel"},
+		table: "deliveries", conflict: []string{"event_id", "channel"},
 		columns: []string{"event_id", "channel", "state", "attempts", "next_at", "tried_at", "outcome"},
 		args: func(d store.Delivery) ([]any, error) {
 			return []any{d.EventID, d.Channel, d.State, d.Attempts, millis(d.NextAt), millis(d.TriedAt), d.Outcome}, nil
@@ -207,7 +208,7 @@ func eventIDs(deliveries []store.Delivery) []any {
 	return ids
 }
 
-// listEvents reads the events of a WHERE clause, without their tokens.
+// listEvents reads the events that match a WHERE clause, without their tokens.
 func listEvents(ctx context.Context, q querier, where string, args ...any) ([]store.Event, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id, kind, account_id, at, data FROM events`+where, args...)
 	if err != nil {

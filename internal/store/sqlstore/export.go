@@ -15,9 +15,10 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// unexported is the condition of rows that are not fully staged, of hours before $1. It
-// starts with the condition of the partial index, which is used only then.
-const unexported = `exported = 0 AND reason = '' AND span = 1
+// notStaged is the condition of the rows of hours before $1 that can differ from their
+// staged part. It starts with the condition of a partial index, because the databases use
+// the index only if the query contains it.
+const notStaged = `exported = 0 AND reason = '' AND span = 1
 	AND hour >= (SELECT from_hour FROM export_state) AND hour < $1`
 
 // StageUsage implements [store.Exports]. Its statements see one moment, so the totals in
@@ -47,11 +48,13 @@ type grownRow struct {
 	staged  store.UsageTotal // their sum
 }
 
+// grownRows reads up to limit rows of hours before the given one that can differ from their
+// staged part, the oldest hours first.
 func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]grownRow, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT account_id, hour, key_id, family, cost_key, epoch,
 			calls, credits, purchased, overage, overage_micros, COALESCE(exports, 0), COALESCE(exported_calls, 0),
 			COALESCE(exported_credits, 0), COALESCE(exported_purchased, 0), COALESCE(exported_overage, 0), COALESCE(exported_overage_micros, 0)
-		FROM usage WHERE `+unexported+` ORDER BY hour LIMIT $2`, before, limit)
+		FROM usage WHERE `+notStaged+` ORDER BY hour LIMIT $2`, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read usage to stage: %w", err)
 	}
@@ -95,9 +98,10 @@ func (r grownRow) eventID() string {
 	return "use_" + hex.EncodeToString(sum[:16])
 }
 
+// eventRows describes how events of the export are written.
 func (s *Store) eventRows() upsert[store.UsageEvent] {
 	return upsert[store.UsageEvent]{
-		table: "usage_exports", chunk: s.chunk, key: []string{"id"},
+		table: "usage_exports", chunk: s.chunk, conflict: []string{"id"},
 		columns: []string{
 			"id", "account_id", "hour", "key_id", "family", "cost_key",
 			"calls", "credits", "purchased", "overage", "overage_micros",
@@ -211,7 +215,7 @@ func (s *Store) ExportStatus(ctx context.Context, before time.Time) (out store.E
 	}
 	var oldest int64
 	err = s.reads.QueryRowContext(ctx, `SELECT CAST(sum(n) AS BIGINT), min(oldest) FROM (
-			SELECT count(*) AS n, COALESCE(min(hour), $2) AS oldest FROM usage WHERE `+unexported+`
+			SELECT count(*) AS n, COALESCE(min(hour), $2) AS oldest FROM usage WHERE `+notStaged+`
 			UNION ALL SELECT count(*), COALESCE(min(hour), $2) FROM usage_exports) AS waiting`, hour, int64(math.MaxInt64)).
 		Scan(&out.Waiting, &oldest)
 	if err != nil {

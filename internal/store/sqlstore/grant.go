@@ -32,8 +32,8 @@ func (r *grantRow) secret() []any {
 	return []any{digestColumn{&r.digest}, &r.number, &r.secretRevoked}
 }
 
-// sharing makes the grants of a delta share equal strings and limits in memory, because
-// a million keys usually have few different limits.
+// sharing makes grants that are read together share equal strings and limits in memory,
+// because a million keys usually have few different limits.
 type sharing struct {
 	account toksta.AccountID // of the last row
 	key     toksta.KeyID

@@ -12,13 +12,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// selectKeys and withSecrets enclose a WHERE clause that selects keys. The query returns
+// selectKeys and joinSecrets enclose a WHERE clause that selects keys. The query returns
 // one row for each generation.
 const (
 	selectKeys = `SELECT k.id, k.account_id, k.name, k.limits, k.created_at, k.created_by, k.created_by_id,
 		k.expires_at, k.revoked_at, k.seq, s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at
 		FROM (SELECT * FROM keys`
-	withSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
+	joinSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
 )
 
 // lookups is the number of digests, ids or spans that one statement looks up.
@@ -49,9 +49,9 @@ func (r reader) ListKeys(ctx context.Context, q store.KeyQuery) ([]toksta.Key, e
 	return r.keys(ctx, c.text.String(), c.args)
 }
 
-// keys reads the keys of a WHERE clause with their generations.
+// keys reads the keys that match a WHERE clause, with their generations.
 func (r reader) keys(ctx context.Context, where string, args []any) ([]toksta.Key, error) {
-	rows, err := r.q.QueryContext(ctx, selectKeys+where+withSecrets, args...)
+	rows, err := r.q.QueryContext(ctx, selectKeys+where+joinSecrets, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
@@ -92,7 +92,7 @@ func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 func (r reader) CountLiveKeys(ctx context.Context, account toksta.AccountID, now time.Time) (n int, err error) {
 	const count = `SELECT count(*) FROM keys
 		WHERE account_id = $1 AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2)`
-	return n, found(r.q.QueryRowContext(ctx, count, account, millis(now)).Scan(&n), "the number of keys")
+	return n, rowError(r.q.QueryRowContext(ctx, count, account, millis(now)).Scan(&n), "the number of keys")
 }
 
 // KeysByDigest implements [store.Keys]. It also finds revoked generations, because a
@@ -129,7 +129,7 @@ func (r reader) keysByDigest(ctx context.Context, digests []toksta.Digest, known
 	return rows.Err()
 }
 
-// secretRow is a row of the secrets table.
+// secretRow is a row of the secrets table: the digest of one generation of a key.
 type secretRow struct {
 	key toksta.KeyID
 	*toksta.Generation
@@ -149,12 +149,12 @@ func (s *Store) writeKeys(ctx context.Context, tx *dbconn.Tx, seq int64, keys []
 	return s.secretRows().queue(ctx, tx, secrets)
 }
 
-// keyRows writes keys, stamped with the number of the change. For a new key it is the
-// first number too.
+// keyRows describes how keys are written: every row gets the number of the change, which
+// stays the first number of a new key.
 func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	return upsert[toksta.Key]{
 		table:      "keys",
-		key:        []string{"id"},
+		conflict:   []string{"id"},
 		chunk:      s.chunk,
 		insertOnly: []string{"first_seq"},
 		columns: []string{
@@ -170,12 +170,12 @@ func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 	}
 }
 
-// secretRows writes generations, and only those that differ. Its conflict key is a key's
-// generation: a digest that belongs to another key fails the transaction.
+// secretRows describes how generations are written: a row with the same key_id and number
+// is updated if it differs; a digest that belongs to another key fails the transaction.
 func (s *Store) secretRows() upsert[secretRow] {
 	return upsert[secretRow]{
 		table:     "secrets",
-		key:       []string{"key_id", "number"},
+		conflict:  []string{"key_id", "number"},
 		chunk:     s.chunk,
 		skipEqual: true,
 		columns:   []string{"digest", "key_id", "number", "first", "last", "created_at", "revoked_at"},

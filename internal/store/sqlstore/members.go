@@ -46,15 +46,16 @@ func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Inv
 	const read = `SELECT code, account_id, email, expires_at, used_at FROM invitations WHERE code = $1`
 	err = r.q.QueryRowContext(ctx, read, code[:]).Scan(
 		digestColumn{&i.Code}, &i.AccountID, &i.Email, timeColumn{&i.ExpiresAt}, timeColumn{&i.UsedAt})
-	return i, found(err, "an invitation")
+	return i, rowError(err, "an invitation")
 }
 
-// memberRows writes members. It folds the address of a new member only: a member of an
-// earlier version keeps the form by which MemberByEmail finds the row.
+// memberRows describes how members are written. An update leaves the folded address
+// unchanged: for members of earlier versions it has another form, which MemberByEmail
+// also looks up.
 func memberRows() upsert[toksta.Member] {
 	return upsert[toksta.Member]{
-		table: "members",
-		key:   []string{"id"},
+		table:    "members",
+		conflict: []string{"id"},
 		columns: []string{
 			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at",
 		},
@@ -68,12 +69,12 @@ func memberRows() upsert[toksta.Member] {
 	}
 }
 
-// invitationRows writes invitations by their codes.
+// invitationRows describes how invitations are written: the code identifies the row.
 func invitationRows() upsert[store.Invitation] {
 	return upsert[store.Invitation]{
-		table:   "invitations",
-		key:     []string{"code"},
-		columns: []string{"code", "account_id", "email", "expires_at", "used_at"},
+		table:    "invitations",
+		conflict: []string{"code"},
+		columns:  []string{"code", "account_id", "email", "expires_at", "used_at"},
 		args: func(i store.Invitation) ([]any, error) {
 			return []any{i.Code[:], i.AccountID, i.Email, millis(i.ExpiresAt), millis(i.UsedAt)}, nil
 		},

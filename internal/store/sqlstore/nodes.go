@@ -11,10 +11,10 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// Register implements [store.Nodes]. It removes no other node: changes that wait find out
-// which nodes are gone, without wall clocks. The first node that registers after a
-// fail-over or a restore gives the database another incarnation, which fences all nodes
-// of the history before.
+// Register implements [store.Nodes]. It removes no other node: a change that waits for a
+// node removes it when its lease has ended, without wall clocks. The first node that
+// registers after a fail-over or a restore gives the database another incarnation, which
+// fences all nodes of the history before.
 func (s *Store) Register(ctx context.Context, n store.Node) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		rename := `UPDATE cluster SET incarnation = $1, origin = ` + s.origin + ` WHERE origin <> ` + s.origin
@@ -31,10 +31,11 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 	})
 }
 
-// Renew implements [store.Nodes]. It is one statement, and so entirely before or after
-// each change. After a change, its number makes the node apply the change before it takes
-// the lease. Before a change, the lease, which counts from the sending of the renewal,
-// ends within one lease of the commit. Renew takes no lock that a change waits for.
+// Renew implements [store.Nodes]. It is one statement, which is entirely before or after
+// each change. If it is after a change, the returned number makes the node apply the
+// change before it takes the lease. If it is before a change, the lease ends within one
+// lease of the commit, because it counts from the sending of the renewal. Renew takes no
+// lock that a change waits for.
 func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) {
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {
@@ -64,8 +65,8 @@ func (s *Store) currentIncarnation() string {
 	return `incarnation = (SELECT incarnation FROM cluster WHERE origin = ` + s.origin + `)`
 }
 
-// Ack implements [store.ChangeFeed]. It ignores a smaller number than the stored one,
-// which is from a delayed message.
+// Ack implements [store.ChangeFeed]. It ignores a number that is less than the stored one,
+// because that number is from a delayed message.
 func (s *Store) Ack(ctx context.Context, n store.Node) error {
 	ack := `UPDATE nodes SET applied = CASE WHEN applied > $3 THEN applied ELSE $3 END, keys = $4 WHERE id = $1 AND epoch = $2 AND ` + s.currentIncarnation()
 	return retryOnce(func() error {

@@ -10,13 +10,13 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// usualRows is the number of keys that are read together with the newest number. Like the
-// length of a page it is a constant in the statement: with a parameter, PostgreSQL would
-// plan for many rows and read whole tables.
+// usualRows is the number of changed keys that are read together with the number of the
+// last change, in one round trip. Like the length of a page it is a constant in the
+// statement: with a parameter, PostgreSQL would plan for many rows and read whole tables.
 const usualRows = 16
 
-// pager reads a table page by page, with one statement for each page. In the order of
-// changes it meets a row again that changes between two pages.
+// pager reads a table page by page, with one statement for each page. If it reads in the
+// order of changes, a row that changes between two pages is read twice.
 type pager struct {
 	limit    int    // rows of a page
 	byChange bool   // in the order of changes, otherwise of ids
@@ -25,15 +25,15 @@ type pager struct {
 	rows     int    // of the last page
 }
 
-// pageAll reads a whole table.
+// pageAll returns a pager for a whole table.
 func (s *Store) pageAll() pager { return pager{limit: s.page} }
 
-// pageChanges reads the rows that were touched after a change.
+// pageChanges returns a pager for the rows that were touched after a change.
 func (s *Store) pageChanges(after int64) pager {
 	return pager{limit: s.page, byChange: true, seq: after + 1}
 }
 
-// page returns the query of the next rows, and its arguments.
+// page returns the query of the next rows of table, and its arguments.
 func (p *pager) page(table string, rows int) (query string, args []any) {
 	where, args := `id > $1`, []any{p.id}
 	if p.byChange {
@@ -42,8 +42,8 @@ func (p *pager) page(table string, rows int) (query string, args []any) {
 	return `SELECT * FROM ` + table + ` WHERE ` + where + ` ORDER BY ` + p.order() + ` LIMIT ` + strconv.Itoa(rows), args
 }
 
-// order returns the order of the rows. A query that joins a page must sort again, so that
-// the last row is the place where the next page starts.
+// order returns the ORDER BY list of a page. A query that joins a page with another table
+// must sort again, because the next page starts after the last row that was read.
 func (p *pager) order() string {
 	if p.byChange {
 		return `seq, id`
@@ -51,7 +51,7 @@ func (p *pager) order() string {
 	return `id`
 }
 
-// accounts streams accounts.
+// accounts streams the remaining pages of accounts into sink.
 func (p *pager) accounts(ctx context.Context, q querier, sink store.DeltaSink) error {
 	for p.rows = p.limit; p.rows == p.limit; {
 		page, args := p.page("accounts", p.limit)
@@ -86,8 +86,9 @@ type keyPager struct {
 	shared sharing
 }
 
-// firstQuery returns the query of the newest numbers and the first keys, for a node whose
-// row fulfills the condition current. The caller appends the node's id and epoch.
+// firstQuery returns the query of the newest numbers (see latest) and the first keys. Its
+// column member tells whether the node has a row that fulfills the condition current;
+// otherwise the query returns no keys. The caller appends the node's id and epoch to args.
 func (p *keyPager) firstQuery(current string) (query string, args []any) {
 	page, args := p.page("keys", usualRows)
 	return `SELECT now.seq, now.accounts, now.member, ` + keyColumns + `, ` + secretColumns + `
@@ -119,8 +120,8 @@ func (p *keyPager) streamChanges(ctx context.Context, q querier) error {
 	return nil
 }
 
-// put streams rows of a key and a generation and closes them. before receives the columns
-// before those of the key.
+// put streams rows, each with a key and one generation, and closes them. The columns that
+// precede those of the key are scanned into before.
 func (p *keyPager) put(rows *sql.Rows, before ...any) error {
 	defer rows.Close()
 	var r grantRow
@@ -151,8 +152,8 @@ func (p *keyPager) grant(r *grantRow) error {
 	return err
 }
 
-// streamAll streams all keys. It reads keys and generations in turn, which takes the
-// database half the time of a join.
+// streamAll streams all keys. It reads a page of keys and then their generations, which
+// takes the database half the time of a join.
 func (p *keyPager) streamAll(ctx context.Context, q querier) error {
 	page := make([]grantRow, 0, p.limit)
 	for p.rows = p.limit; p.rows == p.limit; {
@@ -165,7 +166,7 @@ func (p *keyPager) streamAll(ctx context.Context, q querier) error {
 		if page, err = p.keys(rows, page[:0]); err != nil {
 			return err
 		}
-		rows, err = q.QueryContext(ctx, generations, after, p.id)
+		rows, err = q.QueryContext(ctx, selectGenerations, after, p.id)
 		if err != nil {
 			return fmt.Errorf("read secrets: %w", err)
 		}
@@ -176,8 +177,8 @@ func (p *keyPager) streamAll(ctx context.Context, q querier) error {
 	return nil
 }
 
-// generations is the query of the generations of a range of keys.
-const generations = `SELECT s.key_id, ` + secretColumns + ` FROM secrets s
+// selectGenerations reads the secrets' digests of the keys with $1 < id <= $2.
+const selectGenerations = `SELECT s.key_id, ` + secretColumns + ` FROM secrets s
 	WHERE s.key_id > $1 AND s.key_id <= $2 ORDER BY s.key_id`
 
 // keys reads a page of keys.
@@ -196,7 +197,8 @@ func (p *keyPager) keys(rows *sql.Rows, page []grantRow) ([]grantRow, error) {
 	return page, rows.Err()
 }
 
-// secrets streams the generations of a page, which are in the order of its keys.
+// secrets streams the grants of a page of keys. rows has their generations, in the order
+// of the keys.
 func (p *keyPager) secrets(rows *sql.Rows, page []grantRow) error {
 	defer rows.Close()
 	var id string

@@ -42,7 +42,7 @@ func TestFollowReadsNoWholeTable(t *testing.T) {
 			{"a usual change", first, append(firstArgs, "a", "1")},
 			{"many changes", next, nextArgs},
 			{"a snapshot's keys", page, pageArgs},
-			{"a snapshot's secrets", generations, []any{"key_1", "key_2"}},
+			{"a snapshot's secrets", selectGenerations, []any{"key_1", "key_2"}},
 			{"accounts", accounts, accountArgs},
 		} {
 			plan := plan(t, s, q.text, q.args)

@@ -60,7 +60,7 @@ func feedPool() dbconn.PoolConfig {
 
 // noteOrigin makes a new connection keep the origin of its server: a server
 // changes to another timeline before it accepts writes, and never while it does.
-// On a standby, which may be promoted later, nothing is noted.
+// On a standby, which can be promoted later, the origin stays empty.
 const noteOrigin = `SELECT set_config('toksta.origin', CASE WHEN pg_is_in_recovery() THEN '' ELSE ` + readOrigin + ` END, false)`
 
 // readOrigin identifies the server and its timeline, which a fail-over and a
@@ -109,9 +109,8 @@ func (n *postgresNotifier) committed(seq int64) {
 	}
 }
 
-// Listen calls notified with 0 once it listens, since there may have been commits
-// before, and then for each notification of another store, until ctx ends or the
-// connection fails.
+// Listen calls notified with 0 once it listens, because it has missed earlier commits, and
+// then for each notification of another store, until ctx ends or the connection fails.
 func (n *postgresNotifier) Listen(ctx context.Context, notified func(seq int64)) error {
 	return n.server.Listen(ctx, channel, func(payload string) {
 		number, by, _ := strings.Cut(payload, " ") // an older node sends no id

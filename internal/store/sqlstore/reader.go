@@ -14,7 +14,7 @@ import (
 type reader struct {
 	q     querier
 	clock string // expression: the database's time
-	locks bool   // for a change: lock rows that are decided on
+	locks bool   // in a change: lock the rows that the decision depends on
 }
 
 var _ store.Reader = reader{}
@@ -22,7 +22,7 @@ var _ store.Reader = reader{}
 // pageSize is the default length of a page.
 const pageSize = 100
 
-// limit returns the length of a page of n rows, or the default for 0.
+// limit returns n, or the default length of a page if n is 0.
 func limit(n int) int {
 	if n <= 0 {
 		return pageSize
@@ -44,7 +44,8 @@ func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error
 	return out, rows.Err()
 }
 
-// one returns the only row of a look-up by a unique value, or ErrNotFound.
+// one returns the only row of a look-up by a unique value, or ErrNotFound if there is
+// none. It takes the results of the look-up.
 func one[T any](found []T, err error) (T, error) {
 	var zero T
 	switch {
@@ -57,9 +58,9 @@ func one[T any](found []T, err error) (T, error) {
 	}
 }
 
-// found replaces the error of a missing row with ErrNotFound. It adds the name of the
-// thing to other errors of a single row's scan.
-func found(err error, thing string) error {
+// rowError converts the error of the scan of a single row: it returns ErrNotFound if the
+// row is missing, and adds the name of the thing that was read to any other error.
+func rowError(err error, thing string) error {
 	switch {
 	case err == nil:
 		return nil

@@ -13,12 +13,13 @@ import (
 )
 
 // Conditions of the rows that are compacted. Both start with the condition of a partial
-// index, which is used only then.
+// index, because the databases use the index only if the query contains it.
 const (
-	// A later flush of an open epoch compares its totals with the stored ones. Rows
-	// to export are exported by hours.
+	// Hours of closed epochs that wait for no export: a later flush of an open epoch compares
+	// its totals with the stored hours, and the export needs single hours.
 	hourly = `span = 1 AND epoch <> 'reservations' AND epoch IN (SELECT epoch FROM usage_epochs WHERE closed = 1)
 		AND (exported = 1 OR reason <> '' OR hour < COALESCE((SELECT from_hour FROM export_state), hour + 1))`
+	// Days.
 	daily = `span = 24`
 )
 
@@ -26,30 +27,30 @@ const (
 // process excludes its roll-ups too. See [store.EpochOwnerLen].
 const byOwner = `substr(epoch, 1, 24)`
 
-// rollUp adds a batch of hours to the rows of its day.
+// rollUp adds the hours of a batch to the rows of their day.
 const rollUp = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, reason, epoch, span,
 		calls, credits, purchased, overage, overage_micros)
 	SELECT account_id, hour - hour % 24, key_id, family, cost_key, reason, ` + byOwner + ` || ' day', 24,
-		CAST(sum(calls) AS BIGINT), ` + charges + `
-	FROM usage WHERE ` + hourly + ` AND ` + ofBatch + `
+		CAST(sum(calls) AS BIGINT), ` + sumCharges + `
+	FROM usage WHERE ` + hourly + ` AND ` + inBatch + `
 	GROUP BY 1, 2, 3, 4, 5, 6, 7
 	ON CONFLICT (account_id, hour, key_id, family, cost_key, reason, epoch) DO UPDATE SET
 		calls = usage.calls + excluded.calls, credits = usage.credits + excluded.credits,
 		purchased = usage.purchased + excluded.purchased, overage = usage.overage + excluded.overage,
 		overage_micros = usage.overage_micros + excluded.overage_micros`
 
-// keepPurchased adds the purchased credits of a batch to a row that is kept forever,
-// because balances depend on them.
+// keepPurchased adds the purchased credits of a batch to one row for each account, which
+// is kept forever because balances depend on it.
 const keepPurchased = `INSERT INTO usage (account_id, hour, key_id, family, cost_key, reason, epoch, span,
 		calls, credits, purchased, overage, overage_micros)
 	SELECT account_id, 0, '', '', '', '', ` + byOwner + ` || ' ever', 0, 0, 0, CAST(sum(purchased) AS BIGINT), 0, 0
-	FROM usage WHERE ` + daily + ` AND ` + ofBatch + ` AND purchased > 0
+	FROM usage WHERE ` + daily + ` AND ` + inBatch + ` AND purchased > 0
 	GROUP BY 1, 7
 	ON CONFLICT (account_id, hour, key_id, family, cost_key, reason, epoch) DO UPDATE SET
 		purchased = usage.purchased + excluded.purchased`
 
-// ofBatch is the condition of one hour of a range of accounts.
-const ofBatch = `hour = $1 AND account_id >= $2 AND account_id <= $3`
+// inBatch is the condition of the rows of a batch: one hour of a range of accounts.
+const inBatch = `hour = $1 AND account_id >= $2 AND account_id <= $3`
 
 // RollUp implements [store.Retention].
 func (s *Store) RollUp(ctx context.Context, before time.Time, limit int) (int64, error) {
@@ -79,8 +80,9 @@ type compaction struct {
 }
 
 // compact compacts the oldest batch in one transaction and returns its number of rows, 0
-// if there is none. Its statements see one moment, so the deleted rows are those that were
-// added. If two nodes compact the same batch, one transaction is repeated and finds none.
+// if there is no batch. Its statements see one moment, so it deletes exactly the rows that
+// it added. If two nodes compact the same batch, one of the transactions is repeated and
+// does not find the batch again.
 func (s *Store) compact(ctx context.Context, c compaction) (moved int64, err error) {
 	ctx = dbconn.WithLongTimeout(ctx)
 	err = s.inTxAt(ctx, sql.LevelRepeatableRead, func(tx *dbconn.Tx) error {
@@ -92,7 +94,7 @@ func (s *Store) compact(ctx context.Context, c compaction) (moved int64, err err
 		if _, err := tx.ExecContext(ctx, c.into, b...); err != nil {
 			return fmt.Errorf("sum usage: %w", err)
 		}
-		deleted, err := tx.ExecContext(ctx, `DELETE FROM usage WHERE `+c.rows+` AND `+ofBatch, b...)
+		deleted, err := tx.ExecContext(ctx, `DELETE FROM usage WHERE `+c.rows+` AND `+inBatch, b...)
 		if err != nil {
 			return fmt.Errorf("delete summed usage: %w", err)
 		}
@@ -102,9 +104,10 @@ func (s *Store) compact(ctx context.Context, c compaction) (moved int64, err err
 	return moved, err
 }
 
-// batch returns the parameters of ofBatch: the oldest hour, and its first accounts up to
-// the limit of rows. It returns nil if there is nothing to do. An account is never
-// divided, so a batch may exceed the limit by the rows of one account.
+// batch returns the parameters of inBatch: the oldest hour, and the first and the last
+// account of its first c.limit rows. It returns nil if there is nothing to compact. All
+// rows of an account are in one batch, so a batch can exceed the limit by the rows of one
+// account.
 func (c compaction) batch(ctx context.Context, tx *dbconn.Tx) ([]any, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT hour, account_id FROM usage
 		WHERE `+c.rows+` AND hour < $1 ORDER BY hour, account_id LIMIT $2`, firstHour(c.before), c.limit)

@@ -13,13 +13,14 @@ import (
 
 const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `
 
-// PutSession implements [store.Sessions]. A repeat changes nothing.
+// PutSession implements [store.Sessions]. If the session exists, it sets only the time
+// when it was last seen.
 func (s *Store) PutSession(ctx context.Context, session store.Session) error {
 	put := upsert[store.Session]{
-		table:   "sessions",
-		key:     []string{"id"},
-		columns: []string{"id", "member_id", "created_at", "seen_at", "expires_at", "address", "agent"},
-		set:     "seen_at = excluded.seen_at",
+		table:    "sessions",
+		conflict: []string{"id"},
+		columns:  []string{"id", "member_id", "created_at", "seen_at", "expires_at", "address", "agent"},
+		set:      "seen_at = excluded.seen_at",
 		args: func(v store.Session) ([]any, error) {
 			return []any{
 				v.ID[:], v.MemberID, millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent,
@@ -55,7 +56,7 @@ func (s *Store) ListSessions(ctx context.Context, member toksta.MemberID, now ti
 	return s.sessions(ctx, `WHERE member_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`, member, millis(now))
 }
 
-// sessions reads the sessions of a WHERE clause, outside of any transaction.
+// sessions reads the sessions that match a WHERE clause, outside of any transaction.
 func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
 	rows, err := s.reads.QueryContext(ctx, selectSessions+where, args...)
 	if err != nil {

@@ -43,8 +43,8 @@ func openSQLite(path string, lease time.Duration) (*Store, error) {
 }
 
 // connectSQLite opens two pools: one connection for writing, so that writers queue in the
-// pool and not in SQLite's busy handler, and read-only connections. A call waits as long
-// as busy for another program that locks the file.
+// pool and not in SQLite's busy handler, and read-only connections. If another program
+// locks the file, a call waits for it no longer than busy.
 func connectSQLite(path string, busy time.Duration) (*Store, error) {
 	// SQLite gives its WAL the permissions of the database file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -85,8 +85,8 @@ func withFullDisk(path string, err error) error {
 	return fmt.Errorf("the disk that holds %s is full: free some space, then start again: %w", path, err)
 }
 
-// sqliteName returns the driver's URI for path with the settings of a connection and one
-// more option.
+// sqliteName returns the driver's URI for path, with the settings of every connection and
+// the given option. busy is the time to wait for a lock of another program.
 func sqliteName(path, option, value string, busy time.Duration) string {
 	q := url.Values{
 		"_busy_timeout": {strconv.FormatInt(busy.Milliseconds(), 10)},

@@ -1,10 +1,10 @@
 // Package sqlstore implements [store.Store] in SQL: with SQLite for one process, with
 // PostgreSQL for many.
 //
-// It is at the end of the change path. Every statement has one text, in the subset of
-// SQL that both databases support; a [dialect] has the differences. The package makes
-// no decisions: it orders, writes and reads those of its callers. It never sees a
-// secret, never logs and starts no goroutine. Package dbconn has the connections.
+// Every statement has one text, in the subset of SQL that both databases support; a
+// [dialect] has the differences. The package makes no decisions: it numbers the changes
+// that its callers decide, writes them, and reads the state. It never sees a secret,
+// never logs and starts no goroutine. Package dbconn has the connections.
 package sqlstore
 
 import (
@@ -87,14 +87,16 @@ func open(ctx context.Context, c Config) (s *Store, err error) {
 	return s, nil
 }
 
-// lockingReader returns the reader of a change.
+// lockingReader returns a reader for a decision in tx, which locks the rows that the
+// decision depends on.
 func (s *Store) lockingReader(tx *dbconn.Tx) reader { return reader{q: tx, clock: s.now, locks: true} }
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// incarnation returns the name of the history that the database holds.
+// incarnation returns the random name of the history that the database holds. A restore
+// or a fail-over begins another history, with another name.
 func (s *Store) incarnation(ctx context.Context) (name string, err error) {
 	if err := s.reads.QueryRowContext(ctx, `SELECT incarnation FROM cluster`).Scan(&name); err != nil {
 		return "", fmt.Errorf("read the database's incarnation: %w", err)

@@ -11,9 +11,8 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// attempts is the maximum number of executions of a transaction that the database rolls
-// back.
-const attempts = 5
+// maxAttempts limits the executions of a transaction that the database rolls back.
+const maxAttempts = 5
 
 // querier runs statements: a pool, a connection or a transaction.
 type querier interface {
@@ -23,13 +22,14 @@ type querier interface {
 }
 
 // inTx runs fn in a write transaction. On SQLite there is one at a time; on PostgreSQL it
-// runs at READ COMMITTED, and fn locks rows where order matters. fn may run more than
-// once. A panic of fn rolls back.
+// runs at READ COMMITTED, and fn locks rows where order matters. It runs fn again if
+// the database rolls the transaction back. A panic of fn rolls back.
 func (s *Store) inTx(ctx context.Context, fn func(*dbconn.Tx) error) error {
 	return s.inTxAt(ctx, sql.LevelDefault, fn)
 }
 
-// inTxAt runs fn as inTx does, at an isolation level. SQLite always serializes.
+// inTxAt runs fn in a write transaction with an isolation level. SQLite always serializes.
+// It runs fn again if the database rolls the transaction back.
 func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*dbconn.Tx) error) error {
 	err := s.retry(ctx, func() error { return s.tryTx(ctx, level, fn) })
 	if dbconn.IsUniqueViolation(err) {
@@ -38,11 +38,11 @@ func (s *Store) inTxAt(ctx context.Context, level sql.IsolationLevel, fn func(*d
 	return err
 }
 
-// retry repeats try while the database rolls it back.
+// retry calls try again, up to maxAttempts times, while the database rolls it back.
 func (s *Store) retry(ctx context.Context, try func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := try()
-		if !dbconn.IsRetryable(err) || attempt == attempts || !backOff(ctx, attempt) {
+		if !dbconn.IsRetryable(err) || attempt == maxAttempts || !backOff(ctx, attempt) {
 			return err
 		}
 	}

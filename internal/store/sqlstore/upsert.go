@@ -10,17 +10,18 @@ import (
 	"github.com/toksta/toksta/internal/store/sqlstore/dbconn"
 )
 
-// upsert inserts rows of T, or replaces them if the values of the key columns exist. Rows
-// of one call must differ in their key.
+// upsert describes how values of type T are written to a table: a row is inserted, or
+// updated if a row with the same values in the conflict columns exists. All rows of one
+// call must differ in these columns.
 type upsert[T any] struct {
 	table      string
 	columns    []string
-	key        []string
-	insertOnly []string // set by an insert only
-	set        string   // assignments for an existing row; "": all columns except key and insertOnly
-	skipEqual  bool     // without set: do not write a row that is equal
-	chunk      int      // rows of one statement; 0: 1
-	args       func(T) ([]any, error)
+	conflict   []string
+	insertOnly []string               // an update leaves these columns unchanged
+	set        string                 // assignments of an update; "": all columns except conflict and insertOnly
+	skipEqual  bool                   // without set: do not write a row that is equal
+	chunk      int                    // rows of one statement; 0: 1
+	args       func(T) ([]any, error) // the values of columns
 }
 
 // queue queues the statements that write all rows: whole chunks, then the rest.
@@ -46,19 +47,19 @@ func (u upsert[T]) queue(ctx context.Context, tx *dbconn.Tx, rows []T) error {
 	return nil
 }
 
-// statement returns the INSERT of a number of rows. All values are parameters.
+// statement returns the INSERT for a number of rows. All values are parameters.
 func (u upsert[T]) statement(rows int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO " + u.table + " (" + strings.Join(u.columns, ", ") + ") VALUES ")
 	b.WriteString(tuples(rows, len(u.columns)))
-	b.WriteString(" ON CONFLICT (" + strings.Join(u.key, ", ") + ") DO UPDATE SET ")
+	b.WriteString(" ON CONFLICT (" + strings.Join(u.conflict, ", ") + ") DO UPDATE SET ")
 	if u.set != "" {
 		b.WriteString(u.set)
 		return b.String()
 	}
 	var set, was, is []string
 	for _, c := range u.columns {
-		if !slices.Contains(u.key, c) && !slices.Contains(u.insertOnly, c) {
+		if !slices.Contains(u.conflict, c) && !slices.Contains(u.insertOnly, c) {
 			set = append(set, c+" = excluded."+c)
 			was, is = append(was, u.table+"."+c), append(is, "excluded."+c)
 		}

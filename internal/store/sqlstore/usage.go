@@ -13,7 +13,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Flush implements [store.Usage]. The batch is one transaction.
+// Flush implements [store.Usage]. It writes the whole batch in one transaction.
 func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 	// In the order of keys, two nodes can flush the same keys without a deadlock.
 	uses := slices.SortedFunc(slices.Values(b.LastUses), func(a, b store.LastUse) int {
@@ -39,8 +39,8 @@ func (s *Store) Flush(ctx context.Context, b store.UsageBatch) error {
 }
 
 // lockEpoch reports whether the epoch is closed, and locks that state until tx ends. A
-// flush whose sender timed out may still run: it ends before the closing flush, or finds
-// the epoch closed.
+// flush can continue after its sender timed out. Because of the lock it ends before the
+// closing flush begins, or it finds the epoch closed.
 func lockEpoch(ctx context.Context, tx *dbconn.Tx, epoch string) (closed bool, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO usage_epochs (epoch, closed) VALUES ($1, 0)
 		ON CONFLICT (epoch) DO UPDATE SET closed = usage_epochs.closed RETURNING closed = 1`, epoch).Scan(&closed)
@@ -50,18 +50,18 @@ func lockEpoch(ctx context.Context, tx *dbconn.Tx, epoch string) (closed bool, e
 	return closed, nil
 }
 
-// totalRows writes totals of one epoch. Epochs do not share rows, so nodes do not wait
-// for one another.
+// totalRows describes how the totals of one epoch are written: a row keeps the greater
+// total. Epochs do not share rows, so nodes do not wait for one another.
 func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 	return upsert[store.UsageTotal]{
-		table: "usage",
-		chunk: s.chunk,
-		key:   []string{"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch"},
+		table:    "usage",
+		chunk:    s.chunk,
+		conflict: []string{"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch"},
 		columns: []string{
 			"account_id", "hour", "key_id", "family", "cost_key", "reason", "epoch",
 			"calls", "credits", "purchased", "overage", "overage_micros",
 		},
-		set: greatest("calls", "credits", "purchased", "overage", "overage_micros") + ", exported = 0",
+		set: assignGreatest("calls", "credits", "purchased", "overage", "overage_micros") + ", exported = 0",
 		args: func(t store.UsageTotal) ([]any, error) {
 			return []any{
 				t.AccountID, t.Hour, t.KeyID, t.Family, t.CostKey, t.Reason, epoch,
@@ -71,8 +71,9 @@ func (s *Store) totalRows(epoch string) upsert[store.UsageTotal] {
 	}
 }
 
-// greatest returns assignments that keep the greater of the stored and the given total.
-func greatest(columns ...string) string {
+// assignGreatest returns assignments that keep the greater of the stored and the given
+// total.
+func assignGreatest(columns ...string) string {
 	set := make([]string, len(columns))
 	for i, c := range columns {
 		set[i] = fmt.Sprintf("%[1]s = CASE WHEN excluded.%[1]s > usage.%[1]s THEN excluded.%[1]s ELSE usage.%[1]s END", c)
@@ -80,13 +81,13 @@ func greatest(columns ...string) string {
 	return strings.Join(set, ", ")
 }
 
-// lastUseRows keeps the newest use of a key over all nodes.
+// lastUseRows describes how last uses are written: a row is updated only by a newer use.
 func (s *Store) lastUseRows() upsert[store.LastUse] {
 	return upsert[store.LastUse]{
-		table:   "last_uses",
-		chunk:   s.chunk,
-		key:     []string{"key_id"},
-		columns: []string{"key_id", "account_id", "at", "address", "agent", "operation"},
+		table:    "last_uses",
+		chunk:    s.chunk,
+		conflict: []string{"key_id"},
+		columns:  []string{"key_id", "account_id", "at", "address", "agent", "operation"},
 		set: `account_id = excluded.account_id, at = excluded.at, address = excluded.address,
 			agent = excluded.agent, operation = excluded.operation WHERE excluded.at > last_uses.at`,
 		args: func(u store.LastUse) ([]any, error) {
@@ -95,8 +96,8 @@ func (s *Store) lastUseRows() upsert[store.LastUse] {
 	}
 }
 
-// charges sums the columns of a toksta.Charge.
-const charges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT),
+// sumCharges sums each column of a toksta.Charge.
+const sumCharges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT),
 	CAST(sum(overage) AS BIGINT), CAST(sum(overage_micros) AS BIGINT)`
 
 // ListUsage implements [store.Usage]. The primary key starts with account and hour, so a
@@ -135,7 +136,7 @@ func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(sto
 	return rows.Err()
 }
 
-// sums queries the sums that q selects, of the accounts that c selects.
+// sums queries the totals that q and the conditions in c select, summed over epochs.
 func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*sql.Rows, error) {
 	bucket := `hour`
 	if q.GroupDay {
@@ -147,7 +148,7 @@ func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*s
 		c.and("key_id =", q.Key)
 	}
 	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, key_id, family, cost_key, reason, `+bucket+`,
-		CAST(sum(calls) AS BIGINT), `+charges+` FROM usage`+c.text.String()+`
+		CAST(sum(calls) AS BIGINT), `+sumCharges+` FROM usage`+c.text.String()+`
 		GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 6, 2, 3, 4, 5`, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)

@@ -19,7 +19,7 @@ func concurrently(n int, fn func(i int)) {
 }
 
 // commitNumbers: with a gap in the numbers, a node would wait for a change that does not
-// exist, or skip one, which may be a revocation.
+// exist, or skip one, which can be a revocation.
 func commitNumbers(t *suite) {
 	rejected := errors.New("rejected")
 	concurrently(60, func(i int) {

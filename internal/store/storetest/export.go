@@ -13,7 +13,7 @@ import (
 // today is the start of the day of now.
 var today = time.Unix(midnight*3600, 0).UTC()
 
-// staged stages all hours before a time and returns all staged events.
+// staged stages all hours before the given time and returns all staged events.
 func (t *suite) staged(before time.Time) []store.UsageEvent {
 	t.Helper()
 	for {

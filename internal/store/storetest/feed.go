@@ -54,7 +54,7 @@ func (t *suite) renew(n store.Node) int64 {
 	return seq
 }
 
-// deltaRows: a missed row may be a revocation that is not enforced.
+// deltaRows: a missed row can be a revocation that is then not enforced.
 func deltaRows(t *suite) {
 	n := t.register("a")
 	is(t, t.follow(&n).order, nil)
@@ -276,8 +276,8 @@ func nodes(t *suite) {
 	is(t, listed, []store.Node{over, n, again})
 }
 
-// snapshot: a node never receives a row later that the snapshot and the next follow omit.
-// A row that it receives twice only costs time.
+// snapshot: the snapshot and the next follow must not omit a row, because the node would
+// never receive it. A row that the node receives twice only costs time.
 func snapshot(t *suite) {
 	a := t.account("acct_a")
 	k := t.put(key(a.ID, "key_a"))

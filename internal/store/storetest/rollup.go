@@ -16,9 +16,6 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// midday is now's day.
-var midday = now.Truncate(24 * time.Hour)
-
 // rollAll rolls up all closed hours before a time, a few rows at a time.
 func rollAll(ctx context.Context, s store.Store, before time.Time) (moved int64, err error) {
 	for {
@@ -40,7 +37,7 @@ func rollUp(t *suite) {
 		total(closed, 2), total(slot("key_a", 5), 4), total(refused, 8), total(young, 16),
 	}}))
 	for range 2 {
-		n, err := rollAll(t.Context(), t.s, midday.Add(24*time.Hour))
+		n, err := rollAll(t.Context(), t.s, today.Add(24*time.Hour))
 		t.ok(err)
 		if n != 3 && n != 0 {
 			t.Fatalf("%d rows were rolled up, want three, once", n)
@@ -51,7 +48,7 @@ func rollUp(t *suite) {
 		t.ok(err)
 		is(t, got, want)
 	}
-	day := store.UsageQuery{From: midday, To: midday.Add(48 * time.Hour)}
+	day := store.UsageQuery{From: today, To: today.Add(48 * time.Hour)}
 	is(t, t.usage(day), []store.UsageRow{
 		total(slot("key_a", 0), 2+4), total(at(refused, 0), 8), total(open, 1), total(young, 16),
 	})
@@ -59,7 +56,7 @@ func rollUp(t *suite) {
 	last := store.UsageBatch{Epoch: "e1", Close: true, Totals: []store.UsageTotal{total(open, 32)}}
 	for range 2 {
 		t.ok(t.s.Flush(t.Context(), last))
-		_, err := rollAll(t.Context(), t.s, midday.Add(24*time.Hour))
+		_, err := rollAll(t.Context(), t.s, today.Add(24*time.Hour))
 		t.ok(err)
 	}
 	is(t, t.usage(day), []store.UsageRow{total(slot("key_a", 0), 2+4+32), total(at(refused, 0), 8), total(young, 16)})
@@ -73,20 +70,20 @@ func rollUpWaits(t *suite) {
 	t.ok(t.s.Flush(t.Context(), store.UsageBatch{Epoch: "e1", Close: true, Totals: []store.UsageTotal{
 		total(slot("key_a", 1), 1), total(slot("key_a", 2), 2), total(slot("key_a", 3), 4), total(refused, 8),
 	}}))
-	t.exportFrom(midday.Add(2 * time.Hour))
+	t.exportFrom(today.Add(2 * time.Hour))
 	roll := func(want int64) {
 		t.Helper()
-		n, err := rollAll(t.Context(), t.s, midday.Add(24*time.Hour))
+		n, err := rollAll(t.Context(), t.s, today.Add(24*time.Hour))
 		t.ok(err)
 		is(t, n, want)
 	}
 	roll(2) // the hour before the export, and rows that are never exported
-	t.staged(midday.Add(3 * time.Hour))
+	t.staged(today.Add(3 * time.Hour))
 	roll(1)
 	t.ok(t.s.SetExport(t.Context(), nil))
 	roll(1)
-	t.exportFrom(midday)
-	t.equalEvents(t.staged(midday.Add(24*time.Hour)), total(slot("key_a", 2), 2)) // of before, no days
+	t.exportFrom(today)
+	t.equalEvents(t.staged(today.Add(24*time.Hour)), total(slot("key_a", 2), 2)) // of before, no days
 }
 
 // drop: deleted days must disappear from reports, but used purchased credits must stay
@@ -96,20 +93,20 @@ func drop(t *suite) {
 		total(slot("key_a", 1), 1), total(slot("key_b", 2), 2), total(slot("key_a", 25), 4),
 	}}))
 	t.flush("reservations", total(slot("key_a", 3), 8))
-	_, err := rollAll(t.Context(), t.s, midday.Add(48*time.Hour))
+	_, err := rollAll(t.Context(), t.s, today.Add(48*time.Hour))
 	t.ok(err)
 	for _, want := range []int64{2, 0} {
-		n, err := t.s.Drop(t.Context(), midday.Add(24*time.Hour), 100)
+		n, err := t.s.Drop(t.Context(), today.Add(24*time.Hour), 100)
 		t.ok(err)
 		is(t, n, want)
 	}
-	is(t, t.usage(store.UsageQuery{From: midday, To: midday.Add(48 * time.Hour)}), []store.UsageRow{
+	is(t, t.usage(store.UsageQuery{From: today, To: today.Add(48 * time.Hour)}), []store.UsageRow{
 		total(slot("key_a", 3), 8), total(slot("key_a", 24), 4),
 	})
-	is(t, balance{t.s, "acct_a", midday}.read(t), store.CreditUse{Cycle: total(slot("", 0), 8+4).Charge, PurchasedEver: 1 + 2 + 8 + 4})
+	is(t, balance{t.s, "acct_a", today}.read(t), store.CreditUse{Cycle: total(slot("", 0), 8+4).Charge, PurchasedEver: 1 + 2 + 8 + 4})
 }
 
-// fataler is a test or a property test.
+// fataler has the method that a test and a property test share.
 type fataler interface{ Fatal(args ...any) }
 
 // balance reads the credit use of an account.
@@ -156,7 +153,7 @@ type history struct {
 	dropped int64                                // first day that is kept
 }
 
-// epoch is a node's journal.
+// epoch is the life of a node's journal.
 type epoch struct {
 	totals map[store.UsageSlot]int64
 	sealed bool // no more totals
@@ -232,7 +229,7 @@ func (h *history) closeEpoch(t *rapid.T) {
 
 func (h *history) rollUp(t *rapid.T) {
 	day := rapid.IntRange(0, 4).Draw(t, "days")
-	if _, err := h.s.RollUp(context.Background(), midday.AddDate(0, 0, day), rapid.IntRange(1, 9).Draw(t, "rows")); err != nil {
+	if _, err := h.s.RollUp(context.Background(), today.AddDate(0, 0, day), rapid.IntRange(1, 9).Draw(t, "rows")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -240,7 +237,7 @@ func (h *history) rollUp(t *rapid.T) {
 func (h *history) drop(t *rapid.T) {
 	day := rapid.Int64Range(0, 4).Draw(t, "days")
 	h.dropped = max(h.dropped, midnight+24*day)
-	if _, err := h.s.Drop(context.Background(), midday.AddDate(0, 0, int(day)), rapid.IntRange(1, 9).Draw(t, "rows")); err != nil {
+	if _, err := h.s.Drop(context.Background(), today.AddDate(0, 0, int(day)), rapid.IntRange(1, 9).Draw(t, "rows")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -267,7 +264,7 @@ func (h *history) check(t *rapid.T) {
 		}
 	}
 	from := time.Unix(3600*max(h.dropped, midnight), 0)
-	rows, err := h.s.ListUsage(context.Background(), store.UsageQuery{Account: account, From: from, To: midday.AddDate(0, 0, 5), GroupDay: true})
+	rows, err := h.s.ListUsage(context.Background(), store.UsageQuery{Account: account, From: from, To: today.AddDate(0, 0, 5), GroupDay: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,14 +311,14 @@ func rollUpRaces(t *suite) {
 				t.Error(err)
 			}
 			if i%(2*epochs) == 0 {
-				// Of two concurrent roll-ups one may fail.
-				_, _ = t.s.RollUp(t.Context(), midday.AddDate(0, 0, 2), 50)
+				// Of two concurrent roll-ups one can fail.
+				_, _ = t.s.RollUp(t.Context(), today.AddDate(0, 0, 2), 50)
 			}
 		}
 	})
-	_, err := rollAll(t.Context(), t.s, midday.AddDate(0, 0, 2))
+	_, err := rollAll(t.Context(), t.s, today.AddDate(0, 0, 2))
 	t.ok(err)
-	rows := t.usage(store.UsageQuery{From: midday, To: midday.AddDate(0, 0, 2)})
+	rows := t.usage(store.UsageQuery{From: today, To: today.AddDate(0, 0, 2)})
 	for _, r := range rows {
 		if r.KeyID == "key_a" {
 			want -= r.Calls

@@ -43,8 +43,7 @@ func Begin(ctx context.Context, db *sql.DB, level sql.IsolationLevel) (*Tx, erro
 	return t, nil
 }
 
-// Queue executes a statement with the next one, or at the commit. The caller must
-// not change args afterwards.
+// Queue queues a statement. The caller must not change args afterwards.
 func (t *Tx) Queue(ctx context.Context, query string, args ...any) error {
 	if t.canQueue {
 		return t.queue(ctx, nil, query, args)
@@ -61,8 +60,8 @@ func (t *Tx) Queue(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-// QueueRow is Queue for a query of one row. It is scanned into dest before the
-// next statement that is not queued, or Flush, returns without an error.
+// QueueRow queues a query of one row. When the next statement that is not queued, or
+// Flush, has returned without an error, the row has been scanned into dest.
 func (t *Tx) QueueRow(ctx context.Context, dest []any, query string, args ...any) error {
 	if t.canQueue {
 		return t.queue(ctx, dest, query, args)
@@ -99,9 +98,9 @@ func (t *Tx) Close() {
 }
 
 // Confirm returns [store.ErrUncertain] if PostgreSQL sent a warning with the last
-// commit on c. It does so if its wait for a synchronous standby was cut short: the
-// change is committed there, yet a fail-over may lose it, so it must not be
-// reported as done. Such a connection is discarded.
+// commit on c. The server does so if its wait for a synchronous standby was canceled:
+// the change is committed on the server, but a fail-over can lose it, so it must not be
+// reported as done. Confirm discards such a connection.
 func Confirm(c *sql.Conn) error {
 	var warning any
 	err := c.Raw(func(driver any) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// connector makes the connections of a pool. They connect at their first use, so
-// that the pool itself never waits for a server, and always has connections.
+// connector makes the connections of a pool. A connection connects to the server at
+// its first use, so that the pool itself never waits for the server.
 type connector struct {
 	driver.Connector
 	server *Server
@@ -35,7 +35,7 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 type conn struct {
 	connector   connector
 	conn        *stdlib.Conn // nil: not connected
-	isUsed      bool         // by its present user, who must not be given another server
+	isUsed      bool         // its present user has called the server, and must not get another one
 	respondedAt time.Time    // when the server last responded
 	tx          *tx          // nil: none is open
 }
@@ -52,8 +52,8 @@ func (c *conn) isIdle() bool { return c.pgx().PgConn().TxStatus() == 'I' }
 
 var errConnectionLost = errors.New("the connection to the database was lost")
 
-// connect connects unless there is a connection. It fails if the connection was
-// lost while it was in use.
+// connect connects to the server if c is not connected. It fails if the connection
+// was lost after its present user had used it.
 func (c *conn) connect(ctx context.Context) (err error) {
 	switch wasUsed := c.isUsed; {
 	case !c.isClosed():
@@ -70,8 +70,9 @@ func (c *conn) connect(ctx context.Context) (err error) {
 	return nil
 }
 
-// ResetSession closes a connection that may be lost when it is taken from its
-// pool. Its next use connects again.
+// ResetSession implements [driver.SessionResetter]: the pool calls it before it hands
+// out a connection. If the connection can be lost, ResetSession closes it, and the next
+// use connects again.
 func (c *conn) ResetSession(ctx context.Context) error {
 	c.tx, c.isUsed = nil, false
 	if !c.isClosed() && !c.isLive(ctx) {
@@ -80,6 +81,8 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	return nil
 }
 
+// isLive reports whether the next user can use the connection. It pings the server if
+// the connection was idle for maxIdle.
 func (c *conn) isLive(ctx context.Context) bool {
 	switch {
 	case !c.isIdle(), c.server().isSuspected(c.respondedAt):
@@ -147,8 +150,8 @@ func values(args []driver.NamedValue) []any {
 	return values
 }
 
-// queue adds a statement to the open transaction; dest, if not nil, receives the
-// row that it returns.
+// queue adds a statement to the queue of the open transaction, and sends the queue if
+// it is full. If dest is not nil, the row that the statement returns is scanned into it.
 func (c *conn) queue(ctx context.Context, dest []any, query string, args []any) error {
 	switch {
 	case ctx.Err() != nil:
@@ -174,7 +177,7 @@ func (c *conn) flush(ctx context.Context) error {
 	return c.call(ctx, func(call *call) error { return c.tx.flush(call) })
 }
 
-// call connects and calls the database within its time limit.
+// call connects if necessary and runs do within the time limit of one call.
 func (c *conn) call(ctx context.Context, do func(*call) error) error {
 	call, err := c.startCall(ctx)
 	if err != nil {
@@ -184,6 +187,8 @@ func (c *conn) call(ctx context.Context, do func(*call) error) error {
 	return c.finish(call, do(call))
 }
 
+// startCall connects if necessary and returns the context of one call. It fails if the
+// server has rolled back the open transaction.
 func (c *conn) startCall(ctx context.Context) (*call, error) {
 	if err := c.connect(ctx); err != nil {
 		return nil, err
@@ -196,11 +201,11 @@ func (c *conn) startCall(ctx context.Context) (*call, error) {
 	return call, nil
 }
 
-// longPause is a pause within a transaction after which the server may have
-// rolled it back.
+// longPause is the length of a pause within a transaction after which checkTx asks
+// whether the server has rolled the transaction back.
 const longPause = 20 * time.Millisecond
 
-// readTimeout is enough to read bytes that have arrived already.
+// readTimeout is enough to read a message that has already arrived.
 const readTimeout = time.Millisecond
 
 // checkTx returns the server's error if it rolled back the transaction during a
@@ -218,7 +223,7 @@ func (c *conn) checkTx(call *call) error {
 	return nil
 }
 
-// finish notes a response and classifies an error.
+// finish records the time of the response if err is nil, and classifies err otherwise.
 func (c *conn) finish(call *call, err error) error {
 	if err == nil {
 		c.respondedAt = time.Now()
@@ -227,8 +232,8 @@ func (c *conn) finish(call *call, err error) error {
 }
 
 // classify wraps err as [store.ErrUnavailable] if the connection is lost or the
-// server rejected the call for a reason that may pass. It leaves the error of a
-// canceled call as it is.
+// server rejected the call for a temporary reason. It returns the error of a call that
+// its caller canceled as it is.
 func (c *conn) classify(call *call, err error) error {
 	if err == nil {
 		return nil

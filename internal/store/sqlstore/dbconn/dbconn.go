@@ -35,30 +35,30 @@ func (e *connError) Unwrap() []error { return []error{e.reported, e.error} }
 
 func unavailable(err error) error { return &connError{store.ErrUnavailable, err} }
 
-// IsRetryable reports whether the database rolled back a transaction that may
-// succeed when it is repeated: because of other transactions, because this
-// process paused in it, or because the server closed the connection before the
-// commit.
+// IsRetryable reports whether err means that the database rolled back a transaction
+// that can succeed when it is repeated. The cause was another transaction, a pause of
+// this process, or a connection that the server closed before the commit.
 func IsRetryable(err error) bool {
 	switch sqlState(err) {
 	case "40001", "40P01", idleInTransaction: // serialization failure, deadlock
 		return true
 	case "":
-		// SQLITE_BUSY is not: it comes after a wait for another program that locks the file.
+		// SQLITE_BUSY is not retryable: the statement has already waited for the program that locks the file.
 		return sqliteCode(err) == sqlite3.SQLITE_BUSY_SNAPSHOT || isClosedByServer(err)
 	}
 	return false
 }
 
-// IsUniqueViolation reports whether a unique value belongs to another row.
+// IsUniqueViolation reports whether err means that a written value that must be unique
+// belongs to another row.
 func IsUniqueViolation(err error) bool {
 	code := sqliteCode(err)
 	return sqlState(err) == "23505" || code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 }
 
-// isClosedByServer reports whether the server closed the connection before the
-// commit. A call without a response is not repeated: that would double the time
-// that its caller waits.
+// isClosedByServer reports whether err means that the server closed the connection
+// before the commit. It returns false if the server did not respond: to repeat such a
+// call would double the time that its caller waits.
 func isClosedByServer(err error) bool {
 	_, connecting := errors.AsType[*pgconn.ConnectError](err)
 	closed := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -86,8 +86,8 @@ func sqliteCode(err error) int {
 	return sqlite3.SQLITE_OK
 }
 
-// isTemporary reports whether the server rejected a statement, and with it the
-// transaction, for a reason that may pass.
+// isTemporary reports whether an SQLSTATE means that the server rejected a statement,
+// and with it the transaction, for a temporary reason.
 func isTemporary(state string) bool {
 	if len(state) < 2 {
 		return false

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// limitKey is the context key of a number of leases.
+// limitKey is the context key of the time limit of each call, in leases.
 type limitKey struct{}
 
-// WithLongTimeout allows each call made with the returned context thirty leases
-// instead of one. It is for statements that read or write whole tables.
+// WithLongTimeout returns a context with which each call can take thirty leases instead
+// of one. It is for statements that read or write whole tables.
 func WithLongTimeout(ctx context.Context) context.Context {
 	return context.WithValue(ctx, limitKey{}, 30)
 }
 
-// WithoutTimeout allows each call made with the returned context any time, as
-// migrations need it. The kernel still notices a server that is gone.
+// WithoutTimeout returns a context with which each call can take any time. It is for
+// migrations. The kernel still closes the connection if the server is gone.
 func WithoutTimeout(ctx context.Context) context.Context {
 	return context.WithValue(ctx, limitKey{}, 0)
 }
@@ -34,8 +34,8 @@ type call struct {
 	cancel context.CancelFunc
 }
 
-// startCall returns a call for ctx, with the limit that ctx allows. Its caller
-// ends it.
+// startCall returns a call for ctx, with the limit that ctx has, or one lease. The
+// caller must end the call.
 func (s *Server) startCall(ctx context.Context) *call {
 	leases, marked := ctx.Value(limitKey{}).(int)
 	if !marked {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// rows is a result that is still being read. Reading it may fail at any row.
+// rows is a result whose rows are still being received, so Next can fail at any row.
 type rows struct {
 	driver.Rows
 	conn *conn

@@ -21,11 +21,11 @@ import (
 // defaultLease applies if the configuration has no lease.
 const defaultLease = 10 * time.Second
 
-// Server is a PostgreSQL server, or several of one URL. All its pools share the
-// limits, and share suspicion: a firewall or a switch that loses its state
-// usually drops all connections in silence, so once one connection does not
-// respond, all others are replaced before their next use. Its methods are safe
-// for concurrent use.
+// Server is a PostgreSQL server, or several servers in one URL. All its pools share
+// the time limits. If one connection does not respond, all others are replaced before
+// their next use, in all pools, because a firewall or a switch that loses its state
+// usually drops the packets of all connections silently. The methods of a Server are
+// safe for concurrent use.
 type Server struct {
 	config    *pgx.ConnConfig
 	onConnect string // a statement for each new connection
@@ -35,7 +35,7 @@ type Server struct {
 	pingTimeout    time.Duration // for the response of an idle connection
 	callTimeout    time.Duration // for the response to a statement
 
-	suspectedAt atomic.Pointer[time.Time] // connections that last responded before may be lost
+	suspectedAt atomic.Pointer[time.Time] // connections that have not responded since are suspected to be lost
 	lastFailure atomic.Pointer[connectFailure]
 }
 
@@ -137,17 +137,17 @@ func (s *Server) serverTimeouts() map[string]string {
 	}
 }
 
-// minIdleInTransaction is the time that a process may need between two
-// statements on a busy machine.
+// minIdleInTransaction is the time that a process can need between two statements on a
+// busy machine.
 const minIdleInTransaction = time.Second
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(wholeSeconds(d) / time.Second)) }
 
-// connectPause is the time after a failed attempt to connect in which others fail
-// with the same error, if the attempt took longer than that: callers that queue
-// for a connection must not wait for one attempt each.
+// connectPause is the time after a slow, failed attempt to connect in which all other
+// attempts fail at once with the same error, so that callers that queue for a connection
+// do not wait for one attempt each. An attempt is slow if it takes longer than that.
 const connectPause = 100 * time.Millisecond
 
 // connect opens a connection. It fails with [store.ErrUnavailable], unless the
@@ -174,22 +174,23 @@ func (s *Server) connect(ctx context.Context, to driver.Connector) (*stdlib.Conn
 	return nil, err
 }
 
-// suspectAll has every connection replaced that has not responded since.
+// suspectAll makes the pools replace every connection that does not respond after now,
+// before its next use.
 func (s *Server) suspectAll() {
 	now := time.Now()
 	s.suspectedAt.Store(&now)
 }
 
-// isSuspected reports whether a connection may be lost, given the time of its
-// last response.
+// isSuspected reports whether a connection is suspected to be lost, given the time of
+// its last response.
 func (s *Server) isSuspected(responded time.Time) bool {
 	since := s.suspectedAt.Load()
 	return since != nil && responded.Before(*since)
 }
 
-// configureSockets sets the limits that the kernel enforces. It notices a peer
-// that acknowledges nothing, so a statement may run for long while its server
-// is there.
+// configureSockets sets the limits that the kernel enforces: it closes a connection if
+// the peer acknowledges nothing. A statement without a timeout therefore ends if its
+// server is gone.
 func (s *Server) configureSockets() {
 	c := s.config
 	if limit := s.connectTimeout / time.Duration(1+len(c.Fallbacks)); c.ConnectTimeout == 0 || c.ConnectTimeout > limit {

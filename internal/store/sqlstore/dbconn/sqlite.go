@@ -81,8 +81,8 @@ func (c sqliteConn) QueryContext(ctx context.Context, query string, args []drive
 // sqliteTx classifies the errors of a transaction.
 type sqliteTx struct{ driver.Tx }
 
-// Commit fails with [store.ErrUncertain] after an I/O error: the transaction may
-// be in the log, and a crash may bring it back.
+// Commit fails with [store.ErrUncertain] after an I/O error: the transaction can be in
+// the write-ahead log already, and be recovered from there after a crash.
 func (t sqliteTx) Commit() error {
 	err := t.Tx.Commit()
 	if sqliteCode(err)&0xff == sqlite3.SQLITE_IOERR {
@@ -106,8 +106,8 @@ type sqliteRows struct{ driver.Rows }
 // Next implements [driver.Rows].
 func (r sqliteRows) Next(dest []driver.Value) error { return classifySQLite(r.Rows.Next(dest)) }
 
-// classifySQLite wraps err as [store.ErrUnavailable] if its reason may pass. SQLite
-// rolls back a transaction that it cannot write, so that nothing was changed.
+// classifySQLite wraps err as [store.ErrUnavailable] if its reason is temporary. SQLite
+// rolls back a transaction that it cannot write, so nothing was changed.
 func classifySQLite(err error) error {
 	switch sqliteCode(err) & 0xff { // the low byte is the primary result code
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,

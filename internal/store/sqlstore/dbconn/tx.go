@@ -21,8 +21,8 @@ type tx struct {
 	queued *pgx.Batch      // nil: nothing is queued
 }
 
-// maxQueued is the number of statements that are sent together. While a large
-// change is queued the server receives nothing, and may end the transaction.
+// maxQueued limits the number of statements that are sent together. While statements
+// are queued the server receives nothing; after a long time it ends the transaction.
 const maxQueued = 64
 
 // BeginTx implements [driver.ConnBeginTx].
@@ -103,8 +103,8 @@ func readResult(q *pgx.QueuedQuery, results pgx.BatchResults) error {
 	return err
 }
 
-// Commit implements [driver.Tx]. Without a response it fails with
-// [store.ErrUncertain], even if its caller is gone: it may have been carried out.
+// Commit implements [driver.Tx]. Without a response it fails with [store.ErrUncertain],
+// even if its caller is gone, because the server can have carried out the commit.
 func (t *tx) Commit() error {
 	c := t.conn
 	call := c.server().startCall(t.ctx)
@@ -141,12 +141,12 @@ func (t *tx) commit(ctx context.Context) error {
 	return err
 }
 
-// rollbackTimeout bounds a rollback. After it the connection is closed, for which
-// the server rolls back.
+// rollbackTimeout limits the time of a rollback. If it ends, the connection is closed,
+// and the server rolls back because of that.
 const rollbackTimeout = time.Second
 
 // Rollback implements [driver.Tx]. It rolls back for a canceled caller too,
-// because the transaction may hold locks that other callers wait for.
+// because the transaction can hold locks that other callers wait for.
 func (t *tx) Rollback() error {
 	c := t.conn
 	c.tx = nil

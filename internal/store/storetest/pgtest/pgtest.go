@@ -85,7 +85,7 @@ func newServer(tb testing.TB) *Server {
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
 
-// make runs the program that makes the server's data.
+// make runs program, which creates the server's data directory.
 func (s *Server) make(tb testing.TB, program string, args ...string) {
 	tb.Helper()
 	cmd := exec.Command(filepath.Join(filepath.Dir(s.command.Path), program), args...)
@@ -95,7 +95,7 @@ func (s *Server) make(tb testing.TB, program string, args ...string) {
 	}
 }
 
-// binaries finds the newest installed server.
+// binaries returns the directory of the newest installed server.
 func binaries(tb testing.TB) string {
 	tb.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
@@ -115,8 +115,8 @@ func major(initdb string) int {
 	return n
 }
 
-// owner gives folder to the user of the server, and returns the attributes of its
-// processes. The server ends with a killed test.
+// owner gives folder to the user of the server, and returns the attributes of the
+// server's processes. They make the kernel end the server if the test is killed.
 func owner(tb testing.TB, folder string) *syscall.SysProcAttr {
 	tb.Helper()
 	if os.Geteuid() != 0 {
