@@ -148,7 +148,8 @@ func (s *Service) Rename(ctx context.Context, by toksta.Actor, req RenameRequest
 	})
 }
 
-// target is the account of a change, with the token of the request ("": none).
+// target is the account of a change, with the idempotency token of the request
+// ("": none).
 type target struct {
 	account toksta.AccountID
 	token   string

@@ -29,8 +29,8 @@ type Upstream struct {
 	Opening time.Duration
 	// HTTP2 uses HTTP/2 only, over http and unix URLs without TLS (h2c).
 	HTTP2 bool
-	// KeepHost sends the caller's Host instead of the URL's. KeepLocation forwards a
-	// Location that refers to the URL's address.
+	// KeepHost sends the caller's Host instead of the URL's. KeepLocation forwards a Location
+	// that refers to the URL's address without changing it.
 	KeepHost, KeepLocation bool
 	Resolver               *net.Resolver // nil for the system's
 	Slots                  chan struct{} // limits the connections of all upstreams that share it; nil sets no limit

@@ -77,7 +77,8 @@ func (s *Service) Live(ctx context.Context, account toksta.AccountID) (int, erro
 	return s.Store.CountLiveKeys(ctx, account, s.now())
 }
 
-// target is the key of a change, with the token of the request ("": none).
+// target is the key of a change, with the idempotency token of the request ("":
+// none).
 type target struct {
 	Ref
 	token string

@@ -82,8 +82,8 @@ func explain(name string, err error) error {
 	return toksta.Invalid(name, "The value does not fit here.")
 }
 
-// badRequest returns an error whose message must not repeat request data other than the
-// name of a field.
+// badRequest returns a BAD_REQUEST error. The message must not repeat request data,
+// except the name of a field.
 func badRequest(message string) error {
 	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
 }

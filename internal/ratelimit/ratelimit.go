@@ -65,7 +65,7 @@ func (w Window) State(c Counts) toksta.RateState {
 	return state
 }
 
-// rateState returns the state of a window from which taken calls were taken.
+// rateState returns the state of a window with the given limit, in which taken calls were counted.
 func rateState(limit, taken int) toksta.RateState {
 	limit = max(limit, 0)
 	return toksta.RateState{Limit: limit, Remaining: max(limit-taken, 0)}

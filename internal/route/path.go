@@ -18,8 +18,8 @@ func pathChar(c byte) bool {
 }
 
 // checkPath rejects a path that a back end could interpret as another path: empty inner segments,
-// dot segments, escapes of / \ % ; of controls and of non-ASCII bytes, and invalid characters. It
-// reports whether the path contains an escape.
+// dot segments, invalid characters, and the escapes of a slash, a backslash, "%", ";", control
+// characters and bytes outside ASCII. It reports whether the path contains an escape.
 func checkPath(path string) (escaped bool, err error) {
 	if path == "" || path[0] != '/' {
 		return false, badPath("The path must start with a slash.")

@@ -11,7 +11,8 @@ import (
 // wildcard is the segment that matches the rest of a path, at least one byte.
 const wildcard = "*"
 
-// methods are the methods of RFC 9110 and PATCH, without CONNECT and TRACE.
+// methods lists the methods that a route can have: PATCH and the methods of RFC 9110, without
+// CONNECT and TRACE.
 const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // forwardable reports whether a route may have the method. CONNECT would reach beyond the route,

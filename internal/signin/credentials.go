@@ -69,7 +69,8 @@ func (s *Service) verifyPassword(ctx context.Context, id Identity, password toks
 	return m, err
 }
 
-// checkPassword reads the member and compares the password. It computes one hash.
+// checkPassword returns the member with the e-mail address if the password is right.
+// It always computes one hash.
 func (s *Service) checkPassword(ctx context.Context, email string, password toksta.Hidden) (toksta.Member, error) {
 	m, err := s.Store.MemberByEmail(ctx, email)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -29,7 +29,8 @@ const (
 // throttle allows one guess a minute for an address, half a million a year.
 const minGuesses = 1e6
 
-// validPassword returns an error if the member cannot use the new password.
+// validPassword returns an error if the new password is too short, too long or
+// guessable for the member m.
 func validPassword(password toksta.Hidden, m toksta.Member) error {
 	text := password.Reveal()
 	switch n := utf8.RuneCountInString(text); {
@@ -86,8 +87,9 @@ const (
 	tagLen      = 32
 )
 
-// dummyHash is a hash that no password matches, with the same cost as the others.
-// The password for an unknown address is compared with it.
+// dummyHash is a hash that no password matches. If the address is unknown, the
+// password is compared with dummyHash, which takes the same time as any other
+// hash.
 const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // hasher computes password hashes. It limits the number of simultaneous hashes and

@@ -56,8 +56,8 @@ type Engine struct{ deps Deps }
 // New returns an engine with the dependencies d.
 func New(d Deps) *Engine { return &Engine{d} }
 
-// Verify decides c and counts it if its key is known. An admitted decision holds the credits of the
-// route; the caller must call Settle for it.
+// Verify decides the call c and counts it if its key is known. An admitted decision holds the
+// credits of the route; the caller must call Settle with the decision.
 func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
@@ -79,7 +79,7 @@ func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 }
 
 // countDecision counts the decision. If an admitted call cannot be counted, it is rejected. A
-// rejection does not change.
+// rejected call stays rejected, also if it cannot be counted.
 func (e *Engine) countDecision(d *toksta.Decision, c *toksta.Call) {
 	inc := newIncrement(d, c)
 	inc.Calls, inc.Reason = 1, d.Reason

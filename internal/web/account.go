@@ -79,7 +79,7 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 
 // credits returns the card about the balance. Included credits count by billing
 // cycle, which can begin in the middle of a month. For a plan without included
-// credits, the card shows the month.
+// credits, the card shows the credits used in the calendar month.
 func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits {
 	b := p.Usage.Balance(s, p.Now())
 	c := view.Credits{

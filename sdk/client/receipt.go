@@ -17,7 +17,8 @@ type Receipt struct {
 	Milliseconds float64           `json:"milliseconds"`
 }
 
-// Confirmation is the time from the commit until a node had applied the change.
+// Confirmation reports that a node applied a change, and how long after the
+// commit.
 type Confirmation struct {
 	Node         string  `json:"node"`
 	Milliseconds float64 `json:"milliseconds"`

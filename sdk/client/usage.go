@@ -14,8 +14,9 @@ type UsageRequest struct {
 }
 
 // UsageByRequest selects usage grouped by "key", "family", "operation", "hour",
-// "day" or "reason". The period is a month as in UsageRequest, or whole hours
-// from From, inclusive, to To, exclusive; a nil To stands for now.
+// "day" or "reason". The period is Month, such as "2026-01", or, if From is
+// set, the whole hours from From, inclusive, to To, exclusive. A nil To stands
+// for now. An empty Month without From stands for the current month.
 type UsageByRequest struct {
 	AccountRef
 	By    string     `json:"by"`

@@ -18,8 +18,9 @@ import (
 // copy that another party sends again.
 const WebhookTolerance = 5 * time.Minute
 
-// ErrWebhook means that a request is not a webhook from a sender with the
-// secret, or that it is too old. Respond with 401.
+// ErrWebhook means that a request is not a valid webhook: the id, the
+// timestamp, the signature or the body is invalid, or the timestamp differs too
+// much from the clock. The receiver should respond with 401.
 var ErrWebhook = errors.New("client: the webhook cannot be verified")
 
 // Webhook is a verified webhook.

@@ -32,8 +32,9 @@ const (
 
 const notEntitledSuffix = "_not_entitled"
 
-// NotEntitled returns the reason of a call to a family that the account's plan
-// does not reach, for example "workspace_not_entitled".
+// NotEntitled returns the reason with which a call is rejected if the account's
+// plan does not include the family f of its route, for example
+// "workspace_not_entitled".
 func NotEntitled(f Family) Reason { return Reason(f) + notEntitledSuffix }
 
 // Code returns the code of a call that is rejected for r. A reason that is not
@@ -98,8 +99,8 @@ const (
 	ReasonReservationClosed    Reason = "reservation_closed"     // the reservation is settled, refunded or expired
 )
 
-// Rejection is the result of a decision that does not admit a call. The zero
-// value admits the call.
+// Rejection has the code and the reason with which a call is rejected. The zero
+// value means that the call is admitted.
 type Rejection struct {
 	Code   Code
 	Reason Reason

@@ -31,8 +31,8 @@ type SignUp struct {
 	Errors      Errors
 }
 
-// Confirm asks for the password before an action that cannot be undone. It
-// posts to /confirm.
+// Confirm asks for the password again before a key is created, rotated or
+// revoked. It posts to /confirm.
 type Confirm struct {
 	Sheet
 	Email string
