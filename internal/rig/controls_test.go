@@ -67,8 +67,14 @@ var controls = []control{
 		faults: []string{"rejoin"}, breaks: rig.LateAdmission,
 	},
 	{
-		rule:   "numbers do not follow the order of commits",
-		edits:  []edit{{"internal/store/sqlstore/commit.go", "tx.QueryContext(later(ctx), `UPDATE clock", "s.writer.QueryContext(ctx, `UPDATE clock"}},
+		rule: "numbers do not follow the order of commits",
+		edits: []edit{
+			{
+				"internal/store/sqlstore/commit.go", "tx.QueueRow(ctx, []any{&change.Seq, timeColumn{&change.At}, &notified},",
+				"s.writer.QueryRowContext(ctx,",
+			},
+			{"internal/store/sqlstore/commit.go", "`+s.notify)\n", "`+s.notify).Scan(&change.Seq, timeColumn{&change.At}, &notified)\n"},
+		},
 		faults: []string{"slow link"}, breaks: rig.LateAdmission,
 	},
 	{
