@@ -15,6 +15,11 @@ import (
 // only if a node flushes late, after an outage.
 const pastLifetime = 10 * time.Minute
 
+// aloneLifetime is the time after which a node without other nodes reads all
+// charges again. A node that joined and left between two polls of the node list can
+// have added some.
+const aloneLifetime = time.Minute
+
 // past is the charges of others in the hours before until. They are kept, since
 // a cycle has many hours and purchased credits are summed over all times. If there
 // is no other node, they are all charges.
@@ -24,7 +29,12 @@ type past struct {
 	readAt            time.Time
 }
 
-func (p past) isStale(now time.Time) bool { return now.Sub(p.readAt) > pastLifetime }
+func (p past) isStale(now time.Time) bool {
+	if p.until.Equal(noEnd) {
+		return now.Sub(p.readAt) > aloneLifetime
+	}
+	return now.Sub(p.readAt) > pastLifetime
+}
 
 // readOthers reads the charges of others on the accounts: this hour and the
 // last one if there are other nodes, past hours if they are not known. Without

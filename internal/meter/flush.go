@@ -14,7 +14,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// A batch is one transaction of the store: large enough to be cheap, small enough (3 ms of CPU time
+// A batch is one transaction of the store: large enough to be cheap, small enough (5 ms of CPU time
 // with SQLite) that calls on a machine with one core, and other writers, do not wait for it long.
 const (
 	batchSize    = 256              // approximate number of totals
