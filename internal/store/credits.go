@@ -19,7 +19,7 @@ type Credits interface {
 	// row, so that all nodes decide about one account's credits one after another.
 	// It then writes the mutation and returns its entries as they were written. If
 	// decide fails, its error is returned as it is and nothing is written. decide
-	// may run more than once. It returns ErrNotFound if there is no such account.
+	// can run more than once. It returns ErrNotFound if there is no such account.
 	CommitCredits(ctx context.Context, q CreditQuery, decide DecideCredits) ([]CreditEntry, error)
 	// OverdueAccounts returns up to limit accounts with an open reservation that
 	// has expired by the database's clock.

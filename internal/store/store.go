@@ -139,7 +139,7 @@ type Mutator interface {
 	//
 	// If decide fails, its error is returned as it is and nothing is written. If it
 	// returns an empty Kind, nothing is written and the returned change is zero.
-	// decide may run more than once, so it must have no side effects.
+	// decide can run more than once, so it must have no side effects.
 	Commit(ctx context.Context, by toksta.Actor, decide Decide) (toksta.Change, error)
 }
 

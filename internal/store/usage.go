@@ -10,7 +10,7 @@ import (
 // Usage keeps the totals that meters flush.
 type Usage interface {
 	// Flush records running totals of an epoch. Of the stored and the given total
-	// it keeps the greater one, so that a flush may be repeated and reordered. The
+	// it keeps the greater one, so that a flush can be repeated and reordered. The
 	// totals of a closed epoch are repeats and change nothing.
 	Flush(ctx context.Context, b UsageBatch) error
 	// ListUsage returns the totals of one account that q selects, summed over epochs.

@@ -304,7 +304,7 @@ func listens(t *suite) {
 		}
 	}()
 	t.account("acct_a")
-	// A notification before the listener is ready may be lost: commit until one arrives.
+	// A notification before the listener is ready can be lost: commit until one arrives.
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	var last int64
