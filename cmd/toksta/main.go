@@ -16,6 +16,10 @@ import (
 )
 
 func main() {
+	if isServer(os.Args[1:]) {
+		// Now, because a signal ends the process until the command runs.
+		ignoreHangup()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Restore the default action, so that a second signal ends the process at once.
 	context.AfterFunc(ctx, stop)

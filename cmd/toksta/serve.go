@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,7 +31,6 @@ func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API and the account pages", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ignoreHangup()
 			cfg, err := c.loadConfig()
 			if err != nil {
 				return err
@@ -42,6 +42,12 @@ func (c *cli) serve() *cobra.Command {
 			return node.Run(cmd.Context())
 		},
 	}
+}
+
+// isServer reports whether args run a command that serves until a signal arrives.
+func isServer(args []string) bool {
+	cmd, _, err := new(cli).rootCommand().Find(args)
+	return err == nil && slices.Contains([]string{"toksta serve", "toksta demo", "toksta demo-upstream"}, cmd.CommandPath())
 }
 
 // ignoreHangup keeps a server running after its terminal has closed (SIGHUP) or the
@@ -71,7 +77,6 @@ func (c *cli) demo() *cobra.Command {
 		Use: "demo", Short: "Serve with a demo back end and demo data", Args: exactArgs(),
 		Long: "Serve the API and the account pages in front of a demo back end, with one\naccount per plan and billing state. All data is in the directory demo-data.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ignoreHangup()
 			c.process.Environ = append([]string{demoData}, c.process.Environ...)
 			cfg, err := c.loadConfig()
 			if err != nil {
@@ -138,7 +143,6 @@ func (c *cli) demoUpstream() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo-upstream", Short: "Serve only the demo back end", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ignoreHangup()
 			c.say("The demo back end listens on http://%s.", address)
 			return serveUpstream(cmd.Context(), "tcp", address, demo.Upstream())
 		},

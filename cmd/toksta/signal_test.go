@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -61,5 +62,19 @@ func TestServeOutlivesTerminalAndLogReader(t *testing.T) {
 	}
 	if err := server.Wait(); err != nil {
 		t.Errorf("the server ended with %v", err)
+	}
+}
+
+// Only the commands that serve ignore the signals, whatever flags precede them.
+func TestIsServer(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]bool{
+		"serve": true, "demo": true, "demo-upstream --listen 127.0.0.1:0": true,
+		"--config toksta.yaml serve": true, "-o json --bom serve": true, "--socket=s demo": true,
+		"": false, "--config serve": false, "accounts create serve": false, "keys create demo demo": false, "serves": false,
+	} {
+		if got := isServer(strings.Fields(args)); got != want {
+			t.Errorf("%q: %v, want %v", args, got, want)
+		}
 	}
 }
