@@ -52,7 +52,10 @@ func (a *App) probes() []operator.Probe {
 // tombstonesProbe reads the file of tombstones, which is otherwise read only after a
 // backup was restored.
 func (a *App) tombstonesProbe() operator.Probe {
-	p := operator.Probe{Name: "tombstones", Fix: "free the disk of the data directory; if the file is damaged, see Backup and restore in docs/operations.md"}
+	p := operator.Probe{
+		Name: "tombstones",
+		Fix:  "if the disk of the data directory is full, free space; if the file is damaged and the database is not an older one, stop the node, move the file away and start the node",
+	}
 	p.Run = func(context.Context) (string, error) {
 		recorded, err := a.feed.CheckTombstones()
 		return fmt.Sprintf("%d revoked secrets are recorded", recorded), err

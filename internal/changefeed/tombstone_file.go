@@ -27,9 +27,18 @@ type damage struct {
 	torn     int // bytes of an incomplete record at the end
 }
 
-// Error lists the damage.
+// Error lists the defects.
 func (d damage) Error() string {
-	return fmt.Sprintf("%d records had a flipped bit, %d bytes are no record, %d bytes at the end are part of one", d.repaired, d.skipped, d.torn)
+	var defects []string
+	for _, defect := range []struct {
+		name   string
+		number int
+	}{{"records with a flipped bit", d.repaired}, {"damaged bytes", d.skipped}, {"bytes of an incomplete record at the end", d.torn}} {
+		if defect.number > 0 {
+			defects = append(defects, fmt.Sprintf("%s: %d", defect.name, defect.number))
+		}
+	}
+	return strings.Join(defects, ", ")
 }
 
 // isPrefix reports whether content is a proper prefix of whole.

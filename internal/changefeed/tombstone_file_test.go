@@ -155,14 +155,20 @@ func TestTombstonesAreCheckedInTheFile(t *testing.T) {
 	note(t, path, numbered(5)...)
 	tomb, _ := reopen(t, path)
 	whole := read(t, path)
-	for name, content := range map[string][]byte{
-		"a flipped bit": xor(whole, 40, 1),
-		"an empty file": []byte(tombstoneHeader),
-		"another file":  []byte("root:x:0:0:root:/root:/bin/bash\n"),
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"a flipped bit":           {xor(whole, 40, 1), "%[1]s is damaged, records with a flipped bit: 1"},
+		"an empty file":           {[]byte(tombstoneHeader), "%[1]s lacks 5 of 5 revoked secrets"},
+		"zeros at the end":        {append(bytes.Clone(whole), make([]byte, recordLen)...), "%[1]s is damaged, damaged bytes: 36"},
+		"an incomplete record":    {whole[:len(whole)-1], "%[1]s lacks 1 of 5 revoked secrets and is damaged, bytes of an incomplete record at the end: 35"},
+		"records that are zeroed": {slices.Replace(bytes.Clone(whole), len(tombstoneHeader), len(tombstoneHeader)+2*recordLen, make([]byte, 2*recordLen)...), "%[1]s lacks 2 of 5 revoked secrets and is damaged, damaged bytes: 72"},
+		"another file":            {[]byte("root:x:0:0:root:/root:/bin/bash\n"), "read the tombstones in %[1]s: this is not a tombstone file; correct the path, or keep the file elsewhere"},
 	} {
-		write0600(t, path, content)
-		if _, err := tomb.check(); err == nil {
-			t.Errorf("the check misses %s", name)
+		write0600(t, path, c.content)
+		if _, err := tomb.check(); err == nil || err.Error() != fmt.Sprintf(c.want, path) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 	write0600(t, path, whole)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/toksta/toksta/sdk/toksta"
@@ -151,8 +152,15 @@ func (t *tombstones) check() (recorded int, err error) {
 			missing++
 		}
 	}
-	if missing > 0 || found != (damage{}) {
-		return 0, fmt.Errorf("%s lacks %d of %d revoked secrets; %w", t.path, missing, len(t.seen), found)
+	var defects []string
+	if missing > 0 {
+		defects = append(defects, fmt.Sprintf("lacks %d of %d revoked secrets", missing, len(t.seen)))
+	}
+	if found != (damage{}) {
+		defects = append(defects, "is damaged, "+found.Error())
+	}
+	if len(defects) > 0 {
+		return 0, fmt.Errorf("%s %s", t.path, strings.Join(defects, " and "))
 	}
 	return len(recordedSet), nil
 }
