@@ -20,7 +20,7 @@ func (c *cli) accounts() *cobra.Command {
 	)
 }
 
-// accountsCreate creates an account without members.
+// accountsCreate returns the command that creates an account without members.
 func (c *cli) accountsCreate() *cobra.Command {
 	var r client.CreateAccountRequest
 	anchor := ""
@@ -45,7 +45,8 @@ func (c *cli) accountsCreate() *cobra.Command {
 	return cmd
 }
 
-// accountsList prints all accounts or, after an error, none.
+// accountsList returns the command that prints accounts: all or up to the limit,
+// but none after an error.
 func (c *cli) accountsList() *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
@@ -81,7 +82,8 @@ func accountTable(accounts ...client.Account) table {
 	return t
 }
 
-// accountsShow prints one account with its members, without its keys.
+// accountsShow returns the command that prints one account with its members,
+// without its keys.
 func (c *cli) accountsShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ACCOUNT", Short: "Show an account, its members and rights", Args: exactArgs("ACCOUNT"), ValidArgsFunction: c.completeAccounts,
@@ -116,7 +118,8 @@ func accountFields(a client.AccountDetail) table {
 	return t
 }
 
-// accountsRename changes the name of an account and keeps its id.
+// accountsRename returns the command that changes the name of an account and
+// keeps its id.
 func (c *cli) accountsRename() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename ACCOUNT NAME", Short: "Change the name of an account", Args: exactArgs("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
@@ -128,7 +131,8 @@ func (c *cli) accountsRename() *cobra.Command {
 	}
 }
 
-// accountsSetPlan returns after no node admits a call on the old plan.
+// accountsSetPlan returns the command that moves an account to another plan. The
+// command ends once no node admits a call on the old plan.
 func (c *cli) accountsSetPlan() *cobra.Command {
 	cadence, anchor := "", ""
 	cmd := &cobra.Command{
@@ -150,8 +154,9 @@ func (c *cli) accountsSetPlan() *cobra.Command {
 	return cmd
 }
 
-// accountsSetStatus sets the billing state, for vendors whose billing does not
-// report it. A state that does not admit rejects keys and does not revoke them.
+// accountsSetStatus returns the command that sets the billing state, for vendors
+// whose billing does not report it. A state that does not admit rejects keys and
+// does not revoke them.
 func (c *cli) accountsSetStatus() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-status ACCOUNT STATUS", Short: "Set an account's billing state", Args: exactArgs("ACCOUNT", "STATUS"), ValidArgsFunction: c.completeAccounts,
@@ -163,8 +168,8 @@ func (c *cli) accountsSetStatus() *cobra.Command {
 	}
 }
 
-// accountsSetEntitlement accepts the names in the usage document. The value
-// "default" removes an entitlement.
+// accountsSetEntitlement returns the command that sets an entitlement by its name
+// in the usage document. The value "default" removes an entitlement.
 func (c *cli) accountsSetEntitlement() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-entitlement ACCOUNT NAME=VALUE", Short: "Set an exception of an account from its plan", Args: exactArgs("ACCOUNT", "NAME=VALUE"),
@@ -181,7 +186,8 @@ func (c *cli) accountsSetEntitlement() *cobra.Command {
 	}
 }
 
-// accountsInvite prints the link as the only line of data. No mail is sent.
+// accountsInvite returns the command that creates an invitation. It prints the
+// link as the only line of data and sends no mail.
 func (c *cli) accountsInvite() *cobra.Command {
 	var r client.InviteRequest
 	cmd := &cobra.Command{
@@ -203,7 +209,7 @@ func (c *cli) accountsInvite() *cobra.Command {
 	return cmd
 }
 
-// accountRef does not validate id; the server does.
+// accountRef refers to an account by its id, which the server validates.
 func accountRef(id string) client.AccountRef { return client.AccountRef{Account: toksta.AccountID(id)} }
 
 // printAccount prints a changed account, and its receipt on standard error.

@@ -26,8 +26,9 @@ func withClient(c *cli, cmd *cobra.Command, fn func(context.Context, *client.Cli
 // pageSize is the number of rows per request.
 const pageSize = 500
 
-// listAll reads the pages of a list until the cursor is zero, or until limit rows
-// if limit is not 0. It never returns a part of the rows with an error. An empty
+// listAll reads the pages of a list, which next returns with the cursor of the
+// following page, until that cursor is zero or, if limit is not 0, until there
+// are limit rows. It never returns a part of the rows with an error. An empty
 // list is not nil, so that JSON shows [].
 func listAll[Row any, Cursor comparable](limit int, next func(after Cursor, n int) ([]Row, Cursor, error)) ([]Row, error) {
 	var zero, after Cursor
@@ -49,7 +50,7 @@ func listAll[Row any, Cursor comparable](limit int, next func(after Cursor, n in
 }
 
 // printReceipt prints the number of a change, the nodes that enforce it and the
-// duration. If nothing had to change, the number is 0.
+// duration. The number is 0 if nothing had to change.
 func (c *cli) printReceipt(r client.Receipt) {
 	if r.Sequence == 0 {
 		c.say("Nothing had to change.")
@@ -135,8 +136,8 @@ func buildVersion() string {
 	return info.Main.Version
 }
 
-// version prints the version of this program. The running server can have another
-// one; doctor compares them.
+// version returns the command that prints the version of this program. The
+// running server can have another one; doctor compares them.
 func (c *cli) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version, and the Go release it was built with", Args: exactArgs(),

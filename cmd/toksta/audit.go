@@ -12,7 +12,8 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// audit prints the change log, which has one row for each change.
+// audit returns the command that prints the change log, which has one row for
+// each change.
 func (c *cli) audit() *cobra.Command {
 	var r client.AuditRequest
 	cmd := &cobra.Command{

@@ -23,15 +23,16 @@ func (c *cli) credits() *cobra.Command {
 	)
 }
 
-// withIdempotencyKey adds the flag that makes a command safe to repeat. Its default
-// is a new random key.
+// withIdempotencyKey adds to a command the flag that makes it safe to repeat. The
+// default of the flag is a new random idempotency key.
 func withIdempotencyKey(cmd *cobra.Command, key *string) *cobra.Command {
 	cmd.Flags().StringVar(key, "idempotency-key", rand.Text(), "a repeat with the same `key` has no further effect")
 	cmd.Flag("idempotency-key").DefValue = ""
 	return cmd
 }
 
-// creditsTopUp records a purchase of credits, without its price.
+// creditsTopUp returns the command that records a purchase of credits, without
+// its price.
 func (c *cli) creditsTopUp() *cobra.Command {
 	var r client.PurchaseRequest
 	cmd := &cobra.Command{
@@ -51,8 +52,8 @@ func (c *cli) creditsTopUp() *cobra.Command {
 	return withIdempotencyKey(cmd, &r.IdempotencyKey)
 }
 
-// creditsAdjust takes the difference from a flag: an argument with a minus would be
-// parsed as a flag.
+// creditsAdjust returns the command that corrects purchased credits. It takes the
+// difference from a flag: an argument with a minus would be parsed as a flag.
 func (c *cli) creditsAdjust() *cobra.Command {
 	var r client.PurchaseRequest
 	cmd := &cobra.Command{
@@ -82,7 +83,8 @@ func (c *cli) printPurchase(response client.PurchaseResponse, err error) error {
 	return c.show(response, entryTable(response.Entry))
 }
 
-// creditsReserve reserves credits, as a back end does for a job.
+// creditsReserve returns the command that reserves credits, as a back end does
+// for a job.
 func (c *cli) creditsReserve() *cobra.Command {
 	var r client.ReserveRequest
 	expires := time.Duration(0)
@@ -112,7 +114,8 @@ func (c *cli) creditsReserve() *cobra.Command {
 	return withIdempotencyKey(cmd, &r.IdempotencyKey)
 }
 
-// creditsSettle charges a part of a reservation and releases the rest.
+// creditsSettle returns the command that charges a part of a reservation and
+// releases the rest.
 func (c *cli) creditsSettle() *cobra.Command {
 	var r client.CloseRequest
 	cmd := &cobra.Command{
@@ -131,8 +134,8 @@ func (c *cli) creditsSettle() *cobra.Command {
 	return withIdempotencyKey(cmd, &r.IdempotencyKey)
 }
 
-// creditsRefund releases an open reservation, or refunds a settled one. Without a
-// number it refunds all credits.
+// creditsRefund returns the command that releases an open reservation, or refunds
+// a settled one: all of its credits if no number is given.
 func (c *cli) creditsRefund() *cobra.Command {
 	var r client.CloseRequest
 	cmd := &cobra.Command{
@@ -157,7 +160,7 @@ func (c *cli) printReservation(response client.ReservationResponse, err error) e
 	return c.show(response, reservationTable(response.Reservation))
 }
 
-// creditsList prints the credit entries of an account.
+// creditsList returns the command that prints the credit entries of an account.
 func (c *cli) creditsList() *cobra.Command {
 	var r client.CreditEntriesRequest
 	cmd := &cobra.Command{
@@ -197,7 +200,7 @@ func entryTable(entries ...client.CreditEntry) table {
 // signed formats a number with its sign, also if it is positive.
 func signed(n int64) string { return fmt.Sprintf("%+d", n) }
 
-// creditsReservations prints the open reservations.
+// creditsReservations returns the command that prints the open reservations.
 func (c *cli) creditsReservations() *cobra.Command {
 	var r client.ReservationsRequest
 	limit := 0
@@ -236,8 +239,8 @@ func reservationTable(reservations ...client.Reservation) table {
 	return t
 }
 
-// creditsVerify compares every balance with its entries. On a difference it returns
-// an error, so that a cron job notices it.
+// creditsVerify returns the command that compares every balance with its entries.
+// On a difference the command fails, so that a cron job notices it.
 func (c *cli) creditsVerify() *cobra.Command {
 	return &cobra.Command{
 		Use: "verify", Short: "Compute every balance again from its entries", Args: exactArgs(),

@@ -16,8 +16,8 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// doctor prints one line for each check. It returns an error if a check failed; a
-// warning is not a failure.
+// doctor returns the command that prints one line for each check. The command
+// fails if a check failed; a warning is not a failure.
 func (c *cli) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Check this machine and the server, and recommend fixes", Args: exactArgs(),
@@ -125,7 +125,7 @@ func checkFreeSpace(dir string) client.Check {
 const certificateWarning = 14 * 24 * time.Hour
 
 // checkCertificate reads the pair as the server does, so that it finds a renewal
-// that had no effect.
+// that had no effect. It warns before the certificate expires.
 func checkCertificate(files config.TLS, now time.Time) client.Check {
 	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	if err != nil {

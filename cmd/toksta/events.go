@@ -30,7 +30,8 @@ func (c *cli) events() *cobra.Command {
 	)
 }
 
-// listEvents prints events with their deliveries, by default the newest 50.
+// listEvents returns the command that prints events with their deliveries, by
+// default the newest 50.
 func (c *cli) listEvents() *cobra.Command {
 	var r client.ListEventsRequest
 	cmd := &cobra.Command{
@@ -74,7 +75,7 @@ func eventTable(events []client.Event) table {
 	return t
 }
 
-// showEvent prints one event with its deliveries.
+// showEvent returns the command that prints one event with its deliveries.
 func (c *cli) showEvent() *cobra.Command {
 	return &cobra.Command{
 		Use: "show EVENT", Short: "Show an event; -o json has its data too", Args: exactArgs("EVENT"),
@@ -90,8 +91,9 @@ func (c *cli) showEvent() *cobra.Command {
 	}
 }
 
-// replayEvents requires an event or --dead, so that a forgotten argument does not
-// replay every event.
+// replayEvents returns the command that delivers events again. It requires an
+// event or --dead, so that a forgotten argument does not replay every failed
+// delivery.
 func (c *cli) replayEvents() *cobra.Command {
 	var r client.ReplayRequest
 	cmd := &cobra.Command{

@@ -18,7 +18,8 @@ func (c *cli) export() *cobra.Command {
 	return commandGroup("export", "Export usage for billing", c.exportStatus(), c.exportCSV())
 }
 
-// exportStatus prints the progress of the server's export.
+// exportStatus returns the command that prints the progress of the server's
+// export.
 func (c *cli) exportStatus() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show the progress and the failures of the export", Args: exactArgs(),
@@ -44,8 +45,8 @@ func (c *cli) exportStatus() *cobra.Command {
 	}
 }
 
-// exportCSV streams CSV and ignores --output, because the other formats would hold
-// all rows in memory.
+// exportCSV returns the command that streams usage as CSV. It ignores --output,
+// because the other formats would hold all rows in memory.
 func (c *cli) exportCSV() *cobra.Command {
 	var from, to, account, by string
 	cmd := &cobra.Command{

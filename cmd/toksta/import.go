@@ -18,9 +18,9 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// importer sends one file to the server in batches. The token of a batch consists
-// of a digest of the file and the number of the batch, so that a repeat of the
-// command imports no batch twice.
+// importer sends one file to the server in batches. The idempotency token of a
+// batch consists of a digest of the file, the size of batches and the number of
+// the batch, so that a repeat of the command imports no batch twice.
 type importer struct {
 	cli    *cli
 	path   string // of the file
@@ -37,7 +37,8 @@ type importer struct {
 // maxConcurrentBatches lets the server read one batch while it commits another.
 const maxConcurrentBatches = 2
 
-// keysImport imports keys by their digests, so that customers keep their secrets.
+// keysImport returns the command that imports keys by their digests, so that
+// customers keep their secrets.
 func (c *cli) keysImport() *cobra.Command {
 	i := &importer{cli: c}
 	cmd := &cobra.Command{
@@ -135,7 +136,8 @@ func (i *importer) rejectedPath() string {
 	return i.path + ".rejected"
 }
 
-// fingerprint computes the token from the content of the file, and rewinds it.
+// fingerprint computes the prefix of the batches' tokens from the content of the
+// file, and rewinds the file. It returns the size of the file.
 func (i *importer) fingerprint(file *os.File) (size int64, err error) {
 	sum := sha256.New()
 	if size, err = io.Copy(sum, file); err != nil {

@@ -23,8 +23,9 @@ func (c *cli) keys() *cobra.Command {
 	)
 }
 
-// keysCreate creates a key under the same conditions as the account page: a plan, a
-// billing state that admits, and API access. The secret is the only line of data.
+// keysCreate returns the command that creates a key under the same conditions as
+// the account page: a plan, a billing state that admits, and API access. The
+// secret is the only line of data.
 func (c *cli) keysCreate() *cobra.Command {
 	var r client.CreateKeyRequest
 	var scopes, networks []string
@@ -61,7 +62,8 @@ func (c *cli) keysCreate() *cobra.Command {
 	return cmd
 }
 
-// keysList prints the keys of one account, or of all accounts.
+// keysList returns the command that prints the keys of one account, or of all
+// accounts.
 func (c *cli) keysList() *cobra.Command {
 	var r client.ListKeysRequest
 	cmd := &cobra.Command{
@@ -99,7 +101,8 @@ func keyTable(keys ...client.Key) table {
 	return t
 }
 
-// keysShow prints one key with the previews of all generations of its secret.
+// keysShow returns the command that prints one key with the preview of each
+// generation.
 func (c *cli) keysShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show KEY", Short: "Show a key and the generations of its secret", Args: exactArgs("KEY"), ValidArgsFunction: c.completeKeys,
@@ -148,7 +151,8 @@ func keyFields(k client.Key) table {
 	return t
 }
 
-// keysRename changes the name of a key. It does not affect calls.
+// keysRename returns the command that changes the name of a key, which does not
+// affect calls.
 func (c *cli) keysRename() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename KEY NAME", Short: "Change the name of a key", Args: exactArgs("KEY", "NAME"), ValidArgsFunction: c.completeKeys,
@@ -160,9 +164,9 @@ func (c *cli) keysRename() *cobra.Command {
 	}
 }
 
-// keysRotate replaces the secret of a key after a confirmation, because programs
-// with the old secret stop working. If the secret was rotated since the
-// confirmation, the server rejects the request.
+// keysRotate returns the command that replaces the secret of a key. It asks for a
+// confirmation, because programs with the old secret stop working. If the secret
+// was rotated since the confirmation, the server rejects the request.
 func (c *cli) keysRotate() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
@@ -184,9 +188,9 @@ func (c *cli) keysRotate() *cobra.Command {
 	return cmd
 }
 
-// keysRevoke revokes keys one after another, after one confirmation. If an id is
-// unknown, it revokes no key. On another failure it stops, and the keys before it
-// remain revoked.
+// keysRevoke returns the command that revokes keys one after another, after one
+// confirmation. If an id is unknown, it revokes no key. On another failure it
+// stops, and the keys before it remain revoked.
 func (c *cli) keysRevoke() *cobra.Command {
 	yes := false
 	cmd := &cobra.Command{
@@ -221,8 +225,8 @@ func (c *cli) keysRevoke() *cobra.Command {
 	return cmd
 }
 
-// keysSetScopes replaces the scope of a key. Only --all removes the limit, so that
-// an empty list by mistake does not widen a key.
+// keysSetScopes returns the command that replaces the scope of a key. Only --all
+// removes the limit, so that an empty list by mistake does not widen a key.
 func (c *cli) keysSetScopes() *cobra.Command {
 	all := false
 	cmd := &cobra.Command{

@@ -13,7 +13,8 @@ import (
 //go:embed licenses.txt
 var licensesText string
 
-// licenses prints the texts of the linked modules' licenses, as they require.
+// licenses returns the command that prints the texts of the linked modules'
+// licenses, as they require.
 func (c *cli) licenses() *cobra.Command {
 	return &cobra.Command{
 		Use: "licenses", Short: "Print the licenses of the modules in this program", Args: exactArgs(),

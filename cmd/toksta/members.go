@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// accountsAddMember creates a member, for vendors who close sign-up. It reads the
-// password before it connects.
+// accountsAddMember returns the command that creates a member, for vendors who
+// close sign-up. It reads the password before it connects.
 func (c *cli) accountsAddMember() *cobra.Command {
 	var r client.AddMemberRequest
 	passwordFile := ""
@@ -41,8 +41,9 @@ func (c *cli) accountsAddMember() *cobra.Command {
 	return cmd
 }
 
-// accountsSetPassword replaces a forgotten password and ends the member's sessions.
-// No mail is sent: the vendor tells the member the new password.
+// accountsSetPassword returns the command that replaces a forgotten password and
+// ends the member's sessions. No mail is sent: the vendor tells the member the
+// new password.
 func (c *cli) accountsSetPassword() *cobra.Command {
 	passwordFile := ""
 	cmd := &cobra.Command{

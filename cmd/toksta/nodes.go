@@ -9,7 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// nodes prints the nodes that must confirm a change before it is enforced.
+// nodes returns the command that prints the nodes that must confirm a change
+// before it is enforced.
 func (c *cli) nodes() *cobra.Command {
 	return &cobra.Command{
 		Use: "nodes", Short: "List the nodes that changes wait for", Args: exactArgs(),

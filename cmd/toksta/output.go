@@ -80,7 +80,7 @@ func (c *cli) show(data any, t table) error {
 	}
 }
 
-// addColumns adds a flag that selects columns to a command that changes nothing.
+// addColumns adds --columns to a command that changes nothing.
 func (c *cli) addColumns(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&c.columns, "columns", nil, "only these `columns` of a table or CSV, in this order")
 }
@@ -106,8 +106,8 @@ func (c *cli) selectColumns(t table) (table, error) {
 	return out, nil
 }
 
-// csvOut returns the writer of tables as CSV, which starts with a byte-order mark if --bom is set. Bare data, such as a
-// secret, never has a mark.
+// csvOut returns the writer of tables as CSV, which starts with a byte-order mark
+// if --bom is set. Bare data, such as a secret, never has a mark.
 func (c *cli) csvOut() io.Writer {
 	if c.bom {
 		return text.WithBOM(c.out)
@@ -134,7 +134,8 @@ func (c *cli) showYAML(data any) error {
 	return err
 }
 
-// resetStyle removes the flow styles that the JSON syntax left on the nodes.
+// resetStyle removes the inline style that the JSON syntax left on a node and its
+// children.
 func resetStyle(n *yaml.Node) {
 	n.Style = 0
 	for _, child := range n.Content {
@@ -142,7 +143,7 @@ func resetStyle(n *yaml.Node) {
 	}
 }
 
-// showTable prints aligned columns, with every cell made printable.
+// showTable prints a table with aligned columns, and makes every cell printable.
 func (c *cli) showTable(t table) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	if len(t.header) > 0 {

@@ -15,7 +15,7 @@ import (
 const (
 	exitOK       = 0
 	exitError    = 1
-	exitCanceled = 2 // by the person, or a usage error
+	exitCanceled = 2 // by the person or by an interrupt; also a usage error
 	exitAuth     = 4 // no permission for the operator socket
 )
 
@@ -28,7 +28,8 @@ type usageError struct {
 // Unwrap returns the cause.
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode maps an error to an exit code. An interrupt counts as canceled.
+// exitCode returns the exit code for an error, as the GitHub CLI does: a usage
+// error and an interrupt both give exitCanceled, 2.
 func exitCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitCanceled
@@ -45,8 +46,8 @@ func exitCode(err error) int {
 	}
 }
 
-// report prints an error and a hint on standard error.
-// Problems of the configuration are listed one per line.
+// report prints an error and a hint on standard error. Of a configuration, it
+// prints each problem on a line.
 func (c *cli) report(err error) {
 	if err == nil {
 		return

@@ -12,7 +12,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// keysRevokeMany revokes all selected keys in one change, for example after a leak.
+// keysRevokeMany returns the command that revokes all selected keys in one
+// change, for example after a leak.
 func (c *cli) keysRevokeMany() *cobra.Command {
 	var r client.RevokeManyRequest
 	before, digests, ids := "", "", ""
@@ -106,8 +107,9 @@ func parseTime(text string) (*time.Time, error) {
 	return nil, fmt.Errorf("%q is not a time; write 2026-06-01 or RFC 3339", text)
 }
 
-// readLines returns the lines of a file that are not blank, or nil if file is "". An
-// empty file is an error, because no condition would select more keys.
+// readLines returns the lines of a file that are not blank, or nil if file is "".
+// An empty file is an error, because without its condition more keys would be
+// selected.
 func (c *cli) readLines(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil

@@ -73,7 +73,7 @@ type csvRows struct {
 	columns []string
 }
 
-// next rejects a row with too few or too many cells.
+// next implements rowReader. It rejects a row with too few or too many cells.
 func (c *csvRows) next() (client.ImportRow, int, error) {
 	record, err := c.reader.Read()
 	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
@@ -137,8 +137,8 @@ type jsonRows struct {
 	line  int
 }
 
-// next rejects a line that is not exactly one object, and an unknown field: a
-// misspelt expires_at must not mean never.
+// next implements rowReader. It rejects a line that is not exactly one object,
+// and an unknown field: a misspelt expires_at must not mean never.
 func (j *jsonRows) next() (row client.ImportRow, line int, err error) {
 	for j.lines.Scan() {
 		j.line++

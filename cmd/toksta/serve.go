@@ -25,8 +25,8 @@ import (
 	"github.com/toksta/toksta/sdk/client"
 )
 
-// serve runs one node until a signal arrives, then lets requests in flight finish.
-// The log goes to standard error.
+// serve returns the command that runs one node until a signal arrives, then lets
+// requests in flight finish. The log goes to standard error.
 func (c *cli) serve() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Serve the API and the account pages", Args: exactArgs(),
@@ -70,8 +70,8 @@ const (
 	demoLogName = "toksta.log"
 )
 
-// demo runs serve with a demo back end and accounts. Only the default of the data
-// directory differs from serve.
+// demo returns the command that runs a node with a demo back end and accounts.
+// Only the default of the data directory differs from that of serve.
 func (c *cli) demo() *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "Serve with a demo back end and demo data", Args: exactArgs(),
@@ -137,7 +137,8 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 	return group.Wait()
 }
 
-// demoUpstream runs the demo back end alone, for a server elsewhere.
+// demoUpstream returns the command that runs the demo back end alone, for a
+// server elsewhere.
 func (c *cli) demoUpstream() *cobra.Command {
 	address := ""
 	cmd := &cobra.Command{

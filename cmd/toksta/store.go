@@ -22,8 +22,8 @@ func (c *cli) store() *cobra.Command {
 // password.
 const targetVariable = "TOKSTA_STORE_COPY_TO"
 
-// storeCopy copies SQLite into PostgreSQL. It does not change the source, so that
-// store.url can be set back to it.
+// storeCopy returns the command that copies SQLite into PostgreSQL. It does not
+// change the source, so that store.url can be set back to it.
 func (c *cli) storeCopy() *cobra.Command {
 	from, to, file := "", "", ""
 	cmd := &cobra.Command{

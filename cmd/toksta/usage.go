@@ -30,8 +30,8 @@ type usageReport struct {
 	} `json:"operations"`
 }
 
-// usage prints the document of the API's usage call, or with --by a table of the
-// same numbers by one dimension.
+// usage returns the command that prints the document of the API's usage call, or
+// with --by a table of the same numbers by one dimension.
 func (c *cli) usage() *cobra.Command {
 	var by, from, to, month string
 	cmd := &cobra.Command{

@@ -211,7 +211,8 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, <-logged)
 }
 
-// run is Run without the log.
+// run starts the background tasks and serves requests until ctx ends or a task fails.
+// Then it stops the tasks and closes the node.
 func (a *App) run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

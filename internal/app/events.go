@@ -70,7 +70,8 @@ type mailSender struct {
 }
 
 // Send sends a mail to every member who can sign in. It succeeds if one mail was
-// sent, because a repeat would send that mail again.
+// sent, because a repeat would send that mail again. It also succeeds if there is no
+// such member.
 func (s mailSender) Send(ctx context.Context, e store.Event) (string, error) {
 	message, err := s.message(ctx, e)
 	if err != nil {

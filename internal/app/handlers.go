@@ -109,7 +109,7 @@ func upstreams(configured map[string]config.Upstream, slots chan struct{}) ([]ga
 }
 
 // checks returns the checks of /ready. A node needs a lease, which implies a complete
-// index; it can serve for a while without the others.
+// index; it can serve for a while without the database and Redis.
 func (a *App) checks() []api.Check {
 	checks := []api.Check{
 		{Name: "lease", Probe: func(context.Context) error {
@@ -145,7 +145,8 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	return downstream.Within(a.config.Gateway.FormTimeout, pages.Handler()), nil
 }
 
-// listener serves a handler on a bound address, with the configured limits.
+// listener returns a listener that serves h on a bound address, with the configured
+// limits. The limit of client connections does not apply to the private listener.
 func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	g := a.config.Gateway
 	server := gateway.Server(h, int(g.MaxHeader))

@@ -87,8 +87,9 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// serve serves requests until ctx ends, then gives requests in flight the grace period
-// and disconnects clients without progress. It returns nil after a clean stop.
+// serve serves requests until ctx ends, then waits up to the grace period for the
+// requests in flight. During all this time it disconnects clients that make no
+// progress. It returns nil after a clean stop.
 func (l *listener) serve(ctx context.Context, grace time.Duration) error {
 	watch, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()

@@ -60,7 +60,7 @@ func (a *App) exportProbe() operator.Probe {
 	return p
 }
 
-// eventsProbe fails if the delivery of an event was given up within a week.
+// eventsProbe fails if the delivery of an event failed finally within the last week.
 func (a *App) eventsProbe() operator.Probe {
 	const most = 100
 	p := operator.Probe{Name: "events", Fix: "toksta events list --state dead; once the receiver accepts them, toksta events replay --dead"}

@@ -72,14 +72,15 @@ func (a *App) redisProbe() operator.Probe {
 	if a.shared != nil {
 		p.Run = func(ctx context.Context) (string, error) {
 			text, err := timed("Redis responds in", a.shared.Ping)(ctx)
-			return fmt.Sprintf("%s; %d calls were counted without it", text, a.shared.Without()), err
+			return fmt.Sprintf("%s; %d calls were counted without it", text, a.shared.CountedLocally()), err
 		}
 	}
 	return p
 }
 
-// skipUnavailable makes a check of the data pass while the database is unavailable: the
-// check "store" reports that, and the remedy for wrong data would not help.
+// skipUnavailable returns a check of the data that passes while the database is
+// unavailable: the check "store" reports that, and the remedy for wrong data would
+// not help.
 func skipUnavailable(check func(context.Context) (string, error)) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		text, err := check(ctx)
@@ -90,7 +91,7 @@ func skipUnavailable(check func(context.Context) (string, error)) func(context.C
 	}
 }
 
-// timed adds the duration of a check to its result.
+// timed returns a check that adds its duration, after the label, to its result.
 func timed(label string, check func(context.Context) error) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		start := time.Now()
@@ -99,7 +100,8 @@ func timed(label string, check func(context.Context) error) func(context.Context
 	}
 }
 
-// connect opens a connection to an upstream and closes it without a request.
+// connect returns a check that opens a connection to an upstream and closes it
+// without a request.
 func connect(u config.Upstream) func(context.Context) error {
 	return func(ctx context.Context) error {
 		dialer := net.Dialer{Timeout: u.ConnectTimeout}

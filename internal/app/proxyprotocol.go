@@ -9,10 +9,10 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// readPROXY returns a listener that reads a PROXY header (version 1 or 2) at the
-// start of each connection from one of the networks and takes the client's
-// address from it. A connection from these networks without the header is closed;
-// other connections are not searched for one.
+// readPROXY returns a listener that requires a PROXY header (version 1 or 2) within
+// limit at the start of each connection from one of the networks, and takes the
+// client's address from it. Without the header, such a connection is closed. On other
+// connections, it looks for no header.
 func readPROXY(l net.Listener, networks []netip.Prefix, limit time.Duration) net.Listener {
 	if len(networks) == 0 {
 		return l
@@ -28,7 +28,8 @@ func readPROXY(l net.Listener, networks []netip.Prefix, limit time.Duration) net
 	return proxyListener{&proxyproto.Listener{Listener: l, ConnPolicy: policy, ReadHeaderTimeout: limit}}
 }
 
-// proxyListener accepts connections that show the connection below them.
+// proxyListener accepts connections whose NetConn method returns the connection
+// below.
 type proxyListener struct{ *proxyproto.Listener }
 
 // Accept does not wait for the header.
@@ -46,7 +47,8 @@ type proxyConn struct{ *proxyproto.Conn }
 // NetConn returns the connection below.
 func (c proxyConn) NetConn() net.Conn { return c.Raw() }
 
-// CloseWrite lets net/http end its side and wait for the client's.
+// CloseWrite ends the sending direction, so that net/http can wait until the client
+// ends the other one.
 func (c proxyConn) CloseWrite() error {
 	if w, ok := c.Raw().(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()

@@ -22,8 +22,8 @@ type slots struct {
 }
 
 // countSlots divides the number of files that this process may open: some for
-// operators, half of the rest each for clients and upstreams. If the configuration
-// allows fewer clients, upstreams get more.
+// operators and databases, at most half of the rest for clients, and what remains for
+// upstreams. Without a configured number, clients get at most defaultConnections.
 func (a *App) countSlots() slots {
 	limit := unix.Rlimit{Cur: 4 * defaultConnections}
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

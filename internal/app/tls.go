@@ -14,7 +14,7 @@ import (
 
 // certificate is a key pair that is read again when one of its two files changes, so
 // that a renewed certificate needs no restart. If the new pair cannot be read, which
-// may be because it is still being written, this is logged once and the old pair stays
+// can be because it is still being written, this is logged once and the old pair stays
 // in use.
 type certificate struct {
 	certFile, keyFile string

@@ -56,9 +56,9 @@ func (c *checker) require(ok bool, path, message, fix string) {
 	}
 }
 
-// sortedProblems returns the problems in the order of files and lines. A problem
-// that the operator's file causes in several places of the default one is
-// returned once.
+// sortedProblems returns the problems in the order of files and lines. If the
+// operator's file causes the same problem in several places of the default
+// file, it is returned once.
 func (c *checker) sortedProblems() Problems {
 	seen := map[string]bool{}
 	c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool {

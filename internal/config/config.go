@@ -236,7 +236,7 @@ type Plan struct {
 type Upstream struct {
 	URL             string        `yaml:"url"`              // http, https, or unix and the path of a socket
 	ConnectTimeout  time.Duration `yaml:"connect_timeout"`  // default 5 s
-	ResponseTimeout time.Duration `yaml:"response_timeout"` // without progress, until the header of the response
+	ResponseTimeout time.Duration `yaml:"response_timeout"` // without progress, until the header of the response; default 1 min
 	IdleTimeout     time.Duration `yaml:"idle_timeout"`     // of an unused connection; default 4 s
 	ConnectionAge   time.Duration `yaml:"connection_age"`   // after which no call starts on a connection; default 1 min
 	HTTP2           bool          `yaml:"http2"`            // use only HTTP/2, also without TLS (h2c)

@@ -40,8 +40,8 @@ func (d *document) find(path string) (line int) {
 	return line
 }
 
-// child returns the value of a map's key or the element of a list, or nil if it
-// does not exist.
+// child returns the value of a name in a map, or the element at an index of a
+// list, or nil if it does not exist.
 func child(n *yaml.Node, name string) *yaml.Node {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -70,8 +70,9 @@ func (c *checker) unknownFields(doc *document) {
 	})
 }
 
-// findUnknown calls report for each key that the type t lacks. It ignores nodes
-// whose kind does not match t, because the decoder reports them.
+// findUnknown calls report for each name that is not a setting of the type t.
+// It ignores nodes whose kind does not match t, because the decoder reports
+// them.
 func findUnknown(n *yaml.Node, t reflect.Type, report func(key *yaml.Node, known []string)) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -124,9 +125,9 @@ func fieldNames(fields []field) []string {
 	return out
 }
 
-// nearest returns the candidate with the fewest edits from name, at most two, or
-// "". The edits must be fewer than the letters of name: every candidate is near to
-// a shorter name.
+// nearest returns the candidate with the fewest edits from name, at most two,
+// or "". The edits must be fewer than the bytes of name, because a name of one
+// or two letters would otherwise match every short candidate.
 func nearest(name string, candidates []string) string {
 	best, found := 3, ""
 	for _, candidate := range candidates {

@@ -49,8 +49,9 @@ type setting struct {
 	writeBack func() // stores value in its map; does nothing outside maps
 }
 
-// settings returns every scalar outside lists, which a variable can set, and every
-// list, which a variable cannot set.
+// settings returns the settings below v, which is at path: every scalar outside
+// lists, which a variable can set, and every list, which a variable cannot set.
+// writeBack stores v in the map that contains it.
 func settings(v reflect.Value, path string, writeBack func()) []setting {
 	switch {
 	case v.Kind() == reflect.Struct && !isScalar(v):
@@ -90,8 +91,9 @@ func joinPath(path, name string) string {
 	return path + "." + name
 }
 
-// overlayEnvironment sets scalars from their variables. It reports a variable that
-// names a list, or an unknown setting of a known section.
+// overlayEnvironment sets scalars from their variables. It reports a variable
+// that names a list or a map, a value that is not valid, and an unknown setting
+// of a known section.
 func (c *checker) overlayEnvironment(environ []string) {
 	known := map[string]setting{}
 	for _, s := range settings(reflect.ValueOf(c.cfg).Elem(), "", func() {}) {

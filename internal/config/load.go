@@ -52,7 +52,9 @@ func Load(path string, environ []string) (Config, error) {
 	return load(doc, environ)
 }
 
-// load continues after a problem, so that it finds all of them.
+// load returns the default configuration, overridden by doc and then by the
+// variables of environ. It continues after a problem, so that it finds all of
+// them.
 func load(doc document, environ []string) (Config, error) {
 	var cfg Config
 	builtIn := document{name: defaultName, data: []byte(DefaultYAML)}
@@ -87,7 +89,8 @@ func readLimited(path string) ([]byte, error) {
 }
 
 // overlay decodes a document into the configuration: its settings replace those
-// with the same path. A list or a map of names is replaced as a whole.
+// with the same path. A list is replaced as a whole, and so is a map whose
+// names the operator chooses.
 func (c *checker) overlay(doc *document) {
 	if !contentPattern.Match(doc.data) {
 		return // only comments
@@ -101,8 +104,9 @@ func (c *checker) overlay(doc *document) {
 	c.reportDecodeErrors(doc, doc.rootMap().Load(c.cfg))
 }
 
-// resetReplacedMaps empties the maps that the document contains, because the
-// decoder would merge them: an omitted status must not continue to admit.
+// resetReplacedMaps empties statuses and upstreams if the document contains
+// them, because the decoder would merge the maps, and an omitted status would
+// continue to admit.
 func (c *checker) resetReplacedMaps(doc *document) {
 	if doc.find("statuses") > 0 {
 		c.cfg.Statuses = nil
@@ -190,7 +194,9 @@ func (c *checker) readSecretFile(path, file string, value *string) {
 }
 
 // setDerivedDefaults sets each empty setting whose default depends on other
-// settings or on the machine.
+// settings or on the machine. It sets each timeout of an upstream that is 0,
+// because default.yaml cannot know the names of the upstreams. It also sorts
+// the trusted proxies.
 func (c *checker) setDerivedDefaults() {
 	cfg := c.cfg
 	fill := func(s *string, value string) {

@@ -14,7 +14,7 @@ var (
 	operationPattern   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,79}$`)                     // operation of a route
 	parameterPattern   = regexp.MustCompile(`\{[^/]*\}`)                                          // a parameter of a path: {id}
 	planPattern        = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`)                             // id of a plan
-	prefixPattern      = regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`)                            // prefix of the keys
+	prefixPattern      = regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`)                            // prefix of the secrets
 	segmentPattern     = regexp.MustCompile(`^(\{[a-z_]+\}|[A-Za-z0-9._~:@!$&'()+,=-]+)$`)        // a segment of a path
 	webhookPattern     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)                             // name of a webhook
 )

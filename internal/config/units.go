@@ -39,7 +39,8 @@ type sizeUnit struct {
 	bytes int64  // per unit
 }
 
-// sizeUnits returns the units, the largest first: B is a suffix of each other one.
+// sizeUnits returns the units, the largest first. B is last, because every other
+// name ends in it.
 func sizeUnits() []sizeUnit {
 	return []sizeUnit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 }

@@ -12,15 +12,15 @@ type account struct {
 	id            toksta.AccountID
 	start, end    int64         // the cycle in Unix seconds, [start, end)
 	anchor        int64         // the anchor that end was computed from
-	midnight      int64         // the end of the day that today counts
-	nextTurn      int64         // the earlier of end and midnight
+	midnight      int64         // the end of the day whose charges today holds
+	advanceAt     int64         // the earlier of end and midnight
 	cycle         toksta.Charge // charged in the cycle, by all processes
 	purchasedEver int64         // purchased credits charged in all cycles
 	held          int64         // for calls in flight
-	reserved      toksta.Charge // by open reservations, at this number of entries
-	entries       int64
-	claim         *claim        // nil: none
-	claimed       toksta.Charge // by it, in the cycle
+	reserved      toksta.Charge // by open reservations
+	entries       int64         // number of the account's entries that reserved includes
+	claim         *claim        // of a reservation that is being committed; nil: none
+	claimed       toksta.Charge // by claim, in the cycle
 
 	// own is the charge of this process in the cycle from ownFrom on, today its
 	// charge of the day. cycle and purchasedEver include both.
@@ -28,20 +28,20 @@ type account struct {
 	ownFrom    int64
 
 	urgency urgency
-	round   uint64   // the shard's round of the last takeDue
+	round   uint64   // in which takeDue last returned the account
 	next    *account // in the shard's list of due accounts
 }
 
-// day in seconds.
+// day is the length of a day in seconds.
 const day = 24 * 60 * 60
 
-// turn begins the cycle of now if it is later than the account's. A clock that
-// steps back, or an anchor that moves to an earlier start, does not end the
-// cycle, so neither grants included credits twice. If the anchor moves to
-// today, the charges of today stay charged.
-func (a *account) turn(st *toksta.Standing, now time.Time) {
+// advance begins the cycle that contains now if it starts later than the
+// account's current cycle, and the charges of a new day if midnight has passed.
+// A clock that is set back, or an anchor that gives an earlier start, does not
+// begin a cycle, so neither grants included credits twice.
+func (a *account) advance(st *toksta.Standing, now time.Time) {
 	anchor, at := st.Account.CycleAnchor.Unix(), now.Unix()
-	if at < a.nextTurn && anchor == a.anchor {
+	if at < a.advanceAt && anchor == a.anchor {
 		return
 	}
 	if at >= a.midnight {
@@ -52,11 +52,13 @@ func (a *account) turn(st *toksta.Standing, now time.Time) {
 		a.begin(start.Unix())
 	}
 	a.end, a.anchor = end.Unix(), anchor
-	a.nextTurn = min(a.midnight, a.end)
+	a.advanceAt = min(a.midnight, a.end)
 }
 
-// begin begins a cycle. If an anchor was moved, the cycle began before today;
-// the earlier charges are unknown until the next read, as are those of others.
+// begin begins the cycle that starts at start. All charges of today belong to
+// it, so that an anchor that moves to today does not give them back. If the
+// cycle starts before today, the next read adds the charges of the days
+// between. It adds those of other processes in any case.
 func (a *account) begin(start int64) {
 	a.start = start
 	a.own, a.ownFrom = a.today, a.midnight-day
@@ -64,7 +66,8 @@ func (a *account) begin(start int64) {
 	a.reserved, a.claimed = purchasedPart(a.reserved), purchasedPart(a.claimed)
 }
 
-// purchasedPart returns the part of a charge that outlives the cycle.
+// purchasedPart returns the purchased credits of a charge. Only they still
+// count when the cycle of the charge has ended.
 func purchasedPart(c toksta.Charge) toksta.Charge {
 	return toksta.Charge{Credits: c.Purchased, Purchased: c.Purchased}
 }
@@ -75,8 +78,10 @@ func (a *account) charge(c toksta.Charge) {
 	a.purchasedEver += c.Purchased
 }
 
-// setOthers replaces the charges of others and the reservations with those that
-// were read for the cycle that began at start. It ignores any other cycle.
+// setOthers replaces the charges of other processes and the open reservations
+// by those in others, which was read for the cycle that begins at start. An
+// account without a cycle takes this one. If the account is in another cycle,
+// nothing changes.
 func (a *account) setOthers(start int64, others store.Charged) {
 	if a.start == 0 {
 		a.start = start
@@ -97,8 +102,8 @@ func (a *account) unclaim() { a.claim, a.claimed = nil, toksta.Charge{} }
 
 func (a *account) reservedAndClaimed() toksta.Charge { return a.reserved.Plus(a.claimed) }
 
-// funds returns the credits left to spend. It ignores the holds of calls, which
-// may be paid from any part.
+// funds returns the credits that are neither charged nor reserved. Holds of
+// calls are still included, because a call can be paid from any part.
 func (a *account) funds(st *toksta.Standing) funds {
 	reserved := a.reservedAndClaimed()
 	used := a.cycle.Plus(reserved)
@@ -109,28 +114,29 @@ func (a *account) funds(st *toksta.Standing) funds {
 	}
 }
 
-// syncState is the state of an account before a read of the database. The node
-// knows the charges of this process in the cycle from Own on, and the given
-// number of entries.
+// syncState is the state of an account from which a read of the other
+// processes' charges starts. The read omits the charges of this process from
+// Own on, which the node has in memory.
 type syncState struct {
 	ID         toksta.AccountID
-	Cycle, Own time.Time // starts
-	Entries    int64
+	Cycle, Own time.Time // start of the cycle, start of those charges
+	Entries    int64     // number of entries that the node knows
 }
 
 func (a *account) syncState() syncState {
 	return syncState{a.id, time.Unix(a.start, 0).UTC(), time.Unix(a.ownFrom, 0).UTC(), a.entries}
 }
 
-// currentState returns the state of an account in the cycle of now.
+// currentState returns the state of an account in the cycle that contains now.
 func (b *Balances) currentState(st *toksta.Standing, now time.Time) syncState {
 	s, a := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
-	a.turn(st, now)
+	a.advance(st, now)
 	return a.syncState()
 }
 
-// lastState returns the state of an account in the last cycle known here.
+// lastState returns the state of an account in its last known cycle, which can
+// have ended. If the node knows no cycle, only the ID is set.
 func (b *Balances) lastState(id toksta.AccountID) syncState {
 	s := b.shard(id)
 	s.mu.Lock()
@@ -141,16 +147,16 @@ func (b *Balances) lastState(id toksta.AccountID) syncState {
 	return syncState{ID: id}
 }
 
-// setOthers replaces the charges of others, which were read after the account
-// was in the given state. It changes nothing if the account has turned to
-// another cycle; the next call makes the account urgent then. It also changes
-// nothing if the read lacks an entry that was learned since. If a later read
-// lacks an entry, the database lost it, and the read is applied.
-func (b *Balances) setOthers(before syncState, others store.Charged) {
-	s, a := b.lock(before.ID)
+// setOthers applies the charges of others. old is the state of the account when
+// their read began. In two cases nothing changes: the account has moved to
+// another cycle since, and its next call makes it urgent; or the read lacks an
+// entry that the node has learned since. If the read lacks an entry that old
+// includes, the database has lost the entry, and the read is applied.
+func (b *Balances) setOthers(old syncState, others store.Charged) {
+	s, a := b.lock(old.ID)
 	defer s.mu.Unlock()
-	if others.Entries < a.entries && before.Entries < a.entries {
+	if others.Entries < a.entries && old.Entries < a.entries {
 		return
 	}
-	a.setOthers(before.Cycle.Unix(), others)
+	a.setOthers(old.Cycle.Unix(), others)
 }

@@ -18,11 +18,12 @@ type Balances struct {
 	shards [64]shard
 }
 
+// shard holds a part of the accounts under one lock.
 type shard struct {
 	mu       sync.Mutex
 	accounts map[toksta.AccountID]*account
 	due      *account // the first of a list, see takeDue
-	round    uint64   // counts the calls of takeDue for all accounts
+	round    uint64   // number of rounds that takeDue has begun
 }
 
 // Balance is the state of an account's credits at one moment.
@@ -44,7 +45,7 @@ func (b Balance) Remaining() int64 {
 	return max(max(b.Included-b.IncludedUsed, 0)+b.Purchased-b.Held, 0)
 }
 
-// NewBalances returns balances without any use.
+// NewBalances returns the balances of a node that knows no charges yet.
 func NewBalances() *Balances {
 	b := &Balances{seed: maphash.MakeSeed()}
 	for i := range b.shards {
@@ -63,7 +64,7 @@ func (b *Balances) Balance(st *toksta.Standing, now time.Time) Balance {
 	if a == nil {
 		a = &account{}
 	}
-	a.turn(st, now)
+	a.advance(st, now)
 	reserved := a.reservedAndClaimed()
 	return Balance{
 		Included:         st.Plan.IncludedCredits,

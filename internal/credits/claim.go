@@ -10,20 +10,21 @@ import (
 type claim struct {
 	account toksta.AccountID
 	split   toksta.Charge // the charge of the reservation
-	entries int64         // of the state that it was decided on
+	entries int64         // number of entries that the decision knew
 }
 
 // claim sets credits aside for a job, in the order of payment, from those that
 // are left once each call in flight has paid its hold. No call can spend them
 // until unclaim, or until setOthers brings the committed reservation. If too
-// few credits are left, it returns no claim and their number.
+// few credits are left, made is nil. left is the number before the claim.
 //
-// The caller holds the lock of the account's credit row, so c includes every
-// committed reservation, and an earlier claim is in c or was not committed.
+// The caller holds the lock of the account's credit row. So c includes every
+// committed reservation, and the reservation of an earlier claim is either in c
+// or was not committed.
 func (b *Balances) claim(st *toksta.Standing, c store.CreditState, credits int64) (made *claim, left int64) {
 	s, a := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
-	a.turn(st, c.Now)
+	a.advance(st, c.Now)
 	a.unclaim()
 	a.setOthers(c.Cycle.Unix(), c.Use)
 	f := a.funds(st).after(a.held)
@@ -35,8 +36,8 @@ func (b *Balances) claim(st *toksta.Standing, c store.CreditState, credits int64
 	return a.claim, left
 }
 
-// unclaim gives back a claim whose reservation was not committed, or was
-// learned by setOthers. A nil claim is ignored.
+// unclaim ends a claim, so that calls can spend its credits. It does nothing if
+// c is nil or if setOthers has replaced the claim by the committed reservation.
 func (b *Balances) unclaim(c *claim) {
 	if c == nil {
 		return
@@ -48,13 +49,13 @@ func (b *Balances) unclaim(c *claim) {
 	}
 }
 
-// unspent returns the purchased credits in state c that no call spent or holds
-// and no job reserved. It changes nothing.
+// unspent returns the purchased credits in the state c that no call has spent
+// or holds and no job has reserved. It changes only a copy of the account.
 func (b *Balances) unspent(st *toksta.Standing, c store.CreditState) int64 {
 	s, known := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
 	a := *known
-	a.turn(st, c.Now)
+	a.advance(st, c.Now)
 	a.setOthers(c.Cycle.Unix(), c.Use)
 	return a.funds(st).after(a.held).purchased
 }

@@ -16,7 +16,7 @@ type transition struct {
 	entry         store.CreditEntry // without the fields that follow from the rest
 }
 
-// decideFunc decides on a transition. A zero one changes nothing.
+// decideFunc decides on a transition. A zero transition changes nothing.
 type decideFunc func(store.CreditState) (transition, error)
 
 // repeatedError ends a transaction whose idempotency key was used before.
@@ -25,10 +25,11 @@ type repeatedError struct{ entry store.CreditEntry }
 // Error implements error. The text is never shown.
 func (e *repeatedError) Error() string { return "credits: the request was carried out before" }
 
-// decide commits the transition that next decides on, after it has expired the
-// overdue reservations, and returns their entries. Calls cannot spend the
-// claimed credits from the decision on, and can spend the returned ones after
-// the commit. If the outcome of the commit is unknown, the account is read soon.
+// decide commits in one transaction the expiry of the account's overdue
+// reservations and the transition that next decides on, and returns the written
+// entries. Calls cannot spend claimed credits from the decision on, and can
+// spend released credits only after the commit. The account is then urgent, so
+// that it is soon read again if the outcome of the commit is unknown.
 func (s *Service) decide(ctx context.Context, q store.CreditQuery, next decideFunc) ([]store.CreditEntry, error) {
 	q = s.withoutOwn(q)
 	var state store.CreditState
@@ -57,17 +58,18 @@ func (s *Service) decide(ctx context.Context, q store.CreditQuery, next decideFu
 	return written, err
 }
 
-// withoutOwn leaves the charges of this process out of q: the balances of the
-// node include them exactly.
+// withoutOwn returns q so that its result excludes the charges of this process,
+// which the balances of the node include exactly.
 func (s *Service) withoutOwn(q store.CreditQuery) store.CreditQuery {
 	last := s.Balances.lastState(q.Account)
 	q.Except, q.Cycle, q.Own = s.Meter.Owner(), last.Cycle, last.Own
 	return q
 }
 
-// write adds the transition to a mutation. The entry is the difference of the
-// credits taken, the usage that of the credits charged. So the entries of a
-// reservation always add up to what it took, and its usage to what it charged.
+// write adds the transition to a mutation: an entry with the difference of the
+// taken credits, and usage with the difference of the charged credits. So the
+// entries of a reservation add up to what it took, and its usage adds up to
+// what it charged.
 func (t transition) write(m *store.CreditMutation) {
 	if t.after.ID == "" {
 		return
@@ -82,8 +84,8 @@ func (t transition) write(m *store.CreditMutation) {
 	}
 }
 
-// apply returns the use of the account after the transition, at the given
-// number of entries.
+// apply returns the account's use in c as it is after the transition, with the
+// new number of entries.
 func (t transition) apply(c store.CreditState, entries int64) store.Charged {
 	u, hour := c.Use, t.after.Slot.Hour
 	u.Held = u.Held.Plus(c.InCycle(hour, heldBy(t.after).Minus(heldBy(t.before))))
@@ -96,8 +98,8 @@ func (t transition) apply(c store.CreditState, entries int64) store.Charged {
 	return u
 }
 
-// heldBy returns the credits that a reservation holds, takenBy those that it
-// holds or has charged.
+// heldBy returns the credits that a reservation holds. Only an open one holds
+// any.
 func heldBy(r store.Reservation) toksta.Charge {
 	if r.State == store.ReservationOpen {
 		return r.Split
@@ -105,6 +107,8 @@ func heldBy(r store.Reservation) toksta.Charge {
 	return toksta.Charge{}
 }
 
+// takenBy returns the credits that a reservation has taken from the account: it
+// holds them while it is open, and has charged them afterwards.
 func takenBy(r store.Reservation) toksta.Charge {
 	if r.State == store.ReservationOpen {
 		return r.Split
@@ -112,9 +116,10 @@ func takenBy(r store.Reservation) toksta.Charge {
 	return r.Charged
 }
 
-// expireOverdue ends the overdue reservations. Every decision does so first, in
-// its own transaction. So no reservation can be settled after its credits were
-// given to another, even if the clock is set back.
+// expireOverdue returns a mutation that ends the overdue reservations. Every
+// decision begins with it, in its own transaction. So no reservation can be
+// settled after its credits were given to another, even if the clock is set
+// back.
 func expireOverdue(c store.CreditState) (m store.CreditMutation) {
 	for _, r := range c.Overdue {
 		after := r
@@ -124,7 +129,8 @@ func expireOverdue(c store.CreditState) (m store.CreditMutation) {
 	return m
 }
 
-// replay computes the state of a reservation from its entries, newest first.
+// replay returns the reservation with the state and the charge that follow from
+// its entries, newest first.
 func replay(r store.Reservation, entries []store.CreditEntry) store.Reservation {
 	var sum toksta.Charge
 	for _, e := range entries {
@@ -137,8 +143,8 @@ func replay(r store.Reservation, entries []store.CreditEntry) store.Reservation 
 	return r
 }
 
-// stateAfter returns the state of a reservation after an entry, with the sum of
-// the credits then taken.
+// stateAfter returns the state of a reservation after an entry of a kind. sum
+// is the credits that the reservation has then taken.
 func stateAfter(kind store.CreditKind, sum toksta.Charge) store.ReservationState {
 	switch {
 	case kind == store.CreditReserve:

@@ -10,7 +10,9 @@ import (
 // payment. No part is below zero.
 type funds struct{ included, purchased, overage int64 }
 
-// overageLeft returns the credits that the cap still pays for.
+// overageLeft returns the overage credits that the account's cap still allows
+// after an overage of usedMicros: 0 if the plan sells none, practically
+// unlimited without a cap.
 func overageLeft(st *toksta.Standing, usedMicros int64) int64 {
 	rate, limit := st.Plan.OverageMicros, st.Account.Entitlements.OverageCapMicros
 	if rate <= 0 {
@@ -28,7 +30,8 @@ func (f funds) total() int64 {
 	return prepaid + min(f.overage, math.MaxInt64-prepaid)
 }
 
-// split returns the charge of credits, of which there are at most the total.
+// split returns the charge of a number of credits, which is at most the total.
+// rate is the price of an overage credit in micro-dollars.
 func (f funds) split(credits, rate int64) toksta.Charge {
 	c := toksta.Charge{Credits: credits}
 	rest := credits - min(credits, f.included)
@@ -38,14 +41,14 @@ func (f funds) split(credits, rate int64) toksta.Charge {
 	return c
 }
 
-// after returns the funds that are left after a payment, or none if it is
-// larger than the total.
+// after returns the funds that are left after a payment of credits. If the
+// payment is larger than the total, every part is 0.
 func (f funds) after(credits int64) funds {
 	paid := f.split(min(credits, f.total()), 0)
 	return funds{f.included - paid.Included(), f.purchased - paid.Purchased, f.overage - paid.Overage}
 }
 
-// untilLimit returns the credits left in the part that is spent now.
+// untilLimit returns the credits left in the part that pays next.
 func (f funds) untilLimit() int64 {
 	switch {
 	case f.included > 0:
@@ -57,8 +60,9 @@ func (f funds) untilLimit() int64 {
 	}
 }
 
-// firstOf returns the first credits of a charge in the order of payment.
-// credits is from 0 to the charge's.
+// firstOf returns the charge for the first credits of c, in the order of
+// payment. A number outside the range from 0 to c.Credits becomes the nearest
+// one in it.
 func firstOf(c toksta.Charge, credits int64) toksta.Charge {
 	f := funds{included: c.Included(), purchased: c.Purchased, overage: c.Overage}
 	return f.split(min(max(credits, 0), c.Credits), c.OverageMicros/max(c.Overage, 1))

@@ -14,7 +14,7 @@ func (b *Balances) Hold(st *toksta.Standing, credits int64, now time.Time) bool 
 	}
 	s, a := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
-	a.turn(st, now)
+	a.advance(st, now)
 	f := a.funds(st)
 	b.markDue(s, a, spending{st, f, credits})
 	if credits < 0 || credits > f.total()-a.held {
@@ -33,16 +33,15 @@ func (b *Balances) Hold(st *toksta.Standing, credits int64, now time.Time) bool 
 // rest as purchased credits that the account owes: its next purchase pays them.
 //
 // Charge returns the charge, how many of its credits the account owes, and the
-// time under which to count the charge. That is now, or if the clock was set
-// back, the later of the start of the cycle and of this process's own charges
-// in it.
+// time at which to count the charge: now, or the start of the cycle or of this
+// process's charges in it if the clock was set back to before either.
 func (b *Balances) Charge(st *toksta.Standing, held, cost int64, now time.Time) (c toksta.Charge, owed int64, at time.Time) {
 	if held == 0 && cost == 0 {
 		return toksta.Charge{}, 0, now
 	}
 	s, a := b.lock(st.Account.ID)
 	defer s.mu.Unlock()
-	a.turn(st, now)
+	a.advance(st, now)
 	a.held = max(a.held-held, 0)
 	f := a.funds(st)
 	cost = max(cost, 0)

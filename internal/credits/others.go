@@ -41,9 +41,11 @@ func (s *Service) pollNodes(ctx context.Context) error {
 	return nil
 }
 
-// updateAlone updates the membership. A node could have joined and left between
-// two polls that are far apart. The sums that were read while this node was alone
-// lack the charges of a node that joins.
+// updateAlone updates the membership after a poll; only identifies the only
+// listed node. If two polls are far apart, a node could have joined and left in
+// between, so aloneDelay starts again. When this node is no longer alone, the
+// sums that it read lack the charges of the node that has joined, so they are
+// deleted.
 func (s *Service) updateAlone(only string) {
 	m, now := &s.nodes, s.Now()
 	if only == "" || only != m.only || now.Sub(m.polledAt).Abs() > 2*s.Interval {

@@ -16,13 +16,13 @@ import (
 const pastLifetime = 10 * time.Minute
 
 // aloneLifetime is the time after which a node without other nodes reads all
-// charges again. A node that joined and left between two polls of the node list can
-// have added some.
+// charges again. A node that joined and left between two polls of the node list
+// can have added some.
 const aloneLifetime = time.Minute
 
-// past is the charges of others in the hours before until. They are kept, since
-// a cycle has many hours and purchased credits are summed over all times. If there
-// is no other node, they are all charges.
+// past is the sum of the charges of others in the hours before until. It is
+// cached, because a cycle has many hours and purchased credits are summed over
+// all time. If there is no other node, it covers all hours.
 type past struct {
 	cycle, own, until time.Time
 	charged           store.Charged
@@ -36,11 +36,12 @@ func (p past) isStale(now time.Time) bool {
 	return now.Sub(p.readAt) > pastLifetime
 }
 
-// readOthers reads the charges of others on the accounts: this hour and the
-// last one if there are other nodes, past hours if they are not known. Without
-// other nodes it reads only reservations and entries. Both must be read at the
-// same number of entries. Otherwise neither might include a reservation that is
-// settled in between. The caller holds s.mu.
+// readOthers reads the charges of others on the accounts and applies them. If
+// there are other nodes, it reads this hour and the last one every time,
+// otherwise only reservations and entries. It reads earlier hours only if there
+// is no current sum of them in s.past. Both sums must have the same number of
+// entries. Otherwise a reservation that is settled in between could be missing
+// in both. The caller holds s.mu.
 func (s *Service) readOthers(ctx context.Context, accounts []syncState) error {
 	const attempts = 5
 	for range attempts {
@@ -77,7 +78,8 @@ func (s *Service) readOthers(ctx context.Context, accounts []syncState) error {
 	return errors.New("read the charges of other nodes: an account got new entries during every read")
 }
 
-// readPast reads the past of the accounts into s.past.
+// readPast reads the charges of others on the accounts before until into
+// s.past.
 func (s *Service) readPast(ctx context.Context, accounts []syncState, until time.Time) error {
 	now := s.Now()
 	charged, err := s.readSpans(ctx, accounts, func(a syncState) store.ChargeSpan {
@@ -92,7 +94,8 @@ func (s *Service) readPast(ctx context.Context, accounts []syncState, until time
 	return nil
 }
 
-// readSpans reads a span of each account.
+// readSpans returns the charges of others in the span of each account, in the
+// order of the accounts.
 func (s *Service) readSpans(ctx context.Context, accounts []syncState, span func(syncState) store.ChargeSpan) ([]store.Charged, error) {
 	if len(accounts) == 0 {
 		return nil, nil
@@ -108,7 +111,7 @@ func (s *Service) readSpans(ctx context.Context, accounts []syncState, span func
 	return charged, nil
 }
 
-// expirePast deletes the past of accounts that were not read for a while.
+// expirePast deletes the cached sums that are stale.
 func (s *Service) expirePast() {
 	now := s.Now()
 	maps.DeleteFunc(s.past, func(_ toksta.AccountID, p past) bool { return p.isStale(now) })

@@ -23,8 +23,8 @@ type PurchaseRequest struct {
 // entry and the receipt of the first one.
 type Purchase struct {
 	Entry     store.CreditEntry
-	Purchased int64 // ever, now
-	Left      int64 // now
+	Purchased int64 // in all cycles, with corrections
+	Left      int64 // of them, neither used nor held
 	Receipt   toksta.Receipt
 }
 
@@ -51,7 +51,9 @@ type purchase struct {
 	kind   store.CreditKind
 }
 
-// purchase commits a change, so that all nodes apply the purchased credits.
+// purchase validates a request and commits its change, which all nodes apply,
+// with its entry. amountErr is the error of the number of credits; purchase
+// returns it together with those of other fields.
 func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, amountErr error) (Purchase, error) {
 	if err := toksta.InvalidFields(amountErr, checkName("reason", &p.Reason), checkName("idempotency_key", &p.IdempotencyKey)); err != nil {
 		return Purchase{}, err
@@ -68,7 +70,7 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, amo
 			return p.decide(state, s.unspent(state), by)
 		})(ctx, r)
 	})
-	// The receipt of a repeat is as good: its change was waited for as well.
+	// A repeat has also waited until all nodes applied the first change.
 	if _, again := errors.AsType[*store.RepeatedError](err); err != nil && !again {
 		return Purchase{}, err
 	}
@@ -89,8 +91,9 @@ func (s *Service) Unspent(ctx context.Context, r store.Balances, id toksta.Accou
 	return s.unspent(state), nil
 }
 
-// unspent counts overdue reservations as held: taking credits away does not
-// expire them.
+// unspent returns the purchased credits of the account in c that are neither
+// used nor held. It counts overdue reservations as held, because a purchase or
+// a correction does not expire them.
 func (s *Service) unspent(c store.CreditState) int64 {
 	for _, r := range c.Overdue {
 		c.Use.Held = c.Use.Held.Plus(c.InCycle(r.Slot.Hour, r.Split))
@@ -102,17 +105,19 @@ func (p purchase) query() store.CreditQuery {
 	return store.CreditQuery{Account: p.Account, IdempotencyKey: p.IdempotencyKey}
 }
 
-// token returns the token of the change. It follows from the idempotency key,
-// so that a repeat finds the first change and its receipt.
+// token returns the idempotency token of the change. It follows from the
+// request's idempotency key, so that a repeat finds the first change and its
+// receipt.
 func (p purchase) token() string {
 	return store.Token(p.change, string(p.Account), p.IdempotencyKey)
 }
 
-// request returns the text that a repeat must have in common.
+// request returns the content of the request as text, which is the same in a
+// repeat.
 func (p purchase) request() string { return fmt.Sprintf("%s %d %q", p.kind, p.Credits, p.Reason) }
 
-// decide returns the change and its entry. It takes away at most the unspent
-// credits.
+// decide returns the change and its entry. It rejects a request that takes away
+// more than the unspent credits, or that exceeds maxCredits in all.
 func (p purchase) decide(c store.CreditState, unspent int64, by toksta.Actor) (store.Mutation, error) {
 	m := store.Mutation{Kind: p.change, AccountID: p.Account}
 	before := c.Account.Entitlements.PurchasedCredits

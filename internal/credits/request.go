@@ -11,8 +11,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// maxCredits is the most that one request can name or one account can buy. It
-// is far above any use, and no price makes it overflow.
+// maxCredits is the largest number of credits in one request, and that one
+// account can buy. It is far above any use, and no price makes it overflow.
 const maxCredits = 1_000_000_000_000
 
 // Outcome is a reservation after a request, and the entry of the request. A
@@ -26,12 +26,13 @@ type Outcome struct {
 // operation is a request about a reservation.
 type operation struct {
 	query   store.CreditQuery
-	request string // a repeat must have the same
+	request string // its content as text; a repeat must have the same
 	entry   store.CreditEntry
 	decide  decideFunc
 }
 
-// commit carries out an operation, or returns the outcome of its first request.
+// commit carries out an operation. If an earlier request had the same
+// idempotency key and content, it returns the outcome of that request instead.
 func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
 	var made transition
 	written, err := s.decide(ctx, op.query, func(c store.CreditState) (_ transition, err error) {
@@ -49,8 +50,8 @@ func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
 	return Outcome{made.after, written[len(written)-1]}, nil
 }
 
-// firstOutcome returns the outcome of the request that made the entry. It fails
-// if that was another request.
+// firstOutcome returns the outcome of the request that wrote entry, as it was
+// then. It fails if the content of that request differs from request.
 func (s *Service) firstOutcome(ctx context.Context, entry store.CreditEntry, request string) (Outcome, error) {
 	if entry.Request != request {
 		return Outcome{}, errReused()
@@ -76,10 +77,10 @@ func errReused() error {
 	}
 }
 
-// checkAmount checks that a number of credits is at least least.
-func checkAmount(credits, least int64) error {
-	if credits < least || credits > maxCredits {
-		return toksta.Invalid("credits", fmt.Sprintf("Give a number of credits from %d to %d.", least, int64(maxCredits)))
+// checkAmount checks that a number of credits is from lowest to maxCredits.
+func checkAmount(credits, lowest int64) error {
+	if credits < lowest || credits > maxCredits {
+		return toksta.Invalid("credits", fmt.Sprintf("Give a number of credits from %d to %d.", lowest, int64(maxCredits)))
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (s *Service) Reserve(ctx context.Context, by toksta.Actor, r ReserveRequest
 	if err := s.validateReserve(ctx, &r); err != nil {
 		return Outcome{}, err
 	}
-	// The balances have the charges of this process in the current cycle alone.
+	// A decision takes this process's charges of earlier cycles from the database.
 	if err := s.flush(ctx, r.Account); err != nil {
 		return Outcome{}, err
 	}
@@ -51,7 +51,7 @@ func (s *Service) Reserve(ctx context.Context, by toksta.Actor, r ReserveRequest
 	})
 }
 
-// validateReserve makes the checks that need no lock.
+// validateReserve checks a request before the account is locked.
 func (s *Service) validateReserve(ctx context.Context, r *ReserveRequest) error {
 	var family, lifetime error
 	if !s.Catalog.HasFamily(r.Family) {
@@ -69,8 +69,9 @@ func (s *Service) validateReserve(ctx context.Context, r *ReserveRequest) error 
 	return store.Missing("key", err)
 }
 
-// reserve decides on a new reservation. It belongs to the current hour, or to
-// the first of the balances' cycle if the database's clock is before that.
+// reserve decides on a new reservation. Its hour is that of the database's
+// clock, or the first hour of the cycle if that clock is still before the
+// cycle.
 func (s *Service) reserve(c store.CreditState, r ReserveRequest) (transition, error) {
 	claim, left := s.Balances.claim(s.Catalog.Standing(c.Account), c, r.Credits)
 	if claim == nil {
@@ -113,13 +114,15 @@ func (s *Service) Refund(ctx context.Context, by toksta.Actor, r CloseRequest) (
 	return s.close(ctx, by, closing{r, store.CreditRefund, refund})
 }
 
-// closing is a request with the kind of its entry and its decision.
+// closing is a request with the kind of its entry, and with the function that
+// decides on it.
 type closing struct {
 	CloseRequest
 	kind   store.CreditKind
 	decide func(r store.Reservation, credits int64) (store.Reservation, error)
 }
 
+// close commits a settlement or a refund.
 func (s *Service) close(ctx context.Context, by toksta.Actor, r closing) (Outcome, error) {
 	if err := toksta.InvalidFields(checkAmount(r.Credits, 0), checkReason(&r.Reason), checkName("idempotency_key", &r.IdempotencyKey)); err != nil {
 		return Outcome{}, err
@@ -154,7 +157,7 @@ func currentReservation(c store.CreditState) (store.Reservation, error) {
 	return r, nil
 }
 
-// settle returns the reservation with n credits charged.
+// settle returns an open reservation with n of its credits charged.
 func settle(r store.Reservation, n int64) (store.Reservation, error) {
 	if r.State != store.ReservationOpen {
 		return r, errClosed(r)
@@ -166,7 +169,9 @@ func settle(r store.Reservation, n int64) (store.Reservation, error) {
 	return r, nil
 }
 
-// refund returns the reservation with n credits given back.
+// refund returns the reservation after n charged credits are given back, or all
+// of them if n is 0. An open reservation has charged nothing, so it is released
+// with n = 0.
 func refund(r store.Reservation, n int64) (store.Reservation, error) {
 	switch {
 	case r.State == store.ReservationOpen && n == 0:
@@ -219,8 +224,9 @@ func (s *Service) expireLoop(ctx context.Context) {
 }
 
 // Expire ends every overdue reservation and returns their number. Every other
-// decision does so first for its account. If an account fails, the rest of its
-// batch is still done.
+// decision about an account ends its overdue reservations first, too. If Expire
+// fails for an account, it still finishes the batch of 100 accounts and then
+// returns the error.
 func (s *Service) Expire(ctx context.Context) (expired int, err error) {
 	const batch = 100
 	for {

@@ -35,10 +35,11 @@ type Store interface {
 
 // Meter counts the charges of this node.
 type Meter interface {
-	// Owner returns the start of the name of each epoch of this process.
+	// Owner returns the prefix that the epochs of this process have in common.
 	Owner() string
-	// Flush writes all charges to the store, FlushOf those of some accounts.
+	// Flush writes all charges to the store.
 	Flush(ctx context.Context) error
+	// FlushOf writes the charges on the given accounts to the store.
 	FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool) error
 }
 
@@ -96,7 +97,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// flush writes the charges of an account by this node for a request that depends on them.
+// flush writes the charges of this node on an account to the store, for a
+// request that reads them there.
 func (s *Service) flush(ctx context.Context, id toksta.AccountID) error {
 	if err := store.SideWrite(s.Meter.FlushOf(ctx, map[toksta.AccountID]bool{id: true})); err != nil {
 		return fmt.Errorf("flush the charges of this node: %w", err)

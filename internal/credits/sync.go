@@ -46,9 +46,9 @@ func (s *Service) Load(ctx context.Context) error {
 	return nil
 }
 
-// syncLoop runs exchanges until ctx ends. It logs the first failure and the
-// recovery. While the store is unavailable, calls are decided on the charges of
-// this node, as long as its lease is valid.
+// syncLoop exchanges charges with the other nodes until ctx ends. It logs the
+// first failure and the recovery. While the store is unavailable, calls are
+// decided on the charges that this node knows, as long as its lease is valid.
 func (s *Service) syncLoop(ctx context.Context) {
 	tick := time.NewTicker(urgentInterval)
 	defer tick.Stop()
@@ -73,8 +73,9 @@ func (s *Service) syncLoop(ctx context.Context) {
 	}
 }
 
-// enqueueLoaded passes some loaded accounts to the watch: the last process may
-// have died before the watch saw their last charges.
+// enqueueLoaded passes up to loadedBatch accounts of Load to the watch, because
+// the previous process could have ended before its watch saw their last
+// charges.
 func (s *Service) enqueueLoaded() {
 	if n := min(len(s.loaded), loadedBatch); n > 0 {
 		s.Watch.Enqueue(s.loaded[:n]...)
@@ -82,8 +83,8 @@ func (s *Service) enqueueLoaded() {
 	}
 }
 
-// Refresh exchanges the charges of one account by this node for those by others,
-// before its balance is shown.
+// Refresh flushes the charges of this node on an account and reads those of the
+// others, before the account's balance is shown.
 func (s *Service) Refresh(ctx context.Context, st *toksta.Standing) error {
 	if err := s.flush(ctx, st.Account.ID); err != nil {
 		return err
@@ -93,8 +94,8 @@ func (s *Service) Refresh(ctx context.Context, st *toksta.Standing) error {
 	return s.readOthers(ctx, []syncState{s.Balances.currentState(st, s.Now())})
 }
 
-// exchangeDue exchanges the charges of the accounts that are due and passes the
-// accounts to the watch.
+// exchangeDue exchanges the charges of the accounts that takeDue returns, and
+// passes these accounts to the watch. If all is true, it begins a round.
 func (s *Service) exchangeDue(ctx context.Context, all bool) error {
 	due, err := s.exchange(ctx, all)
 	if err != nil || len(due) == 0 {
@@ -108,8 +109,9 @@ func (s *Service) exchangeDue(ctx context.Context, all bool) error {
 	return nil
 }
 
-// exchange flushes the charges of this node before it reads those of others. If
-// one of both fails, the accounts are due again at once.
+// exchange flushes the charges of this node and then reads those of the others,
+// for the accounts that takeDue returns. If either fails, these accounts are
+// urgent again.
 func (s *Service) exchange(ctx context.Context, all bool) ([]syncState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,9 +135,10 @@ func (s *Service) exchange(ctx context.Context, all bool) ([]syncState, error) {
 	return nil, err
 }
 
-// flushDue flushes the charges of the due accounts and of those of the last
-// exchange. A call is charged shortly before it is counted, so its count may
-// have missed that flush.
+// flushDue flushes all charges of this node or, if all is false, those on the
+// due accounts and on the accounts of the last exchange. A call is charged
+// shortly before the meter counts it, so the last flush could have missed its
+// count.
 func (s *Service) flushDue(ctx context.Context, all bool, due []syncState) error {
 	accounts := map[toksta.AccountID]bool{}
 	for _, a := range slices.Concat(s.late, due) {

@@ -66,8 +66,9 @@ func checkEntries(b store.CreditBook) (out []string) {
 	return out
 }
 
-// checkPurchased adds up the purchased credits, and checks that reservations
-// never took more than there were.
+// checkPurchased compares the sum of purchases and corrections with the
+// account, and checks that no entry took more purchased credits than there
+// were.
 func checkPurchased(b store.CreditBook) (out []string) {
 	var bought, left int64
 	for _, e := range b.Entries {

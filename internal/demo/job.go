@@ -67,8 +67,8 @@ func (a analyses) settle(r client.Reservation, credits int64) {
 	})
 }
 
-// price returns the price of one candidate and the number of candidates. The price
-// is 0 if the parameters are invalid.
+// price returns the price of one candidate and the largest number of candidates.
+// The price is 0 if the parameters are invalid.
 func (p params) price() (each, most int64) {
 	most = p.MaxCandidates
 	if most == 0 {

@@ -5,10 +5,11 @@ import "net/http"
 // object is a JSON object of a response. Its fields follow the API's documentation.
 type object = map[string]any
 
-// since is the time of every event in the demo.
-const since = "2026-05-28T09:00:00Z"
+// eventTime is the time of every event in the demo.
+const eventTime = "2026-05-28T09:00:00Z"
 
-// search returns as many creators as requested, ten by default and at most most.
+// search returns an operation that responds with the requested number of creators,
+// or with ten if that number is not from 1 to most.
 func search(most int) operation {
 	return func(p params, _ *http.Request) (int, object) {
 		count := p.Limit
@@ -25,13 +26,13 @@ func thoughtLeaders(p params, _ *http.Request) (int, object) {
 	return http.StatusAccepted, object{"job_id": uuid(newRand(p.topic())), "job_type": "thought_leaders", "status": "queued"}
 }
 
-// getCreator creates the person for any id.
+// getCreator returns an invented creator for any id; no id is unknown.
 func getCreator(_ params, r *http.Request) (int, object) {
 	return http.StatusOK, object{"creator": newCreator(r.PathValue("id"), "software")}
 }
 
-// jobs starts one job for each creator. The call costs the same for any number of
-// jobs.
+// jobs returns an operation that starts one job for each creator. A call costs the
+// same for any number of jobs.
 func jobs(kind string) operation {
 	return func(p params, _ *http.Request) (int, object) {
 		ids := []string{}
@@ -48,7 +49,8 @@ func jobs(kind string) operation {
 	}
 }
 
-// results returns the result of each creator's job, which always succeeded.
+// results returns an operation that responds with the result of each creator's job,
+// which always succeeded.
 func results(kind string) operation {
 	return func(p params, _ *http.Request) (int, object) {
 		summary := []object{}
@@ -74,7 +76,7 @@ func posts(p params, _ *http.Request) (int, object) {
 		found = append(found, object{
 			"creator_id": c, "matched_posts_count": 1 + d.IntN(9),
 			"evidence_posts": []object{{
-				"post_url": "https://creators.example/posts/" + uuid(d), "posted_at": since, "relevance_score": 50 + d.IntN(50),
+				"post_url": "https://creators.example/posts/" + uuid(d), "posted_at": eventTime, "relevance_score": 50 + d.IntN(50),
 			}},
 		})
 	}
@@ -89,7 +91,7 @@ func job(id, status string) object {
 	return object{
 		"id": id, "job_id": id, "job_type": "creator_discovery", "status": status, "is_terminal": true,
 		"progress":   object{"total_items": 120, "completed_items": 120, "approved_items": 38, "failed_items": 82},
-		"created_at": since, "updated_at": since, "result_retention_days": 30,
+		"created_at": eventTime, "updated_at": eventTime, "result_retention_days": 30,
 	}
 }
 
@@ -125,7 +127,7 @@ func bulkResults(p params, _ *http.Request) (int, object) {
 func campaign(id, name string) object {
 	return object{
 		"id": id, "name": name, "target_platforms": []string{"linkedin"},
-		"content_keywords": []string{"developer tools", "API"}, "created_at": since, "updated_at": since,
+		"content_keywords": []string{"developer tools", "API"}, "created_at": eventTime, "updated_at": eventTime,
 	}
 }
 
@@ -147,7 +149,7 @@ func getCampaign(_ params, r *http.Request) (int, object) {
 
 // creatorList returns a list of the workspace family.
 func creatorList(id, name string) object {
-	return object{"id": id, "name": name, "is_private": true, "platform": "linkedin", "created_at": since, "updated_at": since}
+	return object{"id": id, "name": name, "is_private": true, "platform": "linkedin", "created_at": eventTime, "updated_at": eventTime}
 }
 
 // listCreatorLists returns the only list.

@@ -19,8 +19,8 @@ type stopwatch struct {
 	total   time.Duration // without progress
 }
 
-// stalled returns how long the watch has been running with the same mark. The interval
-// before a check that finds it paused does not count.
+// stalled returns for how long the operation has been running while mark stayed the
+// same. The interval before a check with paused set does not count.
 func (s *stopwatch) stalled(now time.Time, running, paused bool, mark uint64) time.Duration {
 	switch {
 	case !running || !s.running || mark != s.mark:
@@ -33,10 +33,12 @@ func (s *stopwatch) stalled(now time.Time, running, paused bool, mark uint64) ti
 }
 
 // check disconnects the client if it makes no progress. A client must acknowledge the
-// sent bytes first. When all bytes are acknowledged, it may have to send more of a body
-// or of a request's header, or on HTTP/2 to open a window for a response.
+// sent bytes first. When all bytes are acknowledged, the server can be waiting for
+// more of a body or of a request's header, or on HTTP/2 for a window for a response.
+// If only some streams of a connection have exceeded a limit, only their operations
+// fail.
 func (c *Conn) check(now time.Time, limits Limits, draining bool) {
-	waiting := unsent(c.socket)
+	waiting := unacknowledged(c.socket)
 	if c.sent.stalled(now, waiting > 0, false, acknowledged(c.socket, waiting)) >= limits.Write {
 		c.abort()
 		return
@@ -67,21 +69,22 @@ func (c *Conn) check(now time.Time, limits Limits, draining bool) {
 	}
 }
 
-// unsent returns the number of bytes that the client has not acknowledged.
-func unsent(s socket) int {
+// unacknowledged returns the number of sent bytes that the client has not
+// acknowledged.
+func unacknowledged(s socket) int {
 	n := 0
 	control(s, func(fd int) { n, _ = unix.IoctlGetInt(fd, unix.SIOCOUTQ) })
 	return n
 }
 
-// acknowledged returns a number that changes with each acknowledgement while
-// unsent bytes wait.
-func acknowledged(s socket, unsent int) uint64 {
-	if unsent == 0 {
+// acknowledged returns a number that changes with each acknowledgement of the waiting
+// bytes. It is 0 if no bytes wait.
+func acknowledged(s socket, waiting int) uint64 {
+	if waiting == 0 {
 		return 0
 	}
 	if _, tcp := s.(*net.TCPConn); !tcp {
-		return uint64(unsent)
+		return uint64(waiting)
 	}
 	var acked uint64
 	control(s, func(fd int) {

@@ -52,7 +52,8 @@ type Conn struct {
 	unused stopwatch
 }
 
-// Read reads from the client and records that it has disconnected.
+// Read reads from the client. After an error other than a timeout, the client counts
+// as disconnected. Once endReads was called, Read returns net.ErrClosed.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.haveReadsEnded() {
 		return 0, net.ErrClosed
@@ -68,7 +69,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline fails once endReads was called.
+// SetReadDeadline fails once endReads was called, so that no later deadline permits
+// reads again.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,12 +113,12 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// linger reads and discards bytes of the client, then closes the socket. The time of a
-// client that is still receiving is limited by check.
+// linger reads and discards bytes of the client, then closes the socket. If the
+// client is still receiving, check limits the time.
 func (c *Conn) linger() {
 	defer c.release()
 	end, buffer := time.Now().Add(lingerTotal), make([]byte, 8<<10)
-	for time.Now().Before(end) || unsent(c.socket) > 0 {
+	for time.Now().Before(end) || unacknowledged(c.socket) > 0 {
 		silence := lingerSilence
 		if c.listener.isDraining() {
 			silence = lingerDraining
@@ -124,7 +126,7 @@ func (c *Conn) linger() {
 		_ = c.socket.SetReadDeadline(time.Now().Add(silence))
 		switch _, err := c.socket.Read(buffer); {
 		case err == nil:
-		case !errors.Is(err, os.ErrDeadlineExceeded) || unsent(c.socket) == 0:
+		case !errors.Is(err, os.ErrDeadlineExceeded) || unacknowledged(c.socket) == 0:
 			return
 		}
 	}
@@ -186,7 +188,7 @@ func unwrap(n net.Conn) *Conn {
 	}
 }
 
-// begin adds a stream, end removes it. Both do nothing on a nil connection.
+// begin adds a stream. It does nothing on a nil connection.
 func (c *Conn) begin(x *stream) {
 	if c == nil {
 		return
@@ -197,6 +199,7 @@ func (c *Conn) begin(x *stream) {
 	c.streams[x] = struct{}{}
 }
 
+// end removes a stream. It does nothing on a nil connection.
 func (c *Conn) end(x *stream) {
 	if c == nil {
 		return

@@ -73,7 +73,7 @@ func isClosed(t *testing.T, c io.Reader, what string) {
 func closed(t *testing.T, s server, what string) {
 	t.Helper()
 	for deadline := time.After(patient); ; {
-		if len(s.clients.open()) == 0 {
+		if len(s.clients.openConns()) == 0 {
 			return
 		}
 		select {

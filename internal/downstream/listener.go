@@ -1,5 +1,5 @@
-// Package downstream limits the resources of clients: the number of connections, the
-// time of a connection without progress, and the time of its closing.
+// Package downstream limits the resources that clients use: the number of their
+// connections, how long a connection makes no progress, and how long it takes to close.
 //
 // net/http limits the time of a request's header only. It waits without limit for the
 // rest of a body and for a client that reads no response. A [Listener] checks all its
@@ -27,13 +27,14 @@ const (
 	warnInterval = time.Minute
 )
 
-// Limits limits the time of a client without progress.
+// Limits bounds how long a client may make no progress.
 type Limits struct {
 	Body  time.Duration // until the client sends more of a body that is being read
 	Write time.Duration // until the client takes more of a response
 }
 
-// capped returns the limits during a shutdown.
+// capped returns the limits while the server shuts down: none is longer than
+// drainLimit.
 func (l Limits) capped() Limits {
 	return Limits{Body: min(l.Body, drainLimit), Write: min(l.Write, drainLimit)}
 }
@@ -164,8 +165,8 @@ func (l *Listener) remove(c *Conn) {
 	}
 }
 
-// open returns the connections that are not closed.
-func (l *Listener) open() []*Conn {
+// openConns returns the accepted connections that are not closed.
+func (l *Listener) openConns() []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Collect(maps.Keys(l.conns))
@@ -187,17 +188,17 @@ func (l *Listener) Run(ctx context.Context) {
 			ticker.Reset(limits.interval())
 		case <-l.removed:
 		case now := <-ticker.C:
-			for _, c := range l.open() {
+			for _, c := range l.openConns() {
 				c.check(now, limits, draining == nil)
 			}
 		}
-		if draining == nil && !slices.ContainsFunc(l.open(), (*Conn).isHTTP) {
+		if draining == nil && !slices.ContainsFunc(l.openConns(), (*Conn).isHTTP) {
 			return
 		}
 	}
 }
 
-// isDraining reports whether the server shuts down.
+// isDraining reports whether the server is shutting down.
 func (l *Listener) isDraining() bool {
 	select {
 	case <-l.draining:

@@ -35,7 +35,7 @@ type stream struct {
 	closed     bool // the body is no longer read
 	responding bool // the response has begun, so the body may stay open without data
 	ended      bool
-	readFor    stopwatch // used by check only, as writeFor
+	readFor    stopwatch // like writeFor used by check only
 	writeFor   stopwatch
 }
 
@@ -96,9 +96,10 @@ func Within(limit time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// end gives net/http drainTime to read the rest of an HTTP/1 body. If a read is still in
-// progress, it ends the connection: net/http would interrupt the read and cancel the
-// next request.
+// end gives net/http drainTime to read the rest of an HTTP/1 body. It ends the
+// connection instead if a read is still in progress, because net/http would interrupt
+// the read and cancel the next request. It also does so if a read failed, or if the
+// handler panicked (done is false).
 func (x *stream) end(done bool) {
 	x.conn.end(x)
 	x.mu.Lock()
@@ -120,8 +121,9 @@ type verdict struct {
 	read, write   uint64 // counts that identify the operations
 }
 
-// check measures the operations in progress. The time of a write is paused while
-// the client has bytes to acknowledge: check of the connection measures those.
+// check returns the operations in progress that have exceeded their limit. A read has
+// no limit once the response has begun. The time of a write stands still while the
+// client has bytes to acknowledge, because Conn.check measures those.
 func (x *stream) check(now time.Time, limits Limits, unacknowledged bool) verdict {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -206,7 +208,9 @@ func (w *writer) WriteHeader(status int) {
 }
 
 // leavesBody reports whether net/http cannot read the rest of the body after the
-// response: there is too much of it, or another goroutine reads it.
+// response. It cannot if a read of the body has begun and none has reached its end,
+// because another goroutine can still be reading, or if the body is longer than
+// maxDrain.
 func (x *stream) leavesBody() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

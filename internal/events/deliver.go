@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	maxConcurrent  = 8                // attempts of one channel on one node
+	maxConcurrent  = 8                // attempts at once, to one channel by one node
 	attemptTimeout = 45 * time.Second // of one attempt
-	claimDuration  = time.Minute      // above attemptTimeout, so an expired claim belongs to a dead node
+	claimDuration  = time.Minute      // longer than attemptTimeout: only the claim of a node that died expires
 	storeTimeout   = 5 * time.Second  // to store a claim or an outcome, even while stopping
 	retention      = 90 * 24 * time.Hour
 )
 
 // pauses are the delays between attempts, as Standard Webhooks suggests: ten attempts within about
-// three days. After the last attempt the delivery is dead.
+// three days. If the last attempt fails, the delivery has failed finally.
 var pauses = [...]time.Duration{
 	5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 	10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
@@ -30,7 +30,7 @@ var pauses = [...]time.Duration{
 const maxRetryAfter = 24 * time.Hour
 
 // runChannel delivers the events of one channel until ctx ends. Each channel has its own loop, so a
-// receiver that hangs delays only its own deliveries.
+// receiver that does not respond delays only its own deliveries.
 func (s *Service) runChannel(ctx context.Context, c Channel) {
 	tick := time.NewTicker(s.poll)
 	defer tick.Stop()
@@ -57,8 +57,8 @@ func (s *Service) runChannel(ctx context.Context, c Channel) {
 }
 
 // deliverDue claims due deliveries, makes one attempt of each concurrently, and returns their
-// number. The claim may finish shortly after ctx ends: a claim with an unknown outcome would block
-// its deliveries until it expires.
+// number. When ctx ends, a claim still has storeTimeout to finish: if its outcome were unknown, it
+// would block its deliveries until it expires.
 func (s *Service) deliverDue(ctx context.Context, c Channel) (int, error) {
 	now := s.config.Now()
 	claimCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -79,8 +79,8 @@ func (s *Service) deliverDue(ctx context.Context, c Channel) (int, error) {
 	return len(claimed), errors.Join(errs...)
 }
 
-// attempt sends a claimed event and stores the outcome. It does so even when interrupted, because
-// the event may have arrived.
+// attempt sends a claimed event and stores the outcome, even if ctx ends during the attempt,
+// because the event could have arrived.
 func (s *Service) attempt(ctx context.Context, c Channel, claimed store.Claimed) error {
 	sendCtx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	outcome, err := c.Sender.Send(sendCtx, claimed.Event)
@@ -103,7 +103,8 @@ func (s *Service) attempt(ctx context.Context, c Channel, claimed store.Claimed)
 	return nil
 }
 
-// nextState returns the delivery after an attempt with the given result.
+// nextState returns the delivery after an attempt with the given outcome or error: delivered,
+// failed finally, or due again after a pause.
 func (s *Service) nextState(d store.Delivery, outcome string, err error) store.Delivery {
 	if err == nil {
 		d.State, d.Outcome = store.DeliveryDelivered, outcome

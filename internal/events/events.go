@@ -4,7 +4,7 @@
 // It is on neither the request path nor the change path. Watch checks accounts whose totals were
 // flushed and raises events. The store keeps the events with their deliveries, one for each
 // channel. Run delivers them. An event arrives at least once, with the same id at every attempt, or
-// it becomes a dead letter that can be replayed. No request waits for this package. It never stores
+// its delivery fails finally and can be replayed. No request waits for this package. It never stores
 // or logs a secret or the body of a webhook's response.
 package events
 
@@ -72,7 +72,7 @@ type Config struct {
 type Service struct {
 	config Config
 	wake   map[string]chan struct{} // by channel; signals a due delivery
-	poll   time.Duration            // interval of polls for deliveries of other nodes and for retries
+	poll   time.Duration            // between polls for retries and for events that other nodes stored
 }
 
 // New returns a service. It delivers nothing until Run is called.
@@ -92,7 +92,8 @@ type Occurrence struct {
 	Token     string // deduplicates: the same on every node that detects this occurrence
 }
 
-// Raise stores an event for the occurrence, unless one with its token exists, and has it delivered.
+// Raise stores an event for the occurrence, unless one with its token exists, and wakes the
+// channels that deliver it.
 func (s *Service) Raise(ctx context.Context, o Occurrence) error {
 	e, err := s.newEvent(o)
 	if err != nil {
@@ -140,8 +141,8 @@ func (s *Service) notify(channels []string) {
 func (s *Service) List(ctx context.Context, q store.EventQuery) ([]store.Event, error) {
 	found, err := s.config.Store.ListEvents(ctx, q)
 	if err == nil && len(found) == 0 {
-		// A channel that was removed from the configuration can still have dead letters. An unknown
-		// channel is an error.
+		// A channel that was removed from the configuration can still have deliveries. An unknown
+		// channel without any is an error.
 		_, err = s.channels(q.Channel)
 	}
 	return found, err
@@ -159,9 +160,10 @@ func (s *Service) Get(ctx context.Context, id string) (store.Event, error) {
 	return found[0], nil
 }
 
-// Replay makes the deliveries of one event due again, or of all dead letters if id is "". They keep
-// their event id. channel selects one channel; "" selects all channels, for one event only those
-// that accept its kind. Replay returns the number of deliveries.
+// Replay makes deliveries due again, under the same event ids, and returns their number. If id is
+// not "", these are the deliveries of one event, in any state. If id is "", these are all
+// deliveries that failed finally. channel selects one channel by name. If channel is "", all
+// channels are selected, or for one event those that accept its kind.
 func (s *Service) Replay(ctx context.Context, id, channel string) (int, error) {
 	channels, err := s.channels(channel)
 	if err != nil {

@@ -49,13 +49,14 @@ type Watch struct {
 	raised map[occurrenceKey]string // the last stored token of each; used by Run only
 }
 
-// observation is the reason for the check of an account.
+// observation holds what flushes showed about an account. A check of the balance alone needs
+// nothing.
 type observation struct {
 	unpaid  bool           // a call was rejected for lack of credits
 	limited map[int64]bool // Unix hours with calls rejected by the rate limit
 }
 
-// occurrenceKey identifies the latest occurrence of a kind of an account.
+// occurrenceKey identifies the last raised event of one kind for one account.
 type occurrenceKey struct {
 	account toksta.AccountID
 	kind    toksta.EventKind
@@ -171,9 +172,9 @@ func (w *Watch) requeue(id toksta.AccountID, old *observation) {
 	}
 }
 
-// checkCredits raises an event once for each cycle and each amount that the account was ever given,
-// so a top-up or another plan allows a new event. An account that was never given credits has no
-// events.
+// checkCredits raises an event if the credits of an account are low or exhausted, once for each
+// cycle and each total of credits that the account was given. A top-up or another plan changes that
+// total and so allows a new event. An account that was never given credits has no events.
 func (w *Watch) checkCredits(ctx context.Context, st *toksta.Standing, unpaid bool) error {
 	b := w.config.Balance(st, w.config.Now())
 	given := st.Plan.IncludedCredits + st.Account.Entitlements.PurchasedCredits
@@ -210,7 +211,8 @@ const (
 	BeyondOverage = "overage" // admitted, and charged at the plan's rate
 )
 
-// beyond returns the treatment of calls of the account beyond its credits.
+// beyond returns what happens to calls of the account when no credits are left: BeyondOverage if
+// its plan and its cap allow overage, otherwise BeyondRefused.
 func beyond(st *toksta.Standing, b credits.Balance) string {
 	rate := st.Plan.OverageMicros
 	if rate > 0 && (b.OverageCapMicros <= 0 || b.OverageMicros <= b.OverageCapMicros-rate) {

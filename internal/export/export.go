@@ -103,8 +103,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // another node exports after that time. Two nodes that export at once send the same events.
 const claimDuration = 2 * requestTimeout
 
-// Export sends all settled hours, unless another node is exporting. It stores a failure for the
-// status.
+// Export sends all settled hours, unless another node is exporting. It stores the error of a failed
+// request, which Status returns.
 func (e *Exporter) Export(ctx context.Context) error {
 	if err := e.Store.SetExport(ctx, &e.From); err != nil {
 		return err
@@ -128,20 +128,20 @@ func (e *Exporter) Status(ctx context.Context) (store.ExportStatus, error) {
 	return e.Store.ExportStatus(ctx, Cutoff(time.Now(), e.Settle))
 }
 
-// Cutoff returns the end of the last hour that was over and settled at the given time.
+// Cutoff returns the end of the last hour that had been over for at least settle at the given time.
 func Cutoff(at time.Time, settle time.Duration) time.Time {
 	return at.Add(-settle).Truncate(time.Hour)
 }
 
-// sendBatch sends one batch of staged events, or stages the next batch if there is none. It reports
-// whether there may be more.
-func (e *Exporter) sendBatch(ctx context.Context, before time.Time) (more bool, err error) {
+// sendBatch sends one batch of staged events. If there is none, it stages the next batch of the
+// hours before cutoff. It reports whether there can be more.
+func (e *Exporter) sendBatch(ctx context.Context, cutoff time.Time) (more bool, err error) {
 	events, err := e.Store.StagedUsage(ctx, e.Batch)
 	if err != nil {
 		return false, err
 	}
 	if len(events) == 0 {
-		rows, err := e.Store.StageUsage(ctx, before, e.Batch)
+		rows, err := e.Store.StageUsage(ctx, cutoff, e.Batch)
 		return rows > 0, err
 	}
 	if err := e.post(ctx, events); err != nil {

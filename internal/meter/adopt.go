@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDir locks the directory, so that processes that share it do not create or claim the same file
+// lockDir locks the directory, so that processes that share it do not create or adopt the same file
 // at once. Closing the returned file releases the lock.
 func (m *Meter) lockDir() (*os.File, error) {
 	d, err := os.Open(m.config.Dir)
@@ -49,7 +49,7 @@ func (m *Meter) nextEpoch() string { return fmt.Sprintf("%s%08x", m.owner, m.epo
 // process, so a file that can be locked has no owner. adopt returns errors of the directory; it
 // only logs damaged files.
 func (m *Meter) adopt() error {
-	found, err := m.claim()
+	found, err := m.loadAllUnowned()
 	// mu is locked after the directory is unlocked, because create locks the directory under mu.
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,8 +57,8 @@ func (m *Meter) adopt() error {
 	return err
 }
 
-// claim locks and loads the segments without an owner, and removes incomplete files.
-func (m *Meter) claim() (found []*segment, err error) {
+// loadAllUnowned locks and loads the segments without an owner, and removes incomplete files.
+func (m *Meter) loadAllUnowned() (found []*segment, err error) {
 	d, err := m.lockDir()
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (m *Meter) claim() (found []*segment, err error) {
 			// The process died during creation: no call was counted in it.
 			err = os.Remove(path)
 		case isSegment(entry.Name(), suffixLive):
-			s, err = m.claimFile(path)
+			s, err = m.loadUnowned(path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return found, err
@@ -96,9 +96,9 @@ func isSegment(name, suffix string) bool {
 	return ok && err == nil && 2*len(raw) == len(header{}.epoch)
 }
 
-// claimFile claims one file. It returns nil if the file's owner is alive, or if the file is damaged
-// and was renamed.
-func (m *Meter) claimFile(path string) (*segment, error) {
+// loadUnowned locks and loads one file. It returns nil if the file's owner is alive, or if the file
+// is damaged and was renamed.
+func (m *Meter) loadUnowned(path string) (*segment, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (m *Meter) claimFile(path string) (*segment, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	s, damage := load(f, path)
+	s, damage := loadSegment(f, path)
 	if damage == nil {
 		return s, nil
 	}
@@ -119,9 +119,9 @@ func (m *Meter) claimFile(path string) (*segment, error) {
 	return nil, errors.Join(os.Rename(path, path+suffixBad), f.Close())
 }
 
-// load reads a segment of a dead process and marks all of its records as dirty, because it is
-// unknown which of them were flushed. Repeated totals change nothing in the store.
-func load(f *os.File, path string) (*segment, error) {
+// loadSegment reads a segment of a dead process and marks all of its records as dirty, because it
+// is unknown which of them were flushed. Repeated totals change nothing in the store.
+func loadSegment(f *os.File, path string) (*segment, error) {
 	epoch, err := checkHeader(f)
 	if err != nil {
 		return nil, err

@@ -194,7 +194,8 @@ func (m *Meter) FlushOf(ctx context.Context, accounts map[toksta.AccountID]bool)
 	return nil
 }
 
-// takeDirtyOf takes the dirty records of the given accounts.
+// takeDirtyOf removes the records of the given accounts from the set of dirty records, and returns
+// their numbers. The caller must flush the records or add them again.
 func (s *segment) takeDirtyOf(accounts map[toksta.AccountID]bool) []uint32 {
 	return slices.DeleteFunc(slices.Concat(slices.Collect(s.dirty.batches(perSegment))...), func(n uint32) bool {
 		if accounts[toksta.AccountID(s.records[n].account())] {

@@ -38,8 +38,8 @@ func (m *Meter) retire(s *segment) error {
 	return errors.Join(err, s.file.Truncate(int64(headerSize+used*recordSize)), s.close())
 }
 
-// ignoreNotExist returns nil if the file does not exist: its last owner flushed it while it was
-// being adopted. It returns any other error unchanged.
+// ignoreNotExist returns nil for the error of a missing file, and any other error unchanged. The
+// owner of a file can flush and remove it while this process adopts it.
 func ignoreNotExist(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -56,8 +56,8 @@ func (s *segment) usedRecords() int {
 	return n
 }
 
-// recover makes kept segments live again whose epochs are not closed in the store: the store was
-// restored from a backup. Once all segments have been checked, further calls do nothing.
+// recover makes a kept segment live again if the store has not closed its epoch, which means that
+// the store was restored from a backup. After it has once checked all segments, it does nothing.
 func (m *Meter) recover(ctx context.Context) error {
 	if m.recovered || m.config.Epochs == nil {
 		return nil

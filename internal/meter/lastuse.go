@@ -20,7 +20,7 @@ type lastUse struct {
 }
 
 // A User-Agent is chosen by the caller, so maxAgents limits the number that one segment stores.
-// Further ones are not shown.
+// Further ones are not shown. maxNames is the number of values of a uint16.
 const (
 	maxAgents = 4096
 	maxNames  = 1 << 16
@@ -69,8 +69,9 @@ func (u *lastUse) update(e *Increment, n *names) {
 	}
 }
 
-// usesEvery is the interval in which a key's last use is sent, except for the first use of a slot.
-// Since totals do not depend on last uses, a killed process may lose those of one interval.
+// usesEvery is the time between two flushes of the last uses, except that the first use of a slot
+// is flushed with its total. Since totals do not depend on last uses, a killed process can lose
+// those of one interval.
 const usesEvery = time.Minute
 
 // lastUses returns the newest use of each key of the numbered records, each key once. The caller
@@ -103,7 +104,7 @@ func (m *Meter) lastUses(s *segment, numbers []uint32) []store.LastUse {
 	return out
 }
 
-// lastUse returns the last use in a cell, under its shard's lock.
+// lastUse returns the newest use that the cell of record n holds, read under the lock of its shard.
 func (m *Meter) lastUse(s *segment, n uint32) lastUse {
 	c := &s.cells[n]
 	sh := m.shard(c.hash)

@@ -22,8 +22,8 @@ type shard struct {
 	_     [64]byte // prevents false sharing of a cache line
 }
 
-// cell refers to a record and holds the last use of its key, as far as this slot saw it. It is in
-// memory only.
+// cell is an entry of the index. It refers to a record, and holds the newest use of the record's
+// API key that a call of this slot showed. It is in memory only.
 type cell struct {
 	seg    *segment
 	hash   uint32
@@ -48,8 +48,8 @@ func (c *cell) matches(e *Increment, hour uint32) bool {
 		string(r.account()) == string(e.AccountID)
 }
 
-// hash returns the hash of a slot. It omits the family and the account, which the cost key and the
-// key almost always determine. The seed is random, so callers cannot provoke collisions.
+// hash returns the hash of a slot. It omits the account and the family, which almost always follow
+// from the API key and the cost key. The seed is random, so callers cannot provoke collisions.
 func (m *Meter) hash(e *Increment, hour uint32) uint32 {
 	h := maphash.String(m.seed, string(e.KeyID))
 	h ^= maphash.String(m.seed, e.CostKey) * 0x9E3779B97F4A7C15

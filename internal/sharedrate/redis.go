@@ -19,14 +19,16 @@ const (
 	maxIdle  = 30 * time.Second
 )
 
-// server is the connection pool of the Redis.
+// server is a pool of connections to the Redis, and the script that runs there.
 type server struct {
 	pool *redis.Pool
 	take *redis.Script
 }
 
-// newServer opens connections when calls need them. Each step of connecting has a
-// timeout, because a hanging machine accepts connections without responding.
+// newServer returns a server that opens connections when calls need them, and uses
+// an idle one again if fresh returns true for the time of its last use. Each step
+// of connecting has a timeout, because a hanging machine accepts connections
+// without responding.
 func newServer(c Config, fresh func(time.Time) bool) server {
 	return server{take: redis.NewScript(2, script), pool: &redis.Pool{
 		MaxActive: maxConns, MaxIdle: maxConns, IdleTimeout: maxIdle, Wait: true,
@@ -43,9 +45,11 @@ func newServer(c Config, fresh func(time.Time) bool) server {
 	}}
 }
 
-// script takes one call from every window of KEYS or from none, atomically. ARGV
-// contains the limit of each window and the calls that this node knows of, from
-// which a Redis that lost its data restores the window.
+// script counts a call in every window of KEYS, or in none if one of them is full,
+// atomically. For each window, ARGV contains its limit and the number of calls that
+// this node knows of, from which a Redis that lost its data continues. The result
+// is 1 if the call was counted, otherwise 0, and then the count of each window. A
+// window expires after two minutes, because the clocks of nodes can differ.
 const script = `
 local taken, room = {}, true
 for i, window in ipairs(KEYS) do
@@ -61,18 +65,18 @@ if room then
 end
 return {room and 1 or 0, unpack(taken)}`
 
-// count runs the script on the windows of w. It takes one round trip, or two for the
-// first call to a Redis that does not have the script. The returned tally includes
-// the call.
+// count runs the script on the windows of w, and reports whether the call was
+// counted. It takes one round trip, or two for the first call to a Redis that does
+// not have the script. The returned counts include the call if it was counted.
 func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.Counts) (ratelimit.Counts, bool, error) {
 	conn, err := s.pool.GetContext(ctx)
 	if err != nil {
 		return known, false, err
 	}
 	defer conn.Close()
-	account, keyLimit := name(w, known.Minute), w.KeyLimit
+	account, keyLimit := windowName(w, known.Minute), w.KeyLimit
 	if keyLimit < 1 {
-		keyLimit = math.MaxInt32
+		keyLimit = math.MaxInt32 // the key has no limit of its own
 	}
 	reply, err := redis.Ints(s.take.DoContext(ctx, conn,
 		account, account+":"+string(w.Key), w.AccountLimit, known.Account, keyLimit, known.Key))
@@ -85,9 +89,10 @@ func (s server) count(ctx context.Context, w ratelimit.Window, known ratelimit.C
 	return ratelimit.Counts{Minute: known.Minute, Account: reply[1], Key: reply[2]}, reply[0] == 1, nil
 }
 
-// name returns the key of the account's window of a minute. Because of the braces,
-// the windows of an account and its keys are on the same node of a Redis cluster.
-func name(w ratelimit.Window, minute int64) string {
+// windowName returns the name in Redis of the account's window of a minute, with
+// which the names of its keys' windows begin. Because of the braces, all of them
+// are on the same node of a Redis cluster.
+func windowName(w ratelimit.Window, minute int64) string {
 	return "toksta:rate:{" + string(w.Account) + "}:" + strconv.FormatInt(minute, 10)
 }
 

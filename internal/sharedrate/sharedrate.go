@@ -37,10 +37,10 @@ type Limiter struct {
 	server server
 	pause  time.Duration
 
-	start   time.Time    // origin of the times below, on the monotonic clock
-	failed  atomic.Int64 // time of the last failure
-	retryAt atomic.Int64 // time of the next attempt; 0: Redis is available
-	without atomic.Int64
+	start          time.Time    // origin of the times below, on the monotonic clock
+	failed         atomic.Int64 // time of the last failure
+	retryAt        atomic.Int64 // time of the next attempt; 0: Redis is available
+	countedLocally atomic.Int64 // see CountedLocally
 }
 
 // New returns a limiter that connects at its first call.
@@ -53,8 +53,9 @@ func New(c Config) *Limiter {
 // Close closes the connections. Further calls are counted by this node only.
 func (l *Limiter) Close() error { return l.server.pool.Close() }
 
-// Without returns the number of calls that were counted by this node only.
-func (l *Limiter) Without() int64 { return l.without.Load() }
+// CountedLocally returns the number of calls that this node counted without Redis,
+// because Redis failed or was not asked after a failure.
+func (l *Limiter) CountedLocally() int64 { return l.countedLocally.Load() }
 
 // Ping checks that Redis responds within the configured timeout.
 func (l *Limiter) Ping(ctx context.Context) error {
@@ -63,8 +64,9 @@ func (l *Limiter) Ping(ctx context.Context) error {
 	return l.server.ping(ctx)
 }
 
-// Take counts a call like [ratelimit.Limiter.Take], over all nodes. The minute is
-// that of this node's clock.
+// Take counts a call in the window of its account and in that of its key over all
+// nodes, in both or in neither. It returns the state of the window with fewer calls
+// left, and whether the call is admitted. The minute is that of this node's clock.
 //
 // The count that this node knows is never higher than the shared count. A window
 // that is used up here is used up everywhere and needs no request to Redis.
@@ -91,7 +93,7 @@ func (l *Limiter) Take(w ratelimit.Window, now time.Time) (toksta.RateState, boo
 
 // takeLocal counts the call on this node only.
 func (l *Limiter) takeLocal(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
-	l.without.Add(1)
+	l.countedLocally.Add(1)
 	return l.local.Take(w, now)
 }
 
@@ -104,9 +106,9 @@ func (l *Limiter) takeShared(w ratelimit.Window, known ratelimit.Counts) (rateli
 	return l.server.count(ctx, w, known)
 }
 
-// mayRequest reports whether to send a request to Redis now. After a failure, one
-// call per pause is a trial of whether Redis has recovered; the other calls do not
-// wait for it.
+// mayRequest reports whether a call sends a request to Redis. After a failure, only
+// one call in each pause does, as a trial whether Redis has recovered. The other
+// calls do not wait for it.
 func (l *Limiter) mayRequest() (request, trial bool) {
 	retryAt, now := l.retryAt.Load(), l.clock()
 	if retryAt == 0 {
@@ -116,7 +118,8 @@ func (l *Limiter) mayRequest() (request, trial bool) {
 	return trial, trial
 }
 
-// recordFailure stops requests to Redis for a pause.
+// recordFailure stops requests to Redis for a pause, and logs the first of several
+// failures.
 func (l *Limiter) recordFailure(err error) {
 	now := l.clock()
 	l.failed.Store(now)
@@ -127,15 +130,17 @@ func (l *Limiter) recordFailure(err error) {
 
 func (l *Limiter) recordRecovery() {
 	if l.retryAt.Swap(0) != 0 {
-		l.config.Log.Info("redis is available: rate limits are shared again", "counted_without", l.Without())
+		l.config.Log.Info("redis is available: rate limits are shared again", "counted_without", l.CountedLocally())
 	}
 }
 
-// fresh reports whether a connection was used after the last failure. Older
-// connections may lead to a Redis that no longer exists.
+// fresh reports whether a connection that was last used at t was used after the
+// last failure of Redis. Older connections can lead to a Redis that no longer
+// exists.
 func (l *Limiter) fresh(t time.Time) bool {
 	return int64(t.Sub(l.start)) >= l.failed.Load()
 }
 
-// clock returns the monotonic time, which is above 0.
+// clock returns the monotonic time since l.start. It is above 0, because a retryAt
+// of 0 means that Redis is available.
 func (l *Limiter) clock() int64 { return int64(time.Since(l.start)) + 1 }

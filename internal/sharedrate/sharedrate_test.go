@@ -123,8 +123,8 @@ func TestExactOverNodes(t *testing.T) {
 		t.Errorf("a limit that was raised during the minute gave %d more calls, want 5", n)
 	}
 	for i, l := range c.nodes {
-		if l.Without() != 0 {
-			t.Errorf("node %d counted %d calls without Redis", i, l.Without())
+		if l.CountedLocally() != 0 {
+			t.Errorf("node %d counted %d calls without Redis", i, l.CountedLocally())
 		}
 	}
 }
@@ -347,7 +347,7 @@ func BenchmarkTake(b *testing.B) {
 			})
 		})
 	}
-	if shared.Without() > 0 {
-		b.Errorf("%d calls did not reach Redis", shared.Without())
+	if shared.CountedLocally() > 0 {
+		b.Errorf("%d calls did not reach Redis", shared.CountedLocally())
 	}
 }

@@ -14,10 +14,10 @@ import (
 // outcomeAdmitted is the outcome of admitted calls; rejected calls have their reason.
 const outcomeAdmitted = "admitted"
 
-// CSV writes the usage of an account in a month as a table, one row for each day, key, family, cost
-// key and outcome: "admitted" or the reason of the rejection. Money is in dollars with a decimal
-// point, days are UTC. If the month cannot be read, it returns the error before the first byte. A
-// later error comes from the writer.
+// CSV writes the usage of an account in a month as a table, one row for each combination of day,
+// key, family, cost key and outcome: "admitted" or the reason of the rejection. Money is in dollars
+// with a decimal point, days are UTC. If the month cannot be read, it returns the error before the
+// first byte. A later error comes from the writer.
 func (r *Reader) CSV(ctx context.Context, w io.Writer, account toksta.AccountID, month string) error {
 	u, err := r.loadMonth(ctx, account, "", month)
 	if err != nil {

@@ -141,5 +141,5 @@ func (u *accountUsage) days() []Day {
 	return out
 }
 
-// dayIndex returns the index in days of the day of an hour.
+// dayIndex returns the index, in the result of days, of the day that contains an hour.
 func (u *accountUsage) dayIndex(hour int64) int { return int(hour-u.period.from.Unix()/3600) / 24 }

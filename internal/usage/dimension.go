@@ -24,7 +24,7 @@ const (
 )
 
 // DimensionQuery selects the usage of an account in a month, "" for the current one, or in the
-// hours [From, To). A zero To is now.
+// hours [From, To). A zero To is the end of the current hour.
 type DimensionQuery struct {
 	Account  toksta.AccountID
 	By       Dimension
@@ -78,7 +78,8 @@ func (r *Reader) GroupBy(ctx context.Context, q DimensionQuery) (DimensionTable,
 	return t, nil
 }
 
-// span returns the period of a query.
+// span returns the period of a query, or an error if its usage is not kept, or is not kept by hour
+// as the query needs it.
 func (r Retention) span(q DimensionQuery, now time.Time) (p period, err error) {
 	if q.From.IsZero() && q.To.IsZero() {
 		if p, err = r.parseMonth(q.Month, now); err != nil {

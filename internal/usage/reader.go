@@ -67,7 +67,7 @@ func (r Retention) parseMonth(month string, now time.Time) (period, error) {
 	return period{from, from.AddDate(0, 1, 0)}, nil
 }
 
-// accountUsage is the usage of an account in a period. All views only sum and sort it.
+// accountUsage is the usage of an account in a period. All views only sum and sort its rows.
 type accountUsage struct {
 	period   period
 	now      time.Time
@@ -75,10 +75,9 @@ type accountUsage struct {
 	rows     []store.UsageRow // by day, or by hour
 }
 
-// loadMonth loads a month; key "" selects all keys of the account. The error has the code NOT_FOUND
-// if the account or key does not exist, or if the key belongs to another account. This node's
-// totals are flushed first, so the result includes every earlier call. If the flush fails,
-// loadMonth fails: it returns no outdated numbers.
+// loadMonth loads the usage of an account in a month ("" is the current one) by day, for one of its
+// keys or for all (key ""). It fails if the month is malformed, in the future or no longer kept, if
+// the account has no such key, or if the totals of this node cannot be flushed.
 func (r *Reader) loadMonth(ctx context.Context, account toksta.AccountID, key toksta.KeyID, month string) (*accountUsage, error) {
 	p, err := r.Kept.parseMonth(month, r.now())
 	if err != nil {
@@ -87,7 +86,10 @@ func (r *Reader) loadMonth(ctx context.Context, account toksta.AccountID, key to
 	return r.load(ctx, store.UsageQuery{Account: account, Key: key, From: p.from, To: p.to, GroupDay: true})
 }
 
-// load does the same as loadMonth for any range of hours.
+// load returns the usage that q selects, sorted. It first flushes this node's totals, so that the
+// result includes every earlier call of this node. If the flush fails, load fails, because it
+// returns no outdated numbers. The error has the code NOT_FOUND if the account or the key does not
+// exist, or if the key belongs to another account.
 func (r *Reader) load(ctx context.Context, q store.UsageQuery) (*accountUsage, error) {
 	u := &accountUsage{now: r.now(), period: period{q.From, q.To}}
 	a, err := r.Store.Account(ctx, q.Account)

@@ -47,8 +47,8 @@ func (r Retention) checkRetained(p period, now time.Time) error {
 	return nil
 }
 
-// Pruner rolls up old hours into days and deletes the days of old months. One node does it for all.
-// Two at once do no harm.
+// Pruner rolls up old hours into days and deletes the days of old months. One node at a time does
+// it for all nodes. Two at once do no harm.
 type Pruner struct {
 	Store interface {
 		store.Retention
@@ -81,7 +81,7 @@ func (k *Pruner) Run(ctx context.Context) error {
 	}
 }
 
-// prune rolls up hours first, because only days are deleted.
+// prune rolls up old hours before it deletes old days, because the deletion affects only days.
 func (k *Pruner) prune(ctx context.Context) error {
 	rolled, err := k.inBatches(ctx, k.Store.RollUp, k.firstHourly)
 	if err != nil {
@@ -97,9 +97,10 @@ func (k *Pruner) prune(ctx context.Context) error {
 	return nil
 }
 
-// inBatches calls fold until no rows before the limit are left or this node loses the claim. The
-// limit follows the database's clock, because a node whose clock is ahead must not delete rows that
-// are still kept.
+// inBatches calls fold, which changes up to a batch of rows before a time, until there are no such
+// rows or another node holds the claim. It returns the number of changed rows. limit computes the
+// time from the database's clock, because a node whose clock is ahead must not delete rows that are
+// still kept.
 func (k *Pruner) inBatches(ctx context.Context, fold func(context.Context, time.Time, int) (int64, error), limit func(time.Time) time.Time) (rows int64, err error) {
 	for {
 		now, err := k.Store.Claim(ctx, store.Claim{Name: "usage retention", Holder: k.Holder, For: claimDuration})

@@ -19,8 +19,8 @@ type TableQuery struct {
 	Daily    bool
 }
 
-// CheckTable rejects a query of time whose usage is no longer kept or has not begun: an empty table
-// would look like time without usage.
+// CheckTable rejects a query whose time is no longer kept, has not begun or is not whole hours or
+// days, and an unknown account: an empty table would look like time without usage.
 func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	step, unit := time.Hour, "an hour"
 	if q.Daily {
@@ -45,9 +45,9 @@ func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 	return store.Missing("account", err)
 }
 
-// Table writes usage of many accounts as CSV, one row for each account, hour or day, key, family,
-// cost key and outcome, in this order. It keeps one row in memory. Rolled-up hours appear as the
-// first hour of their day.
+// Table writes the usage of one account or of all as CSV. It has one row for each combination of
+// account, hour (or day), key, family, cost key and outcome, sorted in this order, and keeps only
+// one row in memory. Rolled-up hours appear as the first hour of their day.
 func (r *Reader) Table(ctx context.Context, w io.Writer, q TableQuery) error {
 	layout, unit := time.RFC3339, "hour"
 	if q.Daily {

@@ -3,8 +3,10 @@ package toksta
 import "strings"
 
 // Reason is the cause of a failure within its code, in snake_case. Responses
-// have the reasons of 402, 403 and 429. The reasons of 401 go only to the log and
-// to the owner of the key: a caller without a valid key learns nothing about it.
+// have the reasons of 402, 403 and 429. The reasons of 401 go only to the log
+// and to the owner of the key: a caller without a valid key learns nothing
+// about it. The reasons of 503 go only to the log and to callers of the
+// operator API.
 type Reason string
 
 // The reasons of a rejected call. Reason.Code and Reason.Message have the code

@@ -27,8 +27,8 @@ func FreeAddress(t *testing.T) string {
 }
 
 // Eventually calls done every few milliseconds until it returns true. After 20 s it
-// fails t with the message otherwise.
-func Eventually(t *testing.T, otherwise string, done func() bool) {
+// fails t with the message.
+func Eventually(t *testing.T, message string, done func() bool) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	again := time.NewTicker(5 * time.Millisecond)
@@ -37,7 +37,7 @@ func Eventually(t *testing.T, otherwise string, done func() bool) {
 		select {
 		case <-again.C:
 		case <-deadline:
-			t.Fatal(otherwise)
+			t.Fatal(message)
 		}
 	}
 }

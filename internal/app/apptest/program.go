@@ -52,7 +52,8 @@ func Build(t *testing.T) *Program {
 	return p
 }
 
-// On makes the program a node, with a short lease, of the database at url.
+// On makes the program a node of the cluster on the database at url, with a short
+// lease.
 func (p *Program) On(url string) *Program {
 	p.Env = append(p.Env, "TOKSTA_STORE_URL="+url, "TOKSTA_NODE_NAME="+filepath.Base(p.Dir()), "TOKSTA_NODE_LEASE=1s")
 	return p
@@ -108,11 +109,11 @@ func (p *Program) Stop() {
 }
 
 // End sends a signal to the process, if it runs, and waits until the process ends.
-func (p *Program) End(by syscall.Signal) error {
+func (p *Program) End(signal syscall.Signal) error {
 	if p.Process == nil {
 		return nil
 	}
-	_ = p.Process.Process.Signal(by)
+	_ = p.Process.Process.Signal(signal)
 	err := p.Process.Wait()
 	p.Process = nil
 	return err

@@ -118,7 +118,7 @@ func (s *Server) ReadOnly() {
 	}
 }
 
-// ask sends a command, and returns nil without a response.
+// ask sends a command and returns the response, or nil after any failure.
 func (s *Server) ask(command string, args ...any) any {
 	conn, err := redis.Dial("tcp", "127.0.0.1:"+s.port, redis.DialReadTimeout(5*time.Second))
 	if err != nil {
