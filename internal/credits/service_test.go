@@ -407,7 +407,9 @@ func callsAfterRequests(t *testing.T, open opener) {
 // offlineMeter is a meter that cannot reach the database.
 type offlineMeter struct{ credits.Meter }
 
-func (offlineMeter) Flush(context.Context) error { return store.ErrUnavailable }
+func (offlineMeter) FlushOf(context.Context, map[toksta.AccountID]bool) error {
+	return store.ErrUnavailable
+}
 
 // Guarantee: if the charges of this node cannot be flushed, a job is rejected:
 // they may have spent its credits.
