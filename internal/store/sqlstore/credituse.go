@@ -42,9 +42,8 @@ func scanCreditRow(rows *sql.Rows) (r creditRow, err error) {
 }
 
 // addTo adds the row to use, the credit use of its account. start is the first hour of the
-// account's cycle.
+// account's cycle. Of a row before start, only purchased credits count.
 func (r creditRow) addTo(use *store.CreditUse, start int64) {
-	// Purchased credits count in all cycles.
 	charge := toksta.Charge{Credits: r.charge.Purchased, Purchased: r.charge.Purchased}
 	if r.hour >= start {
 		charge = r.charge
