@@ -26,10 +26,10 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 			if r.CreatedBefore, err = parseTime(before); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
-			if r.Digests, err = c.readLines(digests); err != nil {
+			if r.Digests, err = c.readWords(digests); err != nil {
 				return err
 			}
-			listed, err := c.readLines(ids)
+			listed, err := c.readWords(ids)
 			if err != nil {
 				return err
 			}
@@ -107,10 +107,10 @@ func parseTime(text string) (*time.Time, error) {
 	return nil, fmt.Errorf("%q is not a time; write 2026-06-01 or RFC 3339", text)
 }
 
-// readLines returns the lines of a file that are not blank, or nil if file is "".
-// An empty file is an error, because without its condition more keys would be
-// selected.
-func (c *cli) readLines(file string) ([]string, error) {
+// readWords returns the words of a file, separated by white space, or nil if file is "".
+// A file without words is an error: an empty list would be no condition, and more keys
+// would be selected.
+func (c *cli) readWords(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil
 	}

@@ -29,10 +29,10 @@ type Verifier interface {
 	Verify(ctx context.Context, c toksta.Call) toksta.Decision
 }
 
-// Engine decides on calls and settles their credits.
+// Engine decides on calls and charges them.
 type Engine interface {
 	Verifier
-	exchange.Settler
+	exchange.Charger
 }
 
 // Request holds the parts of a request that a decision needs. A slice has one element
@@ -59,7 +59,7 @@ type Chain struct {
 // returns the matched route, nil if no route matches, and the error to respond with,
 // nil if the call is admitted or its route needs no key.
 //
-// The credits of an admitted call are held: x.Settle must run before the first
+// The credits of an admitted call are held: x.CloseHold must run before the first
 // byte of its response.
 func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*toksta.Route, error) {
 	path, err := r.path(c.MaxHeader)

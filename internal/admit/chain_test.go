@@ -18,7 +18,7 @@ import (
 // engine admits the key "good" and records each call.
 type engine struct {
 	calls   []toksta.Call
-	settled int
+	charged int
 }
 
 func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
@@ -36,8 +36,8 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return d
 }
 
-func (e *engine) Settle(*toksta.Decision, toksta.Call, int64) (toksta.Charge, int64) {
-	e.settled++
+func (e *engine) Charge(*toksta.Decision, toksta.Call, int64) (toksta.Charge, int64) {
+	e.charged++
 	return toksta.Charge{}, 0
 }
 
@@ -86,9 +86,9 @@ func TestOrder(t *testing.T) {
 		if got := toksta.ErrorCode(err); got != c.code || (len(e.calls) == 1) != c.decided || x.Principal.AccountID != c.account {
 			t.Errorf("%s: code %q, %d decisions, account %q; want %q, decided %v, %q", name, got, len(e.calls), x.Principal.AccountID, c.code, c.decided, c.account)
 		}
-		x.Settle(200)
-		if admitted := c.code == "" && c.account != ""; x.Admitted() != admitted || e.settled == 1 != admitted {
-			t.Errorf("%s: admitted %v, settled %d times", name, x.Admitted(), e.settled)
+		x.CloseHold(200)
+		if admitted := c.code == "" && c.account != ""; x.Admitted() != admitted || e.charged == 1 != admitted {
+			t.Errorf("%s: admitted %v, charged %d times", name, x.Admitted(), e.charged)
 		}
 	}
 }

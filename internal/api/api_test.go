@@ -58,7 +58,7 @@ func (engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return toksta.Decision{Route: c.Route, Principal: toksta.Principal{AccountID: "acct_1"}}
 }
 
-func (engine) Settle(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) { return }
+func (engine) Charge(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) { return }
 
 var configured = Config{
 	Name: "Acme <b>", Version: "1.2.3", Environment: "test", PublicURL: "https://api.test",

@@ -91,8 +91,8 @@ func operation(r toksta.Route) object {
 	return op
 }
 
-// parameters returns the parameters of the path, and the query parameter of the usage
-// report.
+// parameters returns the OpenAPI parameters of a route: those in its path and, only for
+// the usage report, the query parameter month.
 func parameters(r toksta.Route) []object {
 	var out []object
 	for segment := range strings.SplitSeq(r.Pattern, "/") {

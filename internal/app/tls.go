@@ -93,9 +93,10 @@ func (c *certificate) reload(now time.Time) error {
 	return nil
 }
 
-// versions returns the versions of two files.
-func versions(files ...string) (out [2]fileVersion, err error) {
-	for i, f := range files {
+// versions returns the modification times and sizes of the certificate and the key
+// file, to detect that they were replaced.
+func versions(certFile, keyFile string) (out [2]fileVersion, err error) {
+	for i, f := range []string{certFile, keyFile} {
 		info, err := os.Stat(f)
 		if err != nil {
 			return out, fmt.Errorf("read the TLS files: %w", err)

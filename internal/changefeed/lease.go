@@ -51,7 +51,8 @@ func (l *lease) covers(m Moment) bool {
 	return age < l.lasts && -maxJump <= jump && jump <= maxJump
 }
 
-// Margins of the wait for the lease of another node.
+// The additions to the time of another node's lease after which the lease has surely
+// ended on that node's own clock.
 const (
 	driftPercent = 1                     // maximum rate error of a monotonic clock
 	slack        = 50 * time.Millisecond // for the time between reading a clock and acting on the value

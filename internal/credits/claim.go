@@ -15,7 +15,7 @@ type claim struct {
 
 // claim sets credits aside for a job, in the order of payment, from those that
 // are left once each call in flight has paid its hold. No call can spend them
-// until unclaim, or until setOthers brings the committed reservation. If too
+// until unclaim, or until setOthers replaces the claim by its committed reservation. If too
 // few credits are left, made is nil. left is the number before the claim.
 //
 // The caller holds the lock of the account's credit row. So c includes every

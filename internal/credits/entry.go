@@ -25,11 +25,12 @@ type repeatedError struct{ entry store.CreditEntry }
 // Error implements error. The text is never shown.
 func (e *repeatedError) Error() string { return "credits: the request was carried out before" }
 
-// decide commits in one transaction the expiry of the account's overdue
-// reservations and the transition that next decides on, and returns the written
-// entries. Calls cannot spend claimed credits from the decision on, and can
-// spend released credits only after the commit. The account is then urgent, so
-// that it is soon read again if the outcome of the commit is unknown.
+// decide reads the account's state in a transaction, expires overdue reservations, adds
+// the transition that next returns, commits, and returns the written entries. next claims
+// the credits of a new reservation in the balances, so that calls cannot spend them during
+// the commit. After the commit the balances get the new state, which replaces the claim.
+// In any case the account is read again soon, because the commit can have succeeded
+// although it returned an error.
 func (s *Service) decide(ctx context.Context, q store.CreditQuery, next decideFunc) ([]store.CreditEntry, error) {
 	q = s.withoutOwn(q)
 	var state store.CreditState

@@ -78,8 +78,8 @@ func (s *Service) readOthers(ctx context.Context, accounts []syncState) error {
 	return errors.New("read the charges of other nodes: an account got new entries during every read")
 }
 
-// readPast reads the charges of others on the accounts before until into
-// s.past.
+// readPast reads what the other nodes charged to the accounts in the hours before until,
+// and keeps it in s.past.
 func (s *Service) readPast(ctx context.Context, accounts []syncState, until time.Time) error {
 	now := s.Now()
 	charged, err := s.readSpans(ctx, accounts, func(a syncState) store.ChargeSpan {

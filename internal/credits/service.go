@@ -33,7 +33,7 @@ type Store interface {
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, store.CreditUse)) error
 }
 
-// Meter counts the charges of this node.
+// Meter has the charges that this node counted, and writes them to the store.
 type Meter interface {
 	// Owner returns the prefix that the epochs of this process have in common.
 	Owner() string

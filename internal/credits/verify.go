@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/toksta/toksta/internal/store"
@@ -85,9 +86,11 @@ func checkPurchased(b store.CreditBook) (out []string) {
 	return out
 }
 
-// checkReservations compares each reservation with its entries.
+// checkReservations returns the differences between the reservations and their
+// entries: no entry, a first entry other than the amount set aside, another state or
+// charge than the entries give, a negative amount, or entries without a reservation.
 func checkReservations(b store.CreditBook) (out []string) {
-	steps := map[toksta.ReservationID][]store.CreditEntry{}
+	steps := map[toksta.ReservationID][]store.CreditEntry{} // newest first, as replay expects
 	for _, e := range slices.Backward(b.Entries) {
 		if e.ReservationID != "" {
 			steps[e.ReservationID] = append(steps[e.ReservationID], e)
@@ -111,7 +114,7 @@ func checkReservations(b store.CreditBook) (out []string) {
 			out = append(out, fmt.Sprintf("reservation %s has charged %s of %s", r.ID, describe(r.Charged), describe(r.Split)))
 		}
 	}
-	for id := range steps {
+	for _, id := range slices.Sorted(maps.Keys(steps)) {
 		out = append(out, fmt.Sprintf("there are entries of reservation %s, which is not there", id))
 	}
 	return out

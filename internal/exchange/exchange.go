@@ -28,11 +28,11 @@ const (
 	Aborted    Outcome = "aborted"     // the response was cut off
 )
 
-// Settler charges or releases the credits that a decision holds. It is called
+// Charger charges or releases the credits that a decision holds. It is called
 // exactly once for each admitted call, before the first byte of the response. It
 // returns the charge and how many of its credits the account owes.
-type Settler interface {
-	Settle(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64)
+type Charger interface {
+	Charge(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64)
 }
 
 // Exchange is one request and its response. Until the response has ended, only the
@@ -69,7 +69,7 @@ type Exchange struct {
 	Bytes    int64 // length of the response's body
 	Duration time.Duration
 
-	settler  Settler
+	charger  Charger
 	admitted bool
-	settled  bool
+	closed   bool
 }

@@ -13,16 +13,16 @@ import (
 )
 
 // ledger records the charged credits.
-type ledger struct{ settled []int64 }
+type charger struct{ charged []int64 }
 
-func (l *ledger) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
-	l.settled = append(l.settled, credits)
+func (l *charger) Charge(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
+	l.charged = append(l.charged, credits)
 	return toksta.Charge{Credits: credits}, 0
 }
 
 // Guarantee: the credits of each admitted call are charged or released once. A success is
 // charged at the cost that the upstream stated; a failure releases the credits.
-func TestSettle(t *testing.T) {
+func TestChargeOrRelease(t *testing.T) {
 	t.Parallel()
 	stated, free := int64(5), int64(0)
 	for name, c := range map[string]struct {
@@ -39,18 +39,18 @@ func TestSettle(t *testing.T) {
 		"failure":            {500, nil, 2, 0},
 		"switch of protocol": {101, nil, 2, 2},
 	} {
-		l := &ledger{}
+		l := &charger{}
 		x := &Exchange{Decision: toksta.Decision{Hold: c.hold}, UpstreamCost: c.cost}
-		x.Settle(200)
-		if len(l.settled) != 0 || x.Billable {
-			t.Errorf("%s: settled before it was admitted", name)
+		x.CloseHold(200)
+		if len(l.charged) != 0 || x.Billable {
+			t.Errorf("%s: charged before it was admitted", name)
 		}
 		x.Admit(l)
-		x.Settle(c.status)
-		x.Settle(500)
+		x.CloseHold(c.status)
+		x.CloseHold(500)
 		x.Abandon()
-		if diff := cmp.Diff([]int64{c.want}, l.settled); diff != "" || x.Cost != c.want || !x.Billable {
-			t.Errorf("%s: cost %d, billable %v, settled (-want +got)\n%s", name, x.Cost, x.Billable, diff)
+		if diff := cmp.Diff([]int64{c.want}, l.charged); diff != "" || x.Cost != c.want || !x.Billable {
+			t.Errorf("%s: cost %d, billable %v, charged (-want +got)\n%s", name, x.Cost, x.Billable, diff)
 		}
 	}
 }
@@ -58,17 +58,17 @@ func TestSettle(t *testing.T) {
 // poor charges an account that has some credits left.
 type poor struct{ left int64 }
 
-func (p poor) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
+func (p poor) Charge(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	return toksta.Charge{Credits: credits}, max(credits-p.left, 0)
 }
 
 // Guarantee: the log tells operators that an account owes credits of a call.
-func TestSettleReportsDebt(t *testing.T) {
+func TestChargeReportsDebt(t *testing.T) {
 	t.Parallel()
 	for stated, want := range map[int64]string{10: "", 500: "the call cost 500 credits, 490 more than the account had left; they are charged as purchased credits, see toksta credits verify"} {
 		x := &Exchange{Decision: toksta.Decision{Hold: 1}, UpstreamCost: &stated}
 		x.Admit(poor{10})
-		x.Settle(200)
+		x.CloseHold(200)
 		if x.Cost != stated || (x.Err == nil) != (want == "") || want != "" && x.Err.Error() != want {
 			t.Errorf("stated %d: cost %d, error %v", stated, x.Cost, x.Err)
 		}
@@ -79,11 +79,11 @@ func TestSettleReportsDebt(t *testing.T) {
 // have done the work.
 func TestAbandonCharges(t *testing.T) {
 	t.Parallel()
-	l := &ledger{}
+	l := &charger{}
 	x := &Exchange{Decision: toksta.Decision{Hold: 2}}
 	x.Admit(l)
 	x.Abandon()
-	if diff := cmp.Diff([]int64{2}, l.settled); diff != "" {
+	if diff := cmp.Diff([]int64{2}, l.charged); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -22,7 +22,7 @@ func (admitAll) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return toksta.Decision{Route: c.Route, Rate: toksta.RateState{Limit: 1}}
 }
 
-func (admitAll) Settle(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) {
+func (admitAll) Charge(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) {
 	return
 }
 

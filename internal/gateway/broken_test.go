@@ -28,7 +28,7 @@ type broken struct {
 	Status  int
 	Body    string
 	Cut     bool // the response did not end
-	Settled []int64
+	Charged []int64
 }
 
 // Guarantee: a response that breaks off before the caller has received a byte is 502 and
@@ -77,7 +77,7 @@ func TestResponseBreaksOff(t *testing.T) {
 		if got.Status == http.StatusBadGateway && strings.Contains(got.Body, `"UPSTREAM_ERROR"`) {
 			got.Body = ""
 		}
-		_, got.Settled = b.engine.take()
+		_, got.Charged = b.engine.take()
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%.60q (-want +got)\n%s", raw, diff)
 		}
@@ -109,8 +109,8 @@ func TestStreamOpensSlowly(t *testing.T) {
 	if body, err := io.ReadAll(res.Body); err == nil || len(body) > 0 {
 		t.Errorf("%q, %v", body, err)
 	}
-	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 3 {
-		t.Errorf("settled %v", settled)
+	if _, charged := b.engine.take(); len(charged) != 1 || charged[0] != 3 {
+		t.Errorf("charged %v", charged)
 	}
 }
 

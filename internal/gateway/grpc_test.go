@@ -37,7 +37,7 @@ type grpcCall struct {
 	HTTP    int
 	Status  string // grpc-status, wherever it stands
 	Body    string
-	Settled []int64
+	Charged []int64
 }
 
 // Guarantee: gRPC is forwarded, also to an upstream without TLS. Its errors are free
@@ -110,7 +110,7 @@ func TestGRPC(t *testing.T) {
 		if got.HTTP == http.StatusBadGateway {
 			got.Body = ""
 		}
-		_, got.Settled = b.engine.take()
+		_, got.Charged = b.engine.take()
 		if diff := cmp.Diff(want, got); diff != "" || res.ProtoMajor != 2 || res.Trailer.Get("X-Request-Id") != "" {
 			t.Errorf("%s: %s %v (-want +got)\n%s", method, res.Proto, res.Trailer, diff)
 		}

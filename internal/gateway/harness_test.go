@@ -28,7 +28,7 @@ type engine struct {
 	mu        sync.Mutex
 	decisions map[toksta.Digest]toksta.Decision
 	calls     []toksta.Call
-	settled   []int64
+	charged   []int64
 }
 
 func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
@@ -46,19 +46,19 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return d
 }
 
-func (e *engine) Settle(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
+func (e *engine) Charge(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.settled = append(e.settled, credits)
+	e.charged = append(e.charged, credits)
 	return toksta.Charge{Credits: credits}, 0
 }
 
-func (e *engine) take() (calls []toksta.Call, settled []int64) {
+func (e *engine) take() (calls []toksta.Call, charged []int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	calls, settled = e.calls, e.settled
-	e.calls, e.settled = nil, nil
-	return calls, settled
+	calls, charged = e.calls, e.charged
+	e.calls, e.charged = nil, nil
+	return calls, charged
 }
 
 // bench is a gateway on a real listener with a real upstream.

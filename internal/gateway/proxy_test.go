@@ -39,7 +39,7 @@ func (b *bench) record(t *testing.T) map[string]any {
 
 // Guarantee: the credits of each admitted call are charged or released once, before its
 // response: charged after a success, released after a failure.
-func TestSettle(t *testing.T) {
+func TestChargeOrRelease(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -68,7 +68,7 @@ func TestSettle(t *testing.T) {
 	for _, c := range []struct {
 		request string
 		status  int
-		settled []int64
+		charged []int64
 		cost    string
 	}{
 		{request("GET", "/v1/paid", key), 200, []int64{3}, "3"},
@@ -96,12 +96,12 @@ func TestSettle(t *testing.T) {
 	} {
 		line, _, _ := strings.Cut(c.request, " HTTP/1.1")
 		got := b.raw(c.request)
-		_, settled := b.engine.take()
+		_, charged := b.engine.take()
 		if got.StatusCode != c.status || got.Header.Get("X-Toksta-Credit-Cost") != c.cost || len(got.Header["X-Toksta-Credit-Cost"]) > 1 {
 			t.Errorf("%s: %d, cost %q; want %d, %q", line, got.StatusCode, got.Header["X-Toksta-Credit-Cost"], c.status, c.cost)
 		}
-		if diff := cmp.Diff(c.settled, settled); diff != "" {
-			t.Errorf("%s: settled (-want +got)\n%s", line, diff)
+		if diff := cmp.Diff(c.charged, charged); diff != "" {
+			t.Errorf("%s: charged (-want +got)\n%s", line, diff)
 		}
 	}
 }
@@ -128,8 +128,8 @@ func TestEarlyHints(t *testing.T) {
 			t.Errorf("header %v", res.Header)
 		}
 	}
-	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 0 {
-		t.Errorf("settled %v", settled)
+	if _, charged := b.engine.take(); len(charged) != 1 || charged[0] != 0 {
+		t.Errorf("charged %v", charged)
 	}
 }
 
@@ -157,8 +157,8 @@ func TestStreams(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 3 {
-			t.Errorf("settled %v when the header is out", settled)
+		if _, charged := b.engine.take(); len(charged) != 1 || charged[0] != 3 {
+			t.Errorf("charged %v when the header is out", charged)
 		}
 		body := bufio.NewReader(res.Body)
 		for i := range 3 {
@@ -203,8 +203,8 @@ func TestWebSocket(t *testing.T) {
 	if got := res.Header["X-Toksta-Credit-Cost"]; len(got) != 1 || got[0] != "9" || res.Header.Get("X-Request-Id") == "" {
 		t.Errorf("header %v", res.Header)
 	}
-	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 9 {
-		t.Errorf("settled %v", settled)
+	if _, charged := b.engine.take(); len(charged) != 1 || charged[0] != 9 {
+		t.Errorf("charged %v", charged)
 	}
 	_, _ = io.WriteString(conn, "hello\n")
 	if line, err := br.ReadString('\n'); line != "echo hello\n" {
@@ -233,8 +233,8 @@ func TestClientGone(t *testing.T) {
 	if rec["outcome"] != "client_gone" || rec["code"] != nil {
 		t.Errorf("record %v", rec)
 	}
-	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] == 0 {
-		t.Errorf("settled %v: hanging up made the call free", settled)
+	if _, charged := b.engine.take(); len(charged) != 1 || charged[0] == 0 {
+		t.Errorf("charged %v: hanging up made the call free", charged)
 	}
 }
 
@@ -259,8 +259,8 @@ func TestBodyBrokenOff(t *testing.T) {
 		wait(t, "body at the upstream", arrived)
 		broken(conn)
 		b.record(t)
-		if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 1 {
-			t.Errorf("%s: settled %v, want the price", name, settled)
+		if _, charged := b.engine.take(); len(charged) != 1 || charged[0] != 1 {
+			t.Errorf("%s: charged %v, want the price", name, charged)
 		}
 		_ = conn.Close()
 	}
@@ -288,8 +288,8 @@ func TestUpstreamBreaksOff(t *testing.T) {
 	if rec := b.record(t); rec["outcome"] != "aborted" || rec["status"] != 200.0 {
 		t.Errorf("record %v", rec)
 	}
-	if _, settled := b.engine.take(); len(settled) != 1 || settled[0] != 3 {
-		t.Errorf("settled %v", settled)
+	if _, charged := b.engine.take(); len(charged) != 1 || charged[0] != 3 {
+		t.Errorf("charged %v", charged)
 	}
 }
 

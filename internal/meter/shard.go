@@ -35,9 +35,8 @@ type cell struct {
 // record returns the cell's record. It must not be called once the cell's segment is sealed.
 func (c *cell) record() *record { return &c.seg.records[c.number] }
 
-// matches reports whether the cell's record is the slot of e. It compares the key first because
-// keys differ most often. Equal words are usually the same string in memory, which Go compares by
-// address.
+// matches reports whether the cell's record counts the calls of e in that hour. It compares the
+// key before the other texts because keys differ most often.
 func (c *cell) matches(e *Increment, hour uint32) bool {
 	r, texts := c.record(), *c.seg.texts.Load()
 	return r.hour == hour &&

@@ -88,7 +88,8 @@ func (l *Limiter) Take(w Window, now time.Time) (toksta.RateState, bool) {
 	return state, true
 }
 
-// Counts returns the current counts of the windows of w and takes no call.
+// Counts returns how many calls were counted in this minute for the account and for
+// the key of w. Unlike Take, it does not count a call.
 func (l *Limiter) Counts(w Window, now time.Time) Counts {
 	s := l.shard(w.Account)
 	s.mu.Lock()

@@ -13,7 +13,8 @@ const unknownOutcome = time.Duration(math.MaxInt64)
 // span is the time from a request to its response, on the clock of the rig.
 type span struct{ call, done time.Duration }
 
-// write is a call that opens or closes a gate.
+// write is a call that changes a gate: it makes one condition of a right true (open)
+// or false.
 type write struct {
 	span
 	open bool

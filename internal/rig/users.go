@@ -129,7 +129,7 @@ func pace(ctx context.Context, perSecond int, permits chan<- struct{}) {
 	}
 }
 
-// customer sends uses to one node until ctx ends, over one connection.
+// customer sends calls with API keys to one node, over one connection, until ctx ends.
 type customer struct {
 	history *history
 	targets *targets

@@ -64,7 +64,8 @@ func (n *node) notify(seq int64) {
 	n.wake()
 }
 
-// wake runs the node's loop once. If the loop is running, it will run once more.
+// wake makes the node do one step: a renewal if one is due, otherwise following. If a
+// step is running or waits for the lock of following, one more step comes after it.
 func (n *node) wake() {
 	if n.woken = true; n.looping || n.killed {
 		return

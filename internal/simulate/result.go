@@ -81,7 +81,8 @@ type scenario struct {
 	faults Faults
 }
 
-// scenarios returns the blocks of the table and the cluster sizes of each block.
+// scenarios returns the loads and faults that Table simulates, and the numbers of nodes.
+// Table runs each scenario with each number.
 func scenarios() ([]scenario, []int) {
 	rough := Faults{Cut: time.Hour, Pause: time.Hour, Kill: time.Hour, Lasts: 5 * time.Second}
 	return []scenario{

@@ -47,7 +47,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 			if panicked != nil {
 				panicked = rw.recovered(panicked)
 			}
-			x.Settle(http.StatusInternalServerError)
+			x.CloseHold(http.StatusInternalServerError)
 			x.Duration = now().Sub(x.Start)
 			if x.Status == 0 && x.Outcome == "" {
 				x.Status = http.StatusOK

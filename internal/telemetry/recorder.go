@@ -27,7 +27,7 @@ func (w *recorder) begin(status int) {
 	}
 	w.x.Status = status
 	if w.x.Admitted() {
-		w.x.Settle(status)
+		w.x.CloseHold(status)
 		w.x.Apply(w.Header())
 	}
 }

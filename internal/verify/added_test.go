@@ -103,7 +103,7 @@ func decide(b *testing.B, e *Engine, calls []toksta.Call) time.Duration {
 	for i := range chunk {
 		c := calls[i%len(calls)]
 		d := e.Verify(context.Background(), c)
-		e.Settle(&d, c, d.Hold)
+		e.Charge(&d, c, d.Hold)
 		if d.Rejected() {
 			b.Fatalf("rejected: %+v", d.Rejection)
 		}

@@ -57,7 +57,7 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 		ctx := context.Background()
 		if n := testing.AllocsPerRun(100, func() {
 			d := e.Verify(ctx, c.call)
-			e.Settle(&d, c.call, d.Hold)
+			e.Charge(&d, c.call, d.Hold)
 			last = d.Code
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -92,7 +92,7 @@ func BenchmarkVerify(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				d := e.Verify(ctx, c)
-				e.Settle(&d, c, d.Hold)
+				e.Charge(&d, c, d.Hold)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/hash, "x-sha256")
 		})

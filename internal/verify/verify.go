@@ -57,7 +57,7 @@ type Engine struct{ deps Deps }
 func New(d Deps) *Engine { return &Engine{d} }
 
 // Verify decides the call c and counts it if its key is known. An admitted decision holds the
-// credits of the route; the caller must call Settle with the decision.
+// credits of the route; the caller must call Charge with the decision.
 func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
@@ -109,10 +109,10 @@ func (e *Engine) takeRateAndCredits(d *toksta.Decision, g *toksta.Grant, c *toks
 	d.Hold = c.Route.Credits
 }
 
-// Settle releases the hold of an admitted call, charges the given credits (0 if the call failed)
+// Charge releases the hold of an admitted call, charges the given credits (0 if the call failed)
 // and returns the charge and how many of its credits the account owes. It must be called once for
 // each admitted decision, and does nothing for a rejected one.
-func (e *Engine) Settle(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64) {
+func (e *Engine) Charge(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64) {
 	if d.Rejected() || d.Hold == 0 && credits == 0 {
 		return toksta.Charge{}, 0
 	}

@@ -190,11 +190,11 @@ func TestCredits(t *testing.T) {
 	if first.Rejected() || second.Rejected() || third.Code != toksta.CodeInsufficientCredits || third.Reason != toksta.ReasonInsufficientCredits {
 		t.Fatalf("%v, %v, %v", first.Rejection, second.Rejection, third.Rejection)
 	}
-	if got, _ := n.Settle(&first, c, 2); got != (toksta.Charge{Credits: 2}) {
+	if got, _ := n.Charge(&first, c, 2); got != (toksta.Charge{Credits: 2}) {
 		t.Errorf("charged %+v", got)
 	}
-	n.Settle(&second, c, 0) // its upstream failed
-	if got, _ := n.Settle(&third, c, 2); got != (toksta.Charge{}) {
+	n.Charge(&second, c, 0) // its upstream failed
+	if got, _ := n.Charge(&third, c, 2); got != (toksta.Charge{}) {
 		t.Errorf("a rejected call is charged %+v", got)
 	}
 	if d := n.Verify(t.Context(), c); d.Rejected() {

@@ -34,7 +34,8 @@ type bench struct {
 	targets              map[string]*target
 }
 
-// The conditions for writing the page, and the bound of every run.
+// A run writes its results into the page of docs only with at least publishedRounds
+// rounds and a machine load below publishedLoad. longestRun limits every run.
 const (
 	publishedRounds = 5
 	publishedLoad   = 1.0

@@ -47,8 +47,8 @@ func respondOK(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"status":"ok"}`)
 }
 
-// decider makes Toksta's decision of 401 and 403 without its lease, rate limit, count
-// and record.
+// decider looks up the key in Toksta's index and rejects with 401 or 403 as Toksta
+// does. It has no lease and no rate limit, counts no calls and writes no log records.
 type decider struct {
 	index          *index.Index
 	called, denied *toksta.Route

@@ -32,10 +32,10 @@ const changesOfAccount = ` WHERE seq IN (
 	UNION SELECT first_seq FROM keys WHERE account_id = $1
 	UNION SELECT seq FROM keys WHERE account_id = $1)`
 
-// ListChanges implements [store.Audit]. Its time does not grow with the whole log: it
-// reads indexes, for a key all changes of that key, for an account one page of changes
-// and all keys. For an account, before is bound twice: the inner limit counts only
-// earlier changes, and the outer condition also excludes later changes found by the keys.
+// ListChanges implements [store.Audit]. It reads indexes, so its time does not grow with
+// the whole log. For a key, it reads all changes of the key. For an account, it reads one
+// page of the account's own changes, and the first and last change of each of its keys.
+// The second part has no limit of its own, so the outer query applies before to it too.
 func (r reader) ListChanges(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	var c conditions
 	before := int64(math.MaxInt64)

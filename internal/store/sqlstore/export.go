@@ -40,7 +40,7 @@ func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (ro
 	return rows, err
 }
 
-// grownRow is a row of usage and its staged part.
+// grownRow is a row of usage, with the sum of the events already stored for it.
 type grownRow struct {
 	store.UsageTotal
 	epoch   string
@@ -48,8 +48,8 @@ type grownRow struct {
 	staged  store.UsageTotal // their sum
 }
 
-// grownRows reads up to limit rows of hours before the given one that can differ from their
-// staged part, the oldest hours first.
+// grownRows reads up to limit rows of hours before the given one whose counts can have grown
+// since their last event was stored, the oldest hours first.
 func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]grownRow, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT account_id, hour, key_id, family, cost_key, epoch,
 			calls, credits, purchased, overage, overage_micros, COALESCE(exports, 0), COALESCE(exported_calls, 0),
@@ -147,8 +147,9 @@ func (s *Store) StagedUsage(ctx context.Context, limit int) ([]store.UsageEvent,
 	})
 }
 
-// DeliveredUsage implements [store.Exports]. Events that two nodes delivered count
-// once.
+// DeliveredUsage implements [store.Exports]. It adds the number of deleted rows, not of
+// ids, to the counter of delivered events, so that an event that two nodes delivered is
+// counted once.
 func (s *Store) DeliveredUsage(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil

@@ -31,11 +31,11 @@ func (s *Store) Register(ctx context.Context, n store.Node) error {
 	})
 }
 
-// Renew implements [store.Nodes]. It is one statement, which is entirely before or after
-// each change. If it is after a change, the returned number makes the node apply the
-// change before it takes the lease. If it is before a change, the lease ends within one
-// lease of the commit, because it counts from the sending of the renewal. Renew takes no
-// lock that a change waits for.
+// Renew implements [store.Nodes]. It is one statement, so each change commits entirely
+// before it or after it. If the change was first, the returned number includes it, and
+// the node applies it before it uses the lease. If the renewal was first, the lease ends
+// at most one lease duration after the commit of the change, because the duration counts
+// from the sending of the renewal. Renew takes no lock that a change waits for.
 func (s *Store) Renew(ctx context.Context, n store.Node) (seq int64, err error) {
 	conn, err := s.writer.Conn(ctx)
 	if err != nil {

@@ -120,8 +120,10 @@ func (p *keyPager) streamChanges(ctx context.Context, q querier) error {
 	return nil
 }
 
-// put streams rows, each with a key and one generation, and closes them. The columns that
-// precede those of the key are scanned into before.
+// put passes rows to the sink and closes them. Each row has a key and one of its
+// generations, so a key with n generations has n adjacent rows. p.rows counts the keys,
+// because a page is limited in keys; the next page starts at p.seq and p.id. The columns
+// that stand before those of the key are scanned into before.
 func (p *keyPager) put(rows *sql.Rows, before ...any) error {
 	defer rows.Close()
 	var r grantRow

@@ -44,8 +44,9 @@ func openPostgres(url string, lease time.Duration) (*Store, error) {
 // changes. Its few statements are planned once and for few rows, regardless of the
 // table statistics: otherwise a plan could read a whole table at every change,
 // on every node. It does not ping, because a change must not wait for that; its
-// statements are repeated on a new connection instead. An acknowledgement was true
-// when it was sent, so it need not be durable.
+// statements are repeated on a new connection instead. Its commits do not
+// wait for the disk: if a crash of the database loses an acknowledgement, a caller
+// only waits longer, because the node had applied the change.
 func feedPool() dbconn.PoolConfig {
 	return dbconn.PoolConfig{Size: 1, Parameters: map[string]string{
 		"synchronous_commit": "off",

@@ -14,7 +14,8 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// tx is an open transaction. Its BEGIN is queued like other statements.
+// tx is an open transaction. BEGIN is not sent alone: like a queued statement, it waits on
+// the client and is sent in one round trip with the next statement that needs a result.
 type tx struct {
 	conn   *conn
 	ctx    context.Context // of BeginTx
