@@ -20,6 +20,9 @@ var imports = map[string][]string{
 	"internal/config": {"sdk/toksta", "internal/text"},
 	"internal/route":  {"sdk/toksta"},
 
+	// The vendor's OpenAPI document as plain values.
+	"internal/openapi": {},
+
 	// The vendor's mail server.
 	"internal/mail": {"internal/text"},
 	// A mail server for tests of any package.
