@@ -109,6 +109,14 @@ func accountFields(a client.AccountDetail) table {
 	t.add("keys admitted", map[bool]string{true: "yes", false: "no: " + string(a.Blocked)}[a.Blocked == ""])
 	t.add("families", joinOr(a.Families, "none"))
 	t.add("per minute", strconv.Itoa(a.PerMinute))
+	for _, l := range []struct {
+		name  string
+		limit int
+	}{{"per hour", a.PerHour}, {"per day", a.PerDay}, {"concurrent", a.Concurrent}} {
+		if l.limit > 0 {
+			t.add(l.name, strconv.Itoa(l.limit))
+		}
+	}
 	t.add("purchased credits", strconv.FormatInt(a.Entitlements.PurchasedCredits, 10))
 	t.add("live keys", strconv.Itoa(a.LiveKeys))
 	t.add("created", formatTime(a.CreatedAt))

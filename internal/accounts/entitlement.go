@@ -16,6 +16,9 @@ import (
 const (
 	EntitlementAPIAccess  = "api_access_enabled"
 	EntitlementPerMinute  = "rate_limit_per_minute"
+	EntitlementPerHour    = "rate_limit_per_hour"
+	EntitlementPerDay     = "rate_limit_per_day"
+	EntitlementConcurrent = "concurrent_calls"
 	EntitlementOverageCap = "overage_cap_usd"
 	EntitlementPurchased  = "purchased_credits"
 
@@ -27,9 +30,12 @@ const Default = "default"
 
 // Upper limits of the entitlements of one account.
 const (
-	// Both limits prevent an overflow when a value is multiplied by a price.
-	maxPerMinute = 1_000_000
-	maxCredits   = 1_000_000_000_000
+	// The first and the last limit prevent an overflow when a value is multiplied by a price.
+	maxPerMinute  = 1_000_000
+	maxPerHour    = 60 * maxPerMinute
+	maxPerDay     = 1_000_000_000
+	maxConcurrent = 1_000_000
+	maxCredits    = 1_000_000_000_000
 )
 
 // EntitlementRequest sets one exception of an account from its plan.
@@ -64,7 +70,10 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 
 // EntitlementNames returns all names that SetEntitlement accepts, sorted.
 func (s *Service) EntitlementNames() []string {
-	names := []string{EntitlementAPIAccess, EntitlementPerMinute, EntitlementOverageCap, EntitlementPurchased}
+	names := []string{
+		EntitlementAPIAccess, EntitlementPerMinute, EntitlementPerHour, EntitlementPerDay, EntitlementConcurrent,
+		EntitlementOverageCap, EntitlementPurchased,
+	}
 	for _, p := range s.Catalog.Plans {
 		for _, f := range p.Entitled {
 			names = append(names, string(f)+familySuffix)
@@ -92,7 +101,13 @@ func (s *Service) entitlement(name string) (entitlement, bool) {
 	case EntitlementAPIAccess:
 		return entitlement{setAPIAccess, apiAccessText}, true
 	case EntitlementPerMinute:
-		return entitlement{setPerMinute, perMinuteText}, true
+		return limitEntitlement(maxPerMinute, func(e *toksta.Entitlements) *int { return &e.PerMinute }), true
+	case EntitlementPerHour:
+		return limitEntitlement(maxPerHour, func(e *toksta.Entitlements) *int { return &e.PerHour }), true
+	case EntitlementPerDay:
+		return limitEntitlement(maxPerDay, func(e *toksta.Entitlements) *int { return &e.PerDay }), true
+	case EntitlementConcurrent:
+		return limitEntitlement(maxConcurrent, func(e *toksta.Entitlements) *int { return &e.Concurrent }), true
 	case EntitlementOverageCap:
 		return entitlement{setOverageCap, overageCapText}, true
 	case EntitlementPurchased:
@@ -147,26 +162,31 @@ func familyEntitlement(f toksta.Family) entitlement {
 	}
 }
 
-// setPerMinute sets a rate limit above or below the plan's. An account cannot be
-// without a rate limit.
-func setPerMinute(e *toksta.Entitlements, value string) error {
-	e.PerMinute = 0
-	if value == Default {
-		return nil
+// limitEntitlement returns the entitlement to a limit above or below the plan's, in a
+// field of Entitlements. A limit cannot be removed, only be set up to highest: an
+// account cannot be without a rate limit.
+func limitEntitlement(highest int, field func(*toksta.Entitlements) *int) entitlement {
+	return entitlement{
+		set: func(e *toksta.Entitlements, value string) error {
+			limit := field(e)
+			*limit = 0
+			if value == Default {
+				return nil
+			}
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > highest {
+				return fmt.Errorf("is a number from 1 to %d, or %q", highest, Default)
+			}
+			*limit = n
+			return nil
+		},
+		text: func(e toksta.Entitlements) string {
+			if limit := *field(&e); limit != 0 {
+				return strconv.Itoa(limit)
+			}
+			return Default
+		},
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > maxPerMinute {
-		return fmt.Errorf("is a number from 1 to %d, or %q", maxPerMinute, Default)
-	}
-	e.PerMinute = n
-	return nil
-}
-
-func perMinuteText(e toksta.Entitlements) string {
-	if e.PerMinute == 0 {
-		return Default
-	}
-	return strconv.Itoa(e.PerMinute)
 }
 
 // setPurchased sets the total of all purchases, not the balance: calls that use

@@ -29,7 +29,7 @@ type Verifier interface {
 	Verify(ctx context.Context, c toksta.Call) toksta.Decision
 }
 
-// Engine decides on calls and charges them.
+// Engine decides on calls, charges them and ends them.
 type Engine interface {
 	Verifier
 	exchange.Charger
@@ -60,7 +60,7 @@ type Chain struct {
 // nil if the call is admitted or its route needs no key.
 //
 // The credits of an admitted call are held: x.CloseHold must run before the first
-// byte of its response.
+// byte of its response, and x.End after the last one.
 func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*toksta.Route, error) {
 	path, err := r.path(c.MaxHeader)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, ma
 		Now: c.Now(),
 	}
 	x.Decision = c.Engine.Verify(ctx, x.Call)
-	x.Principal, x.Rate = x.Decision.Principal, x.Decision.Rate
+	x.Principal, x.Rate, x.Rates = x.Decision.Principal, x.Decision.Rate, x.Decision.Rates[:]
 	if err := httpauth.Rejection(&x.Decision); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 type engine struct {
 	calls   []toksta.Call
 	charged int
+	ended   int
 }
 
 func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
@@ -35,6 +36,8 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	}
 	return d
 }
+
+func (e *engine) End(*toksta.Decision) { e.ended++ }
 
 func (e *engine) Charge(*toksta.Decision, toksta.Call, int64) (toksta.Charge, int64) {
 	e.charged++
@@ -87,8 +90,9 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%s: code %q, %d decisions, account %q; want %q, decided %v, %q", name, got, len(e.calls), x.Principal.AccountID, c.code, c.decided, c.account)
 		}
 		x.CloseHold(200)
-		if admitted := c.code == "" && c.account != ""; x.Admitted() != admitted || e.charged == 1 != admitted {
-			t.Errorf("%s: admitted %v, charged %d times", name, x.Admitted(), e.charged)
+		x.End()
+		if admitted := c.code == "" && c.account != ""; x.Admitted() != admitted || e.charged == 1 != admitted || e.ended == 1 != admitted {
+			t.Errorf("%s: admitted %v, charged %d times, ended %d times", name, x.Admitted(), e.charged, e.ended)
 		}
 	}
 }

@@ -58,6 +58,8 @@ func (engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return toksta.Decision{Route: c.Route, Principal: toksta.Principal{AccountID: "acct_1"}}
 }
 
+func (engine) End(*toksta.Decision) {}
+
 func (engine) Charge(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) { return }
 
 var configured = Config{

@@ -22,7 +22,7 @@ func failures() []failure {
 		{toksta.CodeInsufficientCredits, "The balance is below the cost of the call."},
 		{toksta.CodeForbidden, "Plan, billing, entitlement or the key's scopes do not allow the call."},
 		{toksta.CodeNotFound, "Unknown endpoint or id."},
-		{toksta.CodeRateLimited, "Over the limit per minute; wait as long as Retry-After says."},
+		{toksta.CodeRateLimited, "Over a rate limit; wait as long as Retry-After says."},
 		{toksta.CodeInternal, "Unexpected server error."},
 		{toksta.CodeNotImplemented, "The endpoint is listed but not implemented yet."},
 	}

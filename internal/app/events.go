@@ -116,7 +116,9 @@ func (s mailSender) message(ctx context.Context, e store.Event) (mail.Message, e
 	if e.Kind == toksta.EventRateLimitHit {
 		var l client.RateLimitData
 		err := json.Unmarshal(e.Data, &l)
-		return mail.LimitHit(to, mail.Limit{PerMinute: l.PerMinute, Refused: l.Refused, Since: l.Since}), err
+		return mail.LimitHit(to, mail.Limit{
+			PerMinute: l.PerMinute, PerHour: l.PerHour, PerDay: l.PerDay, Concurrent: l.Concurrent, Refused: l.Refused, Since: l.Since,
+		}), err
 	}
 	var c client.CreditsData
 	err = json.Unmarshal(e.Data, &c)

@@ -15,8 +15,8 @@ func (c Config) Catalog() *toksta.Catalog {
 		Shape:     toksta.KeyShape{Prefix: c.Keys.Prefix},
 		Statuses:  make(map[toksta.Status]toksta.Reason, len(c.Statuses)),
 		FreePlan:  c.Signup.Plan,
-		PerMinute: c.RateLimit.PerMinute,
 		MaxKeys:   c.Keys.MaxLive,
+		PerMinute: c.RateLimit.PerMinute, PerHour: c.RateLimit.PerHour, PerDay: c.RateLimit.PerDay, Concurrent: c.RateLimit.Concurrent,
 	}
 	for status, reason := range c.Statuses {
 		if reason == Admit {
@@ -32,13 +32,18 @@ func (c Config) Catalog() *toksta.Catalog {
 			ID: p.ID, Name: p.Name, Source: p.Source, API: p.API,
 			Families: p.Families, Entitled: p.Entitled,
 			FeeMicros: int64(p.Fee), IncludedCredits: p.IncludedCredits,
-			OverageMicros: int64(p.Overage), CreditMicros: int64(p.CreditPrice), PerMinute: p.PerMinute,
+			OverageMicros: int64(p.Overage), CreditMicros: int64(p.CreditPrice),
+			PerMinute: p.PerMinute, PerHour: p.PerHour, PerDay: p.PerDay, Concurrent: p.Concurrent,
 		})
 	}
 	for _, r := range c.Routes {
+		weight := 1
+		if r.Weight != nil {
+			weight = *r.Weight
+		}
 		out.Routes = append(out.Routes, toksta.Route{
 			Method: r.Method, Pattern: r.Path, Operation: r.Operation, Family: r.Family,
-			CostKey: r.CostKey, Credits: r.Credits, Upstream: r.Upstream, NotEntitled: toksta.NotEntitled(r.Family),
+			CostKey: r.CostKey, Credits: r.Credits, Upstream: r.Upstream, Weight: weight, NotEntitled: toksta.NotEntitled(r.Family),
 		})
 	}
 	return out

@@ -270,7 +270,8 @@ func (c *checker) checkKeys() {
 // password.
 func (c *checker) checkRateLimit() {
 	r := c.cfg.RateLimit
-	c.require(r.PerMinute > 0, "rate_limit.per_minute", "The limit must be above 0.", "choose the calls a minute of an ordinary account, such as 60")
+	c.require(r.PerMinute != 0, "rate_limit.per_minute", "The limit must be above 0.", "choose the calls a minute of an ordinary account, such as 60")
+	c.checkLimits("rate_limit", limits{r.PerMinute, r.PerHour, r.PerDay, r.Concurrent})
 	if r.Redis == "" {
 		return
 	}

@@ -58,7 +58,7 @@ func (c *checker) checkPlans() {
 		c.require(slices.Contains([]toksta.APIAccess{toksta.APIAlways, toksta.APIEntitled, toksta.APINever}, p.API), path+".api", "The plan does not state its access to the API.", "write always, entitled or never")
 		c.require(len(p.Families) > 0, path+".families", "The plan has no family.", "list the families that its keys may call, such as [data, job, account]")
 		c.require(p.IncludedCredits >= 0 && p.IncludedCredits <= maxIncluded, path+".included_credits", "The number of credits is out of range.", fmt.Sprintf("choose one from 0 to %d", int64(maxIncluded)))
-		c.require(p.PerMinute >= 0, path+".per_minute", "A limit cannot be negative.", "choose a number above 0, or 0 for rate_limit.per_minute")
+		c.checkLimits(path, limits{p.PerMinute, p.PerHour, p.PerDay, p.Concurrent})
 		c.checkPlanFamilies(path+".families", p.Families)
 		c.checkPlanFamilies(path+".entitled", p.Entitled)
 	}
@@ -112,6 +112,7 @@ func (c *checker) checkRoute(path string, r Route) {
 	c.require(r.Family == "" || c.isKnownFamily(r.Family), path+".family", fmt.Sprintf("There is no family %q.", r.Family), "add it to families, or correct the name")
 	c.require(r.Credits >= 0, path+".credits", "A cost cannot be negative.", "choose 0 or more")
 	c.require(r.CostKey == "" || isName(r.CostKey), path+".cost_key", "The cost key is malformed.", "write lower-case letters, digits and _")
+	c.checkWeight(path, r)
 	_, known := c.cfg.Upstreams[r.Upstream]
 	switch {
 	case r.Family == toksta.FamilyAccount:

@@ -205,6 +205,9 @@ type Keys struct {
 // RateLimit configures the default limit and how nodes count calls.
 type RateLimit struct {
 	PerMinute        int           `yaml:"per_minute"`        // calls of an account if neither the account nor its plan has a limit
+	PerHour          int           `yaml:"per_hour"`          // the same for an hour; 0: no limit
+	PerDay           int           `yaml:"per_day"`           // the same for a day, UTC; 0: no limit
+	Concurrent       int           `yaml:"concurrent"`        // calls of an account at the same time, on each node; 0: no limit
 	Redis            string        `yaml:"redis"`             // URL for shared counting; "": each node counts alone
 	RedisFile        string        `yaml:"redis_file"`        // file with the URL; needed for a URL with a password
 	RedisTimeout     time.Duration `yaml:"redis_timeout"`     // the longest wait of a call for Redis
@@ -230,6 +233,9 @@ type Plan struct {
 	Overage         Money            `yaml:"overage"`          // per credit beyond included and purchased ones; 0: reject instead
 	CreditPrice     Money            `yaml:"credit_price"`     // per purchased credit; only displayed
 	PerMinute       int              `yaml:"per_minute"`       // calls of an account; 0: rate_limit.per_minute
+	PerHour         int              `yaml:"per_hour"`         // the same for an hour; 0: rate_limit.per_hour
+	PerDay          int              `yaml:"per_day"`          // the same for a day, UTC; 0: rate_limit.per_day
+	Concurrent      int              `yaml:"concurrent"`       // calls at the same time, on each node; 0: rate_limit.concurrent
 }
 
 // Upstream is one of the vendor's back ends.
@@ -260,11 +266,12 @@ func (u Upstream) Address() (network, address string) {
 
 // Route is one operation of the API.
 type Route struct {
-	Method    string        `yaml:"method"`    // upper case; GET includes HEAD unless HEAD is listed
-	Path      string        `yaml:"path"`      // under /v1/; {id} matches one segment, a final * the rest
-	Operation string        `yaml:"operation"` // name for logs and documentation
-	Family    toksta.Family `yaml:"family"`    // group that plans and scopes admit
-	Upstream  string        `yaml:"upstream"`  // "" for the family account, which Toksta serves
-	CostKey   string        `yaml:"cost_key"`  // name under which usage groups its calls; default: the operation
-	Credits   int64         `yaml:"credits"`   // per call with a status below 400
+	Method    string        `yaml:"method"`           // upper case; GET includes HEAD unless HEAD is listed
+	Path      string        `yaml:"path"`             // under /v1/; {id} matches one segment, a final * the rest
+	Operation string        `yaml:"operation"`        // name for logs and documentation
+	Family    toksta.Family `yaml:"family"`           // group that plans and scopes admit
+	Upstream  string        `yaml:"upstream"`         // "" for the family account, which Toksta serves
+	CostKey   string        `yaml:"cost_key"`         // name under which usage groups its calls; default: the operation
+	Credits   int64         `yaml:"credits"`          // per call with a status below 400
+	Weight    *int          `yaml:"weight,omitempty"` // number of calls as which a call counts in the rate windows; default 1
 }

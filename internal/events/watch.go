@@ -76,7 +76,7 @@ func (w *Watch) ObserveFlush(b store.UsageBatch) {
 		switch {
 		case t.Reason == toksta.ReasonInsufficientCredits:
 			w.pendingFor(t.AccountID).unpaid = true
-		case t.Reason == toksta.ReasonRateLimited && t.Hour >= since:
+		case t.Reason.Code() == toksta.CodeRateLimited && t.Hour >= since:
 			w.pendingFor(t.AccountID).limited[t.Hour] = true
 		}
 	}
@@ -236,7 +236,8 @@ func (w *Watch) checkLimits(ctx context.Context, st *toksta.Standing, hours map[
 		rejected, err := w.countRejected(ctx, st.Account.ID, since)
 		if err == nil && rejected >= w.config.Marks.LimitHits {
 			o.Data = client.RateLimitData{
-				AccountID: st.Account.ID, Plan: st.Plan.ID, Refused: rejected, Since: since, PerMinute: st.PerMinute,
+				AccountID: st.Account.ID, Plan: st.Plan.ID, Refused: rejected, Since: since,
+				PerMinute: st.PerMinute, PerHour: st.PerHour, PerDay: st.PerDay, Concurrent: st.Concurrent,
 			}
 			err = w.raiseOnce(ctx, o)
 		}
@@ -245,11 +246,11 @@ func (w *Watch) checkLimits(ctx context.Context, st *toksta.Standing, hours map[
 	return errors.Join(errs...)
 }
 
-// countRejected returns the number of calls that the rate limit rejected in an hour on all nodes.
+// countRejected returns the number of calls that a limit rejected in an hour on all nodes.
 func (w *Watch) countRejected(ctx context.Context, account toksta.AccountID, since time.Time) (n int64, err error) {
 	rows, err := w.config.Usage.ListUsage(ctx, store.UsageQuery{Account: account, From: since, To: since.Add(time.Hour)})
 	for _, r := range rows {
-		if r.Reason == toksta.ReasonRateLimited {
+		if r.Reason.Code() == toksta.CodeRateLimited {
 			n += r.Calls
 		}
 	}

@@ -28,11 +28,16 @@ const (
 	Aborted    Outcome = "aborted"     // the response was cut off
 )
 
-// Charger charges or releases the credits that a decision holds. It is called
-// exactly once for each admitted call, before the first byte of the response. It
-// returns the charge and how many of its credits the account owes.
+// Charger ends what a decision began. Both methods are called exactly once for
+// each admitted call.
 type Charger interface {
+	// Charge charges or releases the credits that a decision holds, before the first
+	// byte of the response. It returns the charge and how many of its credits the
+	// account owes.
 	Charge(d *toksta.Decision, c toksta.Call, credits int64) (charge toksta.Charge, owed int64)
+	// End ends the call when its response has ended. It stops counting as a
+	// concurrent call of its account.
+	End(d *toksta.Decision)
 }
 
 // Exchange is one request and its response. Until the response has ended, only the
@@ -72,4 +77,5 @@ type Exchange struct {
 	charger  Charger
 	admitted bool
 	closed   bool
+	ended    bool
 }

@@ -12,8 +12,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// ledger records the charged credits.
-type charger struct{ charged []int64 }
+// charger records the charged credits and the number of ended calls.
+type charger struct {
+	charged []int64
+	ended   int
+}
+
+func (l *charger) End(*toksta.Decision) { l.ended++ }
 
 func (l *charger) Charge(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	l.charged = append(l.charged, credits)
@@ -58,8 +63,26 @@ func TestChargeOrRelease(t *testing.T) {
 // poor charges an account that has some credits left.
 type poor struct{ left int64 }
 
+func (p poor) End(*toksta.Decision) {}
+
 func (p poor) Charge(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	return toksta.Charge{Credits: credits}, max(credits-p.left, 0)
+}
+
+// Guarantee: each admitted call ends once.
+func TestEndOnce(t *testing.T) {
+	t.Parallel()
+	l, x := &charger{}, &Exchange{}
+	x.End()
+	if l.ended != 0 {
+		t.Error("ended before it was admitted")
+	}
+	x.Admit(l)
+	x.End()
+	x.End()
+	if l.ended != 1 {
+		t.Errorf("ended %d times, want 1", l.ended)
+	}
 }
 
 // Guarantee: the log tells operators that an account owes credits of a call.

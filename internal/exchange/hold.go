@@ -3,7 +3,8 @@ package exchange
 import "fmt"
 
 // Admit records that the decision in x admits the call. CloseHold charges or releases
-// the held credits of the call through c. If c is nil, CloseHold moves no credits.
+// the held credits of the call through c, and End ends the call. If c is nil, they have no
+// effect.
 func (x *Exchange) Admit(c Charger) {
 	x.charger, x.admitted = c, true
 }
@@ -34,6 +35,19 @@ func (x *Exchange) CloseHold(status int) {
 		if owed > 0 && x.Err == nil {
 			x.Err = fmt.Errorf("the call cost %d credits, %d more than the account had left; they are charged as purchased credits, see toksta credits verify", x.Cost, owed)
 		}
+	}
+}
+
+// End ends an admitted call: the response has ended, or the client disconnected. Only the
+// first End has an effect. A handler that takes over the connection must not return before
+// it has finished.
+func (x *Exchange) End() {
+	if !x.admitted || x.ended {
+		return
+	}
+	x.ended = true
+	if x.charger != nil {
+		x.charger.End(&x.Decision)
 	}
 }
 

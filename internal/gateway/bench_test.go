@@ -22,6 +22,8 @@ func (admitAll) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return toksta.Decision{Route: c.Route, Rate: toksta.RateState{Limit: 1}}
 }
 
+func (admitAll) End(*toksta.Decision) {}
+
 func (admitAll) Charge(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge, owed int64) {
 	return
 }

@@ -46,6 +46,8 @@ func (e *engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	return d
 }
 
+func (e *engine) End(*toksta.Decision) {}
+
 func (e *engine) Charge(_ *toksta.Decision, _ toksta.Call, credits int64) (toksta.Charge, int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

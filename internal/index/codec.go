@@ -58,14 +58,16 @@ func (c codec) appendEntitlements(b []byte, e toksta.Entitlements) []byte {
 			flags |= accessOn
 		}
 	}
-	if len(e.Families) > 0 || e.PerMinute != 0 || e.OverageCapMicros != 0 || e.PurchasedCredits != 0 {
+	if len(e.Families) > 0 || e.PerMinute|e.PerHour|e.PerDay|e.Concurrent != 0 || e.OverageCapMicros != 0 || e.PurchasedCredits != 0 {
 		flags |= hasEntitlements
 	}
 	b = append(b, flags)
 	if flags&hasEntitlements == 0 {
 		return b
 	}
-	b = binary.AppendVarint(b, int64(e.PerMinute))
+	for _, limit := range []int{e.PerMinute, e.PerHour, e.PerDay, e.Concurrent} {
+		b = binary.AppendVarint(b, int64(limit))
+	}
 	b = binary.AppendVarint(b, e.OverageCapMicros)
 	b = binary.AppendVarint(b, e.PurchasedCredits)
 	b = binary.AppendVarint(b, int64(len(e.Families)))
@@ -106,7 +108,9 @@ func (r *reader) entitlements() (e toksta.Entitlements) {
 	if flags&hasEntitlements == 0 {
 		return e
 	}
-	e.PerMinute = int(r.number())
+	for _, limit := range []*int{&e.PerMinute, &e.PerHour, &e.PerDay, &e.Concurrent} {
+		*limit = int(r.number())
+	}
 	e.OverageCapMicros = r.number()
 	e.PurchasedCredits = r.number()
 	if n := r.number(); n > 0 {

@@ -50,7 +50,9 @@ func accountGen() *rapid.Generator[toksta.Account] {
 		}
 		e := &a.Entitlements
 		e.APIAccess = rapid.Ptr(rapid.Bool(), true).Draw(t, "access")
-		e.PerMinute = rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(t, "perMinute")
+		limits := rapid.SampledFrom([]int{0, 0, 1, 1 << 40})
+		e.PerMinute, e.PerHour = limits.Draw(t, "perMinute"), limits.Draw(t, "perHour")
+		e.PerDay, e.Concurrent = limits.Draw(t, "perDay"), limits.Draw(t, "concurrent")
 		e.OverageCapMicros = rapid.SampledFrom([]int64{0, 1 << 50}).Draw(t, "cap")
 		e.PurchasedCredits = rapid.SampledFrom([]int64{0, 7}).Draw(t, "purchased")
 		if m := rapid.MapOfN(rapid.SampledFrom([]toksta.Family{"workspace", "data", "odd"}), rapid.Bool(), 0, 3).Draw(t, "families"); len(m) > 0 {
@@ -150,7 +152,7 @@ func TestRowKeepsEveryField(t *testing.T) {
 	full := toksta.Account{
 		ID: "acct_1", Name: "Ünal & Co", Plan: "BUILD", Status: "active", StatusSince: time.UnixMilli(1).UTC(),
 		Cadence: "annual", CycleAnchor: time.UnixMilli(1 << 40).UTC(), CreatedAt: time.UnixMilli(-5).UTC(), Seq: 9,
-		Entitlements: toksta.Entitlements{APIAccess: &on, Families: map[toksta.Family]bool{"workspace": true, "x": false}, PerMinute: 7, OverageCapMicros: 8, PurchasedCredits: -1},
+		Entitlements: toksta.Entitlements{APIAccess: &on, Families: map[toksta.Family]bool{"workspace": true, "x": false}, PerMinute: 7, PerHour: 70, PerDay: 700, Concurrent: 3, OverageCapMicros: 8, PurchasedCredits: -1},
 	}
 	requireFilled(t, full)
 	requireFilled(t, full.Entitlements)

@@ -24,11 +24,26 @@ type Credits struct {
 	Overage   bool // calls beyond the credits are admitted and charged at the plan's rate
 }
 
-// Limit describes how often an account exceeded its rate limit.
+// Limit describes how often an account exceeded one of its limits.
 type Limit struct {
-	PerMinute int
-	Refused   int64
-	Since     time.Time
+	PerMinute                   int
+	PerHour, PerDay, Concurrent int // 0: no limit
+	Refused                     int64
+	Since                       time.Time
+}
+
+// text names the limits, as the subject of a sentence has them.
+func (l Limit) text() string {
+	text := fmt.Sprintf("%s calls a minute", number(int64(l.PerMinute)))
+	for _, further := range []struct {
+		limit int
+		unit  string
+	}{{l.PerHour, "an hour"}, {l.PerDay, "a day (UTC)"}, {l.Concurrent, "at the same time"}} {
+		if further.limit > 0 {
+			text += fmt.Sprintf(", %s %s", number(int64(further.limit)), further.unit)
+		}
+	}
+	return text
 }
 
 // LowBalance returns the message that an account has few credits left.
@@ -68,7 +83,7 @@ func LimitHit(a Account, l Limit) Message {
 		Subject: fmt.Sprintf("%s: the rate limit of %s is hit often", a.Product, a.Name),
 		Paragraphs: []string{
 			fmt.Sprintf("Since %s, %s calls of the account %s were refused with status 429.", stamp(l.Since), number(l.Refused), a.Name),
-			fmt.Sprintf("Its limit is %d calls a minute. A response with status 429 says in Retry-After when to try again; spreading calls evenly avoids it.", l.PerMinute),
+			fmt.Sprintf("Its limit is %s. A response with status 429 says in Retry-After when to try again; spreading calls evenly avoids it.", l.text()),
 		},
 		Link: a.URL,
 	}.message()

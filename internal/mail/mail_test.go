@@ -251,7 +251,8 @@ func TestNotices(t *testing.T) {
 		"low balance": {mail.LowBalance(account, balance), []string{"1,234,567", "5,000", "2026-12-01 00:00 UTC"}},
 		"overage":     {mail.CreditsExhausted(account, mail.Credits{Overage: true}), []string{"go on", "overage"}},
 		"exhausted":   {mail.CreditsExhausted(account, mail.Credits{Remaining: -2500}), []string{"-2,500", "402"}},
-		"limit":       {mail.LimitHit(account, limit), []string{"60 calls a minute", "4,321", "2026-11-24 09:30 UTC", "429"}},
+		"limit":       {mail.LimitHit(account, limit), []string{"Its limit is 60 calls a minute.", "4,321", "2026-11-24 09:30 UTC", "429"}},
+		"limits":      {mail.LimitHit(account, mail.Limit{PerMinute: 60, PerHour: 1000, PerDay: 5000, Concurrent: 4}), []string{"60 calls a minute, 1,000 an hour, 5,000 a day (UTC), 4 at the same time."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/ratelimit"
-	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // pause is the time without requests to Redis after a failure.
@@ -29,7 +28,7 @@ type Config struct {
 }
 
 // Limiter admits exactly the limit of each window over all nodes that share its
-// Redis. In a minute in which Redis is unavailable or loses its data, N nodes
+// Redis. In a window in which Redis is unavailable or loses its data, N nodes
 // together admit at most N times the limit. It is safe for concurrent use.
 type Limiter struct {
 	config Config
@@ -64,16 +63,16 @@ func (l *Limiter) Ping(ctx context.Context) error {
 	return l.server.ping(ctx)
 }
 
-// Take counts a call in the window of its account and in that of its key over all
-// nodes, in both or in neither. It returns the state of the window with fewer calls
-// left, and whether the call is admitted. The minute is that of this node's clock.
+// Take counts a call in all windows of w over all nodes, or in none if one of them
+// has no room for it. It returns the state of the windows, and whether the call is
+// admitted. The time is that of this node's clock.
 //
 // The count that this node knows is never higher than the shared count. A window
 // that is used up here is used up everywhere and needs no request to Redis.
-func (l *Limiter) Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
+func (l *Limiter) Take(w ratelimit.Window, now time.Time) (ratelimit.Result, bool) {
 	known := l.local.Counts(w, now)
-	if state := w.State(known); state.Remaining == 0 {
-		return state, false
+	if !w.Fits(&known) {
+		return w.Result(&known, false), false
 	}
 	request, trial := l.mayRequest()
 	if !request {
@@ -88,11 +87,11 @@ func (l *Limiter) Take(w ratelimit.Window, now time.Time) (toksta.RateState, boo
 		l.recordRecovery()
 	}
 	l.local.RaiseTo(w, taken)
-	return w.State(taken), ok
+	return w.Result(&taken, ok), ok
 }
 
 // takeLocal counts the call on this node only.
-func (l *Limiter) takeLocal(w ratelimit.Window, now time.Time) (toksta.RateState, bool) {
+func (l *Limiter) takeLocal(w ratelimit.Window, now time.Time) (ratelimit.Result, bool) {
 	l.countedLocally.Add(1)
 	return l.local.Take(w, now)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/toksta/toksta/internal/ratelimit"
 	"github.com/toksta/toksta/internal/sharedrate/redistest"
-	"github.com/toksta/toksta/sdk/toksta"
 )
 
 const (
@@ -146,6 +145,36 @@ func TestStateOverNodes(t *testing.T) {
 	}
 }
 
+// Guarantee: over any number of nodes an account gets exactly its limit of an hour and
+// of a day, a call with a weight counts as several, and a call that one window rejects
+// uses no other window.
+func TestLongWindowsOverNodes(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, redistest.Start(t).URL())
+	w := ratelimit.Window{Account: "acct_long", AccountLimit: limit, HourLimit: limit + 10, DayLimit: limit + 14, Key: "key_long", Weight: 2}
+	at := time.Unix(minute.Unix()-minute.Unix()%86400, 0)
+	for _, step := range []struct {
+		at             time.Time
+		dayLimit, want int
+	}{
+		{at, limit + 14, limit / 2},
+		{at.Add(time.Minute), limit + 14, 5}, // the hour rejects
+		{at.Add(time.Hour), limit + 14, 2},   // the day rejects
+		{at.Add(time.Hour), limit + 1<<10, limit/2 - 2},
+		{at.Add(24 * time.Hour), limit + 14, limit / 2},
+	} {
+		w.DayLimit = step.dayLimit
+		if n := c.spread(w, tries, step.at); n != step.want {
+			t.Errorf("%v after midnight %d calls were admitted, want %d", step.at.Sub(at), n, step.want)
+		}
+	}
+	for i, l := range c.nodes {
+		if l.CountedLocally() != 0 {
+			t.Errorf("node %d counted %d calls without Redis", i, l.CountedLocally())
+		}
+	}
+}
+
 // Guarantee: without Redis a window admits at most its limit on each node.
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
@@ -175,7 +204,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	before := c.spread(busy, 40, minute)
 	allowed := before
 	for _, l := range c.nodes {
-		allowed += limit - l.local.Counts(busy, minute).Account
+		allowed += limit - l.local.Counts(busy, minute)[0].Calls
 	}
 	s.Kill()
 	after := c.spread(busy, tries, minute)
@@ -303,7 +332,7 @@ func TestOneRoundTrip(t *testing.T) {
 	l := newCluster(t, s.URL()).nodes[0]
 	l.spend(1) // connects, and loads the script
 	wide := busy
-	wide.Account, wide.AccountLimit, wide.KeyLimit = "acct_wide", 1000, 1000
+	wide.Account, wide.AccountLimit, wide.KeyLimit, wide.HourLimit, wide.DayLimit = "acct_wide", 1000, 1000, 1000, 1000
 	reads := func(run func()) int {
 		start := s.Reads()
 		run()
@@ -330,7 +359,7 @@ func BenchmarkTake(b *testing.B) {
 	b.Cleanup(func() { _ = shared.Close() })
 	for _, run := range []struct {
 		name string
-		take func(ratelimit.Window, time.Time) (toksta.RateState, bool)
+		take func(ratelimit.Window, time.Time) (ratelimit.Result, bool)
 	}{{"local", local.Take}, {"redis", shared.Take}} {
 		b.Run(fmt.Sprintf("%s/one caller", run.name), func(b *testing.B) {
 			b.ReportAllocs()

@@ -20,7 +20,8 @@ type Config struct {
 // Handler wraps next so that each request has an exchange in its context, and
 // writes the record when next returns. It closes the connection after a request
 // whose end is ambiguous. If next panics, it responds with a 500
-// envelope, or cuts the connection if part of the response was sent.
+// envelope, or cuts the connection if part of the response was sent. An admitted call
+// ends when next has returned or panicked.
 // http.ErrAbortHandler is passed on, as net/http requires.
 func Handler(c Config, next http.Handler) http.Handler {
 	now := c.Now
@@ -48,6 +49,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 				panicked = rw.recovered(panicked)
 			}
 			x.CloseHold(http.StatusInternalServerError)
+			x.End()
 			x.Duration = now().Sub(x.Start)
 			if x.Status == 0 && x.Outcome == "" {
 				x.Status = http.StatusOK

@@ -42,6 +42,9 @@ type Entitlements struct {
 	APIAccess       bool           `json:"api_access_enabled"`
 	Workspace       bool           `json:"workspace_endpoints_enabled"`
 	PerMinute       int            `json:"rate_limit_per_minute"`
+	PerHour         int            `json:"rate_limit_per_hour,omitempty"` // 0: no limit, as below
+	PerDay          int            `json:"rate_limit_per_day,omitempty"`
+	Concurrent      int            `json:"concurrent_calls,omitempty"`
 	IncludedCredits int64          `json:"included_credits"`
 	Overage         toksta.Dollars `json:"overage_usd_per_credit"`
 }
@@ -96,7 +99,8 @@ func (r *Reader) report(u *accountUsage) Report {
 		PlanSource: s.Plan.Source, Plan: s.Account.Plan, Status: s.Account.Status,
 		Operations: u.operations(r.billableCostKeys()),
 		Entitlements: Entitlements{
-			APIAccess: hasAPIAccess(s), Workspace: slices.Contains(s.Families, "workspace"), PerMinute: s.PerMinute,
+			APIAccess: hasAPIAccess(s), Workspace: slices.Contains(s.Families, "workspace"),
+			PerMinute: s.PerMinute, PerHour: s.PerHour, PerDay: s.PerDay, Concurrent: s.Concurrent,
 			IncludedCredits: s.Plan.IncludedCredits, Overage: toksta.Dollars(s.Plan.OverageMicros),
 		},
 		Credits: Credits{

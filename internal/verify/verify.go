@@ -29,10 +29,10 @@ type Meter interface {
 	Count(meter.Increment) error
 }
 
-// Limiter counts a call in the rate windows of its account and key. It returns the remaining calls
-// and whether the call is admitted.
+// Limiter counts a call in the rate windows of its account and key. It returns the state of the
+// windows and whether the call is admitted.
 type Limiter interface {
-	Take(w ratelimit.Window, now time.Time) (toksta.RateState, bool)
+	Take(w ratelimit.Window, now time.Time) (ratelimit.Result, bool)
 }
 
 // Credits holds and charges credits without I/O, as credits.Balances does.
@@ -51,13 +51,17 @@ type Deps struct {
 }
 
 // Engine decides calls. It implements admit.Engine and is safe for concurrent use.
-type Engine struct{ deps Deps }
+type Engine struct {
+	deps     Deps
+	inFlight *ratelimit.Concurrency
+}
 
 // New returns an engine with the dependencies d.
-func New(d Deps) *Engine { return &Engine{d} }
+func New(d Deps) *Engine { return &Engine{d, ratelimit.NewConcurrency()} }
 
 // Verify decides the call c and counts it if its key is known. An admitted decision holds the
-// credits of the route; the caller must call Charge with the decision.
+// credits of the route and counts as a concurrent call: the caller must call Charge with the
+// decision, and End when the response has ended.
 func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
@@ -72,9 +76,12 @@ func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	d.Standing = standing
 	d.Principal = principal(&grant, standing)
 	if d.Rejection = toksta.Authorize(&grant, standing, &c); d.Admitted() {
-		e.takeRateAndCredits(&d, &grant, &c)
+		d.Rejection = e.takeLimits(&d, &grant, &c)
 	}
 	e.countDecision(&d, &c)
+	if d.Rejected() {
+		e.End(&d)
+	}
 	return d
 }
 
@@ -91,22 +98,41 @@ func (e *Engine) countDecision(d *toksta.Decision, c *toksta.Call) {
 	d.Rejection = toksta.Reject(toksta.ReasonNotCounted)
 }
 
-// takeRateAndCredits takes a call from the rate windows and holds the credits of the route.
-func (e *Engine) takeRateAndCredits(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) {
-	w := ratelimit.Window{Account: d.Standing.Account.ID, AccountLimit: d.Standing.PerMinute, Key: g.KeyID}
+// takeLimits counts the call as a concurrent one, takes it from the rate windows and holds the
+// credits of the route. If one of these steps rejects the call, the next ones are not taken.
+func (e *Engine) takeLimits(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) toksta.Rejection {
+	st := d.Standing
+	if st.Concurrent > 0 {
+		if d.InFlight = e.inFlight.Begin(st.Account.ID, st.Concurrent); !d.InFlight {
+			return toksta.Reject(toksta.ReasonConcurrencyLimited)
+		}
+	}
+	w := ratelimit.Window{
+		Account: st.Account.ID, AccountLimit: st.PerMinute, HourLimit: st.PerHour, DayLimit: st.PerDay,
+		Key: g.KeyID, Weight: c.Route.Weight,
+	}
 	if g.Limits != nil {
 		w.KeyLimit = g.Limits.PerMinute
 	}
-	var ok bool
-	if d.Rate, ok = e.deps.Limiter.Take(w, c.Now); !ok {
-		d.Rejection = toksta.Reject(toksta.ReasonRateLimited)
-		return
+	result, ok := e.deps.Limiter.Take(w, c.Now)
+	d.Rate, d.Rates = result.RateState, result.States
+	if !ok {
+		return toksta.Reject(d.Rate.Window.Reason())
 	}
-	if !e.deps.Credits.Hold(d.Standing, c.Route.Credits, c.Now) {
-		d.Rejection = toksta.Reject(toksta.ReasonInsufficientCredits)
-		return
+	if !e.deps.Credits.Hold(st, c.Route.Credits, c.Now) {
+		return toksta.Reject(toksta.ReasonInsufficientCredits)
 	}
 	d.Hold = c.Route.Credits
+	return toksta.Rejection{}
+}
+
+// End ends the call of an admitted decision: it no longer counts as a concurrent call of its
+// account. Only the first End of a decision has an effect.
+func (e *Engine) End(d *toksta.Decision) {
+	if d.InFlight {
+		d.InFlight = false
+		e.inFlight.End(d.Standing.Account.ID)
+	}
 }
 
 // Charge releases the hold of an admitted call, charges the given credits (0 if the call failed)

@@ -125,11 +125,25 @@ func (p *Pages) keys(l keyList, revoked view.Revoked) view.Keys {
 	return out
 }
 
+// furtherLimits returns the limits of an account besides that of a minute, to follow it.
+func furtherLimits(s *toksta.Standing) string {
+	text := ""
+	for _, l := range []struct {
+		limit int
+		unit  string
+	}{{s.PerHour, " an hour"}, {s.PerDay, " a day"}, {s.Concurrent, " at the same time"}} {
+		if l.limit > 0 {
+			text += ", " + view.Num(int64(l.limit)) + l.unit
+		}
+	}
+	return text
+}
+
 // strip returns the entitlements that apply to all keys of the account.
 func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 	facts := []view.Fact{
 		{Label: "Included credits", Value: "None"},
-		{Label: "Rate limit", Value: view.Num(int64(s.PerMinute)), Note: "calls a minute"},
+		{Label: "Rate limit", Value: view.Num(int64(s.PerMinute)), Note: "calls a minute" + furtherLimits(s)},
 		{Label: "Overage", Value: "Off", Note: "calls stop at 0 credits"},
 		{Label: "Endpoints", Value: strings.Join(familyNames(s.Families), ", ")},
 	}
@@ -140,7 +154,7 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 		facts[2] = view.Fact{Label: "Overage", Value: view.USD(s.Plan.OverageMicros), Note: "a credit"}
 	}
 	if s.Blocked != "" {
-		facts[1].Value, facts[3].Value = "0", "None"
+		facts[1].Value, facts[1].Note, facts[3].Value = "0", "calls a minute", "None"
 	}
 	for _, f := range p.Catalog.Families {
 		if !p.isOptional(f.Name) {

@@ -80,7 +80,15 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 	case toksta.ReasonAddressNotAllowed:
 		return words{Cause: "The key was sent from an address that is not on its list.", Fix: "Send it from an allowed address, or create a key for the new one."}
 	case toksta.ReasonRateLimited:
-		return words{Cause: fmt.Sprintf("The %s calls a minute that all keys share were used up.", view.Num(int64(s.PerMinute))), Fix: "Wait for `Retry-After`, or move to a plan with a higher limit."}
+		return limitWords(s.PerMinute, "calls a minute that all keys share were used up")
+	case toksta.ReasonRateLimitedHourly:
+		return limitWords(s.PerHour, "calls an hour that all keys share were used up")
+	case toksta.ReasonRateLimitedDaily:
+		return limitWords(s.PerDay, "calls a day (UTC) that all keys share were used up")
+	case toksta.ReasonConcurrencyLimited:
+		w := limitWords(s.Concurrent, "calls at the same time that all keys share were in progress")
+		w.Fix = "Wait for a response before the next call, or move to a plan with a higher limit."
+		return w
 	case toksta.ReasonInsufficientCredits:
 		return words{Cause: "The credits left were below the cost of the call.", Fix: "Buy credits, or wait for the next billing cycle."}
 	}
@@ -95,6 +103,16 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 		Create: "New keys can be created as soon as the subscription is active.",
 		Tone:   view.ToneBad, Action: settleBilling,
 	}}
+}
+
+// limitWords returns the texts about calls beyond a limit. If the account no longer has
+// the limit, they do not mention its number.
+func limitWords(limit int, cause string) words {
+	number := "The "
+	if limit > 0 {
+		number += view.Num(int64(limit)) + " "
+	}
+	return words{Cause: number + cause + ".", Fix: "Wait for `Retry-After`, or move to a plan with a higher limit."}
 }
 
 // blockedWordsOf returns the texts about a blocked account. For a reason without

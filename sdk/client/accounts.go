@@ -23,6 +23,11 @@ type Account struct {
 	Blocked   toksta.Reason   `json:"blocked,omitempty"` // reason why no key of the account is admitted
 	Families  []toksta.Family `json:"families"`
 	PerMinute int             `json:"per_minute"`
+
+	// The further limits on the calls of the account. 0: no limit.
+	PerHour    int `json:"per_hour,omitempty"`
+	PerDay     int `json:"per_day,omitempty"`
+	Concurrent int `json:"concurrent,omitempty"` // calls at the same time, on each node
 }
 
 // AccountDetail is an account with its members and the number of its live keys.

@@ -51,6 +51,11 @@ type RateLimitData struct {
 	Refused   int64            `json:"refused"` // rejected calls of the hour so far
 	Since     time.Time        `json:"since"`   // start of the hour
 	PerMinute int              `json:"limit_per_minute"`
+
+	// The further limits on the calls of the account. 0: no limit.
+	PerHour    int `json:"limit_per_hour,omitempty"`
+	PerDay     int `json:"limit_per_day,omitempty"`
+	Concurrent int `json:"limit_concurrent,omitempty"` // calls at the same time, on each node
 }
 
 // VerifyWebhook verifies a webhook and returns its content. The header and the

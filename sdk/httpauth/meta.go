@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/sdk/toksta"
@@ -47,11 +48,12 @@ type Meta struct {
 	TraceID    string
 	Realm      string // realm in WWW-Authenticate; "" stands for "api"
 	Now        time.Time
-	Rate       toksta.RateState
-	Structured bool  // also set RateLimit and RateLimit-Policy
-	Billable   bool  // set the cost, even 0
-	Cost       int64 // credits charged
-	Close      bool  // close the connection after the response
+	Rate       toksta.RateState   // see toksta.Decision
+	Rates      []toksta.RateState // for RateLimit and RateLimit-Policy; empty: only Rate
+	Structured bool               // also set RateLimit and RateLimit-Policy
+	Billable   bool               // set the cost, even 0
+	Cost       int64              // credits charged
+	Close      bool               // close the connection after the response
 }
 
 // Apply sets the fields of m in the header of a response. Applying m twice has
@@ -64,13 +66,13 @@ func (m *Meta) apply(f *fields) {
 		f.set(HeaderTraceID, m.TraceID)
 	}
 	if m.Rate.Limit > 0 {
-		remaining := strconv.Itoa(max(0, m.Rate.Remaining))
 		f.set(HeaderRateLimit, strconv.Itoa(m.Rate.Limit))
-		f.set(HeaderRateRemaining, remaining)
+		f.set(HeaderRateRemaining, strconv.Itoa(max(0, m.Rate.Remaining)))
 		f.set(HeaderRateReset, strconv.FormatInt(m.Rate.Reset, 10))
 		if m.Structured {
-			f.set(HeaderRatePolicy, m.window()+";q="+strconv.Itoa(m.Rate.Limit)+";w=60")
-			f.set(HeaderRateState, m.window()+";r="+remaining+";t="+m.retryAfter())
+			policy, state := m.structured()
+			f.set(HeaderRatePolicy, policy)
+			f.set(HeaderRateState, state)
 		}
 	}
 	if m.Billable {
@@ -106,17 +108,45 @@ func (f *fields) set(name, value string) {
 	f.header[name] = f.values[last-1 : last : last]
 }
 
-// window returns the name of the rate window in RateLimit and RateLimit-Policy
-// (draft-ietf-httpapi-ratelimit-headers-11): the window of the key or of the
-// account.
-func (m *Meta) window() string {
-	if m.Rate.Key {
-		return `"key"`
+// structured returns the values of RateLimit-Policy and RateLimit, with an item for
+// each window that has a limit (draft-ietf-httpapi-ratelimit-headers-11).
+func (m *Meta) structured() (policy, state string) {
+	rates := m.Rates
+	if len(rates) == 0 {
+		rates = []toksta.RateState{m.Rate}
 	}
-	return `"account"`
+	var policies, states []string
+	for i := range rates {
+		r := &rates[i]
+		if r.Limit < 1 {
+			continue
+		}
+		name := windowName(r)
+		policies = append(policies, name+";q="+strconv.Itoa(r.Limit)+";w="+strconv.FormatInt(r.Window.Seconds(), 10))
+		states = append(states, name+";r="+strconv.Itoa(max(0, r.Remaining))+";t="+m.untilReset(r))
+	}
+	return strings.Join(policies, ", "), strings.Join(states, ", ")
 }
 
-// retryAfter returns the seconds until the rate window ends, at least one.
-func (m *Meta) retryAfter() string {
-	return strconv.FormatInt(max(1, m.Rate.Reset-m.Now.Unix()), 10)
+// windowName returns the name of a rate window in RateLimit and RateLimit-Policy.
+func windowName(r *toksta.RateState) string {
+	switch {
+	case r.Key:
+		return `"key"`
+	case r.Window == toksta.WindowHour:
+		return `"account-hour"`
+	case r.Window == toksta.WindowDay:
+		return `"account-day"`
+	default:
+		return `"account"`
+	}
+}
+
+// retryAfter returns the seconds until the window of m.Rate ends. If no window
+// rejected the call, it returns 1.
+func (m *Meta) retryAfter() string { return m.untilReset(&m.Rate) }
+
+// untilReset returns the seconds until the rate window ends, at least one.
+func (m *Meta) untilReset(r *toksta.RateState) string {
+	return strconv.FormatInt(max(1, r.Reset-m.Now.Unix()), 10)
 }

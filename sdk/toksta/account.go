@@ -1,6 +1,7 @@
 package toksta
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -28,6 +29,9 @@ type Entitlements struct {
 	APIAccess        *bool           `json:"api_access_enabled,omitempty"`
 	Families         map[Family]bool `json:"families,omitempty"` // families of Plan.Entitled that the account can call; "workspace_endpoints_enabled" sets "workspace"
 	PerMinute        int             `json:"rate_limit_per_minute,omitempty"`
+	PerHour          int             `json:"rate_limit_per_hour,omitempty"`
+	PerDay           int             `json:"rate_limit_per_day,omitempty"`
+	Concurrent       int             `json:"concurrent_calls,omitempty"`
 	OverageCapMicros int64           `json:"overage_cap_micros,omitempty"` // largest overage per cycle; 0: no cap
 	PurchasedCredits int64           `json:"purchased_credits,omitempty"`  // all credits ever bought, used ones included
 }
@@ -46,11 +50,15 @@ type Member struct {
 // Standing is the rights of an account, computed once after each change of the
 // account and not for each call. It is immutable.
 type Standing struct {
-	Account   Account
-	Plan      Plan
-	Blocked   Reason   // reason why no key of the account is admitted; "" if keys are admitted
-	Families  []Family // families that the plan and the entitlements include
-	PerMinute int      // rate limit of all keys together, in calls
+	Account  Account
+	Plan     Plan
+	Blocked  Reason   // reason why no key of the account is admitted; "" if keys are admitted
+	Families []Family // families that the plan and the entitlements include
+
+	// The limits of all keys together, in calls. Every account has a PerMinute; of
+	// the others, 0 stands for no limit.
+	PerMinute, PerHour, PerDay int
+	Concurrent                 int // calls at the same time, on each node
 }
 
 // Standing computes the rights of a. An account whose plan is not in the
@@ -60,12 +68,13 @@ func (c *Catalog) Standing(a Account) *Standing {
 	if !known {
 		plan = Plan{ID: a.Plan, Name: string(a.Plan), API: APINever}
 	}
-	s := &Standing{Account: a, Plan: plan, PerMinute: plan.PerMinute}
-	if a.Entitlements.PerMinute > 0 {
-		s.PerMinute = a.Entitlements.PerMinute
-	}
-	if s.PerMinute <= 0 {
-		s.PerMinute = c.PerMinute
+	own := a.Entitlements
+	s := &Standing{
+		Account: a, Plan: plan,
+		PerMinute:  cmp.Or(max(own.PerMinute, 0), max(plan.PerMinute, 0), c.PerMinute),
+		PerHour:    cmp.Or(max(own.PerHour, 0), max(plan.PerHour, 0), c.PerHour),
+		PerDay:     cmp.Or(max(own.PerDay, 0), max(plan.PerDay, 0), c.PerDay),
+		Concurrent: cmp.Or(max(own.Concurrent, 0), max(plan.Concurrent, 0), c.Concurrent),
 	}
 	// Clipped, so that append copies the slice and does not write to the plan.
 	s.Families = slices.Clip(plan.Families)

@@ -24,6 +24,7 @@ type Route struct {
 	Family    Family
 	CostKey   string // groups calls in usage reports; "" stands for Operation
 	Credits   int64  // price of an admitted call to which the upstream responds below 400
+	Weight    int    // number of calls as which a call counts in the rate windows; below 1: 1
 	Upstream  string // name of the configured upstream; "" for FamilyAccount
 
 	// NotEntitled is the reason with which a call is rejected if the account's
@@ -65,7 +66,10 @@ type Plan struct {
 	IncludedCredits int64    // per billing cycle
 	OverageMicros   int64    // per credit beyond included and purchased ones; 0: reject with 402 instead
 	CreditMicros    int64    // price of a purchased credit, only displayed; 0: not for sale
-	PerMinute       int      // rate limit of an account, in calls; 0: Catalog.PerMinute
+
+	// The limits of an account, in calls; 0: those of the Catalog.
+	PerMinute, PerHour, PerDay int
+	Concurrent                 int // calls at the same time, on each node
 }
 
 // Status is the state of a subscription, as the billing system reports it.
@@ -83,14 +87,18 @@ const (
 // Catalog is the vendor's offer, as configured. It is immutable and shared by all
 // goroutines; its slices and its map are never written.
 type Catalog struct {
-	Shape     KeyShape
-	Families  []FamilyInfo
-	Plans     []Plan
-	Routes    []Route
-	Statuses  map[Status]Reason // why calls are rejected, "": admitted; a missing status has ReasonSubscriptionInactive
-	FreePlan  PlanID            // plan of a new account
-	PerMinute int               // rate limit of plans and accounts without one
-	MaxKeys   int               // largest number of live keys of an account
+	Shape    KeyShape
+	Families []FamilyInfo
+	Plans    []Plan
+	Routes   []Route
+	Statuses map[Status]Reason // why calls are rejected, "": admitted; a missing status has ReasonSubscriptionInactive
+	FreePlan PlanID            // plan of a new account
+	MaxKeys  int               // largest number of live keys of an account
+
+	// The limits of plans and accounts without their own, in calls. PerMinute is
+	// above 0; of the others, 0 stands for no limit.
+	PerMinute, PerHour, PerDay int
+	Concurrent                 int // calls at the same time, on each node
 }
 
 // Plan returns the plan with the id, and whether it exists.

@@ -9,16 +9,6 @@ type Principal struct {
 	Scopes    []Family // scopes of the key; the account's families if the key has none
 }
 
-// RateState is the state of a rate window, as response headers show it. If the
-// key has a window of its own with fewer calls left, it is that window,
-// otherwise the window of the account.
-type RateState struct {
-	Limit     int   // calls a minute; 0: no window was checked
-	Remaining int   // calls left in this window
-	Reset     int64 // end of the window, in Unix seconds
-	Key       bool  // the window is of the key
-}
-
 // Decision is the result of one call. If the key is known, Principal is set
 // even if the call is rejected: the log and the owner's page use it. A caller
 // that is rejected with 401 must not learn the principal.
@@ -27,11 +17,18 @@ type Decision struct {
 	Principal Principal
 	Standing  *Standing // rights on which the decision is based; nil if the key is unknown
 	Route     *Route
-	Rate      RateState
+	// Rate is the tightest rate window, as the X-RateLimit fields show it: the
+	// window with the fewest calls left or, if the call is rejected with 429, the
+	// window for which the caller must wait.
+	Rate  RateState
+	Rates RateStates
 	// Hold is the number of credits that are held for an admitted call. The
 	// code that responds to the call charges or releases them exactly once,
 	// before the first byte of the response.
 	Hold int64
+	// InFlight reports that the call counts as one of its account's concurrent
+	// calls, until its response has ended.
+	InFlight bool
 }
 
 // Admitted reports whether the call is admitted.

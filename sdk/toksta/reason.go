@@ -25,7 +25,10 @@ const (
 	ReasonScopeInsufficient    Reason = "scope_insufficient"
 	ReasonAddressNotAllowed    Reason = "address_not_allowed"
 
-	ReasonRateLimited         Reason = "rate_limited"
+	ReasonRateLimited         Reason = "rate_limited"        // the window of a minute is used up
+	ReasonRateLimitedHourly   Reason = "rate_limited_hourly" // that of an hour
+	ReasonRateLimitedDaily    Reason = "rate_limited_daily"  // that of a day
+	ReasonConcurrencyLimited  Reason = "concurrency_limited" // as many calls as allowed are in flight
 	ReasonInsufficientCredits Reason = "insufficient_credits"
 
 	ReasonLeaseExpired Reason = "lease_expired" // the node holds no valid lease
@@ -80,6 +83,12 @@ func (r Reason) rejection() (Code, string) {
 		return CodeForbidden, "The key may not be used from this address."
 	case ReasonRateLimited:
 		return CodeRateLimited, "Too many requests this minute. Try again after the time in Retry-After."
+	case ReasonRateLimitedHourly:
+		return CodeRateLimited, "Too many requests this hour. Try again after the time in Retry-After."
+	case ReasonRateLimitedDaily:
+		return CodeRateLimited, "Too many requests today. Try again after the time in Retry-After."
+	case ReasonConcurrencyLimited:
+		return CodeRateLimited, "Too many requests at the same time. Try again when one of them has ended."
 	case ReasonInsufficientCredits:
 		return CodeInsufficientCredits, "The account does not have enough credits for this call."
 	case ReasonLeaseExpired, ReasonNotCounted:

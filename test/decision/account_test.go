@@ -25,6 +25,8 @@ func TestStanding(t *testing.T) {
 		{"plan's own rate", toksta.Account{Plan: "API", Status: "active"}, toksta.Standing{Families: base, PerMinute: 30}},
 		{"default rate", toksta.Account{Plan: "SAAS", Status: "active"}, toksta.Standing{Families: base, PerMinute: 60, Blocked: "api_access_disabled"}},
 		{"own rate", toksta.Account{Plan: "API", Status: "active", Entitlements: toksta.Entitlements{PerMinute: 7}}, toksta.Standing{Families: base, PerMinute: 7}},
+		{"plan's own limits", toksta.Account{Plan: "SLOW", Status: "active"}, toksta.Standing{Families: base, PerMinute: 60, PerHour: 100, PerDay: 200, Concurrent: 3}},
+		{"own limits", toksta.Account{Plan: "SLOW", Status: "active", Entitlements: toksta.Entitlements{PerHour: 101, PerDay: 201, Concurrent: 4}}, toksta.Standing{Families: base, PerMinute: 60, PerHour: 101, PerDay: 201, Concurrent: 4}},
 		{"entitled by plan and account", toksta.Account{Plan: "SAAS", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true), Families: entitled}}, toksta.Standing{Families: append(base[:3:3], "workspace"), PerMinute: 60}},
 		{"plan does not offer the entitlement", toksta.Account{Plan: "API", Status: "active", Entitlements: toksta.Entitlements{Families: entitled}}, toksta.Standing{Families: base, PerMinute: 30}},
 		{"access cannot open a free plan", toksta.Account{Plan: "FREE", Status: "active", Entitlements: toksta.Entitlements{APIAccess: flag(true)}}, toksta.Standing{Families: base, PerMinute: 60, Blocked: "plan_free"}},
@@ -57,7 +59,7 @@ func TestStanding(t *testing.T) {
 func TestStandingsShareNothing(t *testing.T) {
 	t.Parallel()
 	catalog := offer()
-	catalog.Plans[2].Entitled = []toksta.Family{"workspace", "beta"}
+	catalog.Plans[3].Entitled = []toksta.Family{"workspace", "beta"}
 	entitled := func(f toksta.Family) toksta.Account {
 		return toksta.Account{Plan: "SAAS", Entitlements: toksta.Entitlements{Families: map[toksta.Family]bool{f: true}}}
 	}

@@ -21,6 +21,7 @@ func offer() *toksta.Catalog {
 		Plans: []toksta.Plan{
 			{ID: "FREE", API: toksta.APINever, Families: []toksta.Family{"data", "job", "account"}},
 			{ID: "API", API: toksta.APIAlways, Families: []toksta.Family{"data", "job", "account"}, PerMinute: 30},
+			{ID: "SLOW", API: toksta.APIAlways, Families: []toksta.Family{"data", "job", "account"}, PerHour: 100, PerDay: 200, Concurrent: 3},
 			{ID: "SAAS", API: toksta.APIEntitled, Families: append(make([]toksta.Family, 0, 8), "data", "job", "account"), Entitled: []toksta.Family{"workspace"}},
 		},
 		Statuses: map[toksta.Status]toksta.Reason{
