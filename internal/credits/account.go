@@ -91,9 +91,9 @@ func (a *account) setOthers(start int64, others store.Charged) {
 	}
 	a.cycle = a.own.Plus(others.Cycle)
 	a.purchasedEver = a.own.Purchased + others.PurchasedEver
-	a.reserved = others.Held
+	a.reserved = others.Reserved
 	if a.claim != nil && a.claim.entries < others.Entries {
-		a.unclaim() // others.Held includes its reservation
+		a.unclaim() // others.Reserved includes its reservation
 	}
 	a.entries = others.Entries
 }

@@ -19,7 +19,7 @@ func state(s *toksta.Standing, u store.Charged) store.CreditState {
 
 // reservedBy returns the use of an account with purchased credits reserved.
 func reservedBy(n, entries int64) store.Charged {
-	return store.Charged{CreditUse: store.CreditUse{Held: toksta.Charge{Credits: n, Purchased: n}}, Entries: entries}
+	return store.Charged{CreditUse: store.CreditUse{Reserved: toksta.Charge{Credits: n, Purchased: n}}, Entries: entries}
 }
 
 // Guarantee: a job gets no credit that a call in flight holds, and pays overage
@@ -81,7 +81,7 @@ func TestConcurrentClaims(t *testing.T) {
 			}
 			if i%8 > 0 { // committed
 				jobs.Add(1)
-				use.Held, use.Entries = use.Held.Plus(c.split), use.Entries+1
+				use.Reserved, use.Entries = use.Reserved.Plus(c.split), use.Entries+1
 				b.setOthers(by, use)
 			}
 			b.unclaim(c)

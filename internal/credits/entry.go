@@ -89,7 +89,7 @@ func (t transition) write(m *store.CreditMutation) {
 // new number of entries.
 func (t transition) apply(c store.CreditState, entries int64) store.Charged {
 	u, hour := c.Use, t.after.Slot.Hour
-	u.Held = u.Held.Plus(c.InCycle(hour, heldBy(t.after).Minus(heldBy(t.before))))
+	u.Reserved = u.Reserved.Plus(c.InCycle(hour, reservedNow(t.after).Minus(reservedNow(t.before))))
 	charged := t.after.Charged.Minus(t.before.Charged)
 	u.PurchasedEver += charged.Purchased
 	if charged == c.InCycle(hour, charged) {
@@ -99,9 +99,8 @@ func (t transition) apply(c store.CreditState, entries int64) store.Charged {
 	return u
 }
 
-// heldBy returns the credits that a reservation holds. Only an open one holds
-// any.
-func heldBy(r store.Reservation) toksta.Charge {
+// reservedNow returns the credits that r sets aside, none if it is not open.
+func reservedNow(r store.Reservation) toksta.Charge {
 	if r.State == store.ReservationOpen {
 		return r.Split
 	}

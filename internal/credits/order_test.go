@@ -41,7 +41,7 @@ func (o *oracle) sums() (use store.CreditUse) {
 	for _, r := range o.jobs {
 		put(&charged, r.Slot.Hour, r.Charged)
 		if r.State == store.ReservationOpen && r.ExpiresAt.After(o.now) {
-			put(&use.Held, r.Slot.Hour, r.Split)
+			put(&use.Reserved, r.Slot.Hour, r.Split)
 		}
 	}
 	for _, c := range o.charges {
@@ -66,10 +66,10 @@ func (o *oracle) sums() (use store.CreditUse) {
 func (o *oracle) pay(n int64) (c toksta.Charge, enough bool) {
 	use := o.sums()
 	for range n {
-		used := use.Cycle.Plus(use.Held).Plus(c)
+		used := use.Cycle.Plus(use.Reserved).Plus(c)
 		switch {
 		case used.Included() < 10:
-		case use.PurchasedEver+use.Held.Purchased+c.Purchased < o.bought:
+		case use.PurchasedEver+use.Reserved.Purchased+c.Purchased < o.bought:
 			c.Purchased++
 		case used.OverageMicros+100 <= o.cap:
 			c.Overage, c.OverageMicros = c.Overage+1, c.OverageMicros+100
@@ -303,7 +303,7 @@ func (w *run) adjust(t *rapid.T) {
 		}
 	}
 	_, err := w.any(t).Adjust(context.Background(), operator, r)
-	if n > w.oracle.bought-use.PurchasedEver-use.Held.Purchased-overdue {
+	if n > w.oracle.bought-use.PurchasedEver-use.Reserved.Purchased-overdue {
 		if toksta.ErrorCode(err) != toksta.CodeValidation {
 			t.Fatalf("%d credits were taken away: %v", n, err)
 		}

@@ -96,7 +96,7 @@ func (s *Service) Unspent(ctx context.Context, r store.Balances, id toksta.Accou
 // a correction does not expire them.
 func (s *Service) unspent(c store.CreditState) int64 {
 	for _, r := range c.Overdue {
-		c.Use.Held = c.Use.Held.Plus(c.InCycle(r.Slot.Hour, r.Split))
+		c.Use.Reserved = c.Use.Reserved.Plus(c.InCycle(r.Slot.Hour, r.Split))
 	}
 	return s.Balances.unspent(s.Catalog.Standing(c.Account), c)
 }

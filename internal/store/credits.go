@@ -68,7 +68,7 @@ type CreditState struct {
 	Now         time.Time // by the database's clock
 	Account     toksta.Account
 	Cycle       time.Time     // start of the cycle that Use belongs to
-	Use         Charged       // overdue reservations are not part of Held
+	Use         Charged       // overdue reservations are not part of Reserved
 	Overdue     []Reservation // open reservations that have expired
 	Reservation *Reservation  // the selected one; nil: the account does not have it
 	Earlier     *CreditEntry  // the entry with the selected idempotency key; nil: none
@@ -156,7 +156,7 @@ type ChargeSpan struct {
 	From, To time.Time // a zero To has no end
 }
 
-// Charged is the sum of the charges in a span. Its Held does not depend on the span.
+// Charged is the sum of the charges in a span. Its Reserved does not depend on the span.
 type Charged struct {
 	CreditUse
 	// Entries is the number of the account's entries. While it stays the same, no

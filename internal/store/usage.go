@@ -84,7 +84,7 @@ type UsageRow = UsageTotal
 type CreditUse struct {
 	Cycle         toksta.Charge // in the current cycle
 	PurchasedEver int64
-	// Held is the sum of open reservations: the included credits and overage of
+	// Reserved is the sum of open reservations: the included credits and overage of
 	// those that were made in the current cycle, and the purchased credits of all.
-	Held toksta.Charge
+	Reserved toksta.Charge
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // ChargesBy implements [store.Credits]. A chunk is one statement, so it sees a
-// reservation that is being settled either as held or as charged.
+// reservation that is being settled either as reserved or as charged.
 func (s *Store) ChargesBy(ctx context.Context, except string, spans []store.ChargeSpan) ([]store.Charged, error) {
 	out := make([]store.Charged, 0, len(spans))
 	for part := range slices.Chunk(spans, lookups) {
@@ -78,9 +78,9 @@ func (p chargePart) addTo(use *store.CreditUse, c toksta.Charge) {
 	case beforeCycle:
 		use.PurchasedEver += c.Purchased
 	case heldInCycle:
-		use.Held = use.Held.Plus(c)
+		use.Reserved = use.Reserved.Plus(c)
 	case heldBefore:
-		use.Held = use.Held.Plus(purchased)
+		use.Reserved = use.Reserved.Plus(purchased)
 	}
 }
 

@@ -150,7 +150,7 @@ func (r reader) CreditState(ctx context.Context, q store.CreditQuery) (state sto
 		return state, err
 	}
 	for _, o := range state.Overdue {
-		state.Use.Held = state.Use.Held.Minus(state.InCycle(o.Slot.Hour, o.Split))
+		state.Use.Reserved = state.Use.Reserved.Minus(state.InCycle(o.Slot.Hour, o.Split))
 	}
 	reservation, err := r.reservations(ctx, `WHERE id = $1 AND account_id = $2`, q.Reservation, q.Account)
 	if state.Reservation, err = optional(reservation, err); err != nil {

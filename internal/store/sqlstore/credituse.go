@@ -12,8 +12,8 @@ import (
 )
 
 // creditRows is the query of the data of all balances, by account and hour: charges from
-// hour $1 on, purchased credits before it, and the credits held by open reservations. One
-// statement sees one moment, so a reservation that is being settled is either held or
+// hour $1 on, purchased credits before it, and the credits reserved by open reservations. One
+// statement sees one moment, so a reservation that is being settled is either reserved or
 // charged. Before hour $1 only rows with purchased credits are read, by an index of
 // their own, so the time does not grow with the age of the usage.
 const creditRows = `SELECT account_id, hour, 0, ` + sumCharges + ` FROM usage
@@ -26,14 +26,14 @@ const creditRows = `SELECT account_id, hour, 0, ` + sumCharges + ` FROM usage
 
 // creditRow is one row of the result of creditRows.
 type creditRow struct {
-	account toksta.AccountID
-	hour    int64
-	held    bool
-	charge  toksta.Charge
+	account  toksta.AccountID
+	hour     int64
+	reserved bool
+	charge   toksta.Charge
 }
 
 func scanCreditRow(rows *sql.Rows) (r creditRow, err error) {
-	err = rows.Scan(&r.account, &r.hour, &r.held,
+	err = rows.Scan(&r.account, &r.hour, &r.reserved,
 		&r.charge.Credits, &r.charge.Purchased, &r.charge.Overage, &r.charge.OverageMicros)
 	if err != nil {
 		return r, fmt.Errorf("read credit use: %w", err)
@@ -49,8 +49,8 @@ func (r creditRow) addTo(use *store.CreditUse, start int64) {
 		charge = r.charge
 	}
 	switch {
-	case r.held:
-		use.Held = use.Held.Plus(charge)
+	case r.reserved:
+		use.Reserved = use.Reserved.Plus(charge)
 	default:
 		use.PurchasedEver += charge.Purchased
 		if r.hour >= start {

@@ -62,7 +62,7 @@ func chargesBy(t *suite) {
 func atHour(n int64) time.Time { return time.Unix((midnight+n)*3600, 0) }
 
 // chargesHeld: no call may spend the credits of a running job. After the settlement they
-// are charged and no longer held, and a node that caches past hours must notice the
+// are charged and no longer reserved, and a node that caches past hours must notice the
 // change.
 func chargesHeld(t *suite) {
 	t.account("acct_a")
@@ -77,8 +77,8 @@ func chargesHeld(t *suite) {
 		t.ok(err)
 		return got
 	}
-	held := store.Charged{CreditUse: store.CreditUse{Held: now.Split.Plus(old)}, Entries: 2}
-	is(t, charged(), []store.Charged{held, held})
+	reserved := store.Charged{CreditUse: store.CreditUse{Reserved: now.Split.Plus(old)}, Entries: 2}
+	is(t, charged(), []store.Charged{reserved, reserved})
 
 	now.State, now.Charged = store.ReservationSettled, toksta.Charge{Credits: 7, Purchased: 2}
 	t.commitCredits(store.CreditQuery{Account: "acct_a"}, func(store.CreditState) (store.CreditMutation, error) {
@@ -89,7 +89,7 @@ func chargesHeld(t *suite) {
 		}, nil
 	})
 	is(t, charged(), []store.Charged{
-		{CreditUse: store.CreditUse{Cycle: now.Charged, PurchasedEver: 2, Held: old}, Entries: 3},
-		{CreditUse: store.CreditUse{Held: old}, Entries: 3},
+		{CreditUse: store.CreditUse{Cycle: now.Charged, PurchasedEver: 2, Reserved: old}, Entries: 3},
+		{CreditUse: store.CreditUse{Reserved: old}, Entries: 3},
 	})
 }

@@ -48,7 +48,7 @@ func creditsDecideInTurn(t *suite) {
 	full := errors.New("full")
 	concurrently(40, func(i int) {
 		_, err := t.s.CommitCredits(t.Context(), store.CreditQuery{Account: "acct_a"}, func(s store.CreditState) (store.CreditMutation, error) {
-			if s.Use.Held.Credits >= 100 {
+			if s.Use.Reserved.Credits >= 100 {
 				return store.CreditMutation{}, full
 			}
 			r := reservation(numbered("res_", i), slot("", 1000000))
@@ -61,9 +61,9 @@ func creditsDecideInTurn(t *suite) {
 			t.Errorf("decision %d: %v", i, err)
 		}
 	})
-	held, err := t.s.ListReservations(t.Context(), store.ReservationQuery{Account: "acct_a"})
+	reserved, err := t.s.ListReservations(t.Context(), store.ReservationQuery{Account: "acct_a"})
 	t.ok(err)
-	is(t, len(held), 10)
+	is(t, len(reserved), 10)
 	entries, err := t.s.ListCreditEntries(t.Context(), store.EntryQuery{Account: "acct_a"})
 	t.ok(err)
 	for i, e := range entries {
@@ -100,7 +100,7 @@ func creditsState(t *suite) {
 		is(t, s.Cycle, cycle)
 		is(t, s.Use, store.Charged{Entries: 3, CreditUse: store.CreditUse{
 			Cycle: total(current, 1).Charge, PurchasedEver: 1 + 2,
-			Held: open.Split.Plus(toksta.Charge{Credits: 4, Purchased: 4}),
+			Reserved: open.Split.Plus(toksta.Charge{Credits: 4, Purchased: 4}),
 		}})
 		is(t, s.Overdue, []store.Reservation{overdue})
 		is(t, *s.Reservation, old)
@@ -139,12 +139,12 @@ func creditsExceptOwn(t *suite) {
 	t.flush("own1", total(current, 1), total(earlier, 2))
 	t.flush("other", total(current, 4))
 	t.reserve(reservation("res_1", current))
-	held, both := reservation("", current).Split, total(current, 5).Charge
-	is(t, state(store.CreditQuery{}).Use, store.Charged{Entries: 1, CreditUse: store.CreditUse{Cycle: both, PurchasedEver: 7, Held: held}})
-	is(t, state(store.CreditQuery{Except: "own"}).Use.CreditUse, store.CreditUse{Cycle: total(current, 4).Charge, PurchasedEver: 6, Held: held})
+	reserved, both := reservation("", current).Split, total(current, 5).Charge
+	is(t, state(store.CreditQuery{}).Use, store.Charged{Entries: 1, CreditUse: store.CreditUse{Cycle: both, PurchasedEver: 7, Reserved: reserved}})
+	is(t, state(store.CreditQuery{Except: "own"}).Use.CreditUse, store.CreditUse{Cycle: total(current, 4).Charge, PurchasedEver: 6, Reserved: reserved})
 	next := state(store.CreditQuery{Cycle: first.Cycle.AddDate(0, 1, 0)})
 	is(t, next.Cycle, first.Cycle.AddDate(0, 1, 0))
-	is(t, next.Use.CreditUse, store.CreditUse{PurchasedEver: 7, Held: toksta.Charge{Credits: 4, Purchased: 4}})
+	is(t, next.Use.CreditUse, store.CreditUse{PurchasedEver: 7, Reserved: toksta.Charge{Credits: 4, Purchased: 4}})
 	is(t, state(store.CreditQuery{Cycle: first.Cycle.AddDate(0, -1, 0)}).Cycle, first.Cycle)
 }
 
@@ -215,6 +215,6 @@ func creditUseHeld(t *suite) {
 	t.ok(t.s.CreditUse(t.Context(), cycle, from, func(a toksta.AccountID, u store.CreditUse) { got[a] = u }))
 	is(t, got, map[toksta.AccountID]store.CreditUse{"acct_a": {
 		Cycle: total(slot("", 0), 1).Charge, PurchasedEver: 1,
-		Held: toksta.Charge{Credits: 14, Purchased: 8, Overage: 1, OverageMicros: 25},
+		Reserved: toksta.Charge{Credits: 14, Purchased: 8, Overage: 1, OverageMicros: 25},
 	}})
 }
