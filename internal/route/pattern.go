@@ -2,24 +2,21 @@ package route
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// wildcard is the segment that matches the rest of a path, at least one byte.
+// wildcard is the last segment that matches the rest of a path, also an empty rest.
 const wildcard = "*"
 
-// methods lists the methods that a route can have: PATCH and the methods of RFC 9110, without
-// CONNECT and TRACE.
-const methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-
-// forwardable reports whether a route may have the method. CONNECT would reach beyond the route,
-// and TRACE would return the header fields of the request.
-func forwardable(method string) bool {
-	return slices.Contains(strings.Split(methods, ", "), method)
-}
+// paramPattern matches a "{name}".
+var paramPattern = regexp.MustCompile(`^\{[A-Za-z_][A-Za-z0-9_.-]*\}$`)
 
 // pattern is the parsed pattern of a route. A trailing slash gives an empty last segment, which is
 // a literal: "/v1/" and "/v1" are different paths.
@@ -32,62 +29,104 @@ type pattern struct {
 // the back end would need the same matching rules.
 func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// parse parses the pattern of r.
-func parse(r *toksta.Route) (pattern, error) {
-	if !forwardable(r.Method) {
-		return pattern{}, routeError(r, "the method must be one of %s", methods)
+// split returns the segments of a pattern or a path, which start with a slash.
+func split(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
+
+// parse parses the pattern of r. The text of its problems has no final stop.
+func parse(r *toksta.Route) (pattern, *Problem) {
+	if _, ok := methodIndex(r.Method); !ok && r.Method != AnyMethod {
+		return pattern{}, &Problem{Field: "method", Message: "the method must be one of " + methods + ", or " + AnyMethod, Fix: "write one of them in upper case"}
 	}
-	if !strings.HasPrefix(r.Pattern, "/") {
-		return pattern{}, routeError(r, "the pattern does not start with a slash")
+	if p := patternProblem(r.Pattern); p != nil {
+		p.Field = "path"
+		return pattern{}, p
 	}
-	s := pattern{route: r, segments: strings.Split(r.Pattern[1:], "/")}
-	for i, segment := range s.segments {
-		if problem := segmentProblem(segment, i == len(s.segments)-1); problem != "" {
-			return pattern{}, routeError(r, "segment %q %s", segment, problem)
-		}
-	}
-	return s, nil
+	return pattern{route: r, segments: split(r.Pattern)}, nil
 }
 
-// segmentProblem describes a problem of a segment, or returns "". It rejects the same segments as
-// checkPath, because they can never match.
-func segmentProblem(segment string, last bool) string {
+// patternProblem returns the problem of a pattern, or nil.
+func patternProblem(text string) *Problem {
+	if !strings.HasPrefix(text, "/") {
+		return &Problem{Message: fmt.Sprintf("the path %q does not start with a slash", text), Fix: "write it as /forecast/{city}"}
+	}
+	segments := split(text)
+	for i, segment := range segments {
+		if message, fix := segmentProblem(segment, i == len(segments)-1); message != "" {
+			return &Problem{Message: fmt.Sprintf("segment %q of the path %s", segment, message), Fix: fix}
+		}
+		if isParam(segment) && slices.Index(segments, segment) < i {
+			return &Problem{Message: fmt.Sprintf("the path has the parameter %s twice", segment), Fix: "give each parameter its own name"}
+		}
+	}
+	return nil
+}
+
+// segmentProblem describes the problem of a segment and its remedy, or returns "". It rejects the
+// same segments as checkPath, because they can never match.
+func segmentProblem(segment string, last bool) (message, fix string) {
+	const asText = "write the text of the segment itself, a whole {name}, or * as the last segment"
 	switch {
 	case segment == "" && !last:
-		return "is empty"
+		return "is empty", "remove one of the two slashes"
 	case segment == wildcard && !last:
-		return "takes the rest of the path, so it must be the last one"
-	case segment == wildcard || segment == "":
-		return ""
+		return "takes the rest of the path, so it must be the last one", "write {name} for one segment"
+	case segment == wildcard || segment == "" || paramPattern.MatchString(segment):
+		return "", ""
 	case isParam(segment):
-		if len(segment) < 3 || strings.IndexAny(segment[1:], "{}") != len(segment)-2 {
-			return "is not a whole {name}"
-		}
-		return ""
+		return "is not a whole {name}", "write a name of letters, digits, _, . and -, in braces"
+	case segment[0] == ':':
+		return "starts with a colon, so it would be literal text", "write {" + segment[1:] + "} for a parameter"
 	case strings.ContainsAny(segment, "%*{}"):
-		return "mixes text with %, *, { or }"
+		return "mixes text with %, *, { or }", asText
 	}
-	if _, err := checkPath("/" + segment); err != nil {
-		return "could never be requested"
+	if _, err := checkPath("/" + escape(segment)); err != nil || !norm.NFKC.IsNormalString(segment) {
+		return "could never be requested", asText
 	}
-	return ""
+	return "", ""
 }
 
-// conflict returns an error if a path can match both patterns and no rule decides between them.
+// escape returns a literal segment as browsers send it: bytes beyond ASCII in percent escapes.
+func escape(segment string) string {
+	var b strings.Builder
+	for i := range len(segment) {
+		if c := segment[i]; c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// spellings returns the texts of a literal segment in the paths of requests and in their readings.
+func spellings(segment string) []string {
+	if escaped := escape(segment); escaped != segment {
+		return []string{escaped, segment}
+	}
+	return []string{segment}
+}
+
+// conflict returns a problem if a request can match both patterns and no rule decides between them.
 // Preferring the first one would make rights depend on the order of a file.
-func (s pattern) conflict(o pattern) error {
-	if s.route.Method != o.route.Method || !s.overlaps(o) {
+func (s pattern) conflict(o pattern) *Problem {
+	if !methodsOverlap(s.route, o.route) || !s.overlaps(o) {
 		return nil
 	}
 	sInO, oInS := s.isSubset(o), o.isSubset(s)
 	switch {
-	case sInO && oInS:
-		return fmt.Errorf("routes %s %s and %s match the same paths; remove one", s.route.Method, o.route.Pattern, s.route.Pattern)
+	case sInO && oInS && s.route.Method == o.route.Method:
+		return &Problem{Message: fmt.Sprintf("routes %s and %s match the same paths", name(o.route), name(s.route)), Fix: "remove one"}
 	case !sInO && !oInS:
-		return fmt.Errorf("routes %s %s and %s share paths and neither is narrower; replace one by literal paths", s.route.Method, o.route.Pattern, s.route.Pattern)
+		return &Problem{
+			Message: fmt.Sprintf("routes %s and %s share paths and neither is narrower", name(o.route), name(s.route)),
+			Fix:     "replace a {parameter} of one by literal paths",
+		}
 	}
 	return nil
 }
+
+// name returns the method and the pattern of a route, for messages.
+func name(r *toksta.Route) string { return r.Method + " " + r.Pattern }
 
 // overlaps reports whether a path exists that matches both patterns.
 func (s pattern) overlaps(o pattern) bool {
@@ -98,10 +137,8 @@ func (s pattern) overlaps(o pattern) bool {
 		}
 		a, b := s.segments[i], o.segments[i]
 		switch {
-		case a == wildcard:
-			return b != "" || i < len(o.segments)-1
-		case b == wildcard:
-			return a != "" || i < len(s.segments)-1
+		case a == wildcard || b == wildcard:
+			return true
 		case isParam(a) && b == "", isParam(b) && a == "":
 			return false
 		case !isParam(a) && !isParam(b) && a != b:
@@ -121,4 +158,21 @@ func (s pattern) isSubset(o pattern) bool {
 		}
 	}
 	return true
+}
+
+// matches reports whether the segments of a path match s.
+func (s pattern) matches(path []string) bool {
+	for i, p := range s.segments {
+		switch {
+		case i == len(path):
+			return false
+		case p == wildcard:
+			return true
+		case isParam(p) && path[i] == "":
+			return false
+		case !isParam(p) && !slices.Contains(spellings(p), path[i]):
+			return false
+		}
+	}
+	return len(s.segments) == len(path)
 }

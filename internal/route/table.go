@@ -2,7 +2,7 @@
 //
 // It is the first stage of the request path: a request is not looked up, counted or forwarded
 // before its method and path match exactly one route. The package decides on the escaped path that
-// will be forwarded, not on a decoded or cleaned copy, and never rewrites a path.
+// will be forwarded, not on a decoded or cleaned copy. Only a route can rewrite the path, see [Target].
 package route
 
 import (
@@ -15,58 +15,68 @@ import (
 
 // Table is a set of routes. It is immutable and safe for concurrent use.
 type Table struct {
-	root   node
-	routes []toksta.Route
+	root     node
+	routes   []toksta.Route
+	patterns []pattern // of the routes, in their order
 }
 
 // node is one segment in the tree of patterns. Branches are tried in the order of the fields.
 type node struct {
-	literals map[string]*node
+	literals []literal
+	index    map[string]*node // of literals, if they are many
 	param    *node
-	rest     []*toksta.Route // routes of patterns that end with "*" here
-	leaves   []*toksta.Route // routes of patterns that end here
+	rest     leaf // routes of patterns that end with "*" here
+	leaf     leaf // routes of patterns that end here
 }
 
-// New builds a table. It rejects a malformed pattern, two patterns of one method that match the
-// same paths, and two patterns that share paths while neither is narrower.
+// literal is a branch for one text of a segment.
+type literal struct {
+	text string
+	next *node
+}
+
+// maxScan is the number of literals up to which comparing them is faster than a map.
+const maxScan = 8
+
+// New builds a table. Its error is the first problem that [Check] finds.
 func New(routes []toksta.Route) (*Table, error) {
+	for _, p := range Check(routes) {
+		return nil, fmt.Errorf("route %s: %s; %s", name(&routes[p.Route]), p.Message, p.Fix)
+	}
 	t := &Table{routes: slices.Clone(routes)}
-	seen := make([]pattern, 0, len(routes))
 	for i := range t.routes {
-		r := &t.routes[i]
-		s, err := parse(r)
-		if err != nil {
-			return nil, err
-		}
-		for _, other := range seen {
-			if err := s.conflict(other); err != nil {
-				return nil, err
-			}
-		}
-		seen = append(seen, s)
-		t.root.add(s.segments, r)
+		s, _ := parse(&t.routes[i]) // Check has found no problem
+		t.patterns = append(t.patterns, s)
+		t.root.add(s.segments, s.route)
 	}
 	return t, nil
 }
 
-// Match returns the route of a request. escapedPath is the forwarded path without the query. A
-// literal segment is preferred to "{name}", which is preferred to "*". HEAD uses the route of GET
-// unless it has its own. The error is a *toksta.Error: BAD_REQUEST for an ambiguous path, NOT_FOUND
-// for an unknown path, or METHOD_NOT_ALLOWED with the allowed methods under "allow" in its details.
-// A match allocates no memory unless the path contains an escape.
+// Match returns the route of a request. escapedPath is the forwarded path without the query. The
+// narrowest path decides: at the first segment that differs, a literal is preferred to "{name}", which
+// is preferred to "*". Of routes with the same path, the one with the request's method is preferred to
+// GET, which also serves HEAD, and GET to AnyMethod. The error is a *toksta.Error: BAD_REQUEST for an
+// ambiguous path, NOT_FOUND for an unknown path, or METHOD_NOT_ALLOWED with the allowed methods under
+// "allow" in its details. A match allocates no memory unless the path contains an escape.
 func (t *Table) Match(method, escapedPath string) (*toksta.Route, error) {
-	escaped, err := checkPath(escapedPath)
+	found, err := checkPath(escapedPath)
 	if err != nil {
 		return nil, err
 	}
-	r := t.find(method, escapedPath)
+	m, ok := methodIndex(method)
+	if !ok {
+		return nil, t.noMatch(escapedPath)
+	}
+	r := t.root.find(m, escapedPath[1:])
 	if r == nil {
 		return nil, t.noMatch(escapedPath)
 	}
-	// A back end that decodes before it routes must find the same route: results%3Abulk must not match
-	// {id} if results:bulk is a literal.
-	if escaped && t.find(method, decode(escapedPath)) != r {
-		return nil, badPath("The path contains a reserved word with percent escapes.")
+	// A back end that decodes or normalises before it routes must find the same route:
+	// results%3Abulk must not match {id} if results:bulk is a literal.
+	for _, reading := range readings(escapedPath, found) {
+		if reading == "" || t.root.find(m, reading[1:]) != r {
+			return nil, badPath("The path contains a reserved word with percent escapes.")
+		}
 	}
 	return r, nil
 }
@@ -80,131 +90,112 @@ func (t *Table) Routes() []*toksta.Route {
 	return routes
 }
 
-// find returns the route for the method and the path, or nil. For HEAD without a route of its own,
-// it returns the route of GET.
-func (t *Table) find(method, path string) *toksta.Route {
-	if r := t.root.find(method, path[1:]); r != nil || method != "HEAD" {
-		return r
-	}
-	return t.root.find("GET", path[1:])
-}
-
 // noMatch returns the error for an unknown path, or for a known path with another method. Unlike
 // find, it allocates memory, because the request ends here.
 func (t *Table) noMatch(path string) error {
-	methods := t.root.methods(nil, path[1:])
-	if len(methods) == 0 {
+	routes := t.matching(path)
+	if len(routes) == 0 {
 		return &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."}
 	}
-	if slices.Contains(methods, "GET") {
-		methods = append(methods, "HEAD")
-	}
-	slices.Sort(methods)
 	return &toksta.Error{
 		Code:    toksta.CodeMethodNotAllowed,
 		Message: "This endpoint does not support this method.",
-		Details: map[string]any{"allow": strings.Join(slices.Compact(methods), ", ")},
+		Details: map[string]any{"allow": allowed(routes)},
 	}
 }
 
-// add adds r below n, for the remaining segments of its pattern. It ignores parameter names: New
+// matching returns every route whose pattern matches a path, whatever its method.
+func (t *Table) matching(path string) (out []*toksta.Route) {
+	segments := split(path)
+	for _, p := range t.patterns {
+		if p.matches(segments) {
+			out = append(out, p.route)
+		}
+	}
+	return out
+}
+
+// add adds r below n, for the remaining segments of its pattern. It ignores parameter names: Check
 // rejects patterns that differ only in them.
 func (n *node) add(segments []string, r *toksta.Route) {
 	if len(segments) == 0 {
-		n.leaves = append(n.leaves, r)
+		n.leaf.add(r)
 		return
 	}
 	switch s := segments[0]; {
 	case s == wildcard:
-		n.rest = append(n.rest, r)
+		n.rest.add(r)
 	case isParam(s):
 		if n.param == nil {
 			n.param = &node{}
 		}
 		n.param.add(segments[1:], r)
 	default:
-		if n.literals == nil {
-			n.literals = map[string]*node{}
+		next := n.literal(s)
+		if next == nil {
+			next = &node{}
+			for _, text := range spellings(s) {
+				n.addLiteral(text, next)
+			}
 		}
-		if n.literals[s] == nil {
-			n.literals[s] = &node{}
-		}
-		n.literals[s].add(segments[1:], r)
+		next.add(segments[1:], r)
 	}
 }
 
-// find searches the narrowest branches first and backtracks, so that /a/{x}/c is found beside /a/b.
-// The first match is the narrowest, because New rejects overlapping patterns of which neither is
-// narrower. path has no leading slash.
-func (n *node) find(method, path string) *toksta.Route {
-	segment, tail, more := strings.Cut(path, "/")
-	if next := n.literals[segment]; next != nil {
-		if r := next.findNext(method, tail, more); r != nil {
-			return r
-		}
+// addLiteral adds a branch, and the index once there are many.
+func (n *node) addLiteral(text string, next *node) {
+	n.literals = append(n.literals, literal{text, next})
+	if len(n.literals) <= maxScan {
+		return
 	}
-	if n.param != nil && segment != "" {
-		if r := n.param.findNext(method, tail, more); r != nil {
-			return r
-		}
+	if n.index == nil {
+		n.index = map[string]*node{}
 	}
-	if path == "" {
-		return nil
+	for _, l := range n.literals {
+		n.index[l.text] = l.next
 	}
-	return withMethod(n.rest, method)
 }
 
-// findNext continues the search after the segment of n, in tail, the rest of the path. more is
-// false if the path ends with that segment.
-func (n *node) findNext(method, tail string, more bool) *toksta.Route {
-	if more {
-		return n.find(method, tail)
+// literal returns the branch of a text, or nil.
+func (n *node) literal(text string) *node {
+	if n.index != nil {
+		return n.index[text]
 	}
-	return withMethod(n.leaves, method)
-}
-
-// methods appends the methods of every pattern that matches path.
-func (n *node) methods(into []string, path string) []string {
-	segment, tail, more := strings.Cut(path, "/")
-	branches := []*node{n.literals[segment]}
-	if segment != "" {
-		branches = append(branches, n.param)
-	}
-	for _, b := range branches {
-		switch {
-		case b == nil:
-		case more:
-			into = b.methods(into, tail)
-		default:
-			into = appendMethods(into, b.leaves)
-		}
-	}
-	if path != "" {
-		into = appendMethods(into, n.rest)
-	}
-	return into
-}
-
-// appendMethods appends the methods of routes. It can add a method twice; noMatch sorts and
-// compacts the result.
-func appendMethods(into []string, routes []*toksta.Route) []string {
-	for _, r := range routes {
-		into = append(into, r.Method)
-	}
-	return into
-}
-
-// withMethod returns the route with the method, or nil. Methods are case-sensitive.
-func withMethod(routes []*toksta.Route, method string) *toksta.Route {
-	for _, r := range routes {
-		if r.Method == method {
-			return r
+	for i := range n.literals {
+		if n.literals[i].text == text {
+			return n.literals[i].next
 		}
 	}
 	return nil
 }
 
-// routeError returns a configuration error that names the route.
-func routeError(r *toksta.Route, format string, args ...any) error {
-	return fmt.Errorf("route %s %s: %s", r.Method, r.Pattern, fmt.Sprintf(format, args...))
+// find returns the route of the method with the index m. It searches the narrowest branches first and
+// backtracks, so that /a/{x}/c is found beside /a/b. The first match is the narrowest, because Check
+// rejects overlapping patterns of which neither is narrower. path has no leading slash.
+func (n *node) find(m int, path string) *toksta.Route {
+	segment, tail := path, ""
+	end := strings.IndexByte(path, '/')
+	if end >= 0 {
+		segment, tail = path[:end], path[end+1:]
+	}
+	if next := n.literal(segment); next != nil {
+		if r := next.findNext(m, tail, end >= 0); r != nil {
+			return r
+		}
+	}
+	if n.param != nil && segment != "" {
+		if r := n.param.findNext(m, tail, end >= 0); r != nil {
+			return r
+		}
+	}
+	return n.rest[m]
+}
+
+// findNext continues the search after the segment of n, in tail, the rest of the path. more is
+// false if the path ends with that segment.
+func (n *node) findNext(m int, tail string, more bool) *toksta.Route {
+	if more {
+		return n.find(m, tail)
+	}
+	return n.leaf[m]
 }

@@ -7,8 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/toksta/toksta/sdk/toksta"
@@ -36,6 +39,7 @@ var contract = []string{
 	"GET /v1/", "POST /v1/creators/search", "GET /v1/creators/{id}", "POST /v1/creators/enrich",
 	"GET /v1/jobs/{id}", "POST /v1/jobs/{id}", "POST /v1/jobs/results", "POST /v1/jobs/results:bulk", "POST /v1/jobs/{id}/cancel",
 	"GET /v1/campaigns", "POST /v1/campaigns", "GET /v1/campaigns/{id}", "GET /v1/files/*", "GET /v1/files/public/{name}",
+	"* /v1/any/{x}", "GET /v1/any/{x}", "PUT /v1/any/{x}", "* /v1/any/own", "GET /v1/städte/{name}", "GET /v1/w/{x}/{y}", "GET /v1/w/words/{x}",
 }
 
 // Guarantee: a request goes to its configured route, and not to a similar one with other rights and
@@ -62,7 +66,19 @@ func TestMatch(t *testing.T) {
 		{"GET", "/v1/%63reators/7", "NOT_FOUND"},
 		{"GET", "/v1/creators/", "NOT_FOUND"},
 		{"GET", "/v1/files/a/b/", "GET /v1/files/*"},
-		{"GET", "/v1/files/", "NOT_FOUND"},
+		{"GET", "/v1/files/", "GET /v1/files/*"},
+		{"GET", "/v1/files", "NOT_FOUND"},
+		{"HEAD", "/v1/files/a", "GET /v1/files/*"},
+		{"PUT", "/v1/any/a", "PUT /v1/any/{x}"},
+		{"OPTIONS", "/v1/any/a", "* /v1/any/{x}"},
+		{"HEAD", "/v1/any/a", "GET /v1/any/{x}"},
+		{"PUT", "/v1/any/own", "* /v1/any/own"},
+		{"TRACE", "/v1/any/own", "METHOD_NOT_ALLOWED DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"},
+		{"GET", "/v1/creators/Bj%C3%B6rk", "GET /v1/creators/{id}"},
+		{"GET", "/v1/st%C3%A4dte/a", "GET /v1/städte/{name}"},
+		{"GET", "/v1/st%c3%a4dte/a", "NOT_FOUND"},
+		{"GET", "/v1/sta%CC%88dte/a", "NOT_FOUND"},
+		{"GET", "/v1/w/%EF%BD%97ords/a", "BAD_REQUEST"},
 		{"GET", "/v1/files/public/a", "GET /v1/files/public/{name}"},
 		{"GET", "/v1/files/public/a/b", "GET /v1/files/*"},
 		{"OPTIONS", "/v1/campaigns", "METHOD_NOT_ALLOWED GET, HEAD, POST"},
@@ -92,14 +108,20 @@ func TestMatchRejectsPaths(t *testing.T) {
 	for _, path := range []string{
 		"", "v1", "*", "//", "//v1", "/v1//a", "/v1//", "/./a", "/v1/..", "/v1/../a", "/v1/.", "/%2e/a", "/v1/%2E%2e", "/v1/.%2e/a", "/v1/%2e./a",
 		"/v1/a%2fb", "/v1/a%2Fb", "/v1/a%5cb", "/v1/a%25b", "/v1/a%252fb", "/v1/a;b", "/v1/a%3bb", "/v1/a%3Bb",
-		"/v1/a\\b", "/v1/a%00", "/v1/a%0d%0a", "/v1/a%7f", "/v1/a\x7f", "/v1/a b", "/v1/\x00", "/v1/é", "/v1/%c3%a9", "/v1/%C0%AE",
+		"/v1/a\\b", "/v1/a%00", "/v1/a%0d%0a", "/v1/a%7f", "/v1/a\x7f", "/v1/a b", "/v1/\x00", "/v1/é", "/v1/\xc3\xa9",
+		"/v1/%C0%AE", "/v1/%c0%af", "/v1/%E0%80%AF", "/v1/%F0%80%80%AF", "/v1/%C3", "/v1/%C3%28", "/v1/%C3\xa9", "/v1/%A9", "/v1/%FF", "/v1/%ED%A0%80", "/v1/%F4%90%80%80",
+		"/v1/%C2%85", "/v1/%C2%A0", "/v1/%E2%80%A8", "/v1/%E2%80%AE", "/v1/%EF%BB%BF", "/v1/%EF%BF%BF", "/v1/%C2%AD",
+		"/v1/a%EF%BC%8Fb", "/v1/%E2%84%80", "/v1/%EF%BC%8E%EF%BC%8E", "/v1/%E2%80%A5", "/v1/%EF%BC%85", "/v1/%EF%BC%BC", "/v1/%CD%BE",
 		"/v1/a%", "/v1/a%2", "/v1/a%zz", "/v1/a%u002e", "/v1/a#b", "/v1/a?b", `/v1/"`, "/v1/<a>", "/v1/{id}", "/v1/a|b", "/v1/a^b", "/v1/a`b",
 	} {
 		if _, err := tbl.Match("GET", path); toksta.ErrorCode(err) != toksta.CodeBadRequest {
 			t.Errorf("%q: %v, want BAD_REQUEST", path, err)
 		}
 	}
-	for _, path := range []string{"/v1/...", "/v1/.a", "/v1/a..", "/v1/a%20b", "/v1/~a!$&'()*+,=:@", "/v1/%2e%2e%2e", "/v1/a/"} {
+	for _, path := range []string{
+		"/v1/...", "/v1/.a", "/v1/a..", "/v1/a%20b", "/v1/~a!$&'()*+,=:@", "/v1/%2e%2e%2e", "/v1/a/",
+		"/v1/Bj%C3%B6rk", "/v1/bj%c3%b6rk", "/v1/%E6%9D%B1%E4%BA%AC", "/v1/%F0%9F%91%A9%E2%80%8D%F0%9F%9A%80", "/v1/%D9%85%DB%8C%E2%80%8C", "/",
+	} {
 		if _, err := tbl.Match("GET", path); err != nil {
 			t.Errorf("%q: %v, want a match", path, err)
 		}
@@ -126,6 +148,14 @@ func TestNewRejects(t *testing.T) {
 		{"must be the last", []string{"GET /a/*/b"}},
 		{"not a whole {name}", []string{"GET /a/{id}:x"}},
 		{"not a whole {name}", []string{"GET /a/{}"}},
+		{"not a whole {name}", []string{"GET /a/{x y}"}},
+		{"the parameter {x} twice", []string{"GET /{x}/{x}"}},
+		{"match the same paths", []string{"* /a/{x}", "* /a/{y}"}},
+		{"neither is narrower", []string{"* /a/{x}/c", "GET /a/b/{y}"}},
+		{"neither is narrower", []string{"HEAD /a/{x}/c", "GET /a/b/{y}"}},
+		{"starts with a colon", []string{"GET /a/:id"}},
+		{"could never be requested", []string{"GET /a/sta\u0308dte"}},
+		{"could never be requested", []string{"GET /a/a／b"}},
 		{"mixes text", []string{"GET /a/x{id}"}},
 		{"mixes text", []string{"GET /a/b%20c"}},
 		{"could never be requested", []string{"GET /a/../b"}},
@@ -135,62 +165,82 @@ func TestNewRejects(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.lines, err, c.want)
 		}
 	}
-	if _, err := New(routes("GET /a/{x}", "POST /a/{y}", "GET /a/b", "GET /a/*", "GET /*", "GET /a/")); err != nil {
+	if _, err := New(routes("GET /a/{x}", "POST /a/{y}", "GET /a/b", "GET /a/*", "GET /*", "GET /a/", "* /a/{z}", "HEAD /a/b", "* /*")); err != nil {
 		t.Errorf("nested patterns: %v", err)
 	}
 }
 
-var (
-	wellFormed = regexp.MustCompile(`^(/[A-Za-z0-9._~!$&'()*+,=:@%-]+)*/?$`)
-	escape     = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
-)
+var wellFormed = regexp.MustCompile(`^(/([A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+)*/?$`)
+
+// isSafe reports whether a character of a decoded path is accepted.
+func isSafe(r rune) bool {
+	if r < 0x80 {
+		return r >= ' ' && r <= '~' && !strings.ContainsRune(`\%;`, r)
+	}
+	return (unicode.IsPrint(r) || r == 0x200c || r == 0x200d) && !strings.ContainsAny(norm.NFKC.String(string(r)), `/\%;.?#`)
+}
 
 // oracle implements the specification of Match directly, without a tree.
 func oracle(rs []toksta.Route, method, path string) string {
-	if path == "" || !wellFormed.MatchString(path) {
+	decoded, err := url.PathUnescape(path)
+	if path == "" || !wellFormed.MatchString(path) || err != nil || !utf8.ValidString(decoded) || strings.Count(decoded, "/") != strings.Count(path, "/") {
 		return "BAD_REQUEST"
 	}
-	for _, e := range escape.FindAllString(path, -1) {
-		c, err := url.PathUnescape(e)
-		if err != nil || c < " " || c > "~" || strings.Contains(`/\%;`, c) {
+	if strings.ContainsFunc(decoded, func(r rune) bool { return !isSafe(r) }) {
+		return "BAD_REQUEST"
+	}
+	for s := range strings.SplitSeq(decoded, "/") {
+		if s == "." || s == ".." {
 			return "BAD_REQUEST"
 		}
 	}
-	for s := range strings.SplitSeq(path, "/") {
-		if d, _ := url.PathUnescape(s); d == "." || d == ".." {
-			return "BAD_REQUEST"
-		}
-	}
-	decoded, _ := url.PathUnescape(path)
-	best, methods := narrowest(rs, method, path)
-	switch other, _ := narrowest(rs, method, decoded); {
-	case best == "" && len(methods) > 0:
-		return "METHOD_NOT_ALLOWED " + strings.Join(methods, ", ")
+	best, allow := narrowest(rs, method, path)
+	switch {
+	case best == "" && allow != "":
+		return "METHOD_NOT_ALLOWED " + allow
 	case best == "":
 		return "NOT_FOUND"
-	case best != other:
-		return "BAD_REQUEST"
+	}
+	for _, reading := range []string{decoded, norm.NFC.String(decoded), norm.NFKC.String(decoded)} {
+		if other, _ := narrowest(rs, method, reading); other != best {
+			return "BAD_REQUEST"
+		}
 	}
 	return best
 }
 
-func narrowest(rs []toksta.Route, method, path string) (best string, methods []string) {
-	rank := ""
+func narrowest(rs []toksta.Route, method, path string) (best, allow string) {
+	rank, methods := "", []string{}
+	all := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 	for _, r := range rs {
 		score, ok := score(r.Pattern, path)
 		if !ok {
 			continue
 		}
-		methods = append(methods, r.Method)
-		if r.Method == "GET" {
+		switch r.Method {
+		case "*":
+			methods = append(methods, all...)
+		case "GET":
 			methods = append(methods, "HEAD")
 		}
-		if (r.Method == method || method == "HEAD" && r.Method == "GET") && score > rank {
+		methods = append(methods, r.Method)
+		switch {
+		case r.Method == method:
+			score += "3"
+		case method == "HEAD" && r.Method == "GET":
+			score += "2"
+		case r.Method == "*" && slices.Contains(all, method):
+			score += "1"
+		default:
+			continue
+		}
+		if score > rank {
 			best, rank = r.Operation, score
 		}
 	}
 	slices.Sort(methods)
-	return best, slices.Compact(methods)
+	methods = slices.DeleteFunc(slices.Compact(methods), func(m string) bool { return m == "*" })
+	return best, strings.Join(methods, ", ")
 }
 
 // score describes how a pattern matches, by segment: literal "c", parameter "b", rest "a".
@@ -198,11 +248,11 @@ func score(pattern, path string) (string, bool) {
 	ps, ss, score := strings.Split(pattern, "/")[1:], strings.Split(path, "/")[1:], ""
 	for i, p := range ps {
 		switch {
-		case p == "*":
-			return score + "a", i < len(ss) && strings.Join(ss[i:], "/") != ""
 		case i >= len(ss):
 			return "", false
-		case p == ss[i]:
+		case p == "*":
+			return score + "a", true
+		case p == ss[i], p == "städte" && ss[i] == "st%C3%A4dte":
 			score += "c"
 		case strings.HasPrefix(p, "{") && ss[i] != "":
 			score += "b"
@@ -217,7 +267,7 @@ func score(pattern, path string) (string, bool) {
 func FuzzMatch(f *testing.F) {
 	rs := routes(contract...)
 	tbl := table(f, contract...)
-	for _, path := range []string{"/v1/jobs/results%3Abulk", "/v1/jobs/7/cancel", "/v1/files/a//b", "/v1/%2e%2e/x", "/v1/files/a%20/", "/"} {
+	for _, path := range []string{"/v1/jobs/results%3Abulk", "/v1/jobs/7/cancel", "/v1/files/a//b", "/v1/%2e%2e/x", "/v1/files/a%20/", "/", "/v1/st%C3%A4dte/a", "/v1/w/%EF%BD%97ords/%C3%A9"} {
 		f.Add("POST", path)
 		f.Add("HEAD", path)
 	}
@@ -234,9 +284,13 @@ func TestMatchAnyTable(t *testing.T) {
 	segment := rapid.SampledFrom([]string{"a", "b", "a:b", "{x}", "{y}"})
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) string {
-			pattern := strings.Join(rapid.SliceOfN(segment, 1, 3).Draw(t, "segments"), "/")
+			segments := rapid.SliceOfN(segment, 1, 3).Draw(t, "segments")
+			for i, s := range segments {
+				segments[i] = strings.Replace(s, "}", "_"+string(rune('a'+i))+"}", 1) // no name twice
+			}
+			pattern := strings.Join(segments, "/")
 			end := rapid.SampledFrom([]string{"", "", "/", "/*"}).Draw(t, "end")
-			return rapid.SampledFrom([]string{"GET", "POST"}).Draw(t, "method") + " /" + pattern + end
+			return rapid.SampledFrom([]string{"GET", "POST", "HEAD", "*"}).Draw(t, "method") + " /" + pattern + end
 		}), 1, 6, rapid.ID[string]).Draw(t, "routes")
 		rs := routes(lines...)
 		tbl, err := New(rs)

@@ -1,6 +1,9 @@
 package toksta
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Family is a group of endpoints that a plan includes and that a key can be
 // limited to: "data", "job", "account" and "workspace" in the shipped
@@ -18,7 +21,7 @@ type FamilyInfo struct {
 
 // Route is one operation of the vendor's API.
 type Route struct {
-	Method    string
+	Method    string // "*" stands for every method
 	Pattern   string // "/v1/creators/{id}"; a last segment "*" matches the rest of the path
 	Operation string // "getCreator"
 	Family    Family
@@ -26,6 +29,14 @@ type Route struct {
 	Credits   int64  // price of an admitted call to which the upstream responds below 400
 	Weight    int    // number of calls as which a call counts in the rate windows; below 1: 1
 	Upstream  string // name of the configured upstream; "" for FamilyAccount
+
+	// Public routes need no key. They have no family and no price.
+	Public bool
+	// StripPrefix is removed from the path for the upstream. Rewrite replaces the path, with the
+	// parameters of Pattern. At most one of the two is set.
+	StripPrefix, Rewrite string
+	MaxBody              int64         // bytes of a request's body; 0: the limit of the server
+	Timeout              time.Duration // without progress, until the response's header; 0: that of the upstream
 
 	// NotEntitled is the reason with which a call is rejected if the account's
 	// plan does not include Family. It is the result of [NotEntitled], stored so
