@@ -70,7 +70,7 @@ fmt: ## Format the Go files
 	git ls-files -co --exclude-standard '*.go' | xargs $(TOOL) gofumpt -w
 
 .PHONY: screenshots
-screenshots: deps ## Renew the pictures in docs/screenshots
+screenshots: deps ## Take pictures of every page and state, and renew docs/screenshots
 	@scripts/screenshots
 
 .PHONY: clean

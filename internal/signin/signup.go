@@ -45,16 +45,17 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	if wait := s.signups.attempt(networkOf(from.Address), now); wait > 0 {
 		return SignedIn{}, tooManyAttempts(wait)
 	}
-	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
+	accountName, invalid := text.Name("account_name", orElse(req.AccountName, req.Name))
+	if strings.TrimSpace(req.AccountName) == "" {
+		invalid = nil // it is the person's name, which draftMember validates
+	}
+	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Invalid: invalid})
 	if err != nil {
 		return SignedIn{}, err
 	}
 	account := toksta.Account{
-		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Plan,
+		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: accountName, Plan: s.Plan,
 		Status: toksta.StatusActive, StatusSince: now, Cadence: "monthly", CreatedAt: now,
-	}
-	if account.Name, err = text.Name("account_name", orElse(req.AccountName, req.Name)); err != nil {
-		return SignedIn{}, err
 	}
 	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		mutation := store.Mutation{
@@ -80,18 +81,60 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 // redeem returns the invitation, marked as used. If it is not valid for the address,
 // the error is FORBIDDEN.
 func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest, email string) (store.Invitation, error) {
-	i, err := r.Invitation(ctx, code)
-	now := s.now()
+	i, err := s.usable(ctx, r, code)
 	switch {
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return i, fmt.Errorf("read the invitation: %w", err)
-	case err != nil, !i.UsedAt.IsZero(), !now.Before(i.ExpiresAt), i.Email != "" && text.FoldAddress(i.Email) != text.FoldAddress(email):
-		return i, forbidden("This invitation is not valid: used, expired or made for another address.")
+	case err != nil:
+		return i, err
+	case i.Email != "" && text.FoldAddress(i.Email) != text.FoldAddress(email):
+		return i, unusable()
 	}
 	// The mark is committed in the same transaction as the member, so that a code
 	// cannot be used twice.
-	i.UsedAt = now
+	i.UsedAt = s.now()
 	return i, nil
+}
+
+// usable returns the invitation of a code. If there is none, or it was used or has
+// expired, the error is FORBIDDEN.
+func (s *Service) usable(ctx context.Context, r store.Reader, code toksta.Digest) (store.Invitation, error) {
+	i, err := r.Invitation(ctx, code)
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return i, fmt.Errorf("read the invitation: %w", err)
+	case err != nil, !i.UsedAt.IsZero(), !s.now().Before(i.ExpiresAt):
+		return i, unusable()
+	}
+	return i, nil
+}
+
+// unusable returns the same error for an invitation that is unknown, used, expired or
+// made for another address.
+func unusable() error {
+	return forbidden("This invitation is not valid: used, expired or made for another address.")
+}
+
+// Invitation describes a usable invitation to the person who has its code.
+type Invitation struct {
+	Account string // name of the account that the person joins; "": a new one
+	Email   string // the only address that can use it; "": any
+}
+
+// Invitation returns the description of the invitation with this code. If it cannot be
+// used, the error is FORBIDDEN. A code is random, so it cannot be guessed here.
+func (s *Service) Invitation(ctx context.Context, code toksta.Hidden) (Invitation, error) {
+	id, given := invitationID(code)
+	if !given {
+		return Invitation{}, unusable()
+	}
+	i, err := s.usable(ctx, s.Store, id)
+	if err != nil || i.AccountID == "" {
+		return Invitation{Email: i.Email}, err
+	}
+	a, err := s.Store.Account(ctx, i.AccountID)
+	if err != nil {
+		return Invitation{}, fmt.Errorf("read the account of an invitation: %w", err)
+	}
+	return Invitation{Account: a.Name, Email: i.Email}, nil
 }
 
 // applyInvitation adds the used invitation to m. If the invitation names an account,
@@ -114,6 +157,9 @@ func invitationID(code toksta.Hidden) (id toksta.Digest, ok bool) {
 type memberDraft struct {
 	Name, Email string
 	Password    toksta.Hidden
+	// Invalid is the error of another field of the same form, which is reported together
+	// with the errors of the member. nil: none.
+	Invalid error
 }
 
 // draftMember validates d and returns a member with a password hash, but without an
@@ -125,7 +171,7 @@ func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft)
 		nameErr = toksta.Invalid("name", "This name stands for the vendor in the history of keys. Choose another.")
 	}
 	m.Email, emailErr = validEmail(d.Email)
-	err := toksta.InvalidFields(nameErr, emailErr, validPassword(d.Password, m))
+	err := toksta.InvalidFields(nameErr, emailErr, validPassword(d.Password, m), d.Invalid)
 	if err != nil {
 		return m, err
 	}

@@ -66,7 +66,7 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 	if !s.Account.StatusSince.IsZero() {
 		facts = append(facts, view.Fact{Label: "Since", Value: view.Date(s.Account.StatusSince)})
 	}
-	price := "No monthly fee"
+	price := ""
 	if s.Plan.FeeMicros > 0 {
 		price = strings.TrimSuffix(view.USD(s.Plan.FeeMicros), ".00") + " a month"
 	}

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/web/page"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Guarantee: a form that is too long, truncated or not text changes nothing and
@@ -93,4 +95,50 @@ func TestMethods(t *testing.T) {
 			t.Errorf("%s %s: Cross-Origin-Resource-Policy %q", c.method, c.path, got)
 		}
 	}
+}
+
+// Guarantee: a form reports the errors of all its fields together, and focuses the first
+// of them.
+func TestErrorsOfAllFields(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	form := w.get(t, "/account/keys/new").fields()
+	form.Set("name", " ")
+	form.Set("scope", "only")
+	form.Set("expires", "day")
+	form.Set("ips", "203.0.113.0/33")
+	page := w.post(t, "/account/keys", form)
+	page.shows(t, 422, `id="e-name"`, `id="e-scope"`, `id="e-day"`, `id="e-ips"`)
+	if n := strings.Count(page.body, " autofocus"); n != 1 || !strings.Contains(page.body, `autofocus aria-invalid="true" aria-describedby="e-name"`) {
+		t.Errorf("%d fields have the focus, want the name", n)
+	}
+	w.signOut(t)
+	w.post(t, "/signup", url.Values{"name": {""}, "account": {"\x7f"}, "email": {"ada"}, "password": {"short"}}).
+		shows(t, 422, `id="e-name"`, `id="e-account"`, `id="e-email"`, `id="e-password"`)
+}
+
+// Guarantee: the page of an invitation names the account that the person joins, and asks
+// for no name of an account. An invitation that cannot be used is an error of its field.
+func TestInvitationNamesTheAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	invited, err := w.Accounts.Invite(t.Context(), toksta.Actor{Kind: toksta.ActorOperator}, accounts.InviteRequest{Account: w.account, Email: "bob@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.signOut(t)
+	w.get(t, "/signup?invitation=wrong").shows(t, 422, "This invitation is not valid", `name="account"`)
+	link := "/signup?invitation=" + invited.Code.Reveal()
+	page := w.get(t, link)
+	page.shows(t, 200, "<h1>Join <bdi>Acme</bdi></h1>", `value="bob@example.com" autocomplete="username" required readonly`)
+	if strings.Contains(page.body, `name="account"`) {
+		t.Error("the page asks for the name of an account")
+	}
+	form := page.fields()
+	form.Set("name", "Bob")
+	w.post(t, "/signup", form).shows(t, 422, "<h1>Join <bdi>Acme</bdi></h1>", `id="e-password"`)
+	form.Set("password", password)
+	w.post(t, "/signup", form).shows(t, 200, "Acme")
+	w.signOut(t)
+	w.get(t, link).shows(t, 422, "This invitation is not valid")
 }

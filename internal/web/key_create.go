@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -95,6 +97,11 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) createRequest(r *http.Request, form view.KeyNew) (keys.CreateRequest, view.Errors) {
 	problems := view.Errors{}
 	req := keys.CreateRequest{Account: identity(r.Context()).Account.ID, Name: form.Name, Token: form.Token}
+	// The service checks the name too, but only after the other fields are valid.
+	_, err := text.Name("name", form.Name)
+	if e, invalid := errors.AsType[*toksta.Error](err); invalid {
+		maps.Copy(problems, e.Fields())
+	}
 	if len(form.Token) != len(rand.Text()) {
 		problems[""] = "The form was incomplete. Nothing was created: send it again."
 	}
@@ -143,8 +150,8 @@ func (p *Pages) expiry(form view.KeyNew, problems view.Errors) *time.Time {
 
 // networks parses addresses and prefixes that are separated by commas or white
 // space. bad is the first word that is neither.
-func networks(text string) (out []netip.Prefix, bad string) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' }) {
+func networks(list string) (out []netip.Prefix, bad string) {
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' }) {
 		if a, err := netip.ParseAddr(word); err == nil && a.Zone() == "" {
 			out = append(out, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
 			continue

@@ -34,6 +34,9 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 		History: history, Ended: key.State(now) != toksta.KeyLive,
 	}
 	page.Badge, page.Reason = condition(standing, key, now)
+	if page.Ended {
+		page.Reason = page.Badge.Text + " " + page.Reason // "Revoked 9 June 2026"
+	}
 	// The page leads to Rotate and Revoke, so it is served without usage if
 	// usage cannot be read.
 	month, use, err := p.keyUsage(ctx, key)

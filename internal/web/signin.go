@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -63,8 +64,8 @@ func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
 	p.showSignUp(w, r, view.SignUp{Invitation: r.FormValue("invitation")})
 }
 
-// showSignUp shows the fields that the policy requires, or a sentence if
-// signing up is closed.
+// showSignUp shows the fields that the policy and the invitation require, or a sentence
+// if signing up is closed.
 func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
 	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
 	switch p.SignIn.Policy {
@@ -75,7 +76,33 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 	default:
 		form.Closed = "The vendor creates accounts. Ask for one, then sign in here."
 	}
+	if form.Closed == "" && form.Invitation != "" {
+		if err := p.describeInvitation(r, &form); err != nil {
+			p.fail(w, r, err)
+			return
+		}
+	}
 	p.show(w, r, screen{formStatus(w, form.Errors), "signup"}, form)
+}
+
+// describeInvitation adds the account that the person joins and the only address that can
+// join to the form. If the invitation cannot be used, it adds the error of the field.
+func (p *Pages) describeInvitation(r *http.Request, form *view.SignUp) error {
+	i, err := p.SignIn.Invitation(r.Context(), toksta.Hide(form.Invitation))
+	switch refused, _ := errors.AsType[*toksta.Error](err); {
+	case err == nil:
+		form.Invited, form.Joins, form.EmailFixed = true, i.Account, i.Email != ""
+		form.Email = cmp.Or(i.Email, form.Email)
+	case refused != nil && refused.Code == toksta.CodeForbidden:
+		if form.Errors == nil {
+			form.Errors = view.Errors{}
+		}
+		delete(form.Errors, "") // the same sentence, about the form
+		form.Errors["invitation"] = refused.Message
+	default:
+		return err
+	}
+	return nil
 }
 
 // signUp creates the member and starts a session. After an error nothing has

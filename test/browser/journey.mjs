@@ -63,7 +63,7 @@ async function journey(browser, { js, hands, variant }) {
   await go('link', 'Create one');
   await inspect('signup');
   await hands.fill(page, 'Your name', 'Mara Lindqvist');
-  await hands.fill(page, 'Account', `Fjordlight ${variant}`);
+  await hands.fill(page, 'Account optional', `Fjordlight ${variant}`);
   await hands.fill(page, 'E-mail', `mara.${variant}@fjordlight.example`);
   await hands.fill(page, 'Password', password);
   await go('button', 'Create account');

@@ -1,5 +1,6 @@
-// Checks every page of the storybook with axe, in light and dark mode, and for sideways
-// scrolling, at the widths of phones and desktops.
+// Checks every page of the storybook: with axe, in light and dark mode, for sideways
+// scrolling at the widths of phones and desktops, with text of twice the size, for the
+// focus after an error, and in print.
 //   node stories.mjs PAGES
 import { assert, checkPage, run } from './browser.mjs';
 import { serve, stories } from './storybook.mjs';
@@ -9,17 +10,74 @@ const { base } = await serve(pages);
 const names = await stories(pages);
 assert.ok(names.length > 20, `${names.length} stories in ${pages}`);
 
-const journeys = {};
-for (const width of [320, 1280]) {
-  journeys[`${names.length} pages at ${width} px`] = async (browser) => {
-    const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' });
-    const page = await context.newPage();
-    page.on('dialog', (d) => d.accept());
-    for (const name of names) {
-      await page.goto(`${base}/${name}.html`);
-      await checkPage(page, `${name}-${width}`);
-    }
-    await context.close();
-  };
+// each opens every page of the storybook in a window of the given width.
+async function each(browser, width, check) {
+  const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  page.on('dialog', (d) => d.accept());
+  for (const name of names) {
+    await page.goto(`${base}/${name}.html`);
+    await check(page, name);
+  }
+  await context.close();
 }
-await run(journeys);
+
+// The checks of one page run in the page. Each returns its findings as lines.
+const checks = {
+  // misplaced returns controls that reach over the edge of their card or of the window.
+  misplaced() {
+    const found = [];
+    const shown = (e) => { const r = e.getBoundingClientRect(); return r.width > 1 && r.height > 1; };
+    for (const e of [...document.querySelectorAll('a, button, input:not([type=hidden], .vh), select, .badge')].filter(shown)) {
+      const box = (e.closest('.card, .sheet-card, .sheet') ?? document.documentElement).getBoundingClientRect();
+      const r = e.getBoundingClientRect();
+      if (r.left < box.left - 1 || r.right > box.right + 1) found.push(`${e.textContent.trim() || e.name} leaves its card by ${Math.max(box.left - r.left, r.right - box.right)} px`);
+    }
+    if (document.documentElement.scrollWidth > document.documentElement.clientWidth) found.push('the page scrolls sideways');
+    return found;
+  },
+  // overlaps returns pairs of labels of a chart that overlap.
+  overlaps() {
+    const found = [];
+    for (const chart of document.querySelectorAll('.chart')) {
+      const labels = [...chart.querySelectorAll('.ticks text, .wk')].map((e) => [e.textContent, e.getBoundingClientRect()]).filter(([, r]) => r.width > 0);
+      if (labels.length < 4) found.push('the chart lacks labels');
+      labels.forEach(([a, p], i) => labels.slice(i + 1).forEach(([b, q]) => {
+        if (p.left < q.right && q.left < p.right && p.top < q.bottom - 2 && q.top < p.bottom - 2) found.push(`${a} overlaps ${b}`);
+      }));
+    }
+    return found;
+  },
+  // unfocused returns the first invalid field if another element has the focus.
+  unfocused() {
+    const first = document.querySelector('[aria-invalid=true], .choices.wrong input');
+    return !first || first === document.activeElement ? [] : [`${document.activeElement.name || document.activeElement.tagName} has the focus, not ${first.name}`];
+  },
+  // printed returns controls that are printed, and bars that are not.
+  printed() {
+    const shown = (e) => e.getClientRects().length > 0;
+    const found = [...document.querySelectorAll('button, .button, .plain, nav')].filter(shown).map((e) => `${e.textContent.trim()} is printed`);
+    for (const bar of [...document.querySelectorAll('svg.bar, svg.plot')].filter((e) => !shown(e))) found.push(`${bar.getAttribute('class')} is not printed`);
+    return found;
+  },
+};
+
+const journeys = {};
+for (const width of [320, 390, 1280]) {
+  journeys[`${names.length} pages at ${width} px`] = (browser) => each(browser, width, async (page, name) => {
+    for (const check of ['misplaced', 'overlaps', 'unfocused']) assert.deepEqual(await page.evaluate(checks[check]), [], `${name} at ${width} px: ${check}`);
+    if (width !== 390) await checkPage(page, `${name}-${width}`);
+  });
+}
+for (const width of [390, 1280]) {
+  journeys[`text of twice the size at ${width} px`] = (browser) => each(browser, width, async (page, name) => {
+    await page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+    for (const check of ['misplaced', 'overlaps']) assert.deepEqual(await page.evaluate(checks[check]), [], `${name} at ${width} px: ${check}`);
+  });
+}
+journeys['in print'] = (browser) => each(browser, 718, async (page, name) => {
+  await page.emulateMedia({ media: 'print' });
+  assert.deepEqual(await page.evaluate(checks.printed), [], name);
+});
+const only = process.argv[3];
+await run(Object.fromEntries(Object.entries(journeys).filter(([name]) => !only || name.includes(only))));

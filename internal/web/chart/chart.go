@@ -14,13 +14,20 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
-// A bar fills barShare of its day's width. The week labels use labelSpace px below
-// the baseline. A bar lower than minVisible px is not drawn; the table shows its
-// number.
+// A bar fills barShare of its day's width. A bar lower than minVisible px is not
+// drawn; the table shows its number. The stylesheet keeps space above the plot for the
+// tooltip, and below it for the week labels, whose height depends on the text size.
 const (
 	barShare   = 0.62
-	labelSpace = 26
 	minVisible = 1.0
+)
+
+// A tooltip is tipHeight px high and tipGap px above the plot. charWidth is the
+// estimated width of a character, in px.
+const (
+	tipHeight = 24
+	tipGap    = 8
+	charWidth = 6.6
 )
 
 // plot is a chart during its construction. days is the number of days in the month,
@@ -49,27 +56,24 @@ func Month(c view.Chart) template.HTML {
 	p.WriteString(`<div class="chart">`)
 	p.ticks(step)
 	fmt.Fprintf(p, `<svg class="plot" width="100%%" height="%d" role="img" aria-label="%s">`,
-		c.Height+labelSpace, html.EscapeString(summary(c)))
+		c.Height, html.EscapeString(summary(c)))
 	p.grid(step)
 	for _, d := range c.Days {
-		p.bar(d)
+		p.day(d)
 	}
 	fmt.Fprintf(p, `<rect class="under" x="0" y="%d" width="100%%" height="5"/>`, c.Height)
 	fmt.Fprintf(p, `<line class="base" x1="0" x2="100%%" y1="%d.5" y2="%d.5"/>`, c.Height, c.Height)
 	p.labels()
-	for _, d := range c.Days {
-		p.tip(d)
-	}
 	p.WriteString(`</svg></div>`)
 	return template.HTML(p.String())
 }
 
-// ticks writes the axis as a separate figure of 36 px, so that the plot can use per
-// cent.
+// ticks writes the axis as a separate figure, so that the plot can use per cent. The
+// stylesheet sets its width, which depends on the text size.
 func (p *plot) ticks(step float64) {
-	fmt.Fprintf(p, `<svg class="ticks" width="36" height="%d" aria-hidden="true">`, p.Height+labelSpace)
+	fmt.Fprintf(p, `<svg class="ticks" height="%d" aria-hidden="true">`, p.Height)
 	for v := 0.0; v <= p.top; v += step {
-		fmt.Fprintf(p, `<text x="26" y="%s" text-anchor="end">%s</text>`, px(p.y(v)+4), tickText(v))
+		fmt.Fprintf(p, `<text x="100%%" y="%s" dy=".33em" text-anchor="end">%s</text>`, px(p.y(v)), tickText(v))
 	}
 	p.WriteString(`</svg>`)
 }
@@ -82,8 +86,19 @@ func (p *plot) grid(step float64) {
 	}
 }
 
-// bar draws one day. Bars extend 3 px below the baseline, where a strip covers them,
-// so that only their upper corners are round.
+// day draws one day: the column that is shaded while the pointer is over it, the bars
+// on top of the shade, and the tooltip above the plot.
+func (p *plot) day(d view.Day) {
+	pitch := 100 / float64(p.days)
+	fmt.Fprintf(p, `<g class="day"><rect class="hit" x="%s" y="0" width="%s" height="%d"/>`,
+		pct(pitch*float64(d.Date.UTC().Day()-1)), pct(pitch), p.Height)
+	p.bar(d)
+	p.tip(d)
+	p.WriteString(`</g>`)
+}
+
+// bar draws the bar of one day. Bars extend 3 px below the baseline, where a strip covers
+// them, so that only their upper corners are round.
 func (p *plot) bar(d view.Day) {
 	pitch := 100 / float64(p.days)
 	x := pct(pitch * (float64(d.Date.UTC().Day()-1) + (1-barShare)/2))
@@ -95,17 +110,19 @@ func (p *plot) bar(d view.Day) {
 		class = "adm now"
 	}
 	if admitted >= minVisible {
-		fmt.Fprintf(p, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" rx="2.5"><title>%s</title></rect>`,
-			class, x, px(float64(p.Height)-admitted), w, px(admitted+3), dayText(d))
+		fmt.Fprintf(p, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" rx="2.5"/>`,
+			class, x, px(float64(p.Height)-admitted), w, px(admitted+3))
 	}
 	if refused >= minVisible {
 		gap := min(1, refused-.5)
-		fmt.Fprintf(p, `<rect class="ref" x="%s" y="%s" width="%s" height="%s" rx="%s"><title>%s</title></rect>`,
-			x, px(float64(p.Height)-admitted-refused), w, px(refused-gap), px(min(1.5, refused/2)), dayText(d))
+		fmt.Fprintf(p, `<rect class="ref" x="%s" y="%s" width="%s" height="%s" rx="%s"/>`,
+			x, px(float64(p.Height)-admitted-refused), w, px(refused-gap), px(min(1.5, refused/2)))
 	}
 }
 
-// labels writes the first day of every week. A label that would overlap the label of
+// labels writes the first day of every week. The classes let the stylesheet leave out
+// labels where text is large or the chart narrow: every second one, and those that are
+// near today, or in the second degree, by today. A label that always overlaps the one of
 // today is omitted.
 func (p *plot) labels() {
 	pitch := 100 / float64(p.days)
@@ -114,61 +131,53 @@ func (p *plot) labels() {
 		today = p.Today.UTC().Day()
 	}
 	for day := 1; day <= p.days; day += 7 {
-		if today != 0 && abs(day-today) < 4 {
-			continue
+		class := "wk"
+		if day/7%2 == 1 {
+			class += " odd"
 		}
-		fmt.Fprintf(p, `<text class="wk" x="%s" y="%d" text-anchor="middle">%d %s</text>`,
-			pct(pitch*(float64(day)-.5)), p.Height+19, day, p.Month.UTC().Format("Jan"))
+		if today != 0 {
+			switch distance := abs(day - today); {
+			case distance < 4:
+				continue
+			case distance < 8:
+				class += " near by"
+			case distance < 14:
+				class += " by"
+			}
+		}
+		fmt.Fprintf(p, `<text class="%s" x="%s" y="%d" dy="1.6em" text-anchor="middle">%d %s</text>`,
+			class, pct(pitch*(float64(day)-.5)), p.Height, day, p.Month.UTC().Format("Jan"))
 	}
 	if today != 0 {
-		fmt.Fprintf(p, `<text class="wk now" x="%s" y="%d" text-anchor="middle">today</text>`,
-			pct(pitch*(float64(today)-.5)), p.Height+19)
+		fmt.Fprintf(p, `<text class="wk now" x="%s" y="%d" dy="1.6em" text-anchor="middle">today</text>`,
+			pct(pitch*(float64(today)-.5)), p.Height)
 	}
 }
 
-// tip writes the tooltip of one day: it shades the day under the pointer and shows
-// the day's numbers, which are also in the table.
+// tip writes the tooltip of one day: one line above the plot, so that it covers no other
+// day. It starts or ends at its day, so that it stays within the plot. The table has the
+// same numbers.
 func (p *plot) tip(d view.Day) {
+	text := dayText(d)
+	if d.Rejected > 0 && d.Note != "" {
+		text += " (" + d.Note + ")"
+	}
+	width := int(float64(len([]rune(text)))*charWidth) + 20
 	pitch := 100 / float64(p.days)
-	i := float64(d.Date.UTC().Day() - 1)
-	lines := []string{d.Date.UTC().Format("Mon 2 January"), view.Num(d.Admitted) + " admitted"}
-	if d.Rejected > 0 {
-		line := view.Num(d.Rejected) + " refused"
-		if d.Note != "" {
-			line += ", " + d.Note
-		}
-		lines = append(lines, line)
+	day := float64(d.Date.UTC().Day())
+	x, shift := pitch*(day-1), 0
+	if day > float64(p.days)/2 {
+		x, shift = pitch*day, -width
 	}
-	width := 0
-	for _, l := range lines {
-		width = max(width, len([]rune(l)))
-	}
-	w := width*66/10 + 38
-	shift, anchor := 8, pitch*(i+1)
-	if i > float64(p.days)/2 {
-		shift, anchor = -8-w, pitch*i
-	}
-	fmt.Fprintf(p, `<g class="day"><rect class="hit" x="%s" y="0" width="%s" height="%d"/>`,
-		pct(pitch*i), pct(pitch), p.Height)
-	fmt.Fprintf(p, `<svg class="tip" x="%s" y="0" width="1" height="1"><g transform="translate(%d 4)">`, pct(anchor), shift)
-	fmt.Fprintf(p, `<rect class="tip-box" width="%d" height="%d" rx="8"/>`, w, 18+len(lines)*18)
-	for n, l := range lines {
-		y := 22 + n*18
-		switch n {
-		case 0:
-			fmt.Fprintf(p, `<text class="tip-day" x="12" y="%d">%s</text>`, y, html.EscapeString(l))
-		default:
-			fmt.Fprintf(p, `<rect class="dot%d" x="12" y="%d" width="8" height="8" rx="2"/><text x="26" y="%d">%s</text>`,
-				n, y-8, y, html.EscapeString(l))
-		}
-	}
-	p.WriteString(`</g></svg></g>`)
+	fmt.Fprintf(p, `<svg class="tip" x="%s" y="%d" width="1" height="1"><g transform="translate(%d 0)">`, pct(x), -tipHeight-tipGap, shift)
+	fmt.Fprintf(p, `<rect class="tip-box" width="%d" height="%d" rx="7"/><text x="%d" y="16" text-anchor="middle">%s</text></g></svg>`,
+		width, tipHeight, width/2, html.EscapeString(text))
 }
 
 // y returns the position of the value v, in px from the top.
 func (p *plot) y(v float64) float64 { return float64(p.Height) - v*p.scale }
 
-// dayText describes one day in words, for the title of its bar.
+// dayText describes one day in words.
 func dayText(d view.Day) string {
 	s := d.Date.UTC().Format("Mon 2 January") + ": " + view.Num(d.Admitted) + " admitted"
 	if d.Rejected > 0 {

@@ -34,6 +34,8 @@ func funcs(assets *Assets) template.FuncMap {
 		"ago":       ago,
 		"args":      args,
 		"rich":      rich,
+		"sentences": sentences,
+		"breakable": breakable,
 		"sameday":   func(a, b time.Time) bool { return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly) },
 		"month":     chart.Month,
 		"spark":     chart.Spark,
@@ -78,6 +80,35 @@ func args(pairs ...any) (map[string]any, error) {
 		m[name] = pairs[i+1]
 	}
 	return m, nil
+}
+
+// sentences joins texts to sentences: each that is not empty ends with a full stop.
+func sentences(texts ...string) string {
+	var out []string
+	for _, t := range texts {
+		if t = strings.TrimSpace(t); t == "" {
+			continue
+		}
+		if !strings.HasSuffix(t, ".") {
+			t += "."
+		}
+		out = append(out, t)
+	}
+	return strings.Join(out, " ")
+}
+
+// breakable escapes a command, and lets its lines break after the slashes of an address
+// and nowhere else within a word.
+func breakable(command string) template.HTML {
+	words := strings.Split(template.HTMLEscapeString(command), " ")
+	for i, w := range words {
+		if strings.HasPrefix(w, "-") {
+			words[i] = `<span class="unbroken">` + w + `</span>`
+			continue
+		}
+		words[i] = strings.ReplaceAll(w, "/", "/<wbr>")
+	}
+	return template.HTML(strings.Join(words, " "))
 }
 
 // rich escapes text, and then formats `code` and **strong** spans.

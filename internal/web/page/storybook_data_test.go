@@ -184,7 +184,7 @@ func storyFree() view.Account {
 		Action: view.Link{Text: "Choose a plan", URL: "/plans"},
 	}
 	a.Subscription.Plan, a.Subscription.Badge = "Free", view.Badge{Tone: view.ToneOff, Text: "No API access"}
-	a.Subscription.Facts, a.Subscription.Price = []view.Fact{{Label: "Billing", Value: "Monthly"}}, "No monthly fee"
+	a.Subscription.Facts, a.Subscription.Price = []view.Fact{{Label: "Billing", Value: "Monthly"}}, ""
 	a.Credits.Included = 30
 	a.Keys.Strip = []view.Fact{
 		{Label: "Included credits", Value: "30", Note: "a month"},
@@ -202,6 +202,15 @@ func storyEmpty() view.Account {
 	a.Usage = nil
 	a.Credits.Used, a.Credits.Purchased = 0, 0
 	a.Keys.Rows, a.Keys.Revoked, a.Keys.Live = nil, 0, 0
+	return a
+}
+
+// storyQuiet returns an account with a long name, in a month without calls.
+func storyQuiet() view.Account {
+	a := storyAccount()
+	a.AccountName = "Fjordlight Studio for Independent Documentary Film and Photography Aktiengesellschaft"
+	a.Usage.Chart = view.Chart{Month: storyNow, Today: storyNow, Height: 196}
+	a.Usage.ByKey, a.Usage.ByFamily, a.Usage.ByOperation, a.Usage.ByReason = nil, nil, nil, nil
 	return a
 }
 

@@ -40,6 +40,7 @@ func accountStories() []story {
 		{"account-free", "account", storyFree()},
 		{"account-empty", "account", storyEmpty()},
 		{"account-hostile", "account", storyHostile()},
+		{"account-quiet", "account", storyQuiet()},
 		{"security", "security", view.Security{
 			Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
 			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."},
@@ -53,7 +54,8 @@ func keyStories() []story {
 	made := view.KeyNew{Frame: f, Token: "tok_1", Name: "Enrichment worker", OnlyThese: true, Families: storyFamilies(), Expires: "never"}
 	wrong := made
 	wrong.IPs, wrong.Expires = "203.0.113.0/33", "day"
-	wrong.Errors = view.Errors{"ips": "203.0.113.0/33 is not a network. Use one address, or a prefix up to /32.", "day": "Choose the last day on which the key works."}
+	wrong.Name = ""
+	wrong.Errors = view.Errors{"name": "Give a name with 1 to 100 characters.", "ips": "203.0.113.0/33 is not a network. Use one address, or a prefix up to /32.", "day": "Choose the last day on which the key works."}
 	reveal := view.KeyReveal{
 		Frame: f, ID: "key_2", Name: "Enrichment worker", Secret: storySecret, Families: []string{"data", "job"},
 		Expires: time.Date(2026, 11, 30, 23, 59, 59, 0, time.UTC),
@@ -69,15 +71,24 @@ func keyStories() []story {
 		Frame: f, ID: "key_1", Name: "Production CRM sync", Token: "tok_2", Generation: 4, Text: crmText, Use: view.LastUse{Unknown: true},
 		Errors: view.Errors{"": "This key was rotated since its secret was shown here: it has a newer one now. Nothing was rotated this time."},
 	}
+	ended := storyKey()
+	ended.Badge, ended.Reason, ended.Ended = view.Badge{Tone: view.ToneOff, Text: "Revoked"}, "Revoked 9 June 2026", true
+	ended.Chart, ended.Rejections, ended.RejectedTotal = view.Chart{Month: storyNow, Today: storyNow, Height: 126}, nil, 0
+	noScope := made
+	noScope.Families = storyFamilies()
+	noScope.Families[0].Checked, noScope.Families[1].Checked = false, false
+	noScope.Errors = view.Errors{"scope": "Choose at least one family, or all endpoints of the plan."}
 	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
 	return []story{
 		{"key-new", "key_new", made},
 		{"key-new-error", "key_new", wrong},
+		{"key-new-scope", "key_new", noScope},
 		{"key-new-blocked", "key_new", view.KeyNew{Frame: f, Blocked: "100 of 100 live keys exist. Revoke one first."}},
 		{"key-reveal", "key_reveal", reveal},
 		{"key-reveal-rotated", "key_reveal", rotated},
 		{"key-already", "key_already", view.KeyAlready{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Created: used}},
 		{"key-show", "key_show", storyKey()},
+		{"key-show-revoked", "key_show", ended},
 		{"key-show-unread", "key_show", unread},
 		{"key-rotate-stale", "key_rotate", stale},
 		{"key-revoke-unread", "key_revoke", view.KeyRevoke{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Use: view.LastUse{Unknown: true}, TodayUnknown: true}},
@@ -103,7 +114,7 @@ func storyFamilies() []view.Family {
 		{Name: "data", Description: "Search, enrich and match creators, read results", Checked: true},
 		{Name: "job", Description: "Follow and cancel jobs", Checked: true},
 		{Name: "account", Description: "Read usage and credits"},
-		{Name: "workspace", Description: "Campaigns and lists.", Missing: "Not in API Scale: it needs a SaaS plan with workspace endpoints."},
+		{Name: "workspace", Description: "Campaigns and lists", Missing: "Not in API Scale: it needs a SaaS plan with workspace endpoints."},
 	}
 }
 
@@ -145,6 +156,10 @@ func sheetStories() []story {
 		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup"}},
 		{"signin-error", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Errors: view.Errors{"": "E-mail and password do not match."}}},
 		{"signup", "signup", view.SignUp{Sheet: storySheet, AskInvitation: true, MinPassword: 12, Errors: view.Errors{"email": "This is not an e-mail address."}}},
+		{"signup-joins", "signup", view.SignUp{
+			Sheet: storySheet, Invited: true, Joins: "Fjordlight Studio", Invitation: "code", MinPassword: 12,
+			Email: "tomas@fjordlight.example", EmailFixed: true,
+		}},
 		{"signup-closed", "signup", view.SignUp{Sheet: storySheet, Closed: "The vendor creates accounts. Ask for one, then sign in here."}},
 		{"confirm", "confirm", view.Confirm{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke Enrichment worker",

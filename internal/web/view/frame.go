@@ -52,6 +52,17 @@ type Sheet struct {
 // stands for the form as a whole.
 type Errors map[string]string
 
+// Focus returns the field that a page focuses: the first of fields with an error, or the
+// first of all if none has one. fields are in the order of the form.
+func (e Errors) Focus(fields ...string) string {
+	for _, f := range fields {
+		if e[f] != "" {
+			return f
+		}
+	}
+	return fields[0]
+}
+
 // Fact is a label with a value. Note is the quieter text after or below the
 // value. Mono displays the note in a monospaced font.
 type Fact struct {

@@ -26,6 +26,11 @@ type SignUp struct {
 	// mandatory.
 	AskInvitation, InvitationRequired bool
 	Invitation                        string
+	// Invited is set if the invitation can be used: the form then sends its code in a
+	// hidden field. Joins is the name of the account that the person joins, "" for a new
+	// one. EmailFixed is set if only Email can use the invitation.
+	Invited, EmailFixed bool
+	Joins               string
 	// MinPassword is the smallest number of characters of a password.
 	MinPassword int
 	Errors      Errors

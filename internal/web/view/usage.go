@@ -14,6 +14,21 @@ type Usage struct {
 	CSV                                    string
 }
 
+// Empty reports whether the month has neither calls nor charges.
+func (u Usage) Empty() bool {
+	return u.Chart.Admitted() == 0 && u.Chart.Rejected() == 0 && len(u.ByOperation) == 0
+}
+
+// Period returns the name of the shown month, such as "June 2026".
+func (u Usage) Period() string {
+	for _, m := range u.Months {
+		if m.Selected {
+			return m.Text
+		}
+	}
+	return "this month"
+}
+
 // Option is a choice of a select element.
 type Option struct {
 	Value, Text string
