@@ -17,6 +17,7 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web"
+	"github.com/toksta/toksta/internal/web/view"
 )
 
 // handlers builds the handler of each listener.
@@ -130,11 +131,19 @@ func (a *App) checks() []api.Check {
 // a forged header deceives neither.
 func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	b := a.config.Branding
+	look, err := b.Look()
+	if err != nil {
+		return nil, err
+	}
+	var links []view.Link
+	for _, l := range b.Links {
+		links = append(links, view.Link{Text: l.Text, URL: l.URL})
+	}
 	pages, err := web.New(web.Config{
 		Keys: a.Keys, Accounts: a.Accounts, SignIn: a.SignIn, Usage: a.Usage, Catalog: a.catalog,
 		Brand: web.Brand{
-			Product: b.Product, Hue: b.Hue, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
-			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL,
+			Look: look, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
+			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: links,
 		},
 		APIBase: a.config.PublicURL, SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
 		Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,

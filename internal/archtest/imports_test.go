@@ -17,7 +17,10 @@ var imports = map[string][]string{
 	// Text from files and requests.
 	"internal/text": {"sdk/toksta"},
 
-	"internal/config": {"sdk/toksta", "internal/text"},
+	// The vendor's look: pure.
+	"internal/brand": {},
+
+	"internal/config": {"sdk/toksta", "internal/brand", "internal/text"},
 	"internal/route":  {"sdk/toksta"},
 
 	// The vendor's OpenAPI document as plain values.
@@ -80,8 +83,8 @@ var imports = map[string][]string{
 	// sqlstore and index.
 	"internal/api":       {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
 	"internal/operator":  {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/text"},
-	"internal/web":       {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
-	"internal/web/page":  {"internal/web/chart", "internal/web/view"},
+	"internal/web":       {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/web/page":  {"internal/brand", "internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"sdk/toksta"},
 
@@ -107,6 +110,7 @@ var imports = map[string][]string{
 // forbidden maps a package to imports from outside of the repository that it must not
 // have. Each import is given by the start of its path.
 var forbidden = map[string][]string{
+	"internal/brand":          {"net/http", "database/sql", "os"},
 	"sdk/toksta":              {"net/http", "database/sql", "log", "os", "golang.org", "github.com"},
 	"internal/keys":           {"net/http", "database/sql"},
 	"internal/accounts":       {"net/http", "database/sql"},

@@ -208,17 +208,8 @@ func (c *checker) checkTrustedNetworks(path string, networks []netip.Prefix) {
 
 // checkPages checks sign-up and the branding of the account pages.
 func (c *checker) checkPages() {
-	cfg := c.cfg
-	c.require(slices.Contains([]string{"open", "invited", "closed"}, cfg.Signup.Policy), "signup.policy", "There is no such policy.", "write open, invited or closed")
-	b := cfg.Branding
-	c.require(strings.TrimSpace(b.Product) != "", "branding.product", "The product has no name.", "give the name that customers know")
-	c.require(b.Hue >= 190 && b.Hue <= 330, "branding.hue", "With this hue, text has too little contrast or looks like a warning.", "choose one from 190 to 330")
-	for path, link := range map[string]string{
-		"branding.support_url": b.SupportURL, "branding.status_url": b.StatusURL, "branding.terms_url": b.TermsURL,
-		"branding.billing_url": b.BillingURL, "branding.credits_url": b.CreditsURL,
-	} {
-		c.require(link == "" || isURL(link, "http", "https", "mailto"), path, "This is not a link.", "write an https or mailto URL, or leave it empty")
-	}
+	c.require(slices.Contains([]string{"open", "invited", "closed"}, c.cfg.Signup.Policy), "signup.policy", "There is no such policy.", "write open, invited or closed")
+	c.checkBranding()
 }
 
 // checkMail checks the mail server. Messages name customers and their usage, so

@@ -123,19 +123,6 @@ type Sessions struct {
 	InsecureCookies bool          `yaml:"insecure_cookies"` // allow plain HTTP for the pages on other machines
 }
 
-// Branding configures the vendor's name, colour and links on the account pages.
-type Branding struct {
-	Product    string `yaml:"product"`     // the name that customers know
-	Hue        int    `yaml:"hue"`         // of the accent colour, 190–330
-	SupportURL string `yaml:"support_url"` // each link is omitted if ""
-	StatusURL  string `yaml:"status_url"`  // reports outages
-	TermsURL   string `yaml:"terms_url"`   // beside sign-up and sign-in
-	BillingURL string `yaml:"billing_url"` // Manage billing
-	CreditsURL string `yaml:"credits_url"` // Buy credits
-
-	CSVMark bool `yaml:"csv_byte_order_mark"` // start the CSV file of usage with a byte-order mark
-}
-
 // Mail configures the mail server. Without a server, no mail is sent.
 type Mail struct {
 	Server       string `yaml:"server"`        // host:port; "": no mail is sent

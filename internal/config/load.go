@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/toksta/toksta/internal/brand"
 	"github.com/toksta/toksta/internal/text"
 )
 
@@ -210,6 +211,7 @@ func (c *checker) setDerivedDefaults() {
 	fill(&cfg.Listen.Private, filepath.Join(cfg.Data, "toksta.sock"))
 	fill(&cfg.Store.URL, "sqlite:"+filepath.Join(cfg.Data, "toksta.db"))
 	fill(&cfg.Export.Source, cfg.PublicURL)
+	fill(&cfg.Branding.EnvVar, brand.EnvVar(cfg.Branding.Product))
 	fill(&cfg.Meter.Dir, filepath.Join(cfg.Data, "meter"))
 	if cfg.Node.Name == "" {
 		host, err := os.Hostname()

@@ -16,5 +16,6 @@ var (
 	planPattern        = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,39}$`)                             // id of a plan
 	prefixPattern      = regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}_$`)                            // prefix of the secrets
 	segmentPattern     = regexp.MustCompile(`^(\{[a-z_]+\}|[A-Za-z0-9._~:@!$&'()+,=-]+)$`)        // a segment of a path
+	variablePattern    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)                      // name of an environment variable
 	webhookPattern     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)                             // name of a webhook
 )

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/brand"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/signin"
@@ -45,13 +46,13 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now
 }
 
-// Brand is the vendor's name, color and addresses. A link without an address is
-// left out.
+// Brand is the vendor's look and addresses. A link without an address is left
+// out.
 type Brand struct {
-	Product                         string
-	Hue                             int // 190–330, 0: the default
+	brand.Look
 	SupportURL, StatusURL, TermsURL string
 	BillingURL, CreditsURL          string
+	Links                           []view.Link // further ones in the footer
 }
 
 // Pages serves the account pages.
@@ -69,7 +70,7 @@ func New(c Config) (*Pages, error) {
 	if c.ClientAddress == nil {
 		c.ClientAddress = func(*http.Request) netip.Addr { return netip.Addr{} }
 	}
-	assets, err := page.LoadAssets(c.Brand.Hue)
+	assets, err := page.LoadAssets(c.Brand.Look)
 	if err != nil {
 		return nil, err
 	}
@@ -239,12 +240,12 @@ func (p *Pages) sheet() view.Sheet {
 
 // links returns the vendor's addresses. The templates leave out empty ones.
 func (p *Pages) links() view.Links {
-	return view.Links{Docs: p.APIBase + "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL}
+	return view.Links{Docs: p.APIBase + "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL, More: p.Brand.Links}
 }
 
 // favicon redirects browsers that request the default address of the icon.
 func (p *Pages) favicon(w http.ResponseWriter, r *http.Request) {
-	http.Redirect(w, r, p.assets.URL("mark.svg"), http.StatusFound)
+	http.Redirect(w, r, p.assets.Icon(), http.StatusFound)
 }
 
 // robots keeps crawlers away from pages that redirect to the sign-in page.

@@ -9,11 +9,16 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/toksta/toksta/internal/brand"
 )
 
 //go:embed assets
@@ -30,39 +35,72 @@ const AssetPrefix = "/assets/"
 // replaces.
 const defaultHue = "--h: 264;"
 
+// picturePolicy is the Content-Security-Policy of pictures. An SVG that is opened
+// as a page runs no script and loads no file.
+const picturePolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
 // Assets are the files of the pages. Their addresses change with their content.
 type Assets struct {
+	look  brand.Look
+	icon  string // name of the file that browsers show beside the title
 	hash  string
 	files map[string][]byte
 }
 
-// LoadAssets reads the files. A hue other than 0 is the brand's color; it must
-// be in 190–330, where all contrasts suffice.
-func LoadAssets(hue int) (*Assets, error) {
-	if hue != 0 && (hue < 190 || hue > 330) {
-		return nil, fmt.Errorf("hue %d is outside 190 to 330", hue)
+// LoadAssets reads the files and applies the look of the vendor. A hue other
+// than 0 must be in 190–330, where all contrasts suffice.
+func LoadAssets(look brand.Look) (*Assets, error) {
+	if look.Hue != 0 && (look.Hue < 190 || look.Hue > 330) {
+		return nil, fmt.Errorf("hue %d is outside 190 to 330", look.Hue)
 	}
-	a := &Assets{files: map[string][]byte{}}
-	sum := sha256.New()
+	a := &Assets{look: look, icon: "mark.svg", files: map[string][]byte{}}
 	err := fs.WalkDir(assetFiles, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := assetFiles.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if hue != 0 && path.Ext(name) == ".css" {
-			data = bytes.Replace(data, []byte(defaultHue), fmt.Appendf(nil, "--h: %d;", hue), 1)
-		}
-		a.files[strings.TrimPrefix(name, "assets/")] = data
-		fmt.Fprintf(sum, "%s %d\n", name, len(data))
-		sum.Write(data)
-		return nil
+		a.files[strings.TrimPrefix(name, "assets/")], err = assetFiles.ReadFile(name)
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	a.applyLook()
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(a.files)) {
+		fmt.Fprintf(sum, "%s %d\n", name, len(a.files[name]))
+		sum.Write(a.files[name])
+	}
 	a.hash = hex.EncodeToString(sum.Sum(nil))[:12]
-	return a, err
+	return a, nil
 }
+
+// applyLook adds the vendor's colors to the stylesheet, and the vendor's
+// pictures to the files.
+func (a *Assets) applyLook() {
+	style := a.files["app.css"]
+	if a.look.Hue != 0 {
+		style = bytes.Replace(style, []byte(defaultHue), fmt.Appendf(nil, "--h: %d;", a.look.Hue), 1)
+	}
+	if own := a.look.Declarations(); own != "" {
+		style = fmt.Appendf(style, "\n:root { %s }\n", own)
+	}
+	a.files["app.css"] = style
+	if initial := a.look.Initial(); initial != "" {
+		a.files["mark.svg"] = fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24" viewBox="0 0 24 24"><rect width="24" height="24" rx="6.5" fill="#171c24"/>`+
+			`<text x="12" y="17" text-anchor="middle" font-family="system-ui, sans-serif" font-size="14" font-weight="600" fill="#fff">%s</text></svg>`, template.HTMLEscapeString(initial))
+	}
+	for name, logo := range map[string]*brand.Logo{"logo": a.look.Logo, "logo-dark": a.look.LogoDark} {
+		if logo != nil {
+			a.files[name+logo.Ext] = logo.Data
+		}
+	}
+	if logo := a.look.Logo; logo != nil && !logo.Wide() {
+		a.icon = "logo" + logo.Ext
+	}
+}
+
+// Icon returns the address of the picture that browsers show beside the title.
+func (a *Assets) Icon() string { return a.URL(a.icon) }
 
 // URL returns the address of a file. The response can be cached forever.
 func (a *Assets) URL(name string) string { return AssetPrefix + a.hash + "/" + name }
@@ -79,6 +117,9 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", contentType(name))
 	h.Set("X-Content-Type-Options", "nosniff")
+	if strings.HasPrefix(h.Get("Content-Type"), "image/") {
+		h.Set("Content-Security-Policy", picturePolicy)
+	}
 	h.Set("Cache-Control", "no-cache")
 	if hash == a.hash {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -98,6 +139,8 @@ func contentType(name string) string {
 		return "font/woff2"
 	case ".svg":
 		return "image/svg+xml"
+	case ".png":
+		return "image/png"
 	}
 	return "text/plain; charset=utf-8"
 }

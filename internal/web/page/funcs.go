@@ -1,11 +1,13 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"strings"
 	"time"
 
+	"github.com/toksta/toksta/internal/brand"
 	"github.com/toksta/toksta/internal/web/chart"
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -19,7 +21,11 @@ const nearLimit = 80
 func funcs(assets *Assets) template.FuncMap {
 	return template.FuncMap{
 		"asset":     assets.URL,
-		"brand":     brand,
+		"icon_url":  assets.Icon,
+		"brand":     productName,
+		"logo":      assets.logo,
+		"initial":   assets.look.Initial,
+		"env_var":   func() string { return cmp.Or(assets.look.EnvVar, brand.EnvVar(productName(assets.look.Product))) },
 		"num":       view.Num,
 		"usd":       view.USD,
 		"count":     view.Count,
@@ -47,12 +53,37 @@ func funcs(assets *Assets) template.FuncMap {
 	}
 }
 
-// brand returns the name of the product, "Toksta" if it is empty.
-func brand(name string) string {
-	if name == "" {
-		return "Toksta"
+// productName returns the name of the product, "Toksta" if it is empty.
+func productName(name string) string { return cmp.Or(name, brand.Toksta) }
+
+// logo is the vendor's logo in a page.
+type logo struct {
+	URL, DarkURL  string // DarkURL is "" if the logo is the same on dark pages
+	Width, Height int
+	Wide          bool // the picture contains the name of the product
+}
+
+// logoHeight is the height of a logo, in pixels.
+const logoHeight = 28
+
+// maxLogoWidth bounds the width of a logo, in pixels, so that the bar of a phone
+// has room for it.
+const maxLogoWidth = 160
+
+// logo returns the vendor's logo, or nil if there is none.
+func (a *Assets) logo() *logo {
+	l := a.look.Logo
+	if l == nil {
+		return nil
 	}
-	return name
+	out := &logo{URL: a.URL("logo" + l.Ext), Width: max(1, int(logoHeight*l.Ratio)), Height: logoHeight, Wide: l.Wide()}
+	if out.Width > maxLogoWidth {
+		out.Width, out.Height = maxLogoWidth, max(1, int(maxLogoWidth/l.Ratio))
+	}
+	if dark := a.look.LogoDark; dark != nil {
+		out.DarkURL = a.URL("logo-dark" + dark.Ext)
+	}
+	return out
 }
 
 // ago returns a time element with a relative text and the full date as its

@@ -185,7 +185,7 @@ func TestStorybook(t *testing.T) {
 	if out == "" {
 		out = t.TempDir()
 	}
-	assets, err := LoadAssets(0)
+	assets, err := LoadAssets(storyLook(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,6 +194,7 @@ func TestStorybook(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeAssets(t, assets, out)
+	writeAccents(t, out)
 	for _, s := range stories() {
 		t.Run(s.file, func(t *testing.T) {
 			var b strings.Builder

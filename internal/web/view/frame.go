@@ -8,6 +8,7 @@ import "time"
 // address.
 type Links struct {
 	Docs, Status, Support, Terms string
+	More                         []Link // further ones in the footer
 }
 
 // Link is a text and its address.
