@@ -46,6 +46,8 @@ var imports = map[string][]string{
 	"internal/verify":     {"sdk/toksta", "internal/index", "internal/ratelimit", "internal/meter"},
 	"internal/admit":      {"sdk/toksta", "sdk/httpauth", "internal/exchange", "internal/route"},
 	"internal/gateway":    {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route"},
+	// Connections to upstreams.
+	"internal/upstream": {},
 
 	// A Redis for tests of any package.
 	"internal/sharedrate/redistest": {},
