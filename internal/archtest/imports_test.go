@@ -45,7 +45,7 @@ var imports = map[string][]string{
 	"internal/sharedrate": {"sdk/toksta", "internal/ratelimit"},
 	"internal/verify":     {"sdk/toksta", "internal/index", "internal/ratelimit", "internal/meter"},
 	"internal/admit":      {"sdk/toksta", "sdk/httpauth", "internal/exchange", "internal/route"},
-	"internal/gateway":    {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route"},
+	"internal/gateway":    {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route", "internal/upstream"},
 	// Connections to upstreams.
 	"internal/upstream": {},
 

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -88,22 +87,33 @@ func strip(h http.Header, forbidden func(name string) bool) {
 	}
 }
 
+// fields are the fields of a request to the upstream.
+type fields interface{ Set(name, value string) }
+
 // identify sets the fields that identify the caller and the request to the upstream.
-// parent is the Traceparent of the client. If parent is missing or replaced, the client's
-// Tracestate, which belongs to it, is deleted.
-func identify(h http.Header, x *exchange.Exchange, parent string) {
-	h.Set(HeaderAccountID, string(x.Principal.AccountID))
-	h.Set(HeaderKeyID, string(x.Principal.KeyID))
-	h.Set(HeaderPlan, string(x.Principal.Plan))
-	h.Set(HeaderScopes, joinFamilies(x.Principal.Scopes))
-	h.Set(httpauth.HeaderRequestID, x.RequestID)
-	h.Set(httpauth.HeaderTraceID, x.TraceID)
-	if parent == "" || parent != x.Traceparent {
-		h.Del("Tracestate")
-	}
+func (f *forwarding) identify(to fields, r *http.Request) {
+	x := f.x
+	to.Set(HeaderAccountID, string(x.Principal.AccountID))
+	to.Set(HeaderKeyID, string(x.Principal.KeyID))
+	to.Set(HeaderPlan, string(x.Principal.Plan))
+	to.Set(HeaderScopes, joinFamilies(x.Principal.Scopes))
+	to.Set(httpauth.HeaderRequestID, x.RequestID)
+	to.Set(httpauth.HeaderTraceID, x.TraceID)
 	if x.Traceparent != "" {
-		h.Set(httpauth.HeaderTraceparent, x.Traceparent)
+		to.Set(httpauth.HeaderTraceparent, x.Traceparent)
 	}
+	if x.Address.IsValid() {
+		to.Set("X-Forwarded-For", x.Address.String())
+	}
+	to.Set("X-Forwarded-Host", r.Host)
+	to.Set("X-Forwarded-Proto", proto(r, f.trusted))
+}
+
+// keepsTrace reports whether the upstream receives the Traceparent of the client. If it
+// does not, the client's Tracestate, which belongs to it, is not forwarded.
+func (f *forwarding) keepsTrace(r *http.Request) bool {
+	parent := r.Header.Get(httpauth.HeaderTraceparent)
+	return parent != "" && parent == f.x.Traceparent
 }
 
 // joinFamilies returns scopes in the form of HeaderScopes: "data,job".

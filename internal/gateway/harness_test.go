@@ -95,9 +95,51 @@ var testRoutes = []toksta.Route{
 	{Method: "GET", Pattern: "/v1/account/later", Operation: "later", Family: "account"},
 }
 
-// newBench starts a bench. upstream is the handler of the upstream, nil for an empty 200.
-// adjust, if not nil, changes the configuration. stall limits clients without progress.
+// newBenchFunc starts a bench. upstream is the handler of the upstream, nil for an empty
+// 200. adjust, if not nil, changes the configuration. stall limits clients without progress.
+type newBenchFunc func(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), stall ...time.Duration) *bench
+
+// onBothPaths runs a test with each of the two ways to an upstream: a plain exchange and
+// the reverse proxy. A request for trailers takes the second one.
+func onBothPaths(t *testing.T, test func(t *testing.T, newBench newBenchFunc)) {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{"plain": unchanged, "reverse": askForTrailers} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), stall ...time.Duration) *bench {
+				t.Helper()
+				return startBench(t, setup{upstream, adjust, append(stall, 30*time.Second)[0], wrap})
+			})
+		})
+	}
+}
+
+// unchanged returns h.
+func unchanged(h http.Handler) http.Handler { return h }
+
+// askForTrailers adds a request for trailers to each request to h.
+func askForTrailers(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Te", "trailers")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// newBench starts a bench whose calls are plain exchanges, unless they ask for more. See
+// newBenchFunc.
 func newBench(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), stall ...time.Duration) *bench {
+	t.Helper()
+	return startBench(t, setup{upstream, adjust, append(stall, 30*time.Second)[0], unchanged})
+}
+
+// setup holds the parts of a bench.
+type setup struct {
+	upstream http.HandlerFunc
+	adjust   func(*Config)
+	stall    time.Duration
+	wrap     func(http.Handler) http.Handler
+}
+
+func startBench(t testing.TB, set setup) *bench {
 	t.Helper()
 	b := &bench{t: t, log: &lines{make(chan string, 1024)}, engine: &engine{decisions: map[toksta.Digest]toksta.Decision{
 		sha256.Sum256([]byte(goodKey)): {
@@ -109,8 +151,8 @@ func newBench(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), sta
 		b.mu.Lock()
 		b.seen = append(b.seen, r)
 		b.mu.Unlock()
-		if upstream != nil {
-			upstream(w, r)
+		if set.upstream != nil {
+			set.upstream(w, r)
 		}
 	}))
 	t.Cleanup(b.upstream.Close)
@@ -127,8 +169,8 @@ func newBench(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), sta
 		},
 		Open: map[string]http.Handler{"/health": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })},
 	}
-	if adjust != nil {
-		adjust(&c)
+	if set.adjust != nil {
+		set.adjust(&c)
 	}
 	g, err := New(c)
 	if err != nil {
@@ -139,9 +181,8 @@ func newBench(t testing.TB, upstream http.HandlerFunc, adjust func(*Config), sta
 		t.Fatal(err)
 	}
 	b.addr = l.Addr().String()
-	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: b.log}), Realm: "Toksta API"}, g), DefaultMaxHeader)
-	limit := append(stall, 30*time.Second)[0]
-	clients := downstream.Listen(l, downstream.Config{Limits: downstream.Limits{Body: limit, Write: limit}})
+	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: b.log}), Realm: "Toksta API"}, set.wrap(g)), DefaultMaxHeader)
+	clients := downstream.Listen(l, downstream.Config{Limits: downstream.Limits{Body: set.stall, Write: set.stall}})
 	clients.Configure(s)
 	go clients.Run(t.Context())
 	go func() { _ = s.Serve(clients) }()

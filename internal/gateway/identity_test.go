@@ -17,55 +17,57 @@ import (
 // trusts these fields.
 func TestIdentityFields(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, nil, nil)
-	forged := []string{"Cookie: session=secret"}
-	for _, name := range []string{
-		"X-Toksta-Account-Id", "X-Toksta-Key-Id", "X-Toksta-Plan", "X-Toksta-Scopes", "X-Toksta-Anything", "X-Request-Id-Not",
-		"Authorization", "Traceparent", "X-Trace-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
-		"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Original-Method", "X-Rewrite-Url",
-		"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Proxy", "Content-Length", "Transfer-Encoding",
-	} {
-		for _, spelling := range []string{
-			name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"),
-			strings.ToLower(strings.ReplaceAll(name, "-", ".")), strings.Replace(name, "-", "_", 1), strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
-			strings.ReplaceAll(name, "-", "+"), strings.ReplaceAll(name, "-", "~"), strings.Replace(name, "-", "!", 1),
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, nil, nil)
+		forged := []string{"Cookie: session=secret"}
+		for _, name := range []string{
+			"X-Toksta-Account-Id", "X-Toksta-Key-Id", "X-Toksta-Plan", "X-Toksta-Scopes", "X-Toksta-Anything", "X-Request-Id-Not",
+			"Authorization", "Traceparent", "X-Trace-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
+			"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Original-Method", "X-Rewrite-Url",
+			"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Proxy", "Content-Length", "Transfer-Encoding",
 		} {
-			if !slices.ContainsFunc([]string{"Authorization", "X-Forwarded-For", "Content-Length", "Transfer-Encoding"}, func(used string) bool {
-				return strings.EqualFold(spelling, used)
-			}) {
-				forged = append(forged, spelling+": forged")
+			for _, spelling := range []string{
+				name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"),
+				strings.ToLower(strings.ReplaceAll(name, "-", ".")), strings.Replace(name, "-", "_", 1), strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
+				strings.ReplaceAll(name, "-", "+"), strings.ReplaceAll(name, "-", "~"), strings.Replace(name, "-", "!", 1),
+			} {
+				if !slices.ContainsFunc([]string{"Authorization", "X-Forwarded-For", "Content-Length", "Transfer-Encoding"}, func(used string) bool {
+					return strings.EqualFold(spelling, used)
+				}) {
+					forged = append(forged, spelling+": forged")
+				}
 			}
 		}
-	}
-	got := b.get("/v1/creators/7", append(forged, "X-Forwarded-For: 9.9.9.9", "X-Kept: yes", "Connection: X-Toksta-Plan, keep-alive")...)
-	seen := b.forwarded()
-	if got.StatusCode != http.StatusOK || len(seen) != 1 {
-		t.Fatalf("%d, %d forwarded", got.StatusCode, len(seen))
-	}
-	h := seen[0].Header
-	for name, values := range h {
-		if strings.Contains(strings.Join(values, ","), "forged") && !strings.HasPrefix(fold(name).string(), "x-request-id-") {
-			t.Errorf("forwarded %s: %v", name, values)
+		got := b.get("/v1/creators/7", append(forged, "X-Forwarded-For: 9.9.9.9", "X-Kept: yes", "Connection: X-Toksta-Plan, keep-alive")...)
+		seen := b.forwarded()
+		if got.StatusCode != http.StatusOK || len(seen) != 1 {
+			t.Fatalf("%d, %d forwarded", got.StatusCode, len(seen))
 		}
-	}
-	want := map[string]string{
-		"X-Toksta-Account-Id": "acct_1", "X-Toksta-Key-Id": "key_1", "X-Toksta-Plan": "API_BUILD", "X-Toksta-Scopes": "data,job",
-		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "api.test", "X-Forwarded-Proto": "http",
-		"X-Request-Id": got.Header.Get("X-Request-Id"), "X-Trace-Id": got.Header.Get("X-Trace-Id"), "X-Kept": "yes", "Authorization": "", "Cookie": "",
-	}
-	seenFields := map[string]string{}
-	for name := range want {
-		seenFields[name] = strings.Join(h[name], "|")
-	}
-	if diff := cmp.Diff(want, seenFields); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if !strings.HasPrefix(h.Get("Traceparent"), "00-"+h.Get("X-Trace-Id")+"-") {
-		t.Errorf("traceparent %q", h.Get("Traceparent"))
-	}
-	if seen[0].Host == "api.test" {
-		t.Errorf("the upstream got the client's Host")
-	}
+		h := seen[0].Header
+		for name, values := range h {
+			if strings.Contains(strings.Join(values, ","), "forged") && !strings.HasPrefix(fold(name).string(), "x-request-id-") {
+				t.Errorf("forwarded %s: %v", name, values)
+			}
+		}
+		want := map[string]string{
+			"X-Toksta-Account-Id": "acct_1", "X-Toksta-Key-Id": "key_1", "X-Toksta-Plan": "API_BUILD", "X-Toksta-Scopes": "data,job",
+			"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "api.test", "X-Forwarded-Proto": "http",
+			"X-Request-Id": got.Header.Get("X-Request-Id"), "X-Trace-Id": got.Header.Get("X-Trace-Id"), "X-Kept": "yes", "Authorization": "", "Cookie": "",
+		}
+		seenFields := map[string]string{}
+		for name := range want {
+			seenFields[name] = strings.Join(h[name], "|")
+		}
+		if diff := cmp.Diff(want, seenFields); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		if !strings.HasPrefix(h.Get("Traceparent"), "00-"+h.Get("X-Trace-Id")+"-") {
+			t.Errorf("traceparent %q", h.Get("Traceparent"))
+		}
+		if seen[0].Host == "api.test" {
+			t.Errorf("the upstream got the client's Host")
+		}
+	})
 }
 
 func (f folded) string() string { return string(f.text[:f.size]) }
@@ -73,21 +75,23 @@ func (f folded) string() string { return string(f.text[:f.size]) }
 // Guarantee: a client's trailer does not reach the upstream.
 func TestTrailersStay(t *testing.T) {
 	t.Parallel()
-	trailers := make(chan http.Header, 1)
-	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
-		buf := make([]byte, 10)
-		for {
-			if _, err := r.Body.Read(buf); err != nil {
-				break
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		trailers := make(chan http.Header, 1)
+		b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+			buf := make([]byte, 10)
+			for {
+				if _, err := r.Body.Read(buf); err != nil {
+					break
+				}
 			}
+			trailers <- r.Trailer
+		}, nil)
+		b.raw(request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked", "Trailer: X-Toksta-Plan") +
+			"2\r\nhi\r\n0\r\nX-Toksta-Plan: forged\r\n\r\n")
+		if got := <-trailers; len(got) != 0 {
+			t.Errorf("forwarded %v", got)
 		}
-		trailers <- r.Trailer
-	}, nil)
-	b.raw(request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked", "Trailer: X-Toksta-Plan") +
-		"2\r\nhi\r\n0\r\nX-Toksta-Plan: forged\r\n\r\n")
-	if got := <-trailers; len(got) != 0 {
-		t.Errorf("forwarded %v", got)
-	}
+	})
 }
 
 // Guarantee: the caller's own request id is used, so that support finds the request by it,
@@ -216,39 +220,43 @@ func TestForwardedProto(t *testing.T) {
 // Guarantee: an upstream cannot set the fields for ids, limits and costs.
 func TestUpstreamFieldsStripped(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
-		for _, name := range []string{"X-Request-Id", "X-Trace-Id", "X-RateLimit-Limit", "X-Ratelimit-Policy", "Ratelimit", "RateLimit_Policy", "X-Toksta-Plan", "X_Toksta_Credit_Cost", "X_Request_Id"} {
-			w.Header()[name] = []string{"theirs"}
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+			for _, name := range []string{"X-Request-Id", "X-Trace-Id", "X-RateLimit-Limit", "X-Ratelimit-Policy", "Ratelimit", "RateLimit_Policy", "X-Toksta-Plan", "X_Toksta_Credit_Cost", "X_Request_Id"} {
+				w.Header()[name] = []string{"theirs"}
+			}
+			w.Header().Set("X-Kept", "yes")
+		}, nil)
+		got := b.get("/v1/creators/7")
+		for name, values := range got.Header {
+			if strings.Contains(strings.Join(values, ","), "theirs") || len(values) != 1 {
+				t.Errorf("%s: %v", name, values)
+			}
 		}
-		w.Header().Set("X-Kept", "yes")
-	}, nil)
-	got := b.get("/v1/creators/7")
-	for name, values := range got.Header {
-		if strings.Contains(strings.Join(values, ","), "theirs") || len(values) != 1 {
-			t.Errorf("%s: %v", name, values)
+		if got.Header.Get("X-Kept") != "yes" || got.Header.Get("X-Ratelimit-Limit") != "30" || got.Header.Get("X-Ratelimit-Remaining") != "29" || got.Header.Get("X-Ratelimit-Reset") != "60" {
+			t.Errorf("header %v", got.Header)
 		}
-	}
-	if got.Header.Get("X-Kept") != "yes" || got.Header.Get("X-Ratelimit-Limit") != "30" || got.Header.Get("X-Ratelimit-Remaining") != "29" || got.Header.Get("X-Ratelimit-Reset") != "60" {
-		t.Errorf("header %v", got.Header)
-	}
+	})
 }
 
 // Guarantee: a field tells responses of the gateway, such as a 401 about the key, from those
 // of the upstream, which cannot forge it.
 func TestResponseSource(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("X-Toksta-Source", "gateway")
-		w.Header().Set("X_toksta_source", "gateway")
-		w.Header().Set("WWW-Authenticate", `Bearer realm="theirs"`)
-		w.WriteHeader(http.StatusUnauthorized)
-	}, nil)
-	for path, want := range map[string]string{"/v1/creators/7": "upstream", "/v1/down": "gateway", "/v1/account/later": "gateway", "/v1/nowhere": "gateway"} {
-		got := b.get(path)
-		if source := got.Header["X-Toksta-Source"]; len(source) != 1 || source[0] != want || got.Header["X_toksta_source"] != nil {
-			t.Errorf("%s: %d, source %q, want %q", path, got.StatusCode, source, want)
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Toksta-Source", "gateway")
+			w.Header().Set("X_toksta_source", "gateway")
+			w.Header().Set("WWW-Authenticate", `Bearer realm="theirs"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}, nil)
+		for path, want := range map[string]string{"/v1/creators/7": "upstream", "/v1/down": "gateway", "/v1/account/later": "gateway", "/v1/nowhere": "gateway"} {
+			got := b.get(path)
+			if source := got.Header["X-Toksta-Source"]; len(source) != 1 || source[0] != want || got.Header["X_toksta_source"] != nil {
+				t.Errorf("%s: %d, source %q, want %q", path, got.StatusCode, source, want)
+			}
 		}
-	}
+	})
 }
 
 // Guarantee: the engine receives the values that it needs, no secret, and the time of the

@@ -55,7 +55,12 @@ func isStream(res *http.Response) bool {
 
 // hasType reports whether the media type of a response starts with prefix.
 func hasType(res *http.Response, prefix string) bool {
-	return strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Type")), prefix)
+	return hasMediaType(res.Header.Get("Content-Type"), prefix)
+}
+
+// hasMediaType reports whether a Content-Type starts with prefix, in any case.
+func hasMediaType(contentType, prefix string) bool {
+	return len(contentType) >= len(prefix) && strings.EqualFold(contentType[:len(prefix)], prefix)
 }
 
 // opening is a body whose first bytes are read ahead.

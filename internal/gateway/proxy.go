@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/internal/upstream"
 	"github.com/toksta/toksta/sdk/httpauth"
 )
 
@@ -25,6 +27,8 @@ type proxy struct {
 	keepLocation bool
 	trusted      admit.Proxies
 	maxBody      int64
+	plain        *upstream.Client // nil if the upstream uses HTTP/2 only
+	opening      time.Duration
 	transport    http.RoundTripper
 	buffers      *buffers
 	log          *log.Logger
@@ -39,6 +43,7 @@ func (c *Config) newProxy(u Upstream) (*proxy, error) {
 	return &proxy{
 		base: base, keepHost: u.KeepHost, keepLocation: u.KeepLocation,
 		trusted: c.TrustedProxies, maxBody: c.MaxBody,
+		plain: u.client(c.Now), opening: orDefault(u.Opening, defaultOpening),
 		transport: &pool{upstream: u, now: c.Now}, buffers: &buffers{},
 		log: log.New(io.Discard, "", 0), // the request record holds the error
 	}, nil
@@ -51,10 +56,10 @@ type forwarding struct {
 	body *body // nil without a body
 }
 
-// serve forwards the call of x and copies the response. httputil.ReverseProxy forwards
-// event streams and bodies of unknown length piece by piece. If the response breaks off
-// after its header, the caller receives the bytes that arrived, then the connection is
-// closed.
+// serve forwards the call of x and copies the response: a plain one through package
+// upstream, any other through httputil.ReverseProxy. Both forward event streams and bodies
+// of unknown length piece by piece. If the response breaks off after its header, the
+// caller receives the bytes that arrived, then the connection is closed.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) {
 	f := &forwarding{proxy: p, x: x}
 	if err := f.limit(w, r); err != nil {
@@ -62,9 +67,16 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 		reject(w, x, err)
 		return
 	}
-	reverse := httputil.ReverseProxy{
+	if !p.isPlain(r) || !f.exchange(w, r) {
+		f.reverse(w, r)
+	}
+}
+
+// reverse forwards a call that is not plain.
+func (f *forwarding) reverse(w http.ResponseWriter, r *http.Request) {
+	proxy := httputil.ReverseProxy{
 		Rewrite: f.rewrite, ModifyResponse: f.modify, ErrorHandler: f.fail,
-		Transport: p.transport, BufferPool: p.buffers, ErrorLog: p.log,
+		Transport: f.transport, BufferPool: f.buffers, ErrorLog: f.log,
 	}
 	out, whole := &upstreamWriter{ResponseWriter: w}, false
 	defer func() {
@@ -72,7 +84,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchan
 			_ = http.NewResponseController(w).Flush()
 		}
 	}()
-	reverse.ServeHTTP(out, r)
+	proxy.ServeHTTP(out, r)
 	whole = true
 }
 
@@ -89,12 +101,10 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	}
 	out.Trailer = nil
 	strip(out.Header, forbiddenFromClient)
-	identify(out.Header, f.x, pr.In.Header.Get(httpauth.HeaderTraceparent))
-	if f.x.Address.IsValid() {
-		out.Header.Set("X-Forwarded-For", f.x.Address.String())
+	if !f.keepsTrace(pr.In) {
+		out.Header.Del("Tracestate")
 	}
-	out.Header.Set("X-Forwarded-Host", pr.In.Host)
-	out.Header.Set("X-Forwarded-Proto", proto(pr.In, f.trusted))
+	f.identify(out.Header, pr.In)
 }
 
 // proto returns the scheme that the client used: the scheme of the connection, unless a
@@ -112,14 +122,7 @@ func proto(r *http.Request, trusted admit.Proxies) string {
 // modify reads the cost that the upstream stated, deletes the fields that only this
 // system may set, and marks the response as the upstream's.
 func (f *forwarding) modify(res *http.Response) error {
-	if stated := res.Header[httpauth.HeaderCreditCost]; len(stated) > 0 {
-		cost, err := strconv.ParseInt(stated[0], 10, 64)
-		if err != nil || len(stated) > 1 || cost < 0 || cost > maxCost {
-			f.x.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", stated)
-		} else {
-			f.x.UpstreamCost = &cost
-		}
-	}
+	f.x.UpstreamCost = f.stated(res.Header[httpauth.HeaderCreditCost])
 	if isGRPCError(res) {
 		f.x.UpstreamCost = new(int64)
 	}
@@ -130,6 +133,20 @@ func (f *forwarding) modify(res *http.Response) error {
 		f.relocateAll(res.Header)
 	}
 	return nil
+}
+
+// stated returns the cost that the values of X-Toksta-Credit-Cost state, nil without one.
+// An invalid cost is an error for the log.
+func (f *forwarding) stated(values []string) *int64 {
+	if len(values) == 0 {
+		return nil
+	}
+	cost, err := strconv.ParseInt(values[0], 10, 64)
+	if err != nil || len(values) > 1 || cost < 0 || cost > maxCost {
+		f.x.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", values)
+		return nil
+	}
+	return &cost
 }
 
 // isGRPCError reports whether a response without a body has a gRPC status other than OK,

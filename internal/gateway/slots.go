@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 )
 
 // dialFunc connects, as net.Dialer.DialContext does.
@@ -34,6 +36,14 @@ func (dial dialFunc) within(slots chan struct{}) dialFunc {
 type slotted struct {
 	net.Conn
 	free func()
+}
+
+// SyscallConn returns the socket of the connection.
+func (c *slotted) SyscallConn() (syscall.RawConn, error) {
+	if s, ok := c.Conn.(syscall.Conn); ok {
+		return s.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // Close frees the slot.

@@ -56,38 +56,40 @@ func TestResponseOutlivesUpload(t *testing.T) {
 // that the client sends only after the response.
 func TestResponseBeforeBody(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
-		_ = http.NewResponseController(w).EnableFullDuplex()
-		w.WriteHeader(http.StatusTeapot)
-	}, func(c *Config) { c.MaxBody = 1 << 20 })
-	half := strings.Repeat("a", 10_000)
-	key := "Authorization: Bearer " + goodKey
-	for name, c := range map[string]struct {
-		request string
-		status  int
-	}{
-		"rejected":           {request("POST", "/v1/creators/search", "Content-Length: 9"), 401},
-		"rejected, expected": {request("POST", "/v1/creators/search", "Content-Length: 9", "Expect: 100-continue"), 401},
-		"final":              {request("POST", "/v1/creators/search", key, "Content-Length: 20000") + half, 418},
-		"final, chunked":     {request("POST", "/v1/creators/search", key, "Transfer-Encoding: chunked") + "4e20\r\n" + half, 418},
-		"final, expected":    {request("POST", "/v1/creators/search", key, "Content-Length: 9", "Expect: 100-continue"), 418},
-	} {
-		took := time.Hour
-		for try := 0; try < 3 && took > 900*time.Millisecond; try++ { // the machine may be busy
-			conn := b.dial()
-			began := time.Now()
-			_, _ = io.WriteString(conn, c.request)
-			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil || res.StatusCode != c.status {
-				t.Errorf("%s: %v, %v", name, res, err)
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			w.WriteHeader(http.StatusTeapot)
+		}, func(c *Config) { c.MaxBody = 1 << 20 })
+		half := strings.Repeat("a", 10_000)
+		key := "Authorization: Bearer " + goodKey
+		for name, c := range map[string]struct {
+			request string
+			status  int
+		}{
+			"rejected":           {request("POST", "/v1/creators/search", "Content-Length: 9"), 401},
+			"rejected, expected": {request("POST", "/v1/creators/search", "Content-Length: 9", "Expect: 100-continue"), 401},
+			"final":              {request("POST", "/v1/creators/search", key, "Content-Length: 20000") + half, 418},
+			"final, chunked":     {request("POST", "/v1/creators/search", key, "Transfer-Encoding: chunked") + "4e20\r\n" + half, 418},
+			"final, expected":    {request("POST", "/v1/creators/search", key, "Content-Length: 9", "Expect: 100-continue"), 418},
+		} {
+			took := time.Hour
+			for try := 0; try < 3 && took > 900*time.Millisecond; try++ { // the machine may be busy
+				conn := b.dial()
+				began := time.Now()
+				_, _ = io.WriteString(conn, c.request)
+				res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil || res.StatusCode != c.status {
+					t.Errorf("%s: %v, %v", name, res, err)
+				}
+				took = time.Since(began)
+				conn.Close()
 			}
-			took = time.Since(began)
-			conn.Close()
+			if took > 900*time.Millisecond {
+				t.Errorf("%s: the response took %v", name, took)
+			}
 		}
-		if took > 900*time.Millisecond {
-			t.Errorf("%s: the response took %v", name, took)
-		}
-	}
+	})
 }
 
 // Guarantee: a body that is too large does not end the other calls on its HTTP/2
@@ -129,81 +131,87 @@ func TestTooLargeOnHTTP2(t *testing.T) {
 // Guarantee: a stream whose caller sends nothing stays open until the upstream ends it.
 func TestSilentCallerOfOpenStream(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
-		c := http.NewResponseController(w)
-		_ = c.EnableFullDuplex()
-		_, _ = io.WriteString(w, "open,")
-		_ = c.Flush()
-		body, err := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(w, "%s,%v", body, err)
-	}, nil, 400*time.Millisecond)
-	conn := b.dial()
-	defer conn.Close()
-	_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked")+"2\r\nhi\r\n")
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-time.After(time.Second)
-	_, _ = io.WriteString(conn, "0\r\n\r\n")
-	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "open,hi,<nil>" {
-		t.Errorf("%q, %v", body, err)
-	}
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, func(w http.ResponseWriter, r *http.Request) {
+			c := http.NewResponseController(w)
+			_ = c.EnableFullDuplex()
+			_, _ = io.WriteString(w, "open,")
+			_ = c.Flush()
+			body, err := io.ReadAll(r.Body)
+			_, _ = fmt.Fprintf(w, "%s,%v", body, err)
+		}, nil, 400*time.Millisecond)
+		conn := b.dial()
+		defer conn.Close()
+		_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Transfer-Encoding: chunked")+"2\r\nhi\r\n")
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		_, _ = io.WriteString(conn, "0\r\n\r\n")
+		if body, err := io.ReadAll(res.Body); err != nil || string(body) != "open,hi,<nil>" {
+			t.Errorf("%q, %v", body, err)
+		}
+	})
 }
 
 // Guarantee: a call whose upload the upstream stops reading times out after the configured
 // time, whether or not bytes are left.
 func TestUpstreamThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			defer c.Close() // once the test is over
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	const size = 32 << 20
-	b := newBench(t, nil, func(c *Config) {
-		c.MaxBody = size
-		c.Upstreams[0] = Upstream{Name: "main", URL: parseURL(t, "http://"+l.Addr().String()), Response: 200 * time.Millisecond}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer c.Close() // once the test is over
+			}
+		}()
+		const size = 32 << 20
+		b := newBench(t, nil, func(c *Config) {
+			c.MaxBody = size
+			c.Upstreams[0] = Upstream{Name: "main", URL: parseURL(t, "http://"+l.Addr().String()), Response: 200 * time.Millisecond}
+		})
+		conn := b.dial()
+		defer conn.Close()
+		go func() {
+			_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, fmt.Sprintf("Content-Length: %d", size)))
+			_, _ = io.Copy(conn, io.LimitReader(zeros{}, size))
+		}()
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || res.StatusCode != http.StatusGatewayTimeout {
+			t.Errorf("%v, %v", res, err)
+		}
 	})
-	conn := b.dial()
-	defer conn.Close()
-	go func() {
-		_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, fmt.Sprintf("Content-Length: %d", size)))
-		_, _ = io.Copy(conn, io.LimitReader(zeros{}, size))
-	}()
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || res.StatusCode != http.StatusGatewayTimeout {
-		t.Errorf("%v, %v", res, err)
-	}
 }
 
 // Guarantee: pauses of the caller during an upload do not count as time of the upstream.
 func TestUpstreamTimeIsItsOwn(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, func(c *Config) {
-		c.Upstreams[0].Response = 300 * time.Millisecond
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, func(c *Config) {
+			c.Upstreams[0].Response = 300 * time.Millisecond
+		})
+		conn := b.dial()
+		defer conn.Close()
+		_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Content-Length: 4")+"ab")
+		<-time.After(time.Second)
+		_, _ = io.WriteString(conn, "cd")
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || string(body) != "abcd" {
+			t.Errorf("%s %q %v", res.Status, body, err)
+		}
 	})
-	conn := b.dial()
-	defer conn.Close()
-	_, _ = io.WriteString(conn, request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Content-Length: 4")+"ab")
-	<-time.After(time.Second)
-	_, _ = io.WriteString(conn, "cd")
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || string(body) != "abcd" {
-		t.Errorf("%s %q %v", res.Status, body, err)
-	}
 }
 
 // zeros is an endless body.

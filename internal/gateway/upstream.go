@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,6 +10,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/toksta/toksta/internal/upstream"
+)
+
+// The default durations of an upstream.
+const (
+	defaultConnect  = 5 * time.Second
+	defaultResponse = time.Minute
+	defaultIdle     = 4 * time.Second
+	defaultAge      = time.Minute
 )
 
 // Upstream is a back end of the vendor.
@@ -57,10 +68,30 @@ func (u Upstream) base() (*url.URL, error) {
 	return &base, nil
 }
 
+// client returns the client for plain exchanges, nil if the upstream uses HTTP/2 only.
+func (u Upstream) client(now func() time.Time) *upstream.Client {
+	if u.HTTP2 {
+		return nil
+	}
+	connect := orDefault(u.Connect, defaultConnect)
+	dial, network, address, security := u.dial(connect).within(u.Slots), "tcp", u.URL.Host, (*tls.Config)(nil)
+	if u.URL.Scheme != "unix" {
+		address = authority(u.URL, u.URL.Scheme)
+	}
+	if u.URL.Scheme == "https" {
+		security = &tls.Config{ServerName: u.URL.Hostname(), NextProtos: []string{"h2", "http/1.1"}}
+	}
+	return upstream.New(upstream.Config{
+		Dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, network, address) },
+		TLS:  security, Connect: connect, Progress: orDefault(u.Response, defaultResponse),
+		Idle: orDefault(u.Idle, defaultIdle), Age: orDefault(u.Age, defaultAge), Now: now,
+	})
+}
+
 // transport returns a transport that does not change bodies, ignores proxy settings of
 // the environment and keeps enough idle connections for a busy node.
 func (u Upstream) transport() *http.Transport {
-	connect, idle := orDefault(u.Connect, 5*time.Second), orDefault(u.Idle, 4*time.Second)
+	connect, idle := orDefault(u.Connect, defaultConnect), orDefault(u.Idle, defaultIdle)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!u.HTTP2)
 	protocols.SetHTTP2(true)
@@ -111,7 +142,7 @@ type pool struct {
 
 // RoundTrip sends a request and returns its response once the first bytes have arrived.
 func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := await(p.transport(), r, orDefault(p.upstream.Response, time.Minute))
+	res, err := await(p.transport(), r, orDefault(p.upstream.Response, defaultResponse))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +154,7 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 func (p *pool) transport() *http.Transport {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); p.current == nil || now.Sub(p.since) >= orDefault(p.upstream.Age, time.Minute) {
+	if now := p.now(); p.current == nil || now.Sub(p.since) >= orDefault(p.upstream.Age, defaultAge) {
 		if p.current != nil {
 			p.current.CloseIdleConnections()
 		}

@@ -58,18 +58,20 @@ func TestForbiddenFieldsInHintsAndTrailers(t *testing.T) {
 // attributed to the trace context of this system.
 func TestTraceState(t *testing.T) {
 	t.Parallel()
-	const parent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
-	b := newBench(t, nil, nil)
-	for _, test := range []struct{ sent, want string }{
-		{"", ""}, {"X-Trace-Id: mine", ""}, {"Traceparent: nonsense", ""}, {"Traceparent: " + parent, "vendor=1"},
-	} {
-		lines := []string{"Tracestate: vendor=1"}
-		if test.sent != "" {
-			lines = append(lines, test.sent)
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		const parent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+		b := newBench(t, nil, nil)
+		for _, test := range []struct{ sent, want string }{
+			{"", ""}, {"X-Trace-Id: mine", ""}, {"Traceparent: nonsense", ""}, {"Traceparent: " + parent, "vendor=1"},
+		} {
+			lines := []string{"Tracestate: vendor=1"}
+			if test.sent != "" {
+				lines = append(lines, test.sent)
+			}
+			b.get("/v1/creators/7", lines...)
+			if seen := b.forwarded(); len(seen) != 1 || seen[0].Header.Get("Tracestate") != test.want {
+				t.Errorf("beside %q: %v", test.sent, seen[0].Header)
+			}
 		}
-		b.get("/v1/creators/7", lines...)
-		if seen := b.forwarded(); len(seen) != 1 || seen[0].Header.Get("Tracestate") != test.want {
-			t.Errorf("beside %q: %v", test.sent, seen[0].Header)
-		}
-	}
+	})
 }
