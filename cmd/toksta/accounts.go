@@ -16,7 +16,7 @@ import (
 func (c *cli) accounts() *cobra.Command {
 	return commandGroup("accounts", "Manage customers' accounts",
 		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
-		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
+		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsSetExternalID(), c.accountsSetMetadata(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
 	)
 }
 
@@ -24,12 +24,17 @@ func (c *cli) accounts() *cobra.Command {
 func (c *cli) accountsCreate() *cobra.Command {
 	var r client.CreateAccountRequest
 	anchor := ""
+	var pairs *[]string
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Create an account", Args: exactArgs("NAME"),
-		Example: `  toksta accounts create "Acme Ltd" --plan API_BUILD`,
+		Example: `  toksta accounts create "Acme Ltd" --plan API_BUILD
+  toksta accounts create "Acme Ltd" --external-id crm-42 --metadata region=eu`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if r.CycleAnchor, err = parseTime(anchor); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			if r.Metadata, err = parsePairs(*pairs); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
 			r.Name = args[0]
@@ -42,6 +47,7 @@ func (c *cli) accountsCreate() *cobra.Command {
 	cmd.Flags().StringVar((*string)(&r.Status), "status", "", "subscription status (default active)")
 	cmd.Flags().StringVar(&r.Cadence, "cadence", "", "monthly or annual (default monthly)")
 	cmd.Flags().StringVar(&anchor, "cycle-anchor", "", "first day of a billing cycle, such as 2026-11-15 (default today)")
+	pairs = addExternalFlags(cmd, &r.ExternalID)
 	return cmd
 }
 
@@ -71,13 +77,13 @@ func (c *cli) accountsList() *cobra.Command {
 // accountTable lists accounts. For an account whose keys are rejected, it shows the
 // reason.
 func accountTable(accounts ...client.Account) table {
-	t := table{header: []string{"id", "name", "plan", "status", "keys admitted", "per minute", "created"}}
+	t := table{header: []string{"id", "name", "plan", "status", "keys admitted", "per minute", "created", "external id"}}
 	for _, a := range accounts {
 		admitted := "yes"
 		if a.Blocked != "" {
 			admitted = "no: " + string(a.Blocked)
 		}
-		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted, strconv.Itoa(a.PerMinute), formatTime(a.CreatedAt))
+		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted, strconv.Itoa(a.PerMinute), formatTime(a.CreatedAt), a.ExternalID)
 	}
 	return t
 }
@@ -103,6 +109,7 @@ func (c *cli) accountsShow() *cobra.Command {
 func accountFields(a client.AccountDetail) table {
 	t := table{header: []string{"field", "value"}}
 	t.add("id", string(a.ID))
+	t.add("external id", a.ExternalID)
 	t.add("name", a.Name)
 	t.add("plan", string(a.Plan))
 	t.add("status", string(a.Status)+" since "+formatTime(a.StatusSince))
@@ -121,8 +128,9 @@ func accountFields(a client.AccountDetail) table {
 	t.add("live keys", strconv.Itoa(a.LiveKeys))
 	t.add("created", formatTime(a.CreatedAt))
 	for _, m := range a.Members {
-		t.add("member", m.Email+" ("+m.Name+")")
+		t.add("member", m.Email+" ("+m.Name+") "+string(m.ID))
 	}
+	t.addMetadata(a.Metadata)
 	return t
 }
 

@@ -48,7 +48,8 @@ keep the secrets that they have.
 
 FILE is CSV with a header, or JSON with one object per line; - is standard input
 and needs --format. The fields are digest and account and, optionally, name,
-scopes, start, end, created_at and expires_at. Rejected rows are written to
+scopes, start, end, created_at, expires_at, external_id and pairs of metadata: in CSV
+one column metadata.NAME for each pair. An account is an id or an external id. Rejected rows are written to
 FILE.rejected, or import.rejected, with their line and the reason; a run without
 rejected rows removes that file. To continue an import that stopped, repeat the
 command: it leaves imported keys unchanged.`,

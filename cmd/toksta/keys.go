@@ -19,7 +19,7 @@ import (
 func (c *cli) keys() *cobra.Command {
 	return commandGroup("keys", "Manage API keys",
 		c.keysCreate(), c.keysList(), c.keysShow(), c.keysRename(), c.keysRotate(),
-		c.keysRevoke(), c.keysRevokeMany(), c.keysSetScopes(), c.keysImport(),
+		c.keysRevoke(), c.keysRevokeMany(), c.keysSetScopes(), c.keysSetExternalID(), c.keysSetMetadata(), c.keysImport(),
 	)
 }
 
@@ -29,6 +29,7 @@ func (c *cli) keys() *cobra.Command {
 func (c *cli) keysCreate() *cobra.Command {
 	var r client.CreateKeyRequest
 	var scopes, networks []string
+	var pairs *[]string
 	expires, lastDay := "", ""
 	cmd := &cobra.Command{
 		Use: "create ACCOUNT NAME", Short: "Create a key and show its secret, once", Args: exactArgs("ACCOUNT", "NAME"), ValidArgsFunction: c.completeAccounts,
@@ -36,6 +37,9 @@ func (c *cli) keysCreate() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.Account, r.Name, r.Scopes = toksta.AccountID(args[0]), args[1], toFamilies(scopes)
 			if r.Networks, err = parseNetworks(networks); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			if r.Metadata, err = parsePairs(*pairs); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
 			if r.ExpiresAt, err = parseExpiry(expires, time.Now()); err != nil {
@@ -59,6 +63,7 @@ func (c *cli) keysCreate() *cobra.Command {
 	cmd.Flags().StringVar(&expires, "expires", "", "`time` when the key expires: 90d, 12h, 2027-01-31 (00:00 UTC, at the start of the day) or RFC 3339 (default: never)")
 	cmd.Flags().StringVar(&lastDay, "last-day", "", "last `day` of the key: 2027-01-31 means 2027-01-31 23:59:59 UTC")
 	cmd.MarkFlagsMutuallyExclusive("expires", "last-day")
+	pairs = addExternalFlags(cmd, &r.ExternalID)
 	return cmd
 }
 
@@ -94,9 +99,9 @@ func (c *cli) keysList() *cobra.Command {
 
 // keyTable lists keys with the previews of their secrets.
 func keyTable(keys ...client.Key) table {
-	t := table{header: []string{"id", "account", "name", "secret", "state", "scopes", "created", "by", "expires"}}
+	t := table{header: []string{"id", "account", "name", "secret", "state", "scopes", "created", "by", "expires", "external id"}}
 	for _, k := range keys {
-		t.add(string(k.ID), string(k.AccountID), k.Name, k.Preview, string(k.State), joinOr(k.Scopes, "all"), formatTime(k.CreatedAt), k.CreatedBy, formatTime(k.ExpiresAt))
+		t.add(string(k.ID), string(k.AccountID), k.Name, k.Preview, string(k.State), joinOr(k.Scopes, "all"), formatTime(k.CreatedAt), k.CreatedBy, formatTime(k.ExpiresAt), k.ExternalID)
 	}
 	return t
 }
@@ -126,6 +131,7 @@ func keyFields(k client.Key) table {
 	}
 	t := table{header: []string{"field", "value"}}
 	t.add("id", string(k.ID))
+	t.add("external id", k.ExternalID)
 	t.add("account", string(k.AccountID))
 	t.add("name", k.Name)
 	t.add("state", string(k.State))
@@ -148,6 +154,7 @@ func keyFields(k client.Key) table {
 		}
 		t.add(fmt.Sprintf("generation %d", g.Number), text)
 	}
+	t.addMetadata(k.Metadata)
 	return t
 }
 

@@ -48,7 +48,7 @@ func (c *cli) accountsSetPassword() *cobra.Command {
 	passwordFile := ""
 	cmd := &cobra.Command{
 		Use: "set-password MEMBER", Short: "Set a member's password and end all their sessions", Args: exactArgs("MEMBER"),
-		Long: "Set a member's password and end all their sessions. `toksta accounts show` lists\nthe members of an account. The password comes from a prompt, from standard input\nor from a file, but not from an argument, which other users can see.",
+		Long: "Set a member's password and end all their sessions. MEMBER is the member's e-mail\naddress or id; `toksta accounts show` lists both. The password comes from a prompt, from standard input\nor from a file, but not from an argument, which other users can see.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password, err := c.password(passwordFile)
 			if err != nil {

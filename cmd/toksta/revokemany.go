@@ -42,7 +42,7 @@ func (c *cli) keysRevokeMany() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "keys of this account")
-	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this `member` (an id in accounts show), or operator, created")
+	cmd.Flags().StringVar(&r.CreatedBy, "created-by", "", "keys that this `member` (an e-mail address or an id), or operator, created")
 	cmd.Flags().StringVar(&before, "created-before", "", "keys created before this `time`: 2026-06-01 (00:00 UTC) or RFC 3339")
 	cmd.Flags().StringVar(&digests, "digests", "", "keys by the SHA-256 digests of their secrets, one per line of this `file`")
 	cmd.Flags().StringVar(&ids, "ids", "", "keys by their ids, one per line of this `file`")

@@ -47,8 +47,8 @@ func newRowReader(r io.Reader, format string) (rowReader, error) {
 	}
 	columns := slices.Clone(header)
 	for i, name := range columns {
-		if !slices.Contains(columnNames(), name) {
-			return nil, fmt.Errorf("unknown column %q: use %s", name, strings.Join(columnNames(), ", "))
+		if !slices.Contains(columnNames(), name) && !strings.HasPrefix(name, metadataColumn) {
+			return nil, fmt.Errorf("unknown column %q: use %s, and metadata.NAME", name, strings.Join(columnNames(), ", "))
 		}
 		if slices.Index(columns, name) < i {
 			return nil, fmt.Errorf("the header has the column %q twice", name)
@@ -62,9 +62,13 @@ func newRowReader(r io.Reader, format string) (rowReader, error) {
 	return &csvRows{reader: reader, columns: columns}, nil
 }
 
-// columnNames returns the names of a row's fields, in both formats.
+// metadataColumn is the prefix of the CSV columns that have one pair of metadata each. A
+// JSON object has all pairs under "metadata".
+const metadataColumn = "metadata."
+
+// columnNames returns the names of a row's other fields, in both formats.
 func columnNames() []string {
-	return []string{"digest", "account", "name", "scopes", "start", "end", "created_at", "expires_at"}
+	return []string{"digest", "account", "name", "scopes", "start", "end", "created_at", "expires_at", "external_id"}
 }
 
 // csvRows reads CSV with its columns in any order.
@@ -115,6 +119,15 @@ func setColumn(row *client.ImportRow, name, cell string) (err error) {
 		row.CreatedAt, err = parseRowTime(name, cell)
 	case "expires_at":
 		row.ExpiresAt, err = parseRowTime(name, cell)
+	case "external_id":
+		row.ExternalID = cell
+	default: // metadataColumn
+		if row.Metadata == nil {
+			row.Metadata = map[string]string{}
+		}
+		if cell != "" {
+			row.Metadata[strings.TrimPrefix(name, metadataColumn)] = cell
+		}
 	}
 	return err
 }

@@ -50,6 +50,18 @@ func (s *Service) Get(ctx context.Context, id toksta.AccountID) (toksta.Account,
 	return a, store.Missing("account", err)
 }
 
+// Resolve returns the id of each account that refs name, by its id or its external id. The
+// result omits all other refs.
+func (s *Service) Resolve(ctx context.Context, refs []toksta.AccountID) (map[toksta.AccountID]toksta.AccountID, error) {
+	return s.Store.ResolveAccounts(ctx, refs)
+}
+
+// MemberByEmail returns the member with an e-mail address. The error is store.ErrNotFound
+// if there is none.
+func (s *Service) MemberByEmail(ctx context.Context, email string) (toksta.Member, error) {
+	return s.Store.MemberByEmail(ctx, email)
+}
+
 // List returns a page of accounts in id order, oldest first.
 func (s *Service) List(ctx context.Context, p store.Page) ([]toksta.Account, error) {
 	return s.Store.ListAccounts(ctx, p)
@@ -74,7 +86,9 @@ type CreateRequest struct {
 	// CycleAnchor is any day on which a billing cycle began. nil: today, or no
 	// anchor on the free plan.
 	CycleAnchor *time.Time
-	Token       string // idempotency token: a repeated request creates no other account; "": none
+	ExternalID  string            // id in the vendor's systems; "": none
+	Metadata    map[string]string // see toksta.ValidateMetadata
+	Token       string            // idempotency token: a repeated request creates no other account; "": none
 }
 
 // Create makes an account without members.
@@ -85,10 +99,15 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		return Changed{}, err
 	}
 	token := store.Token(toksta.ChangeAccountCreated, "", req.Token)
-	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(context.Context, store.Reader) (store.Mutation, error) {
+	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		if err := store.AccountExternalID(ctx, r, a.ID, a.ExternalID); err != nil {
+			return store.Mutation{}, err
+		}
 		return store.Mutation{
 			Kind: toksta.ChangeAccountCreated, AccountID: a.ID,
-			Detail:   map[string]string{"name": a.Name, "plan": string(a.Plan), "status": string(a.Status)},
+			Detail: map[string]string{
+				"name": a.Name, "plan": string(a.Plan), "status": string(a.Status), "external_id": a.ExternalID,
+			},
 			Accounts: []toksta.Account{a},
 		}, nil
 	}))
@@ -104,8 +123,12 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 	a := toksta.Account{
 		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Plan: s.Catalog.FreePlan,
 		Status: toksta.StatusActive, StatusSince: now, Cadence: CadenceMonthly, CreatedAt: now,
+		ExternalID: req.ExternalID, Metadata: req.Metadata,
 	}
-	var invalid error
+	var invalid, externalErr error
+	if req.ExternalID != "" {
+		externalErr = toksta.ValidateExternalID("external_id", req.ExternalID)
+	}
 	a.Name, invalid = text.Name("name", req.Name)
 	if req.Plan != "" {
 		a.Plan = req.Plan
@@ -116,7 +139,8 @@ func (s *Service) draft(req CreateRequest, now time.Time) (toksta.Account, error
 	if req.Cadence != "" {
 		a.Cadence = req.Cadence
 	}
-	if err := toksta.InvalidFields(invalid, s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence), s.validAnchor(req.CycleAnchor)); err != nil {
+	if err := toksta.InvalidFields(invalid, s.validPlan(a.Plan), s.validStatus(a.Status), validCadence(a.Cadence), s.validAnchor(req.CycleAnchor),
+		externalErr, toksta.ValidateMetadata("metadata", req.Metadata)); err != nil {
 		return a, err
 	}
 	// Credits reset on the day of the month on which the account subscribed.
@@ -170,6 +194,9 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter fu
 		m, err := alter(&a)
 		out.Account = a
 		if err != nil || len(m.Detail) == 0 {
+			return store.Mutation{}, err
+		}
+		if err := store.AccountExternalID(ctx, r, a.ID, a.ExternalID); err != nil {
 			return store.Mutation{}, err
 		}
 		if m.Credits, err = s.correction(ctx, r, edited{before, a, by}); err != nil {

@@ -25,6 +25,10 @@ func (a *App) buildEvents(balances *credits.Balances) {
 	marks := a.config.Events
 	a.watch = events.NewWatch(events.WatchConfig{
 		Events: a.events, Usage: a.store, Standing: a.index.Standing, Balance: balances.Balance,
+		ExternalID: func(ctx context.Context, id toksta.AccountID) (string, error) {
+			account, err := a.store.Account(ctx, id)
+			return account.ExternalID, err
+		},
 		Marks: events.Marks{LowIncluded: int64(marks.LowBalance), LowPurchased: marks.LowPurchased, LimitHits: marks.LimitHits},
 		Now:   time.Now, Log: a.log,
 	})

@@ -32,9 +32,11 @@ type WatchConfig struct {
 	Usage    UsageReader
 	Standing func(toksta.AccountID) *toksta.Standing // nil for an unknown account
 	Balance  func(*toksta.Standing, time.Time) credits.Balance
-	Marks    Marks
-	Now      func() time.Time
-	Log      *slog.Logger
+	// ExternalID returns the account's id in the vendor's systems, or "". The index has none.
+	ExternalID func(context.Context, toksta.AccountID) (string, error)
+	Marks      Marks
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Watch detects occurrences from flushed totals, so it costs a request nothing. ObserveFlush and
@@ -262,6 +264,11 @@ func (w *Watch) raiseOnce(ctx context.Context, o Occurrence) error {
 	if w.isRaised(o) {
 		return nil
 	}
+	external, err := w.config.ExternalID(ctx, o.AccountID)
+	if err != nil {
+		return fmt.Errorf("read the external id of the account: %w", err)
+	}
+	o.Data = withExternalID(o.Data, external)
 	if err := w.config.Events.Raise(ctx, o); err != nil {
 		return err
 	}
@@ -271,4 +278,18 @@ func (w *Watch) raiseOnce(ctx context.Context, o Occurrence) error {
 
 func (w *Watch) isRaised(o Occurrence) bool {
 	return w.raised[occurrenceKey{o.AccountID, o.Kind}] == o.Token
+}
+
+// withExternalID returns the data of an event with the external id of its account.
+func withExternalID(data any, id string) any {
+	switch d := data.(type) {
+	case client.CreditsData:
+		d.ExternalID = id
+		return d
+	case client.RateLimitData:
+		d.ExternalID = id
+		return d
+	default:
+		return data
+	}
 }

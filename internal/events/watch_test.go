@@ -42,7 +42,8 @@ func newTestWatch(s *sqlstore.Store, c *clock, accounts map[toksta.AccountID]*ac
 	l.events = New(Config{Store: s, Now: c.now, Log: log})
 	l.Watch = NewWatch(WatchConfig{
 		Events: l.events, Usage: s, Now: c.now, Log: log,
-		Marks: Marks{LowIncluded: 10, LowPurchased: 100, LimitHits: 30},
+		ExternalID: func(_ context.Context, id toksta.AccountID) (string, error) { return "crm-" + string(id), nil },
+		Marks:      Marks{LowIncluded: 10, LowPurchased: 100, LimitHits: 30},
 		Standing: func(id toksta.AccountID) *toksta.Standing {
 			if a := accounts[id]; a != nil {
 				return &a.Standing
@@ -94,6 +95,20 @@ func (l *testWatch) want(t *testing.T, what string, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, l.raisedByCheck(t), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s (-want +raised)\n%s", what, diff)
+	}
+}
+
+// Guarantee: an event has the account's id in the vendor's systems.
+func TestEventsHaveExternalID(t *testing.T) {
+	t.Parallel()
+	a := plan("a", 1000, 0)
+	a.used = 1000
+	l := newTestWatch(sqlitetest.Open(t).Store, newClock(), map[toksta.AccountID]*account{"a": a})
+	l.Enqueue("a")
+	l.want(t, "at zero", "a credits.exhausted")
+	all, err := l.events.List(t.Context(), store.EventQuery{})
+	if err != nil || len(all) != 1 || !strings.Contains(string(all[0].Data), `"account_id":"a","external_id":"crm-a"`) {
+		t.Errorf("got %s, %v", all[0].Data, err)
 	}
 }
 

@@ -19,7 +19,11 @@ type CreateRequest struct {
 	Networks  []netip.Prefix  // empty: any address
 	PerMinute int             // 0: only the account's limit
 	ExpiresAt *time.Time      // nil: never
-	Token     string          // idempotency token: a repeated request creates no other key; "": none
+	// ExternalID is the key's id in the vendor's systems, unique also among revoked
+	// keys; "": none.
+	ExternalID string
+	Metadata   map[string]string // see toksta.ValidateMetadata
+	Token      string            // idempotency token: a repeated request creates no other key; "": none
 }
 
 // Create makes a key. If the account's plan, billing state or API access does not
@@ -31,7 +35,8 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	name, nameErr := text.Name("name", req.Name)
 	expires, expiresErr := toksta.ValidateTime("expires_at", req.ExpiresAt)
 	networks, networksErr := validNetworks(req.Networks)
-	err := toksta.InvalidFields(nameErr, expiresErr, networksErr, s.knownFamilies(req.Scopes), validPerMinute(req.PerMinute))
+	err := toksta.InvalidFields(nameErr, expiresErr, networksErr, s.knownFamilies(req.Scopes), validPerMinute(req.PerMinute),
+		validExternalID(req.ExternalID), toksta.ValidateMetadata("metadata", req.Metadata))
 	if err != nil {
 		return Created{}, err
 	}
@@ -43,6 +48,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, now)), AccountID: req.Account, Name: name,
 		Limits:    toksta.Limits{Networks: networks, PerMinute: req.PerMinute},
 		CreatedAt: now, CreatedBy: creatorName(by), CreatedByID: creatorID(by), ExpiresAt: expires, Generations: []toksta.Generation{first},
+		ExternalID: req.ExternalID, Metadata: req.Metadata,
 	}
 	token := store.Token(toksta.ChangeKeyCreated, string(req.Account), req.Token)
 	receipt, err := s.Log.Commit(ctx, by, store.Once(token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -55,12 +61,15 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		if err != nil {
 			return store.Mutation{}, err
 		}
+		if err := store.KeyExternalID(ctx, r, key.ID, key.ExternalID); err != nil {
+			return store.Mutation{}, err
+		}
 		key.Limits.Scopes = scopes
 		return store.Mutation{
 			Kind: toksta.ChangeKeyCreated, AccountID: key.AccountID, KeyID: key.ID,
 			Detail: map[string]string{
 				"name": key.Name, "scopes": scopeText(scopes), "networks": networkText(networks),
-				"per_minute": perMinuteText(key.Limits.PerMinute), "expires_at": timeText(key.ExpiresAt),
+				"per_minute": perMinuteText(key.Limits.PerMinute), "expires_at": timeText(key.ExpiresAt), "external_id": key.ExternalID,
 			},
 			Keys: []toksta.Key{key},
 		}, nil

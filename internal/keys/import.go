@@ -21,13 +21,17 @@ const MaxImport = 10_000
 // ImportRow describes a key of another system by the SHA-256 of its secret.
 type ImportRow struct {
 	Digest    toksta.Digest
-	Account   toksta.AccountID
-	Name      string          // "": a default name
-	Scopes    []toksta.Family // any families of the catalog; the plan is not checked
-	Start     string          // first characters after the prefix, shown to people; may be empty
-	End       string          // last characters of the secret
-	CreatedAt *time.Time      // nil: now
-	ExpiresAt *time.Time      // nil: never
+	Account   toksta.AccountID // id or external id
+	Name      string           // "": a default name
+	Scopes    []toksta.Family  // any families of the catalog; the plan is not checked
+	Start     string           // first characters after the prefix, shown to people; may be empty
+	End       string           // last characters of the secret
+	CreatedAt *time.Time       // nil: now
+	ExpiresAt *time.Time       // nil: never
+	// ExternalID is the key's id in the vendor's systems, and Metadata the pairs that
+	// the vendor keeps with it; both can be empty.
+	ExternalID string
+	Metadata   map[string]string
 }
 
 // ImportRequest is a batch of rows. With DryRun, Import changes nothing and
@@ -53,6 +57,8 @@ type ImportResult struct {
 	State  ImportState
 	Key    toksta.KeyID // the new or the existing key
 	Reason string       // why the row is invalid, for people
+
+	account toksta.AccountID // of a new key; the row can have its external id
 }
 
 // Imported is the result of an import, with the rows in the request's order.
@@ -104,6 +110,7 @@ type importDraft struct {
 	reasons  []string           // by row; "": the row is valid
 	digests  []toksta.Digest    // of valid rows
 	accounts []toksta.AccountID // of valid rows, each once
+	external []toksta.KeyID     // the external ids of valid rows
 }
 
 // draftImport validates each row and finds repeated digests. Each valid row gets
@@ -111,7 +118,7 @@ type importDraft struct {
 func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 	now := s.now()
 	d := importDraft{keys: make([]toksta.Key, len(rows)), reasons: make([]string, len(rows))}
-	first := make(map[toksta.Digest]int, len(rows))
+	first, firstExternal := make(map[toksta.Digest]int, len(rows)), map[string]int{}
 	seen := map[toksta.AccountID]bool{}
 	for i, row := range rows {
 		if at, isRepeated := first[row.Digest]; isRepeated {
@@ -119,6 +126,10 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 			continue
 		}
 		first[row.Digest] = i
+		if at, isRepeated := firstExternal[row.ExternalID]; isRepeated {
+			d.reasons[i] = fmt.Sprintf("external_id: Row %d of this batch has the same external id.", at+1)
+			continue
+		}
 		k, err := s.draftRow(row, now)
 		if err != nil {
 			d.reasons[i] = errorText(err)
@@ -127,6 +138,10 @@ func (s *Service) draftImport(by toksta.Actor, rows []ImportRow) importDraft {
 		k.CreatedBy = creatorName(by)
 		d.keys[i] = k
 		d.digests = append(d.digests, row.Digest)
+		if row.ExternalID != "" {
+			firstExternal[row.ExternalID] = i
+			d.external = append(d.external, toksta.KeyID(row.ExternalID))
+		}
 		if !seen[row.Account] {
 			seen[row.Account] = true
 			d.accounts = append(d.accounts, row.Account)
@@ -159,12 +174,14 @@ func (s *Service) draftRow(row ImportRow, now time.Time) (toksta.Key, error) {
 	if createdErr == nil && created.After(now) {
 		createdErr = toksta.Invalid("created_at", "The time of creation is in the future.")
 	}
-	if err := toksta.InvalidFields(nameErr, scopesErr, expiresErr, createdErr, digestErr, startErr); err != nil {
+	if err := toksta.InvalidFields(nameErr, scopesErr, expiresErr, createdErr, digestErr, startErr,
+		validExternalID(row.ExternalID), toksta.ValidateMetadata("metadata", row.Metadata)); err != nil {
 		return toksta.Key{}, err
 	}
 	return toksta.Key{
 		ID: toksta.KeyID(toksta.NewID(toksta.PrefixKey, created)), AccountID: row.Account, Name: name,
 		Limits: toksta.Limits{Scopes: scopes}, CreatedAt: created, ExpiresAt: expires,
+		ExternalID: row.ExternalID, Metadata: row.Metadata,
 		Generations: []toksta.Generation{{
 			Digest: row.Digest, Number: 1, Start: row.Start, End: row.End, CreatedAt: created,
 		}},
@@ -178,22 +195,30 @@ func (d importDraft) resolve(ctx context.Context, r store.Reader) (Imported, err
 	if err != nil {
 		return Imported{}, fmt.Errorf("find the existing keys: %w", err)
 	}
-	accounts, err := r.KnownAccounts(ctx, d.accounts)
+	accounts, err := r.ResolveAccounts(ctx, d.accounts)
 	if err != nil {
 		return Imported{}, fmt.Errorf("find the accounts of the keys: %w", err)
+	}
+	external, err := r.ResolveKeys(ctx, d.external)
+	if err != nil {
+		return Imported{}, fmt.Errorf("find the keys with the external ids: %w", err)
 	}
 	out := Imported{Results: make([]ImportResult, len(d.keys)), Counts: map[ImportState]int{}}
 	for i, k := range d.keys {
 		result := ImportResult{State: RowInvalid, Reason: d.reasons[i]}
 		if result.Reason == "" {
 			id, exists := existing[k.Current().Digest]
+			account, known := accounts[k.AccountID]
+			other, taken := external[toksta.KeyID(k.ExternalID)]
 			switch {
 			case exists:
 				result = ImportResult{State: RowExists, Key: id}
-			case accounts[k.AccountID]:
-				result = ImportResult{State: RowImported, Key: k.ID}
-			default:
+			case !known:
 				result.Reason = fmt.Sprintf("There is no account %q.", k.AccountID)
+			case taken:
+				result.Reason = fmt.Sprintf("external_id: It belongs to the key %s.", other)
+			default:
+				result = ImportResult{State: RowImported, Key: k.ID, account: account}
 			}
 		}
 		out.Results[i] = result
@@ -207,7 +232,9 @@ func (d importDraft) newKeys(results []ImportResult) []toksta.Key {
 	keys := make([]toksta.Key, 0, len(results))
 	for i, r := range results {
 		if r.State == RowImported {
-			keys = append(keys, d.keys[i])
+			k := d.keys[i]
+			k.AccountID = r.account
+			keys = append(keys, k)
 		}
 	}
 	return keys

@@ -60,6 +60,12 @@ func (s *Service) Get(ctx context.Context, account toksta.AccountID, id toksta.K
 	return k, store.Missing("key", err)
 }
 
+// Resolve returns the id of each key that refs name, by its id or its external id. The
+// result omits all other refs.
+func (s *Service) Resolve(ctx context.Context, refs []toksta.KeyID) (map[toksta.KeyID]toksta.KeyID, error) {
+	return s.Store.ResolveKeys(ctx, refs)
+}
+
 // List returns a page of keys, oldest first.
 func (s *Service) List(ctx context.Context, q store.KeyQuery) ([]toksta.Key, error) {
 	return s.Store.ListKeys(ctx, q)

@@ -50,7 +50,7 @@ func (s Selection) validReferences(ctx context.Context, r store.Reader) error {
 	}
 	_, err := r.Member(ctx, toksta.MemberID(s.CreatedBy))
 	if errors.Is(err, store.ErrNotFound) {
-		invalid := toksta.Invalid("created_by", fmt.Sprintf("There is no member %q. Give a member's id, or %s.", s.CreatedBy, CreatedByOperator))
+		invalid := toksta.Invalid("created_by", fmt.Sprintf("There is no member %q. Give a member's id or e-mail address, or %s.", s.CreatedBy, CreatedByOperator))
 		invalid.Hint = "toksta accounts show lists the members of an account"
 		return invalid
 	}

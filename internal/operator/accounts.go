@@ -14,7 +14,8 @@ import (
 // createAccount creates an account, on the free plan unless the request names another.
 func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.CreateAccountRequest) (client.AccountResponse, error) {
 	return s.accountResponse(s.Accounts.Create(ctx, by, accounts.CreateRequest{
-		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor, Token: r.Token,
+		Name: r.Name, Plan: r.Plan, Status: r.Status, Cadence: r.Cadence, CycleAnchor: r.CycleAnchor,
+		ExternalID: r.ExternalID, Metadata: r.Metadata, Token: r.Token,
 	}))
 }
 

@@ -17,12 +17,18 @@ import (
 // recorded with its author.
 type endpoint[Request, Response any] func(ctx context.Context, by toksta.Actor, r Request) (Response, error)
 
+// router adds endpoints to the API.
+type router struct {
+	*http.ServeMux
+	server server
+}
+
 // handle serves fn at POST /operator/v1/<name>.
-func handle[Request, Response any](mux *http.ServeMux, name string, fn endpoint[Request, Response]) {
+func handle[Request, Response any](mux router, name string, fn endpoint[Request, Response]) {
 	mux.HandleFunc(client.PathPrefix+name, func(w http.ResponseWriter, r *http.Request) {
 		x := exchange.FromContext(r.Context())
 		x.Operation = name
-		response, err := serve(w, r, fn)
+		response, err := serve(mux.server, w, r, fn)
 		if err != nil {
 			x.Fail(err)
 			httpauth.WriteError(w, &x.Meta, forOperator(err))
@@ -36,8 +42,8 @@ func handle[Request, Response any](mux *http.ServeMux, name string, fn endpoint[
 }
 
 // serve checks the method, the operator's name and the body, the cheapest check first,
-// and calls fn.
-func serve[Request, Response any](w http.ResponseWriter, r *http.Request, fn endpoint[Request, Response]) (response Response, err error) {
+// resolves external ids, and calls fn.
+func serve[Request, Response any](s server, w http.ResponseWriter, r *http.Request, fn endpoint[Request, Response]) (response Response, err error) {
 	if r.Method != http.MethodPost {
 		return response, &toksta.Error{
 			Code: toksta.CodeMethodNotAllowed, Message: "Use POST.", Details: map[string]any{"allow": http.MethodPost},
@@ -49,6 +55,9 @@ func serve[Request, Response any](w http.ResponseWriter, r *http.Request, fn end
 	}
 	var request Request
 	if err := decode(w, r, &request); err != nil {
+		return response, err
+	}
+	if err := s.resolve(r.Context(), &request); err != nil {
 		return response, err
 	}
 	return fn(r.Context(), by, request)

@@ -19,7 +19,7 @@ import (
 // startAPI serves fn at keys/show as the real API does.
 func startAPI(t *testing.T, fn endpoint[client.KeyRef, client.Key]) (*client.Client, string) {
 	t.Helper()
-	mux := http.NewServeMux()
+	mux := router{ServeMux: http.NewServeMux()}
 	handle(mux, "keys/show", fn)
 	mux.HandleFunc("/", notFound)
 	server := httptest.NewServer(mux)
@@ -73,7 +73,7 @@ func TestErrorCrossesTheWire(t *testing.T) {
 // Guarantee: the cause of a response that cannot be encoded is in the log.
 func TestUnencodableResponseIsLogged(t *testing.T) {
 	t.Parallel()
-	mux := http.NewServeMux()
+	mux := router{ServeMux: http.NewServeMux()}
 	handle(mux, "keys/show", func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
 		return client.Key{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
 	})

@@ -12,8 +12,12 @@ import (
 // revokeKeys revokes several keys. One invalid digest rejects the whole request:
 // otherwise a typing error in a list of leaked keys would leave a key live unnoticed.
 func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.RevokeManyRequest) (client.KeysResponse, error) {
+	createdBy, err := s.memberID(ctx, r.CreatedBy)
+	if err != nil {
+		return client.KeysResponse{}, err
+	}
 	selection := keys.Selection{
-		Account: r.Account, CreatedBy: r.CreatedBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys, SkipUnknown: r.SkipUnknown,
+		Account: r.Account, CreatedBy: createdBy, CreatedBefore: r.CreatedBefore, IDs: r.Keys, SkipUnknown: r.SkipUnknown,
 	}
 	var invalid []error
 	for i, text := range r.Digests {
@@ -53,6 +57,7 @@ func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.Import
 		request.Rows = append(request.Rows, keys.ImportRow{
 			Digest: digest, Account: row.Account, Name: row.Name, Scopes: row.Scopes,
 			Start: row.Start, End: row.End, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
+			ExternalID: row.ExternalID, Metadata: row.Metadata,
 		})
 	}
 	if len(request.Rows) == 0 && len(r.Rows) > 0 {

@@ -35,7 +35,7 @@ func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (c
 func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Operation = "usage/table"
-	write, err := serve(w, r, s.tableWriter)
+	write, err := serve(s, w, r, s.tableWriter)
 	if err != nil {
 		x.Fail(err)
 		httpauth.WriteError(w, &x.Meta, forOperator(err))

@@ -13,7 +13,8 @@ import (
 func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateKeyRequest) (client.SecretResponse, error) {
 	return s.secretResponse(s.Keys.Create(ctx, by, keys.CreateRequest{
 		Account: r.Account, Name: r.Name, Scopes: r.Scopes, Networks: r.Networks,
-		PerMinute: r.PerMinute, ExpiresAt: r.ExpiresAt, Token: r.Token,
+		PerMinute: r.PerMinute, ExpiresAt: r.ExpiresAt,
+		ExternalID: r.ExternalID, Metadata: r.Metadata, Token: r.Token,
 	}))
 }
 

@@ -73,7 +73,7 @@ type server struct{ Config }
 // New returns the API's handler.
 func New(c Config) http.Handler {
 	s := server{c}
-	mux := http.NewServeMux()
+	mux := router{http.NewServeMux(), s}
 
 	handle(mux, "accounts/create", s.createAccount)
 	handle(mux, "accounts/list", s.listAccounts)
@@ -82,6 +82,8 @@ func New(c Config) http.Handler {
 	handle(mux, "accounts/set-plan", s.setPlan)
 	handle(mux, "accounts/set-status", s.setStatus)
 	handle(mux, "accounts/set-entitlement", s.setEntitlement)
+	handle(mux, "accounts/set-external-id", s.setAccountExternalID)
+	handle(mux, "accounts/set-metadata", s.setAccountMetadata)
 	handle(mux, "accounts/invite", s.invite)
 	handle(mux, "accounts/add-member", s.addMember)
 	handle(mux, "accounts/set-password", s.setPassword)
@@ -91,6 +93,8 @@ func New(c Config) http.Handler {
 	handle(mux, "keys/show", s.showKey)
 	handle(mux, "keys/rename", s.renameKey)
 	handle(mux, "keys/set-limits", s.setLimits)
+	handle(mux, "keys/set-external-id", s.setKeyExternalID)
+	handle(mux, "keys/set-metadata", s.setKeyMetadata)
 	handle(mux, "keys/rotate", s.rotateKey)
 	handle(mux, "keys/revoke", s.revokeKey)
 	handle(mux, "keys/revoke-many", s.revokeKeys)
@@ -145,6 +149,7 @@ func (s server) account(a toksta.Account) client.Account {
 	return client.Account{
 		ID: a.ID, Name: a.Name, Plan: a.Plan, Status: a.Status, StatusSince: a.StatusSince,
 		Cadence: a.Cadence, CycleAnchor: a.CycleAnchor, Entitlements: a.Entitlements, CreatedAt: a.CreatedAt,
+		ExternalID: a.ExternalID, Metadata: a.Metadata,
 		Blocked: standing.Blocked, Families: standing.Families,
 		PerMinute: standing.PerMinute, PerHour: standing.PerHour, PerDay: standing.PerDay, Concurrent: standing.Concurrent,
 	}
@@ -156,6 +161,7 @@ func (s server) key(k toksta.Key) client.Key {
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.Catalog.Shape.Preview(k.Current()),
 		Scopes: append([]toksta.Family{}, k.Limits.Scopes...), Networks: append([]netip.Prefix{}, k.Limits.Networks...), PerMinute: k.Limits.PerMinute,
 		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, CreatedByID: k.CreatedByID, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
+		ExternalID: k.ExternalID, Metadata: k.Metadata,
 	}
 	for _, g := range k.Generations {
 		out.Generations = append(out.Generations, client.Generation{

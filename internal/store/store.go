@@ -23,7 +23,7 @@ var (
 	// replaced since, by a restore or a fail-over: the node must give up its lease
 	// and register again.
 	ErrFenced = errors.New("store: node is fenced")
-	// ErrTaken means that a written digest or e-mail address belongs to
+	// ErrTaken means that a written digest, e-mail address or external id belongs to
 	// another row; nothing was written.
 	ErrTaken = errors.New("store: already in use")
 	// ErrUnavailable means that the database cannot be reached, or cannot be
@@ -91,8 +91,9 @@ type Accounts interface {
 	Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error)
 	// ListAccounts returns a page in id order.
 	ListAccounts(ctx context.Context, p Page) ([]toksta.Account, error)
-	// KnownAccounts returns, as a set, the given ids that belong to an account.
-	KnownAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error)
+	// ResolveAccounts returns the id of each account that refs name, by its id or by its
+	// external id. The result omits all other refs.
+	ResolveAccounts(ctx context.Context, refs []toksta.AccountID) (map[toksta.AccountID]toksta.AccountID, error)
 }
 
 // Keys reads keys with their generations.
@@ -108,6 +109,9 @@ type Keys interface {
 	// KeysByDigest returns the key of each digest that the store has, also of a
 	// revoked or expired key. The result omits all other digests.
 	KeysByDigest(ctx context.Context, digests []toksta.Digest) (map[toksta.Digest]toksta.KeyID, error)
+	// ResolveKeys returns the id of each key that refs name, by its id or by its external
+	// id. The result omits all other refs.
+	ResolveKeys(ctx context.Context, refs []toksta.KeyID) (map[toksta.KeyID]toksta.KeyID, error)
 }
 
 // Members reads members and invitations.

@@ -150,7 +150,13 @@ func (p *Pages) history(ctx context.Context, k toksta.Key, all bool) (view.Histo
 	return h, nil
 }
 
-// allChanges returns the changes of the key, newest first.
+// isVendorsOnly reports whether a change concerns data that the vendor keeps with a key for
+// itself. Customers do not see it.
+func isVendorsOnly(c toksta.Change) bool {
+	return c.Kind == toksta.ChangeKeyExternalID || c.Kind == toksta.ChangeKeyMetadata
+}
+
+// allChanges returns the changes of the key that customers see, newest first.
 func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, error) {
 	const page = 500
 	q := store.ChangeQuery{Account: k.AccountID, Key: k.ID, Limit: page}
@@ -160,7 +166,7 @@ func (p *Pages) allChanges(ctx context.Context, k toksta.Key) ([]toksta.Change, 
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, changes...)
+		all = append(all, slices.DeleteFunc(slices.Clone(changes), isVendorsOnly)...)
 		if len(changes) < page {
 			return all, nil
 		}

@@ -19,6 +19,8 @@ type Account struct {
 	CycleAnchor  time.Time           `json:"cycle_anchor,omitzero"`
 	Entitlements toksta.Entitlements `json:"entitlements"`
 	CreatedAt    time.Time           `json:"created_at"`
+	ExternalID   string              `json:"external_id,omitempty"` // id in the vendor's systems; "": none
+	Metadata     map[string]string   `json:"metadata,omitempty"`
 
 	Blocked   toksta.Reason   `json:"blocked,omitempty"` // reason why no key of the account is admitted
 	Families  []toksta.Family `json:"families"`
@@ -55,8 +57,10 @@ type CreateAccountRequest struct {
 	Cadence string        `json:"cadence,omitempty"`
 	// CycleAnchor is any day on which a billing cycle began. Nil stands for today;
 	// on the free plan, it stands for no anchor.
-	CycleAnchor *time.Time `json:"cycle_anchor,omitempty"`
-	Token       string     `json:"token,omitempty"`
+	CycleAnchor *time.Time        `json:"cycle_anchor,omitempty"`
+	ExternalID  string            `json:"external_id,omitempty"` // see toksta.ValidateExternalID; "": none
+	Metadata    map[string]string `json:"metadata,omitempty"`    // see toksta.ValidateMetadata
+	Token       string            `json:"token,omitempty"`
 }
 
 // AccountResponse is an account after a change.
@@ -65,7 +69,7 @@ type AccountResponse struct {
 	Receipt Receipt `json:"receipt"`
 }
 
-// AccountRef identifies an account.
+// AccountRef identifies an account, by its id or its external id.
 type AccountRef struct {
 	Account toksta.AccountID `json:"account"`
 }
@@ -140,7 +144,7 @@ type AddMemberRequest struct {
 	Password string `json:"password"`
 }
 
-// SetPasswordRequest sets the password of a member.
+// SetPasswordRequest sets the password of a member, named by id or e-mail address.
 type SetPasswordRequest struct {
 	Member   toksta.MemberID `json:"member"`
 	Password string          `json:"password"`

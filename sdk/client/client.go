@@ -111,6 +111,12 @@ func isText(v reflect.Value) bool {
 		return utf8.ValidString(v.String())
 	case reflect.Pointer:
 		return v.IsNil() || isText(v.Elem())
+	case reflect.Map:
+		for i := v.MapRange(); i.Next(); {
+			if !isText(i.Key()) || !isText(i.Value()) {
+				return false
+			}
+		}
 	case reflect.Slice:
 		for i := range v.Len() {
 			if !isText(v.Index(i)) {

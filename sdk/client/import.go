@@ -13,14 +13,16 @@ const MaxImport = 10_000
 // ImportRow is a key that another system created, identified by the digest of
 // its secret.
 type ImportRow struct {
-	Digest    string           `json:"digest"` // SHA-256 in hex
-	Account   toksta.AccountID `json:"account"`
-	Name      string           `json:"name,omitempty"` // "": "Imported key"
-	Scopes    []toksta.Family  `json:"scopes,omitempty"`
-	Start     string           `json:"start,omitempty"` // visible characters after the prefix
-	End       string           `json:"end,omitempty"`
-	CreatedAt *time.Time       `json:"created_at,omitempty"` // nil: now
-	ExpiresAt *time.Time       `json:"expires_at,omitempty"` // nil: never
+	Digest     string            `json:"digest"`         // SHA-256 in hex
+	Account    toksta.AccountID  `json:"account"`        // id or external id
+	Name       string            `json:"name,omitempty"` // "": "Imported key"
+	Scopes     []toksta.Family   `json:"scopes,omitempty"`
+	Start      string            `json:"start,omitempty"` // visible characters after the prefix
+	End        string            `json:"end,omitempty"`
+	CreatedAt  *time.Time        `json:"created_at,omitempty"`  // nil: now
+	ExpiresAt  *time.Time        `json:"expires_at,omitempty"`  // nil: never
+	ExternalID string            `json:"external_id,omitempty"` // of the key; see toksta.ValidateExternalID
+	Metadata   map[string]string `json:"metadata,omitempty"`    // see toksta.ValidateMetadata
 }
 
 // ImportRequest imports a batch of keys in one change. It leaves existing keys

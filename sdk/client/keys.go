@@ -10,20 +10,22 @@ import (
 
 // Key is an API key as an operator sees it, without its secret.
 type Key struct {
-	ID          toksta.KeyID     `json:"id"`
-	AccountID   toksta.AccountID `json:"account_id"`
-	Name        string           `json:"name"`
-	State       toksta.KeyState  `json:"state"`
-	Preview     string           `json:"preview"` // "tk_live_a1b2…9f0e"
-	Scopes      []toksta.Family  `json:"scopes"`  // empty: all families of the plan
-	Networks    []netip.Prefix   `json:"networks"`
-	PerMinute   int              `json:"per_minute"`
-	CreatedAt   time.Time        `json:"created_at"`
-	CreatedBy   string           `json:"created_by"`
-	CreatedByID toksta.MemberID  `json:"created_by_id,omitempty"` // "": no member
-	ExpiresAt   time.Time        `json:"expires_at,omitzero"`
-	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
-	Generations []Generation     `json:"generations"`
+	ID          toksta.KeyID      `json:"id"`
+	AccountID   toksta.AccountID  `json:"account_id"`
+	Name        string            `json:"name"`
+	State       toksta.KeyState   `json:"state"`
+	Preview     string            `json:"preview"` // "tk_live_a1b2…9f0e"
+	Scopes      []toksta.Family   `json:"scopes"`  // empty: all families of the plan
+	Networks    []netip.Prefix    `json:"networks"`
+	PerMinute   int               `json:"per_minute"`
+	CreatedAt   time.Time         `json:"created_at"`
+	CreatedBy   string            `json:"created_by"`
+	CreatedByID toksta.MemberID   `json:"created_by_id,omitempty"` // "": no member
+	ExpiresAt   time.Time         `json:"expires_at,omitzero"`
+	RevokedAt   time.Time         `json:"revoked_at,omitzero"`
+	ExternalID  string            `json:"external_id,omitempty"` // id in the vendor's systems; "": none
+	Metadata    map[string]string `json:"metadata,omitempty"`
+	Generations []Generation      `json:"generations"`
 }
 
 // Generation is one secret of a key. Generations are in order, the oldest
@@ -38,13 +40,15 @@ type Generation struct {
 // CreateKeyRequest describes a new key. If Token is set, a repeated request
 // with the same token does not create another key.
 type CreateKeyRequest struct {
-	Account   toksta.AccountID `json:"account"`
-	Name      string           `json:"name"`
-	Scopes    []toksta.Family  `json:"scopes,omitempty"`     // empty: all families of the plan
-	Networks  []netip.Prefix   `json:"networks,omitempty"`   // empty: any address
-	PerMinute int              `json:"per_minute,omitempty"` // 0: only the limit of the account
-	ExpiresAt *time.Time       `json:"expires_at,omitempty"` // nil: never
-	Token     string           `json:"token,omitempty"`
+	Account    toksta.AccountID  `json:"account"`
+	Name       string            `json:"name"`
+	Scopes     []toksta.Family   `json:"scopes,omitempty"`      // empty: all families of the plan
+	Networks   []netip.Prefix    `json:"networks,omitempty"`    // empty: any address
+	PerMinute  int               `json:"per_minute,omitempty"`  // 0: only the limit of the account
+	ExpiresAt  *time.Time        `json:"expires_at,omitempty"`  // nil: never
+	ExternalID string            `json:"external_id,omitempty"` // see toksta.ValidateExternalID; "": none
+	Metadata   map[string]string `json:"metadata,omitempty"`    // see toksta.ValidateMetadata
+	Token      string            `json:"token,omitempty"`
 }
 
 // SecretResponse has a new secret, which is shown only once.
@@ -60,7 +64,7 @@ type KeyResponse struct {
 	Receipt Receipt `json:"receipt"`
 }
 
-// KeyRef identifies a key. If Account is set, the key must belong to it.
+// KeyRef identifies a key, by its id or its external id. If Account is set, the key must belong to it.
 type KeyRef struct {
 	Account toksta.AccountID `json:"account,omitempty"`
 	Key     toksta.KeyID     `json:"key"`
@@ -112,7 +116,7 @@ type RotateKeyRequest struct {
 // nothing. With SkipUnknown, it ignores keys and digests that do not exist.
 type RevokeManyRequest struct {
 	Account       toksta.AccountID `json:"account,omitempty"`
-	CreatedBy     string           `json:"created_by,omitempty"` // id of a member, or "operator"
+	CreatedBy     string           `json:"created_by,omitempty"` // id or e-mail address of a member, or "operator"
 	CreatedBefore *time.Time       `json:"created_before,omitempty"`
 	Keys          []toksta.KeyID   `json:"keys,omitempty"`
 	Digests       []string         `json:"digests,omitempty"` // SHA-256 in hex of current secrets

@@ -34,6 +34,7 @@ type Webhook struct {
 // CreditsData is the data of EventCreditsLow and EventCreditsExhausted.
 type CreditsData struct {
 	AccountID    toksta.AccountID `json:"account_id"`
+	ExternalID   string           `json:"external_id,omitempty"` // the account's id in the vendor's systems when the event was raised; "": none
 	Plan         toksta.PlanID    `json:"plan"`
 	Remaining    int64            `json:"remaining"`
 	Mark         int64            `json:"mark"` // threshold: credits are low at or below this number
@@ -46,11 +47,12 @@ type CreditsData struct {
 
 // RateLimitData is the data of EventRateLimitHit.
 type RateLimitData struct {
-	AccountID toksta.AccountID `json:"account_id"`
-	Plan      toksta.PlanID    `json:"plan"`
-	Refused   int64            `json:"refused"` // rejected calls of the hour so far
-	Since     time.Time        `json:"since"`   // start of the hour
-	PerMinute int              `json:"limit_per_minute"`
+	AccountID  toksta.AccountID `json:"account_id"`
+	ExternalID string           `json:"external_id,omitempty"` // see CreditsData
+	Plan       toksta.PlanID    `json:"plan"`
+	Refused    int64            `json:"refused"` // rejected calls of the hour so far
+	Since      time.Time        `json:"since"`   // start of the hour
+	PerMinute  int              `json:"limit_per_minute"`
 
 	// The further limits on the calls of the account. 0: no limit.
 	PerHour    int `json:"limit_per_hour,omitempty"`

@@ -19,6 +19,14 @@ type Account struct {
 	Entitlements Entitlements
 	CreatedAt    time.Time
 
+	// ExternalID is the account's id in the vendor's own systems, unique among
+	// accounts; "": none. See ValidateExternalID.
+	ExternalID string
+	// Metadata are pairs that the vendor keeps with the account; see
+	// ValidateMetadata. They have no meaning for a decision. The map is never
+	// modified.
+	Metadata map[string]string
+
 	// Seq is the number of the last change of the account.
 	Seq int64
 }

@@ -31,6 +31,8 @@ const (
 	ChangeAccountRenamed    ChangeKind = "account.renamed"
 	ChangePlanSet           ChangeKind = "account.plan_set"
 	ChangeStatusSet         ChangeKind = "account.status_set"
+	ChangeAccountExternalID ChangeKind = "account.external_id_set"
+	ChangeAccountMetadata   ChangeKind = "account.metadata_set"
 	ChangeEntitlementSet    ChangeKind = "account.entitlement_set"
 	ChangeCreditsPurchased  ChangeKind = "account.credits_purchased"
 	ChangeCreditsAdjusted   ChangeKind = "account.credits_adjusted"
@@ -44,6 +46,8 @@ const (
 	ChangeKeyRotated        ChangeKind = "key.rotated"
 	ChangeKeyRevoked        ChangeKind = "key.revoked"
 	ChangeKeyLimitsSet      ChangeKind = "key.limits_set"
+	ChangeKeyExternalID     ChangeKind = "key.external_id_set"
+	ChangeKeyMetadata       ChangeKind = "key.metadata_set"
 	ChangeKeysImported      ChangeKind = "keys.imported"
 	ChangeKeysRevoked       ChangeKind = "keys.revoked"
 )

@@ -19,6 +19,13 @@ type Key struct {
 	// CreatedByID is the member who created the key, "" if no member did.
 	CreatedByID MemberID
 
+	// ExternalID is the key's id in the vendor's own systems, unique among keys,
+	// revoked ones included; "": none. See ValidateExternalID.
+	ExternalID string
+	// Metadata are pairs that the vendor keeps with the key; see ValidateMetadata.
+	// The map is never modified.
+	Metadata map[string]string
+
 	// Generations are the secrets of the key, oldest first. Only the last one
 	// can be live.
 	Generations []Generation

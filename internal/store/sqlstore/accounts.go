@@ -10,8 +10,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// accountColumns lists the columns in the order of scanAccount.
-const accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq`
+// Both lists are in the order of scanAccount. Nodes follow accountColumns, which a decision
+// needs; readers of accounts also read labelColumns.
+const (
+	accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq`
+	labelColumns   = `external_id, metadata`
+)
 
 // Account implements [store.Accounts].
 func (r reader) Account(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
@@ -24,44 +28,61 @@ func (r reader) ListAccounts(ctx context.Context, p store.Page) ([]toksta.Accoun
 	return r.accounts(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, p.After, limit(p.Limit))
 }
 
-// KnownAccounts implements [store.Accounts].
-func (r reader) KnownAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error) {
-	known := make(map[toksta.AccountID]bool, len(ids))
-	for part := range slices.Chunk(ids, lookups) {
+// ResolveAccounts implements [store.Accounts].
+func (r reader) ResolveAccounts(ctx context.Context, refs []toksta.AccountID) (map[toksta.AccountID]toksta.AccountID, error) {
+	return resolve(ctx, r.q, "accounts", refs)
+}
+
+// resolve returns the id of each row of table that refs name, by its id or external id.
+func resolve[ID ~string](ctx context.Context, q querier, table string, refs []ID) (map[ID]ID, error) {
+	found := make(map[ID]ID, len(refs))
+	for part := range slices.Chunk(refs, lookups) {
 		args := make([]any, len(part))
-		for i, id := range part {
-			args[i] = id
+		for i, ref := range part {
+			args[i] = ref
 		}
-		rows, err := r.q.QueryContext(ctx, `SELECT id FROM accounts WHERE id IN `+tuples(1, len(args)), args...)
+		in := tuples(1, len(args))
+		rows, err := q.QueryContext(ctx, `SELECT id, id FROM `+table+` WHERE id IN `+in+`
+			UNION ALL SELECT external_id, id FROM `+table+` WHERE external_id IN `+in, args...)
 		if err != nil {
-			return nil, fmt.Errorf("find accounts: %w", err)
+			return nil, fmt.Errorf("find %s: %w", table, err)
 		}
-		found, err := collect(rows, func(rows *sql.Rows) (id toksta.AccountID, err error) { return id, rows.Scan(&id) })
+		pairs, err := collect(rows, func(rows *sql.Rows) (pair [2]ID, err error) { return pair, rows.Scan(&pair[0], &pair[1]) })
 		if err != nil {
-			return nil, fmt.Errorf("find accounts: %w", err)
+			return nil, fmt.Errorf("find %s: %w", table, err)
 		}
-		for _, id := range found {
-			known[id] = true
+		for _, pair := range pairs {
+			found[pair[0]] = pair[1]
 		}
 	}
-	return known, nil
+	return found, nil
 }
 
 func (r reader) accounts(ctx context.Context, where string, args ...any) ([]toksta.Account, error) {
-	rows, err := r.q.QueryContext(ctx, `SELECT `+accountColumns+` FROM accounts `+where, args...)
+	rows, err := r.q.QueryContext(ctx, `SELECT `+accountColumns+`, `+labelColumns+` FROM accounts `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)
 	}
-	return collect(rows, scanAccount)
+	return collect(rows, func(rows *sql.Rows) (a toksta.Account, err error) {
+		return a, scanAccount(rows, &a, textColumn{&a.ExternalID}, jsonColumn{&a.Metadata})
+	})
 }
 
-func scanAccount(rows *sql.Rows) (a toksta.Account, err error) {
-	err = rows.Scan(&a.ID, &a.Name, &a.Plan, &a.Status, timeColumn{&a.StatusSince}, &a.Cadence,
-		timeColumn{&a.CycleAnchor}, jsonColumn{&a.Entitlements}, timeColumn{&a.CreatedAt}, &a.Seq)
+// scanAccount reads accountColumns, and into more the columns after them.
+func scanAccount(rows *sql.Rows, a *toksta.Account, more ...any) error {
+	err := rows.Scan(append([]any{
+		&a.ID, &a.Name, &a.Plan, &a.Status,
+		timeColumn{&a.StatusSince},
+		&a.Cadence,
+		timeColumn{&a.CycleAnchor},
+		jsonColumn{&a.Entitlements},
+		timeColumn{&a.CreatedAt},
+		&a.Seq,
+	}, more...)...)
 	if err != nil {
-		return a, fmt.Errorf("read an account: %w", err)
+		return fmt.Errorf("read an account: %w", err)
 	}
-	return a, nil
+	return nil
 }
 
 // accountRows describes how accounts are written: every row gets the number of the change.
@@ -71,12 +92,18 @@ func accountRows(seq int64) upsert[toksta.Account] {
 		conflict: []string{"id"},
 		columns: []string{
 			"id", "name", "plan", "status", "status_since", "cadence", "cycle_anchor", "entitlements", "created_at", "seq",
+			"external_id", "metadata",
 		},
 		args: func(a toksta.Account) ([]any, error) {
 			entitlements, err := jsonText(a.Entitlements)
+			if err != nil {
+				return nil, err
+			}
+			metadata, err := metadataText(a.Metadata)
 			return []any{
 				a.ID, a.Name, a.Plan, a.Status, millis(a.StatusSince), a.Cadence, millis(a.CycleAnchor),
 				entitlements, millis(a.CreatedAt), seq,
+				nullText(a.ExternalID), metadata,
 			}, err
 		},
 	}

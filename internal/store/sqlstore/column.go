@@ -55,6 +55,28 @@ func (c digestColumn) Scan(src any) error {
 	return nil
 }
 
+// textColumn scans a text; NULL is "".
+type textColumn struct{ *string }
+
+// Scan implements [sql.Scanner].
+func (c textColumn) Scan(src any) error {
+	var text sql.NullString
+	err := text.Scan(src)
+	*c.string = text.String
+	return err
+}
+
+// nullText returns NULL for "", which a unique index allows in any number of rows.
+func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+
+// metadataText returns the stored form of metadata, "" if there is none.
+func metadataText(pairs map[string]string) (string, error) {
+	if len(pairs) == 0 {
+		return "", nil
+	}
+	return jsonText(pairs)
+}
+
 // jsonColumn scans a value stored as JSON text; "" is the zero value.
 type jsonColumn struct{ value any }
 

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -87,7 +86,7 @@ func insertChange(ctx context.Context, tx *dbconn.Tx, c *toksta.Change, token st
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 	err = tx.Queue(ctx, insert, c.Seq, millis(c.At), c.Kind,
 		c.Actor.Kind, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent,
-		c.AccountID, c.KeyID, c.MemberID, detail, sql.NullString{String: token, Valid: token != ""})
+		c.AccountID, c.KeyID, c.MemberID, detail, nullText(token))
 	if err != nil {
 		return fmt.Errorf("write change: %w", err)
 	}

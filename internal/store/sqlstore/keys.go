@@ -16,7 +16,7 @@ import (
 // one row for each generation.
 const (
 	selectKeys = `SELECT k.id, k.account_id, k.name, k.limits, k.created_at, k.created_by, k.created_by_id,
-		k.expires_at, k.revoked_at, k.seq, s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at
+		k.expires_at, k.revoked_at, k.seq, k.external_id, k.metadata, s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at
 		FROM (SELECT * FROM keys`
 	joinSecrets = `) k JOIN secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
 )
@@ -78,6 +78,7 @@ func scanKey(rows *sql.Rows) (k toksta.Key, err error) {
 	var limits limitsJSON
 	err = rows.Scan(&k.ID, &k.AccountID, &k.Name, jsonColumn{&limits}, timeColumn{&k.CreatedAt}, &k.CreatedBy, &k.CreatedByID,
 		timeColumn{&k.ExpiresAt}, timeColumn{&k.RevokedAt}, &k.Seq,
+		textColumn{&k.ExternalID}, jsonColumn{&k.Metadata},
 		digestColumn{&g.Digest}, &g.Number, &g.Start, &g.End, timeColumn{&g.CreatedAt}, timeColumn{&g.RevokedAt})
 	if err != nil {
 		return k, fmt.Errorf("read a key: %w", err)
@@ -129,6 +130,11 @@ func (r reader) keysByDigest(ctx context.Context, digests []toksta.Digest, known
 	return rows.Err()
 }
 
+// ResolveKeys implements [store.Keys].
+func (r reader) ResolveKeys(ctx context.Context, refs []toksta.KeyID) (map[toksta.KeyID]toksta.KeyID, error) {
+	return resolve(ctx, r.q, "keys", refs)
+}
+
 // secretRow is a row of the secrets table: the digest of one generation of a key.
 type secretRow struct {
 	key toksta.KeyID
@@ -159,12 +165,18 @@ func (s *Store) keyRows(seq int64) upsert[toksta.Key] {
 		insertOnly: []string{"first_seq"},
 		columns: []string{
 			"id", "account_id", "name", "limits", "created_at", "created_by", "created_by_id", "expires_at", "revoked_at", "seq", "first_seq",
+			"external_id", "metadata",
 		},
 		args: func(k toksta.Key) ([]any, error) {
 			limits, err := limitsText(k.Limits)
+			if err != nil {
+				return nil, err
+			}
+			metadata, err := metadataText(k.Metadata)
 			return []any{
 				k.ID, k.AccountID, k.Name, limits, millis(k.CreatedAt), k.CreatedBy, k.CreatedByID,
 				millis(k.ExpiresAt), millis(k.RevokedAt), seq, seq,
+				nullText(k.ExternalID), metadata,
 			}, err
 		},
 	}

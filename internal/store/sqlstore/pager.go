@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // usualRows is the number of changed keys that are read together with the number of the
@@ -69,8 +70,8 @@ func (p *pager) accounts(ctx context.Context, q querier, sink store.DeltaSink) e
 func (p *pager) putAccounts(rows *sql.Rows, sink store.DeltaSink) error {
 	defer rows.Close()
 	for p.rows = 0; rows.Next(); p.rows++ {
-		a, err := scanAccount(rows)
-		if err != nil {
+		var a toksta.Account
+		if err := scanAccount(rows, &a); err != nil {
 			return err
 		}
 		sink.PutAccount(a)

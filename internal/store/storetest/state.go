@@ -40,9 +40,9 @@ func accounts(t *suite) {
 	for i := range 1000 {
 		ids = append(ids, toksta.AccountID("acct_x"+strconv.Itoa(i)))
 	}
-	known, err := t.s.KnownAccounts(t.Context(), append(ids, a.ID))
+	known, err := t.s.ResolveAccounts(t.Context(), append(ids, a.ID))
 	t.ok(err)
-	is(t, known, map[toksta.AccountID]bool{a.ID: true, c.ID: true})
+	is(t, known, map[toksta.AccountID]toksta.AccountID{a.ID: a.ID, c.ID: c.ID})
 }
 
 // keys: without its limits or generations, a key would have more rights, or a rotated

@@ -53,6 +53,7 @@ var conformance = []conformanceTest{
 	{"keys", keys},
 	{"key of another account", foreignKey},
 	{"ids keep their case", caseOfIDs},
+	{"external ids", externalIDs},
 	{"live keys", liveKeys},
 	{"extreme times", extremeTimes},
 	{"members", members},
