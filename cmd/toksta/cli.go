@@ -85,13 +85,19 @@ func (c *cli) run(ctx context.Context, args []string) int {
 // loadConfig reads the configuration that the flags and the environment name. An
 // error of the type config.Problems lists every problem in it.
 func (c *cli) loadConfig() (config.Config, error) {
-	path := c.configPath
-	if path == "" {
-		if _, err := os.Stat(defaultConfig); err == nil {
-			path = defaultConfig
-		}
+	return config.Load(c.configFile(), c.process.Environ)
+}
+
+// configFile returns the path of the configuration file: the one that the flag names,
+// else the one in the working directory, else "".
+func (c *cli) configFile() string {
+	if c.configPath != "" {
+		return c.configPath
 	}
-	return config.Load(path, c.process.Environ)
+	if _, err := os.Stat(defaultConfig); err == nil {
+		return defaultConfig
+	}
+	return ""
 }
 
 // newClient returns a client of the server that the flags name. With --socket it

@@ -35,7 +35,7 @@ func (c *cli) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), Log: newLog(c.err, cfg.Logs)})
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), ConfigPath: c.configFile(), Log: newLog(c.err, cfg.Logs)})
 			if err != nil {
 				return err
 			}
@@ -87,7 +87,7 @@ func (c *cli) demo() *cobra.Command {
 				return err
 			}
 			defer log.Close()
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), Log: newLog(log, cfg.Logs)})
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), ConfigPath: c.configFile(), Log: newLog(log, cfg.Logs)})
 			if err != nil {
 				return err
 			}

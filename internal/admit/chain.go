@@ -62,6 +62,10 @@ type Chain struct {
 // The credits of an admitted call are held: x.CloseHold must run before the first
 // byte of its response, and x.End after the last one.
 func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*toksta.Route, error) {
+	address, addressErr := c.Proxies.Address(r.Client)
+	if x.Address = address; addressErr != nil {
+		x.Address = r.Client.Peer
+	}
 	path, err := r.path(c.MaxHeader)
 	if err != nil {
 		return nil, err
@@ -74,23 +78,21 @@ func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*t
 	if matched.Family == "" {
 		return matched, nil
 	}
+	if addressErr != nil {
+		return matched, addressErr
+	}
 	return matched, c.verify(ctx, x, r, matched)
 }
 
 // verify builds the call of r and decides on it. The principal of a rejected call is
 // for the record only.
 func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, matched *toksta.Route) error {
-	address, err := c.Proxies.Address(r.Client)
-	if err != nil {
-		return err
-	}
-	x.Address = address
 	digest, err := httpauth.Credential(r.Authorization)
 	if err != nil {
 		return err
 	}
 	x.Call = toksta.Call{
-		Digest: digest, Route: matched, Addr: address, Agent: r.Agent[:min(len(r.Agent), maxAgent)],
+		Digest: digest, Route: matched, Addr: x.Address, Agent: r.Agent[:min(len(r.Agent), maxAgent)],
 		// The time of the decision, not of the request: a node that was paused must
 		// not decide by a time from before its lease expired.
 		Now: c.Now(),

@@ -44,11 +44,13 @@ type App struct {
 	Credits  *credits.Service
 	Usage    *usage.Reader
 
-	config  config.Config
-	version string
-	records *telemetry.Log
-	log     *slog.Logger // writes to records
-	catalog *toksta.Catalog
+	config     config.Config
+	configPath string // "" without a file
+	version    string
+	begun      time.Time // when New was called
+	records    *telemetry.Log
+	log        *slog.Logger // writes to records
+	catalog    *toksta.Catalog
 
 	store     store.Store
 	integrity func(context.Context) error // of the database
@@ -69,15 +71,19 @@ type App struct {
 
 // Options holds the arguments of New beside the configuration.
 type Options struct {
-	Version string
-	Log     *telemetry.Log
+	Version    string
+	ConfigPath string // of the file that the configuration was read from, for the log; "": none
+	Log        *telemetry.Log
 }
 
 // New opens the store and the journal, builds every package's part and binds the
 // listeners, so that a wrong configuration fails before the first request. The
 // caller must call Run or Close.
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
-	a := &App{config: c, version: o.Version, records: o.Log, log: o.Log.Logger, catalog: c.Catalog()}
+	a := &App{
+		config: c, configPath: o.ConfigPath, version: o.Version, begun: time.Now(),
+		records: o.Log, log: o.Log.Logger, catalog: c.Catalog(),
+	}
 	a.close = sync.OnceValue(a.release)
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
@@ -207,6 +213,7 @@ func (a *App) Run(ctx context.Context) error {
 	logged := make(chan error, 1)
 	go func() { logged <- a.records.Run(writing) }()
 	err := a.run(ctx)
+	a.logEnd(err)
 	stop()
 	return errors.Join(err, <-logged)
 }
@@ -250,6 +257,8 @@ func (a *App) serve(ctx, failed context.Context) error {
 		return err
 	}
 	freeMemory()
+	a.logStart()
+	defer context.AfterFunc(ctx, a.logStop)()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(failed, cancel)

@@ -30,7 +30,14 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	record := telemetry.Config{Log: a.records, Realm: a.config.Branding.Product}
+	secret, err := a.fingerprintSecret()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	record := telemetry.Config{
+		Log: a.records, Realm: a.config.Branding.Product, KeyPrefix: a.config.Keys.Prefix,
+		Sampling: a.config.Gateway.TraceSampling, Fingerprint: secret,
+	}
 	pages = telemetry.Handler(record, site)
 	switch {
 	case a.config.Listen.Pages != "":

@@ -191,6 +191,8 @@ func (c *checker) checkUsage() {
 func (c *checker) checkGateway() {
 	c.require(c.cfg.Gateway.MaxBody > 0, "gateway.max_body", "No request could have a body.", "choose a size such as 10MiB")
 	c.require(c.cfg.Gateway.MaxConnections >= 0, "gateway.max_connections", "The number of connections is negative.", "choose a number above 0, or 0 to derive it from the limit of open files")
+	sampling := c.cfg.Gateway.TraceSampling
+	c.require(sampling >= 0 && sampling <= 1, "gateway.trace_sampling", "The fraction of traces is not between 0 and 1.", "write 1 for all traces, 0 for none, or a fraction such as 0.1")
 	c.require(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be rejected.", "choose at least 4KiB")
 	c.checkTrustedNetworks("trusted_proxies", c.cfg.TrustedProxies)
 	c.checkTrustedNetworks("listen.proxy_protocol", c.cfg.Listen.ProxyProtocol)

@@ -106,6 +106,7 @@ type Gateway struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`        // of a connection between two requests
 	MaxConnections    int           `yaml:"max_connections"`     // of clients; 0: derived from the limit of open files
 	ShutdownGrace     time.Duration `yaml:"shutdown_grace"`      // for requests in flight when the node stops
+	TraceSampling     float64       `yaml:"trace_sampling"`      // fraction of the traces of callers without one that are sampled
 }
 
 // Signup configures how people create accounts.

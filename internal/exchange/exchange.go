@@ -51,12 +51,16 @@ type Exchange struct {
 
 	Start   time.Time
 	Method  string
+	Path    string     // of the target, decoded, without the query and without secrets
 	Address netip.Addr // of the client; invalid if unknown
 
 	Operation string // of the matched route; "" if no route matches
 	Family    toksta.Family
 	Principal toksta.Principal // of the key, or of the signed-in member
 	Member    toksta.MemberID  // the member who is signed in, or whose sign-in failed
+	// Fingerprint identifies an unknown key without revealing it. It is zero for a known
+	// key and for a request without a key.
+	Fingerprint [8]byte
 
 	// Call and Decision are set once the credential was parsed. Admitted reports
 	// whether the call is admitted.

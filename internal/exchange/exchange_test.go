@@ -133,7 +133,7 @@ func TestIDs(t *testing.T) {
 		"other version":      {IDs{Traceparent: []string{"01" + parent[2:]}}, "", ""},
 		"upper case":         {IDs{Traceparent: []string{strings.ToUpper(parent)}}, "", ""},
 	} {
-		x := New(c.ids, "api", now)
+		x := New(c.ids, "api", 0.5, now)
 		if c.request != "" && x.RequestID != c.request || c.request == "" && !strings.HasPrefix(x.RequestID, "req_") {
 			t.Errorf("%s: request id %q, want %q", name, x.RequestID, c.request)
 		}
@@ -143,6 +143,28 @@ func TestIDs(t *testing.T) {
 		if x.Traceparent != "" && (!isTraceparent(x.Traceparent) || x.Traceparent[3:35] != x.TraceID) {
 			t.Errorf("%s: traceparent %q for %q", name, x.Traceparent, x.TraceID)
 		}
+	}
+}
+
+// Guarantee: the back end samples the configured fraction of the traces that start
+// here, and a caller's own decision stays.
+func TestSampling(t *testing.T) {
+	t.Parallel()
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+	sampled := func(ids IDs, sampling float64) (n int) {
+		for range 1000 {
+			if strings.HasSuffix(New(ids, "api", sampling, time.Time{}).Traceparent, "-01") {
+				n++
+			}
+		}
+		return n
+	}
+	// Half of 1000 is missed by 150 once in 10^21 runs.
+	if none, half, all := sampled(IDs{}, 0), sampled(IDs{}, 0.5), sampled(IDs{}, 1); none != 0 || half < 350 || half > 650 || all != 1000 {
+		t.Errorf("of 1000 traces %d, %d and %d are sampled", none, half, all)
+	}
+	if n := sampled(IDs{Traceparent: []string{parent}}, 1); n != 0 {
+		t.Errorf("%d traces of a caller became sampled", n)
 	}
 }
 

@@ -3,7 +3,9 @@ package exchange
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"strings"
 	"time"
 
@@ -25,8 +27,9 @@ type IDs struct {
 // New returns the exchange of a request that arrived at now. It keeps an id of the client
 // that was sent once and consists of at most 64 letters, digits, dots, hyphens and
 // underscores. Otherwise it creates one. A valid Traceparent takes precedence over
-// X-Trace-Id.
-func New(ids IDs, realm string, now time.Time) *Exchange {
+// X-Trace-Id. Without both, the request starts a trace, which is sampled with the
+// probability sampling, from 0 to 1.
+func New(ids IDs, realm string, sampling float64, now time.Time) *Exchange {
 	x := &Exchange{Meta: httpauth.Meta{RequestID: clientID(ids.Request), Realm: realm, Now: now}, Start: now}
 	if x.RequestID == "" {
 		x.RequestID = toksta.NewID(toksta.PrefixRequest, now)
@@ -36,13 +39,14 @@ func New(ids IDs, realm string, now time.Time) *Exchange {
 		return x
 	}
 	if x.TraceID = clientID(ids.Trace); x.TraceID == "" {
-		x.startTrace()
+		x.startTrace(sampling)
 	}
 	return x
 }
 
-// startTrace starts a new trace, with the sampled flag off.
-func (x *Exchange) startTrace() {
+// startTrace starts a new trace. The trace id decides whether it is sampled, so that
+// the probability needs no further random number.
+func (x *Exchange) startTrace(sampling float64) {
 	var random [24]byte
 	rand.Read(random[:])
 	text := make([]byte, 0, 55)
@@ -50,7 +54,11 @@ func (x *Exchange) startTrace() {
 	text = hex.AppendEncode(text, random[:16])
 	text = append(text, '-')
 	text = hex.AppendEncode(text, random[16:])
-	text = append(text, "-00"...)
+	if float64(binary.BigEndian.Uint64(random[:8])) < sampling*math.MaxUint64 {
+		text = append(text, "-01"...)
+	} else {
+		text = append(text, "-00"...)
+	}
 	x.Traceparent = string(text)
 	x.TraceID = x.Traceparent[3:35]
 }

@@ -346,30 +346,30 @@ func TestRecord(t *testing.T) {
 		request string
 		want    map[string]any
 	}{
-		{request("GET", "/v1/creators/hush-id?q=hush-query", append(secrets, key)...), map[string]any{
-			"route": "getCreator", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "answered", "status": 200.0, "bytes": 5.0,
+		{request("GET", "/v1/creators/7?q=hush-query", append(secrets, key)...), map[string]any{
+			"path": "/v1/creators/7", "route": "getCreator", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "answered", "status": 200.0, "bytes": 5.0,
 		}},
 		{request("GET", "/v1/paid?q=hush-query", append(secrets, key)...), map[string]any{
-			"route": "paid", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "answered", "status": 200.0, "bytes": 5.0, "credits": 3.0,
+			"path": "/v1/paid", "route": "paid", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "answered", "status": 200.0, "bytes": 5.0, "credits": 3.0,
 		}},
 		{request("GET", "/v1/creators/7", append(secrets, "Authorization: Bearer hush-key")...), map[string]any{
-			"route": "getCreator", "family": "data", "outcome": "refused", "code": "UNAUTHORIZED", "reason": "key_unknown", "status": 401.0,
+			"path": "/v1/creators/7", "route": "getCreator", "family": "data", "outcome": "refused", "code": "UNAUTHORIZED", "reason": "key_unknown", "status": 401.0,
 		}},
 		{request("GET", "/v1/creators/7"), map[string]any{
-			"route": "getCreator", "family": "data", "outcome": "refused", "code": "UNAUTHORIZED", "reason": "key_missing", "status": 401.0,
+			"path": "/v1/creators/7", "route": "getCreator", "family": "data", "outcome": "refused", "code": "UNAUTHORIZED", "reason": "key_missing", "status": 401.0,
 		}},
 		{request("GET", "/v1/creators/7", "Authorization: Bearer scoped"), map[string]any{
-			"route": "getCreator", "family": "data", "account": "acct_secretive", "key_id": "key_secretive",
+			"path": "/v1/creators/7", "route": "getCreator", "family": "data", "account": "acct_secretive", "key_id": "key_secretive",
 			"outcome": "refused", "code": "FORBIDDEN", "reason": "scope_insufficient", "status": 403.0,
 		}},
-		{request("GET", "/v1/hush-path", append(secrets, key)...), map[string]any{
-			"outcome": "refused", "code": "NOT_FOUND", "status": 404.0,
+		{request("GET", "/v1/nothing", append(secrets, key)...), map[string]any{
+			"path": "/v1/nothing", "outcome": "refused", "code": "NOT_FOUND", "status": 404.0,
 		}},
 		{request("GET", "/v1/account/panic", append(secrets, key)...), map[string]any{
-			"route": "panic", "family": "account", "account": "acct_1", "key_id": "key_1", "outcome": "failed", "code": "INTERNAL_ERROR", "status": 500.0,
+			"path": "/v1/account/panic", "route": "panic", "family": "account", "account": "acct_1", "key_id": "key_1", "outcome": "failed", "code": "INTERNAL_ERROR", "status": 500.0,
 		}},
 		{request("GET", "/v1/down?hush=hush", append(secrets, key)...), map[string]any{
-			"route": "down", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "failed", "code": "UPSTREAM_ERROR", "status": 502.0,
+			"path": "/v1/down", "route": "down", "family": "data", "account": "acct_1", "key_id": "key_1", "outcome": "failed", "code": "UPSTREAM_ERROR", "status": 502.0,
 		}},
 	} {
 		conn := b.dial()
@@ -395,6 +395,10 @@ func TestRecord(t *testing.T) {
 			}
 			delete(rec, name)
 		}
+		if unknown := c.want["reason"] == "key_unknown"; unknown != (rec["key_fingerprint"] != nil) {
+			t.Errorf("fingerprint %v in %s", rec["key_fingerprint"], line)
+		}
+		delete(rec, "key_fingerprint")
 		if c.want["status"].(float64) >= 400 {
 			delete(rec, "bytes")
 		}

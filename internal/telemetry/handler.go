@@ -15,6 +15,13 @@ type Config struct {
 	Log   *Log
 	Realm string           // of the bearer challenge
 	Now   func() time.Time // nil: time.Now
+	// KeyPrefix starts every key, such as "tk_live_". A key that a client puts into a
+	// path is left out of the record.
+	KeyPrefix string
+	// Sampling is the fraction of the started traces that are sampled, from 0 to 1.
+	Sampling float64
+	// Fingerprint is the secret with which fingerprints of unknown keys are made.
+	Fingerprint [32]byte
 }
 
 // Handler wraps next so that each request has an exchange in its context, and
@@ -33,8 +40,8 @@ func Handler(c Config, next http.Handler) http.Handler {
 			Request:     r.Header[httpauth.HeaderRequestID],
 			Traceparent: r.Header[httpauth.HeaderTraceparent],
 			Trace:       r.Header[httpauth.HeaderTraceID],
-		}, c.Realm, now())
-		x.Method = r.Method
+		}, c.Realm, c.Sampling, now())
+		x.Method, x.Path = r.Method, loggedPath(r.URL.Path, c.KeyPrefix)
 		if x.Close = mustClose(r); x.Close {
 			w.Header().Set("Connection", "close")
 		}
@@ -51,6 +58,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 			x.CloseHold(http.StatusInternalServerError)
 			x.End()
 			x.Duration = now().Sub(x.Start)
+			x.Fingerprint = fingerprint(&c.Fingerprint, x)
 			if x.Status == 0 && x.Outcome == "" {
 				x.Status = http.StatusOK
 			}

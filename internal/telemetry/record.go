@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"encoding/hex"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -54,11 +55,13 @@ func appendFields(f fields, x *exchange.Exchange) {
 	f.str("request_id", x.RequestID)
 	f.str("trace_id", x.TraceID)
 	f.str("method", x.Method)
+	f.str("path", x.Path)
 	f.str("route", x.Operation)
 	f.str("family", string(x.Family))
 	f.str("account", string(x.Principal.AccountID))
 	f.str("key_id", string(x.Principal.KeyID))
 	f.str("member", string(x.Member))
+	f.hex("key_fingerprint", x.Fingerprint)
 	f.addr("address", x.Address)
 	f.str("outcome", string(x.Result()))
 	f.str("code", string(x.Code))
@@ -88,6 +91,17 @@ func (f fields) str(name, value string) {
 		f.json.Str(name, value)
 	default:
 		f.text.AddAttrs(slog.String(name, value))
+	}
+}
+
+// hex leaves out the zero value.
+func (f fields) hex(name string, value [8]byte) {
+	switch {
+	case value == [8]byte{}:
+	case f.json != nil:
+		f.json.Hex(name, value[:])
+	default:
+		f.str(name, hex.EncodeToString(value[:]))
 	}
 }
 

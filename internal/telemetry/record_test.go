@@ -3,6 +3,7 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,7 +31,7 @@ const (
 func fullExchange() *exchange.Exchange {
 	return &exchange.Exchange{
 		Meta:  httpauth.Meta{RequestID: "req_01", TraceID: "4bf92f3577b34da6", Cost: 3},
-		Start: time.Unix(0, testStart), Method: "GET", Address: netip.MustParseAddr("192.0.2.7"),
+		Start: time.Unix(0, testStart), Method: "GET", Path: "/v1/creators/7", Address: netip.MustParseAddr("192.0.2.7"),
 		Operation: "getCreator", Family: "creators", Principal: toksta.Principal{AccountID: "acc_01", KeyID: "key_01"},
 		Status: 200, Bytes: 1234, Duration: testDuration,
 	}
@@ -39,7 +40,7 @@ func fullExchange() *exchange.Exchange {
 // rejectedExchange returns the exchange of a call that this system rejected.
 func rejectedExchange() *exchange.Exchange {
 	x := fullExchange()
-	x.Cost, x.Status = 0, 403
+	x.Cost, x.Status, x.Fingerprint = 0, 403, [8]byte{1, 2, 255}
 	x.Fail(&toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonPlanFree})
 	return x
 }
@@ -55,11 +56,15 @@ func slogAttrs(x *exchange.Exchange) (attrs []slog.Attr) {
 	text("request_id", x.RequestID)
 	text("trace_id", x.TraceID)
 	text("method", x.Method)
+	text("path", x.Path)
 	text("route", x.Operation)
 	text("family", string(x.Family))
 	text("account", string(x.Principal.AccountID))
 	text("key_id", string(x.Principal.KeyID))
 	text("member", string(x.Member))
+	if x.Fingerprint != [8]byte{} {
+		text("key_fingerprint", hex.EncodeToString(x.Fingerprint[:]))
+	}
 	if x.Address.IsValid() {
 		text("address", x.Address.String())
 	}
@@ -116,7 +121,7 @@ func exchanges() map[string]*exchange.Exchange {
 		"invalid UTF-8": "a\xff\xc0\xafb\xed\xa0\x80", "unicode": "é 漢 \U0001F511 \ufffd \ufeff", "forged": "x\"}\n{\"msg\":\"request\"", "long": strings.Repeat("ab\n", 1<<10),
 	} {
 		x := fullExchange()
-		x.RequestID, x.TraceID, x.Method, x.Operation, x.Family = odd, odd, odd, odd, toksta.Family(odd)
+		x.RequestID, x.TraceID, x.Method, x.Path, x.Operation, x.Family = odd, odd, odd, odd, odd, toksta.Family(odd)
 		x.Principal, x.Member = toksta.Principal{AccountID: toksta.AccountID(odd), KeyID: toksta.KeyID(odd)}, toksta.MemberID(odd)
 		x.Outcome, x.Code, x.Reason, x.Err = exchange.Outcome(odd), toksta.Code(odd), toksta.Reason(odd), errors.New(odd)
 		out[name] = x

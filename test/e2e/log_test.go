@@ -188,3 +188,52 @@ func TestLogReaderStuck(t *testing.T) {
 		t.Errorf("%d records and %d dropped lines of %d requests", records, dropped, unread+last)
 	}
 }
+
+// Guarantee: an operator reads in the log which program served with which configuration
+// and data, from when to when, and that its stop was clean. The store's password is
+// not in it.
+func TestLogOfStartAndStop(t *testing.T) {
+	t.Parallel()
+	p := apptest.Build(t)
+	path := filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	lines := func() map[string]map[string]any {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]map[string]any{}
+		for line := range bytes.Lines(text) {
+			var l map[string]any
+			if err := json.Unmarshal(line, &l); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			out[l["msg"].(string)] = l
+		}
+		return out
+	}
+	serveLog(t, p, log)
+	apptest.Eventually(t, "the program does not start", func() bool { return lines()["started"] != nil })
+	if err := p.End(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	all := lines()
+	for line, fields := range map[string][]string{
+		"started":  {"version", "config", "environment", "node", "store", "accounts", "keys", "plans", "routes", "upstreams"},
+		"stopping": {"uptime_s", "grace"},
+		"stopped":  {"version", "uptime_s", "accounts", "keys"},
+	} {
+		for _, field := range fields {
+			if all[line][field] == nil {
+				t.Errorf("the line %q has no %s: %v", line, field, all[line])
+			}
+		}
+	}
+	if all["stopped"]["error"] != nil {
+		t.Errorf("the stop was not clean: %v", all["stopped"])
+	}
+}
