@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,14 +21,17 @@ type usageReport struct {
 	Period     string              `json:"period"` // YYYY-MM, UTC
 	Calls      int64               `json:"total_calls"`
 	Credits    int64               `json:"total_credits_charged"`
-	Overage    json.Number         `json:"total_overage_usd"`
+	OverageUSD json.Number         `json:"total_overage_usd"` // in the default currency
+	Currency   string              `json:"currency"`          // "" for the default one
+	Overage    json.Number         `json:"total_overage"`     // in any other currency
 	Plan       toksta.PlanID       `json:"subscription_plan"`
 	Status     string              `json:"subscription_status"`
 	Refused    map[string]int64    `json:"refused"` // rejected calls by reason
 	Operations map[string]struct { // operations with a price, by cost key
-		Calls   int64       `json:"calls"`
-		Credits int64       `json:"credits_charged"`
-		Overage json.Number `json:"overage_amount_usd"`
+		Calls      int64       `json:"calls"`
+		Credits    int64       `json:"credits_charged"`
+		OverageUSD json.Number `json:"overage_amount_usd"`
+		Overage    json.Number `json:"overage_amount"`
 	} `json:"operations"`
 }
 
@@ -85,26 +90,32 @@ func (c *cli) showMonth(ctx context.Context, api *client.Client, r client.UsageR
 // usageTable lists operations with a price, then all calls, then rejected calls by
 // reason.
 func usageTable(r usageReport) table {
-	t := table{header: []string{"period", "operation", "calls", "credits", "overage usd"}}
+	t := table{header: []string{"period", "operation", "calls", "credits", overageHeader(r.Currency)}}
 	for _, name := range slices.Sorted(maps.Keys(r.Operations)) {
 		o := r.Operations[name]
-		t.add(r.Period, name, strconv.FormatInt(o.Calls, 10), strconv.FormatInt(o.Credits, 10), o.Overage.String())
+		t.add(r.Period, name, strconv.FormatInt(o.Calls, 10), strconv.FormatInt(o.Credits, 10), cmp.Or(o.OverageUSD, o.Overage).String())
 	}
-	t.add(r.Period, "all, free ones too", strconv.FormatInt(r.Calls, 10), strconv.FormatInt(r.Credits, 10), r.Overage.String())
+	t.add(r.Period, "all, free ones too", strconv.FormatInt(r.Calls, 10), strconv.FormatInt(r.Credits, 10), cmp.Or(r.OverageUSD, r.Overage).String())
 	for _, reason := range slices.Sorted(maps.Keys(r.Refused)) {
 		t.add(r.Period, "refused: "+reason, strconv.FormatInt(r.Refused[reason], 10), "", "")
 	}
 	return t
 }
 
+// overageHeader returns the header of a column with amounts; "" stands for the
+// default currency.
+func overageHeader(currency string) string {
+	return "overage " + strings.ToLower(toksta.Currency(currency).Code())
+}
+
 // breakdownTable lists usage by one dimension, and its sum in the last row.
 func breakdownTable(t client.UsageTable) table {
-	out := table{header: []string{t.By, "calls", "refused", "credits", "overage usd"}}
+	out := table{header: []string{t.By, "calls", "refused", "credits", overageHeader(t.Currency)}}
 	if t.By == "key" {
 		out.header = slices.Insert(out.header, 1, "name")
 	}
 	add := func(of, name string, s client.UsageSum) {
-		row := []string{of, strconv.FormatInt(s.Calls, 10), strconv.FormatInt(s.Refused, 10), strconv.FormatInt(s.Credits, 10), s.Overage.String()}
+		row := []string{of, strconv.FormatInt(s.Calls, 10), strconv.FormatInt(s.Refused, 10), strconv.FormatInt(s.Credits, 10), s.Price().String()}
 		if t.By == "key" {
 			row = slices.Insert(row, 1, name)
 		}

@@ -287,6 +287,22 @@ func TestSetEntitlement(t *testing.T) {
 	}
 }
 
+// In another currency than the default one, the name of the cap states no dollars.
+func TestCapNameByCurrency(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.create(t).ID
+	w.Catalog.Currency = "KWD"
+	set := func(name string) error {
+		_, err := w.SetEntitlement(t.Context(), operator, accounts.EntitlementRequest{Account: id, Name: name, Value: "12.500"})
+		return err
+	}
+	if err := set("overage_cap"); err != nil {
+		t.Error(err)
+	}
+	wantError(t, set("overage_cap_usd"), toksta.CodeValidation, "overage_cap")
+}
+
 // A repeated "+n" with the same token adds the credits once.
 func TestAddCreditsOnce(t *testing.T) {
 	t.Parallel()
@@ -323,8 +339,8 @@ func TestPurchasedCreditsHaveEntries(t *testing.T) {
 	}
 }
 
-// An amount of dollars is stored exactly, to the micro-dollar.
-func TestDollarsRoundTrip(t *testing.T) {
+// An amount is stored exactly, to the millionth.
+func TestCapRoundTrip(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.create(t).ID

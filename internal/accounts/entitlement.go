@@ -19,10 +19,8 @@ const (
 	EntitlementPerHour    = "rate_limit_per_hour"
 	EntitlementPerDay     = "rate_limit_per_day"
 	EntitlementConcurrent = "concurrent_calls"
-	EntitlementOverageCap = "overage_cap_usd"
 	EntitlementPurchased  = "purchased_credits"
-
-	familySuffix = "_endpoints_enabled" // "workspace_endpoints_enabled"
+	EntitlementOverageCap = "overage_cap" // with "_usd" in the default currency
 )
 
 // Default is the value that removes an exception, so that the plan applies.
@@ -42,7 +40,7 @@ const (
 type EntitlementRequest struct {
 	Account toksta.AccountID
 	Name    string
-	// Value is true or false, a number, dollars such as 12.50, or "default".
+	// Value is true or false, a number, an amount such as 12.50, or "default".
 	// For purchased_credits it is the total of all purchases, or an addition such as "+500".
 	Value string
 	Token string // idempotency token: a repeated request does not add "+500" again; "": none
@@ -72,15 +70,13 @@ func (s *Service) SetEntitlement(ctx context.Context, by toksta.Actor, req Entit
 func (s *Service) EntitlementNames() []string {
 	names := []string{
 		EntitlementAPIAccess, EntitlementPerMinute, EntitlementPerHour, EntitlementPerDay, EntitlementConcurrent,
-		EntitlementOverageCap, EntitlementPurchased,
+		s.overageCapName(), EntitlementPurchased,
 	}
-	for _, p := range s.Catalog.Plans {
-		for _, f := range p.Entitled {
-			names = append(names, string(f)+familySuffix)
-		}
+	for _, f := range s.Catalog.EntitledFamilies() {
+		names = append(names, toksta.FamilyEntitlement(f))
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // entitlement has two functions: set parses and stores the value of one
@@ -108,12 +104,12 @@ func (s *Service) entitlement(name string) (entitlement, bool) {
 		return limitEntitlement(maxPerDay, func(e *toksta.Entitlements) *int { return &e.PerDay }), true
 	case EntitlementConcurrent:
 		return limitEntitlement(maxConcurrent, func(e *toksta.Entitlements) *int { return &e.Concurrent }), true
-	case EntitlementOverageCap:
+	case s.overageCapName():
 		return entitlement{setOverageCap, overageCapText}, true
 	case EntitlementPurchased:
 		return entitlement{setPurchased, purchasedText}, true
 	default:
-		return familyEntitlement(toksta.Family(strings.TrimSuffix(name, familySuffix))), true
+		return familyEntitlement(toksta.EntitledFamily(name)), true
 	}
 }
 

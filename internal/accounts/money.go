@@ -6,10 +6,18 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// maxCapDollars bounds an overage cap.
-const maxCapDollars = 1_000_000_000
+// maxCap bounds an overage cap.
+const maxCap = 1_000_000_000
 
-// setOverageCap sets the largest overage per cycle, in dollars. It rejects 0,
+// overageCapName returns the name of the entitlement to an overage cap.
+func (s *Service) overageCapName() string {
+	if s.Catalog.Currency.IsDefault() {
+		return EntitlementOverageCap + "_usd"
+	}
+	return EntitlementOverageCap
+}
+
+// setOverageCap sets the largest overage per cycle. It rejects 0,
 // because a person could mean "no overage" or "no cap", and overage without a cap
 // costs money.
 func setOverageCap(e *toksta.Entitlements, value string) error {
@@ -17,8 +25,8 @@ func setOverageCap(e *toksta.Entitlements, value string) error {
 	if value == Default || value == "none" {
 		return nil
 	}
-	amount, err := toksta.ParseDollars(value)
-	if err != nil || amount == 0 || amount/toksta.MicrosPerDollar > maxCapDollars {
+	amount, err := toksta.ParseAmount(value)
+	if err != nil || amount == 0 || amount/toksta.MicrosPerUnit > maxCap {
 		return fmt.Errorf("is an amount above 0 such as 25 or 12.50, or %q for no cap", Default)
 	}
 	e.OverageCapMicros = int64(amount)
@@ -29,5 +37,5 @@ func overageCapText(e toksta.Entitlements) string {
 	if e.OverageCapMicros == 0 {
 		return Default
 	}
-	return toksta.Dollars(e.OverageCapMicros).Decimal(2)
+	return toksta.Amount(e.OverageCapMicros).Decimal(2)
 }

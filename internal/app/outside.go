@@ -24,7 +24,7 @@ func (a *App) buildOutgoing(ctx context.Context) (err error) {
 		return a.store.SetExport(ctx, nil)
 	}
 	a.export = export.New(export.Config{
-		Store: a.store, URL: e.URL, Authorization: e.Authorization, Type: e.Type, Source: e.Source,
+		Store: a.store, URL: e.URL, Authorization: e.Authorization, Type: e.Type, Source: e.Source, Currency: a.catalog.Currency,
 		Interval: e.Interval, Settle: e.Settle, Batch: e.Batch, From: e.Since(), Log: a.log,
 	})
 	return nil

@@ -13,6 +13,7 @@ const Admit toksta.Reason = "admit"
 func (c Config) Catalog() *toksta.Catalog {
 	out := &toksta.Catalog{
 		Shape:     toksta.KeyShape{Prefix: c.Keys.Prefix},
+		Currency:  c.Currency,
 		Statuses:  make(map[toksta.Status]toksta.Reason, len(c.Statuses)),
 		FreePlan:  c.Signup.Plan,
 		MaxKeys:   c.Keys.MaxLive,

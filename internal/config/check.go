@@ -87,6 +87,7 @@ func (c *checker) check() {
 	c.checkRateLimit()
 	c.checkStatuses()
 	c.checkFamilies()
+	c.checkCurrency()
 	c.checkPlans()
 	c.checkUpstreams()
 	c.checkRoutes()

@@ -35,6 +35,7 @@ type Config struct {
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
 	Statuses       map[toksta.Status]toksta.Reason `yaml:"statuses"`  // "admit", or the reason of the rejection
+	Currency       toksta.Currency                 `yaml:"currency"`  // of all amounts, ISO 4217
 	Families       []Family                        `yaml:"families"`  // groups of routes, used by plans and scopes
 	Plans          []Plan                          `yaml:"plans"`     // the vendor's offer
 	Upstreams      map[string]Upstream             `yaml:"upstreams"` // by the name that routes use

@@ -175,6 +175,8 @@ func TestRejectsUnsafeConfiguration(t *testing.T) {
 		"branding.hue":           "branding: {hue: 20}",
 		"plans[0].entitled[0]":   "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], entitled: [beta]}]",
 		"signup.invitation_life": "signup: {invitation_lifetime: 1s}",
+		"currency":               "currency: dollars",
+		"plans[0].fee":           "currency: JPY\nplans: [{id: FREE, name: Free, source: saas, api: never, families: [data], fee: 29.5, overage: 0.018}]",
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()

@@ -11,21 +11,22 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Money is an amount in micro-dollars, written in dollars: 0.018.
-type Money toksta.Dollars
+// Money is an amount in millionths of the currency's unit, written as a decimal
+// number of units: 0.018.
+type Money toksta.Amount
 
-// UnmarshalText parses dollars with at most six decimals.
+// UnmarshalText parses an amount with at most six decimals, without a currency.
 func (m *Money) UnmarshalText(text []byte) error {
-	amount, err := toksta.ParseDollars(string(text))
+	amount, err := toksta.ParseAmount(string(text))
 	if err != nil {
-		return fmt.Errorf("%w; write dollars such as 29 or 0.018", err)
+		return fmt.Errorf("%w; write a number such as 29 or 0.018, without the currency", err)
 	}
 	*m = Money(amount)
 	return nil
 }
 
-// String formats the amount in dollars without trailing zeros.
-func (m Money) String() string { return toksta.Dollars(m).String() }
+// String formats the amount without trailing zeros.
+func (m Money) String() string { return toksta.Amount(m).String() }
 
 // MarshalYAML encodes the amount as a number without quotes.
 func (m Money) MarshalYAML() (any, error) { return yamlNumber(m.String()), nil }

@@ -31,7 +31,7 @@ func (f funds) total() int64 {
 }
 
 // split returns the charge of a number of credits, which is at most the total.
-// rate is the price of an overage credit in micro-dollars.
+// rate is the price of an overage credit in millionths of the currency's unit.
 func (f funds) split(credits, rate int64) toksta.Charge {
 	c := toksta.Charge{Credits: credits}
 	rest := credits - min(credits, f.included)

@@ -8,8 +8,8 @@
 // reservation is still decided by Balances, which alone know the holds of calls.
 //
 // Every movement of credits other than a call is an entry that never changes.
-// Service.Verify computes all balances again from the entries. Money is in
-// micro-dollars.
+// Service.Verify computes all balances again from the entries. Amounts of money are in
+// millionths of the currency's unit.
 package credits
 
 import (

@@ -145,6 +145,6 @@ func isNegative(c toksta.Charge) bool {
 
 // describe formats a charge for people.
 func describe(c toksta.Charge) string {
-	return fmt.Sprintf("%d credits (%d included, %d purchased, %d overage for %d micro-dollars)",
+	return fmt.Sprintf("%d credits (%d included, %d purchased, %d overage for %d millionths)",
 		c.Credits, c.Included(), c.Purchased, c.Overage, c.OverageMicros)
 }

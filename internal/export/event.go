@@ -28,13 +28,19 @@ type data struct {
 	Credits   int64         `json:"credits"`   // total
 	Purchased int64         `json:"purchased"` // part of credits: purchased ones
 	Overage   int64         `json:"overage"`   // part of credits: beyond included and purchased ones
-	// OverageMicros is the price of the overage in millionths of a dollar. A receiver that reads
-	// numbers as floats adds it up exactly.
+	// OverageMicros is the price of the overage in millionths of the currency's unit. A receiver that
+	// reads numbers as floats adds it up exactly.
 	OverageMicros int64 `json:"overage_micros"`
+	// Currency is the code of the currency, left out for the default currency.
+	Currency string `json:"currency,omitempty"`
 }
 
 // cloudEvents converts staged usage to CloudEvents.
 func (e *Exporter) cloudEvents(events []store.UsageEvent) []cloudEvent {
+	stated := ""
+	if !e.Currency.IsDefault() {
+		stated = e.Currency.Code()
+	}
 	out := make([]cloudEvent, len(events))
 	for i, u := range events {
 		out[i] = cloudEvent{
@@ -43,7 +49,7 @@ func (e *Exporter) cloudEvents(events []store.UsageEvent) []cloudEvent {
 			Data: data{
 				KeyID: u.KeyID, Family: u.Family, CostKey: u.CostKey, Calls: u.Calls,
 				Credits: u.Charge.Credits, Purchased: u.Charge.Purchased,
-				Overage: u.Charge.Overage, OverageMicros: u.Charge.OverageMicros,
+				Overage: u.Charge.Overage, OverageMicros: u.Charge.OverageMicros, Currency: stated,
 			},
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Store has the usage, the staged events and the claim of the exporting node.
@@ -30,13 +31,14 @@ type Store interface {
 // Config configures an Exporter. All fields except Authorization and From are required.
 type Config struct {
 	Store         Store
-	URL           string        // of the receiver
-	Authorization string        // value of the header field; "": the field is not sent
-	Type, Source  string        // of each event
-	Interval      time.Duration // between polls
-	Settle        time.Duration // delay after the end of an hour, in which nodes flush it
-	Batch         int           // maximum number of events in a request
-	From          time.Time     // earlier hours are never sent
+	URL           string          // of the receiver
+	Authorization string          // value of the header field; "": the field is not sent
+	Type, Source  string          // of each event
+	Currency      toksta.Currency // of amounts
+	Interval      time.Duration   // between polls
+	Settle        time.Duration   // delay after the end of an hour, in which nodes flush it
+	Batch         int             // maximum number of events in a request
+	From          time.Time       // earlier hours are never sent
 	Log           *slog.Logger
 }
 

@@ -26,13 +26,22 @@ func (s server) usageBy(ctx context.Context, _ toksta.Actor, r client.UsageByReq
 	if err != nil {
 		return client.UsageTable{}, err
 	}
-	out := client.UsageTable{By: r.By, From: t.From, To: t.To, Rows: []client.UsageRow{}, Total: usageSum(t.Total)}
+	out := client.UsageTable{By: r.By, From: t.From, To: t.To, Rows: []client.UsageRow{}, Total: usageSum(t.Total, t.Currency)}
+	if !t.Currency.IsDefault() {
+		out.Currency = t.Currency.Code()
+	}
 	for _, row := range t.Rows {
-		out.Rows = append(out.Rows, client.UsageRow{Of: row.Value, Name: row.Name, UsageSum: usageSum(row.Sum)})
+		out.Rows = append(out.Rows, client.UsageRow{Of: row.Value, Name: row.Name, UsageSum: usageSum(row.Sum, t.Currency)})
 	}
 	return out, nil
 }
 
-func usageSum(s usage.Sum) client.UsageSum {
-	return client.UsageSum{Calls: s.Admitted, Refused: s.Rejected, Credits: s.Credits, Overage: json.Number(s.Overage.String())}
+func usageSum(s usage.Sum, c toksta.Currency) client.UsageSum {
+	out := client.UsageSum{Calls: s.Admitted, Refused: s.Rejected, Credits: s.Credits}
+	if c.IsDefault() {
+		out.Overage = json.Number(s.Overage.String())
+	} else {
+		out.Amount = json.Number(s.Overage.String())
+	}
+	return out
 }

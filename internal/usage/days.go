@@ -16,14 +16,14 @@ type Sum struct {
 	Rejected int64
 	Reasons  map[toksta.Reason]int64 // rejected calls by reason; never nil
 	Credits  int64
-	Overage  toksta.Dollars
+	Overage  toksta.Amount
 }
 
 // add adds a row. It includes the charge of a rejected call, although there is none today, so that
 // no sum omits charged money.
 func (s *Sum) add(row store.UsageRow) {
 	s.Credits += row.Charge.Credits
-	s.Overage += toksta.Dollars(row.Charge.OverageMicros)
+	s.Overage += toksta.Amount(row.Charge.OverageMicros)
 	if row.Reason == "" {
 		s.Admitted += row.Calls
 		return
@@ -71,7 +71,7 @@ func (r *Reader) Days(ctx context.Context, account toksta.AccountID, key toksta.
 		return Breakdown{}, err
 	}
 	b := u.breakdown()
-	b.Operations = u.operations(r.billableCostKeys())
+	b.Operations = u.operations(r.billableCostKeys(), r.Catalog.Currency)
 	return b, nil
 }
 

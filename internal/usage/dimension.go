@@ -35,6 +35,7 @@ type DimensionQuery struct {
 // DimensionTable is usage by one dimension. Its rows add up to Total, which for a month equals the
 // Report of the month.
 type DimensionTable struct {
+	Currency toksta.Currency // of the amounts
 	From, To time.Time
 	Rows     []DimensionRow // hours and days by time, other values most admitted first
 	Total    Sum
@@ -63,7 +64,7 @@ func (r *Reader) GroupBy(ctx context.Context, q DimensionQuery) (DimensionTable,
 	if err != nil {
 		return DimensionTable{}, err
 	}
-	t := DimensionTable{From: p.from, To: p.to, Rows: u.groupBy(q.By), Total: u.total()}
+	t := DimensionTable{Currency: r.Catalog.Currency, From: p.from, To: p.to, Rows: u.groupBy(q.By), Total: u.total()}
 	if q.By != ByKey {
 		return t, nil
 	}

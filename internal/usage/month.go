@@ -13,40 +13,98 @@ import (
 
 // Report is the usage of an account in a month, the response of GET /v1/account/usage.
 type Report struct {
-	Period     string `json:"period"`
-	TotalCalls int64  `json:"total_calls"` // admitted calls
+	Period     string
+	TotalCalls int64 // admitted calls
 	// Credits and money are the charged amounts, not computed from current prices.
-	TotalCredits int64                   `json:"total_credits_charged"`
-	TotalOverage toksta.Dollars          `json:"total_overage_usd"`
-	PlanSource   string                  `json:"plan_source"`
-	Plan         toksta.PlanID           `json:"subscription_plan"`
-	Status       toksta.Status           `json:"subscription_status"`
-	Operations   map[string]Operation    `json:"operations"` // by cost key, without free ones
-	Entitlements Entitlements            `json:"entitlements"`
-	Credits      Credits                 `json:"credits"`
-	Keys         []Key                   `json:"keys"`
-	Refused      map[toksta.Reason]int64 `json:"refused"`
+	TotalCredits int64
+	TotalOverage toksta.Amount
+	Currency     toksta.Currency
+	PlanSource   string
+	Plan         toksta.PlanID
+	Status       toksta.Status
+	Operations   map[string]Operation // by cost key, without free ones
+	Entitlements Entitlements
+	Credits      Credits
+	Keys         []Key
+	Refused      map[toksta.Reason]int64
+}
+
+// MarshalJSON encodes the document. In the default currency the names of its amounts state the
+// currency, in any other one the member currency does.
+func (r Report) MarshalJSON() ([]byte, error) {
+	members := []member{{"period", r.Period}, {"total_calls", r.TotalCalls}, {"total_credits_charged", r.TotalCredits}}
+	if r.Currency.IsDefault() {
+		members = append(members, member{"total_overage_usd", r.TotalOverage})
+	} else {
+		members = append(members, member{"total_overage", r.TotalOverage}, member{"currency", r.Currency})
+	}
+	return encodeObject(append(members,
+		member{"plan_source", r.PlanSource}, member{"subscription_plan", r.Plan}, member{"subscription_status", r.Status},
+		member{"operations", r.Operations}, member{"entitlements", r.Entitlements}, member{"credits", r.Credits},
+		member{"keys", r.Keys}, member{"refused", r.Refused},
+	))
 }
 
 // Operation is the usage of one cost key. Calls includes admitted calls that failed upstream, which
 // cost nothing.
 type Operation struct {
-	Calls   int64          `json:"calls"`
-	Credits int64          `json:"credits_charged"`
-	Overage toksta.Dollars `json:"overage_amount_usd"`
+	Calls   int64
+	Credits int64
+	Overage toksta.Amount
+	// Currency decides the name of Overage in the document.
+	Currency toksta.Currency
 }
 
 // Entitlements are the account's rights now, not in the reported month: its plan and exceptions,
 // regardless of its billing state.
 type Entitlements struct {
-	APIAccess       bool           `json:"api_access_enabled"`
-	Workspace       bool           `json:"workspace_endpoints_enabled"`
-	PerMinute       int            `json:"rate_limit_per_minute"`
-	PerHour         int            `json:"rate_limit_per_hour,omitempty"` // 0: no limit, as below
-	PerDay          int            `json:"rate_limit_per_day,omitempty"`
-	Concurrent      int            `json:"concurrent_calls,omitempty"`
-	IncludedCredits int64          `json:"included_credits"`
-	Overage         toksta.Dollars `json:"overage_usd_per_credit"`
+	APIAccess       bool
+	Families        []FamilyAccess // families that a plan has only with an entitlement
+	PerMinute       int
+	PerHour         int // 0: no limit, as below
+	PerDay          int
+	Concurrent      int
+	IncludedCredits int64
+	Overage         toksta.Amount // per credit
+	Currency        toksta.Currency
+}
+
+// FamilyAccess states whether the account's keys may call an endpoint family.
+type FamilyAccess struct {
+	Family  toksta.Family
+	Enabled bool
+}
+
+// MarshalJSON encodes the rights, with a member such as "workspace_endpoints_enabled" for each
+// family, and without limits that do not exist.
+func (e Entitlements) MarshalJSON() ([]byte, error) {
+	members := []member{{"api_access_enabled", e.APIAccess}}
+	for _, f := range e.Families {
+		members = append(members, member{toksta.FamilyEntitlement(f.Family), f.Enabled})
+	}
+	members = append(members, member{"rate_limit_per_minute", e.PerMinute})
+	for _, limit := range []struct {
+		name  string
+		calls int
+	}{{"rate_limit_per_hour", e.PerHour}, {"rate_limit_per_day", e.PerDay}, {"concurrent_calls", e.Concurrent}} {
+		if limit.calls != 0 {
+			members = append(members, member{limit.name, limit.calls})
+		}
+	}
+	overage := "overage_usd_per_credit"
+	if !e.Currency.IsDefault() {
+		overage = "overage_per_credit"
+	}
+	return encodeObject(append(members, member{"included_credits", e.IncludedCredits}, member{overage, e.Overage}))
+}
+
+// MarshalJSON encodes the usage of a cost key.
+func (o Operation) MarshalJSON() ([]byte, error) {
+	overage := "overage_amount_usd"
+	if !o.Currency.IsDefault() {
+		overage = "overage_amount"
+	}
+	return encodeObject([]member{{"calls", o.Calls}, {"credits_charged", o.Credits}, {overage, o.Overage}})
 }
 
 // Credits is the account's balance now, not in the reported month.
@@ -93,15 +151,16 @@ func (r *Reader) report(u *accountUsage) Report {
 	s := u.standing
 	total := u.total()
 	b := r.Balance(s, u.now)
+	currency := r.Catalog.Currency
 	return Report{
 		Period:     u.period.String(),
-		TotalCalls: total.Admitted, TotalCredits: total.Credits, TotalOverage: total.Overage,
+		TotalCalls: total.Admitted, TotalCredits: total.Credits, TotalOverage: total.Overage, Currency: currency,
 		PlanSource: s.Plan.Source, Plan: s.Account.Plan, Status: s.Account.Status,
-		Operations: u.operations(r.billableCostKeys()),
+		Operations: u.operations(r.billableCostKeys(), currency),
 		Entitlements: Entitlements{
-			APIAccess: hasAPIAccess(s), Workspace: slices.Contains(s.Families, "workspace"),
+			APIAccess: hasAPIAccess(s), Families: r.familyAccess(s),
 			PerMinute: s.PerMinute, PerHour: s.PerHour, PerDay: s.PerDay, Concurrent: s.Concurrent,
-			IncludedCredits: s.Plan.IncludedCredits, Overage: toksta.Dollars(s.Plan.OverageMicros),
+			IncludedCredits: s.Plan.IncludedCredits, Overage: toksta.Amount(s.Plan.OverageMicros), Currency: currency,
 		},
 		Credits: Credits{
 			Included: b.Included, IncludedUsed: b.IncludedUsed, Purchased: b.Purchased,
@@ -124,6 +183,14 @@ func hasAPIAccess(s *toksta.Standing) bool {
 	}
 }
 
+// familyAccess returns the access to each family that a plan has only with an entitlement.
+func (r *Reader) familyAccess(s *toksta.Standing) (out []FamilyAccess) {
+	for _, f := range r.Catalog.EntitledFamilies() {
+		out = append(out, FamilyAccess{f, slices.Contains(s.Families, f)})
+	}
+	return out
+}
+
 // billableCostKeys returns the cost keys that cost credits in the current catalogue. The cost key
 // of a route without one is its operation.
 func (r *Reader) billableCostKeys() map[string]bool {
@@ -139,7 +206,7 @@ func (r *Reader) billableCostKeys() map[string]bool {
 // operations sums admitted calls by cost key. It includes the billable cost keys, and those with
 // charges in the month, because prices can be set by the upstream or can have changed. It modifies
 // billable.
-func (u *accountUsage) operations(billable map[string]bool) map[string]Operation {
+func (u *accountUsage) operations(billable map[string]bool, c toksta.Currency) map[string]Operation {
 	for _, row := range u.rows {
 		if row.Charge.Credits > 0 {
 			billable[row.CostKey] = true
@@ -151,9 +218,10 @@ func (u *accountUsage) operations(billable map[string]bool) map[string]Operation
 			continue
 		}
 		o := out[row.CostKey]
+		o.Currency = c
 		o.Calls += row.Calls
 		o.Credits += row.Charge.Credits
-		o.Overage += toksta.Dollars(row.Charge.OverageMicros)
+		o.Overage += toksta.Amount(row.Charge.OverageMicros)
 		out[row.CostKey] = o
 	}
 	return out

@@ -44,7 +44,7 @@ func catalog() *toksta.Catalog {
 		Plans: []toksta.Plan{{
 			ID: "API_BUILD", Source: "dedicated_api", API: toksta.APIAlways, Families: []toksta.Family{"data", "account"},
 			IncludedCredits: 1000, OverageMicros: 25_000, PerMinute: 30,
-		}},
+		}, {ID: "PRO", Entitled: []toksta.Family{"workspace"}}},
 		Routes: []toksta.Route{
 			{Operation: "searchCreators", Family: "data", CostKey: "creator_search", Credits: 1},
 			{Operation: "startCreatorEnrichment", Family: "data", Credits: 1},
@@ -174,6 +174,42 @@ func TestMonth(t *testing.T) {
 	}
 	if diff := cmp.Diff(compact.String(), string(got)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Guarantee: in another currency than the default one, no name in a document or table states
+// dollars, and each states the currency. The numbers stay.
+func TestOtherCurrency(t *testing.T) {
+	t.Parallel()
+	w := newTestEnv(t)
+	w.reader.Catalog.Currency = "EUR"
+	w.fillMonth()
+	report, err := w.reader.Month(t.Context(), ours, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var month, all bytes.Buffer
+	q := usage.TableQuery{From: today().Truncate(24 * time.Hour), To: today().Truncate(24*time.Hour).AddDate(0, 0, 1), Daily: true}
+	if err := errors.Join(w.reader.CSV(t.Context(), &month, ours, ""), w.reader.Table(t.Context(), &all, q)); err != nil {
+		t.Fatal(err)
+	}
+	for text, parts := range map[string][]string{
+		string(document): {`"total_overage":0.075,"currency":"EUR",`, `"overage_amount":0.075`, `"overage_per_credit":0.025`},
+		month.String():   {",credits,overage_amount,currency\n", ",3,0.025,EUR\n"},
+		all.String():     {",overage,overage_amount,currency\n", ",1,0.025,EUR\n"},
+	} {
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q is not in %s", part, text)
+			}
+		}
+		if strings.Contains(text, "usd") {
+			t.Errorf("dollars in %s", text)
+		}
 	}
 }
 
@@ -310,7 +346,7 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// Guarantee: API, page and download never differ by a call, a credit or a micro-dollar.
+// Guarantee: API, page and download never differ by a call, a credit or a millionth of money.
 func TestViewsAgree(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
@@ -361,7 +397,7 @@ func checkViewsAgree(t *rapid.T, r *usage.Reader) {
 	}
 }
 
-// totals are admitted and rejected calls, credits and micro-dollars.
+// totals are admitted and rejected calls, credits and millionths of money.
 type totals [4]int64
 
 func (s *totals) add(o usage.Sum) {
@@ -389,7 +425,7 @@ func sumCSV(t *rapid.T, r *usage.Reader) (sum totals) {
 		}
 		micros := money.Mul(money, big.NewRat(1_000_000, 1))
 		if !micros.IsInt() {
-			t.Fatal("not whole micro-dollars", row)
+			t.Fatal("not whole millionths", row)
 		}
 		if row[5] == "admitted" {
 			sum[0] += calls

@@ -68,7 +68,7 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 	}
 	price := ""
 	if s.Plan.FeeMicros > 0 {
-		price = strings.TrimSuffix(view.USD(s.Plan.FeeMicros), ".00") + " a month"
+		price = p.money.Short(s.Plan.FeeMicros) + " a month"
 	}
 	sub := view.Subscription{Plan: s.Plan.Name, Badge: statusBadge(s), Facts: facts, Price: price}
 	if p.Brand.BillingURL != "" {
@@ -92,7 +92,7 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	if p.Brand.CreditsURL != "" {
 		c.Buy = view.Link{Text: "Buy credits", URL: p.Brand.CreditsURL, Outside: true}
 		if s.Plan.CreditMicros > 0 {
-			c.Buy.Text += " at " + view.USD(s.Plan.CreditMicros)
+			c.Buy.Text += " at " + p.money(s.Plan.CreditMicros)
 		}
 	}
 	return c
@@ -151,7 +151,7 @@ func (p *Pages) strip(s *toksta.Standing) []view.Fact {
 		facts[0] = view.Fact{Label: "Included credits", Value: view.Num(s.Plan.IncludedCredits), Note: "a month"}
 	}
 	if s.Plan.OverageMicros > 0 {
-		facts[2] = view.Fact{Label: "Overage", Value: view.USD(s.Plan.OverageMicros), Note: "a credit"}
+		facts[2] = view.Fact{Label: "Overage", Value: p.money(s.Plan.OverageMicros), Note: "a credit"}
 	}
 	if s.Blocked != "" {
 		facts[1].Value, facts[1].Note, facts[3].Value = "0", "calls a minute", "None"

@@ -59,6 +59,7 @@ type Brand struct {
 type Pages struct {
 	Config
 	render *page.Renderer
+	money  view.Money
 	assets *page.Assets
 }
 
@@ -74,11 +75,12 @@ func New(c Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	render, err := page.New(assets)
+	money := view.MoneyIn(c.Catalog.Currency)
+	render, err := page.New(assets, money)
 	if err != nil {
 		return nil, err
 	}
-	return &Pages{Config: c, render: render, assets: assets}, nil
+	return &Pages{Config: c, render: render, assets: assets, money: money}, nil
 }
 
 // Owns reports whether path belongs to the pages. All other paths belong to the

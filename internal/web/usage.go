@@ -31,7 +31,7 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 		}
 	}
 	u := &view.Usage{
-		Months: p.months(l.standing.Account.CreatedAt, b.Period), Numbers: numbers(b, l.standing),
+		Months: p.months(l.standing.Account.CreatedAt, b.Period), Numbers: p.numbers(b, l.standing),
 		Chart: chartOf(b, l.now, accountChart), ByReason: reasons(b.Total.Reasons), CSV: "/account/usage.csv?month=" + b.Period,
 	}
 	keys := make(map[toksta.KeyID]toksta.Key, len(l.keys))
@@ -90,7 +90,7 @@ func (p *Pages) months(created time.Time, shown string) []view.Option {
 
 // numbers returns the four figures above the chart. An average below one call a
 // day is stated in words, because it would be rounded to 0.
-func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
+func (p *Pages) numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	calls := view.Fact{Label: "Calls admitted", Value: view.Num(b.Total.Admitted), Note: "none yet"}
 	switch days := int64(len(b.Days)); {
 	case days > 0 && b.Total.Admitted >= days:
@@ -102,9 +102,9 @@ func numbers(b usage.Breakdown, s *toksta.Standing) []view.Fact {
 	if s.Plan.IncludedCredits > 0 {
 		credits.Note = fmt.Sprintf("%s included a cycle", view.Num(s.Plan.IncludedCredits))
 	}
-	overage := view.Fact{Label: "Overage", Value: view.USD(int64(b.Total.Overage)), Note: "not charged on this plan"}
+	overage := view.Fact{Label: "Overage", Value: p.money(int64(b.Total.Overage)), Note: "not charged on this plan"}
 	if s.Plan.OverageMicros > 0 {
-		overage.Note = view.USD(s.Plan.OverageMicros) + " a credit"
+		overage.Note = p.money(s.Plan.OverageMicros) + " a credit"
 	}
 	return []view.Fact{calls, credits, overage, {Label: "Refused", Value: view.Num(b.Total.Rejected), Note: "cost no credits"}}
 }

@@ -43,11 +43,11 @@ func TestBannerWithoutBillingPage(t *testing.T) {
 func TestCreditPrice(t *testing.T) {
 	t.Parallel()
 	balance := func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} }
-	p := &Pages{Config: Config{Usage: &usage.Reader{Balance: balance}, Brand: Brand{CreditsURL: "https://shop.example"}, Now: time.Now}}
+	p := &Pages{money: view.MoneyIn(""), Config: Config{Usage: &usage.Reader{Balance: balance}, Brand: Brand{CreditsURL: "https://shop.example"}, Now: time.Now}}
 	for micros, want := range map[int64]string{50_000: "Buy credits at $0.05", 0: "Buy credits"} {
 		s := &toksta.Standing{Plan: toksta.Plan{CreditMicros: micros}}
 		if got := p.credits(s, usage.Breakdown{}).Buy.Text; got != want {
-			t.Errorf("at %d micro-dollars: %q, want %q", micros, got, want)
+			t.Errorf("at %d millionths: %q, want %q", micros, got, want)
 		}
 	}
 }

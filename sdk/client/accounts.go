@@ -114,7 +114,7 @@ type SetStatusRequest struct {
 type SetEntitlementRequest struct {
 	AccountRef
 	Name string `json:"name"`
-	// Value is true or false, a number, an amount of dollars such as 12.50, or
+	// Value is true or false, a number, an amount of money such as 12.50, or
 	// "default". For purchased_credits it is the total ever bought, or a
 	// difference such as "+500".
 	Value string `json:"value"`

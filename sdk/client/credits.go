@@ -14,7 +14,7 @@ type Credits struct {
 	Included      int64 `json:"included"`
 	Purchased     int64 `json:"purchased"`
 	Overage       int64 `json:"overage"`
-	OverageMicros int64 `json:"overage_micros"` // micro-dollars
+	OverageMicros int64 `json:"overage_micros"` // millionths of the currency's unit
 }
 
 // NewCredits converts a charge to the form of the API.

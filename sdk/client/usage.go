@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -27,11 +28,13 @@ type UsageByRequest struct {
 
 // UsageTable is grouped usage. Total is the sum of the rows.
 type UsageTable struct {
-	By    string     `json:"by"`
-	From  time.Time  `json:"from"`
-	To    time.Time  `json:"to"`
-	Rows  []UsageRow `json:"rows"`
-	Total UsageSum   `json:"total"`
+	By string `json:"by"`
+	// Currency is the code of the currency, empty for the default one.
+	Currency string     `json:"currency,omitempty"`
+	From     time.Time  `json:"from"`
+	To       time.Time  `json:"to"`
+	Rows     []UsageRow `json:"rows"`
+	Total    UsageSum   `json:"total"`
 }
 
 // UsageRow is the usage of one group.
@@ -46,8 +49,12 @@ type UsageSum struct {
 	Calls   int64       `json:"calls"` // admitted calls
 	Refused int64       `json:"refused"`
 	Credits int64       `json:"credits_charged"`
-	Overage json.Number `json:"overage_usd"`
+	Overage json.Number `json:"overage_usd,omitempty"`    // in the default currency
+	Amount  json.Number `json:"overage_amount,omitempty"` // in another currency, instead of Overage
 }
+
+// Price returns the price of the overage in the vendor's currency.
+func (s UsageSum) Price() json.Number { return cmp.Or(s.Overage, s.Amount) }
 
 // Usage returns the usage report of an account, the document that its keys read
 // at GET /v1/account/usage.

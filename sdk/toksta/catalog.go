@@ -2,6 +2,7 @@ package toksta
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -65,7 +66,7 @@ const (
 	APINever    APIAccess = "never"    // no account: a free plan
 )
 
-// Plan is an offer that an account can subscribe to. Money is in micro-dollars.
+// Plan is an offer that an account can subscribe to. Amounts are in millionths of the unit of Catalog.Currency.
 type Plan struct {
 	ID              PlanID
 	Name            string // for people: "API Build"
@@ -98,6 +99,7 @@ const (
 // Catalog is the vendor's offer, as configured. It is immutable and shared by all
 // goroutines; its slices and its map are never written.
 type Catalog struct {
+	Currency Currency // of all amounts
 	Shape    KeyShape
 	Families []FamilyInfo
 	Plans    []Plan
@@ -119,6 +121,31 @@ func (c *Catalog) Plan(id PlanID) (Plan, bool) {
 		return Plan{}, false
 	}
 	return c.Plans[i], true
+}
+
+// EntitledFamilies returns the families that some plan has only with an
+// entitlement, each once, in the order of Plans.
+func (c *Catalog) EntitledFamilies() (out []Family) {
+	for _, p := range c.Plans {
+		for _, f := range p.Entitled {
+			if !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// FamilyEntitlement returns the name of the entitlement to the family f, for
+// example "workspace_endpoints_enabled".
+func FamilyEntitlement(f Family) string { return string(f) + familyEntitlementSuffix }
+
+const familyEntitlementSuffix = "_endpoints_enabled"
+
+// EntitledFamily returns the family of an entitlement's name; it is the inverse of
+// [FamilyEntitlement].
+func EntitledFamily(name string) Family {
+	return Family(strings.TrimSuffix(name, familyEntitlementSuffix))
 }
 
 // HasFamily reports whether the family f is configured.

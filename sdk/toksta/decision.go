@@ -41,7 +41,7 @@ type Charge struct {
 	Credits       int64
 	Purchased     int64
 	Overage       int64
-	OverageMicros int64 // price of Overage, in micro-dollars
+	OverageMicros int64 // price of Overage, in millionths of the currency's unit
 }
 
 // Included returns the number of included credits.

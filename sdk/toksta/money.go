@@ -7,49 +7,50 @@ import (
 	"strings"
 )
 
-// Dollars is an amount of money in micro-dollars. Its text is a decimal number of
-// dollars. Amounts are exact: no floating-point number is involved.
-type Dollars int64
+// Amount is an amount of money in millionths of the unit of the vendor's
+// [Currency], such as micro-dollars. Its text is a decimal number of units.
+// Amounts are exact: no floating-point number is involved.
+type Amount int64
 
-// MicrosPerDollar is the number of micro-dollars in a dollar.
-const MicrosPerDollar = 1_000_000
+// MicrosPerUnit is the number of millionths in a unit of a currency.
+const MicrosPerUnit = 1_000_000
 
-// dollarDigits is the largest number of decimals of an amount in dollars.
-const dollarDigits = 6
+// amountDigits is the largest number of decimals of an amount.
+const amountDigits = 6
 
-// ParseDollars parses a non-negative amount such as "29" or "0.018", with at most
+// ParseAmount parses a non-negative amount such as "29" or "0.018", with at most
 // six decimals.
-func ParseDollars(text string) (Dollars, error) {
+func ParseAmount(text string) (Amount, error) {
 	whole, fraction, point := strings.Cut(text, ".")
-	if len(fraction) > dollarDigits {
-		return 0, fmt.Errorf("the amount %q has more than %d decimals", text, dollarDigits)
+	if len(fraction) > amountDigits {
+		return 0, fmt.Errorf("the amount %q has more than %d decimals", text, amountDigits)
 	}
-	n, err := strconv.ParseUint(whole+fraction+strings.Repeat("0", dollarDigits-len(fraction)), 10, 63)
+	n, err := strconv.ParseUint(whole+fraction+strings.Repeat("0", amountDigits-len(fraction)), 10, 63)
 	if err != nil || whole == "" || point && fraction == "" {
 		return 0, errors.New(strconv.Quote(text) + " is not an amount")
 	}
-	return Dollars(n), nil
+	return Amount(n), nil
 }
 
 // String formats the amount as the shortest exact decimal: "0", "0.025", "-1.5".
-func (d Dollars) String() string { return d.Decimal(0) }
+func (a Amount) String() string { return a.Decimal(0) }
 
 // Decimal formats the exact amount with at least the given number of decimals,
 // which must not exceed six.
-func (d Dollars) Decimal(least int) string {
-	sign, micros := "", uint64(d)
-	if d < 0 {
+func (a Amount) Decimal(least int) string {
+	sign, micros := "", uint64(a)
+	if a < 0 {
 		sign, micros = "-", -micros // unsigned, so that the least value does not overflow
 	}
-	fraction := fmt.Sprintf("%06d", micros%MicrosPerDollar)
+	fraction := fmt.Sprintf("%06d", micros%MicrosPerUnit)
 	for len(fraction) > least && strings.HasSuffix(fraction, "0") {
 		fraction = fraction[:len(fraction)-1]
 	}
 	if fraction != "" {
 		fraction = "." + fraction
 	}
-	return sign + strconv.FormatUint(micros/MicrosPerDollar, 10) + fraction
+	return sign + strconv.FormatUint(micros/MicrosPerUnit, 10) + fraction
 }
 
 // MarshalJSON encodes the amount as a JSON number with its exact digits.
-func (d Dollars) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
+func (a Amount) MarshalJSON() ([]byte, error) { return []byte(a.String()), nil }

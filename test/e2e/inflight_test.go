@@ -122,7 +122,7 @@ func (f *inFlight) checkSpent(want int64) {
 	}
 	apptest.Usage(f.t, f.api, f.ref.Account, &usage)
 	if usage.Charged != want || usage.Overage != 0 {
-		f.t.Errorf("%d credits were charged, and overage for $%v, want %d and none", usage.Charged, usage.Overage, want)
+		f.t.Errorf("%d credits were charged, and overage for %v, want %d and none", usage.Charged, usage.Overage, want)
 	}
 	books, err := f.api.VerifyCredits(f.t.Context())
 	if err != nil || len(books.Differences)+len(books.Overspent) > 0 {

@@ -247,7 +247,7 @@ func (t *traffic) checkPage(text string) {
 	total := t.groupBy(allCalls)[""]
 	t.compare("page", map[string]string{
 		"Calls admitted": fmt.Sprint(total.Calls), "Credits charged": strconv.FormatInt(total.Credits, 10),
-		"Overage": "$" + formatDollars(total.Micros), "Refused": strconv.FormatInt(total.Rejected, 10),
+		"Overage": "$" + formatAmount(total.Micros), "Refused": strconv.FormatInt(total.Rejected, 10),
 	}, figures(usageSection(t.T, text)))
 
 	want := map[string]map[string]string{"By key": {}, "By endpoint family": {}, "Credits, by operation": {}, "Refused, by reason": {}}
@@ -342,7 +342,7 @@ func parseCount(t *testing.T, text string) int64 {
 	return n
 }
 
-// parseMicros parses dollars exactly.
+// parseMicros parses an amount exactly.
 func parseMicros(t *testing.T, text string) int64 {
 	t.Helper()
 	money, ok := new(big.Rat).SetString(text)
@@ -350,14 +350,14 @@ func parseMicros(t *testing.T, text string) int64 {
 		money.Mul(money, big.NewRat(1_000_000, 1))
 	}
 	if !ok || !money.IsInt() {
-		t.Errorf("%q is not a multiple of a micro-dollar", text)
+		t.Errorf("%q is not a multiple of a millionth", text)
 		return 0
 	}
 	return money.Num().Int64()
 }
 
-// formatDollars formats micro-dollars as the page does.
-func formatDollars(micros int64) string { return big.NewRat(micros, 1_000_000).FloatString(2) }
+// formatAmount formats millionths as the page does.
+func formatAmount(micros int64) string { return big.NewRat(micros, 1_000_000).FloatString(2) }
 
 // signIn returns a browser in which a member of the account is signed in.
 func signIn(t *testing.T, api *client.Client, base string, owner toksta.AccountID) *http.Client {

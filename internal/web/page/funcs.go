@@ -18,7 +18,7 @@ const nearLimit = 80
 
 // funcs returns the functions of the templates: formats, figures and the
 // addresses of assets. All are pure.
-func funcs(assets *Assets) template.FuncMap {
+func funcs(assets *Assets, money view.Money) template.FuncMap {
 	return template.FuncMap{
 		"asset":     assets.URL,
 		"icon_url":  assets.Icon,
@@ -27,7 +27,7 @@ func funcs(assets *Assets) template.FuncMap {
 		"initial":   assets.look.Initial,
 		"env_var":   func() string { return cmp.Or(assets.look.EnvVar, brand.EnvVar(productName(assets.look.Product))) },
 		"num":       view.Num,
-		"usd":       view.USD,
+		"money":     money,
 		"count":     view.Count,
 		"ms":        view.Millis,
 		"ordinal":   view.Ordinal,

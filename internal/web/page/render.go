@@ -7,6 +7,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/toksta/toksta/internal/web/view"
 )
 
 //go:embed templates
@@ -24,9 +26,9 @@ type Renderer struct {
 }
 
 // New parses all pages. It takes the addresses of the stylesheet and the script
-// from assets.
-func New(assets *Assets) (*Renderer, error) {
-	base, err := template.New("base").Funcs(funcs(assets)).ParseFS(templateFiles, "templates/parts/*.html")
+// from assets. The pages show amounts as money formats them.
+func New(assets *Assets, money view.Money) (*Renderer, error) {
+	base, err := template.New("base").Funcs(funcs(assets, money)).ParseFS(templateFiles, "templates/parts/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse parts: %w", err)
 	}

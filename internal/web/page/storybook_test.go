@@ -189,7 +189,7 @@ func TestStorybook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(assets)
+	r, err := New(assets, view.MoneyIn(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ type Credits struct {
 	// plan has none, and the card shows Purchased first.
 	Included, Used, Purchased int64
 	// OverageMicros is the price of the month's overage so far, in
-	// micro-dollars.
+	// millionths of the currency's unit.
 	OverageMicros int64
 	// UsedUnknown is set if Used could not be read. On a plan without included
 	// credits, Used is the usage of the month.

@@ -16,12 +16,41 @@ func Num(n int64) string {
 	return sign + group(digits)
 }
 
-// USD formats micro-dollars as dollars with two decimals, or with as many as the
-// exact amount needs.
-func USD(micros int64) string {
-	sign, amount := splitSign(toksta.Dollars(micros).Decimal(2))
-	whole, cents, _ := strings.Cut(amount, ".")
-	return sign + "$" + group(whole) + "." + cents
+// Money formats an amount in millionths of a currency's unit, such as $1,234.50.
+type Money func(micros int64) string
+
+// MoneyIn returns the format of the currency c: with the decimals of the currency,
+// or with as many as the exact amount needs. A currency without an own symbol has
+// its code in front.
+func MoneyIn(c toksta.Currency) Money {
+	mark := c.Code() + "\u00a0"
+	switch c.Code() {
+	case "USD":
+		mark = "$"
+	case "EUR":
+		mark = "€"
+	case "GBP":
+		mark = "£"
+	case "JPY":
+		mark = "¥"
+	}
+	return func(micros int64) string {
+		sign, amount := splitSign(toksta.Amount(micros).Decimal(c.Digits()))
+		whole, fraction, point := strings.Cut(amount, ".")
+		if point {
+			fraction = "." + fraction
+		}
+		return sign + mark + group(whole) + fraction
+	}
+}
+
+// Short formats an amount without a fraction of zeros: $29, but $29.50.
+func (m Money) Short(micros int64) string {
+	text := m(micros)
+	if whole, fraction, _ := strings.Cut(text, "."); strings.Trim(fraction, "0") == "" {
+		return whole
+	}
+	return text
 }
 
 // splitSign separates the sign of a decimal number, as a typographic minus.
