@@ -147,7 +147,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 		links = append(links, view.Link{Text: l.Text, URL: l.URL})
 	}
 	pages, err := web.New(web.Config{
-		Keys: a.Keys, Accounts: a.Accounts, SignIn: a.SignIn, Usage: a.Usage, Catalog: a.catalog,
+		Keys: a.Keys, Accounts: a.Accounts, SignIn: a.SignIn, Usage: a.Usage, Catalog: a.catalog, Currency: a.catalog.Currency,
 		Brand: web.Brand{
 			Look: look, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
 			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: links,

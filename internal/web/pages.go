@@ -31,6 +31,7 @@ type Config struct {
 	Usage    *usage.Reader
 	Catalog  *toksta.Catalog
 	Brand    Brand
+	Currency toksta.Currency // of all amounts
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
 	// APIBase is the address of the API in the curl examples.
@@ -75,7 +76,7 @@ func New(c Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	money := view.MoneyIn(c.Catalog.Currency)
+	money := view.MoneyIn(c.Currency)
 	render, err := page.New(assets, money)
 	if err != nil {
 		return nil, err

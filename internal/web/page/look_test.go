@@ -70,7 +70,7 @@ func TestVendorsLook(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := New(assets)
+			r, err := New(assets, view.MoneyIn(""))
 			if err != nil {
 				t.Fatal(err)
 			}
