@@ -31,6 +31,7 @@ type Config struct {
 	Routes      []toksta.Route
 	Checks      []Check
 	Usage       Usage
+	Names       *httpauth.Names // of the header fields; nil: the default ones
 }
 
 // Check is a condition of readiness. Probe returns nil if it is met; callers do not see
@@ -56,6 +57,9 @@ type API struct {
 // New builds the documents. It fails only if they cannot be encoded, which is an error of
 // this program and not of the configuration.
 func New(c Config) (*API, error) {
+	if c.Names == nil {
+		c.Names = httpauth.NewNames(httpauth.DefaultPrefix)
+	}
 	a := &API{config: c, listing: listing(c.Routes)}
 	var err error
 	if a.openAPI, err = json.Marshal(document(c)); err != nil {
@@ -72,12 +76,12 @@ func New(c Config) (*API, error) {
 func (a *API) Open() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/v1/":            http.HandlerFunc(a.list),
-		"/health":         http.HandlerFunc(health),
+		"/health":         http.HandlerFunc(a.health),
 		"/ready":          http.HandlerFunc(a.ready),
 		"/version":        http.HandlerFunc(a.version),
 		"/docs":           http.HandlerFunc(a.docs),
 		"/docs/json":      http.HandlerFunc(a.docsJSON),
-		"/docs/style.css": http.HandlerFunc(style),
+		"/docs/style.css": http.HandlerFunc(a.style),
 	}
 }
 

@@ -57,16 +57,16 @@ func page(c Config) ([]byte, error) {
 func (a *API) docs(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	send(w, "text/html; charset=utf-8", http.StatusOK, a.page)
+	a.send(w, "text/html; charset=utf-8", http.StatusOK, a.page)
 }
 
 // docsJSON serves GET /docs/json.
 func (a *API) docsJSON(w http.ResponseWriter, _ *http.Request) {
-	send(w, "application/json", http.StatusOK, a.openAPI)
+	a.send(w, "application/json", http.StatusOK, a.openAPI)
 }
 
 // style serves GET /docs/style.css.
-func style(w http.ResponseWriter, _ *http.Request) {
+func (a *API) style(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=3600")
-	send(w, "text/css; charset=utf-8", http.StatusOK, docsStyle)
+	a.send(w, "text/css; charset=utf-8", http.StatusOK, docsStyle)
 }

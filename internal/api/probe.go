@@ -16,8 +16,8 @@ const probeTime = 2 * time.Second
 
 // health serves GET /health. It checks nothing, because a restart of the process would
 // not help if, for example, the database were unavailable.
-func health(w http.ResponseWriter, r *http.Request) {
-	plain(w, r, http.StatusOK, map[string]string{"status": "ok"})
+func (a *API) health(w http.ResponseWriter, r *http.Request) {
+	a.plain(w, r, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // readiness is the body of /ready.
@@ -46,29 +46,29 @@ func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "1")
 		}
 	}
-	plain(w, r, status, state)
+	a.plain(w, r, status, state)
 }
 
 // version serves GET /version.
 func (a *API) version(w http.ResponseWriter, r *http.Request) {
-	plain(w, r, http.StatusOK, map[string]string{"name": a.config.Name, "version": a.config.Version})
+	a.plain(w, r, http.StatusOK, map[string]string{"name": a.config.Name, "version": a.config.Version})
 }
 
 // plain writes a JSON body without the envelope, which orchestrators do not expect. A
 // cached response would hide the state of the node.
-func plain(w http.ResponseWriter, r *http.Request, status int, v any) {
+func (a *API) plain(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		httpauth.WriteError(w, &exchange.FromContext(r.Context()).Meta, err)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	send(w, "application/json", status, body)
+	a.send(w, "application/json", status, body)
 }
 
 // send writes a body with the header fields of a response of this program.
-func send(w http.ResponseWriter, contentType string, status int, body []byte) {
-	w.Header().Set(httpauth.HeaderSource, httpauth.SourceGateway)
+func (a *API) send(w http.ResponseWriter, contentType string, status int, body []byte) {
+	w.Header().Set(a.config.Names.Source, httpauth.SourceGateway)
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -18,6 +18,7 @@ import (
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web"
 	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/httpauth"
 )
 
 // handlers builds the handler of each listener.
@@ -36,6 +37,7 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	}
 	record := telemetry.Config{
 		Log: a.records, Realm: a.config.Branding.Product, KeyPrefix: a.config.Keys.Prefix,
+		Names:    httpauth.NewNames(a.config.Branding.HeaderPrefix),
 		Sampling: a.config.Gateway.TraceSampling, Fingerprint: secret,
 	}
 	pages = telemetry.Handler(record, site)
@@ -83,6 +85,7 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	own, err := api.New(api.Config{
 		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL, PagesURL: c.PagesURL,
 		Families: a.catalog.Families, Routes: a.catalog.Routes, Checks: a.checks(), Usage: a.Usage,
+		Names: httpauth.NewNames(c.Branding.HeaderPrefix),
 	})
 	if err != nil {
 		return nil, err
@@ -94,8 +97,8 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	return gateway.New(gateway.Config{
 		Routes: a.catalog.Routes, Upstreams: upstreams, Local: own.Local(), Open: own.Open(),
 		Engine: a.engine, TrustedProxies: c.TrustedProxies,
-		RateFields: c.RateLimit.StructuredFields,
-		MaxBody:    int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
+		HeaderPrefix: c.Branding.HeaderPrefix, RateFields: c.RateLimit.StructuredFields,
+		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
 	})
 }
 

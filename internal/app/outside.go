@@ -14,7 +14,7 @@ import (
 // buildOutgoing builds mail and export, if they are configured.
 func (a *App) buildOutgoing(ctx context.Context) (err error) {
 	if m := a.config.Mail; m.Server != "" {
-		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From})
+		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From, Name: a.config.Branding.Product})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/toksta/toksta/internal/brand"
@@ -11,19 +12,20 @@ import (
 
 // Branding configures the vendor's name, look and links on the account pages.
 type Branding struct {
-	Product    string `yaml:"product"`     // the name that customers know
-	Logo       string `yaml:"logo"`        // file, SVG or PNG; "": the initial of the product
-	LogoDark   string `yaml:"logo_dark"`   // the same for dark pages; "": Logo
-	Accent     string `yaml:"accent"`      // color as #rrggbb; "": Hue
-	Hue        int    `yaml:"hue"`         // of the accent color, 190–330
-	CSS        string `yaml:"css"`         // file of CSS variables
-	EnvVar     string `yaml:"env_var"`     // of the key in examples; default: from Product
-	SupportURL string `yaml:"support_url"` // each link is omitted if ""
-	StatusURL  string `yaml:"status_url"`  // reports outages
-	TermsURL   string `yaml:"terms_url"`   // beside sign-up and sign-in
-	BillingURL string `yaml:"billing_url"` // Manage billing
-	CreditsURL string `yaml:"credits_url"` // Buy credits
-	Links      []Link `yaml:"links"`       // further ones in the footer
+	Product      string `yaml:"product"`       // the name that customers know
+	Logo         string `yaml:"logo"`          // file, SVG or PNG; "": the initial of the product
+	LogoDark     string `yaml:"logo_dark"`     // the same for dark pages; "": Logo
+	Accent       string `yaml:"accent"`        // color as #rrggbb; "": Hue
+	Hue          int    `yaml:"hue"`           // of the accent color, 190–330
+	CSS          string `yaml:"css"`           // file of CSS variables
+	EnvVar       string `yaml:"env_var"`       // of the key in examples; default: from Product
+	HeaderPrefix string `yaml:"header_prefix"` // of the header fields for back ends and callers
+	SupportURL   string `yaml:"support_url"`   // each link is omitted if ""
+	StatusURL    string `yaml:"status_url"`    // reports outages
+	TermsURL     string `yaml:"terms_url"`     // beside sign-up and sign-in
+	BillingURL   string `yaml:"billing_url"`   // Manage billing
+	CreditsURL   string `yaml:"credits_url"`   // Buy credits
+	Links        []Link `yaml:"links"`         // further ones in the footer
 
 	CSVMark bool `yaml:"csv_byte_order_mark"` // start the CSV file of usage with a byte-order mark
 }
@@ -111,6 +113,8 @@ func (c *checker) checkBranding() {
 	}
 	c.require(b.LogoDark == "" || b.Logo != "", "branding.logo_dark", "There is no logo for light pages.", "set branding.logo too")
 	c.require(variablePattern.MatchString(b.EnvVar), "branding.env_var", "This is not the name of an environment variable.", "write letters, digits and _, such as "+brand.EnvVar(cmp.Or(b.Product, brand.Toksta)))
+	c.require(headerPattern.MatchString(b.HeaderPrefix) && len(b.HeaderPrefix) <= 31, "branding.header_prefix", "This cannot start the name of a header field.", "write words of letters and digits with hyphens between them, at most 31 characters, such as X-Acme")
+	c.require(!isStandardPrefix(b.HeaderPrefix), "branding.header_prefix", "Header fields with another meaning have this prefix, and would be removed.", "choose one of your own, such as X-Acme")
 	for path, link := range map[string]string{
 		"branding.support_url": b.SupportURL, "branding.status_url": b.StatusURL, "branding.terms_url": b.TermsURL,
 		"branding.billing_url": b.BillingURL, "branding.credits_url": b.CreditsURL,
@@ -123,6 +127,20 @@ func (c *checker) checkBranding() {
 		c.require(isLink(l.URL), path+".url", "This is not a link.", "write an https or mailto URL")
 	}
 }
+
+// isStandardPrefix reports whether well-known header fields start with a prefix.
+func isStandardPrefix(prefix string) bool {
+	prefix = strings.ToLower(prefix) + "-"
+	return slices.ContainsFunc(strings.Fields(standardFields), func(f string) bool { return strings.HasPrefix(f, prefix) })
+}
+
+// standardFields has a header field for each prefix that fields of HTTP and of common practice have.
+const standardFields = "accept-encoding access-control-allow-origin alt-svc cache-control cdn-cache-control clear-site-data content-type " +
+	"cross-origin-opener-policy device-memory early-data grpc-status idempotency-key if-match keep-alive last-event-id max-forwards origin-agent-cluster " +
+	"permissions-policy proxy-authorization rate-limit referrer-policy retry-after sec-fetch-site server-timing service-worker set-cookie " +
+	"strict-transport-security timing-allow-origin transfer-encoding upgrade-insecure-requests user-agent want-digest www-authenticate " +
+	"x-api-key x-b3-traceid x-cache-status x-client-ip x-content-type-options x-correlation-id x-csrf-token x-forwarded-for x-frame-options x-http-method-override " +
+	"x-method-override x-original-url x-powered-by x-ratelimit-limit x-real-ip x-request-id x-requested-with x-rewrite-url x-robots-tag x-trace-id x-xss-protection"
 
 // isLink reports whether a page can link to s.
 func isLink(s string) bool { return isURL(s, "http", "https", "mailto") }

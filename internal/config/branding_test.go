@@ -23,19 +23,25 @@ func TestBranding(t *testing.T) {
 	active := write("active.svg", `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30"><script/></svg>`)
 	css, wrong := write("own.css", ":root { --line: #ccc; }"), write("wrong.css", ":root { --line: url(a); }")
 	for text, field := range map[string]string{
-		"accent: blue":               "branding.accent",
-		"accent: '#12345'":           "branding.accent",
-		"logo: " + dir + "/none.svg": "branding.logo",
-		"logo: " + active:            "branding.logo",
-		"logo: " + dir:               "branding.logo",
-		"logo_dark: " + logo:         "branding.logo_dark",
-		"css: " + wrong:              "branding.css",
-		"css: " + dir + "/none.css":  "branding.css",
-		"env_var: 1KEY":              "branding.env_var",
-		"env_var: 'MY KEY'":          "branding.env_var",
-		"links: [{text: '', url: https://example.com/}]": "branding.links[0].text",
-		"links: [{text: A, url: 'javascript:alert(1)'}]": "branding.links[0].url",
-		"links: [{text: A}]":                             "branding.links[0].url",
+		"accent: blue":                                     "branding.accent",
+		"accent: '#12345'":                                 "branding.accent",
+		"logo: " + dir + "/none.svg":                       "branding.logo",
+		"logo: " + active:                                  "branding.logo",
+		"logo: " + dir:                                     "branding.logo",
+		"logo_dark: " + logo:                               "branding.logo_dark",
+		"css: " + wrong:                                    "branding.css",
+		"css: " + dir + "/none.css":                        "branding.css",
+		"header_prefix: X":                                 "branding.header_prefix",
+		"header_prefix: X-Forwarded":                       "branding.header_prefix",
+		"header_prefix: content":                           "branding.header_prefix",
+		"header_prefix: X-Acme-":                           "branding.header_prefix",
+		"header_prefix: 'X Acme'":                          "branding.header_prefix",
+		"header_prefix: X-Acme-Weather-Company-And-Sons-x": "branding.header_prefix",
+		"env_var: 1KEY":                                    "branding.env_var",
+		"env_var: 'MY KEY'":                                "branding.env_var",
+		"links: [{text: '', url: https://example.com/}]":   "branding.links[0].text",
+		"links: [{text: A, url: 'javascript:alert(1)'}]":   "branding.links[0].url",
+		"links: [{text: A}]":                               "branding.links[0].url",
 	} {
 		_, err := loadText(t, "branding:\n  "+text)
 		problems, _ := err.(Problems)

@@ -8,6 +8,7 @@ var (
 	decodeErrorPattern = regexp.MustCompile("^cannot construct (\\S+)(?: `(.*)`)? into (\\S+)")   // a message of the YAML decoder: type, value, target
 	eventTypePattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:-]*$`)                     // type of an exported event
 	grpcPattern        = regexp.MustCompile(`^/([A-Za-z_]\w*\.)+[A-Za-z_]\w*/([A-Za-z_]\w*|\*)$`) // a gRPC method, or all of a service
+	headerPattern      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*$`)             // prefix of header fields
 	hostPattern        = regexp.MustCompile(`^[\pL\pN_]([\pL\pM\pN_.-]*[\pL\pM\pN_])?\.?$`)       // a host name, in any script
 	notHostPattern     = regexp.MustCompile(`\.\.|(^|\.)[0-9]+\.?$`)                              // an empty label, or an IPv4 address
 	namePattern        = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)                             // see isName

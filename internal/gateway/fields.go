@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -8,14 +10,41 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// The fields that identify the caller to the upstream. Fields of these names from clients
-// are removed, so the upstream can trust them.
-const (
-	HeaderAccountID = "X-Toksta-Account-Id"
-	HeaderKeyID     = "X-Toksta-Key-Id"
-	HeaderPlan      = "X-Toksta-Plan"
-	HeaderScopes    = "X-Toksta-Scopes"
-)
+// names has the names of the fields with the vendor's prefix.
+type names struct {
+	*httpauth.Names
+	// The fields that identify the caller to the upstream, in canonical form. Fields of
+	// these names from clients are removed, so the upstream can trust them.
+	accountID, keyID, plan, scopes string
+	prefix                         string // folded, with a hyphen at its end: "x-acme-"
+}
+
+// maxPrefix bounds a prefix without its hyphen, so that folded holds it.
+const maxPrefix = 31
+
+// defaultPrefix is the folded form of the default prefix. Its fields are removed also if
+// another prefix is configured: an upstream that still reads the default names must not
+// take identities from clients.
+const defaultPrefix = "x-toksta-"
+
+// newNames returns the names with a prefix, or with the default one if prefix is "".
+func newNames(prefix string) (names, error) {
+	prefix = cmp.Or(prefix, httpauth.DefaultPrefix)
+	if len(prefix) > maxPrefix {
+		return names{}, fmt.Errorf("gateway: the prefix %q of header fields is longer than %d bytes", prefix, maxPrefix)
+	}
+	of := func(name string) string { return http.CanonicalHeaderKey(prefix + "-" + name) }
+	f := fold(prefix + "-")
+	return names{
+		Names: httpauth.NewNames(prefix), accountID: of("Account-Id"), keyID: of("Key-Id"), plan: of("Plan"), scopes: of("Scopes"),
+		prefix: string(f.text[:f.size]),
+	}, nil
+}
+
+// ours reports whether a field has the vendor's prefix, or the default one.
+func (n *names) ours(f *folded) bool {
+	return f.hasPrefix(n.prefix) || f.hasPrefix(defaultPrefix)
+}
 
 // folded is a field name in the form in which some upstreams compare it: in lower case,
 // with "-" for every character that is not a letter or a digit, because CGI replaces
@@ -50,9 +79,9 @@ func (f *folded) hasPrefix(prefix string) bool {
 // identity or an address that only this system may state, or could make the upstream see
 // another method, path or body than the decision was made on. CGI passes Proxy to
 // programs as HTTP_PROXY, which they use as the proxy of their own calls.
-func forbiddenFromClient(name string) bool {
+func (n *names) forbiddenFromClient(name string) bool {
 	f := fold(name)
-	if f.hasPrefix("x-toksta-") || f.hasPrefix("x-forwarded-") || f.hasPrefix("x-original-") {
+	if n.ours(&f) || f.hasPrefix("x-forwarded-") || f.hasPrefix("x-original-") {
 		return true
 	}
 	switch string(f.text[:f.size]) {
@@ -66,9 +95,9 @@ func forbiddenFromClient(name string) bool {
 }
 
 // forbiddenFromUpstream reports whether only this system may set a field in a response.
-func forbiddenFromUpstream(name string) bool {
+func (n *names) forbiddenFromUpstream(name string) bool {
 	f := fold(name)
-	if f.hasPrefix("x-toksta-") || f.hasPrefix("x-ratelimit-") {
+	if n.ours(&f) || f.hasPrefix("x-ratelimit-") {
 		return true
 	}
 	switch string(f.text[:f.size]) {
@@ -93,10 +122,10 @@ type fields interface{ Set(name, value string) }
 // identify sets the fields that identify the caller and the request to the upstream.
 func (f *forwarding) identify(to fields, r *http.Request) {
 	x := f.x
-	to.Set(HeaderAccountID, string(x.Principal.AccountID))
-	to.Set(HeaderKeyID, string(x.Principal.KeyID))
-	to.Set(HeaderPlan, string(x.Principal.Plan))
-	to.Set(HeaderScopes, joinFamilies(x.Principal.Scopes))
+	to.Set(f.names.accountID, string(x.Principal.AccountID))
+	to.Set(f.names.keyID, string(x.Principal.KeyID))
+	to.Set(f.names.plan, string(x.Principal.Plan))
+	to.Set(f.names.scopes, joinFamilies(x.Principal.Scopes))
 	to.Set(httpauth.HeaderRequestID, x.RequestID)
 	to.Set(httpauth.HeaderTraceID, x.TraceID)
 	if x.Traceparent != "" {
@@ -116,7 +145,7 @@ func (f *forwarding) keepsTrace(r *http.Request) bool {
 	return parent != "" && parent == f.x.Traceparent
 }
 
-// joinFamilies returns scopes in the form of HeaderScopes: "data,job".
+// joinFamilies returns scopes in the form of the field Scopes: "data,job".
 func joinFamilies(families []toksta.Family) string {
 	var b strings.Builder
 	for i, f := range families {

@@ -38,9 +38,12 @@ type Config struct {
 	Engine         admit.Engine
 	TrustedProxies []netip.Prefix   // peers whose X-Forwarded-For is read
 	RateFields     bool             // responses have RateLimit and RateLimit-Policy beside X-RateLimit-*
+	HeaderPrefix   string           // of the vendor's own fields; "": httpauth.DefaultPrefix
 	MaxBody        int64            // bytes of a request's body; 0: DefaultMaxBody
 	MaxHeader      int              // bytes of a request's header; 0: DefaultMaxHeader
 	Now            func() time.Time // nil: time.Now
+
+	names names
 }
 
 // Gateway serves API requests. It is safe for concurrent use.
@@ -67,6 +70,10 @@ func New(c Config) (*Gateway, error) {
 	}
 	if c.MaxHeader <= 0 {
 		c.MaxHeader = DefaultMaxHeader
+	}
+	var err error
+	if c.names, err = newNames(c.HeaderPrefix); err != nil {
+		return nil, err
 	}
 	routes := append([]toksta.Route(nil), c.Routes...)
 	for path := range c.Open {

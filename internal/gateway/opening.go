@@ -22,13 +22,13 @@ const (
 // stream. Until then nothing is sent or charged, so a response that breaks off earlier
 // is an error. open returns a copy of res, because the transport could still write the
 // trailer of the original.
-func open(res *http.Response, delay time.Duration) (*http.Response, error) {
+func open(res *http.Response, delay time.Duration, forbidden func(name string) bool) (*http.Response, error) {
 	if res.Body == http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
 		return res, nil
 	}
 	out := *res
 	out.Trailer = maps.Clone(res.Trailer)
-	b := &opening{Closer: res.Body, ahead: bufio.NewReaderSize(res.Body, openingSize), done: make(chan struct{}), from: res, to: &out}
+	b := &opening{Closer: res.Body, ahead: bufio.NewReaderSize(res.Body, openingSize), done: make(chan struct{}), from: res, to: &out, forbidden: forbidden}
 	out.Body = b
 	size, limit := min(res.ContentLength, openingSize), time.Duration(0)
 	if isStream(res) {
@@ -70,6 +70,8 @@ type opening struct {
 	done     chan struct{} // closed when peek has returned
 	err      error         // result of peek
 	from, to *http.Response
+	// forbidden reports whether only this system may set a field of the trailer.
+	forbidden func(name string) bool
 }
 
 // peek reads size bytes ahead.
@@ -109,5 +111,5 @@ func (b *opening) Read(p []byte) (int, error) {
 // this system may set. The trailer can contain fields that the header did not announce.
 func (b *opening) copyTrailer() {
 	b.to.Trailer = maps.Clone(b.from.Trailer)
-	strip(b.to.Trailer, forbiddenFromUpstream)
+	strip(b.to.Trailer, b.forbidden)
 }

@@ -59,7 +59,7 @@ func (f *forwarding) receive(w http.ResponseWriter, r *http.Request, x *upstream
 			break
 		}
 		if r.ProtoAtLeast(1, 1) {
-			inform(w, x)
+			f.inform(w, x)
 		}
 	}
 	if f.body != nil {
@@ -88,10 +88,10 @@ func field(fields []upstream.Field, name string) string {
 }
 
 // inform forwards an informational response.
-func inform(w http.ResponseWriter, x *upstream.Exchange) {
+func (f *forwarding) inform(w http.ResponseWriter, x *upstream.Exchange) {
 	h := w.Header()
 	kept := h["Connection"]
-	setFields(h, x.Fields(), make([]string, 0, len(x.Fields())))
+	f.names.setFields(h, x.Fields(), make([]string, 0, len(x.Fields())))
 	w.WriteHeader(x.Status())
 	clear(h)
 	if kept != nil {
@@ -104,9 +104,9 @@ func inform(w http.ResponseWriter, x *upstream.Exchange) {
 func (f *forwarding) respond(w http.ResponseWriter, x *upstream.Exchange) {
 	f.x.UpstreamCost = f.cost(x)
 	h := w.Header()
-	values := setFields(h, x.Fields(), make([]string, 0, len(x.Fields())+1))
+	values := f.names.setFields(h, x.Fields(), make([]string, 0, len(x.Fields())+1))
 	values = append(values, httpauth.SourceUpstream)
-	h[httpauth.HeaderSource] = values[len(values)-1:]
+	h[f.names.Source] = values[len(values)-1:]
 	if !f.keepLocation {
 		f.relocateAll(h)
 	}
@@ -118,17 +118,17 @@ func (f *forwarding) respond(w http.ResponseWriter, x *upstream.Exchange) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	sendTrailer(w, x.Trailer())
+	f.names.sendTrailer(w, x.Trailer())
 }
 
 // sendTrailer forwards the trailer. A response without a length must be on its way before
 // it: net/http would compute the length of a short one, which leaves no room for a trailer.
-func sendTrailer(w http.ResponseWriter, fields []upstream.Field) {
+func (n *names) sendTrailer(w http.ResponseWriter, fields []upstream.Field) {
 	if len(fields) > 0 {
 		_ = http.NewResponseController(w).Flush()
 	}
 	for _, f := range fields {
-		if !forbiddenFromUpstream(f.Name) {
+		if !n.forbiddenFromUpstream(f.Name) {
 			w.Header().Add(http.TrailerPrefix+f.Name, f.Value)
 		}
 	}
@@ -139,7 +139,7 @@ func sendTrailer(w http.ResponseWriter, fields []upstream.Field) {
 func (f *forwarding) cost(x *upstream.Exchange) *int64 {
 	var stated []string
 	for _, field := range x.Fields() {
-		if field.Name == httpauth.HeaderCreditCost {
+		if field.Name == f.names.CreditCost {
 			stated = append(stated, field.Value)
 		}
 	}
@@ -197,7 +197,7 @@ func (f *forwarding) host(r *http.Request) string {
 // copyFields copies the fields of the client that may reach the upstream.
 func (f *forwarding) copyFields(x *upstream.Exchange, r *http.Request) {
 	for name, values := range r.Header {
-		if isHop(name) || forbiddenFromClient(name) || isNamed(r.Header["Connection"], name) || name == "Tracestate" && !f.keepsTrace(r) {
+		if isHop(name) || f.names.forbiddenFromClient(name) || isNamed(r.Header["Connection"], name) || name == "Tracestate" && !f.keepsTrace(r) {
 			continue
 		}
 		for _, v := range values {
@@ -208,7 +208,7 @@ func (f *forwarding) copyFields(x *upstream.Exchange, r *http.Request) {
 
 // setFields sets the fields of a response that may reach the caller. Their values are
 // appended to values, which has the capacity for them, and returned.
-func setFields(h http.Header, fields []upstream.Field, values []string) []string {
+func (n *names) setFields(h http.Header, fields []upstream.Field, values []string) []string {
 	var connection []string
 	for _, f := range fields {
 		if f.Name == "Connection" {
@@ -216,7 +216,7 @@ func setFields(h http.Header, fields []upstream.Field, values []string) []string
 		}
 	}
 	for _, f := range fields {
-		if isHop(f.Name) || forbiddenFromUpstream(f.Name) || isNamed(connection, f.Name) {
+		if isHop(f.Name) || n.forbiddenFromUpstream(f.Name) || isNamed(connection, f.Name) {
 			continue
 		}
 		if set := h[f.Name]; set != nil {

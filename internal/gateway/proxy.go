@@ -27,6 +27,7 @@ type proxy struct {
 	keepLocation bool
 	trusted      admit.Proxies
 	maxBody      int64
+	names        *names
 	plain        *upstream.Client // nil if the upstream uses HTTP/2 only
 	opening      time.Duration
 	transport    http.RoundTripper
@@ -42,9 +43,9 @@ func (c *Config) newProxy(u Upstream) (*proxy, error) {
 	}
 	return &proxy{
 		base: base, keepHost: u.KeepHost, keepLocation: u.KeepLocation,
-		trusted: c.TrustedProxies, maxBody: c.MaxBody,
+		trusted: c.TrustedProxies, maxBody: c.MaxBody, names: &c.names,
 		plain: u.client(c.Now), opening: orDefault(u.Opening, defaultOpening),
-		transport: &pool{upstream: u, now: c.Now}, buffers: &buffers{},
+		transport: &pool{upstream: u, now: c.Now, names: &c.names}, buffers: &buffers{},
 		log: log.New(io.Discard, "", 0), // the request record holds the error
 	}, nil
 }
@@ -78,7 +79,7 @@ func (f *forwarding) reverse(w http.ResponseWriter, r *http.Request) {
 		Rewrite: f.rewrite, ModifyResponse: f.modify, ErrorHandler: f.fail,
 		Transport: f.transport, BufferPool: f.buffers, ErrorLog: f.log,
 	}
-	out, whole := &upstreamWriter{ResponseWriter: w}, false
+	out, whole := &upstreamWriter{ResponseWriter: w, names: f.names}, false
 	defer func() {
 		if out.begun && !whole {
 			_ = http.NewResponseController(w).Flush()
@@ -100,7 +101,7 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 		out.Host = pr.In.Host
 	}
 	out.Trailer = nil
-	strip(out.Header, forbiddenFromClient)
+	strip(out.Header, f.names.forbiddenFromClient)
 	if !f.keepsTrace(pr.In) {
 		out.Header.Del("Tracestate")
 	}
@@ -122,20 +123,20 @@ func proto(r *http.Request, trusted admit.Proxies) string {
 // modify reads the cost that the upstream stated, deletes the fields that only this
 // system may set, and marks the response as the upstream's.
 func (f *forwarding) modify(res *http.Response) error {
-	f.x.UpstreamCost = f.stated(res.Header[httpauth.HeaderCreditCost])
+	f.x.UpstreamCost = f.stated(res.Header[f.names.CreditCost])
 	if isGRPCError(res) {
 		f.x.UpstreamCost = new(int64)
 	}
-	strip(res.Header, forbiddenFromUpstream)
-	strip(res.Trailer, forbiddenFromUpstream)
-	res.Header.Set(httpauth.HeaderSource, httpauth.SourceUpstream)
+	strip(res.Header, f.names.forbiddenFromUpstream)
+	strip(res.Trailer, f.names.forbiddenFromUpstream)
+	res.Header.Set(f.names.Source, httpauth.SourceUpstream)
 	if !f.keepLocation {
 		f.relocateAll(res.Header)
 	}
 	return nil
 }
 
-// stated returns the cost that the values of X-Toksta-Credit-Cost state, nil without one.
+// stated returns the cost that the values of the field Credit-Cost state, nil without one.
 // An invalid cost is an error for the log.
 func (f *forwarding) stated(values []string) *int64 {
 	if len(values) == 0 {

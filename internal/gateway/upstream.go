@@ -134,6 +134,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 type pool struct {
 	upstream Upstream
 	now      func() time.Time
+	names    *names
 
 	mu      sync.Mutex
 	current *http.Transport // nil before the first request
@@ -146,7 +147,7 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(res, orDefault(p.upstream.Opening, defaultOpening))
+	return open(res, orDefault(p.upstream.Opening, defaultOpening), p.names.forbiddenFromUpstream)
 }
 
 // transport returns the transport for new requests. Requests in flight finish on their own

@@ -6,6 +6,7 @@ import "net/http"
 // finds the optional methods of the wrapped writer.
 type upstreamWriter struct {
 	http.ResponseWriter
+	names *names
 	begun bool // the header of the final response is written
 }
 
@@ -18,7 +19,7 @@ func (w *upstreamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 func (w *upstreamWriter) WriteHeader(status int) {
 	h := w.Header()
 	if status < http.StatusOK && status != http.StatusSwitchingProtocols {
-		strip(h, forbiddenFromUpstream)
+		strip(h, w.names.forbiddenFromUpstream)
 	} else {
 		w.begun = true
 		if _, typed := h["Content-Type"]; !typed {

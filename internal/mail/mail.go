@@ -7,6 +7,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -49,6 +50,7 @@ type Config struct {
 	User     string // "": no authentication
 	Password string
 	From     string         // "Acme API <keys@example.com>"
+	Name     string         // of the sender, if From has none
 	Roots    *x509.CertPool // nil: the system's
 }
 
@@ -86,6 +88,7 @@ func New(c Config) (*Sender, error) {
 	if from.Address, err = text.MailAddress(from.Address); err != nil {
 		return nil, fmt.Errorf("read the domain of the sender's address: %w", err)
 	}
+	from.Name = cmp.Or(from.Name, c.Name)
 	if c.TLS == NoTLS && c.User != "" {
 		return nil, errors.New("mail: a password is not sent over an unprotected connection")
 	}

@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Log   *Log
 	Realm string           // of the bearer challenge
+	Names *httpauth.Names  // of the fields with the vendor's prefix; nil: the default ones
 	Now   func() time.Time // nil: time.Now
 	// KeyPrefix starts every key, such as "tk_live_". A key that a client puts into a
 	// path is left out of the record.
@@ -41,6 +42,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 			Traceparent: r.Header[httpauth.HeaderTraceparent],
 			Trace:       r.Header[httpauth.HeaderTraceID],
 		}, c.Realm, c.Sampling, now())
+		x.Names = c.Names
 		x.Method, x.Path = r.Method, loggedPath(r.URL.Path, c.KeyPrefix)
 		if x.Close = mustClose(r); x.Close {
 			w.Header().Set("Connection", "close")

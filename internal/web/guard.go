@@ -138,9 +138,9 @@ func safeNext(next string) string {
 // for which browsers enforce the attributes.
 func (p *Pages) cookieName() string {
 	if p.SecureCookies {
-		return "__Host-toksta"
+		return "__Host-account_session"
 	}
-	return "toksta"
+	return "account_session"
 }
 
 // cookie returns the value of the session cookie, empty if there is none.

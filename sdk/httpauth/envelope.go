@@ -135,7 +135,7 @@ func (f *fields) write(w http.ResponseWriter, m *Meta, status int, e envelope) e
 		return fmt.Errorf("encode the response: %w", err)
 	}
 	m.apply(f)
-	f.set(HeaderSource, SourceGateway)
+	f.set(m.FieldNames().Source, SourceGateway)
 	f.set("Content-Type", "application/json")
 	f.set("Content-Length", strconv.Itoa(len(body)))
 	f.set("X-Content-Type-Options", "nosniff")

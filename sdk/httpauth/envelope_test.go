@@ -119,7 +119,7 @@ func TestApplyTwice(t *testing.T) {
 	m.Apply(h)
 	m.Apply(h)
 	want := http.Header{
-		headerExpose: {"X-Theirs", exposed}, HeaderRequestID: {"req_1"}, HeaderTraceID: {""},
+		headerExpose: {"X-Theirs", defaultNames.exposed}, HeaderRequestID: {"req_1"}, HeaderTraceID: {""},
 		HeaderRateLimit: {"5"}, HeaderRateRemaining: {"2"}, HeaderRateReset: {"60"}, HeaderCreditCost: {"3"},
 	}
 	if !reflect.DeepEqual(h, want) {

@@ -20,25 +20,51 @@ const (
 	HeaderRateReset     = "X-Ratelimit-Reset"
 	HeaderRateState     = "Ratelimit"
 	HeaderRatePolicy    = "Ratelimit-Policy"
-	HeaderCreditCost    = "X-Toksta-Credit-Cost"
-	HeaderSource        = "X-Toksta-Source"
 )
 
-// The values of HeaderSource. They distinguish a rejection by Toksta from an
+// The header fields with the vendor's prefix, in canonical form, for the prefix
+// DefaultPrefix.
+const (
+	HeaderCreditCost = DefaultPrefix + "-Credit-Cost"
+	HeaderSource     = DefaultPrefix + "-Source"
+)
+
+// DefaultPrefix is the prefix of the vendor's header fields unless another one is
+// configured.
+const DefaultPrefix = "X-Toksta"
+
+// The values of the field Source. They distinguish a rejection by Toksta from an
 // upstream's own response with the same status.
 const (
 	SourceGateway  = "gateway"  // written by this package
 	SourceUpstream = "upstream" // forwarded from an upstream
 )
 
-// The fields that a script in a browser may read of a response, if the vendor
-// allows an origin. This package allows none.
-const (
-	headerExpose = "Access-Control-Expose-Headers"
-	exposed      = "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, X-Toksta-Credit-Cost, X-Toksta-Source, WWW-Authenticate"
+// headerExpose lists the fields that a script in a browser may read of a response,
+// if the vendor allows an origin. This package allows none.
+const headerExpose = "Access-Control-Expose-Headers"
 
-	exposedStructured = exposed + ", RateLimit, RateLimit-Policy"
-)
+// Names has the names of the header fields with the vendor's prefix. NewNames
+// creates it.
+type Names struct {
+	CreditCost, Source string // in canonical form
+
+	exposed, exposedStructured string
+}
+
+// NewNames returns the names with a prefix such as "X-Acme", without a hyphen at
+// its end.
+func NewNames(prefix string) *Names {
+	exposed := "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, " +
+		prefix + "-Credit-Cost, " + prefix + "-Source, WWW-Authenticate"
+	return &Names{
+		CreditCost: http.CanonicalHeaderKey(prefix + "-Credit-Cost"), Source: http.CanonicalHeaderKey(prefix + "-Source"),
+		exposed: exposed, exposedStructured: exposed + ", RateLimit, RateLimit-Policy",
+	}
+}
+
+// defaultNames are the names with DefaultPrefix.
+var defaultNames = NewNames(DefaultPrefix)
 
 // Meta is the part of a response that does not depend on its body: the ids of
 // the request and the result of the decision. It must be used by one goroutine
@@ -47,6 +73,7 @@ type Meta struct {
 	RequestID  string
 	TraceID    string
 	Realm      string // realm in WWW-Authenticate; "" stands for "api"
+	Names      *Names // nil: with DefaultPrefix
 	Now        time.Time
 	Rate       toksta.RateState   // see toksta.Decision
 	Rates      []toksta.RateState // for RateLimit and RateLimit-Policy; empty: only Rate
@@ -54,6 +81,14 @@ type Meta struct {
 	Billable   bool               // set the cost, even 0
 	Cost       int64              // credits charged
 	Close      bool               // close the connection after the response
+}
+
+// FieldNames returns the names of the fields with the vendor's prefix.
+func (m *Meta) FieldNames() *Names {
+	if m.Names == nil {
+		return defaultNames
+	}
+	return m.Names
 }
 
 // Apply sets the fields of m in the header of a response. Applying m twice has
@@ -76,14 +111,14 @@ func (m *Meta) apply(f *fields) {
 		}
 	}
 	if m.Billable {
-		f.set(HeaderCreditCost, strconv.FormatInt(m.Cost, 10))
+		f.set(m.FieldNames().CreditCost, strconv.FormatInt(m.Cost, 10))
 	}
 	if m.Close {
 		f.set("Connection", "close")
 	}
-	names := exposed
+	names := m.FieldNames().exposed
 	if m.Structured {
-		names = exposedStructured
+		names = m.FieldNames().exposedStructured
 	}
 	if sent := f.header[headerExpose]; len(sent) == 0 {
 		f.set(headerExpose, names)
