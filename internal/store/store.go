@@ -61,6 +61,7 @@ type Store interface {
 	Nodes
 	ChangeFeed
 	Usage
+	KeyUses
 	Outbox
 	Events
 	Credits

@@ -27,6 +27,28 @@ type Usage interface {
 	CreditUse(ctx context.Context, since time.Time, cycle func(toksta.AccountID) time.Time, each func(toksta.AccountID, CreditUse)) error
 }
 
+// KeyUses reads keys with their last uses.
+type KeyUses interface {
+	// KeyUses returns the account's keys that are not revoked or, if ids is not empty,
+	// those of its keys that have these ids, in no order. The time does not depend on
+	// the number of other keys of the account.
+	KeyUses(ctx context.Context, account toksta.AccountID, ids []toksta.KeyID) ([]KeyUse, error)
+}
+
+// KeyUse is the part of a key that reports of usage show.
+type KeyUse struct {
+	ID        toksta.KeyID
+	Name      string
+	ExpiresAt time.Time // zero: never
+	RevokedAt time.Time // zero: not revoked
+	LastUse   time.Time // zero: never used
+}
+
+// State returns the state of the key at now.
+func (k KeyUse) State(now time.Time) toksta.KeyState {
+	return toksta.Key{ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt}.State(now)
+}
+
 // UsageSlot identifies the calls that one total counts.
 type UsageSlot struct {
 	AccountID toksta.AccountID

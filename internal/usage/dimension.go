@@ -147,7 +147,7 @@ func (d Dimension) valueOf(row store.UsageRow) string {
 }
 
 // keyNames returns the current names of keys. A renamed key keeps its usage.
-func keyNames(keys []toksta.Key) map[toksta.KeyID]string {
+func keyNames(keys []store.KeyUse) map[toksta.KeyID]string {
 	names := make(map[toksta.KeyID]string, len(keys))
 	for _, k := range keys {
 		names[k.ID] = k.Name

@@ -3,7 +3,6 @@ package usage
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -137,12 +136,8 @@ func (r *Reader) Month(ctx context.Context, account toksta.AccountID, month stri
 	if err != nil {
 		return Report{}, err
 	}
-	uses, err := r.Store.LastUses(ctx, account)
-	if err != nil {
-		return Report{}, fmt.Errorf("read last uses: %w", err)
-	}
 	report := r.report(u)
-	report.Keys = u.sumByKey(keys, uses)
+	report.Keys = u.sumByKey(keys)
 	return report, nil
 }
 
@@ -229,7 +224,7 @@ func (u *accountUsage) operations(billable map[string]bool, c toksta.Currency) m
 
 // sumByKey returns the usage of keys in the order of their creation. It includes keys with rejected
 // calls only, so that the owner sees that a revoked key is still in use.
-func (u *accountUsage) sumByKey(keys []toksta.Key, uses map[toksta.KeyID]store.LastUse) []Key {
+func (u *accountUsage) sumByKey(keys []store.KeyUse) []Key {
 	sums := map[toksta.KeyID]*Key{}
 	for _, row := range u.rows {
 		k := sums[row.KeyID]
@@ -252,8 +247,7 @@ func (u *accountUsage) sumByKey(keys []toksta.Key, uses map[toksta.KeyID]store.L
 			sum = &Key{}
 		}
 		sum.ID, sum.Name = key.ID, key.Name
-		if use, found := uses[key.ID]; found {
-			at := use.At.UTC()
+		if at := key.LastUse.UTC(); !key.LastUse.IsZero() {
 			sum.LastUsed = &at
 		}
 		out = append(out, *sum)

@@ -23,6 +23,7 @@ import (
 type Store interface {
 	store.Accounts
 	store.Keys
+	store.KeyUses
 	store.Usage
 }
 
@@ -115,22 +116,33 @@ func (r *Reader) load(ctx context.Context, q store.UsageQuery) (*accountUsage, e
 	return u, nil
 }
 
-// readKeys returns the keys of the account that a report of the rows needs: every key that is not
-// revoked, and every key of a row. It must be called after the rows were read. It reads revoked
-// keys only if a row belongs to one, because an account can have thousands.
-func (r *Reader) readKeys(ctx context.Context, account toksta.AccountID, rows []store.UsageRow) ([]toksta.Key, error) {
-	var keys []toksta.Key
+// readKeys returns the keys of the account that a report of the rows needs, oldest first: every key
+// that is not revoked, and every key of a row. It must be called after the rows were read. It reads
+// no other revoked keys, because an account can have thousands.
+func (r *Reader) readKeys(ctx context.Context, account toksta.AccountID, rows []store.UsageRow) ([]store.KeyUse, error) {
+	keys, err := r.Store.KeyUses(ctx, account, nil)
+	if err != nil {
+		return nil, err
+	}
 	read := map[toksta.KeyID]bool{"": true} // a job without a key
-	for k, err := range store.EachKey(ctx, r.Store, store.KeyQuery{Account: account}) {
+	for _, k := range keys {
+		read[k.ID] = true
+	}
+	var revoked []toksta.KeyID
+	for _, row := range rows {
+		if !read[row.KeyID] {
+			read[row.KeyID] = true
+			revoked = append(revoked, row.KeyID)
+		}
+	}
+	if len(revoked) > 0 {
+		more, err := r.Store.KeyUses(ctx, account, revoked)
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, k)
-		read[k.ID] = true
+		keys = append(keys, more...)
 	}
-	if slices.ContainsFunc(rows, func(row store.UsageRow) bool { return !read[row.KeyID] }) {
-		return store.AllKeys(ctx, r.Store, account)
-	}
+	slices.SortFunc(keys, func(a, b store.KeyUse) int { return cmp.Compare(a.ID, b.ID) })
 	return keys, nil
 }
 

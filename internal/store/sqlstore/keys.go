@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -43,7 +44,7 @@ func (r reader) ListKeys(ctx context.Context, q store.KeyQuery) ([]toksta.Key, e
 		c.and("account_id =", q.Account)
 	}
 	if !q.Revoked {
-		c.and("revoked_at =", 0)
+		c.text.WriteString(" AND revoked_at = 0") // as in the condition of the index keys_current
 	}
 	c.text.WriteString(" ORDER BY id LIMIT " + c.bind(limit(q.Page.Limit)))
 	return r.keys(ctx, c.text.String(), c.args)
@@ -94,6 +95,44 @@ func (r reader) CountLiveKeys(ctx context.Context, account toksta.AccountID, now
 	const count = `SELECT count(*) FROM keys
 		WHERE account_id = $1 AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2)`
 	return n, rowError(r.q.QueryRowContext(ctx, count, account, millis(now)).Scan(&n), "the number of keys")
+}
+
+// KeyUses implements [store.KeyUses].
+func (r reader) KeyUses(ctx context.Context, account toksta.AccountID, ids []toksta.KeyID) ([]store.KeyUse, error) {
+	if len(ids) == 0 {
+		var c conditions
+		c.and("k.account_id =", account)
+		c.text.WriteString(" AND k.revoked_at = 0") // as in the condition of the index keys_current
+		return r.keyUses(ctx, &c)
+	}
+	var out []store.KeyUse
+	for part := range slices.Chunk(ids, lookups) {
+		var c conditions
+		c.and("k.account_id =", account)
+		list := make([]string, len(part))
+		for i, id := range part {
+			list[i] = c.bind(id)
+		}
+		c.text.WriteString(" AND k.id IN (" + strings.Join(list, ", ") + ")")
+		uses, err := r.keyUses(ctx, &c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, uses...)
+	}
+	return out, nil
+}
+
+// keyUses reads the keys that c selects, with their last uses.
+func (r reader) keyUses(ctx context.Context, c *conditions) ([]store.KeyUse, error) {
+	rows, err := r.q.QueryContext(ctx, `SELECT k.id, k.name, k.expires_at, k.revoked_at, u.at
+		FROM keys k LEFT JOIN last_uses u ON u.key_id = k.id`+c.text.String(), c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("read keys and their uses: %w", err)
+	}
+	return collect(rows, func(rows *sql.Rows) (k store.KeyUse, err error) {
+		return k, rows.Scan(&k.ID, &k.Name, timeColumn{&k.ExpiresAt}, timeColumn{&k.RevokedAt}, timeColumn{&k.LastUse})
+	})
 }
 
 // KeysByDigest implements [store.Keys]. It also finds revoked generations, because a

@@ -78,6 +78,7 @@ var conformance = []conformanceTest{
 	{"usage selection", usageSelection},
 	{"usage of all accounts", eachUsage},
 	{"last uses", lastUses},
+	{"key uses", keyUses},
 	{"credit use", creditUse},
 	{"one event of an occurrence", raiseOnce},
 	{"claims of deliveries", claimDeliveries},

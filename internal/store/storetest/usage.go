@@ -2,6 +2,9 @@ package storetest
 
 import (
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -96,6 +99,39 @@ func lastUses(t *suite) {
 	got, err := t.s.LastUses(t.Context(), "acct_a")
 	t.ok(err)
 	is(t, got, map[toksta.KeyID]store.LastUse{"key_a": newest, "key_b": other})
+}
+
+// keyUses: a report that lacks a key, or shows a key of another account, is wrong.
+func keyUses(t *suite) {
+	a, b := t.account("acct_a"), t.account("acct_b")
+	used, revoked, expiring := key(a.ID, "key_a"), key(a.ID, "key_b"), key(a.ID, "key_c")
+	revoked.RevokedAt, expiring.ExpiresAt, expiring.Name = now, now.Add(time.Hour), "C"
+	for _, k := range []toksta.Key{used, revoked, expiring, key(b.ID, "key_d")} {
+		t.put(k)
+	}
+	at := now.Add(time.Second)
+	t.ok(t.s.Flush(t.Context(), store.UsageBatch{Epoch: "e", LastUses: []store.LastUse{
+		{KeyID: "key_a", AccountID: a.ID, At: at}, {KeyID: "key_d", AccountID: b.ID, At: at},
+	}}))
+	wantUsed := store.KeyUse{ID: "key_a", Name: used.Name, LastUse: at}
+	wantRevoked := store.KeyUse{ID: "key_b", Name: revoked.Name, RevokedAt: now}
+	many := []toksta.KeyID{"key_a", "key_b", "key_d", "key_x"}
+	for i := range 1000 {
+		many = append(many, toksta.KeyID(strconv.Itoa(i)))
+	}
+	for _, c := range []struct {
+		ids  []toksta.KeyID
+		want []store.KeyUse
+	}{
+		{nil, []store.KeyUse{wantUsed, {ID: "key_c", Name: "C", ExpiresAt: now.Add(time.Hour)}}},
+		{many, []store.KeyUse{wantUsed, wantRevoked}},
+		{[]toksta.KeyID{"key_d"}, nil},
+	} {
+		got, err := t.s.KeyUses(t.Context(), a.ID, c.ids)
+		t.ok(err)
+		slices.SortFunc(got, func(a, b store.KeyUse) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		is(t, got, c.want)
+	}
 }
 
 // creditUse: without all charges, a restarted node would grant included or purchased
