@@ -2,6 +2,6 @@
 // fills in the data that package page renders.
 //
 // It is at the start of the change path, like the operator API. It makes no
-// decisions about keys and knows no SQL. A secret is in exactly one response: the
-// one to the form that created it.
+// decisions about keys and knows no SQL. The page that shows a
+// secret has it in exactly one response.
 package web

@@ -108,7 +108,7 @@ func (p *Pages) rotateForm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// rotate replaces the secret and shows the new one in this response only. The
+// rotate replaces the secret and redirects to the page that shows the new one once. The
 // form has a token, so that a reload does not rotate again, and the number of
 // the shown generation, so that it never revokes a newer secret.
 func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +127,7 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		p.reveal(w, r, rotated)
 	case known != nil && known.Reason == toksta.ReasonRepeated:
-		p.alreadyDone(w, r, known, true)
+		p.alreadyDone(w, r, known)
 	default:
 		problems, ok := fieldErrors(w, r, err)
 		if !ok {
@@ -153,42 +153,6 @@ func (p *Pages) showRotate(w http.ResponseWriter, r *http.Request, k toksta.Key,
 func (p *Pages) revokeForm(w http.ResponseWriter, r *http.Request) {
 	if key, ok := p.key(w, r); ok {
 		p.showRevoke(w, r, key, nil)
-	}
-}
-
-// revoke revokes the key if its name was typed, and shows how many nodes
-// enforce it. A reload finds the key revoked and shows the same page.
-func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
-	key, ok := p.key(w, r)
-	if !ok {
-		return
-	}
-	if !text.SameName(r.PostFormValue("name"), label(key)) {
-		p.showRevoke(w, r, key, view.Errors{"name": "This is not the key's name. Nothing was revoked."})
-		return
-	}
-	revoked, err := p.Keys.Revoke(r.Context(), p.actor(r), ref(key))
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	p.show(w, r, screen{page: "key_revoked"}, view.KeyRevoked{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: label(key),
-		Nodes: len(revoked.Receipt.Confirmed), Took: revoked.Receipt.Took, Fenced: fenced(revoked.Receipt),
-		Change: revoked.Receipt.Change.Seq, At: revoked.Receipt.Change.At, Use: p.lastUse(r.Context(), key),
-	})
-}
-
-// fenced returns a sentence about the nodes that were fenced because they did
-// not confirm the change, "" if all nodes confirmed.
-func fenced(receipt toksta.Receipt) string {
-	switch n := len(receipt.Fenced); n {
-	case 0:
-		return ""
-	case 1:
-		return "1 node did not respond and was fenced: it admits no calls until it has applied the change."
-	default:
-		return fmt.Sprintf("%d nodes did not respond and were fenced: they admit no calls until they have applied the change.", n)
 	}
 }
 

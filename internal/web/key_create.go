@@ -66,7 +66,7 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 	p.show(w, r, screen{formStatus(w, form.Errors), "key_new"}, form)
 }
 
-// createKey creates the key and shows its secret in this response only. The
+// createKey creates the key and redirects to the page that shows its secret once. The
 // token of the form makes a reload or a double click create one key.
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	form := readKeyForm(r)
@@ -81,7 +81,7 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		p.reveal(w, r, created)
 	case known != nil && known.Reason == toksta.ReasonRepeated:
-		p.alreadyDone(w, r, known, false)
+		p.alreadyDone(w, r, known)
 	default:
 		problems, ok := fieldErrors(w, r, err)
 		if !ok {
@@ -176,32 +176,6 @@ func renameFields(problems view.Errors, names map[string]string) view.Errors {
 		out[field] = sentence
 	}
 	return out
-}
-
-// reveal shows a new secret. It is one of the two places that read the
-// plaintext.
-func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
-	p.show(w, r, screen{page: "key_reveal"}, view.KeyReveal{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(c.Key.ID), Name: label(c.Key),
-		Secret: c.Secret.Reveal(), Families: familyNames(c.Key.Limits.Scopes), Expires: c.Key.ExpiresAt,
-		Nodes: len(c.Receipt.Confirmed), Took: c.Receipt.Took,
-		Rotated: len(c.Key.Generations) > 1, APIBase: p.APIBase,
-	})
-}
-
-// alreadyDone responds to a create form, or a rotate form if rotated is true,
-// that was processed before. Its secret cannot be shown again.
-func (p *Pages) alreadyDone(w http.ResponseWriter, r *http.Request, repeated *toksta.Error, rotated bool) {
-	id, _ := repeated.Details["key_id"].(string)
-	key, err := p.Keys.Get(r.Context(), identity(r.Context()).Account.ID, toksta.KeyID(id))
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	p.show(w, r, screen{page: "key_already"}, view.KeyAlready{
-		Frame: p.frame(r.Context(), view.SectionKeys), ID: id, Name: label(key), Text: p.keyText(key.Current()),
-		Created: key.Current().CreatedAt, Rotated: rotated,
-	})
 }
 
 // keyText returns the visible part of a secret.

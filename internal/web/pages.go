@@ -62,6 +62,7 @@ type Pages struct {
 	render *page.Renderer
 	money  view.Money
 	assets *page.Assets
+	shown  usedNonces
 }
 
 // New parses the templates and loads the assets.
@@ -123,12 +124,14 @@ func (p *Pages) Handler() http.Handler {
 	mux.Handle("GET /account/keys/new", p.recent(p.keyForm))
 	mux.Handle("POST /account/keys", p.recent(p.createKey))
 	mux.Handle("GET /account/keys/{id}", p.member(p.showKey))
+	mux.Handle("GET /account/keys/{id}/secret", p.member(p.showSecret))
 	mux.Handle("GET /account/keys/{id}/edit", p.member(p.editForm))
 	mux.Handle("POST /account/keys/{id}/edit", p.member(p.edit))
 	mux.Handle("GET /account/keys/{id}/rotate", p.recent(p.rotateForm))
 	mux.Handle("POST /account/keys/{id}/rotate", p.recent(p.rotate))
 	mux.Handle("GET /account/keys/{id}/revoke", p.recent(p.revokeForm))
 	mux.Handle("POST /account/keys/{id}/revoke", p.recent(p.revoke))
+	mux.Handle("GET /account/keys/{id}/revoked", p.member(p.showRevoked))
 
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))

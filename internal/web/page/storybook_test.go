@@ -87,6 +87,7 @@ func keyStories() []story {
 		{"key-reveal", "key_reveal", reveal},
 		{"key-reveal-rotated", "key_reveal", rotated},
 		{"key-already", "key_already", view.KeyAlready{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Created: used}},
+		{"key-already-again", "key_already", view.KeyAlready{Frame: f, ID: "key_2", Name: "Enrichment worker", Text: workerText, Created: used, Again: true}},
 		{"key-show", "key_show", storyKey()},
 		{"key-show-revoked", "key_show", ended},
 		{"key-show-unread", "key_show", unread},

@@ -47,14 +47,17 @@ type KeyReveal struct {
 	APIBase string
 }
 
-// KeyAlready is the response to a create or rotate form that was sent a second
-// time.
+// KeyAlready is the page of a secret that was shown before.
 type KeyAlready struct {
 	Frame
 	ID, Name string
 	Text     KeyText
 	Created  time.Time
 	Rotated  bool
+	// Again is set if the form that makes the secret was sent a second time.
+	Again bool
+	// Ended is set for a revoked or expired key, which cannot be rotated.
+	Ended bool
 }
 
 // KeyShow is the page of one key.
@@ -168,7 +171,7 @@ type KeyRevoked struct {
 	Frame
 	ID, Name string
 	// Nodes is the number of nodes that rejected the key within Took, the time of
-	// the slowest node.
+	// the slowest node. 0: not known.
 	Nodes int
 	Took  time.Duration
 	// Fenced is a sentence about the nodes that were fenced, "" if all nodes
