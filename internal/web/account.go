@@ -19,6 +19,9 @@ import (
 func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	ctx, standing := r.Context(), p.standing(r)
 	state := view.ReadState(r.URL.Query())
+	if p.withoutSecret(w, r, state) {
+		return
+	}
 	all, err := p.Keys.All(ctx, standing.Account.ID)
 	if err != nil {
 		p.fail(w, r, err)
@@ -36,7 +39,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	data := view.Account{
 		Frame: p.frame(ctx, view.SectionAccount), Banner: p.banner(standing),
 		Profile: p.profile(ctx), Subscription: p.subscription(standing), Credits: p.credits(standing, current),
-		Keys: p.keys(list, state.Revoked), State: state,
+		Keys: p.keys(list, state), State: state,
 	}
 	if readErr == nil && (len(all) > 0 || state.Month != "") {
 		data.Usage, readErr = p.usageSection(ctx, list, state.Month)
@@ -98,28 +101,49 @@ func (p *Pages) credits(s *toksta.Standing, month usage.Breakdown) view.Credits 
 	return c
 }
 
-// newestRevoked is the number of revoked keys that the list shows until the person
-// selects "Show all".
-const newestRevoked = 20
+// newestEnded is the number of revoked and expired keys that the list shows until the
+// person selects "Show all".
+const newestEnded = 20
 
-// keys returns the section #api-keys. The parameter revoked selects the revoked
-// keys in its list.
-func (p *Pages) keys(l keyList, revoked view.Revoked) view.Keys {
-	out := view.Keys{Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing)}
-	most := map[view.Revoked]int{view.RevokedNewest: newestRevoked, view.RevokedAll: len(l.keys)}[revoked]
+// keys returns the section #api-keys. The state selects the live keys, and the revoked and
+// expired keys, in its list. A search is in all keys.
+func (p *Pages) keys(l keyList, state view.State) view.Keys {
+	out := view.Keys{
+		Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing), Query: state.Query,
+		Searchable: len(l.keys) >= searchFrom || state.Query != "",
+	}
+	mostEnded := map[view.Ended]int{view.EndedNewest: newestEnded, view.EndedAll: len(l.keys)}[state.Ended]
+	revoked, expired := 0, 0
 	for _, k := range l.keys {
+		var hidden bool
 		switch k.State(l.now) {
 		case toksta.KeyLive:
 			out.Live++
+			hidden = !state.AllKeys && out.Live > foldAfter
 		case toksta.KeyRevoked:
-			if out.Revoked++; out.Revoked > most {
+			revoked++
+			hidden = revoked+expired > mostEnded
+		case toksta.KeyExpired:
+			expired++
+			hidden = revoked+expired > mostEnded
+		}
+		if state.Query != "" {
+			if !p.matches(k, state.Query) {
 				continue
 			}
+			out.Found++
+			hidden = out.Found > mostFound
 		}
-		out.Rows = append(out.Rows, p.row(l, k))
+		if !hidden {
+			out.Rows = append(out.Rows, p.row(l, k))
+		}
 	}
-	if most > 0 {
-		out.Older = max(out.Revoked-most, 0)
+	out.Ended, out.EndedNoun = revoked+expired, endedNoun(revoked, expired)
+	if mostEnded > 0 {
+		out.Older = max(out.Ended-mostEnded, 0)
+	}
+	if !state.AllKeys {
+		out.Folded = max(out.Live-foldAfter, 0)
 	}
 	out.Blocked = p.blocked(l.standing, out.Live)
 	return out

@@ -140,6 +140,18 @@ async function journey(browser, { js, hands, variant }) {
   await go('button', 'Rename Enrichment <b>worker</b>');
   assert.ok(await page.getByRole('heading', { name: /Enrichment worker/, level: 1 }).isVisible());
 
+  // Search for the key: while typing, or with the button of a page without scripts.
+  await page.goto(`${base}/account?q=nothing`);
+  assert.ok(await page.getByText('No key matches.').isVisible());
+  await inspect('not-found');
+  await hands.fill(page, 'Search keys', 'ENRICH');
+  if (!js) await go('button', 'Search');
+  await page.getByRole('link', { name: 'Enrichment worker', exact: true }).waitFor();
+  await page.getByText('1 key found').first().waitFor();
+  assert.match(page.url(), /q=ENRICH/);
+  await inspect('found');
+  await go('link', 'Enrichment worker');
+
   // Revoke: calls get 401.
   await go('link', 'Revoke Enrichment worker');
   await inspect('revoke');

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -105,7 +106,7 @@ func storyAccount() view.Account {
 			Included: 5000, Used: 3412, Purchased: 2400, Resets: day(7, 1),
 			Buy: view.Link{Text: "Buy credits", URL: "/buy"}, Note: "Included credits are used first",
 		},
-		Keys:  view.Keys{Strip: storyStrip(), Rows: storyRows(), Revoked: 1, Live: 4, Limit: 100, APIBase: "https://api.toksta.com"},
+		Keys:  view.Keys{Strip: storyStrip(), Rows: storyRows(), Ended: 1, EndedNoun: "revoked key", Live: 4, Limit: 100, APIBase: "https://api.toksta.com"},
 		Usage: storyUsage(),
 	}
 }
@@ -153,9 +154,9 @@ func storyUsage() *view.Usage {
 
 func storyTable() view.Account {
 	a := storyAccount()
-	a.State = view.State{Table: true, Revoked: view.RevokedNewest}
+	a.State = view.State{Table: true, Ended: view.EndedNewest}
 	a.Keys.Rows = append(a.Keys.Rows, storyRevoked())
-	a.Keys.Revoked, a.Keys.Older = 8, 7
+	a.Keys.Ended, a.Keys.Older = 8, 7
 	return a
 }
 
@@ -201,7 +202,28 @@ func storyEmpty() view.Account {
 	a := storyAccount()
 	a.Usage = nil
 	a.Credits.Used, a.Credits.Purchased = 0, 0
-	a.Keys.Rows, a.Keys.Revoked, a.Keys.Live = nil, 0, 0
+	a.Keys.Rows, a.Keys.Ended, a.Keys.Live = nil, 0, 0
+	return a
+}
+
+// storyMany returns an account with 100 keys, of which the newest are shown.
+func storyMany() view.Account {
+	a := storyAccount()
+	a.Keys.Live, a.Keys.Folded, a.Keys.Searchable = 100, 75, true
+	rows := a.Keys.Rows
+	for i := range 21 {
+		k := rows[i%len(rows)]
+		k.ID, k.Name = fmt.Sprintf("key_many_%d", i), fmt.Sprintf("%s %d", k.Name, i+2)
+		a.Keys.Rows = append(a.Keys.Rows, k)
+	}
+	return a
+}
+
+// storyFound returns the result of a search among 100 keys.
+func storyFound() view.Account {
+	a := storyMany()
+	a.State.Query, a.Keys.Query, a.Keys.Found = "worker", "worker", 1
+	a.Keys.Rows = a.Keys.Rows[1:2]
 	return a
 }
 

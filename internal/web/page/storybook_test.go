@@ -41,6 +41,8 @@ func accountStories() []story {
 		{"account-empty", "account", storyEmpty()},
 		{"account-hostile", "account", storyHostile()},
 		{"account-quiet", "account", storyQuiet()},
+		{"account-many", "account", storyMany()},
+		{"account-found", "account", storyFound()},
 		{"security", "security", view.Security{
 			Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
 			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."},
@@ -250,7 +252,7 @@ func checkPage(t *testing.T, page string) {
 		ids[m[1]] = true
 	}
 	for _, form := range regexp.MustCompile(`<form[^>]*>`).FindAllString(page, -1) {
-		if !strings.Contains(form, `method="post"`) && !strings.Contains(form, `class="month"`) {
+		if !strings.Contains(form, `method="post"`) && !strings.Contains(form, `method="get"`) {
 			t.Errorf("form %s does not post", form)
 		}
 	}

@@ -61,10 +61,18 @@ type Keys struct {
 	// Strip has the entitlements that apply to all keys.
 	Strip []Fact
 	Rows  []Key
-	// Revoked is the number of revoked keys. Older is the number of revoked keys
-	// that are not in Rows.
-	Revoked, Older int
-	Live, Limit    int
+	// Ended is the number of revoked and expired keys, EndedNoun what to call one of
+	// them. Older is the number of those that are not in Rows, if some are.
+	Ended, Older int
+	EndedNoun    string
+	// Folded is the number of live keys that are not in Rows.
+	Folded      int
+	Live, Limit int
+	// Query is the text of a search, "" for none. Found is the number of keys that it
+	// matches. Searchable shows the field of the search.
+	Query      string
+	Found      int
+	Searchable bool
 	// APIBase is the address of the API, for the curl line.
 	APIBase string
 }
@@ -113,15 +121,18 @@ type State struct {
 	// Month has the form YYYY-MM, "" for the current month.
 	Month          string
 	Table, AllDays bool
-	Revoked        Revoked
+	Ended          Ended
+	// AllKeys shows all live keys. Query is the text of a search for keys.
+	AllKeys bool
+	Query   string
 }
 
-// Revoked selects the revoked keys in the list. Its text is part of the
+// Ended selects the revoked and expired keys in the list. Its text is part of the
 // address; "" selects none.
-type Revoked string
+type Ended string
 
-// The values of Revoked. An account can have thousands of revoked keys.
+// The values of Ended. An account can have thousands of revoked keys.
 const (
-	RevokedNewest Revoked = "1"
-	RevokedAll    Revoked = "all"
+	EndedNewest Ended = "1"
+	EndedAll    Ended = "all"
 )

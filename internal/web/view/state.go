@@ -1,10 +1,13 @@
 package view
 
-import "net/url"
+import (
+	"net/url"
+	"strings"
+)
 
 // With returns the address of the overview with s after one change. The
 // parameter set names the change: "table", "chart", "all", "few", "revoked",
-// "all-revoked" or "live". The parameter anchor is the id of the section to
+// "all-revoked", "live", "all-keys" or "unsearched". The parameter anchor is the id of the section to
 // which the browser scrolls.
 func (s State) With(set, anchor string) string {
 	switch set {
@@ -17,11 +20,15 @@ func (s State) With(set, anchor string) string {
 	case "few":
 		s.AllDays = false
 	case "revoked":
-		s.Revoked = RevokedNewest
+		s.Ended = EndedNewest
 	case "all-revoked":
-		s.Revoked = RevokedAll
+		s.Ended = EndedAll
 	case "live":
-		s.Revoked = ""
+		s.Ended = ""
+	case "all-keys":
+		s.AllKeys = true
+	case "unsearched":
+		s.Query = ""
 	}
 	u := url.URL{Path: "/account", RawQuery: s.query().Encode(), Fragment: anchor}
 	return u.String()
@@ -38,8 +45,14 @@ func (s State) query() url.Values {
 	if s.AllDays {
 		q.Set("days", "all")
 	}
-	if s.Revoked != "" {
-		q.Set("revoked", string(s.Revoked))
+	if s.Ended != "" {
+		q.Set("revoked", string(s.Ended))
+	}
+	if s.AllKeys {
+		q.Set("keys", "all")
+	}
+	if s.Query != "" {
+		q.Set("q", s.Query)
 	}
 	return q
 }
@@ -51,9 +64,11 @@ func ReadState(q url.Values) State {
 		Month:   q.Get("month"),
 		Table:   q.Get("view") == "table",
 		AllDays: q.Get("days") == "all",
+		AllKeys: q.Get("keys") == "all",
+		Query:   strings.TrimSpace(q.Get("q")),
 	}
-	if r := Revoked(q.Get("revoked")); r == RevokedNewest || r == RevokedAll {
-		s.Revoked = r
+	if e := Ended(q.Get("revoked")); e == EndedNewest || e == EndedAll {
+		s.Ended = e
 	}
 	return s
 }

@@ -46,7 +46,7 @@ func TestWords(t *testing.T) {
 }
 
 func TestStateKeepsTheRest(t *testing.T) {
-	s := State{Month: "2026-05", Revoked: RevokedAll}
+	s := State{Month: "2026-05", Ended: EndedAll, Query: "CRM & co", AllKeys: true}
 	u, err := url.Parse(s.With("table", "usage"))
 	if err != nil {
 		t.Fatal(err)

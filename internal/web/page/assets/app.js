@@ -122,11 +122,47 @@ function lastDay(day) {
   day.addEventListener("change", () => { if (day.value) expires.value = "day"; });
 }
 
+// search shows the result of a search while it is typed: the server makes the same page as
+// for the form, and the list of this page is replaced by that of the result.
+function search(form) {
+  const field = form.querySelector("[type=search]");
+  const list = form.closest(".card");
+  let pending, request;
+  const show = async () => {
+    request?.abort();
+    request = new AbortController();
+    const url = new URL(form.action);
+    url.search = new URLSearchParams(new FormData(form));
+    try {
+      const response = await fetch(url, { signal: request.signal });
+      if (!response.ok || new URL(response.url).pathname !== url.pathname) return;
+      const result = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("#api-keys > .card");
+      const shown = [...list.children].filter((e) => e !== form && !e.matches(".strip"));
+      shown.forEach((e) => e.remove());
+      form.after(...[...result.children].filter((e) => !e.matches(".strip, [data-search]")));
+      history.replaceState(null, "", response.url);
+      say(list.querySelector(".list-foot span, .none")?.textContent ?? "");
+    } catch (error) {
+      if (error.name !== "AbortError") form.submit();
+    }
+  };
+  field.addEventListener("input", () => {
+    clearTimeout(pending);
+    pending = setTimeout(show, 150);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(pending);
+    show();
+  });
+}
+
 const page = document.querySelector("[data-reveal]");
 copying(page ? reveal(page) : () => {});
 find("form[data-once]").forEach(once);
 find("form:has([name=scope])").forEach(families);
 find("[name=day]").forEach(lastDay);
+find("form[data-search]").forEach(search);
 for (const select of find("[data-send]")) select.addEventListener("change", () => select.form.requestSubmit());
 for (const line of find("[data-retry]")) {
   line.hidden = false;
