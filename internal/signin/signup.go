@@ -167,9 +167,7 @@ type memberDraft struct {
 func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft) (toksta.Member, error) {
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
 	var nameErr, emailErr error
-	if m.Name, nameErr = text.Name("name", d.Name); isReserved(m.Name) {
-		nameErr = toksta.Invalid("name", "This name stands for the vendor in the history of keys. Choose another.")
-	}
+	m.Name, nameErr = validMemberName(d.Name, "")
 	m.Email, emailErr = validEmail(d.Email)
 	err := toksta.InvalidFields(nameErr, emailErr, validPassword(d.Password, m), d.Invalid)
 	if err != nil {

@@ -87,6 +87,8 @@ func formPage(path string) (page string, kept []string) {
 	switch {
 	case path == "/account/keys":
 		return "/account/keys/new", []string{"token", "name", "scope", "family", "expires", "day", "ips"}
+	case strings.HasPrefix(path, "/account/profile"):
+		return "/account/profile", nil
 	case strings.HasPrefix(path, "/account/security/"):
 		return "/account/security", nil
 	case strings.HasSuffix(path, "/edit"):

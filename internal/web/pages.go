@@ -117,6 +117,9 @@ func (p *Pages) Handler() http.Handler {
 
 	mux.Handle("GET /account", p.member(p.account))
 	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
+	mux.Handle("GET /account/profile", p.member(p.profileForm))
+	mux.Handle("POST /account/profile", p.member(p.changeProfile))
+	mux.Handle("POST /account/profile/account", p.member(p.renameAccount))
 	mux.Handle("GET /account/security", p.member(p.security))
 	mux.Handle("POST /account/security/password", p.member(p.changePassword))
 	mux.Handle("POST /account/security/sessions/end", p.member(p.endSessions))

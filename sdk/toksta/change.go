@@ -38,6 +38,7 @@ const (
 	ChangeCreditsAdjusted   ChangeKind = "account.credits_adjusted"
 	ChangeMemberCreated     ChangeKind = "member.created"
 	ChangeMemberPasswordSet ChangeKind = "member.password_set"
+	ChangeMemberProfileSet  ChangeKind = "member.profile_set"
 	ChangeMemberDisabled    ChangeKind = "member.disabled"
 	ChangeMemberSignedIn    ChangeKind = "member.signed_in"
 	ChangeInvitationCreated ChangeKind = "invitation.created"

@@ -49,9 +49,9 @@ func (r reader) Invitation(ctx context.Context, code toksta.Digest) (i store.Inv
 	return i, rowError(err, "an invitation")
 }
 
-// memberRows describes how members are written. An update leaves the folded address
-// unchanged: for members of earlier versions it has another form, which MemberByEmail
-// also looks up.
+// memberRows describes how members are written. An update leaves the folded address of an
+// unchanged address as it is: for members of earlier versions it has another form, which
+// MemberByEmail also looks up.
 func memberRows() upsert[toksta.Member] {
 	return upsert[toksta.Member]{
 		table:    "members",
@@ -59,7 +59,9 @@ func memberRows() upsert[toksta.Member] {
 		columns: []string{
 			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at",
 		},
-		insertOnly: []string{"email_folded"},
+		set: `account_id = excluded.account_id, email = excluded.email, name = excluded.name, password_hash = excluded.password_hash,
+			created_at = excluded.created_at, disabled_at = excluded.disabled_at,
+			email_folded = CASE WHEN members.email = excluded.email THEN members.email_folded ELSE excluded.email_folded END`,
 		args: func(m toksta.Member) ([]any, error) {
 			return []any{
 				m.ID, m.AccountID, m.Email, text.FoldAddress(m.Email), m.Name, m.PasswordHash,

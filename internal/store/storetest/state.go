@@ -175,6 +175,14 @@ func members(t *suite) {
 	got, err = t.s.Member(t.Context(), "mem_a")
 	t.ok(err)
 	is(t, got, m)
+	// A member with another address is found by it, and no longer by the earlier one.
+	idn.Email = "Grace@example.org"
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberProfileSet, Members: []toksta.Member{idn}})
+	got, err = t.s.MemberByEmail(t.Context(), "grace@EXAMPLE.org")
+	t.ok(err)
+	is(t, got, idn)
+	_, err = t.s.MemberByEmail(t.Context(), "ada@bücher.example")
+	t.missing(err)
 	all, err := t.s.ListMembers(t.Context(), a.ID)
 	t.ok(err)
 	is(t, all, []toksta.Member{m, idn})

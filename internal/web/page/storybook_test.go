@@ -43,6 +43,13 @@ func accountStories() []story {
 		{"account-quiet", "account", storyQuiet()},
 		{"account-many", "account", storyMany()},
 		{"account-found", "account", storyFound()},
+		{"profile", "profile", view.ProfileEdit{
+			Frame: f, Name: "Mara Lindqvist", Email: "mara@fjordlight.example", Account: "Fjordlight Studio", HasPassword: true, Notice: "Your profile is saved.",
+		}},
+		{"profile-error", "profile", view.ProfileEdit{
+			Frame: f, Email: "mara", Account: "Fjordlight Studio", HasPassword: true,
+			Errors: view.Errors{"name": "Give a name with 1 to 100 characters.", "email": "Give an e-mail address such as ada@example.com."},
+		}},
 		{"security", "security", view.Security{
 			Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
 			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."},

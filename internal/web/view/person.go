@@ -48,6 +48,19 @@ type Confirm struct {
 	Errors Errors
 }
 
+// ProfileEdit is the page at /account/profile. Its first form changes Name and Email, its
+// second one the name of the account.
+type ProfileEdit struct {
+	Frame
+	Name, Email, Account string
+	// HasPassword is false for a person who signs in only with a provider, and so cannot
+	// confirm another address.
+	HasPassword bool
+	// Notice is a sentence above the forms, for example after a change.
+	Notice                string
+	Errors, AccountErrors Errors
+}
+
 // Security is the page at /account/security.
 type Security struct {
 	Frame

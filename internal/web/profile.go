@@ -1,0 +1,80 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// profileForm serves the page on which a person changes their name and address, and the name
+// of the account. A processed form redirects to this page with the name of a notice in the
+// address, so that a reload does not send the form again.
+func (p *Pages) profileForm(w http.ResponseWriter, r *http.Request) {
+	form := p.profileView(r)
+	switch r.FormValue("done") {
+	case "profile":
+		form.Notice = "Your profile is saved."
+	case "address":
+		form.Notice = "Your profile is saved. Every other device is signed out."
+	case "account":
+		form.Notice = "The account is renamed."
+	}
+	p.show(w, r, screen{page: "profile"}, form)
+}
+
+// profileView returns the page with the stored values.
+func (p *Pages) profileView(r *http.Request) view.ProfileEdit {
+	who := identity(r.Context())
+	return view.ProfileEdit{
+		Frame: p.frame(r.Context(), view.SectionAccount), Name: who.Member.Name, Email: who.Member.Email,
+		Account: who.Account.Name, HasPassword: who.Member.PasswordHash != "",
+	}
+}
+
+// changeProfile changes the name and the address of the person.
+func (p *Pages) changeProfile(w http.ResponseWriter, r *http.Request) {
+	who, form := identity(r.Context()), p.profileView(r)
+	form.Name, form.Email = r.PostFormValue("name"), r.PostFormValue("email")
+	if !form.HasPassword {
+		form.Email = who.Member.Email
+	}
+	err := p.SignIn.ChangeProfile(r.Context(), p.origin(r), who, signin.ProfileRequest{
+		Name: form.Name, Email: form.Email, Current: toksta.Hide(r.PostFormValue("current")),
+	})
+	if err == nil {
+		done := "profile"
+		if form.Email != who.Member.Email {
+			done = "address"
+		}
+		http.Redirect(w, r, "/account/profile?done="+done, http.StatusSeeOther)
+		return
+	}
+	problems, ok := fieldErrors(w, r, err)
+	if !ok {
+		p.fail(w, r, err)
+		return
+	}
+	form.Errors = renameFields(problems, map[string]string{"current_password": "current"})
+	p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
+}
+
+// renameAccount changes the name of the account.
+func (p *Pages) renameAccount(w http.ResponseWriter, r *http.Request) {
+	form := p.profileView(r)
+	form.Account = r.PostFormValue("account")
+	_, err := p.Accounts.Rename(r.Context(), p.actor(r), accounts.RenameRequest{Account: identity(r.Context()).Account.ID, Name: form.Account})
+	if err == nil {
+		http.Redirect(w, r, "/account/profile?done=account", http.StatusSeeOther)
+		return
+	}
+	problems, ok := fieldErrors(w, r, err)
+	if !ok {
+		p.fail(w, r, err)
+		return
+	}
+	form.AccountErrors = renameFields(problems, map[string]string{"name": "account"})
+	p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
+}
