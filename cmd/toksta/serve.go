@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,7 @@ func (c *cli) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			linkVendorPages(&cfg)
 			log, err := demoLog(cfg.Data)
 			if err != nil {
 				return err
@@ -93,6 +95,18 @@ func (c *cli) demo() *cobra.Command {
 			}
 			return c.runDemo(cmd.Context(), cfg, node)
 		},
+	}
+}
+
+// linkVendorPages links the account pages to the pages of the demo's vendor, unless the
+// configuration names others.
+func linkVendorPages(cfg *config.Config) {
+	for _, u := range cfg.Upstreams {
+		if network, address := u.Address(); network == "tcp" {
+			cfg.Branding.BillingURL = cmp.Or(cfg.Branding.BillingURL, "http://"+address+demo.BillingPath)
+			cfg.Branding.CreditsURL = cmp.Or(cfg.Branding.CreditsURL, "http://"+address+demo.CreditsPath)
+			return
+		}
 	}
 }
 
@@ -128,7 +142,7 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 		return node.Run(within)
 	})
 	group.Go(func() error {
-		err := demo.Seed(within, demo.SeedConfig{API: api, Data: cfg.Data, Log: filepath.Join(cfg.Data, demoLogName), URL: cfg.PublicURL, Out: c.out})
+		err := demo.Seed(within, demo.SeedConfig{API: api, Data: cfg.Data, Log: filepath.Join(cfg.Data, demoLogName), URL: cfg.PublicURL, Out: c.out, Flush: node.AddUsage})
 		if within.Err() != nil {
 			return nil // stopped before it was ready
 		}

@@ -192,6 +192,10 @@ func (a *App) listen() error {
 	return bind(private, operators, listenSocket, a.config.Listen.Private)
 }
 
+// AddUsage writes totals of usage to the store, like the meter of another node. The demo
+// uses it for the usage before its first start.
+func (a *App) AddUsage(ctx context.Context, b store.UsageBatch) error { return a.store.Flush(ctx, b) }
+
 // Addr returns the address that a listener is bound to, "" for an unknown
 // name: "public", "pages" or "private".
 func (a *App) Addr(name string) string {

@@ -90,7 +90,7 @@ var imports = map[string][]string{
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"sdk/toksta"},
 
-	"internal/demo": {"sdk/toksta", "sdk/client"},
+	"internal/demo": {"sdk/toksta", "sdk/client", "internal/store"},
 	"internal/app":  {"*"},
 	// Runs whole servers for the tests in test/e2e and test/scale.
 	"internal/app/apptest": {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},

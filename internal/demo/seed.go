@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -23,22 +26,29 @@ type SeedConfig struct {
 	Log  string    // file that the server logs to
 	URL  string    // public URL of the server
 	Out  io.Writer // receives instructions for trying the demo
+	// Flush writes totals of usage to the store, like the meter of another node. nil: the
+	// accounts start without usage.
+	Flush func(context.Context, store.UsageBatch) error
 }
 
 // tenant is an account of the demo.
 type tenant struct {
-	name, email  string        // of the account and of its one member
-	plan         toksta.PlanID // of the shipped configuration
-	status       toksta.Status // set last, because some statuses do not allow new keys
-	entitlements []string      // "name=value"
-	keys         []tenantKey   // their secrets are not kept
-	story        string        // describes the account in the instructions
+	name, email  string           // of the account and of its first member
+	person       string           // name of the first member; "": that of the account
+	second       string           // name of a second member; "": none
+	plan         toksta.PlanID    // of the shipped configuration
+	status       toksta.Status    // set last, because some statuses do not allow new keys
+	entitlements []string         // "name=value"
+	keys         []tenantKey      // their secrets are not kept
+	habits       map[string]habit // usage before the first start, by name of a key
+	story        string           // describes the account in the instructions
 }
 
 // tenantKey is a key that is created with an account.
 type tenantKey struct {
-	name   string
-	scopes []toksta.Family // none: all of the plan
+	name    string
+	scopes  []toksta.Family // none: all of the plan
+	revoked bool
 }
 
 // tenants returns one account for each important plan and billing state.
@@ -47,25 +57,40 @@ func tenants() []tenant {
 	return []tenant{
 		{
 			name: "Scale Studio", email: "scale@demo.example", plan: "API_SCALE", status: toksta.StatusActive,
-			keys:  []tenantKey{{name: "Dashboard", scopes: []toksta.Family{toksta.FamilyAccount}}},
-			story: "API Scale, active: everything works",
+			person: "Mara Lindqvist", second: "Tomás Rey",
+			keys: []tenantKey{
+				{name: "Dashboard", scopes: []toksta.Family{toksta.FamilyAccount}},
+				{name: "Enrichment worker", scopes: []toksta.Family{"data", "job"}},
+				{name: "Staging smoke test", revoked: true},
+			},
+			habits: map[string]habit{
+				"Production":         {perDay: 1300, refused: toksta.ReasonRateLimited, share: .35, agent: "python-requests"},
+				"Enrichment worker":  {perDay: 480, refused: toksta.ReasonScopeInsufficient, share: .06, agent: "node"},
+				"Dashboard":          {perDay: 900, only: toksta.FamilyAccount, agent: "Go-http-client"},
+				"Staging smoke test": {perDay: 24, refused: toksta.ReasonKeyRevoked, share: 1, last: 2, agent: "curl"},
+			},
+			story: "API Scale, active, two members: everything works",
 		},
 		{
 			name: "Build Works", email: "build@demo.example", plan: "API_BUILD", status: toksta.StatusPastDue,
-			keys: everything, story: "API Build, past due: its keys are refused until it pays",
+			keys: everything, habits: map[string]habit{"Production": {perDay: 310, refused: toksta.ReasonBillingPastDue, share: 1, last: 3, agent: "okhttp"}},
+			story: "API Build, past due: its keys are refused until it pays",
 		},
 		{
 			name: "Payg Labs", email: "payg@demo.example", plan: "API_PAYG", status: toksta.StatusActive,
-			keys: everything, story: "API PAYG without credits: what costs is refused with 402",
+			keys: everything, habits: map[string]habit{"Production": {perDay: 60, only: "job", agent: "curl"}},
+			story: "API PAYG without credits: what costs is refused with 402",
 		},
 		{
 			name: "Enterprise Corp", email: "enterprise@demo.example", plan: "API_ENTERPRISE", status: toksta.StatusCanceling,
-			keys: everything, story: "API Enterprise, canceling: works until the period ends",
+			keys: everything, habits: map[string]habit{"Production": {perDay: 5200, refused: toksta.ReasonRateLimited, share: .2, agent: "Go-http-client"}},
+			story: "API Enterprise, canceling: works until the period ends",
 		},
 		{
 			name: "Pro Agency", email: "pro@demo.example", plan: "PRO", status: toksta.StatusActive,
 			entitlements: []string{"api_access_enabled=true", "workspace_endpoints_enabled=true"},
-			keys:         everything, story: "Pro with API access and workspace endpoints",
+			keys:         everything, habits: map[string]habit{"Production": {perDay: 140, agent: "axios"}},
+			story: "Pro with API access and workspace endpoints",
 		},
 		{
 			name: "Starter Shop", email: "starter@demo.example", plan: "STARTER", status: toksta.StatusActive,
@@ -82,18 +107,22 @@ func tenants() []tenant {
 // and prints instructions. It does not change the results of an earlier run.
 func Seed(ctx context.Context, v SeedConfig) error {
 	var own toksta.AccountID
+	accounts := map[string]toksta.AccountID{}
 	for _, t := range tenants() {
 		id, err := v.tenant(ctx, t)
 		if err != nil {
 			return fmt.Errorf("create the demo account %s: %w", t.name, err)
 		}
-		if own == "" {
+		if accounts[t.name] = id; own == "" {
 			own = id
 		}
 	}
 	secret, err := v.ownSecret(ctx, own)
 	if err != nil {
 		return fmt.Errorf("create the demo key: %w", err)
+	}
+	if err := v.histories(ctx, accounts); err != nil {
+		return err
 	}
 	return v.printInstructions(secret)
 }
@@ -106,8 +135,7 @@ func (v SeedConfig) tenant(ctx context.Context, t tenant) (toksta.AccountID, err
 		return "", err
 	}
 	ref := client.AccountRef{Account: id}
-	_, err = v.API.AddMember(ctx, client.AddMemberRequest{AccountRef: ref, Email: t.email, Name: t.name, Password: Password})
-	if err != nil && toksta.ErrorCode(err) != toksta.CodeConflict {
+	if err := v.members(ctx, ref, t); err != nil {
 		return "", err
 	}
 	for _, e := range t.entitlements {
@@ -117,20 +145,44 @@ func (v SeedConfig) tenant(ctx context.Context, t tenant) (toksta.AccountID, err
 		}
 	}
 	for _, k := range t.keys {
-		_, err := v.API.CreateKey(ctx, client.CreateKeyRequest{Account: id, Name: k.name, Scopes: k.scopes, Token: "demo " + k.name})
+		made, err := v.API.CreateKey(ctx, client.CreateKeyRequest{Account: id, Name: k.name, Scopes: k.scopes, Token: "demo " + k.name})
 		switch toksta.ErrorCode(err) {
 		case "", toksta.CodeConflict, toksta.CodeForbidden: // created now, or by an earlier run
 		default:
 			return "", err
+		}
+		if err == nil && k.revoked {
+			if _, err := v.API.RevokeKey(ctx, client.KeyRef{Account: id, Key: made.Key.ID}); err != nil {
+				return "", err
+			}
 		}
 	}
 	_, err = v.API.SetStatus(ctx, client.SetStatusRequest{AccountRef: ref, Status: t.status})
 	return id, err
 }
 
-// account creates the account, or returns the account of an earlier run.
+// members creates the members of an account, unless an earlier run did.
+func (v SeedConfig) members(ctx context.Context, ref client.AccountRef, t tenant) error {
+	people := []client.AddMemberRequest{{AccountRef: ref, Email: t.email, Name: cmp.Or(t.person, t.name), Password: Password}}
+	if t.second != "" {
+		people = append(people, client.AddMemberRequest{AccountRef: ref, Email: "second." + t.email, Name: t.second, Password: Password})
+	}
+	for _, p := range people {
+		if _, err := v.API.AddMember(ctx, p); err != nil && toksta.ErrorCode(err) != toksta.CodeConflict {
+			return err
+		}
+	}
+	return nil
+}
+
+// account creates the account, or returns the account of an earlier run. Its billing cycle
+// began within the history, so that the balance shows a part of it.
 func (v SeedConfig) account(ctx context.Context, t tenant) (toksta.AccountID, error) {
-	created, err := v.API.CreateAccount(ctx, client.CreateAccountRequest{Name: t.name, Plan: t.plan, Token: "demo " + t.name})
+	request := client.CreateAccountRequest{Name: t.name, Plan: t.plan, Token: "demo " + t.name}
+	if len(t.habits) > 0 {
+		request.CycleAnchor = new(time.Now().AddDate(0, 0, -historyDays+9))
+	}
+	created, err := v.API.CreateAccount(ctx, request)
 	if e, ok := errors.AsType[*toksta.Error](err); ok && e.Code == toksta.CodeConflict {
 		if id, ok := e.Details["account_id"].(string); ok {
 			return toksta.AccountID(id), nil

@@ -55,10 +55,12 @@ func (p params) creators() []string {
 type operation func(p params, r *http.Request) (status int, data map[string]any)
 
 // ReservingUpstream extends Upstream by jobs that are paid by reservations through the
-// operator API, because their price is known at their end.
+// operator API, because their price is known at their end, and by the vendor's own pages.
 func ReservingUpstream(api *client.Client) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/creators/thought-leaders", analyses{api, 3 * time.Second})
+	mux.Handle("GET "+BillingPath, vendorPage("Billing", "Here a customer chooses a plan, sees invoices and pays them."))
+	mux.Handle("GET "+CreditsPath, vendorPage("Credits", "Here a customer buys credits."))
 	mux.Handle("/", Upstream())
 	return mux
 }
