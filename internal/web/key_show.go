@@ -40,12 +40,14 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 	// The page leads to Rotate and Revoke, so it is served without usage if
 	// usage cannot be read.
 	month, use, err := p.keyUsage(ctx, key)
+	if err == nil {
+		page.Rejections, page.RejectedTotal, err = p.rejections(ctx, key, standing)
+	}
 	if page.UsageFailed = err != nil; page.UsageFailed {
 		withoutUsage(ctx, err)
 	}
 	page.Facts = append(useFacts(use, page.UsageFailed, now), limitFacts(key, standing)...)
 	page.Chart = chartOf(month, now, keyChart)
-	page.Rejections, page.RejectedTotal = rejections(month, standing, now)
 	p.show(w, r, screen{page: "key_show"}, page)
 }
 
@@ -96,35 +98,6 @@ func networkNames(networks []netip.Prefix) string {
 		names[i] = n.String()
 	}
 	return strings.Join(names, ", ")
-}
-
-// recentDays is the number of days whose rejections are explained.
-const recentDays = 7
-
-// rejections explains the rejections of the last recentDays days, most frequent
-// first, and returns their number. b has only the current month, so on the
-// month's first days the result covers fewer days.
-func rejections(b usage.Breakdown, s *toksta.Standing, now time.Time) (out []view.Rejection, total int64) {
-	times, last := map[toksta.Reason]int64{}, map[toksta.Reason]time.Time{}
-	for _, d := range b.Days {
-		if now.Sub(d.Date) >= (recentDays+1)*24*time.Hour {
-			continue
-		}
-		for reason, n := range d.Reasons {
-			times[reason] += n
-			last[reason] = d.Date
-			total += n
-		}
-	}
-	for reason, n := range times {
-		r := rejection(reason, s)
-		r.Times, r.Last = n, last[reason]
-		out = append(out, r)
-	}
-	slices.SortFunc(out, func(a, b view.Rejection) int {
-		return cmp.Or(cmp.Compare(b.Times, a.Times), cmp.Compare(a.Cause, b.Cause))
-	})
-	return out, total
 }
 
 // newestChanges is the number of changes that the history shows until the

@@ -36,6 +36,7 @@ func funcs(assets *Assets, money view.Money) template.FuncMap {
 		"shortdate": view.ShortDate,
 		"datetime":  view.DateTime,
 		"moment":    view.Moment,
+		"hour":      view.Hour,
 		"format":    func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"ago":       ago,
 		"args":      args,

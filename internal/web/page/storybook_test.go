@@ -140,7 +140,7 @@ func storyKey() view.KeyShow {
 		},
 		Rejections: []view.Rejection{
 			{
-				Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour), Cause: "The 60 calls a minute that all keys share were used up.",
+				Status: 429, Reason: "rate_limited", Times: 64, Last: storyNow.Add(-2 * time.Hour).Truncate(time.Hour), Endpoints: []string{"POST /v1/creators/search", "GET /v1/jobs/{id}", "GET /v1/creators/{id}"}, MoreEndpoints: 2, Cause: "The 60 calls a minute that all keys share were used up.",
 				Fix: "Wait for `Retry-After`, or move to API Enterprise (150 a minute).",
 			},
 			{

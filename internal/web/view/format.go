@@ -81,6 +81,12 @@ func DateTime(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04
 // Moment formats a day and minute with its zone: 30 November 2026, 00:00 UTC.
 func Moment(t time.Time) string { return DateTime(t) + " UTC" }
 
+// Hour formats the hour that begins at t: 28 Jun 2026, 14:00–15:00.
+func Hour(t time.Time) string {
+	t = t.UTC()
+	return t.Format("2 Jan 2006, 15:04") + "–" + t.Add(time.Hour).Format("15:04")
+}
+
 // Ago formats t relative to now within a day, and as a date otherwise. The zero
 // time is "Never".
 func Ago(t, now time.Time) string {

@@ -102,8 +102,13 @@ type Rejection struct {
 	// Reason is the name in responses. If it is empty, Words is shown instead.
 	Reason, Words string
 	Times         int64
-	Last          time.Time
-	Cause, Fix    string
+	// Last is the start of the hour of the last rejection.
+	Last       time.Time
+	Cause, Fix string
+	// Endpoints are the rejected routes, such as "GET /v1/jobs/{id}". MoreEndpoints is the
+	// number of those that are left out.
+	Endpoints     []string
+	MoreEndpoints int
 }
 
 // Event is a change in the history of a key.
