@@ -25,6 +25,8 @@ var imports = map[string][]string{
 
 	// The vendor's OpenAPI document as plain values.
 	"internal/openapi": {},
+	// The vendor's configuration file as text.
+	"internal/setup": {"sdk/toksta", "internal/openapi", "internal/route"},
 
 	// The vendor's mail server.
 	"internal/mail": {"internal/text"},

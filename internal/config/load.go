@@ -53,6 +53,12 @@ func Load(path string, environ []string) (Config, error) {
 	return load(doc, environ)
 }
 
+// Parse is like Load for the text of a file that is not written yet. name is the
+// path of the file, for problems.
+func Parse(name string, data []byte, environ []string) (Config, error) {
+	return load(document{name: name, data: data}, environ)
+}
+
 // load returns the default configuration, overridden by doc and then by the
 // variables of environ. It continues after a problem, so that it finds all of
 // them.

@@ -44,7 +44,8 @@ func (r *reader) examples(mediaType string, media *yaml.Node, d direction) []Exa
 		if value == nil || len(out) >= maxExamples {
 			return
 		}
-		if t, ok := r.exampleText(mediaType, value); ok {
+		if t, ok := r.exampleText(mediaType, value); ok && len(t) <= r.budget.examples {
+			r.budget.examples -= len(t)
 			e.Value = t
 			out = append(out, e)
 		}

@@ -17,8 +17,17 @@ type reader struct {
 	servers  []Server                             // of the document
 	names    map[*yaml.Node]map[string]*yaml.Node // values of large maps, by name
 	schemas  map[*yaml.Node]schemaFields          // fields of schemas that were read
+	values   map[*yaml.Node]Value                 // of schemas that were read
+	budget   budget
 	problems []Problem
 	where    string // operation that is being read, for problems
+}
+
+// budget is the rest of what all bodies of a document may have. References could
+// multiply a body otherwise.
+type budget struct {
+	fields   int
+	examples int // bytes
 }
 
 // maxHops bounds chains of aliases and references.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,7 +169,40 @@ func TestBombs(t *testing.T) {
 			if len(m.Fields) > maxFields || len(m.Examples) > 0 && len(m.Examples[0].Value) > 2*maxExample {
 				t.Errorf("%s: %d fields, examples of %d bytes", name, len(m.Fields), len(m.Examples[0].Value))
 			}
+			if slices.ContainsFunc(m.Fields, func(f Field) bool { return f.Depth > maxFieldDepth }) {
+				t.Errorf("%s: fields deeper than %d", name, maxFieldDepth)
+			}
 		}
+	}
+}
+
+// References to one body from many operations do not multiply its examples and
+// fields beyond a budget.
+func TestBudget(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("openapi: 3.1.0\ncomponents:\n  schemas: {Big: {type: object, properties: {")
+	for i := range 250 {
+		fmt.Fprintf(&b, "f%d: {type: string}, ", i)
+	}
+	b.WriteString("}}}\n  examples: {big: {value: {text: '" + strings.Repeat("x", maxExample-100) + "'}}}\npaths:\n")
+	for i := range 1300 {
+		fmt.Fprintf(&b, "  /p%d: {get: {responses: {'200': {content: {application/json: {schema: {allOf: [{$ref: '#/components/schemas/Big'}]}, examples: {e: {$ref: '#/components/examples/big'}}}}}}}}\n", i)
+	}
+	doc, err := Parse([]byte(b.String()))
+	if err != nil || len(doc.Operations) != 1300 {
+		t.Fatal(err, len(doc.Operations))
+	}
+	fields, bytes := 0, 0
+	for _, o := range doc.Operations {
+		for _, m := range o.Responses[0].Content {
+			fields += len(m.Fields)
+			for _, e := range m.Examples {
+				bytes += len(e.Value)
+			}
+		}
+	}
+	if fields != maxAllFields || bytes > maxAllExamples || bytes < maxAllExamples-maxExample {
+		t.Errorf("%d fields and %d bytes of examples", fields, bytes)
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	maxDepth      = 200       // of nested values
 	maxProblems   = 500
 	maxOperations = 5_000
+
+	maxAllFields   = 300_000  // of all bodies; bodies of one schema count once
+	maxAllExamples = 32 << 20 // of the examples of all bodies, in bytes
 )
 
 // Parse reads a document in JSON or YAML. An error means that data is no OpenAPI
@@ -28,7 +31,7 @@ func Parse(data []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{root: target(root), names: map[*yaml.Node]map[string]*yaml.Node{}, schemas: map[*yaml.Node]schemaFields{}}
+	r := &reader{root: target(root), names: map[*yaml.Node]map[string]*yaml.Node{}, schemas: map[*yaml.Node]schemaFields{}, values: map[*yaml.Node]Value{}, budget: budget{maxAllFields, maxAllExamples}}
 	if err := r.checkVersion(); err != nil {
 		return nil, err
 	}

@@ -61,8 +61,19 @@ func (r *reader) choices(n *yaml.Node) []*yaml.Node {
 // isNull reports whether a schema admits only null.
 func (r *reader) isNull(n *yaml.Node) bool { return text(r.get(n, "type")) == "null" }
 
-// value describes the values of a schema.
+// value describes the values of a schema. It reads each schema once.
 func (r *reader) value(schema *yaml.Node) Value {
+	n := r.resolve(schema)
+	known, ok := r.values[n]
+	if !ok {
+		known = r.readValue(n)
+		r.values[n] = known
+	}
+	return known
+}
+
+// readValue describes the values of a schema.
+func (r *reader) readValue(schema *yaml.Node) Value {
 	parts := r.parts(schema)
 	v := Value{Type: r.typeOf(parts, 0)}
 	for _, n := range parts {
@@ -255,10 +266,11 @@ func (w *fieldWalk) hasFields(parts []*yaml.Node) bool {
 
 // field appends one field and the fields below it.
 func (w *fieldWalk) field(f Field, schema *yaml.Node) {
-	if len(w.schemaFields.fields) >= maxFields {
+	if len(w.schemaFields.fields) >= maxFields || w.budget.fields == 0 {
 		w.more = true
 		return
 	}
+	w.budget.fields--
 	f.Value = w.value(schema)
 	f.Description = text(w.get(target(schema), "description")) // beside a reference, in OpenAPI 3.1
 	for _, n := range w.parts(schema) {
