@@ -18,7 +18,7 @@ import (
 
 // cluster is some nodes with one database and a clock of their own.
 type cluster struct {
-	t     *testing.T
+	t     testing.TB
 	db    store.Store
 	now   time.Time
 	st    *toksta.Standing // of the one account
@@ -38,7 +38,7 @@ type node struct {
 }
 
 // newCluster starts nodes with one account that has a plan.
-func newCluster(t *testing.T, url string, nodes int, p toksta.Plan) *cluster {
+func newCluster(t testing.TB, url string, nodes int, p toksta.Plan) *cluster {
 	t.Helper()
 	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
 	if err != nil {
