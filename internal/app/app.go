@@ -189,6 +189,11 @@ func (a *App) listen() error {
 			l.net = tls.NewListener(l.net, secure)
 		}
 	}
+	if address := a.config.Debug.Listen; address != "" {
+		if err := bind(debugging, profiles(), listenDebug, address); err != nil {
+			return err
+		}
+	}
 	return bind(private, operators, listenSocket, a.config.Listen.Private)
 }
 

@@ -90,12 +90,16 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	compress, err := compressor()
+	if err != nil {
+		return nil, err
+	}
 	upstreams, err := upstreams(c.Upstreams, a.slots.upstreams)
 	if err != nil {
 		return nil, err
 	}
 	return gateway.New(gateway.Config{
-		Routes: a.catalog.Routes, Upstreams: upstreams, Local: own.Local(), Open: own.Open(),
+		Routes: a.catalog.Routes, Upstreams: upstreams, Local: all(compress, own.Local()), Open: all(compress, own.Open()),
 		Engine: a.engine, TrustedProxies: c.TrustedProxies,
 		HeaderPrefix: c.Branding.HeaderPrefix, RateFields: c.RateLimit.StructuredFields,
 		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
@@ -161,11 +165,15 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return downstream.Within(a.config.Gateway.FormTimeout, pages.Handler()), nil
+	compress, err := compressor()
+	if err != nil {
+		return nil, err
+	}
+	return downstream.Within(a.config.Gateway.FormTimeout, compress(pages.Handler())), nil
 }
 
 // listener returns a listener that serves h on a bound address, with the configured
-// limits. The limit of client connections does not apply to the private listener.
+// limits. The limit of client connections applies to the public listeners only.
 func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	g := a.config.Gateway
 	server := gateway.Server(h, int(g.MaxHeader))
@@ -173,7 +181,7 @@ func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	// net/http logs a line for each invalid request.
 	server.ErrorLog = log.New(debugWriter{a.log}, "", 0)
 	c := downstream.Config{Limits: downstream.Limits{Body: g.BodyTimeout, Write: g.WriteTimeout}, Log: a.log}
-	if name != private {
+	if name != private && name != debugging {
 		c.Slots = a.slots.clients
 	}
 	clients := downstream.Listen(l, c)

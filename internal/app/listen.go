@@ -18,7 +18,7 @@ import (
 
 // listener is a bound address and its server.
 type listener struct {
-	name    string       // for messages: "public", "pages", private
+	name    string       // for messages: "public", "pages", debugging, private
 	net     net.Listener // clients, with PROXY headers and TLS if configured
 	clients *downstream.Listener
 	server  *http.Server

@@ -100,6 +100,15 @@ func isLoopback(address string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
+// isDebugAddress reports whether s is empty, a loopback address to listen on, or unix:
+// and the path of a socket.
+func isDebugAddress(s string) bool {
+	if path, isSocket := strings.CutPrefix(s, "unix:"); isSocket {
+		return path != "" && len(path) <= maxSocket && !isNotSocket(path)
+	}
+	return s == "" || isListenAddress(s) && isLoopback(s)
+}
+
 // isLocalURL reports whether the host of a URL is a loopback address.
 func isLocalURL(address string) bool {
 	u, err := url.Parse(address)

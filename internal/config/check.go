@@ -104,6 +104,7 @@ func (c *checker) checkServer() {
 	c.require(cfg.Data != "", "data", "The data directory is empty.", "name a directory, such as /var/lib/toksta")
 	const listen = "write host:port, such as 127.0.0.1:8080"
 	c.require(isListenAddress(cfg.Listen.Public), "listen.public", "This is not an address to listen on.", listen)
+	c.require(isDebugAddress(cfg.Debug.Listen), "debug.listen", "Profiles reveal the memory of the process, so only this machine may read them.", "write a loopback address such as 127.0.0.1:6060, or a socket as in unix:/run/toksta/debug.sock")
 	c.require(cfg.Listen.Pages == "" || isListenAddress(cfg.Listen.Pages), "listen.pages", "This is not an address to listen on.", listen)
 	c.require(cfg.Listen.PagesHost == "" || isHost(cfg.Listen.PagesHost), "listen.pages_host", "This is not a host name.", "write it as keys.example.com, without a scheme and without a port")
 	c.require(!isNotSocket(cfg.Listen.Private), "listen.private", "A file that is not a socket exists at this path.", "choose a path that does not exist, such as /run/toksta/toksta.sock")

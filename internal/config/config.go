@@ -21,6 +21,7 @@ type Config struct {
 	Store          Store                           `yaml:"store"`
 	Node           Node                            `yaml:"node"`
 	Logs           Logs                            `yaml:"logs"`
+	Debug          Debug                           `yaml:"debug"`
 	Meter          Meter                           `yaml:"meter"`
 	Usage          Usage                           `yaml:"usage"`
 	Gateway        Gateway                         `yaml:"gateway"`
@@ -80,6 +81,13 @@ type Logs struct {
 	Buffer Size   `yaml:"buffer"` // of lines while the reader is slow; further ones are dropped
 	// RejectedPerSecond limits the records of rejected requests; 0: no limit.
 	RejectedPerSecond int `yaml:"rejected_per_second"`
+}
+
+// Debug configures the profiles of the process.
+type Debug struct {
+	// Listen is the loopback host:port, or unix: and the path of a socket, where
+	// net/http/pprof is served; "": nowhere.
+	Listen string `yaml:"listen"`
 }
 
 // Meter configures the counting of calls.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -100,6 +102,8 @@ func (p *Pages) showSecret(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
+	// The length of a compressed page would depend on the secret.
+	w.Header().Set(gzhttp.HeaderNoCompression, "1")
 	p.show(w, r, screen{page: "key_reveal"}, view.KeyReveal{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: label(key),
 		Secret: content.Secret, Families: familyNames(key.Limits.Scopes), Expires: key.ExpiresAt,

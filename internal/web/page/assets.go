@@ -5,9 +5,11 @@ package page
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -15,6 +17,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +48,7 @@ type Assets struct {
 	icon  string // name of the file that browsers show beside the title
 	hash  string
 	files map[string][]byte
+	small map[string][]byte // text files, compressed with gzip
 }
 
 // LoadAssets reads the files and applies the look of the vendor. A hue other
@@ -53,7 +57,7 @@ func LoadAssets(look brand.Look) (*Assets, error) {
 	if look.Hue != 0 && (look.Hue < 190 || look.Hue > 330) {
 		return nil, fmt.Errorf("hue %d is outside 190 to 330", look.Hue)
 	}
-	a := &Assets{look: look, icon: "mark.svg", files: map[string][]byte{}}
+	a := &Assets{look: look, icon: "mark.svg", files: map[string][]byte{}, small: map[string][]byte{}}
 	err := fs.WalkDir(assetFiles, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -71,7 +75,40 @@ func LoadAssets(look brand.Look) (*Assets, error) {
 		sum.Write(a.files[name])
 	}
 	a.hash = hex.EncodeToString(sum.Sum(nil))[:12]
-	return a, nil
+	return a, a.compress()
+}
+
+// compress compresses the text files once, so that no request pays for it.
+func (a *Assets) compress() error {
+	for name, data := range a.files {
+		if strings.HasSuffix(name, ".woff2") || strings.HasSuffix(name, ".png") {
+			continue // is compressed
+		}
+		var b bytes.Buffer
+		w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		if err = errors.Join(err, w.Close()); err != nil {
+			return fmt.Errorf("compress %s: %w", name, err)
+		}
+		a.small[name] = b.Bytes()
+	}
+	return nil
+}
+
+// acceptsGzip reports whether the client accepts a gzip response (RFC 9110, section
+// 12.5.3). It ignores the wildcard, which no browser sends.
+func acceptsGzip(r *http.Request) bool {
+	for coding := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
+		weight = strings.TrimRight(strings.TrimSpace(weight), "0")
+		if strings.TrimSpace(name) == "gzip" {
+			return weight != "q=" && weight != "q=0."
+		}
+	}
+	return false
 }
 
 // applyLook adds the vendor's colors to the stylesheet, and the vendor's
@@ -123,6 +160,12 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-cache")
 	if hash == a.hash {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	h.Set("Vary", "Accept-Encoding")
+	if small := a.small[name]; small != nil && r.Header.Get("Range") == "" && acceptsGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("Content-Length", strconv.Itoa(len(small)))
+		data = small
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
