@@ -32,8 +32,8 @@ type Branding struct {
 
 // Link is a link in the footer of the pages.
 type Link struct {
-	Text string `yaml:"text"`
-	URL  string `yaml:"url"`
+	Text string `yaml:"text"` // shown to people
+	URL  string `yaml:"url"`  // address, https or mailto
 }
 
 // Look reads the files of the branding. check has validated them, but they could have changed

@@ -80,7 +80,7 @@ func isScalar(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return true
 	}
-	return v.Kind() == reflect.String || v.Kind() == reflect.Bool || v.CanInt()
+	return v.Kind() == reflect.String || v.Kind() == reflect.Bool || v.CanInt() || v.CanFloat()
 }
 
 // joinPath appends a name to a path; "" is the path of the whole configuration.
@@ -144,6 +144,8 @@ func setScalar(v reflect.Value, text string) error {
 		return parseInto(v, text, strconv.ParseBool)
 	case v.CanInt():
 		return parseInto(v, text, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
+	case v.CanFloat():
+		return parseInto(v, text, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
 	default:
 		v.SetString(text)
 		return nil
