@@ -99,7 +99,9 @@ func TestRepeat(t *testing.T) {
 		{"DELETE", "", false},
 		{"PUT", "x", false},
 	} {
+		var connections atomic.Int64
 		c := script(t, func(c net.Conn, number int64) {
+			connections.Store(number)
 			br := bufio.NewReader(c)
 			if answer(c, br, number) == nil && number == 1 {
 				_, _ = http.ReadRequest(br) // and close without a response
@@ -110,8 +112,9 @@ func TestRepeat(t *testing.T) {
 		if body, err := call(t, c, "GET", ""); body != "1" || err != nil {
 			t.Fatalf("first call: %q, %v", body, err)
 		}
+		c.config.Progress = 2 * time.Second
 		body, err := call(t, c, row.method, row.body)
-		if row.repeated != (err == nil) || err == nil && body != "2" && row.method != "HEAD" {
+		if row.repeated != (err == nil) || row.repeated != (connections.Load() == 2) || err == nil && body != "2" && row.method != "HEAD" {
 			t.Errorf("%s with body %q: %q, %v; want repeated: %v", row.method, row.body, body, err, row.repeated)
 		}
 	}
@@ -207,12 +210,16 @@ func TestWaitForAnyConnection(t *testing.T) {
 // for the body does not wait longer, and the upstream notices it within a second.
 func TestCallerDisconnects(t *testing.T) {
 	t.Parallel()
-	for name, sent := range map[string]string{"header": "", "body": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"} {
+	const half = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"
+	for name, row := range map[string]struct {
+		sent  string
+		after time.Duration
+	}{"header": {"", 0}, "body": {half, 0}, "late header": {"", 2 * tick}, "late body": {half, 2 * tick}} {
 		arrived, closed := make(chan struct{}), make(chan time.Time, 1)
 		c := script(t, func(c net.Conn, _ int64) {
 			br := bufio.NewReader(c)
 			_, _ = http.ReadRequest(br)
-			_, _ = io.WriteString(c, sent)
+			_, _ = io.WriteString(c, row.sent)
 			close(arrived)
 			_, _ = br.ReadByte()
 			closed <- time.Now()
@@ -224,10 +231,16 @@ func TestCallerDisconnects(t *testing.T) {
 			failed <- err
 		}()
 		<-arrived
+		<-time.After(row.after)
 		cancelled := time.Now()
 		cancel()
-		if took := (<-closed).Sub(cancelled); took > time.Second {
-			t.Errorf("%s: the upstream noticed it after %v", name, took)
+		select {
+		case at := <-closed:
+			if took := at.Sub(cancelled); took > time.Second {
+				t.Errorf("%s: the upstream noticed it after %v", name, took)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: the upstream did not notice it", name)
 		}
 		if err := <-failed; !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)
