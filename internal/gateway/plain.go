@@ -31,11 +31,13 @@ func (f *forwarding) exchange(w http.ResponseWriter, r *http.Request) bool {
 	var body io.Reader
 	if f.body != nil && r.ContentLength != 0 {
 		body = f.body
-		defer f.body.Close()
 	}
 	err := x.Send(r.Context(), body, r.ContentLength)
 	if errors.Is(err, upstream.ErrHTTP2) {
 		return false
+	}
+	if body != nil {
+		defer f.body.Close()
 	}
 	if err == nil {
 		err = f.receive(w, r, x)
