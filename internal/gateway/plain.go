@@ -28,11 +28,11 @@ func (f *forwarding) exchange(w http.ResponseWriter, r *http.Request) bool {
 	defer x.Close()
 	f.copyFields(x, r)
 	f.identify(x, r)
-	var body io.Reader
+	body, length := io.Reader(nil), int64(0)
 	if f.body != nil && r.ContentLength != 0 {
-		body = f.body
+		body, length = f.body, r.ContentLength
 	}
-	err := x.Send(r.Context(), body, r.ContentLength)
+	err := x.Send(r.Context(), body, length)
 	if errors.Is(err, upstream.ErrHTTP2) {
 		return false
 	}

@@ -55,6 +55,7 @@ type Client struct {
 	idle    []*conn // ordered by the time of their last use; the last one is used next
 	waiting []*waiter
 	timer   *time.Timer // closes expired connections; nil before the first one is idle
+	armed   bool        // the timer is running
 }
 
 // New returns a client. It connects when the first request is sent.
@@ -183,13 +184,14 @@ func (c *Client) keep(n *conn) {
 	}
 	n.idleSince = time.Now()
 	c.idle = append(c.idle, n)
-	switch {
-	case len(c.idle) > 1:
-	case c.timer == nil:
-		c.timer = time.AfterFunc(c.config.Idle, c.expire)
-	default:
-		c.timer.Reset(c.config.Idle)
+	if c.armed {
+		return
 	}
+	if c.armed = true; c.timer == nil {
+		c.timer = time.AfterFunc(c.config.Idle, c.expire)
+		return
+	}
+	c.timer.Reset(c.config.Idle)
 }
 
 // expire closes the connections that have been idle for Config.Idle, and starts the
@@ -208,7 +210,7 @@ func (c *Client) expire() {
 	kept := copy(c.idle, c.idle[expired:])
 	clear(c.idle[kept:])
 	c.idle = c.idle[:kept]
-	if kept > 0 {
+	if c.armed = kept > 0; c.armed {
 		c.timer.Reset(c.config.Idle - now.Sub(c.idle[0].idleSince))
 	}
 }
