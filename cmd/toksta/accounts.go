@@ -54,13 +54,19 @@ func (c *cli) accountsCreate() *cobra.Command {
 // accountsList returns the command that prints accounts: all or up to the limit,
 // but none after an error.
 func (c *cli) accountsList() *cobra.Command {
-	limit := 0
+	var r client.ListAccountsRequest
 	cmd := &cobra.Command{
-		Use: "list", Short: "List accounts", Args: exactArgs(),
+		Use: "list", Short: "List accounts, or search for them", Args: exactArgs(),
+		Long: "List accounts in the order of their creation. With several conditions, an account\n" +
+			"meets all of them. --name finds names by their start, in the order of names.",
+		Example: `  toksta accounts list --email ann@acme.example
+  toksta accounts list --name acme --status past_due`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
-				all, err := listAll(limit, func(after toksta.AccountID, n int) ([]client.Account, toksta.AccountID, error) {
-					page, err := api.ListAccounts(ctx, client.PageRequest{After: string(after), Limit: n})
+				all, err := listAll(r.Limit, func(after toksta.AccountID, n int) ([]client.Account, toksta.AccountID, error) {
+					q := r
+					q.After, q.Limit = string(after), n
+					page, err := api.ListAccounts(ctx, q)
 					return page.Accounts, page.Next, err
 				})
 				if err != nil {
@@ -70,7 +76,13 @@ func (c *cli) accountsList() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 0, "largest number of accounts (default: all)")
+	cmd.Flags().StringVar(&r.Email, "email", "", "account of the member with this `address`")
+	cmd.Flags().StringVar(&r.Name, "name", "", "accounts whose names start with this `text`; A to Z in any case")
+	cmd.Flags().StringVar(&r.ExternalID, "external-id", "", "account with this external `id`")
+	cmd.Flags().StringVar((*string)(&r.Plan), "plan", "", "accounts on this `plan`")
+	cmd.Flags().StringVar((*string)(&r.Status), "status", "", "accounts in this billing `state`")
+	cmd.Flags().IntVar(&r.Limit, "limit", 0, "largest number of accounts (default: all)")
+	c.addColumns(cmd)
 	return cmd
 }
 

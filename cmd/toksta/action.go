@@ -77,7 +77,7 @@ const completionTime = time.Second
 // accounts, described by their names.
 func (c *cli) completeAccounts(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return c.completeWith(cmd, args, func(ctx context.Context, api *client.Client) (out []string, err error) {
-		page, err := api.ListAccounts(ctx, client.PageRequest{Limit: pageSize})
+		page, err := api.ListAccounts(ctx, client.ListAccountsRequest{Limit: pageSize})
 		for _, a := range page.Accounts {
 			out = append(out, cobra.CompletionWithDesc(string(a.ID), printable(a.Name)))
 		}

@@ -6,19 +6,31 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // audit returns the command that prints the change log, which has one row for
 // each change.
 func (c *cli) audit() *cobra.Command {
 	var r client.AuditRequest
+	since, until := "", ""
 	cmd := &cobra.Command{
 		Use: "audit", Short: "List changes and their actors, newest first", Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: "List changes and their actors, newest first. With several conditions, a change meets\nall of them.",
+		Example: `  toksta audit --actor olga --since 7d
+  toksta audit --account crm-42 --kind key.revoked`,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if r.Since, err = parseSince(since, time.Now()); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			if r.Until, err = parseSince(until, time.Now()); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
 			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				all, err := listAll(r.Limit, func(before int64, n int) ([]client.Change, int64, error) {
 					q := r
@@ -35,8 +47,19 @@ func (c *cli) audit() *cobra.Command {
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "only changes of this account")
 	cmd.Flags().StringVar((*string)(&r.Key), "key", "", "only changes of this key")
+	cmd.Flags().StringVar(&r.Actor, "actor", "", "only changes by this `actor`: an operator's name, a member's e-mail address or id, or operator, member or system")
+	cmd.Flags().StringVar((*string)(&r.Kind), "kind", "", "only changes of this `kind`, such as key.revoked")
+	cmd.Flags().StringVar(&since, "since", "", "only changes from this `time` on: 24h or 7d ago, 2026-06-01 (00:00 UTC) or RFC 3339")
+	cmd.Flags().StringVar(&until, "until", "", "only changes before this `time`")
 	cmd.Flags().IntVar(&r.Limit, "limit", 50, "largest number of changes; 0: all")
 	c.addColumns(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		names := []string{}
+		for _, kind := range toksta.ChangeKinds() {
+			names = append(names, string(kind))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
 	_ = cmd.RegisterFlagCompletionFunc("account", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return c.completeAccounts(cmd, nil, typed)
 	})

@@ -72,11 +72,18 @@ func (c *cli) keysCreate() *cobra.Command {
 func (c *cli) keysList() *cobra.Command {
 	var r client.ListKeysRequest
 	cmd := &cobra.Command{
-		Use: "list [ACCOUNT]", Short: "List keys", Args: cobra.MaximumNArgs(1), ValidArgsFunction: c.completeAccounts,
+		Use: "list [ACCOUNT]", Short: "List keys, or search for them", Args: cobra.MaximumNArgs(1), ValidArgsFunction: c.completeAccounts,
+		Long: "List keys in the order of their creation. With several conditions, a key meets all of\n" +
+			"them. --name finds names by their start, in the order of names. --start and --end are\n" +
+			"all characters that lists show of that end of a secret, current or rotated: never give\n" +
+			"a whole secret. With --start, --end or --external-id, revoked keys are found too.",
+		Example: `  toksta keys list crm-42 --state expired
+  toksta keys list --start a1b2 --end 9f0e`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				r.Account = toksta.AccountID(args[0])
 			}
+			r.Revoked = r.Revoked || r.Start != "" || r.End != "" || r.ExternalID != ""
 			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				all, err := listAll(r.Limit, func(after toksta.KeyID, n int) ([]client.Key, toksta.KeyID, error) {
 					q := r
@@ -91,6 +98,11 @@ func (c *cli) keysList() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&r.Name, "name", "", "keys whose names start with this `text`; A to Z in any case")
+	cmd.Flags().StringVar(&r.ExternalID, "external-id", "", "key with this external `id`")
+	cmd.Flags().StringVar(&r.Start, "start", "", "keys with these visible first `characters`, such as a1b2 or tk_live_a1b2")
+	cmd.Flags().StringVar(&r.End, "end", "", "keys with these visible last `characters`, such as 9f0e")
+	cmd.Flags().StringVar((*string)(&r.State), "state", "", "keys in this `state`: live, expired or revoked")
 	cmd.Flags().BoolVar(&r.Revoked, "revoked", false, "include revoked keys")
 	cmd.Flags().IntVar(&r.Limit, "limit", 0, "largest number of keys (default: all)")
 	c.addColumns(cmd)

@@ -57,3 +57,21 @@ func parseExpiry(text string, now time.Time) (*time.Time, error) {
 	}
 	return t, err
 }
+
+// parseSince parses a time, or a duration before now: 7d, 24h, 2026-06-01 (00:00 UTC) or
+// RFC 3339. It returns nil for "".
+func parseSince(text string, now time.Time) (*time.Time, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return new(now.AddDate(0, 0, -int(n))), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return new(now.Add(-d)), nil
+	}
+	t, err := parseTime(text)
+	if err != nil {
+		err = fmt.Errorf("%q is not a time; write 7d, 24h, 2026-06-01 or RFC 3339", text)
+	}
+	return t, err
+}

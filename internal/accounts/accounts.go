@@ -62,9 +62,9 @@ func (s *Service) MemberByEmail(ctx context.Context, email string) (toksta.Membe
 	return s.Store.MemberByEmail(ctx, email)
 }
 
-// List returns a page of accounts in id order, oldest first.
-func (s *Service) List(ctx context.Context, p store.Page) ([]toksta.Account, error) {
-	return s.Store.ListAccounts(ctx, p)
+// Find returns a page of the accounts that meet the conditions of q.
+func (s *Service) Find(ctx context.Context, q store.AccountSearch) (store.Found[toksta.Account], error) {
+	return s.Store.FindAccounts(ctx, q)
 }
 
 // Members returns the members of an account.
@@ -75,6 +75,11 @@ func (s *Service) Members(ctx context.Context, id toksta.AccountID) ([]toksta.Me
 // Audit returns a page of the change log, newest first.
 func (s *Service) Audit(ctx context.Context, q store.ChangeQuery) ([]toksta.Change, error) {
 	return s.Store.ListChanges(ctx, q)
+}
+
+// FindChanges returns a page of the changes that meet the conditions of q, newest first.
+func (s *Service) FindChanges(ctx context.Context, q store.ChangeSearch) (store.FoundChanges, error) {
+	return s.Store.FindChanges(ctx, q)
 }
 
 // CreateRequest asks for a new account.

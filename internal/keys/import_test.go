@@ -157,7 +157,7 @@ func TestImportTimes(t *testing.T) {
 	if got := out.Results[1].Reason; !strings.HasPrefix(got, "created_at: ") {
 		t.Errorf("the reason %q does not name its field", got)
 	}
-	all, err := w.List(t.Context(), store.KeyQuery{Account: "acct_1"})
+	all, err := w.store.ListKeys(t.Context(), store.KeyQuery{Account: "acct_1"})
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%d keys, %v", len(all), err)
 	}

@@ -66,9 +66,10 @@ func (s *Service) Resolve(ctx context.Context, refs []toksta.KeyID) (map[toksta.
 	return s.Store.ResolveKeys(ctx, refs)
 }
 
-// List returns a page of keys, oldest first.
-func (s *Service) List(ctx context.Context, q store.KeyQuery) ([]toksta.Key, error) {
-	return s.Store.ListKeys(ctx, q)
+// Find returns a page of the keys that meet the conditions of q at this time.
+func (s *Service) Find(ctx context.Context, q store.KeySearch) (store.Found[toksta.Key], error) {
+	q.Now = s.now()
+	return s.Store.FindKeys(ctx, q)
 }
 
 // All returns all keys of the account, also revoked and expired ones, oldest

@@ -248,7 +248,7 @@ func TestCreateTwiceWithOneToken(t *testing.T) {
 	if _, err := w.Create(t.Context(), ada, req); err != nil {
 		t.Errorf("another account: %v", err)
 	}
-	if all, err := w.List(t.Context(), store.KeyQuery{Account: "acct_1"}); err != nil || len(all) != 1 {
+	if all, err := w.store.ListKeys(t.Context(), store.KeyQuery{Account: "acct_1"}); err != nil || len(all) != 1 {
 		t.Errorf("%d keys, %v", len(all), err)
 	}
 }

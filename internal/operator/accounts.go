@@ -2,7 +2,11 @@ package operator
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/signin"
@@ -19,25 +23,49 @@ func (s server) createAccount(ctx context.Context, by toksta.Actor, r client.Cre
 	}))
 }
 
-// listAccounts returns a page of accounts in the order of their ids, which is the order
-// of creation.
-func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.PageRequest) (client.AccountPage, error) {
-	shown, asked, err := pageOf(r.Limit)
+// listAccounts returns a page of the accounts that meet the conditions of the request.
+func (s server) listAccounts(ctx context.Context, _ toksta.Actor, r client.ListAccountsRequest) (client.AccountPage, error) {
+	limit, err := pageLimit(r.Limit)
 	if err != nil {
 		return client.AccountPage{}, err
 	}
-	rows, err := s.Accounts.List(ctx, store.Page{After: r.After, Limit: asked})
+	found, err := s.Accounts.Find(ctx, store.AccountSearch{
+		Email: r.Email, Name: r.Name, ExternalID: r.ExternalID, Plan: r.Plan, Status: r.Status,
+		Page: store.Page{After: r.After, Limit: limit},
+	})
 	if err != nil {
 		return client.AccountPage{}, err
 	}
-	page := client.AccountPage{Accounts: []client.Account{}}
-	for _, a := range rows[:min(len(rows), shown)] {
+	page := client.AccountPage{Accounts: []client.Account{}, Next: toksta.AccountID(found.Next)}
+	for _, a := range found.Rows {
 		page.Accounts = append(page.Accounts, s.account(a))
 	}
-	if len(rows) > shown {
-		page.Next = rows[shown-1].ID
+	if len(page.Accounts) == 0 && page.Next == "" && r.After == "" {
+		return page, s.checkOffer(r.Plan, r.Status)
 	}
 	return page, nil
+}
+
+// checkOffer returns an error if the catalog lacks the plan or the status of an empty
+// list, because an empty list would hide a typing error. Accounts can have a plan that the
+// catalog no longer has.
+func (s server) checkOffer(plan toksta.PlanID, status toksta.Status) error {
+	var planErr, statusErr error
+	if _, known := s.Catalog.Plan(plan); plan != "" && !known {
+		names := make([]string, len(s.Catalog.Plans))
+		for i, p := range s.Catalog.Plans {
+			names[i] = string(p.ID)
+		}
+		planErr = toksta.Invalid("plan", fmt.Sprintf("There is no plan %q. Choose from: %s.", plan, strings.Join(names, ", ")))
+	}
+	if _, known := s.Catalog.Statuses[status]; status != "" && !known {
+		names := make([]string, 0, len(s.Catalog.Statuses))
+		for _, name := range slices.Sorted(maps.Keys(s.Catalog.Statuses)) {
+			names = append(names, string(name))
+		}
+		statusErr = toksta.Invalid("status", fmt.Sprintf("There is no status %q. Choose from: %s.", status, strings.Join(names, ", ")))
+	}
+	return toksta.InvalidFields(planErr, statusErr)
 }
 
 // showAccount reads the account, its members and its number of keys one after another,

@@ -2,6 +2,9 @@ package operator
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
@@ -18,29 +21,51 @@ func (s server) createKey(ctx context.Context, by toksta.Actor, r client.CreateK
 	}))
 }
 
-// listKeys returns a page of the keys of one account, or of all accounts.
+// listKeys returns a page of the keys that meet the conditions of the request.
 func (s server) listKeys(ctx context.Context, _ toksta.Actor, r client.ListKeysRequest) (client.KeyPage, error) {
-	shown, asked, err := pageOf(r.Limit)
-	if err != nil {
+	limit, limitErr := pageLimit(r.Limit)
+	start, startErr := s.visible("start", r.Start)
+	end, endErr := s.visible("end", r.End)
+	var stateErr error
+	if !slices.Contains([]toksta.KeyState{"", toksta.KeyLive, toksta.KeyExpired, toksta.KeyRevoked}, r.State) {
+		stateErr = toksta.Invalid("state", fmt.Sprintf("There is no state %q. Choose from: live, expired, revoked.", r.State))
+	}
+	if err := toksta.InvalidFields(limitErr, startErr, endErr, stateErr); err != nil {
 		return client.KeyPage{}, err
 	}
 	if err := s.checkAccount(ctx, r.Account); err != nil {
 		return client.KeyPage{}, err
 	}
-	rows, err := s.Keys.List(ctx, store.KeyQuery{
-		Account: r.Account, Revoked: r.Revoked, Page: store.Page{After: string(r.After), Limit: asked},
+	found, err := s.Keys.Find(ctx, store.KeySearch{
+		Account: r.Account, Name: r.Name, ExternalID: r.ExternalID, Start: start, End: end,
+		State: r.State, Revoked: r.Revoked, Page: store.Page{After: string(r.After), Limit: limit},
 	})
 	if err != nil {
 		return client.KeyPage{}, err
 	}
-	page := client.KeyPage{Keys: []client.Key{}}
-	for _, k := range rows[:min(len(rows), shown)] {
+	page := client.KeyPage{Keys: []client.Key{}, Next: toksta.KeyID(found.Next)}
+	for _, k := range found.Rows {
 		page.Keys = append(page.Keys, s.key(k))
 	}
-	if len(rows) > shown {
-		page.Next = rows[shown-1].ID
-	}
 	return page, nil
+}
+
+// maxVisible is the largest number of characters at either end of a secret that the store
+// has.
+const maxVisible = 4
+
+// visible returns the characters of one end of a secret, as the store has them, from the
+// characters that lists show. It rejects more, and does not repeat them: it could be a
+// whole secret.
+func (s server) visible(field, shown string) (string, error) {
+	if field == "start" {
+		shown = strings.TrimPrefix(shown, s.Catalog.Shape.Prefix)
+	}
+	shown = strings.Trim(shown, "…")
+	if len(shown) > maxVisible {
+		return "", toksta.Invalid(field, fmt.Sprintf("Give the %d characters that lists show of this end, never more of a secret.", maxVisible))
+	}
+	return shown, nil
 }
 
 // showKey returns a key of any account.

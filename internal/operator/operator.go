@@ -130,6 +130,12 @@ func New(c Config) http.Handler {
 // maxPage is the largest number of rows on one page.
 const maxPage = 1000
 
+// pageLimit returns the number of rows of a page for the requested limit.
+func pageLimit(limit int) (int, error) {
+	shown, _, err := pageOf(limit)
+	return shown, err
+}
+
 // pageOf returns the number of rows to show for the requested limit, and the number of
 // rows to read. It reads one row more than it shows, to find out whether another page
 // follows.

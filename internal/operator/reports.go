@@ -3,16 +3,24 @@ package operator
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// audit lists changes, the newest first.
+// audit lists the changes that meet the conditions of the request, the newest first.
 func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest) (client.AuditPage, error) {
-	shown, asked, err := pageOf(r.Limit)
-	if err != nil {
+	limit, limitErr := pageLimit(r.Limit)
+	since, sinceErr := toksta.ValidateTime("since", r.Since)
+	until, untilErr := toksta.ValidateTime("until", r.Until)
+	var kindErr error
+	if r.Kind != "" && !slices.Contains(toksta.ChangeKinds(), r.Kind) {
+		kindErr = unknownKind(r.Kind)
+	}
+	if err := toksta.InvalidFields(limitErr, sinceErr, untilErr, kindErr); err != nil {
 		return client.AuditPage{}, err
 	}
 	if err := s.checkAccount(ctx, r.Account); err != nil {
@@ -23,21 +31,36 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 			return client.AuditPage{}, err
 		}
 	}
-	rows, err := s.Accounts.Audit(ctx, store.ChangeQuery{Account: r.Account, Key: r.Key, Before: r.Before, Limit: asked})
+	actor, err := s.memberID(ctx, r.Actor)
 	if err != nil {
 		return client.AuditPage{}, err
 	}
-	page := client.AuditPage{Changes: []client.Change{}}
-	for _, c := range rows[:min(len(rows), shown)] {
+	found, err := s.Accounts.FindChanges(ctx, store.ChangeSearch{
+		ChangeQuery: store.ChangeQuery{Account: r.Account, Key: r.Key, Before: r.Before, Limit: limit},
+		Actor:       actor, Kind: r.Kind, Since: since, Until: until,
+	})
+	if err != nil {
+		return client.AuditPage{}, err
+	}
+	page := client.AuditPage{Changes: []client.Change{}, Next: found.Next}
+	for _, c := range found.Rows {
 		page.Changes = append(page.Changes, client.Change{
 			Sequence: c.Seq, At: c.At, Kind: c.Kind, Actor: client.Actor(c.Actor),
 			AccountID: c.AccountID, KeyID: c.KeyID, MemberID: c.MemberID, Detail: c.Detail,
 		})
 	}
-	if len(rows) > shown {
-		page.Next = rows[shown-1].Seq
-	}
 	return page, nil
+}
+
+// unknownKind returns the error for a kind of change that does not exist.
+func unknownKind(kind toksta.ChangeKind) error {
+	kinds := toksta.ChangeKinds()
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	slices.Sort(names)
+	return toksta.Invalid("kind", fmt.Sprintf("There is no kind of change %.60q. Choose from: %s.", kind, strings.Join(names, ", ")))
 }
 
 // nodes lists the nodes with their leases. A node is stale if its last

@@ -84,6 +84,7 @@ type Reader interface {
 	Keys
 	Members
 	Audit
+	Search
 	Balances
 }
 

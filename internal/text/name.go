@@ -34,3 +34,15 @@ func visible(name string) string {
 	}, name)
 	return strings.Join(strings.Fields(norm.NFC.String(shown)), " ")
 }
+
+// FoldName returns a name, or the start of one, in the form by which names are searched: as
+// Name returns it, with A to Z in lower case. Other letters keep their case, because the
+// databases fold them differently.
+func FoldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, strings.Join(strings.Fields(norm.NFC.String(name)), " "))
+}

@@ -80,8 +80,22 @@ type PageRequest struct {
 	Limit int    `json:"limit,omitempty"` // largest number of rows; 0: a default
 }
 
+// ListAccountsRequest selects the accounts that meet all conditions; an empty
+// field is no condition. Accounts are in the order of their ids, and with Name in
+// the order of names.
+type ListAccountsRequest struct {
+	Email      string        `json:"email,omitempty"` // address of a member
+	Name       string        `json:"name,omitempty"`  // start of the name; A to Z in any case
+	ExternalID string        `json:"external_id,omitempty"`
+	Plan       toksta.PlanID `json:"plan,omitempty"`
+	Status     toksta.Status `json:"status,omitempty"`
+	After      string        `json:"after,omitempty"` // Next of the page before
+	Limit      int           `json:"limit,omitempty"`
+}
+
 // AccountPage is a page of accounts. Next is the next page's After, "" on the
-// last page.
+// last page. With conditions, a page can have fewer accounts than its limit, or
+// none, though others follow.
 type AccountPage struct {
 	Accounts []Account        `json:"accounts"`
 	Next     toksta.AccountID `json:"next,omitempty"`
@@ -161,7 +175,7 @@ func (c *Client) CreateAccount(ctx context.Context, r CreateAccountRequest) (Acc
 }
 
 // ListAccounts returns a page of accounts.
-func (c *Client) ListAccounts(ctx context.Context, r PageRequest) (AccountPage, error) {
+func (c *Client) ListAccounts(ctx context.Context, r ListAccountsRequest) (AccountPage, error) {
 	return call[AccountPage](ctx, c, "accounts/list", r)
 }
 

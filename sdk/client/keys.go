@@ -70,16 +70,24 @@ type KeyRef struct {
 	Key     toksta.KeyID     `json:"key"`
 }
 
-// ListKeysRequest selects a page of keys in the order of ids.
+// ListKeysRequest selects the keys that meet all conditions; an empty field is no
+// condition. Keys are in the order of their ids, and with Name in the order of
+// names.
 type ListKeysRequest struct {
-	Account toksta.AccountID `json:"account,omitempty"` // "": all accounts
-	Revoked bool             `json:"revoked,omitempty"` // include revoked keys
-	After   toksta.KeyID     `json:"after,omitempty"`
-	Limit   int              `json:"limit,omitempty"`
+	Account    toksta.AccountID `json:"account,omitempty"` // "": all accounts
+	Name       string           `json:"name,omitempty"`    // start of the name; A to Z in any case
+	ExternalID string           `json:"external_id,omitempty"`
+	Start      string           `json:"start,omitempty"` // the visible characters after the prefix, of any generation
+	End        string           `json:"end,omitempty"`   // the visible last characters, of any generation
+	State      toksta.KeyState  `json:"state,omitempty"`
+	Revoked    bool             `json:"revoked,omitempty"` // without State: include revoked keys
+	After      toksta.KeyID     `json:"after,omitempty"`
+	Limit      int              `json:"limit,omitempty"`
 }
 
-// KeyPage is a page of keys. Next is the next page's After, "" on the last
-// page.
+// KeyPage is a page of keys. Next is the next page's After, "" on the last page.
+// With conditions, a page can have fewer keys than its limit, or none, though
+// others follow.
 type KeyPage struct {
 	Keys []Key        `json:"keys"`
 	Next toksta.KeyID `json:"next,omitempty"`

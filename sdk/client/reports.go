@@ -9,10 +9,14 @@ import (
 
 // AuditRequest selects changes, newest first.
 type AuditRequest struct {
-	Account toksta.AccountID `json:"account,omitempty"`
-	Key     toksta.KeyID     `json:"key,omitempty"`
-	Before  int64            `json:"before,omitempty"` // only changes with a lower sequence number
-	Limit   int              `json:"limit,omitempty"`
+	Account toksta.AccountID  `json:"account,omitempty"`
+	Key     toksta.KeyID      `json:"key,omitempty"`
+	Actor   string            `json:"actor,omitempty"` // name of an operator, id or e-mail address of a member, or kind of actor
+	Kind    toksta.ChangeKind `json:"kind,omitempty"`
+	Since   *time.Time        `json:"since,omitempty"`  // inclusive
+	Until   *time.Time        `json:"until,omitempty"`  // exclusive
+	Before  int64             `json:"before,omitempty"` // only changes with a lower sequence number
+	Limit   int               `json:"limit,omitempty"`
 }
 
 // Change is one row of the audit trail.
@@ -37,7 +41,8 @@ type Actor struct {
 }
 
 // AuditPage is a page of changes. Next is the next page's Before, 0 on the last
-// page.
+// page. With conditions, a page can have fewer changes than its limit, or none,
+// though others follow.
 type AuditPage struct {
 	Changes []Change `json:"changes"`
 	Next    int64    `json:"next,omitempty"`

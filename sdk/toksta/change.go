@@ -53,6 +53,36 @@ const (
 	ChangeKeysRevoked       ChangeKind = "keys.revoked"
 )
 
+// ChangeKinds returns all kinds of changes.
+func ChangeKinds() []ChangeKind {
+	return []ChangeKind{
+		ChangeAccountCreated,
+		ChangeAccountRenamed,
+		ChangePlanSet,
+		ChangeStatusSet,
+		ChangeAccountExternalID,
+		ChangeAccountMetadata,
+		ChangeEntitlementSet,
+		ChangeCreditsPurchased,
+		ChangeCreditsAdjusted,
+		ChangeMemberCreated,
+		ChangeMemberPasswordSet,
+		ChangeMemberProfileSet,
+		ChangeMemberDisabled,
+		ChangeMemberSignedIn,
+		ChangeInvitationCreated,
+		ChangeKeyCreated,
+		ChangeKeyRenamed,
+		ChangeKeyRotated,
+		ChangeKeyRevoked,
+		ChangeKeyLimitsSet,
+		ChangeKeyExternalID,
+		ChangeKeyMetadata,
+		ChangeKeysImported,
+		ChangeKeysRevoked,
+	}
+}
+
 // Change is one row of the change log, which is the audit trail and the feed
 // that nodes follow. The numbers have no gaps and are in commit order.
 type Change struct {

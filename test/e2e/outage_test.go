@@ -32,7 +32,7 @@ func TestDatabaseUnavailable(t *testing.T) {
 	checkStillDecides(t, n, secret)
 	checkHealthDuringOutage(t, api)
 	calls := map[string]func() error{
-		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.PageRequest{}); return err },
+		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.ListAccountsRequest{}); return err },
 		"change": func() error { return rename(t, api, owner, "Hasty") },
 		"top up": func() error { return topUp(t, api, owner) },
 		"usage": func() error {

@@ -116,7 +116,7 @@ func TestRestoreOnSQLite(t *testing.T) {
 // made.
 func (p restorable) checkNoWait() {
 	p.t.Helper()
-	page, err := p.API.ListAccounts(p.t.Context(), client.PageRequest{})
+	page, err := p.API.ListAccounts(p.t.Context(), client.ListAccountsRequest{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestSignInsAreRecorded(t *testing.T) {
 	}
 
 	api := n.Operator()
-	accounts, err := api.ListAccounts(t.Context(), client.PageRequest{})
+	accounts, err := api.ListAccounts(t.Context(), client.ListAccountsRequest{})
 	if err != nil || len(accounts.Accounts) != 1 {
 		t.Fatalf("%+v, %v", accounts, err)
 	}
