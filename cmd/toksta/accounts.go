@@ -82,7 +82,6 @@ func (c *cli) accountsList() *cobra.Command {
 	cmd.Flags().StringVar((*string)(&r.Plan), "plan", "", "accounts on this `plan`")
 	cmd.Flags().StringVar((*string)(&r.Status), "status", "", "accounts in this billing `state`")
 	cmd.Flags().IntVar(&r.Limit, "limit", 0, "largest number of accounts (default: all)")
-	c.addColumns(cmd)
 	return cmd
 }
 

@@ -52,7 +52,6 @@ func (c *cli) audit() *cobra.Command {
 	cmd.Flags().StringVar(&since, "since", "", "only changes from this `time` on: 24h or 7d ago, 2026-06-01 (00:00 UTC) or RFC 3339")
 	cmd.Flags().StringVar(&until, "until", "", "only changes before this `time`")
 	cmd.Flags().IntVar(&r.Limit, "limit", 50, "largest number of changes; 0: all")
-	c.addColumns(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		names := []string{}
 		for _, kind := range toksta.ChangeKinds() {

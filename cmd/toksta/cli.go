@@ -43,6 +43,13 @@ func (c *cli) rootCommand() *cobra.Command {
 		Version:       buildVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // RunE rejects them
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return checkFormat(c.output)
 		},
@@ -51,7 +58,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.configPath, "config", c.process.Config, "configuration `file` (default ./toksta.yaml if it exists)")
 	flags.StringVar(&c.socket, "socket", c.process.Socket, "operator `socket` of the server (default from the configuration)")
-	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml or csv")
+	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml, csv, or name for the ids alone")
 	flags.BoolVar(&c.bom, "bom", false, "start CSV with a byte-order mark, for spreadsheets that need it to read UTF-8")
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "longest `time` to wait for the response of a call; 0: no limit")
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "inspect", Title: "Inspect"})
@@ -65,6 +72,7 @@ func (c *cli) rootCommand() *cobra.Command {
 			root.AddCommand(command)
 		}
 	}
+	c.addColumns(root.Commands())
 	return root
 }
 
@@ -76,7 +84,12 @@ func (c *cli) run(ctx context.Context, args []string) int {
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			return unknownCommand(cmd, words[0]) // the flag is one of the command that was meant
+		}
+		return usageError{err, cmd.CommandPath()}
+	})
 	err := asUsageError(root.ExecuteContext(ctx))
 	c.report(err)
 	return exitCode(err)
@@ -178,7 +191,7 @@ func commandGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), cmd.CommandPath()}
+			return unknownCommand(cmd, args[0])
 		},
 	}
 	cmd.AddCommand(verbs...)
@@ -187,8 +200,8 @@ func commandGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
 
 // asUsageError converts cobra's usage errors, which have no type of their own.
 func asUsageError(err error) error {
-	if err == nil {
-		return nil
+	if _, ok := errors.AsType[usageError](err); ok || err == nil {
+		return err
 	}
 	for _, start := range []string{"unknown command", "required flag", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), start) {

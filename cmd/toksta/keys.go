@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +104,6 @@ func (c *cli) keysList() *cobra.Command {
 	cmd.Flags().StringVar((*string)(&r.State), "state", "", "keys in this `state`: live, expired or revoked")
 	cmd.Flags().BoolVar(&r.Revoked, "revoked", false, "include revoked keys")
 	cmd.Flags().IntVar(&r.Limit, "limit", 0, "largest number of keys (default: all)")
-	c.addColumns(cmd)
 	return cmd
 }
 
@@ -118,56 +116,21 @@ func keyTable(keys ...client.Key) table {
 	return t
 }
 
-// keysShow returns the command that prints one key with the preview of each
-// generation.
+// keysShow returns the command that prints one key with its state in words, its calls
+// and the preview of each generation.
 func (c *cli) keysShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show KEY", Short: "Show a key and the generations of its secret", Args: exactArgs("KEY"), ValidArgsFunction: c.completeKeys,
+		Use: "show KEY", Short: "Show a key: its state, rights, use and secrets", Args: exactArgs("KEY"), ValidArgsFunction: c.completeKeys,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				k, err := api.Key(ctx, keyRef(args[0]))
 				if err != nil {
 					return err
 				}
-				return c.show(k, keyFields(k))
+				return c.show(k, keyFields(k, time.Now()))
 			})
 		},
 	}
-}
-
-// keyFields lists the fields of one key, one per row.
-func keyFields(k client.Key) table {
-	networks := make([]string, len(k.Networks))
-	for i, n := range k.Networks {
-		networks[i] = n.String()
-	}
-	t := table{header: []string{"field", "value"}}
-	t.add("id", string(k.ID))
-	t.add("external id", k.ExternalID)
-	t.add("account", string(k.AccountID))
-	t.add("name", k.Name)
-	t.add("state", string(k.State))
-	t.add("scopes", joinOr(k.Scopes, "all of the plan"))
-	t.add("networks", joinOr(networks, "any"))
-	if k.PerMinute > 0 {
-		t.add("per minute", strconv.Itoa(k.PerMinute))
-	}
-	by := k.CreatedBy
-	if k.CreatedByID != "" {
-		by += " (" + string(k.CreatedByID) + ")"
-	}
-	t.add("created", formatTime(k.CreatedAt)+" by "+by)
-	t.add("expires", formatTime(k.ExpiresAt))
-	t.add("revoked", formatTime(k.RevokedAt))
-	for _, g := range k.Generations {
-		text := g.Preview + " since " + formatTime(g.CreatedAt)
-		if !g.RevokedAt.IsZero() {
-			text += ", revoked " + formatTime(g.RevokedAt)
-		}
-		t.add(fmt.Sprintf("generation %d", g.Number), text)
-	}
-	t.addMetadata(k.Metadata)
-	return t
 }
 
 // keysRename returns the command that changes the name of a key, which does not

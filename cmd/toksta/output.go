@@ -19,20 +19,21 @@ import (
 )
 
 // The output formats. JSON and YAML have all fields of the API, with its names.
-// Tables and CSV have a selection for people.
+// Tables and CSV have a selection for people, names are for scripts.
 const (
 	formatTable = "table"
 	formatJSON  = "json"
 	formatYAML  = "yaml"
 	formatCSV   = "csv"
+	formatName  = "name" // ids, one per line
 )
 
 // checkFormat rejects an unknown format before the command runs.
 func checkFormat(format string) error {
-	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatCSV}, format) {
+	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatCSV, formatName}, format) {
 		return nil
 	}
-	return usageError{fmt.Errorf("unknown output format %q: use table, json, yaml or csv", format), "toksta"}
+	return usageError{fmt.Errorf("unknown output format %q: use table, json, yaml, csv or name", format), "toksta"}
 }
 
 // table is output for people or a spreadsheet. Without a header it is bare data,
@@ -75,14 +76,43 @@ func (c *cli) show(data any, t table) error {
 			return fmt.Errorf("write the output: %w", err)
 		}
 		return nil
+	case formatName:
+		for _, id := range t.ids() {
+			if _, err := fmt.Fprintln(c.out, printable(id)); err != nil {
+				return fmt.Errorf("write the output: %w", err)
+			}
+		}
+		return nil
 	default:
-		return c.showTable(t)
+		return c.showTable(c.fitTerminal(t))
 	}
 }
 
-// addColumns adds --columns to a command that changes nothing.
-func (c *cli) addColumns(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&c.columns, "columns", nil, "only these `columns` of a table or CSV, in this order")
+// ids returns the id of each row: the column "id", otherwise the first column. A table of
+// the fields of one thing has one id.
+func (t table) ids() (out []string) {
+	column := max(slices.Index(t.header, "id"), 0)
+	for _, row := range t.rows {
+		if slices.Equal(t.header, []string{"field", "value"}) {
+			if row[0] == "id" {
+				return []string{row[1]}
+			}
+			continue
+		}
+		out = append(out, row[column])
+	}
+	return out
+}
+
+// addColumns adds --columns to the commands that print a table and change nothing: an
+// unknown column must not fail after a change.
+func (c *cli) addColumns(commands []*cobra.Command) {
+	for _, cmd := range commands {
+		c.addColumns(cmd.Commands())
+		if slices.Contains([]string{"list", "show", "reservations", "status", "audit", "usage", "nodes", "doctor"}, cmd.Name()) {
+			cmd.Flags().StringSliceVar(&c.columns, "columns", nil, "only these `columns` of a table or CSV, in this order")
+		}
+	}
 }
 
 // selectColumns returns the columns of t that --columns names, in its order.

@@ -47,7 +47,7 @@ type Changed struct {
 // Get returns one account. The error is NOT_FOUND if it does not exist.
 func (s *Service) Get(ctx context.Context, id toksta.AccountID) (toksta.Account, error) {
 	a, err := s.Store.Account(ctx, id)
-	return a, store.Missing("account", err)
+	return a, store.Missing("account", id, err)
 }
 
 // Resolve returns the id of each account that refs name, by its id or its external id. The
@@ -193,7 +193,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter fu
 	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		a, err := r.Account(ctx, on.account)
 		if err != nil {
-			return store.Mutation{}, store.Missing("account", err)
+			return store.Mutation{}, store.Missing("account", on.account, err)
 		}
 		before := a
 		m, err := alter(&a)

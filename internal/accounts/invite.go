@@ -53,7 +53,7 @@ func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		if req.Account != "" {
 			if _, err := r.Account(ctx, req.Account); err != nil {
-				return store.Mutation{}, store.Missing("account", err)
+				return store.Mutation{}, store.Missing("account", req.Account, err)
 			}
 		}
 		return store.Mutation{

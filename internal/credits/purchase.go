@@ -61,7 +61,7 @@ func (s *Service) purchase(ctx context.Context, by toksta.Actor, p purchase, amo
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		state, err := r.CreditState(ctx, s.withoutOwn(p.query()))
 		if err != nil {
-			return store.Mutation{}, store.Missing("account", err)
+			return store.Mutation{}, store.Missing("account", p.query().Account, err)
 		}
 		if e := state.Earlier; e != nil && e.Request != p.request() {
 			return store.Mutation{}, errReused()

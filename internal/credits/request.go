@@ -45,7 +45,7 @@ func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
 		return s.firstOutcome(ctx, before.entry, op.request)
 	}
 	if err != nil {
-		return Outcome{}, store.Missing("account", err)
+		return Outcome{}, store.Missing("account", op.query.Account, err)
 	}
 	return Outcome{made.after, written[len(written)-1]}, nil
 }

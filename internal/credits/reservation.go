@@ -66,7 +66,7 @@ func (s *Service) validateReserve(ctx context.Context, r *ReserveRequest) error 
 		return err
 	}
 	_, err = s.Store.Key(ctx, r.Account, r.Key)
-	return store.Missing("key", err)
+	return store.Missing("key", r.Key, err)
 }
 
 // reserve decides on a new reservation. Its hour is that of the database's
@@ -132,7 +132,7 @@ func (s *Service) close(ctx context.Context, by toksta.Actor, r closing) (Outcom
 		request: fmt.Sprintf("%s %s %d", r.kind, r.Reservation, r.Credits),
 		entry:   store.CreditEntry{Kind: r.kind, Reason: r.Reason, Actor: actorName(by)},
 		decide: func(c store.CreditState) (transition, error) {
-			before, err := currentReservation(c)
+			before, err := currentReservation(c, r.Reservation)
 			if err != nil {
 				return transition{}, err
 			}
@@ -144,9 +144,9 @@ func (s *Service) close(ctx context.Context, by toksta.Actor, r closing) (Outcom
 
 // currentReservation returns the requested reservation, as expired if it is
 // overdue.
-func currentReservation(c store.CreditState) (store.Reservation, error) {
+func currentReservation(c store.CreditState, id toksta.ReservationID) (store.Reservation, error) {
 	if c.Reservation == nil {
-		return store.Reservation{}, toksta.NotFound("reservation")
+		return store.Reservation{}, toksta.NotFoundID("reservation", string(id))
 	}
 	r := *c.Reservation
 	for _, o := range c.Overdue {

@@ -116,9 +116,9 @@ func (s *Service) Reservation(ctx context.Context, account toksta.AccountID, id 
 	state, err := s.Store.CreditState(ctx, store.CreditQuery{Account: account, Reservation: id})
 	switch {
 	case err != nil:
-		return store.Reservation{}, store.Missing("account", err)
+		return store.Reservation{}, store.Missing("account", account, err)
 	case state.Reservation == nil:
-		return store.Reservation{}, toksta.NotFound("reservation")
+		return store.Reservation{}, toksta.NotFoundID("reservation", string(id))
 	}
 	return *state.Reservation, nil
 }

@@ -155,7 +155,7 @@ func (s *Service) Get(ctx context.Context, id string) (store.Event, error) {
 		err = store.ErrNotFound
 	}
 	if err != nil {
-		return store.Event{}, store.Missing("event", err)
+		return store.Event{}, store.Missing("event", id, err)
 	}
 	return found[0], nil
 }
@@ -182,7 +182,7 @@ func (s *Service) Replay(ctx context.Context, id, channel string) (int, error) {
 	}
 	n, err := s.config.Store.ReplayEvents(ctx, store.Replay{Event: id, Channels: names, Now: s.config.Now()})
 	if err != nil {
-		return 0, store.Missing("event", err)
+		return 0, store.Missing("event", id, err)
 	}
 	s.notify(names)
 	return n, nil

@@ -86,7 +86,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 func (s *Service) checkAccount(ctx context.Context, r store.Reader, req CreateRequest) ([]toksta.Family, error) {
 	account, err := r.Account(ctx, req.Account)
 	if err != nil {
-		return nil, store.Missing("account", err)
+		return nil, store.Missing("account", req.Account, err)
 	}
 	standing := s.Catalog.Standing(account)
 	if standing.Blocked != "" {

@@ -57,7 +57,7 @@ type Created struct {
 // Get returns one key. The error is NOT_FOUND if the account has no such key.
 func (s *Service) Get(ctx context.Context, account toksta.AccountID, id toksta.KeyID) (toksta.Key, error) {
 	k, err := s.Store.Key(ctx, account, id)
-	return k, store.Missing("key", err)
+	return k, store.Missing("key", id, err)
 }
 
 // Resolve returns the id of each key that refs name, by its id or its external id. The
@@ -103,7 +103,7 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, apply ch
 	receipt, err := s.Log.Commit(ctx, by, store.Once(on.token, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		k, err := r.Key(ctx, on.Account, on.Key)
 		if err != nil {
-			return store.Mutation{}, store.Missing("key", err)
+			return store.Mutation{}, store.Missing("key", on.Key, err)
 		}
 		m, err := apply(ctx, r, &k)
 		out.Key = k

@@ -42,7 +42,7 @@ func (s Selection) read(ctx context.Context, r store.Reader) (selected []toksta.
 func (s Selection) validReferences(ctx context.Context, r store.Reader) error {
 	if s.Account != "" {
 		if _, err := r.Account(ctx, s.Account); err != nil {
-			return store.Missing("account", err)
+			return store.Missing("account", s.Account, err)
 		}
 	}
 	if s.CreatedBy == "" || s.CreatedBy == CreatedByOperator {

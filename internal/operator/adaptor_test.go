@@ -17,7 +17,7 @@ import (
 )
 
 // startAPI serves fn at keys/show as the real API does.
-func startAPI(t *testing.T, fn endpoint[client.KeyRef, client.Key]) (*client.Client, string) {
+func startAPI(t *testing.T, fn endpoint[client.KeyRef, client.KeyDetail]) (*client.Client, string) {
 	t.Helper()
 	mux := router{ServeMux: http.NewServeMux()}
 	handle(mux, "keys/show", fn)
@@ -31,9 +31,9 @@ func startAPI(t *testing.T, fn endpoint[client.KeyRef, client.Key]) (*client.Cli
 func TestActorIsTheOperator(t *testing.T) {
 	t.Parallel()
 	var by toksta.Actor
-	api, _ := startAPI(t, func(_ context.Context, actor toksta.Actor, r client.KeyRef) (client.Key, error) {
+	api, _ := startAPI(t, func(_ context.Context, actor toksta.Actor, r client.KeyRef) (client.KeyDetail, error) {
 		by = actor
-		return client.Key{ID: r.Key}, nil
+		return client.KeyDetail{Key: client.Key{ID: r.Key}}, nil
 	})
 	api.Operator = "olga"
 	k, err := api.Key(t.Context(), client.KeyRef{Key: "key_1"})
@@ -57,7 +57,9 @@ func TestErrorCrossesTheWire(t *testing.T) {
 		Code: toksta.CodeConflict, Reason: "request_repeated", Message: "It was done before.",
 		Hint: "look at the audit trail", Details: map[string]any{"key_id": "key_1"},
 	}
-	api, _ := startAPI(t, func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) { return client.Key{}, want })
+	api, _ := startAPI(t, func(context.Context, toksta.Actor, client.KeyRef) (client.KeyDetail, error) {
+		return client.KeyDetail{}, want
+	})
 	_, err := api.Key(t.Context(), client.KeyRef{})
 	got, ok := errors.AsType[*toksta.Error](err)
 	if !ok {
@@ -74,8 +76,8 @@ func TestErrorCrossesTheWire(t *testing.T) {
 func TestUnencodableResponseIsLogged(t *testing.T) {
 	t.Parallel()
 	mux := router{ServeMux: http.NewServeMux()}
-	handle(mux, "keys/show", func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
-		return client.Key{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
+	handle(mux, "keys/show", func(context.Context, toksta.Actor, client.KeyRef) (client.KeyDetail, error) {
+		return client.KeyDetail{Key: client.Key{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}, nil
 	})
 	var cause error
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -96,8 +98,8 @@ func TestUnencodableResponseIsLogged(t *testing.T) {
 // files and hosts.
 func TestInternalErrorsAreHidden(t *testing.T) {
 	t.Parallel()
-	api, _ := startAPI(t, func(context.Context, toksta.Actor, client.KeyRef) (client.Key, error) {
-		return client.Key{}, errors.New("open /var/lib/secret: no such file")
+	api, _ := startAPI(t, func(context.Context, toksta.Actor, client.KeyRef) (client.KeyDetail, error) {
+		return client.KeyDetail{}, errors.New("open /var/lib/secret: no such file")
 	})
 	_, err := api.Key(t.Context(), client.KeyRef{})
 	if toksta.ErrorCode(err) != toksta.CodeInternal || strings.Contains(err.Error(), "secret") {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
@@ -68,13 +69,40 @@ func (s server) visible(field, shown string) (string, error) {
 	return shown, nil
 }
 
-// showKey returns a key of any account.
-func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (client.Key, error) {
+// showKey returns a key of any account, with what the account's page shows of it.
+func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (client.KeyDetail, error) {
 	k, err := s.Keys.Get(ctx, r.Account, r.Key)
 	if err != nil {
-		return client.Key{}, err
+		return client.KeyDetail{}, err
 	}
-	return s.key(k), nil
+	a, err := s.Accounts.Get(ctx, k.AccountID)
+	if err != nil {
+		return client.KeyDetail{}, err
+	}
+	standing := s.Catalog.Standing(a)
+	out := client.KeyDetail{Key: s.key(k), AccountName: a.Name, Blocked: standing.Blocked, Families: []toksta.Family{}}
+	for _, family := range standing.Families {
+		if len(k.Limits.Scopes) == 0 || slices.Contains(k.Limits.Scopes, family) {
+			out.Families = append(out.Families, family)
+		}
+	}
+	// A key must be shown, to be revoked, also while usage cannot be read.
+	month, err := s.Usage.Days(ctx, k.AccountID, k.ID, "")
+	if err != nil {
+		exchange.FromContext(ctx).Fail(fmt.Errorf("show a key without its usage: %w", err))
+		return out, nil
+	}
+	out.Calls = &client.KeyCalls{
+		Month: month.Period, Admitted: month.Total.Admitted, Refused: month.Total.Rejected, Credits: month.Total.Credits, Reasons: month.Total.Reasons,
+	}
+	uses, err := s.Usage.Store.LastUses(ctx, k.AccountID)
+	if err != nil {
+		return client.KeyDetail{}, fmt.Errorf("read the last use of the key: %w", err)
+	}
+	if use, used := uses[k.ID]; used {
+		out.LastUse = &client.KeyUse{At: use.At, Operation: use.Operation, Address: use.Address, Agent: use.Agent}
+	}
+	return out, nil
 }
 
 // renameKey changes the displayed name of a key. Calls with the key do not contain its

@@ -26,7 +26,7 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 	m.AccountID = req.Account
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		if _, err := r.Account(ctx, req.Account); errors.Is(err, store.ErrNotFound) {
-			return store.Mutation{}, toksta.NotFound("account")
+			return store.Mutation{}, toksta.NotFoundID("account", string(req.Account))
 		} else if err != nil {
 			return store.Mutation{}, err
 		}
@@ -76,7 +76,7 @@ func (s *Service) ResetPassword(ctx context.Context, by toksta.Actor, member tok
 func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member toksta.MemberID, next toksta.Hidden) error {
 	m, err := s.Store.Member(ctx, member)
 	if err != nil {
-		return unknownMember(err)
+		return unknownMember(member, err)
 	}
 	if err := validPassword(next, m); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := r.Member(ctx, member)
 		if err != nil {
-			return store.Mutation{}, unknownMember(err)
+			return store.Mutation{}, unknownMember(member, err)
 		}
 		m.PasswordHash = hash
 		return store.Mutation{
@@ -101,9 +101,9 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member tokst
 }
 
 // unknownMember replaces store.ErrNotFound by a NOT_FOUND error for the caller.
-func unknownMember(err error) error {
+func unknownMember(id toksta.MemberID, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return toksta.NotFound("member")
+		return toksta.NotFoundID("member", string(id))
 	}
 	return err
 }

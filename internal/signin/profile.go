@@ -53,7 +53,7 @@ func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, r
 func changeProfile(ctx context.Context, r store.Reader, next toksta.Member) (store.Mutation, error) {
 	m, err := r.Member(ctx, next.ID)
 	if err != nil {
-		return store.Mutation{}, unknownMember(err)
+		return store.Mutation{}, unknownMember(next.ID, err)
 	}
 	detail := map[string]string{}
 	if m.Name != next.Name {

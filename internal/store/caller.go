@@ -10,10 +10,10 @@ import (
 )
 
 // Missing replaces ErrNotFound with the client's error NOT_FOUND, which names the
-// missing thing. It returns every other error as it is.
-func Missing(thing string, err error) error {
+// missing thing and repeats the id that was given. It returns every other error as it is.
+func Missing[ID ~string](thing string, id ID, err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return toksta.NotFound(thing)
+		return toksta.NotFoundID(thing, string(id))
 	}
 	return err
 }

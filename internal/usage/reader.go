@@ -95,12 +95,12 @@ func (r *Reader) load(ctx context.Context, q store.UsageQuery) (*accountUsage, e
 	u := &accountUsage{now: r.now(), period: period{q.From, q.To}}
 	a, err := r.Store.Account(ctx, q.Account)
 	if err != nil {
-		return nil, store.Missing("account", err)
+		return nil, store.Missing("account", q.Account, err)
 	}
 	u.standing = r.Catalog.Standing(a)
 	if q.Key != "" {
 		if _, err := r.Store.Key(ctx, q.Account, q.Key); err != nil {
-			return nil, store.Missing("key", err)
+			return nil, store.Missing("key", q.Key, err)
 		}
 	}
 	if err := r.Refresh(ctx, u.standing); err != nil {

@@ -42,7 +42,7 @@ func (r *Reader) CheckTable(ctx context.Context, q TableQuery) error {
 		return nil
 	}
 	_, err := r.Store.Account(ctx, q.Account)
-	return store.Missing("account", err)
+	return store.Missing("account", q.Account, err)
 }
 
 // Table writes the usage of one account or of all as CSV. It has one row for each combination of

@@ -28,6 +28,36 @@ type Key struct {
 	Generations []Generation      `json:"generations"`
 }
 
+// KeyDetail is a key with what its account's page shows of it.
+type KeyDetail struct {
+	Key
+	AccountName string `json:"account_name"`
+	// Blocked is the reason why no key of the account is admitted, "" if keys are
+	// admitted. It does not regard credits.
+	Blocked toksta.Reason `json:"blocked,omitempty"`
+	// Families are the endpoint families that the key can call now.
+	Families []toksta.Family `json:"families"`
+	LastUse  *KeyUse         `json:"last_use,omitempty"` // nil: never used, or not known
+	Calls    *KeyCalls       `json:"calls,omitempty"`    // of this month; nil: usage cannot be read now
+}
+
+// KeyUse is the newest call of a key.
+type KeyUse struct {
+	At        time.Time `json:"at"`
+	Operation string    `json:"operation"`
+	Address   string    `json:"address"`
+	Agent     string    `json:"agent,omitempty"`
+}
+
+// KeyCalls are the calls of a key in a month.
+type KeyCalls struct {
+	Month    string                  `json:"month"` // "2026-05"
+	Admitted int64                   `json:"admitted"`
+	Refused  int64                   `json:"refused"`
+	Credits  int64                   `json:"credits"`
+	Reasons  map[toksta.Reason]int64 `json:"reasons,omitempty"` // refused calls by reason
+}
+
 // Generation is one secret of a key. Generations are in order, the oldest
 // first.
 type Generation struct {
@@ -150,9 +180,10 @@ func (c *Client) ListKeys(ctx context.Context, r ListKeysRequest) (KeyPage, erro
 	return call[KeyPage](ctx, c, "keys/list", r)
 }
 
-// Key returns one key with its generations.
-func (c *Client) Key(ctx context.Context, r KeyRef) (Key, error) {
-	return call[Key](ctx, c, "keys/show", r)
+// Key returns one key with its generations, its last use and its calls of this
+// month.
+func (c *Client) Key(ctx context.Context, r KeyRef) (KeyDetail, error) {
+	return call[KeyDetail](ctx, c, "keys/show", r)
 }
 
 // RenameKey sets the name of a key.

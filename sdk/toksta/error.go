@@ -3,6 +3,7 @@ package toksta
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -125,4 +126,14 @@ func (e *Error) Fields() map[string]string {
 // for example "key".
 func NotFound(noun string) *Error {
 	return &Error{Code: CodeNotFound, Message: "No such " + noun + "."}
+}
+
+// NotFoundID is NotFound with the id that the caller gave, which the message
+// repeats.
+func NotFoundID(noun, id string) *Error {
+	e := NotFound(noun)
+	if id != "" {
+		e.Message = fmt.Sprintf("No such %s: %.130q.", noun, id)
+	}
+	return e
 }

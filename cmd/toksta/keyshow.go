@@ -1,0 +1,110 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// keyFields lists the fields of one key, one per row.
+func keyFields(k client.KeyDetail, now time.Time) table {
+	networks := make([]string, len(k.Networks))
+	for i, n := range k.Networks {
+		networks[i] = n.String()
+	}
+	t := table{header: []string{"field", "value"}}
+	t.add("id", string(k.ID))
+	t.add("external id", k.ExternalID)
+	t.add("account", string(k.AccountID)+" ("+k.AccountName+")")
+	t.add("name", k.Name)
+	t.add("state", keyStateText(k, now))
+	t.add("scopes", joinOr(k.Scopes, "all of the plan"))
+	t.add("can call", joinOr(k.Families, "nothing: the plan has none of the scopes"))
+	t.add("networks", joinOr(networks, "any"))
+	perMinute := "only the account's limit"
+	if k.PerMinute > 0 {
+		perMinute = strconv.Itoa(k.PerMinute)
+	}
+	t.add("per minute", perMinute)
+	t.add("last used", lastUseText(k))
+	if c := k.Calls; c != nil {
+		t.add("calls in "+c.Month, fmt.Sprintf("%d admitted, %d refused%s; %d credits", c.Admitted, c.Refused, reasonsText(c.Reasons), c.Credits))
+	}
+	by := k.CreatedBy
+	if k.CreatedByID != "" {
+		by += " (" + string(k.CreatedByID) + ")"
+	}
+	t.add("created", formatTime(k.CreatedAt)+" by "+by)
+	t.add("expires", cmp.Or(formatTime(k.ExpiresAt), "never"))
+	for _, g := range k.Generations {
+		text := g.Preview + " since " + formatTime(g.CreatedAt)
+		switch {
+		case !g.RevokedAt.IsZero():
+			text += ", replaced " + formatTime(g.RevokedAt)
+		case k.State == toksta.KeyRevoked:
+			text += ", revoked " + formatTime(k.RevokedAt)
+		}
+		t.add(fmt.Sprintf("generation %d", g.Number), text)
+	}
+	t.addMetadata(k.Metadata)
+	return t
+}
+
+// keyStateText returns the state of a key, and the reason if calls with it are rejected.
+func keyStateText(k client.KeyDetail, now time.Time) string {
+	switch {
+	case k.State == toksta.KeyRevoked:
+		return "revoked since " + formatTime(k.RevokedAt) + ": every call gets 401 " + string(toksta.ReasonKeyRevoked)
+	case k.State == toksta.KeyExpired:
+		return "expired since " + formatTime(k.ExpiresAt) + ": every call gets 401 " + string(toksta.ReasonKeyExpired)
+	case k.Blocked != "":
+		return "live, but every call gets 403 " + string(k.Blocked) + ": " + k.Blocked.Message()
+	case len(k.Families) == 0:
+		return "live, but every call gets 403: the account's plan has none of the key's scopes"
+	case !k.ExpiresAt.IsZero():
+		return fmt.Sprintf("live for %s more", daysText(k.ExpiresAt.Sub(now)))
+	default:
+		return "live"
+	}
+}
+
+// daysText returns a duration in days or, below two, in hours.
+func daysText(d time.Duration) string {
+	if hours := int(d.Hours()); hours < 48 {
+		return fmt.Sprintf("%d hours", hours)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours())/24)
+}
+
+// lastUseText returns the newest call of a key.
+func lastUseText(k client.KeyDetail) string {
+	switch u := k.LastUse; {
+	case k.Calls == nil:
+		return "not known: usage cannot be read now"
+	case u == nil:
+		return "never"
+	default:
+		return strings.TrimSuffix(fmt.Sprintf("%s %s from %s, %s", formatTime(u.At), u.Operation, u.Address, u.Agent), ", ")
+	}
+}
+
+// reasonsText returns the numbers of refused calls by reason, the most frequent first.
+func reasonsText(reasons map[toksta.Reason]int64) string {
+	if len(reasons) == 0 {
+		return ""
+	}
+	names := slices.Sorted(maps.Keys(reasons))
+	slices.SortStableFunc(names, func(a, b toksta.Reason) int { return cmp.Compare(reasons[b], reasons[a]) })
+	parts := make([]string, len(names))
+	for i, name := range names {
+		parts[i] = fmt.Sprintf("%s %d", name, reasons[name])
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
