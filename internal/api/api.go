@@ -1,5 +1,5 @@
 // Package api serves the endpoints of the public API that have no upstream: the list of
-// routes, an account's usage, the probes, and the documentation.
+// routes, an account's usage, the probes, and the OpenAPI document.
 //
 // The gateway calls it after admission. It decides nothing about keys, reads usage
 // through one method, and writes nothing.
@@ -51,7 +51,6 @@ type API struct {
 	config  Config
 	listing []endpoint
 	openAPI []byte
-	page    []byte
 }
 
 // New builds the documents. It fails only if they cannot be encoded, which is an error of
@@ -65,9 +64,6 @@ func New(c Config) (*API, error) {
 	if a.openAPI, err = json.Marshal(document(c)); err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
 	}
-	if a.page, err = page(c); err != nil {
-		return nil, fmt.Errorf("write the documentation page: %w", err)
-	}
 	return a, nil
 }
 
@@ -75,13 +71,11 @@ func New(c Config) (*API, error) {
 // HEAD. Their responses contain nothing about accounts.
 func (a *API) Open() map[string]http.Handler {
 	return map[string]http.Handler{
-		"/v1/":            http.HandlerFunc(a.list),
-		"/health":         http.HandlerFunc(a.health),
-		"/ready":          http.HandlerFunc(a.ready),
-		"/version":        http.HandlerFunc(a.version),
-		"/docs":           http.HandlerFunc(a.docs),
-		"/docs/json":      http.HandlerFunc(a.docsJSON),
-		"/docs/style.css": http.HandlerFunc(a.style),
+		"/v1/":       http.HandlerFunc(a.list),
+		"/health":    http.HandlerFunc(a.health),
+		"/ready":     http.HandlerFunc(a.ready),
+		"/version":   http.HandlerFunc(a.version),
+		"/docs/json": http.HandlerFunc(a.docsJSON),
 	}
 }
 

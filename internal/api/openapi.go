@@ -13,10 +13,10 @@ import (
 // same configuration serve identical documents.
 type object = map[string]any
 
-// failures lists the error codes of every endpoint with their meaning. The list is part
+// Failures lists the error codes of every endpoint with their meaning. The list is part
 // of the public contract. It omits errors of HTTP itself, such as 405 and 413.
-func failures() []failure {
-	return []failure{
+func Failures() []Failure {
+	return []Failure{
 		{toksta.CodeBadRequest, "The path, the query or the body is not valid (also VALIDATION_ERROR)."},
 		{toksta.CodeUnauthorized, "No usable, known, live API key."},
 		{toksta.CodeInsufficientCredits, "The balance is below the cost of the call."},
@@ -28,14 +28,14 @@ func failures() []failure {
 	}
 }
 
-// failure is an error code with its description.
-type failure struct {
+// Failure is an error code with its description.
+type Failure struct {
 	Code    toksta.Code
 	Meaning string
 }
 
 // Status returns the HTTP status of the code.
-func (f failure) Status() int { return httpauth.Status(f.Code) }
+func (f Failure) Status() int { return httpauth.Status(f.Code) }
 
 // document describes the configured routes in OpenAPI 3.0.3, which every client generator
 // supports.
@@ -74,7 +74,7 @@ func operation(r toksta.Route) object {
 		"description": "The call succeeded.",
 		"content":     jsonContent("Success"),
 	}}
-	for _, f := range failures() {
+	for _, f := range Failures() {
 		status := strconv.Itoa(f.Status())
 		responses[status] = object{"$ref": "#/components/responses/" + string(f.Code)}
 	}
@@ -132,7 +132,7 @@ func systemPaths() object {
 // responses returns the error responses, to which operations refer.
 func responses() object {
 	out := object{}
-	for _, f := range failures() {
+	for _, f := range Failures() {
 		out[string(f.Code)] = object{"description": f.Meaning, "content": jsonContent("Error")}
 	}
 	return out

@@ -98,8 +98,12 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	open := own.Open()
+	if err := a.addDocs(open); err != nil {
+		return nil, err
+	}
 	return gateway.New(gateway.Config{
-		Routes: a.catalog.Routes, Upstreams: upstreams, Local: all(compress, own.Local()), Open: all(compress, own.Open()),
+		Routes: a.catalog.Routes, Upstreams: upstreams, Local: all(compress, own.Local()), Open: all(compress, open),
 		Engine: a.engine, TrustedProxies: c.TrustedProxies,
 		HeaderPrefix: c.Branding.HeaderPrefix, RateFields: c.RateLimit.StructuredFields,
 		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
@@ -149,15 +153,11 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	var links []view.Link
-	for _, l := range b.Links {
-		links = append(links, view.Link{Text: l.Text, URL: l.URL})
-	}
 	pages, err := web.New(web.Config{
 		Keys: a.Keys, Accounts: a.Accounts, SignIn: a.SignIn, Usage: a.Usage, Catalog: a.catalog, Currency: a.catalog.Currency,
 		Brand: web.Brand{
 			Look: look, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
-			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: links,
+			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: footer(b.Links),
 		},
 		APIBase: a.config.PublicURL, SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
 		Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
@@ -170,6 +170,14 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 		return nil, err
 	}
 	return downstream.Within(a.config.Gateway.FormTimeout, compress(pages.Handler())), nil
+}
+
+// footer converts the configured links of the footer.
+func footer(links []config.Link) (out []view.Link) {
+	for _, l := range links {
+		out = append(out, view.Link{Text: l.Text, URL: l.URL})
+	}
+	return out
 }
 
 // listener returns a listener that serves h on a bound address, with the configured

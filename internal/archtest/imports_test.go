@@ -20,7 +20,7 @@ var imports = map[string][]string{
 	// The vendor's look: pure.
 	"internal/brand": {},
 
-	"internal/config": {"sdk/toksta", "internal/brand", "internal/text"},
+	"internal/config": {"sdk/toksta", "internal/brand", "internal/openapi", "internal/text"},
 	"internal/route":  {"sdk/toksta"},
 
 	// The vendor's OpenAPI document as plain values.
@@ -91,6 +91,9 @@ var imports = map[string][]string{
 	"internal/web/page":  {"internal/brand", "internal/web/chart", "internal/web/view"},
 	"internal/web/chart": {"internal/web/view"},
 	"internal/web/view":  {"sdk/toksta"},
+
+	// The documentation page of the API, on the public listener.
+	"internal/docs": {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/openapi", "internal/route", "internal/web/page", "internal/web/view"},
 
 	"internal/demo": {"sdk/toksta", "sdk/client", "internal/store"},
 	"internal/app":  {"*"},

@@ -65,3 +65,28 @@ func TestBranding(t *testing.T) {
 		t.Errorf("the variable of the default product is %q, %v", cfg.Branding.EnvVar, err)
 	}
 }
+
+// Guarantee: a document that cannot be shown is a problem of its setting.
+func TestDocsDocument(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "api.yaml")
+	if err := os.WriteFile(path, []byte("swagger: '2.0'"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{path, path + ".none"} {
+		_, err := loadText(t, "docs: {openapi: "+file+"}")
+		if problems, _ := err.(Problems); len(problems) != 1 || problems[0].Field != "docs.openapi" || problems[0].Line == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {/a: {get: {responses: {'200': {description: ok}}}}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := loadText(t, "docs: {openapi: "+path+"}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc, err := cfg.Docs.Document(); err != nil || len(doc.Operations) != 1 {
+		t.Errorf("%v, %v", doc, err)
+	}
+}

@@ -29,6 +29,7 @@ type Config struct {
 	Signup         Signup                          `yaml:"signup"`
 	Sessions       Sessions                        `yaml:"sessions"`
 	Branding       Branding                        `yaml:"branding"`
+	Docs           Docs                            `yaml:"docs"`
 	Mail           Mail                            `yaml:"mail"`
 	Export         Export                          `yaml:"export"`
 	Events         Events                          `yaml:"events"`

@@ -22,7 +22,7 @@ func TestVendorsResponsesDoNotNameToksta(t *testing.T) {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, path := range []string{
 		"/", "/signin", "/signup", "/account", "/account/nothing", "/favicon.ico", "/robots.txt",
-		"/docs", "/docs/json", "/v1/", "/health", "/ready", "/version", "/nothing", "/v1/account/usage", "/v1/creators/7",
+		"/docs", "/docs?q=creators", "/docs/json", "/v1/", "/health", "/ready", "/version", "/nothing", "/v1/account/usage", "/v1/creators/7",
 	} {
 		for _, secret := range []string{"", key.Secret, "wrong"} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+path, nil)

@@ -142,6 +142,14 @@ func (a *Assets) Icon() string { return a.URL(a.icon) }
 // URL returns the address of a file. The response can be cached forever.
 func (a *Assets) URL(name string) string { return AssetPrefix + a.hash + "/" + name }
 
+// URLs returns the addresses of all files.
+func (a *Assets) URLs() (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(a.files)) {
+		out = append(out, a.URL(name))
+	}
+	return out
+}
+
 // ServeHTTP serves GET and HEAD under AssetPrefix. A file with an older hash in
 // its address is served without caching.
 func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {

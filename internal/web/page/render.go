@@ -17,6 +17,7 @@ var templateFiles embed.FS
 // The pages of each layout.
 const (
 	framePages = "account key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked profile security"
+	openPages  = "docs"
 	sheetPages = "signin signup confirm error"
 )
 
@@ -33,7 +34,7 @@ func New(assets *Assets, money view.Money) (*Renderer, error) {
 		return nil, fmt.Errorf("parse parts: %w", err)
 	}
 	r := &Renderer{pages: map[string]*template.Template{}}
-	for layout, names := range map[string]string{"frame": framePages, "sheet": sheetPages} {
+	for layout, names := range map[string]string{"frame": framePages, "sheet": sheetPages, "open": openPages} {
 		for _, name := range strings.Fields(names) {
 			page, err := base.Clone()
 			if err != nil {

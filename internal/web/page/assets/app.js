@@ -157,6 +157,28 @@ function search(form) {
   });
 }
 
+// filterEndpoints shows the endpoints that contain every word of the field, while it is typed.
+function filterEndpoints(field) {
+  const found = document.querySelector("[data-found]");
+  const texts = find("[data-op]").map((op) => [op, op.textContent.toLowerCase()]);
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const [op, text] of texts) {
+      op.hidden = !words.every((w) => text.includes(w));
+      if (!op.hidden) shown++;
+    }
+    for (const group of find("[data-group]")) group.hidden = !group.querySelector("[data-op]:not([hidden])");
+    found.textContent = words.length ? `${shown} of ${texts.length} endpoints` : "";
+  });
+}
+
+// openTarget opens the endpoint that the address names.
+function openTarget() {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  if (target && target.matches("details")) target.open = true;
+}
+
 const page = document.querySelector("[data-reveal]");
 copying(page ? reveal(page) : () => {});
 find("form[data-once]").forEach(once);
@@ -168,3 +190,6 @@ for (const line of find("[data-retry]")) {
   line.hidden = false;
   setTimeout(() => location.reload(), Number(line.dataset.retry) * 1000);
 }
+find("[data-find]").forEach(filterEndpoints);
+addEventListener("hashchange", openTarget);
+openTarget();
