@@ -65,7 +65,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	for group, commands := range map[string][]*cobra.Command{
 		"server":  {c.serve(), c.demo(), c.demoUpstream(), c.config()},
 		"manage":  {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
-		"inspect": {c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
+		"inspect": {c.routes(), c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group

@@ -20,6 +20,9 @@ func (c *cli) config() *cobra.Command {
 					return err
 				}
 				c.say("The configuration is valid.")
+				for _, warning := range cfg.Warnings() {
+					c.say("Warning: %s", warning)
+				}
 				if cfg.Mail.Server == "" {
 					c.say("Mail is off, because mail.server is empty: customers receive no mails.")
 				}

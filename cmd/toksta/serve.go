@@ -142,7 +142,7 @@ func (c *cli) runDemo(ctx context.Context, cfg config.Config, node *app.App) err
 		return node.Run(within)
 	})
 	group.Go(func() error {
-		err := demo.Seed(within, demo.SeedConfig{API: api, Data: cfg.Data, Log: filepath.Join(cfg.Data, demoLogName), URL: cfg.PublicURL, Out: c.out, Flush: node.AddUsage})
+		err := demo.Seed(within, demo.SeedConfig{API: api, Data: cfg.Data, Log: filepath.Join(cfg.Data, demoLogName), URL: cfg.PublicURL, Call: cfg.ExamplePath(), Out: c.out, Flush: node.AddUsage})
 		if within.Err() != nil {
 			return nil // stopped before it was ready
 		}

@@ -75,13 +75,22 @@ func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*t
 		return nil, err
 	}
 	x.Operation, x.Family = matched.Operation, matched.Family
-	if matched.Family == "" {
-		return matched, nil
+	if matched.Public {
+		return matched, c.admitPublic(x, r, matched)
 	}
 	if addressErr != nil {
 		return matched, addressErr
 	}
 	return matched, c.verify(ctx, x, r, matched)
+}
+
+// admitPublic records a call of a route that needs no key. Calls to an upstream state the client's
+// address there, so it must not be ambiguous.
+func (c *Chain) admitPublic(x *exchange.Exchange, r *Request, matched *toksta.Route) (err error) {
+	if x.Public = matched.Upstream != ""; x.Public {
+		x.Address, err = c.Proxies.Address(r.Client)
+	}
+	return err
 }
 
 // verify builds the call of r and decides on it. The principal of a rejected call is

@@ -48,7 +48,7 @@ func newChain(t *testing.T, e *engine) *Chain {
 	t.Helper()
 	table, err := route.New([]toksta.Route{
 		{Method: "GET", Pattern: "/v1/things/{id}", Operation: "getThing", Family: "data"},
-		{Method: "GET", Pattern: "/health"},
+		{Method: "GET", Pattern: "/health", Public: true},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestTargetPath(t *testing.T) {
 		"http://h/a?b": "/a", "HTTPS://h": "/", "https://h?a=/b": "/", "http://h//a": "//a",
 		"": "", "*": "", "h:80": "", "http:///a": "", "http://u@h/a": "", "http://u:p@h/a": "", "ftp://h/a": "", "http:a": "", "a/b": "",
 	} {
-		got, ok := targetPath(target)
+		got, ok := TargetPath(target)
 		if got != want || ok != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", target, got, ok, want)
 		}

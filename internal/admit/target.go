@@ -19,18 +19,18 @@ func (r *Request) path(maxHeader int) (string, error) {
 	if r.HeaderSize > maxHeader {
 		return "", &toksta.Error{Code: toksta.CodeHeadersTooLarge, Message: "The request's header is too large."}
 	}
-	path, ok := targetPath(r.Target)
+	path, ok := TargetPath(r.Target)
 	if !ok {
 		return "", badRequest("The request target must be a path or an http URL without user information.")
 	}
 	return path, nil
 }
 
-// targetPath returns the escaped path of a target in origin-form or
+// TargetPath returns the escaped path of a target in origin-form or
 // absolute-form (RFC 9112, section 3.2). It reads the target itself, because a
 // parsed URL has lost the spelling of its path. For every other form it returns
 // false.
-func targetPath(target string) (string, bool) {
+func TargetPath(target string) (string, bool) {
 	path, _, _ := strings.Cut(target, "?")
 	if strings.HasPrefix(path, "/") {
 		return path, true

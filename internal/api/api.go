@@ -27,12 +27,16 @@ type Config struct {
 	Environment string // for people: "production"
 	PublicURL   string // of the API; "" omits it
 	PagesURL    string // of the account pages; "" for the same host
+	Endpoints   Endpoints
 	Families    []toksta.FamilyInfo
 	Routes      []toksta.Route
 	Checks      []Check
 	Usage       Usage
 	Names       *httpauth.Names // of the header fields; nil: the default ones
 }
+
+// Endpoints are the paths of the endpoints of this package. "" switches one off.
+type Endpoints struct{ Usage, Routes, Docs, Health, Ready, Version string }
 
 // Check is a condition of readiness. Probe returns nil if it is met; callers do not see
 // the text of its error.
@@ -70,13 +74,18 @@ func New(c Config) (*API, error) {
 // Open returns the handlers of the endpoints without a key, by exact path, for GET and
 // HEAD. Their responses contain nothing about accounts.
 func (a *API) Open() map[string]http.Handler {
-	return map[string]http.Handler{
-		"/v1/":       http.HandlerFunc(a.list),
-		"/health":    http.HandlerFunc(a.health),
-		"/ready":     http.HandlerFunc(a.ready),
-		"/version":   http.HandlerFunc(a.version),
-		"/docs/json": http.HandlerFunc(a.docsJSON),
+	at := a.config.Endpoints
+	out := map[string]http.Handler{
+		at.Routes:  http.HandlerFunc(a.list),
+		at.Health:  http.HandlerFunc(a.health),
+		at.Ready:   http.HandlerFunc(a.ready),
+		at.Version: http.HandlerFunc(a.version),
 	}
+	if at.Docs != "" {
+		out[at.Docs+"/json"] = http.HandlerFunc(a.docsJSON)
+	}
+	delete(out, "") // switched off
+	return out
 }
 
 // Local returns the handlers of the endpoints with a key, by operation.
@@ -84,7 +93,7 @@ func (a *API) Local() map[string]http.Handler {
 	return map[string]http.Handler{OperationUsage: http.HandlerFunc(a.usage)}
 }
 
-// endpoint is a route in GET /v1/. Usage reports its calls under its cost key. Upstreams
+// endpoint is a route in the list of routes. Usage reports its calls under its cost key. Upstreams
 // and prices are not public.
 type endpoint struct {
 	Method    string        `json:"method"`
@@ -92,18 +101,22 @@ type endpoint struct {
 	Operation string        `json:"operation_id"`
 	Family    toksta.Family `json:"endpoint_family"`
 	CostKey   string        `json:"cost_key"`
+	Access    string        `json:"access,omitempty"` // "public" of a route without a key
 }
 
-// listing converts routes for GET /v1/.
+// listing converts routes for the list of routes.
 func listing(routes []toksta.Route) []endpoint {
 	out := make([]endpoint, len(routes))
 	for i, r := range routes {
-		out[i] = endpoint{r.Method, r.Pattern, r.Operation, r.Family, cmp.Or(r.CostKey, r.Operation)}
+		out[i] = endpoint{r.Method, r.Pattern, r.Operation, r.Family, cmp.Or(r.CostKey, r.Operation), ""}
+		if r.Public {
+			out[i].Access = "public"
+		}
 	}
 	return out
 }
 
-// list serves GET /v1/.
+// list serves the list of routes.
 func (a *API) list(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, map[string]any{"endpoints": a.listing}); err != nil {

@@ -64,7 +64,8 @@ func (engine) Charge(*toksta.Decision, toksta.Call, int64) (charge toksta.Charge
 
 var configured = Config{
 	Name: "Acme <b>", Version: "1.2.3", Environment: "test", PublicURL: "https://api.test",
-	Families: []toksta.FamilyInfo{{Name: "account", Description: "Your account."}, {Name: "data"}},
+	Endpoints: Endpoints{"/v1/account/usage", "/v1/", "/docs", "/health", "/ready", "/version"},
+	Families:  []toksta.FamilyInfo{{Name: "account", Description: "Your account."}, {Name: "data"}},
 	Routes: []toksta.Route{
 		{Method: "GET", Pattern: "/v1/account/usage", Operation: OperationUsage, Family: "account"},
 		{Method: "GET", Pattern: "/v1/creators/{id}", Operation: "getCreator", Family: "data"},

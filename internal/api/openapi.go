@@ -47,9 +47,11 @@ func document(c Config) object {
 			path = object{}
 			paths[r.Pattern] = path
 		}
-		path[strings.ToLower(r.Method)] = operation(r)
+		for _, method := range methodsOf(r) {
+			path[method] = c.operation(r, method)
+		}
 	}
-	maps.Copy(paths, systemPaths())
+	maps.Copy(paths, systemPaths(c.Endpoints))
 	doc := object{
 		"openapi": "3.0.3",
 		"info":    object{"title": c.Name + " API", "version": c.Version},
@@ -69,7 +71,7 @@ func document(c Config) object {
 
 // operation describes a route. The payloads of the vendor are unknown, so a success is
 // the envelope with any data.
-func operation(r toksta.Route) object {
+func (c Config) operation(r toksta.Route, method string) object {
 	responses := object{"2XX": object{
 		"description": "The call succeeded.",
 		"content":     jsonContent("Success"),
@@ -79,16 +81,42 @@ func operation(r toksta.Route) object {
 		responses[status] = object{"$ref": "#/components/responses/" + string(f.Code)}
 	}
 	op := object{
-		"operationId": r.Operation,
+		"operationId": c.operationID(r, method),
 		"tags":        []string{string(r.Family)},
 		"security":    []object{{"bearerAuth": []string{}}},
 		"responses":   responses,
 		"x-credits":   r.Credits,
 	}
+	if r.Public {
+		op["tags"], op["security"] = []string{"system"}, []object{}
+	}
 	if parameters := parameters(r); len(parameters) > 0 {
 		op["parameters"] = parameters
 	}
 	return op
+}
+
+// methodsOf returns the methods of a route in lower case.
+func methodsOf(r toksta.Route) []string {
+	if r.Method == "*" {
+		return []string{"get", "head", "post", "put", "patch", "delete", "options"}
+	}
+	return []string{strings.ToLower(r.Method)}
+}
+
+// operationID returns an id that is unique in the document: the operation, with the method if several
+// methods have the operation.
+func (c Config) operationID(r toksta.Route, method string) string {
+	same := 0
+	for _, other := range c.Routes {
+		if other.Operation == r.Operation {
+			same++
+		}
+	}
+	if r.Method == "*" || same > 1 {
+		return r.Operation + "_" + method
+	}
+	return r.Operation
 }
 
 // parameters returns the OpenAPI parameters of a route: those in its path and, only for
@@ -113,7 +141,7 @@ func parameters(r toksta.Route) []object {
 }
 
 // systemPaths returns the endpoints without a key, except the documentation itself.
-func systemPaths() object {
+func systemPaths(at Endpoints) object {
 	get := func(summary, schema string) object {
 		return object{"get": object{
 			"summary":   summary,
@@ -121,12 +149,14 @@ func systemPaths() object {
 			"responses": object{"200": object{"description": summary, "content": jsonContent(schema)}},
 		}}
 	}
-	return object{
-		"/health":  get("The process responds.", "Plain"),
-		"/ready":   get("This node takes traffic.", "Plain"),
-		"/version": get("The program's version.", "Plain"),
-		"/v1/":     get("Every endpoint of the API.", "Success"),
+	out := object{
+		at.Health:  get("The process responds.", "Plain"),
+		at.Ready:   get("This node takes traffic.", "Plain"),
+		at.Version: get("The program's version.", "Plain"),
+		at.Routes:  get("Every endpoint of the API.", "Success"),
 	}
+	delete(out, "") // switched off
+	return out
 }
 
 // responses returns the error responses, to which operations refer.

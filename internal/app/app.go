@@ -21,6 +21,7 @@ import (
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/events"
 	"github.com/toksta/toksta/internal/export"
+	"github.com/toksta/toksta/internal/gateway"
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
@@ -64,6 +65,7 @@ type App struct {
 	events    *events.Service
 	watch     *events.Watch
 
+	gate      *gateway.Gateway
 	slots     slots
 	listeners []*listener
 	close     func() error // releases everything, once

@@ -12,6 +12,9 @@ import (
 // addDocs adds the documentation page and its files to the endpoints without a key.
 func (a *App) addDocs(open map[string]http.Handler) error {
 	c, b := a.config, a.config.Branding
+	if c.Endpoints.Docs == "" {
+		return nil
+	}
 	look, err := b.Look()
 	if err != nil {
 		return err
@@ -26,14 +29,14 @@ func (a *App) addDocs(open map[string]http.Handler) error {
 	}
 	page, err := docs.New(docs.Config{
 		Look: look, Links: view.Links{Status: b.StatusURL, Support: b.SupportURL, Terms: b.TermsURL, More: footer(b.Links)},
-		Path: "/docs", JSON: "/docs/json", List: "/v1/", AccountURL: c.PagesURL + "/account", PublicURL: c.PublicURL,
+		Path: c.Endpoints.Docs, JSON: c.Endpoints.Docs + "/json", List: c.Endpoints.Routes, AccountURL: c.PagesURL + "/account", PublicURL: c.PublicURL,
 		Currency: a.catalog.Currency, Families: a.catalog.Families, Routes: a.catalog.Routes, Errors: failures,
 		Document: document, Names: httpauth.NewNames(b.HeaderPrefix),
 	})
 	if err != nil {
 		return err
 	}
-	open["/docs"] = page
+	open[c.Endpoints.Docs] = page
 	for path, file := range page.Files() {
 		open[path] = file
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
 	"log/slog"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/web"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // handlers builds the handler of each listener.
@@ -27,6 +29,7 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	a.gate = gate
 	site, err := a.pages(gate)
 	if err != nil {
 		return nil, nil, nil, err
@@ -47,6 +50,9 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 	case a.config.Listen.PagesHost != "":
 		public = byHost(a.config.Listen.PagesHost, site, gate)
 	default:
+		if err := checkPagePaths(a.config.PublicRoutes()); err != nil {
+			return nil, nil, nil, err
+		}
 		public = byPath(site, gate)
 	}
 	return telemetry.Handler(record, public), pages, telemetry.Handler(record, a.operator()), nil
@@ -83,7 +89,7 @@ func byPath(pages, api http.Handler) http.Handler {
 func (a *App) gateway() (*gateway.Gateway, error) {
 	c := a.config
 	own, err := api.New(api.Config{
-		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL, PagesURL: c.PagesURL,
+		Name: c.Branding.Product, Version: a.version, Environment: c.Environment, PublicURL: c.PublicURL, PagesURL: c.PagesURL, Endpoints: a.endpoints(),
 		Families: a.catalog.Families, Routes: a.catalog.Routes, Checks: a.checks(), Usage: a.Usage,
 		Names: httpauth.NewNames(c.Branding.HeaderPrefix),
 	})
@@ -104,10 +110,50 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	}
 	return gateway.New(gateway.Config{
 		Routes: a.catalog.Routes, Upstreams: upstreams, Local: all(compress, own.Local()), Open: all(compress, open),
-		Engine: a.engine, TrustedProxies: c.TrustedProxies,
+		Engine: a.engine, TrustedProxies: c.TrustedProxies, Keys: gateway.Keys{Prefix: c.Keys.Prefix, Known: a.isKey}, CORS: cors(c.CORS),
 		HeaderPrefix: c.Branding.HeaderPrefix, RateFields: c.RateLimit.StructuredFields,
 		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
 	})
+}
+
+// endpoints returns the paths of Toksta's own endpoints. A usage route in the list of routes takes
+// precedence.
+func (a *App) endpoints() api.Endpoints {
+	e := api.Endpoints(a.config.Endpoints)
+	e.Usage = a.config.UsagePath()
+	return e
+}
+
+// docsURL returns the address of the documentation, or "" if it is switched off.
+func (a *App) docsURL() string {
+	if a.config.Endpoints.Docs == "" {
+		return ""
+	}
+	return a.config.PublicURL + a.config.Endpoints.Docs
+}
+
+// isKey reports whether the digest belongs to a key, in whatever state.
+func (a *App) isKey(d toksta.Digest) bool {
+	_, _, known := a.index.Lookup(d)
+	return known
+}
+
+// cors returns the configuration of the gateway, nil if no origin is allowed.
+func cors(c config.CORS) *gateway.CORS {
+	if len(c.Origins) == 0 {
+		return nil
+	}
+	return &gateway.CORS{Origins: c.Origins, Headers: c.Headers, MaxAge: c.MaxAge}
+}
+
+// checkPagePaths rejects a route that the account pages would hide, on a listener that both share.
+func checkPagePaths(routes []toksta.Route) error {
+	for _, r := range routes {
+		if web.Owns(r.Pattern) {
+			return fmt.Errorf("route %s %s: the path belongs to the account pages; choose another one, or set listen.pages or listen.pages_host", r.Method, r.Pattern)
+		}
+	}
+	return nil
 }
 
 // upstreams converts the configured upstreams. The gateway rejects a URL that is not
@@ -159,7 +205,8 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 			Look: look, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
 			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: footer(b.Links),
 		},
-		APIBase: a.config.PublicURL, SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
+		ExampleURL: a.config.PublicURL + a.config.ExamplePath(), UsagePath: a.config.UsagePath(), DocsURL: a.docsURL(),
+		SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
 		Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
 	})
 	if err != nil {

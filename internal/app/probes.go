@@ -40,6 +40,9 @@ func (a *App) probes() []operator.Probe {
 		a.eventsProbe(),
 		{Name: "journal", Fix: "free space in the data directory: calls that cannot be counted are rejected", Run: a.checkSpace},
 	}
+	for _, calls := range a.gate.PublicCalls() {
+		probes = append(probes, a.publicProbe(calls.Operation))
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.config.Upstreams)) {
 		probes = append(probes, operator.Probe{
 			Name: "upstream " + name, Fix: "start it, or correct upstreams." + name + ".url",
@@ -47,6 +50,18 @@ func (a *App) probes() []operator.Probe {
 		})
 	}
 	return probes
+}
+
+// publicProbe reports the calls of a public route, which belong to no account.
+func (a *App) publicProbe(operation string) operator.Probe {
+	return operator.Probe{Name: "public " + operation, Run: func(context.Context) (string, error) {
+		for _, calls := range a.gate.PublicCalls() {
+			if calls.Operation == operation {
+				return fmt.Sprintf("%d calls without a key since the start, %d of them failed", calls.Calls, calls.Failed), nil
+			}
+		}
+		return "no such route", nil
+	}}
 }
 
 // tombstonesProbe reads the file of tombstones, which is otherwise read only after a

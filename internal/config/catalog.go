@@ -38,15 +38,9 @@ func (c Config) Catalog() *toksta.Catalog {
 		})
 	}
 	for _, r := range c.Routes {
-		weight := 1
-		if r.Weight != nil {
-			weight = *r.Weight
-		}
-		out.Routes = append(out.Routes, toksta.Route{
-			Method: r.Method, Pattern: r.Path, Operation: r.Operation, Family: r.Family,
-			CostKey: r.CostKey, Credits: r.Credits, Upstream: r.Upstream, Weight: weight, NotEntitled: toksta.NotEntitled(r.Family),
-		})
+		out.Routes = append(out.Routes, r.catalogRoutes()...)
 	}
+	out.Routes = c.insertUsage(out.Routes)
 	return out
 }
 

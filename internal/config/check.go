@@ -90,7 +90,9 @@ func (c *checker) check() {
 	c.checkCurrency()
 	c.checkPlans()
 	c.checkUpstreams()
+	c.checkEndpoints()
 	c.checkRoutes()
+	c.checkCORS()
 }
 
 // maxSocket is the longest path of a Unix socket that every system accepts.

@@ -35,7 +35,6 @@ func (c *checker) checkFamilies() {
 		c.require(!seen[f.Name], path+".name", "This family is listed twice.", "remove one of the two")
 		seen[f.Name] = true
 	}
-	c.require(seen[toksta.FamilyAccount] || len(c.cfg.Families) == 0, "families", `The family "account" is missing; the route of usage belongs to it.`, "add {name: account}")
 }
 
 // maxIncluded bounds the included credits so that a product with a price or a
@@ -85,72 +84,4 @@ func (c *checker) checkUpstreams() {
 		c.require(isBaseURL(u.URL), path+".url", "The URL has a user, a query or a fragment, which would not be sent.", "keep scheme, host and an optional path")
 		c.require(min(u.ConnectTimeout, u.ResponseTimeout, u.IdleTimeout, u.ConnectionAge) > 0, path, "A duration is negative.", "write durations such as 5s")
 	}
-}
-
-// checkRoutes rejects two routes of the same method and path pattern, because the
-// order of the file would decide between them.
-func (c *checker) checkRoutes() {
-	c.require(len(c.cfg.Routes) > 0, "routes", "There are no routes: every call would be 404.", "list the API's operations")
-	paths, operations := map[string]bool{}, map[string]bool{}
-	for i, r := range c.cfg.Routes {
-		path := fmt.Sprintf("routes[%d]", i)
-		c.checkRoute(path, r)
-		shape := r.Method + " " + parameterPattern.ReplaceAllString(r.Path, "{}")
-		c.require(!paths[shape], path+".path", "Another route has this method and path.", "remove one of the two")
-		c.require(!operations[r.Operation], path+".operation", "Another route has this operation.", "choose another name")
-		paths[shape], operations[r.Operation] = true, true
-	}
-}
-
-// checkRoute requires a family, which guards the route, and an upstream, unless
-// Toksta itself serves the family.
-func (c *checker) checkRoute(path string, r Route) {
-	c.require(slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, r.Method), path+".method", "There is no such method for a route.", "write GET, HEAD, POST, PUT, PATCH or DELETE")
-	c.require(isPattern(r.Path) || isGRPC(r.Path), path+".path", "The path is malformed.", "start with /v1/, with segments such as creators or {id}, * only as the last; or name a gRPC method such as /acme.v1.Creators/Find")
-	c.require(operationPattern.MatchString(r.Operation), path+".operation", "The operation is empty or malformed.", "write a name such as getCreator")
-	c.require(r.Family != "", path+".family", "The route has no family, so no plan and no scope would guard it.", "name one from families")
-	c.require(r.Family == "" || c.isKnownFamily(r.Family), path+".family", fmt.Sprintf("There is no family %q.", r.Family), "add it to families, or correct the name")
-	c.require(r.Credits >= 0, path+".credits", "A cost cannot be negative.", "choose 0 or more")
-	c.require(r.CostKey == "" || isName(r.CostKey), path+".cost_key", "The cost key is malformed.", "write lower-case letters, digits and _")
-	c.checkWeight(path, r)
-	_, known := c.cfg.Upstreams[r.Upstream]
-	switch {
-	case r.Family == toksta.FamilyAccount:
-		c.require(r.Upstream == "", path+".upstream", "Toksta itself serves the routes of the family account.", "remove the upstream, or choose another family")
-	case r.Upstream == "":
-		c.report(path+".upstream", "The route has no upstream, so no call could be forwarded.", "name one from upstreams")
-	default:
-		c.require(known, path+".upstream", fmt.Sprintf("There is no upstream %q.", r.Upstream), "add it to upstreams, or correct the name")
-	}
-}
-
-// isPattern reports whether p is a path under /v1/ of literal segments,
-// {parameters} and at most one * at its end.
-func isPattern(p string) bool {
-	rest, ok := strings.CutPrefix(p, "/v1/")
-	if !ok {
-		return false
-	}
-	segments := strings.Split(rest, "/")
-	for i, s := range segments {
-		if s == "*" && i == len(segments)-1 {
-			continue
-		}
-		if s == "." || s == ".." || !segmentPattern.MatchString(s) {
-			return false
-		}
-	}
-	return true
-}
-
-// isGRPC reports whether p is the path of one method, or of all (*), of a gRPC
-// service. The package is required: its dot distinguishes the path from those of
-// the account pages.
-func isGRPC(p string) bool {
-	return grpcPattern.MatchString(p)
-}
-
-// isKnownFamily reports whether f is configured.
-func (c *checker) isKnownFamily(f toksta.Family) bool {
-	return slices.ContainsFunc(c.cfg.Families, func(known Family) bool { return known.Name == f })
 }

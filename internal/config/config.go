@@ -41,7 +41,9 @@ type Config struct {
 	Families       []Family                        `yaml:"families"`  // groups of routes, used by plans and scopes
 	Plans          []Plan                          `yaml:"plans"`     // the vendor's offer
 	Upstreams      map[string]Upstream             `yaml:"upstreams"` // by the name that routes use
+	Endpoints      Endpoints                       `yaml:"endpoints"` // Toksta's own
 	Routes         []Route                         `yaml:"routes"`    // other paths get 404
+	CORS           CORS                            `yaml:"cors"`      // calls by scripts in browsers
 }
 
 // Listen configures the listeners of the node.
@@ -260,16 +262,4 @@ func (u Upstream) Address() (network, address string) {
 		return "tcp", at.Host
 	}
 	return "tcp", net.JoinHostPort(at.Hostname(), map[string]string{"http": "80", "https": "443"}[at.Scheme])
-}
-
-// Route is one operation of the API.
-type Route struct {
-	Method    string        `yaml:"method"`           // upper case; GET includes HEAD unless HEAD is listed
-	Path      string        `yaml:"path"`             // under /v1/; {id} matches one segment, a final * the rest
-	Operation string        `yaml:"operation"`        // name for logs and documentation
-	Family    toksta.Family `yaml:"family"`           // group that plans and scopes admit
-	Upstream  string        `yaml:"upstream"`         // "" for the family account, which Toksta serves
-	CostKey   string        `yaml:"cost_key"`         // name under which usage groups its calls; default: the operation
-	Credits   int64         `yaml:"credits"`          // per call with a status below 400
-	Weight    *int          `yaml:"weight,omitempty"` // number of calls as which a call counts in the rate windows; default 1
 }

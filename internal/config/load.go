@@ -241,5 +241,7 @@ func (c *checker) setDerivedDefaults() {
 		}
 		cfg.Upstreams[name] = u
 	}
+	c.setRouteDefaults()
+	c.setFamilyDefault()
 	slices.SortFunc(cfg.TrustedProxies, netip.Prefix.Compare)
 }

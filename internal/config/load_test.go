@@ -109,7 +109,7 @@ func TestRejectsUnsafeConfiguration(t *testing.T) {
 		"plans[0].included_cred": "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], included_credits: 1000000000001}]",
 		"plans[0].api":           "plans: [{id: FREE, name: Free, source: saas, families: [data]}]",
 		"routes[0].family":       "routes: [{method: GET, path: /v1/x, operation: x, upstream: backend}]",
-		"routes[0].upstream":     "routes: [{method: GET, path: /v1/x, operation: x, family: data}]",
+		"routes[0].upstream":     "upstreams: {a: {url: 'http://a'}, b: {url: 'http://b'}}\nroutes: [{method: GET, path: /v1/x, operation: x, family: data}]",
 		"routes":                 "routes: []",
 		"families":               "families: []",
 		"keys.prefix":            "keys: {prefix: ''}",

@@ -60,18 +60,3 @@ func TestUpstreamDefaults(t *testing.T) {
 		t.Errorf("a negative age: %v", err)
 	}
 }
-
-// A route may name gRPC methods, but no path that the account pages may use.
-func TestGRPCRoutes(t *testing.T) {
-	t.Parallel()
-	for path, ok := range map[string]bool{
-		"/acme.v1.Creators/Find": true, "/acme.v1.Creators/*": true, "/acme.Creators/Find_2": true,
-		"/Creators/Find": false, "/account/x": false, "/acme.v1.Creators": false, "/acme.v1.Creators/Find/x": false, "/acme..Creators/Find": false,
-		"/acme.v1.Creators/{id}": false, "/.acme/Find": false,
-	} {
-		_, err := loadText(t, "routes: [{method: POST, path: '"+path+"', operation: x, family: data, upstream: backend}]\n")
-		if ok != (err == nil) {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-}

@@ -25,6 +25,7 @@ type SeedConfig struct {
 	Data string    // directory of the demo key's secret, which is kept between runs
 	Log  string    // file that the server logs to
 	URL  string    // public URL of the server
+	Call string    // path of the example of a call
 	Out  io.Writer // receives instructions for trying the demo
 	// Flush writes totals of usage to the store, like the meter of another node. nil: the
 	// accounts start without usage.
@@ -230,7 +231,7 @@ func (v SeedConfig) printInstructions(secret string) error {
 	}
 	auth := fmt.Sprintf(`-H "Authorization: Bearer %s"`, secret)
 	fmt.Fprintf(&b, "\nor call the API with a key of Scale Studio (kept in %s, which only a demo does):\n\n", filepath.Join(v.Data, "demo-key"))
-	fmt.Fprintf(&b, "  curl -sS %s/v1/account/usage %s\n", v.URL, auth)
+	fmt.Fprintf(&b, "  curl -sS %s%s %s\n", v.URL, v.Call, auth)
 	fmt.Fprintf(&b, "  curl -sS %s/v1/creators/search %s -H 'Content-Type: application/json' -d '{\"query\":\"developer tools\"}'\n", v.URL, auth)
 	fmt.Fprintf(&b, "  curl -sS %s/v1/campaigns %s   # 403: not in this plan\n\n", v.URL, auth)
 	socket := "--socket " + filepath.Join(v.Data, "toksta.sock")

@@ -34,10 +34,10 @@ func TestUpstreamServesEveryRoute(t *testing.T) {
 			continue
 		}
 		path := strings.ReplaceAll(r.Path, "{id}", "f0e1d2c3-b4a5-4678-9abc-def012345678")
-		status, response := call(t, r.Method, path, `{"name":"n","creator_ids":["a","b"],"job_ids":["j"],"keywords":["k"]}`)
+		status, response := call(t, r.Method[0], path, `{"name":"n","creator_ids":["a","b"],"job_ids":["j"],"keywords":["k"]}`)
 		caller, _ := response["meta"].(map[string]any)["caller"].(map[string]any)
 		if status >= 300 || response["success"] != true || len(response["data"].(map[string]any)) == 0 || caller["account_id"] != "acct_1" {
-			t.Errorf("%s %s: %d %v", r.Method, path, status, response)
+			t.Errorf("%s %s: %d %v", r.Method[0], path, status, response)
 		}
 	}
 }

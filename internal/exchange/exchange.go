@@ -56,6 +56,7 @@ type Exchange struct {
 
 	Operation string // of the matched route; "" if no route matches
 	Family    toksta.Family
+	Public    bool             // a call of a public route of an upstream: without a key and an account
 	Principal toksta.Principal // of the key, or of the signed-in member
 	Member    toksta.MemberID  // the member who is signed in, or whose sign-in failed
 	// Fingerprint identifies an unknown key without revealing it. It is zero for a known

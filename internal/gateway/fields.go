@@ -119,13 +119,21 @@ func strip(h http.Header, forbidden func(name string) bool) {
 // fields are the fields of a request to the upstream.
 type fields interface{ Set(name, value string) }
 
-// identify sets the fields that identify the caller and the request to the upstream.
+// identify sets the fields that identify the caller and the request to the upstream. A public
+// call has no caller; its own Authorization is for the upstream, unless it contains a key.
 func (f *forwarding) identify(to fields, r *http.Request) {
 	x := f.x
-	to.Set(f.names.accountID, string(x.Principal.AccountID))
-	to.Set(f.names.keyID, string(x.Principal.KeyID))
-	to.Set(f.names.plan, string(x.Principal.Plan))
-	to.Set(f.names.scopes, joinFamilies(x.Principal.Scopes))
+	if x.Public {
+		f.passAuthorization(to, r)
+	} else {
+		to.Set(f.names.accountID, string(x.Principal.AccountID))
+		to.Set(f.names.keyID, string(x.Principal.KeyID))
+		to.Set(f.names.plan, string(x.Principal.Plan))
+		to.Set(f.names.scopes, joinFamilies(x.Principal.Scopes))
+	}
+	if prefix := f.rewritten.Prefix(); prefix != "" {
+		to.Set("X-Forwarded-Prefix", prefix)
+	}
 	to.Set(httpauth.HeaderRequestID, x.RequestID)
 	to.Set(httpauth.HeaderTraceID, x.TraceID)
 	if x.Traceparent != "" {
@@ -136,6 +144,13 @@ func (f *forwarding) identify(to fields, r *http.Request) {
 	}
 	to.Set("X-Forwarded-Host", r.Host)
 	to.Set("X-Forwarded-Proto", proto(r, f.trusted))
+}
+
+// passAuthorization sets the Authorization of a public call that has one and no key in it.
+func (f *forwarding) passAuthorization(to fields, r *http.Request) {
+	if sent := r.Header["Authorization"]; len(sent) == 1 && !f.keys.in(sent[0]) {
+		to.Set("Authorization", sent[0])
+	}
 }
 
 // keepsTrace reports whether the upstream receives the Traceparent of the client. If it

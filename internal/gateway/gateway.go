@@ -37,6 +37,8 @@ type Config struct {
 	Open           map[string]http.Handler
 	Engine         admit.Engine
 	TrustedProxies []netip.Prefix   // peers whose X-Forwarded-For is read
+	Keys           Keys             // that must not reach the upstream of a public route
+	CORS           *CORS            // nil: scripts in browsers may not call the API
 	RateFields     bool             // responses have RateLimit and RateLimit-Policy beside X-RateLimit-*
 	HeaderPrefix   string           // of the vendor's own fields; "": httpauth.DefaultPrefix
 	MaxBody        int64            // bytes of a request's body; 0: DefaultMaxBody
@@ -51,6 +53,7 @@ type Gateway struct {
 	config   Config
 	chain    admit.Chain
 	handlers map[*toksta.Route]handler // one for every route of the table
+	public   map[string]*counter       // of public routes with an upstream, by operation
 }
 
 // handler serves an admitted call, or a request on a route that needs no key.
@@ -77,7 +80,7 @@ func New(c Config) (*Gateway, error) {
 	}
 	routes := append([]toksta.Route(nil), c.Routes...)
 	for path := range c.Open {
-		routes = append(routes, toksta.Route{Method: http.MethodGet, Pattern: path})
+		routes = append(routes, toksta.Route{Method: http.MethodGet, Pattern: path, Public: true})
 	}
 	table, err := route.New(routes)
 	if err != nil {
@@ -88,31 +91,42 @@ func New(c Config) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	chain := admit.Chain{Routes: table, Engine: c.Engine, Proxies: c.TrustedProxies, MaxHeader: c.MaxHeader, Now: c.Now}
-	return &Gateway{config: c, chain: chain, handlers: handlers}, nil
+	g := &Gateway{config: c, chain: chain, handlers: handlers, public: map[string]*counter{}}
+	for _, r := range routes {
+		if r.Public && r.Upstream != "" {
+			g.public[r.Operation] = &counter{}
+		}
+	}
+	return g, nil
 }
 
 // handlers returns the handler of each route of the table.
 func (c *Config) handlers(table *route.Table) (map[*toksta.Route]handler, error) {
-	upstreams := map[string]handler{}
+	upstreams := map[string]*proxy{}
 	for _, u := range c.Upstreams {
 		proxy, err := c.newProxy(u)
 		if err != nil {
 			return nil, err
 		}
-		upstreams[u.Name] = proxy.serve
+		upstreams[u.Name] = proxy
 	}
 	handlers := map[*toksta.Route]handler{}
 	for _, r := range table.Routes() {
 		var h handler
 		switch {
-		case r.Family == "" && c.Open[r.Pattern] != nil:
+		case r.Public == (r.Family != ""):
+			return nil, fmt.Errorf("route %s %s: without an endpoint family no key would be required, and a public route must not have one", r.Method, r.Pattern)
+		case r.Public && r.Upstream == "" && c.Open[r.Pattern] != nil:
 			h = local(c.Open[r.Pattern])
-		case r.Family == "":
-			return nil, fmt.Errorf("route %s %s: without an endpoint family no key would be required", r.Method, r.Pattern)
 		case r.Upstream != "":
-			if h = upstreams[r.Upstream]; h == nil {
+			if upstreams[r.Upstream] == nil {
 				return nil, fmt.Errorf("route %s %s: upstream %q is not configured", r.Method, r.Pattern, r.Upstream)
 			}
+			p, err := upstreams[r.Upstream].forRoute(r)
+			if err != nil {
+				return nil, err
+			}
+			h = p.serve
 		case c.Local[r.Operation] != nil:
 			h = local(c.Local[r.Operation])
 		default:
@@ -132,13 +146,21 @@ func local(h http.Handler) handler {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Structured = g.config.RateFields
+	if g.config.CORS != nil && g.config.CORS.permit(x, r) {
+		g.config.CORS.preflight(w, x)
+		return
+	}
 	decisive := values(r)
 	rt, err := g.chain.Admit(r.Context(), x, &decisive)
 	if err != nil {
 		reject(w, x, err)
 		return
 	}
-	if !x.Admitted() {
+	if x.Public {
+		counter := g.public[rt.Operation]
+		counter.calls.Add(1)
+		defer func() { counter.end(x.Status) }()
+	} else if !x.Admitted() {
 		x.Apply(w.Header())
 	}
 	g.handlers[rt](w, r, x)

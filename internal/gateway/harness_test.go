@@ -68,6 +68,7 @@ type bench struct {
 	t        testing.TB
 	addr     string
 	engine   *engine
+	gateway  *Gateway
 	log      *lines
 	upstream *httptest.Server
 	mu       sync.Mutex
@@ -180,7 +181,7 @@ func startBench(t testing.TB, set setup) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.addr = l.Addr().String()
+	b.addr, b.gateway = l.Addr().String(), g
 	s := Server(telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: b.log}), Realm: "Toksta API"}, set.wrap(g)), DefaultMaxHeader)
 	clients := downstream.Listen(l, downstream.Config{Limits: downstream.Limits{Body: set.stall, Write: set.stall}})
 	clients.Configure(s)

@@ -26,7 +26,7 @@ func (p *proxy) relocateAll(h http.Header) {
 }
 
 // relocate turns a reference to the upstream's own address, which callers cannot reach,
-// into its path without the base path. It returns other references unchanged.
+// into its path without the base path, behind the prefix that the route strips. It returns other references unchanged.
 func (p *proxy) relocate(reference string) string {
 	u, err := url.Parse(reference)
 	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "" && u.Scheme != p.base.Scheme || authority(u, p.base.Scheme) != authority(p.base, p.base.Scheme) {
@@ -40,9 +40,9 @@ func (p *proxy) relocate(reference string) string {
 	case strings.HasPrefix(rest, "//"): // not the name of another host
 		return "/." + rest
 	case strings.HasPrefix(rest, "/"):
-		return rest
+		return p.rewritten.Prefix() + rest
 	default:
-		return "/" + rest
+		return p.rewritten.Prefix() + "/" + rest
 	}
 }
 

@@ -26,6 +26,7 @@ func (p *proxy) isPlain(r *http.Request) bool {
 func (f *forwarding) exchange(w http.ResponseWriter, r *http.Request) bool {
 	x := f.plain.Begin(r.Method, f.target(r), f.host(r))
 	defer x.Close()
+	x.LimitProgress(f.timeout)
 	f.copyFields(x, r)
 	f.identify(x, r)
 	body, length := io.Reader(nil), int64(0)
@@ -178,10 +179,10 @@ func relay(w http.ResponseWriter, x *upstream.Exchange) error {
 	}
 }
 
-// target returns the request target for the upstream: the client's path and query, byte
-// for byte, after the base path.
+// target returns the request target for the upstream: the client's path, unless the route
+// rewrites it, and query, byte for byte, after the base path.
 func (f *forwarding) target(r *http.Request) string {
-	target := f.base.RawPath + r.URL.EscapedPath()
+	target := f.base.RawPath + f.rewritten.Path(r.URL.EscapedPath())
 	if r.URL.ForceQuery || r.URL.RawQuery != "" {
 		target += "?" + r.URL.RawQuery
 	}

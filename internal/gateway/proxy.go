@@ -13,8 +13,10 @@ import (
 
 	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/internal/route"
 	"github.com/toksta/toksta/internal/upstream"
 	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // maxCost is the highest cost that an upstream may state for one call, in credits.
@@ -28,8 +30,11 @@ type proxy struct {
 	trusted      admit.Proxies
 	maxBody      int64
 	names        *names
+	timeout      time.Duration    // of the route; 0: that of the upstream
 	plain        *upstream.Client // nil if the upstream uses HTTP/2 only
 	opening      time.Duration
+	rewritten    route.Target // the path for the upstream
+	keys         Keys
 	transport    http.RoundTripper
 	buffers      *buffers
 	log          *log.Logger
@@ -43,11 +48,29 @@ func (c *Config) newProxy(u Upstream) (*proxy, error) {
 	}
 	return &proxy{
 		base: base, keepHost: u.KeepHost, keepLocation: u.KeepLocation,
-		trusted: c.TrustedProxies, maxBody: c.MaxBody, names: &c.names,
+		trusted: c.TrustedProxies, maxBody: c.MaxBody, keys: c.Keys, names: &c.names,
 		plain: u.client(c.Now), opening: orDefault(u.Opening, defaultOpening),
 		transport: &pool{upstream: u, now: c.Now, names: &c.names}, buffers: &buffers{},
 		log: log.New(io.Discard, "", 0), // the request record holds the error
 	}, nil
+}
+
+// forRoute returns p with the path, the limit of bodies and the timeout of a route.
+func (p *proxy) forRoute(r *toksta.Route) (*proxy, error) {
+	target, err := route.NewTarget(r)
+	if err != nil {
+		return nil, err
+	}
+	own := *p
+	own.rewritten = target
+	if r.MaxBody > 0 {
+		own.maxBody = r.MaxBody
+	}
+	if shared, ok := p.transport.(*pool); ok && r.Timeout > 0 {
+		own.timeout = r.Timeout
+		own.transport = timed{shared, r.Timeout}
+	}
+	return &own, nil
 }
 
 // forwarding is an admitted call that is being forwarded.
@@ -94,8 +117,7 @@ func (f *forwarding) reverse(w http.ResponseWriter, r *http.Request) {
 func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
 	out.URL.Scheme, out.URL.Host, out.Host = f.base.Scheme, f.base.Host, ""
-	out.URL.Path = f.base.Path + pr.In.URL.Path
-	out.URL.RawPath = f.base.RawPath + pr.In.URL.EscapedPath()
+	f.setPath(out.URL, pr.In.URL)
 	out.URL.RawQuery = pr.In.URL.RawQuery
 	if f.keepHost {
 		out.Host = pr.In.Host
@@ -106,6 +128,17 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 		out.Header.Del("Tracestate")
 	}
 	f.identify(out.Header, pr.In)
+}
+
+// setPath sets the path of the upstream's URL: the base path, and the path of the request as the route
+// rewrites it, byte for byte otherwise.
+func (f *forwarding) setPath(out, in *url.URL) {
+	escaped := f.rewritten.Path(in.EscapedPath())
+	path, err := url.PathUnescape(escaped)
+	if err != nil { // Match has accepted the path
+		path = in.Path
+	}
+	out.Path, out.RawPath = f.base.Path+path, f.base.RawPath+escaped
 }
 
 // proto returns the scheme that the client used: the scheme of the connection, unless a

@@ -143,7 +143,21 @@ type pool struct {
 
 // RoundTrip sends a request and returns its response once the first bytes have arrived.
 func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := await(p.transport(), r, orDefault(p.upstream.Response, defaultResponse))
+	return p.roundTrip(r, orDefault(p.upstream.Response, defaultResponse))
+}
+
+// timed is a pool with the timeout of a route.
+type timed struct {
+	*pool
+	limit time.Duration
+}
+
+// RoundTrip sends a request as the pool does.
+func (t timed) RoundTrip(r *http.Request) (*http.Response, error) { return t.roundTrip(r, t.limit) }
+
+// roundTrip sends a request and waits for the upstream for at most the duration limit, see await.
+func (p *pool) roundTrip(r *http.Request, limit time.Duration) (*http.Response, error) {
+	res, err := await(p.transport(), r, limit)
 	if err != nil {
 		return nil, err
 	}

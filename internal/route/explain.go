@@ -39,6 +39,18 @@ func (t *Table) Explain(method, escapedPath string) (*toksta.Route, []Candidate,
 	return matched, out, err
 }
 
+// Wider returns the routes of all whose paths include every path of r, and more, for a common method.
+func Wider(r toksta.Route, all []toksta.Route) (out []toksta.Route) {
+	mine := pattern{&r, split(r.Pattern)}
+	for _, other := range all {
+		wide := pattern{&other, split(other.Pattern)}
+		if methodsOverlap(&r, &other) && mine.overlaps(wide) && mine.isSubset(wide) && !wide.isSubset(mine) {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
 // why explains why r, whose path matches, does not serve the request that matched serves.
 func (t *Table) why(r, matched *toksta.Route, method string) string {
 	_, known := methodIndex(method)

@@ -58,6 +58,9 @@ func appendFields(f fields, x *exchange.Exchange) {
 	f.str("path", x.Path)
 	f.str("route", x.Operation)
 	f.str("family", string(x.Family))
+	if x.Public {
+		f.str("access", "public")
+	}
 	f.str("account", string(x.Principal.AccountID))
 	f.str("key_id", string(x.Principal.KeyID))
 	f.str("member", string(x.Member))

@@ -18,7 +18,7 @@ type recorder struct {
 	x *exchange.Exchange
 }
 
-// begin records the final status. For an admitted call, it also settles the call
+// begin records the final status. For an admitted or public call, it also settles the call
 // and sets the header fields of the decision, so it must run before any byte is
 // sent. Only the first call has an effect.
 func (w *recorder) begin(status int) {
@@ -26,7 +26,7 @@ func (w *recorder) begin(status int) {
 		return
 	}
 	w.x.Status = status
-	if w.x.Admitted() {
+	if w.x.Admitted() || w.x.Public {
 		w.x.CloseHold(status)
 		w.x.Apply(w.Header())
 	}

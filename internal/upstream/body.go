@@ -148,7 +148,7 @@ func (x *Exchange) check() error {
 	}
 	now, next := time.Now(), time.Time{}
 	if !x.received {
-		limit, since := x.client.config.Progress, x.sent
+		limit, since := x.progress, x.sent
 		if x.upload != nil {
 			since = x.upload.progress(since, now)
 		}

@@ -33,6 +33,8 @@ type Exchange struct {
 	upload  *upload
 	sent    time.Time // of the header
 
+	progress time.Duration // Config.Progress, or that of LimitProgress
+
 	buf   []byte // bytes of the response; buf[r:w] are unread
 	r, w  int
 	began bool // a byte of the response has arrived
@@ -53,7 +55,7 @@ func (c *Client) Begin(method, target, host string) *Exchange {
 	if !ok {
 		x = &Exchange{client: c, buf: make([]byte, bufferSize), out: make([]byte, 0, 2<<10)}
 	}
-	x.method = method
+	x.method, x.progress = method, c.config.Progress
 	x.out = append(x.out, method...)
 	x.out = append(x.out, ' ')
 	x.out = append(x.out, target...)
@@ -66,6 +68,13 @@ func (c *Client) Begin(method, target, host string) *Exchange {
 		}
 	}
 	return x
+}
+
+// LimitProgress replaces Config.Progress for this exchange, unless limit is 0. It must run before Send.
+func (x *Exchange) LimitProgress(limit time.Duration) {
+	if limit > 0 {
+		x.progress = limit
+	}
 }
 
 // isVisible reports whether s contains no space and no control character.
@@ -145,10 +154,10 @@ func (x *Exchange) sendHead(fresh bool) error {
 	}
 }
 
-// writeHead writes the header of the request, at most for Config.Progress.
+// writeHead writes the header of the request, at most for the limit of progress.
 func (x *Exchange) writeHead() (written int, err error) {
 	x.sent = time.Now()
-	limit := x.client.config.Progress
+	limit := x.progress
 	x.conn.extend(x.sent, min(tick, limit))
 	if x.conn.secure {
 		_ = x.conn.SetWriteDeadline(x.sent.Add(limit))
@@ -188,7 +197,7 @@ func (x *Exchange) Receive() error {
 // closed the connection before it read the request, and a second execution would change
 // nothing.
 func (x *Exchange) mayRepeat() bool {
-	if !x.conn.used || x.began || x.upload != nil || x.ctx.Err() != nil || time.Since(x.sent) >= x.client.config.Progress {
+	if !x.conn.used || x.began || x.upload != nil || x.ctx.Err() != nil || time.Since(x.sent) >= x.progress {
 		return false
 	}
 	switch x.method {

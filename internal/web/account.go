@@ -109,7 +109,7 @@ const newestEnded = 20
 // expired keys, in its list. A search is in all keys.
 func (p *Pages) keys(l keyList, state view.State) view.Keys {
 	out := view.Keys{
-		Limit: p.Catalog.MaxKeys, APIBase: p.APIBase, Strip: p.strip(l.standing), Query: state.Query,
+		Limit: p.Catalog.MaxKeys, ExampleURL: p.ExampleURL, Strip: p.strip(l.standing), Query: state.Query,
 		Searchable: len(l.keys) >= searchFrom || state.Query != "",
 	}
 	mostEnded := map[view.Ended]int{view.EndedNewest: newestEnded, view.EndedAll: len(l.keys)}[state.Ended]

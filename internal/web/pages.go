@@ -34,8 +34,9 @@ type Config struct {
 	Currency toksta.Currency // of all amounts
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
-	// APIBase is the address of the API in the curl examples.
-	APIBase string
+	// ExampleURL is the address of the call in the curl examples. UsagePath is the path of the usage
+	// endpoint, DocsURL the address of the documentation; "" if the endpoint is switched off.
+	ExampleURL, UsagePath, DocsURL string
 	// SecureCookies restricts the session cookie to TLS.
 	SecureCookies bool
 	// ClientAddress returns the address of the client behind trusted proxies.
@@ -249,7 +250,7 @@ func (p *Pages) sheet() view.Sheet {
 
 // links returns the vendor's addresses. The templates leave out empty ones.
 func (p *Pages) links() view.Links {
-	return view.Links{Docs: p.APIBase + "/docs", Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL, More: p.Brand.Links}
+	return view.Links{Docs: p.DocsURL, Status: p.Brand.StatusURL, Support: p.Brand.SupportURL, Terms: p.Brand.TermsURL, More: p.Brand.Links}
 }
 
 // favicon redirects browsers that request the default address of the icon.

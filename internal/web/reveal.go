@@ -107,7 +107,7 @@ func (p *Pages) showSecret(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, screen{page: "key_reveal"}, view.KeyReveal{
 		Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: label(key),
 		Secret: content.Secret, Families: familyNames(key.Limits.Scopes), Expires: key.ExpiresAt,
-		Nodes: content.Nodes, Took: content.Took, Rotated: len(key.Generations) > 1, APIBase: p.APIBase,
+		Nodes: content.Nodes, Took: content.Took, Rotated: len(key.Generations) > 1, ExampleURL: p.ExampleURL,
 	})
 }
 

@@ -41,8 +41,10 @@ const (
 )
 
 // headerExpose lists the fields that a script in a browser may read of a response,
-// if the vendor allows an origin. This package allows none.
+// if the vendor allows an origin with Meta.AllowOrigin.
 const headerExpose = "Access-Control-Expose-Headers"
+
+const headerAllowOrigin = "Access-Control-Allow-Origin"
 
 // Names has the names of the header fields with the vendor's prefix. NewNames
 // creates it.
@@ -81,6 +83,11 @@ type Meta struct {
 	Billable   bool               // set the cost, even 0
 	Cost       int64              // credits charged
 	Close      bool               // close the connection after the response
+
+	// CORS makes AllowOrigin decide which scripts in browsers may read the response: an origin, "*", or
+	// "" for none. Without CORS, the fields of the handler or the upstream stay.
+	CORS        bool
+	AllowOrigin string
 }
 
 // FieldNames returns the names of the fields with the vendor's prefix.
@@ -116,6 +123,9 @@ func (m *Meta) apply(f *fields) {
 	if m.Close {
 		f.set("Connection", "close")
 	}
+	if m.CORS {
+		m.applyOrigin(f)
+	}
 	names := m.FieldNames().exposed
 	if m.Structured {
 		names = m.FieldNames().exposedStructured
@@ -124,6 +134,19 @@ func (m *Meta) apply(f *fields) {
 		f.set(headerExpose, names)
 	} else if !slices.Contains(sent, names) {
 		f.header.Add(headerExpose, names)
+	}
+}
+
+// applyOrigin sets the origin that may read the response. It never permits cookies of the browser. A
+// cache must not give the response for one origin to another.
+func (m *Meta) applyOrigin(f *fields) {
+	delete(f.header, headerAllowOrigin)
+	delete(f.header, "Access-Control-Allow-Credentials")
+	if m.AllowOrigin != "" {
+		f.set(headerAllowOrigin, m.AllowOrigin)
+	}
+	if m.AllowOrigin != "*" && !slices.Contains(f.header["Vary"], "Origin") {
+		f.header.Add("Vary", "Origin")
 	}
 }
 

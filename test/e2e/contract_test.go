@@ -93,9 +93,9 @@ func contractConfig(t *testing.T) func(*config.Config) {
 		c.Upstreams["slow"] = config.Upstream{URL: slow.URL, ConnectTimeout: time.Second, ResponseTimeout: 50 * time.Millisecond}
 		c.Upstreams["gone"] = config.Upstream{URL: "http://" + gone.Addr().String(), ConnectTimeout: time.Second, ResponseTimeout: time.Second}
 		c.Routes = append(c.Routes,
-			config.Route{Method: "GET", Path: "/v1/slow", Operation: "getSlow", Family: "data", Upstream: "slow"},
-			config.Route{Method: "GET", Path: "/v1/gone", Operation: "getGone", Family: "data", Upstream: "gone"},
-			config.Route{Method: "GET", Path: "/v1/account/later", Operation: "getLater", Family: "account"},
+			config.Route{Method: config.Methods{"GET"}, Path: "/v1/slow", Operation: "getSlow", Family: "data", Upstream: "slow"},
+			config.Route{Method: config.Methods{"GET"}, Path: "/v1/gone", Operation: "getGone", Family: "data", Upstream: "gone"},
+			config.Route{Method: config.Methods{"GET"}, Path: "/v1/account/later", Operation: "getLater", Family: "account"},
 		)
 		insertPaused(t, c.Store.URL)
 	}

@@ -76,7 +76,7 @@ func TestThroughNginx(t *testing.T) {
 	n := apptest.Start(t, func(c *config.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 		c.Upstreams["local"] = config.Upstream{URL: upstream}
-		c.Routes = append(c.Routes, config.Route{Method: "GET", Path: "/v1/paid/{how}", Operation: "paid", Family: "data", Upstream: "local", Credits: 3})
+		c.Routes = append(c.Routes, config.Route{Method: config.Methods{"GET"}, Path: "/v1/paid/{how}", Operation: "paid", Family: "data", Upstream: "local", Credits: 3})
 	})
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Acme")

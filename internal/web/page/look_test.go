@@ -76,7 +76,7 @@ func TestVendorsLook(t *testing.T) {
 			}
 			var b strings.Builder
 			frame := view.Frame{Brand: c.look.Product, Links: view.Links{More: []view.Link{{Text: "Imprint", URL: "https://example.com/imprint"}}}}
-			if err := r.Render(&b, "key_reveal", view.KeyReveal{Frame: frame, Secret: "wx_live_1", APIBase: "https://api.example.com"}); err != nil {
+			if err := r.Render(&b, "key_reveal", view.KeyReveal{Frame: frame, Secret: "wx_live_1", ExampleURL: "https://api.example.com/v1/account/usage"}); err != nil {
 				t.Fatal(err)
 			}
 			html := b.String()

@@ -106,7 +106,7 @@ func storyAccount() view.Account {
 			Included: 5000, Used: 3412, Purchased: 2400, Resets: day(7, 1),
 			Buy: view.Link{Text: "Buy credits", URL: "/buy"}, Note: "Included credits are used first",
 		},
-		Keys:  view.Keys{Strip: storyStrip(), Rows: storyRows(), Ended: 1, EndedNoun: "revoked key", Live: 4, Limit: 100, APIBase: "https://api.toksta.com"},
+		Keys:  view.Keys{Strip: storyStrip(), Rows: storyRows(), Ended: 1, EndedNoun: "revoked key", Live: 4, Limit: 100, ExampleURL: "https://api.toksta.com/v1/account/usage"},
 		Usage: storyUsage(),
 	}
 }
@@ -148,7 +148,7 @@ func storyUsage() *view.Usage {
 			{Label: "401 · revoked key sent", Count: 86},
 			{Label: "403", Code: "scope_insufficient", Count: 59},
 		},
-		CSV: "/account/usage.csv?month=2026-06",
+		CSV: "/account/usage.csv?month=2026-06", Path: "/v1/account/usage",
 	}
 }
 

@@ -68,7 +68,7 @@ func keyStories() []story {
 	reveal := view.KeyReveal{
 		Frame: f, ID: "key_2", Name: "Enrichment worker", Secret: storySecret, Families: []string{"data", "job"},
 		Expires: time.Date(2026, 11, 30, 23, 59, 59, 0, time.UTC),
-		Nodes:   3, Took: 9 * time.Millisecond, APIBase: "https://api.toksta.com",
+		Nodes:   3, Took: 9 * time.Millisecond, ExampleURL: "https://api.toksta.com/v1/account/usage",
 	}
 	rotated := reveal
 	rotated.Rotated = true

@@ -73,8 +73,8 @@ type Keys struct {
 	Query      string
 	Found      int
 	Searchable bool
-	// APIBase is the address of the API, for the curl line.
-	APIBase string
+	// ExampleURL is the address of the call in the curl line.
+	ExampleURL string
 }
 
 // Busiest returns the most calls that any key had on one day, to which all

@@ -43,8 +43,8 @@ type KeyReveal struct {
 	Nodes int
 	Took  time.Duration
 	// Rotated is set if the secret replaces another one.
-	Rotated bool
-	APIBase string
+	Rotated    bool
+	ExampleURL string
 }
 
 // KeyAlready is the page of a secret that was shown before.

@@ -12,6 +12,8 @@ type Usage struct {
 	// family, credits by operation, rejected calls by reason.
 	ByKey, ByFamily, ByOperation, ByReason []Share
 	CSV                                    string
+	// Path is the path of the usage endpoint, "" if it is switched off.
+	Path string
 }
 
 // Empty reports whether the month has neither calls nor charges.
