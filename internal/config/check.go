@@ -120,7 +120,7 @@ func (c *checker) checkServer() {
 	}
 	// Behind a proxy on this machine, a loopback address serves other machines.
 	exposed := !isLoopback(cfg.Listen.Public) || cfg.Listen.Pages != "" && !isLoopback(cfg.Listen.Pages) || !isLocalURL(cfg.PagesURL)
-	if exposed && !cfg.SecureCookies() && !cfg.Sessions.InsecureCookies {
+	if exposed && !cfg.SecureCookies() && !cfg.Sessions.InsecureCookies && !c.hasProblem("public_url") && !c.hasProblem("pages_url") {
 		field := "public_url"
 		if cfg.PagesURL != cfg.PublicURL {
 			field = "pages_url"

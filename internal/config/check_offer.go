@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -50,7 +51,7 @@ func (c *checker) checkPlans() {
 		c.require(planPattern.MatchString(string(p.ID)), path+".id", "The plan's id is empty or malformed.", "write upper-case letters, digits and _, such as API_BUILD")
 		c.require(!seen[p.ID], path+".id", "This plan is listed twice.", "remove one of the two")
 		seen[p.ID] = true
-		given := p.ID == c.cfg.Signup.Plan && p.API == toksta.APIAlways && (p.IncludedCredits > 0 || p.Overage > 0)
+		given := !c.hasProblem(path) && p.ID == c.cfg.Signup.Plan && p.API == toksta.APIAlways && (p.IncludedCredits > 0 || p.Overage > 0)
 		c.require(!given || c.cfg.Signup.Policy != "open", "signup.plan", "Each new sign-up would get the credits of "+p.Name+", so one person could repeat it.", "choose a plan without included credits and overage, or signup.policy: invited")
 		c.require(strings.TrimSpace(p.Name) != "", path+".name", "The plan has no name.", "write one for people, such as API Build")
 		c.require(p.Source == "dedicated_api" || p.Source == "saas", path+".source", "There is no such plan source.", "write dedicated_api or saas")
@@ -62,16 +63,58 @@ func (c *checker) checkPlans() {
 		c.checkPlanFamilies(path+".entitled", p.Entitled)
 	}
 	c.require(len(c.cfg.Plans) > 0, "plans", "There are no plans.", "list at least the plan of new accounts")
-	c.require(seen[c.cfg.Signup.Plan], "signup.plan", fmt.Sprintf("There is no plan %q for new accounts.", c.cfg.Signup.Plan), "name a plan from the list plans")
+	if !seen[c.cfg.Signup.Plan] && !c.hasProblem("plans") {
+		c.report("signup.plan", fmt.Sprintf("There is no plan %q for new accounts.", c.cfg.Signup.Plan), "name one of "+c.planIDs())
+	}
+}
+
+// planIDs lists the ids of the plans for a remedy.
+func (c *checker) planIDs() string {
+	ids := make([]string, len(c.cfg.Plans))
+	for i, p := range c.cfg.Plans {
+		ids[i] = string(p.ID)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // checkPlanFamilies rejects unknown and repeated families.
 func (c *checker) checkPlanFamilies(path string, families []toksta.Family) {
 	for i, f := range families {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		c.require(c.isKnownFamily(f), at, fmt.Sprintf("There is no family %q.", f), "add it to families, or correct the name")
+		c.requireFamily(f, at)
 		c.require(slices.Index(families, f) == i, at, "This family is listed twice.", "remove one of the two")
 	}
+}
+
+// requireFamily reports a family that does not exist. It reports nothing if the list of
+// families has a problem, which is then the cause.
+func (c *checker) requireFamily(f toksta.Family, path string) {
+	if c.isKnownFamily(f) || c.hasProblem("families") {
+		return
+	}
+	names := make([]string, len(c.cfg.Families))
+	for i, known := range c.cfg.Families {
+		names[i] = string(known.Name)
+	}
+	c.report(path, fmt.Sprintf("There is no family %q.", f), "add it to families, or correct the name"+orNearest(string(f), names))
+}
+
+// hasProblem reports whether a problem of the section, or of an element of the list,
+// is known.
+func (c *checker) hasProblem(section string) bool {
+	return slices.ContainsFunc(c.problems, func(p Problem) bool {
+		rest, found := strings.CutPrefix(p.Field, section)
+		return found && (rest == "" || rest[0] == '[' || rest[0] == '.')
+	})
+}
+
+// orNearest returns the end of a remedy that names the known name nearest to name, ""
+// if none is near.
+func orNearest(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return ": did you mean " + near + "?"
+	}
+	return ""
 }
 
 // checkUpstreams checks the upstreams and their names, which routes and variables
@@ -82,6 +125,10 @@ func (c *checker) checkUpstreams() {
 		c.require(isName(id), path, "The upstream's name is malformed.", "write lower-case letters, digits and _")
 		c.require(isURL(u.URL, "http", "https") || isSocketURL(u.URL), path+".url", "This is not the URL of a back end.", "write it as https://backend.internal:8443, or unix:/run/backend.sock for a socket")
 		c.require(isBaseURL(u.URL), path+".url", "The URL has a user, a query or a fragment, which would not be sent.", "keep scheme, host and an optional path")
-		c.require(min(u.ConnectTimeout, u.ResponseTimeout, u.IdleTimeout, u.ConnectionAge) > 0, path, "A duration is negative.", "write durations such as 5s")
+		for name, d := range map[string]time.Duration{
+			"connect_timeout": u.ConnectTimeout, "response_timeout": u.ResponseTimeout, "idle_timeout": u.IdleTimeout, "connection_age": u.ConnectionAge,
+		} {
+			c.require(d > 0, path+"."+name, "The duration is not longer than zero.", "write a duration such as 5s, or remove the line for the default")
+		}
 	}
 }

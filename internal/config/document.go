@@ -40,6 +40,18 @@ func (d *document) find(path string) (line int) {
 	return line
 }
 
+// contains reports whether the document sets the path itself.
+func (d *document) contains(path string) bool {
+	n := d.rootMap()
+	for name := range strings.SplitSeq(path, ".") {
+		if n == nil {
+			return false
+		}
+		n = child(n, name)
+	}
+	return n != nil
+}
+
 // child returns the value of a name in a map, or the element at an index of a
 // list, or nil if it does not exist.
 func child(n *yaml.Node, name string) *yaml.Node {
@@ -60,14 +72,34 @@ func child(n *yaml.Node, name string) *yaml.Node {
 
 // unknownFields reports names, at every depth, that are not settings.
 func (c *checker) unknownFields(doc *document) {
-	findUnknown(doc.rootMap(), reflect.TypeFor[Config](), func(key *yaml.Node, known []string) {
+	root := reflect.TypeFor[Config]()
+	findUnknown(doc.rootMap(), root, func(key *yaml.Node, known []string) {
 		p := Problem{File: doc.name, Line: key.Line, Field: key.Value, Message: "There is no such setting here."}
 		p.Fix = "remove it; the settings here are " + strings.Join(known, ", ")
 		if near := nearest(key.Value, known); near != "" {
 			p.Fix = fmt.Sprintf("did you mean %q?", near)
+		} else if places := sectionsWith(root, key.Value); len(places) > 0 {
+			p.Fix = "did you mean " + strings.Join(places, " or ") + "?"
 		}
 		c.problems = append(c.problems, p)
 	})
+}
+
+// sectionsWith returns the paths of the settings with a name, in all sections of t.
+func sectionsWith(t reflect.Type, name string) []string {
+	var out []string
+	for _, f := range fieldsOf(t) {
+		section := t.Field(f.index).Type
+		if section.Kind() != reflect.Struct {
+			continue
+		}
+		for _, inner := range fieldsOf(section) {
+			if inner.name == name {
+				out = append(out, f.name+"."+name)
+			}
+		}
+	}
+	return out
 }
 
 // findUnknown calls report for each name that is not a setting of the type t.

@@ -70,6 +70,9 @@ func load(doc document, environ []string) (Config, error) {
 	c.overlay(&doc)
 	c.overlayEnvironment(environ)
 	c.readSecretFiles()
+	if c.isAmbiguous() {
+		return Config{}, c.sortedProblems()
+	}
 	c.setDerivedDefaults()
 	c.check()
 	if len(c.problems) > 0 {
@@ -130,7 +133,11 @@ func (c *checker) reportDecodeErrors(doc *document, err error) {
 	}
 	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		for _, e := range all.Errors {
-			c.problems = append(c.problems, Problem{File: doc.name, Line: e.Mark.Line, Message: describeDecodeError(e.Message), unread: true})
+			p := Problem{File: doc.name, Line: e.Mark.Line, Message: describeDecodeError(e.Message), Fix: "correct the value", unread: true}
+			if strings.Contains(e.Message, duplicateKey) {
+				p.Fix, p.repeated = "keep one of the two", true
+			}
+			c.problems = append(c.problems, p)
 		}
 		return
 	}
@@ -171,6 +178,23 @@ func describeDecodeError(message string) string {
 	return fmt.Sprintf("This is %s, and the setting needs %s.", found, wanted)
 }
 
+// duplicateKey is a part of the decoder's message about a name that occurs twice in
+// one map.
+const duplicateKey = "already defined at line"
+
+// isAmbiguous reports whether a name occurs twice in one map. The decoder leaves out
+// such a map, so that every check of what it contains would be wrong.
+func (c *checker) isAmbiguous() bool {
+	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.repeated })
+}
+
+// isSet reports whether the operator's file or a variable sets the setting of a
+// section.
+func (c *checker) isSet(section, setting string) bool {
+	path := section + "." + setting
+	return c.variables[path] != "" || c.documents[0].contains(path)
+}
+
 // readSecretFiles sets secrets from the files that the configuration names.
 func (c *checker) readSecretFiles() {
 	c.readSecretFile("store.url", c.cfg.Store.URLFile, &c.cfg.Store.URL)
@@ -201,7 +225,7 @@ func (c *checker) readSecretFile(path, file string, value *string) {
 }
 
 // setDerivedDefaults sets each empty setting whose default depends on other
-// settings or on the machine. It sets each timeout of an upstream that is 0,
+// settings or on the machine. It sets each missing timeout of an upstream,
 // because default.yaml cannot know the names of the upstreams. It also sorts
 // the trusted proxies.
 func (c *checker) setDerivedDefaults() {
@@ -227,18 +251,15 @@ func (c *checker) setDerivedDefaults() {
 		cfg.Node.Name = host
 	}
 	for name, u := range cfg.Upstreams {
-		if u.ConnectTimeout == 0 {
-			u.ConnectTimeout = 5 * time.Second
+		fill := func(d *time.Duration, setting string, value time.Duration) {
+			if *d == 0 && !c.isSet("upstreams."+name, setting) {
+				*d = value
+			}
 		}
-		if u.ResponseTimeout == 0 {
-			u.ResponseTimeout = time.Minute
-		}
-		if u.IdleTimeout == 0 {
-			u.IdleTimeout = 4 * time.Second
-		}
-		if u.ConnectionAge == 0 {
-			u.ConnectionAge = time.Minute
-		}
+		fill(&u.ConnectTimeout, "connect_timeout", 5*time.Second)
+		fill(&u.ResponseTimeout, "response_timeout", time.Minute)
+		fill(&u.IdleTimeout, "idle_timeout", 4*time.Second)
+		fill(&u.ConnectionAge, "connection_age", time.Minute)
 		cfg.Upstreams[name] = u
 	}
 	c.setRouteDefaults()

@@ -16,7 +16,8 @@ type Problem struct {
 	Message string // a sentence
 	Fix     string // an instruction; may be ""
 
-	unread bool // the value of the line could not be read
+	unread   bool // the value of the line could not be read
+	repeated bool // the name occurs twice in its map
 }
 
 // String returns "file:line: field: message Fix: …".

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -211,7 +212,7 @@ func (c *checker) checkRoute(path string, r Route) {
 	case r.Upstream == "":
 		c.report(path+".upstream", "The route has no upstream, so no call could be forwarded.", "name one from upstreams")
 	default:
-		c.require(known, path+".upstream", fmt.Sprintf("There is no upstream %q.", r.Upstream), "add it to upstreams, or correct the name")
+		c.require(known, path+".upstream", fmt.Sprintf("There is no upstream %q.", r.Upstream), "add it to upstreams, or correct the name"+orNearest(r.Upstream, slices.Collect(maps.Keys(c.cfg.Upstreams))))
 	}
 }
 
@@ -221,7 +222,9 @@ func (c *checker) checkAccess(path string, r Route) {
 	switch r.Access {
 	case "", AccessKey:
 		c.require(r.Family != "", path+".family", "The route has no family, so no plan and no scope would guard it.", "name one from families, or write access: public if calls need no key")
-		c.require(r.Family == "" || c.isKnownFamily(r.Family), path+".family", fmt.Sprintf("There is no family %q.", r.Family), "add it to families, or correct the name")
+		if r.Family != "" {
+			c.requireFamily(r.Family, path+".family")
+		}
 	case AccessPublic:
 		c.require(r.Family == "", path+".family", "The route is public, so no plan and no scope guards it.", "remove the family, or access: public")
 		c.require(r.Credits == 0 && r.CostKey == "" && r.Weight == nil, path, "The route is public, so no account pays or counts its calls.", "remove credits, cost_key and weight, or access: public")
