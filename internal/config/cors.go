@@ -43,7 +43,10 @@ func isOrigin(s string) bool {
 }
 
 // Warnings returns sentences about settings that are valid and can be a mistake.
-func (c Config) Warnings() []string {
+func (c Config) Warnings() []string { return append(c.corsWarnings(), c.deadEnds()...) }
+
+// corsWarnings returns the risks of calls from browsers.
+func (c Config) corsWarnings() []string {
 	var out []string
 	if len(c.CORS.Origins) > 0 {
 		out = append(out, "cors.origins lets scripts in browsers call the API: whoever uses such a page can read the key in it. Give each user a key of their own, with a narrow scope and limit, and never a key of yours.")

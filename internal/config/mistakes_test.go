@@ -121,3 +121,22 @@ func TestMistakes(t *testing.T) {
 		})
 	}
 }
+
+// Guarantee: config check names what leaves customers at a dead end, and nothing else.
+func TestDeadEnds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"branding: {product: Acme}": 3, // the shipped routes have prices
+		"branding: {support_url: 'https://a.example', billing_url: 'https://a.example', credits_url: 'https://a.example'}": 0,
+		"branding: {support_url: 'https://a.example', billing_url: 'https://a.example'}":                                   1,
+		"routes: [{method: GET, path: /a, family: data}]\nbranding: {support_url: 'https://a.example'}":                    1,
+	} {
+		cfg, err := loadText(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.deadEnds(); len(got) != want {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+}
