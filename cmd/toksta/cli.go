@@ -63,7 +63,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "longest `time` to wait for the response of a call; 0: no limit")
 	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "inspect", Title: "Inspect"})
 	for group, commands := range map[string][]*cobra.Command{
-		"server":  {c.serve(), c.demo(), c.demoUpstream(), c.config()},
+		"server":  {c.initialize(), c.serve(), c.demo(), c.demoUpstream(), c.config()},
 		"manage":  {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
 		"inspect": {c.routes(), c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
 	} {

@@ -17,9 +17,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// routes returns the commands that explain the routes of the configuration. They need no server.
+// routes returns the commands that explain and import the routes of the configuration. They need no server.
 func (c *cli) routes() *cobra.Command {
-	return commandGroup("routes", "List the routes, and explain which one a call takes", c.routesList(), c.routesMatch())
+	return commandGroup("routes", "List and import the routes, and explain which one a call takes", c.routesList(), c.routesMatch(), c.routesImport())
 }
 
 // routeRow is a route in the output of JSON and YAML.

@@ -100,7 +100,7 @@ var imports = map[string][]string{
 	// Runs whole servers for the tests in test/e2e and test/scale.
 	"internal/app/apptest": {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},
 	"internal/archtest":    {},
-	"cmd/toksta":           {"sdk/toksta", "sdk/client", "internal/admit", "internal/route", "internal/app", "internal/config", "internal/demo", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
+	"cmd/toksta":           {"sdk/toksta", "sdk/client", "internal/admit", "internal/app", "internal/config", "internal/demo", "internal/openapi", "internal/route", "internal/setup", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
 	// A model of the protocol with many nodes and bad networks.
 	"internal/simulate": {},
