@@ -19,6 +19,10 @@ func (r *Request) path(maxHeader int) (string, error) {
 	if r.HeaderSize > maxHeader {
 		return "", &toksta.Error{Code: toksta.CodeHeadersTooLarge, Message: "The request's header is too large."}
 	}
+	if strings.Contains(r.Target, " ") {
+		// On HTTP/2 a query can contain a space, which would end the target on HTTP/1.1.
+		return "", badRequest("The request target contains a space: write it as %20.")
+	}
 	path, ok := TargetPath(r.Target)
 	if !ok {
 		return "", badRequest("The request target must be a path or an http URL without user information.")

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
-	"slices"
 	"strings"
 	"time"
 
@@ -199,8 +198,9 @@ func (f *forwarding) host(r *http.Request) string {
 
 // copyFields copies the fields of the client that may reach the upstream.
 func (f *forwarding) copyFields(x *upstream.Exchange, r *http.Request) {
+	named := connectionFields(r.Header["Connection"])
 	for name, values := range r.Header {
-		if isHop(name) || f.names.forbiddenFromClient(name) || isNamed(r.Header["Connection"], name) || name == "Tracestate" && !f.keepsTrace(r) {
+		if isHop(name) || f.names.forbiddenFromClient(name) || named[name] || name == "Tracestate" && !f.keepsTrace(r) {
 			continue
 		}
 		for _, v := range values {
@@ -218,8 +218,9 @@ func (n *names) setFields(h http.Header, fields []upstream.Field, values []strin
 			connection = append(connection, f.Value)
 		}
 	}
+	named := connectionFields(connection)
 	for _, f := range fields {
-		if isHop(f.Name) || n.forbiddenFromUpstream(f.Name) || isNamed(connection, f.Name) {
+		if isHop(f.Name) || n.forbiddenFromUpstream(f.Name) || named[f.Name] {
 			continue
 		}
 		if set := h[f.Name]; set != nil {
@@ -243,14 +244,23 @@ func isHop(name string) bool {
 	return false
 }
 
-// isNamed reports whether a Connection field names a field.
-func isNamed(connection []string, name string) bool {
-	return slices.ContainsFunc(connection, func(list string) bool {
+// connectionFields returns the names of fields that the values of Connection list, in
+// canonical form. It omits Keep-Alive, which isHop covers, so that most calls need no map.
+// The set is built once for a header: one search of the list for each field would take
+// time in proportion to the square of the header's size.
+func connectionFields(connection []string) map[string]bool {
+	var names map[string]bool
+	for _, list := range connection {
 		for e := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(textproto.TrimString(e), name) {
-				return true
+			e = textproto.TrimString(e)
+			if e == "" || strings.EqualFold(e, "keep-alive") {
+				continue
 			}
+			if names == nil {
+				names = map[string]bool{}
+			}
+			names[textproto.CanonicalMIMEHeaderKey(e)] = true
 		}
-		return false
-	})
+	}
+	return names
 }

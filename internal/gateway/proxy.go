@@ -86,6 +86,11 @@ type forwarding struct {
 // caller receives the bytes that arrived, then the connection is closed.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) {
 	f := &forwarding{proxy: p, x: x}
+	if r.URL.Path == "" { // of "GET http://api.example HTTP/1.1", whose route was found by "/"
+		root := *r.URL
+		root.Path = "/"
+		r.URL = &root
+	}
 	if err := f.limit(w, r); err != nil {
 		closeAfter(r, x)
 		reject(w, x, err)

@@ -62,10 +62,9 @@ func (c *Client) Begin(method, target, host string) *Exchange {
 	x.out = append(x.out, " HTTP/1.1\r\nHost: "...)
 	x.out = append(x.out, host...)
 	x.out = append(x.out, crlf...)
-	for _, s := range [...]string{method, target, host} {
-		if !isVisible(s) {
-			x.invalid = fmt.Errorf("the request line or the host %q contains a space or a control character", s)
-		}
+	if !isVisible(method) || !isVisible(target) || !isVisible(host) {
+		// The target can contain a secret, and the log shows the error.
+		x.invalid = errors.New("the method, the target or the host of the request is empty or contains a space or a control character")
 	}
 	return x
 }

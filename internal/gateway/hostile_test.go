@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/exchange"
+	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/upstream"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Guarantee: a header full of names in Connection costs no more time than any other header
+// of its size. The limit is a tenth of what one search of the list for each field takes.
+func TestConnectionListIsRead(t *testing.T) {
+	t.Parallel()
+	own, err := newNames("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := (&Config{Now: time.Now, names: own}).newProxy(Upstream{Name: "main", URL: parseURL(t, "http://127.0.0.1:1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &forwarding{proxy: p, x: &exchange.Exchange{}}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Connection", strings.Repeat("a,", 8<<10)+"z1")
+	for i := range 2000 {
+		r.Header[fmt.Sprintf("Z%d", i)] = []string{""}
+	}
+	client := upstream.New(upstream.Config{Now: time.Now})
+	best := time.Hour
+	for range 5 {
+		x := client.Begin(http.MethodGet, "/", "h")
+		start := time.Now()
+		f.copyFields(x, r)
+		best = min(best, time.Since(start))
+		x.Close()
+	}
+	if best > 50*time.Millisecond {
+		t.Errorf("a header of %d bytes took %v", headerSize(r.Header), best)
+	}
+}
+
+// Guarantee: a target without a path has the path "/", for the route and for the upstream.
+func TestTargetWithoutPath(t *testing.T) {
+	t.Parallel()
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		for rewrite, want := range map[string]string{"": "GET /?x=1", "/api/*": "GET /api/?x=1"} {
+			b := newBench(t, nil, func(c *Config) {
+				c.Routes = []toksta.Route{{Method: "GET", Pattern: "/*", Rewrite: rewrite, Operation: "all", Family: "data", Upstream: "main"}}
+			})
+			got := b.raw(request("GET", "http://api.test?x=1", "Authorization: Bearer "+goodKey))
+			var forwarded string
+			for _, r := range b.forwarded() {
+				forwarded += r.Method + " " + r.RequestURI
+			}
+			if got.StatusCode != http.StatusOK || forwarded != want {
+				t.Errorf("rewrite %q: %d, forwarded %q; want %q", rewrite, got.StatusCode, forwarded, want)
+			}
+		}
+	})
+}
+
+// Guarantee: a query with a space, which HTTP/2 can carry, is the caller's error, and the
+// log does not contain the query.
+func TestSpaceInQuery(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil, nil)
+	var log strings.Builder
+	done := make(chan struct{})
+	h := telemetry.Handler(telemetry.Config{Log: telemetry.NewLog(telemetry.LogConfig{Out: &log})}, b.gateway)
+	s := serveHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		h.ServeHTTP(w, r)
+	}), true)
+	s.Client().Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL = &url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: "/v1/creators/7", RawQuery: "key=hidden x"}
+	r.Header.Set("Authorization", "Bearer "+goodKey)
+	res, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	<-done
+	if res.ProtoMajor != 2 || res.StatusCode != http.StatusBadRequest || strings.Contains(log.String(), "hidden") {
+		t.Errorf("%s %d, log %s; want 400", res.Proto, res.StatusCode, log.String())
+	}
+}
