@@ -53,6 +53,9 @@ type Chain struct {
 	Proxies   Proxies
 	MaxHeader int              // largest size of a request's header, in bytes
 	Now       func() time.Time // never nil
+	// Unpaid returns the details of the response to a call for which the credits are
+	// too few: its price, the balance and where to buy. nil: no details.
+	Unpaid func(d *toksta.Decision, now time.Time) map[string]any
 }
 
 // Admit decides on r and records the route, the client and the decision in x. It
@@ -109,8 +112,16 @@ func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, ma
 	x.Decision = c.Engine.Verify(ctx, x.Call)
 	x.Principal, x.Rate, x.Rates = x.Decision.Principal, x.Decision.Rate, x.Decision.Rates[:]
 	if err := httpauth.Rejection(&x.Decision); err != nil {
-		return err
+		return c.explain(err, x)
 	}
 	x.Admit(c.Engine)
 	return nil
+}
+
+// explain adds the details of a rejection for lack of credits to its error.
+func (c *Chain) explain(err error, x *exchange.Exchange) error {
+	if e, ok := err.(*toksta.Error); ok && c.Unpaid != nil && e.Code == toksta.CodeInsufficientCredits {
+		e.Details = c.Unpaid(&x.Decision, x.Call.Now)
+	}
+	return err
 }

@@ -133,7 +133,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.SignIn = signin.New(signin.Config{
 		Log: a.feed, Trail: a.store, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
-		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan,
+		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.Credits.Refresh, Balance: balances.Balance, Kept: usage.Retention(c.Usage)}

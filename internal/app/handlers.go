@@ -110,7 +110,7 @@ func (a *App) gateway() (*gateway.Gateway, error) {
 	}
 	return gateway.New(gateway.Config{
 		Routes: a.catalog.Routes, Upstreams: upstreams, Local: all(compress, own.Local()), Open: all(compress, open),
-		Engine: a.engine, TrustedProxies: c.TrustedProxies, Keys: gateway.Keys{Prefix: c.Keys.Prefix, Known: a.isKey}, CORS: cors(c.CORS),
+		Engine: a.engine, Unpaid: a.unpaid, TrustedProxies: c.TrustedProxies, Keys: gateway.Keys{Prefix: c.Keys.Prefix, Known: a.isKey}, CORS: cors(c.CORS),
 		HeaderPrefix: c.Branding.HeaderPrefix, RateFields: c.RateLimit.StructuredFields,
 		MaxBody: int64(c.Gateway.MaxBody), MaxHeader: int(c.Gateway.MaxHeader),
 	})
@@ -208,6 +208,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 		ExampleURL: a.config.PublicURL + a.config.ExamplePath(), UsagePath: a.config.UsagePath(), DocsURL: a.docsURL(),
 		SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
 		Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
+		Consent: view.Consent{Text: a.config.Signup.Consent.Sentence(), URL: a.config.Signup.Consent.URL},
 	})
 	if err != nil {
 		return nil, err

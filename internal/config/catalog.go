@@ -32,7 +32,7 @@ func (c Config) Catalog() *toksta.Catalog {
 		out.Plans = append(out.Plans, toksta.Plan{
 			ID: p.ID, Name: p.Name, Source: p.Source, API: p.API,
 			Families: p.Families, Entitled: p.Entitled,
-			FeeMicros: int64(p.Fee), IncludedCredits: p.IncludedCredits,
+			FeeMicros: p.Fee.micros(), FeeStated: p.Fee != nil, URL: p.URL, Hidden: p.Hidden, IncludedCredits: p.IncludedCredits,
 			OverageMicros: int64(p.Overage), CreditMicros: int64(p.CreditPrice),
 			PerMinute: p.PerMinute, PerHour: p.PerHour, PerDay: p.PerDay, Concurrent: p.Concurrent,
 		})

@@ -87,6 +87,8 @@ func (c *checker) check() {
 	c.checkRateLimit()
 	c.checkStatuses()
 	c.checkFamilies()
+	c.checkConsent()
+	c.checkOptionalPages()
 	c.checkCurrency()
 	c.checkPlans()
 	c.checkUpstreams()

@@ -42,8 +42,7 @@ func (c *checker) checkFamilies() {
 // percentage does not overflow.
 const maxIncluded = 1_000_000_000_000
 
-// checkPlans checks every plan. How a plan admits to the API must be stated: there
-// is no default.
+// checkPlans checks every plan.
 func (c *checker) checkPlans() {
 	seen := map[toksta.PlanID]bool{}
 	for i, p := range c.cfg.Plans {
@@ -51,11 +50,10 @@ func (c *checker) checkPlans() {
 		c.require(planPattern.MatchString(string(p.ID)), path+".id", "The plan's id is empty or malformed.", "write upper-case letters, digits and _, such as API_BUILD")
 		c.require(!seen[p.ID], path+".id", "This plan is listed twice.", "remove one of the two")
 		seen[p.ID] = true
-		given := !c.hasProblem(path) && p.ID == c.cfg.Signup.Plan && p.API == toksta.APIAlways && (p.IncludedCredits > 0 || p.Overage > 0)
-		c.require(!given || c.cfg.Signup.Policy != "open", "signup.plan", "Each new sign-up would get the credits of "+p.Name+", so one person could repeat it.", "choose a plan without included credits and overage, or signup.policy: invited")
+		c.checkOpenPlan(path, p)
 		c.require(strings.TrimSpace(p.Name) != "", path+".name", "The plan has no name.", "write one for people, such as API Build")
-		c.require(p.Source == "dedicated_api" || p.Source == "saas", path+".source", "There is no such plan source.", "write dedicated_api or saas")
-		c.require(slices.Contains([]toksta.APIAccess{toksta.APIAlways, toksta.APIEntitled, toksta.APINever}, p.API), path+".api", "The plan does not state its access to the API.", "write always, entitled or never")
+		c.require(isName(p.Source), path+".source", "The source is malformed.", "write lower-case letters, digits and _, such as api")
+		c.require(slices.Contains([]toksta.APIAccess{toksta.APIAlways, toksta.APIEntitled, toksta.APINever}, p.API), path+".api", "There is no such access to the API.", "write always, entitled or never")
 		c.require(len(p.Families) > 0, path+".families", "The plan has no family.", "list the families that its keys may call, such as [data, job, account]")
 		c.require(p.IncludedCredits >= 0 && p.IncludedCredits <= maxIncluded, path+".included_credits", "The number of credits is out of range.", fmt.Sprintf("choose one from 0 to %d", int64(maxIncluded)))
 		c.checkLimits(path, limits{p.PerMinute, p.PerHour, p.PerDay, p.Concurrent})

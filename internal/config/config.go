@@ -30,6 +30,7 @@ type Config struct {
 	Sessions       Sessions                        `yaml:"sessions"`
 	Branding       Branding                        `yaml:"branding"`
 	Docs           Docs                            `yaml:"docs"`
+	Pages          Pages                           `yaml:"pages"`
 	Mail           Mail                            `yaml:"mail"`
 	Export         Export                          `yaml:"export"`
 	Events         Events                          `yaml:"events"`
@@ -126,6 +127,7 @@ type Signup struct {
 	Policy             string        `yaml:"policy"`              // open, invited or closed
 	Plan               toksta.PlanID `yaml:"plan"`                // of a new account
 	InvitationLifetime time.Duration `yaml:"invitation_lifetime"` // from its creation
+	Consent            Consent       `yaml:"consent"`             // that a person must give
 }
 
 // Sessions configures how long a browser stays signed in.
@@ -224,11 +226,11 @@ type Family struct {
 type Plan struct {
 	ID              toksta.PlanID    `yaml:"id"`               // in the API and the CLI
 	Name            string           `yaml:"name"`             // for people
-	Source          string           `yaml:"source"`           // dedicated_api or saas
-	API             toksta.APIAccess `yaml:"api"`              // always, never, or entitled: if the account has the entitlement
-	Families        []toksta.Family  `yaml:"families,flow"`    // families that keys may call
+	Source          string           `yaml:"source"`           // name of the kind of plan in usage reports; default plan
+	API             toksta.APIAccess `yaml:"api"`              // always (default), never, or entitled: if the account has the entitlement
+	Families        []toksta.Family  `yaml:"families,flow"`    // families that keys may call; default: all but Entitled
 	Entitled        []toksta.Family  `yaml:"entitled,flow"`    // further families, for accounts with the entitlement
-	Fee             Money            `yaml:"fee"`              // per month; only displayed
+	Fee             *Money           `yaml:"fee,omitempty"`    // per month; only displayed; nil: not stated
 	IncludedCredits int64            `yaml:"included_credits"` // per billing cycle; used first
 	Overage         Money            `yaml:"overage"`          // per credit beyond included and purchased ones; 0: reject instead
 	CreditPrice     Money            `yaml:"credit_price"`     // per purchased credit; only displayed
@@ -236,6 +238,8 @@ type Plan struct {
 	PerHour         int              `yaml:"per_hour"`         // the same for an hour; 0: rate_limit.per_hour
 	PerDay          int              `yaml:"per_day"`          // the same for a day, UTC; 0: rate_limit.per_day
 	Concurrent      int              `yaml:"concurrent"`       // calls at the same time, on each node; 0: rate_limit.concurrent
+	URL             string           `yaml:"url,omitempty"`    // where people buy the plan or ask for it
+	Hidden          bool             `yaml:"hidden,omitempty"` // from the page of plans, unless it is the account's own
 }
 
 // Upstream is one of the vendor's back ends.

@@ -264,5 +264,6 @@ func (c *checker) setDerivedDefaults() {
 	}
 	c.setRouteDefaults()
 	c.setFamilyDefault()
+	c.setPlanDefaults()
 	slices.SortFunc(cfg.TrustedProxies, netip.Prefix.Compare)
 }

@@ -107,7 +107,11 @@ func TestRejectsUnsafeConfiguration(t *testing.T) {
 		"statuses.*":             "statuses: {active: admit, '*': admit}",
 		"plans[0].families":      "plans: [{id: FREE, name: Free, source: saas, api: never, families: []}]",
 		"plans[0].included_cred": "plans: [{id: FREE, name: Free, source: saas, api: never, families: [data], included_credits: 1000000000001}]",
-		"plans[0].api":           "plans: [{id: FREE, name: Free, source: saas, families: [data]}]",
+		"plans[0].api":           "plans: [{id: FREE, name: Free, api: sometimes, families: [data]}]",
+		"plans[0].source":        "plans: [{id: FREE, name: Free, source: our own}]",
+		"plans[0].url":           "plans: [{id: FREE, name: Free, url: shop}]",
+		"pages.plans":            "pages: {plans: everyone}",
+		"signup.consent.url":     "signup: {consent: {url: terms}}",
 		"routes[0].family":       "routes: [{method: GET, path: /v1/x, operation: x, upstream: backend}]",
 		"routes[0].upstream":     "upstreams: {a: {url: 'http://a'}, b: {url: 'http://b'}}\nroutes: [{method: GET, path: /v1/x, operation: x, family: data}]",
 		"routes":                 "routes: []",
@@ -187,6 +191,38 @@ func TestRejectsUnsafeConfiguration(t *testing.T) {
 				t.Errorf("%s was accepted: %v", text, err)
 			}
 		})
+	}
+}
+
+// A plan needs only an id and a name: it admits to all families. A free tier needs
+// the consent of each person, and never sells overage to strangers.
+func TestPlanDefaults(t *testing.T) {
+	t.Parallel()
+	const families = "families: [{name: data}, {name: beta}, {name: account}]\nroutes: [{method: GET, path: /v1/x, operation: x, family: data, upstream: backend}]\n"
+	cfg, err := loadText(t, families+"plans: [{id: FREE, name: Free}, {id: PRO, name: Pro, source: yearly, entitled: [beta]}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, pro := cfg.Catalog().Plans[0], cfg.Catalog().Plans[1]
+	want := toksta.Plan{ID: "FREE", Name: "Free", Source: "plan", API: toksta.APIAlways, Families: []toksta.Family{"data", "beta", "account"}}
+	if diff := cmp.Diff(want, free); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	want = toksta.Plan{ID: "PRO", Name: "Pro", Source: "yearly", API: toksta.APIAlways, Families: []toksta.Family{"data", "account"}, Entitled: []toksta.Family{"beta"}}
+	if diff := cmp.Diff(want, pro); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	const credits = "plans: [{id: FREE, name: Free, families: [data], included_credits: 100"
+	for text, valid := range map[string]bool{
+		credits + "}]": false,
+		credits + "}]\nsignup: {policy: invited}":                                         true,
+		credits + "}]\nsignup: {consent: {url: 'https://example.com/terms'}}":             true,
+		credits + ", overage: 0.1}]\nsignup: {consent: {text: I accept.}}":                false,
+		credits + ", overage: 0.1}]\nsignup: {policy: closed, consent: {text: I accept}}": true,
+	} {
+		if _, err := loadText(t, text); (err == nil) != valid {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

@@ -25,6 +25,14 @@ func (m *Money) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// micros returns the amount in millionths, 0 for nil.
+func (m *Money) micros() int64 {
+	if m == nil {
+		return 0
+	}
+	return int64(*m)
+}
+
 // String formats the amount without trailing zeros.
 func (m Money) String() string { return toksta.Amount(m).String() }
 

@@ -34,8 +34,10 @@ type Config struct {
 	// upstream nor a local handler responds 501.
 	Local map[string]http.Handler
 	// Open serves GET on exact paths without a key.
-	Open           map[string]http.Handler
-	Engine         admit.Engine
+	Open   map[string]http.Handler
+	Engine admit.Engine
+	// Unpaid returns the details of a 402; see admit.Chain.
+	Unpaid         func(d *toksta.Decision, now time.Time) map[string]any
 	TrustedProxies []netip.Prefix   // peers whose X-Forwarded-For is read
 	Keys           Keys             // that must not reach the upstream of a public route
 	CORS           *CORS            // nil: scripts in browsers may not call the API
@@ -90,7 +92,7 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	chain := admit.Chain{Routes: table, Engine: c.Engine, Proxies: c.TrustedProxies, MaxHeader: c.MaxHeader, Now: c.Now}
+	chain := admit.Chain{Routes: table, Engine: c.Engine, Proxies: c.TrustedProxies, MaxHeader: c.MaxHeader, Now: c.Now, Unpaid: c.Unpaid}
 	g := &Gateway{config: c, chain: chain, handlers: handlers, public: map[string]*counter{}}
 	for _, r := range routes {
 		if r.Public && r.Upstream != "" {

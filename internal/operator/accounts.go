@@ -163,5 +163,8 @@ func (s server) setPassword(ctx context.Context, by toksta.Actor, r client.SetPa
 
 // member converts a member without the hash of the password.
 func member(m toksta.Member) client.Member {
-	return client.Member{ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, DisabledAt: m.DisabledAt}
+	return client.Member{
+		ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, DisabledAt: m.DisabledAt,
+		Consent: m.Consent, ConsentAt: m.ConsentAt,
+	}
 }

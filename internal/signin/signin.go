@@ -41,6 +41,9 @@ type Config struct {
 
 	Policy Policy
 	Plan   toksta.PlanID // of an account made by signing up; "": the catalog's free plan
+	// Terms are the terms that a person must accept to sign up, as they are recorded;
+	// "": none.
+	Terms string
 
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days

@@ -281,6 +281,30 @@ func TestPolicies(t *testing.T) {
 	wantError(t, err, toksta.CodeForbidden, "not valid")
 }
 
+// With terms, a person who does not accept them gets no account. The accepted terms
+// are stored with the time, and are in the change log.
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	w.Terms = "I accept the terms. https://example.com/terms"
+	req := SignUpRequest{Name: "Ada", Email: "ada@example.com", Password: toksta.Hide(testPassword)}
+	_, err := w.SignUp(t.Context(), home, req)
+	wantError(t, err, toksta.CodeValidation, "Accept this")
+	req.Accepted = true
+	in, err := w.SignUp(t.Context(), home, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := w.store.Member(t.Context(), in.Member.ID)
+	if err != nil || m.Consent != w.Terms || !m.ConsentAt.Equal(w.now) {
+		t.Errorf("%q at %v, %v", m.Consent, m.ConsentAt, err)
+	}
+	changes, err := w.store.ListChanges(t.Context(), store.ChangeQuery{Account: in.Account.ID, Limit: 5})
+	if err != nil || len(changes) == 0 || changes[len(changes)-1].Detail["consent"] != w.Terms {
+		t.Errorf("%+v, %v", changes, err)
+	}
+}
+
 // Invalid input is rejected with the name of the field, and changes nothing.
 func TestSignUpRejectsInvalidInput(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ type SignUpRequest struct {
 	Email       string
 	Password    toksta.Hidden
 	Invitation  toksta.Hidden // the code; zero: none
+	Accepted    bool          // the person accepts Config.Terms
 }
 
 // SignUp makes a member and signs the member in. If the invitation names an account,
@@ -49,9 +50,13 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	if strings.TrimSpace(req.AccountName) == "" {
 		invalid = nil // it is the person's name, which draftMember validates
 	}
+	invalid = toksta.InvalidFields(invalid, s.checkConsent(req))
 	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Invalid: invalid})
 	if err != nil {
 		return SignedIn{}, err
+	}
+	if s.Terms != "" {
+		m.Consent, m.ConsentAt = s.Terms, now
 	}
 	account := toksta.Account{
 		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: accountName, Plan: s.Plan,
@@ -76,6 +81,14 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 		return SignedIn{}, conflictIfTaken(err)
 	}
 	return s.startSession(ctx, from, m)
+}
+
+// checkConsent returns an error if the person does not accept the terms.
+func (s *Service) checkConsent(req SignUpRequest) error {
+	if s.Terms == "" || req.Accepted {
+		return nil
+	}
+	return toksta.Invalid("consent", "Accept this to create an account.")
 }
 
 // redeem returns the invitation, marked as used. If it is not valid for the address,
@@ -204,6 +217,9 @@ func addMember(ctx context.Context, r store.Reader, m toksta.Member, to store.Mu
 	}
 	to.MemberID, to.Members = m.ID, []toksta.Member{m}
 	to.Detail["name"], to.Detail["email"] = m.Name, m.Email
+	if m.Consent != "" {
+		to.Detail["consent"] = m.Consent
+	}
 	return to, nil
 }
 

@@ -32,6 +32,9 @@ type Config struct {
 	Catalog  *toksta.Catalog
 	Brand    Brand
 	Currency toksta.Currency // of all amounts
+	// Consent is what a person must accept to sign up. The sign-in service has the
+	// same terms.
+	Consent view.Consent
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
 	// ExampleURL is the address of the call in the curl examples. UsagePath is the path of the usage

@@ -68,6 +68,7 @@ func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
 // if signing up is closed.
 func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
 	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
+	form.Consent.Text, form.Consent.URL = p.Consent.Text, p.Consent.URL
 	switch p.SignIn.Policy {
 	case signin.Open:
 		form.AskInvitation = form.Invitation != ""
@@ -111,10 +112,12 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	form := view.SignUp{
 		Name: r.PostFormValue("name"), Account: r.PostFormValue("account"),
 		Email: r.PostFormValue("email"), Invitation: r.PostFormValue("invitation"),
+		Consent: view.Consent{Accepted: r.PostFormValue("consent") == "yes"},
 	}
 	in, err := p.SignIn.SignUp(r.Context(), p.origin(r), signin.SignUpRequest{
 		Name: form.Name, AccountName: form.Account, Email: form.Email,
 		Password: toksta.Hide(r.PostFormValue("password")), Invitation: toksta.Hide(form.Invitation),
+		Accepted: form.Consent.Accepted,
 	})
 	if err == nil {
 		p.enter(w, r, in, "")

@@ -46,6 +46,10 @@ type Member struct {
 	Name       string          `json:"name"`
 	CreatedAt  time.Time       `json:"created_at"`
 	DisabledAt time.Time       `json:"disabled_at,omitzero"`
+	// Consent has the terms that the person accepted at ConsentAt, empty if they were
+	// asked for no consent.
+	Consent   string    `json:"consent,omitempty"`
+	ConsentAt time.Time `json:"consent_at,omitzero"`
 }
 
 // CreateAccountRequest describes a new account. An empty plan stands for the

@@ -53,6 +53,8 @@ type Member struct {
 	PasswordHash string `json:"-"` // argon2id in PHC format; "": cannot sign in with a password
 	CreatedAt    time.Time
 	DisabledAt   time.Time // zero: can sign in
+	Consent      string    // the terms that the person accepted when they signed up; "": none were asked
+	ConsentAt    time.Time // zero without Consent
 }
 
 // Standing is the rights of an account, computed once after each change of the

@@ -70,11 +70,14 @@ const (
 type Plan struct {
 	ID              PlanID
 	Name            string // for people: "API Build"
-	Source          string // "dedicated_api" or "saas"
+	Source          string // name of the kind of plan in usage reports: "dedicated_api"
 	API             APIAccess
 	Families        []Family // included in the plan
 	Entitled        []Family // families that an account can call only with an entitlement for them
 	FeeMicros       int64    // per month; only displayed
+	FeeStated       bool     // the vendor states the fee, also one of 0
+	URL             string   // where people buy the plan or ask for it; only displayed
+	Hidden          bool     // from the page of plans
 	IncludedCredits int64    // per billing cycle
 	OverageMicros   int64    // per credit beyond included and purchased ones; 0: reject with 402 instead
 	CreditMicros    int64    // price of a purchased credit, only displayed; 0: not for sale

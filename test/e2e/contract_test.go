@@ -222,7 +222,10 @@ func forbiddenCalls(t *testing.T, n *apptest.Node) map[string]rejection {
 		r.status, r.code = 403, "FORBIDDEN"
 		rows[name] = r
 	}
-	broke := rejection{call: search, status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
+	broke := rejection{
+		call: search, status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits",
+		details: map[string]any{"required": 1.0, "remaining": 0.0, "buy_url": "http://localhost:8080/account/plans"},
+	}
 	broke.secret = secret("payg", plan("API_PAYG"), no)
 	rows["no credits"] = broke
 	broke.secret = secret("saas payg", func(r client.AccountRef) error {

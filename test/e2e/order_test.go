@@ -71,7 +71,10 @@ func TestOrderOfRejections(t *testing.T) {
 	}
 	exceedRate(t, n, search, live.Secret) // 402 until then
 	apptest.Entitle(t, api, owner, "rate_limit_per_minute=1000")
-	malformed := rejection{call: search, secret: live.Secret, body: "{", status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits"}
+	malformed := rejection{
+		call: search, secret: live.Secret, body: "{", status: 402, code: "INSUFFICIENT_CREDITS", reason: "insufficient_credits",
+		details: map[string]any{"required": 1.0, "remaining": 0.0, "buy_url": "http://localhost:8080/account/plans"},
+	}
 	malformed.check(t, malformed.send(t, n.URL))
 	apptest.Entitle(t, api, owner, "purchased_credits=+1")
 	if got := malformed.send(t, n.URL); got.Status != 400 {

@@ -29,14 +29,14 @@ func (r reader) ListMembers(ctx context.Context, account toksta.AccountID) ([]to
 }
 
 func (r reader) members(ctx context.Context, where string, args ...any) ([]toksta.Member, error) {
-	const columns = `id, account_id, email, name, password_hash, created_at, disabled_at`
+	const columns = `id, account_id, email, name, password_hash, created_at, disabled_at, consent, consent_at`
 	rows, err := r.q.QueryContext(ctx, `SELECT `+columns+` FROM members `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (m toksta.Member, err error) {
 		return m, rows.Scan(&m.ID, &m.AccountID, &m.Email, &m.Name, &m.PasswordHash,
-			timeColumn{&m.CreatedAt}, timeColumn{&m.DisabledAt})
+			timeColumn{&m.CreatedAt}, timeColumn{&m.DisabledAt}, &m.Consent, timeColumn{&m.ConsentAt})
 	})
 }
 
@@ -57,7 +57,7 @@ func memberRows() upsert[toksta.Member] {
 		table:    "members",
 		conflict: []string{"id"},
 		columns: []string{
-			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at",
+			"id", "account_id", "email", "email_folded", "name", "password_hash", "created_at", "disabled_at", "consent", "consent_at",
 		},
 		set: `account_id = excluded.account_id, email = excluded.email, name = excluded.name, password_hash = excluded.password_hash,
 			created_at = excluded.created_at, disabled_at = excluded.disabled_at,
@@ -65,7 +65,7 @@ func memberRows() upsert[toksta.Member] {
 		args: func(m toksta.Member) ([]any, error) {
 			return []any{
 				m.ID, m.AccountID, m.Email, text.FoldAddress(m.Email), m.Name, m.PasswordHash,
-				millis(m.CreatedAt), millis(m.DisabledAt),
+				millis(m.CreatedAt), millis(m.DisabledAt), m.Consent, millis(m.ConsentAt),
 			}, nil
 		},
 	}

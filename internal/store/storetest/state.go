@@ -150,7 +150,10 @@ func extremeTimes(t *suite) {
 // members: two members must not have the same address.
 func members(t *suite) {
 	a := t.account("acct_a")
-	m := toksta.Member{ID: "mem_a", AccountID: a.ID, Email: "Ada.Ö@Example.com", Name: "Ada", PasswordHash: "$argon2id$", CreatedAt: now}
+	m := toksta.Member{
+		ID: "mem_a", AccountID: a.ID, Email: "Ada.Ö@Example.com", Name: "Ada", PasswordHash: "$argon2id$", CreatedAt: now,
+		Consent: "I accept the terms.", ConsentAt: now,
+	}
 	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{m}})
 	got, err := t.s.MemberByEmail(t.Context(), "aDA.ö@example.COM")
 	t.ok(err)

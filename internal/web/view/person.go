@@ -33,7 +33,14 @@ type SignUp struct {
 	Joins               string
 	// MinPassword is the smallest number of characters of a password.
 	MinPassword int
+	Consent     Consent
 	Errors      Errors
+}
+
+// Consent is a box that a person must check. Without a text there is no box.
+type Consent struct {
+	Text, URL string
+	Accepted  bool
 }
 
 // Confirm asks for the password again before a key is created, rotated or

@@ -1,0 +1,35 @@
+package app
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// plansPath is the path of the page of plans.
+const plansPath = "/account/plans"
+
+// plansURL returns the address of the page of plans, "" if it is off.
+func (a *App) plansURL() string {
+	if a.config.Pages.Plans == config.PageOff {
+		return ""
+	}
+	return a.config.PagesURL + plansPath
+}
+
+// unpaid returns the details of a rejection for lack of credits: the price of the
+// call, the credits left without overage, when the plan grants new ones, and where
+// to buy some.
+func (a *App) unpaid(d *toksta.Decision, now time.Time) map[string]any {
+	b := a.Usage.Balance(d.Standing, now)
+	details := map[string]any{"required": d.Route.Credits, "remaining": b.Remaining()}
+	if b.Included > 0 {
+		details["resets_at"] = b.ResetsAt.UTC()
+	}
+	if url := cmp.Or(a.config.Branding.CreditsURL, a.plansURL(), a.config.Branding.BillingURL); url != "" {
+		details["buy_url"] = url
+	}
+	return details
+}
