@@ -2,9 +2,11 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -32,4 +34,16 @@ func (a *App) unpaid(d *toksta.Decision, now time.Time) map[string]any {
 		details["buy_url"] = url
 	}
 	return details
+}
+
+// exhausted returns the time at which the credits of an account were last used up,
+// zero without such an event among the newest.
+func (a *App) exhausted(ctx context.Context, account toksta.AccountID) (time.Time, error) {
+	found, err := a.events.List(ctx, store.EventQuery{Account: account})
+	for _, e := range found {
+		if e.Kind == toksta.EventCreditsExhausted {
+			return e.At, err
+		}
+	}
+	return time.Time{}, err
 }

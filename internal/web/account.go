@@ -34,10 +34,10 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	if useErr != nil {
 		readErr = useErr
 	}
-	list := keyList{keys: all, uses: uses, month: current, unread: readErr != nil, standing: standing, now: p.Now()}
+	list := keyList{keys: all, uses: uses, month: current, unread: readErr != nil, standing: standing, now: p.Now(), lack: p.shortageOf(ctx, standing)}
 
 	data := view.Account{
-		Frame: p.frame(ctx, view.SectionAccount), Banner: p.banner(standing),
+		Frame: p.frame(ctx, view.SectionAccount), Banner: p.banner(standing, list.lack),
 		Profile: p.profile(ctx), Subscription: p.subscription(standing), Credits: p.credits(standing, current),
 		Keys: p.keys(list, state), State: state,
 	}
@@ -70,12 +70,18 @@ func (p *Pages) subscription(s *toksta.Standing) view.Subscription {
 		facts = append(facts, view.Fact{Label: "Since", Value: view.Date(s.Account.StatusSince)})
 	}
 	price := ""
-	if s.Plan.FeeMicros > 0 {
+	switch {
+	case s.Plan.FeeMicros > 0:
 		price = p.money.Short(s.Plan.FeeMicros) + " a month"
+	case s.Plan.FeeStated:
+		price = "No monthly fee"
 	}
 	sub := view.Subscription{Plan: s.Plan.Name, Badge: statusBadge(s), Facts: facts, Price: price}
 	if p.Brand.BillingURL != "" {
 		sub.Manage = view.Link{Text: "Manage billing", URL: p.Brand.BillingURL, Outside: true}
+	}
+	if p.Plans.Shown {
+		sub.Plans = view.Link{Text: "See plans", URL: plansPath}
 	}
 	return sub
 }
@@ -216,6 +222,7 @@ type keyList struct {
 	unread   bool // uses or month could not be read
 	standing *toksta.Standing
 	now      time.Time
+	lack     *shortage // nil: the account can pay calls
 }
 
 // unusedAfter is the idle time after which the list marks a key as unused.
@@ -230,7 +237,7 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 		Created: k.CreatedAt, CreatedBy: creator(k), LastUsed: use.At, LastDetail: use.Address,
 		Ended: k.State(l.now) != toksta.KeyLive, UseUnknown: l.unread,
 	}
-	row.Badge, row.Reason = condition(l.standing, k, l.now)
+	row.Badge, row.Reason = p.condition(l.standing, k, l.lack, l.now)
 	if l.unread {
 		return row
 	}
@@ -249,9 +256,9 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 
 // condition returns the badge of a key and the text that explains the badge. It
 // checks whether the key is revoked or expired, then whether the account is
-// blocked, then whether the plan lacks all scopes of the key.
-func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, string) {
-	blocked := view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}
+// blocked, then whether the plan lacks all scopes of the key, then whether the credits
+// pay its calls.
+func (p *Pages) condition(s *toksta.Standing, k toksta.Key, lack *shortage, now time.Time) (view.Badge, string) {
 	switch k.State(now) {
 	case toksta.KeyRevoked:
 		return view.Badge{Tone: view.ToneOff, Text: "Revoked"}, view.Date(k.RevokedAt)
@@ -259,11 +266,18 @@ func condition(s *toksta.Standing, k toksta.Key, now time.Time) (view.Badge, str
 		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Moment(k.ExpiresAt)
 	}
 	if s.Blocked != "" {
-		return blocked, blockedWordsOf(s).Row
+		w := blockedWordsOf(s)
+		if !w.ByStatus {
+			return blockedBadge(403, time.Time{}, now), w.Row
+		}
+		return blockedBadge(403, s.Account.StatusSince, now), w.Row
 	}
 	reachable := slices.ContainsFunc(k.Limits.Scopes, func(f toksta.Family) bool { return slices.Contains(s.Families, f) })
 	if len(k.Limits.Scopes) > 0 && !reachable {
-		return blocked, sentence(string(k.Limits.Scopes[0])) + " is not in " + s.Plan.Name
+		return blockedBadge(403, time.Time{}, now), sentence(string(k.Limits.Scopes[0])) + " is not in " + s.Plan.Name
+	}
+	if text := p.unpaidText(lack, s, k); text != "" {
+		return blockedBadge(402, lack.since, now), text
 	}
 	if !k.ExpiresAt.IsZero() && k.ExpiresAt.Sub(now) < 14*24*time.Hour {
 		return view.Badge{Tone: view.ToneWarn, Text: "Expiring"}, "Ends " + view.Moment(k.ExpiresAt)

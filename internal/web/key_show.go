@@ -33,7 +33,7 @@ func (p *Pages) showKey(w http.ResponseWriter, r *http.Request) {
 		Generation: key.Current().Number, Since: key.Current().CreatedAt,
 		History: history, Ended: key.State(now) != toksta.KeyLive,
 	}
-	page.Badge, page.Reason = condition(standing, key, now)
+	page.Badge, page.Reason = p.condition(standing, key, p.shortageOf(ctx, standing), now)
 	if page.Ended {
 		page.Reason = page.Badge.Text + " " + page.Reason // "Revoked 9 June 2026"
 	}

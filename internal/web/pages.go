@@ -32,6 +32,10 @@ type Config struct {
 	Catalog  *toksta.Catalog
 	Brand    Brand
 	Currency toksta.Currency // of all amounts
+	Plans    PlansPage
+	// Exhausted returns the time at which the credits of an account were last used up,
+	// zero if it is not known. nil: never known.
+	Exhausted func(context.Context, toksta.AccountID) (time.Time, error)
 	// Consent is what a person must accept to sign up. The sign-in service has the
 	// same terms.
 	Consent view.Consent
@@ -120,6 +124,12 @@ func (p *Pages) Handler() http.Handler {
 	mux.Handle("POST /confirm", p.member(p.confirm))
 
 	mux.Handle("GET /account", p.member(p.account))
+	switch {
+	case p.Plans.Public:
+		mux.Handle("GET "+plansPath, p.optional(p.showPlans))
+	case p.Plans.Shown:
+		mux.Handle("GET "+plansPath, p.member(p.showPlans))
+	}
 	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
 	mux.Handle("GET /account/profile", p.member(p.profileForm))
 	mux.Handle("POST /account/profile", p.member(p.changeProfile))

@@ -28,19 +28,10 @@ type blockedWords struct {
 	Effect string // of the banner, below the title
 	Create string // beside a disabled Create key
 	Tone   view.Tone
-	Action func(Brand) view.Link // of the banner
-}
-
-func settleBilling(b Brand) view.Link {
-	return view.Link{Text: "Settle billing", URL: b.BillingURL, Outside: true}
-}
-
-func choosePlan(b Brand) view.Link {
-	return view.Link{Text: "Choose a plan", URL: b.BillingURL, Outside: true}
-}
-
-func contactSupport(b Brand) view.Link {
-	return view.Link{Text: "Contact support", URL: b.SupportURL, Outside: true}
+	// ByStatus means that the status of the subscription blocks the keys, since its
+	// start.
+	ByStatus bool
+	Next     func(*Pages) step // of the banner
 }
 
 // wordsOf returns the texts of the pages about a reason. Responses of the API
@@ -57,7 +48,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  fmt.Sprintf("The %s plan has no API access, so keys cannot be created.", s.Plan.Name),
 			Effect: "Choose a plan with API access. **Create key** opens as soon as the plan is active.",
 			Create: fmt.Sprintf("Not available on the %s plan.", s.Plan.Name),
-			Tone:   view.ToneInfo, Action: choosePlan,
+			Tone:   view.ToneInfo, Next: (*Pages).choosePlan,
 		}}
 	case toksta.ReasonBillingPastDue:
 		return words{Cause: "Billing was past due.", Fix: "Pay the open invoice: the key then works again.", Blocked: &blockedWords{
@@ -65,7 +56,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  "Billing is past due" + since(s) + ".",
 			Effect: "No key is revoked: they work again as soon as the invoice is paid.",
 			Create: "New keys can be created as soon as the invoice is paid.",
-			Tone:   view.ToneBad, Action: settleBilling,
+			Tone:   view.ToneBad, Next: (*Pages).settleBilling, ByStatus: true,
 		}}
 	case toksta.ReasonAPIAccessDisabled:
 		return words{Cause: "API access was switched off for the account.", Fix: "Ask support to switch it on.", Blocked: &blockedWords{
@@ -73,7 +64,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  "API access is switched off for this account.",
 			Effect: "No key is revoked: they work again as soon as access is switched on.",
 			Create: "New keys can be created as soon as API access is switched on.",
-			Tone:   view.ToneBad, Action: contactSupport,
+			Tone:   view.ToneBad, Next: (*Pages).contactSupport,
 		}}
 	case toksta.ReasonScopeInsufficient:
 		return words{Cause: "The key is not scoped to the endpoint's family.", Fix: "Use a key with that scope, or create one."}
@@ -101,7 +92,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 		Title:  "The subscription is not active" + since(s) + ".",
 		Effect: "No key is revoked: they work again as soon as the subscription is active.",
 		Create: "New keys can be created as soon as the subscription is active.",
-		Tone:   view.ToneBad, Action: settleBilling,
+		Tone:   view.ToneBad, Next: (*Pages).settleBilling, ByStatus: true,
 	}}
 }
 
@@ -121,24 +112,26 @@ func blockedWordsOf(s *toksta.Standing) blockedWords {
 	return *cmp.Or(wordsOf(s.Blocked, s).Blocked, wordsOf(toksta.ReasonSubscriptionInactive, s).Blocked)
 }
 
-// banner returns the banner of an account whose keys are blocked or whose
-// subscription is about to end, otherwise nil.
-func (p *Pages) banner(s *toksta.Standing) *view.Banner {
+// banner returns the banner of an account whose keys are blocked, whose credits are
+// used up or whose subscription is about to end, otherwise nil.
+func (p *Pages) banner(s *toksta.Standing, lack *shortage) *view.Banner {
 	var b view.Banner
 	switch {
 	case s.Blocked != "":
 		w := blockedWordsOf(s)
-		b = view.Banner{Tone: w.Tone, Title: w.Title, Text: w.Effect, Action: w.Action(p.Brand)}
+		b = view.Banner{Tone: w.Tone, Title: w.Title, Text: w.Effect}
 		if w.Tone == view.ToneBad {
 			b.Text = fmt.Sprintf("Every call gets `403 FORBIDDEN` with `%s`. %s", s.Blocked, w.Effect)
 		}
+		p.offer(&b, w.Next(p))
+	case lack != nil:
+		b = lack.banner()
+		p.offer(&b, p.buyCredits())
 	case s.Account.Status == toksta.StatusCanceling:
-		b = view.Banner{Tone: view.ToneWarn, Action: choosePlan(p.Brand), Title: "The subscription ends with this billing cycle.", Text: "Keys work until then."}
+		b = view.Banner{Tone: view.ToneWarn, Title: "The subscription ends with this billing cycle.", Text: "Keys work until then."}
+		p.offer(&b, p.choosePlan())
 	default:
 		return nil
-	}
-	if b.Action.URL == "" {
-		b.Action = view.Link{}
 	}
 	return &b
 }

@@ -16,24 +16,39 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: without the address of a billing page, no banner has a button.
-func TestBannerWithoutBillingPage(t *testing.T) {
+// Guarantee: each banner has one next step: a button if an address is configured,
+// otherwise a sentence that names the vendor. No button leads nowhere.
+func TestBannerHasANextStep(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]*toksta.Standing{
-		"canceling": {Account: toksta.Account{Status: toksta.StatusCanceling}},
-		"free":      {Blocked: toksta.ReasonPlanFree},
-		"past due":  {Blocked: toksta.ReasonBillingPastDue},
+	const billing, credits, support, shop = "https://billing.example", "https://credits.example", "https://support.example", "https://shop.example"
+	standing := func(reason toksta.Reason) *toksta.Standing { return &toksta.Standing{Blocked: reason} }
+	for name, c := range map[string]struct {
+		standing *toksta.Standing
+		lack     *shortage
+		all      string // the address with every setting
+		one      string // the address with support_url alone
+	}{
+		"canceling":  {&toksta.Standing{Account: toksta.Account{Status: toksta.StatusCanceling}}, nil, plansPath, support},
+		"free":       {standing(toksta.ReasonPlanFree), nil, plansPath, support},
+		"past due":   {standing(toksta.ReasonBillingPastDue), nil, billing, support},
+		"off":        {standing(toksta.ReasonAPIAccessDisabled), nil, support, support},
+		"no credits": {standing(""), &shortage{grant: 5, resets: time.Now()}, credits, support},
 	} {
-		p := &Pages{}
-		if b := p.banner(s); b == nil || b.Title == "" || b.Action != (view.Link{}) {
+		p := &Pages{Config: Config{Catalog: &toksta.Catalog{Plans: []toksta.Plan{{ID: "PRO"}}}, Plans: PlansPage{Shown: true}}}
+		p.Brand.Product = "Skies"
+		if b := p.banner(c.standing, c.lack); b == nil || b.Title == "" || b.Action != (view.Link{}) || !strings.Contains(b.Text, "contact Skies.") {
 			t.Errorf("%s without an address: %+v", name, b)
 		}
-		p.Brand.BillingURL = "https://billing.example"
-		if b := p.banner(s); b.Action.URL != p.Brand.BillingURL || b.Action.Text == "" {
-			t.Errorf("%s with one: %+v", name, b)
+		p.Brand.SupportURL = support
+		if b := p.banner(c.standing, c.lack); b.Action.URL != c.one || strings.Contains(b.Text, "contact") {
+			t.Errorf("%s with support: %+v", name, b)
+		}
+		p.Brand.BillingURL, p.Brand.CreditsURL, p.Catalog.Plans[0].URL = billing, credits, shop
+		if b := p.banner(c.standing, c.lack); b.Action.URL != c.all || b.Action.Text == "" {
+			t.Errorf("%s with every address: %+v", name, b)
 		}
 	}
-	if b := (&Pages{}).banner(&toksta.Standing{Account: toksta.Account{Status: toksta.StatusActive}}); b != nil {
+	if b := (&Pages{}).banner(&toksta.Standing{Account: toksta.Account{Status: toksta.StatusActive}}, nil); b != nil {
 		t.Errorf("an account whose keys work has %+v", b)
 	}
 }

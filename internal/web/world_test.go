@@ -52,7 +52,10 @@ func (u unreadable) LastUses(ctx context.Context, a toksta.AccountID) (map[tokst
 
 const password = "a long sentence that nobody guesses"
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, func(*Config) {}) }
+
+// newWorldWith returns a world whose pages have a changed configuration.
+func newWorldWith(t *testing.T, alter func(*Config)) *world {
 	t.Helper()
 	s := sqlitetest.Open(t)
 	w := &world{store: s}
@@ -64,7 +67,7 @@ func newWorld(t *testing.T) *world {
 		Statuses: map[toksta.Status]toksta.Reason{toksta.StatusActive: ""},
 		FreePlan: "BUILD", PerMinute: 60, MaxKeys: 100,
 	}
-	pages, err := New(Config{
+	config := Config{
 		Keys:     &keys.Service{Log: s.DirectLog(), Store: s, Catalog: catalog, Now: now},
 		Accounts: &accounts.Service{Log: s.DirectLog(), Store: s, Catalog: catalog, Now: now},
 		SignIn:   signin.New(signin.Config{Log: s.DirectLog(), Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
@@ -80,7 +83,9 @@ func newWorld(t *testing.T) *world {
 		},
 		Catalog: catalog, ClientAddress: func(*http.Request) netip.Addr { return netip.MustParseAddr("203.0.113.7") },
 		Recent: time.Hour, Now: now,
-	})
+	}
+	alter(&config)
+	pages, err := New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

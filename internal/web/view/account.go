@@ -29,9 +29,10 @@ type Subscription struct {
 	Badge Badge
 	// Facts are rows such as Billing and Since.
 	Facts []Fact
-	// Manage is the link to billing. Price is shown beside it.
-	Manage Link
-	Price  string
+	// Manage is the link to billing, Plans the one to the page of plans. Price is shown
+	// beside them.
+	Manage, Plans Link
+	Price         string
 }
 
 // Credits is the card about the balance.

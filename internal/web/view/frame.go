@@ -26,6 +26,7 @@ const (
 	SectionAccount  Section = "account"
 	SectionKeys     Section = "keys"
 	SectionSecurity Section = "security"
+	SectionPlans    Section = "plans" // without an item
 )
 
 // Frame is the part of a signed-in page around its content.
