@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/toksta/toksta/internal/config"
@@ -52,7 +53,7 @@ func TestFitKeepsForeignProblems(t *testing.T) {
 	m := setup.Mapping{Routes: []setup.Route{{Method: "GET", Path: "/a", Operation: "a", Family: "api", Upstream: "backend"}}}
 	c := &cli{err: io.Discard}
 	_, invalid, err := c.fit("toksta.yaml", &m, func() (draft, error) {
-		return draft{"data: ''\n" + config.DefaultYAML, m.Routes, 1000}, nil
+		return draft{strings.Replace(config.DefaultYAML, "credits: 10,", "credits: -10,", 1), m.Routes, 1000}, nil
 	})
 	if err != nil || invalid == nil || len(m.Routes) != 1 || len(m.LeftOut) != 0 {
 		t.Errorf("%v %v %+v", invalid, err, m)
