@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // The targets, in the order of the tables.
 const (
@@ -50,6 +53,8 @@ type benchCase struct {
 	keys        string // file of secrets; "": without a credential
 	status      int    // of every response
 	connections int
+	rate        int  // calls a second; 0: as many as the target responds to
+	changes     int  // of keys, a second, meanwhile
 	counted     bool // Toksta counts the calls and flushes the counts
 	upstream    bool // the upstream responds, not the target
 	targets     []string
@@ -75,7 +80,28 @@ func cases() []benchCase {
 		c.connections = 1
 		out = append(out, c)
 	}
-	return out
+	steady := spread
+	steady.name, steady.title = "steady", fmt.Sprintf("Call to the upstream at %d calls/s, 100,000 keys of 1,000 accounts", steadyRate)
+	steady.connections, steady.rate, steady.targets = 64, steadyRate, []string{targetToksta, targetDecision, targetHAProxy}
+	return append(out, steady)
+}
+
+// steadyRate is the number of calls a second of the cases with a fixed rate, and
+// changeRate the number of changes a second beside them.
+const (
+	steadyRate = 500
+	changeRate = 200
+)
+
+// changeCases returns the cases with Toksta on two cores, first the one without changes.
+func changeCases() []benchCase {
+	unchanged := benchCase{
+		name: "unchanged", path: pathCall, keys: keysSpread, status: 200,
+		connections: 64, rate: steadyRate, counted: true, upstream: true, targets: []string{targetToksta},
+	}
+	changed := unchanged
+	changed.name, changed.changes = "changed", changeRate
+	return []benchCase{unchanged, changed}
 }
 
 // flushInterval is the default of Toksta's meter.flush_interval.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,14 +25,15 @@ const (
 	secretsMap = "secrets.map" // for nginx, which cannot hash: "Bearer secret" account;
 )
 
+// operatorSocket is Toksta's operator API, in the working directory.
+const operatorSocket = "toksta.sock"
+
 // startToksta starts Toksta, creates the accounts, imports the keys and restarts it, so
 // that its memory is that of a server that has not just imported keys.
 func (b *bench) startToksta(ctx context.Context) error {
-	var serve []string
 	port, err := b.add(targetToksta, func(port int) ([]string, error) {
 		config, err := b.configure("toksta.yaml", "toksta.yaml", settings{Port: port, Upstream: b.upstream})
-		serve = []string{b.binary, "serve", "--config", config}
-		return serve, err
+		return []string{b.binary, "serve", "--config", config}, err
 	})
 	if err != nil {
 		return err
@@ -40,7 +42,7 @@ func (b *bench) startToksta(ctx context.Context) error {
 	if err := t.await(ctx, "/ready", "", http.StatusOK); err != nil {
 		return fmt.Errorf("start Toksta on port %d: %w", port, err)
 	}
-	socket := b.file("toksta.sock")
+	socket := b.file(operatorSocket)
 	ids, err := createAccounts(ctx, client.New(socket))
 	if err != nil {
 		return err
@@ -51,10 +53,7 @@ func (b *bench) startToksta(ctx context.Context) error {
 	if _, err := b.output(ctx, b.binary, "keys", "import", b.file(digestsCSV), "--socket", socket, "--timeout", "5m"); err != nil {
 		return err
 	}
-	t.processes[0].stop()
-	restarted, err := b.start(targetToksta, serve...)
-	t.processes[0] = restarted
-	return err
+	return b.restart(t, strconv.Itoa(b.serverCore))
 }
 
 // createAccounts creates all accounts, active on the plan of the benchmark.

@@ -1,8 +1,8 @@
 // Command compare measures Toksta's request path beside other servers: the CPU time
 // of a request, throughput, latency and memory. `make bench-compare` runs it.
 //
-// It starts every server on one core and the load generator, wrk, on another. Each
-// case is measured for one target after the other, and the order changes from round
+// It starts every server on one core and the load generator on another: wrk, or this
+// program for calls at a fixed rate. Each case is measured for one target after the other, and the order changes from round
 // to round. Only the measured target runs; the others are suspended. All traffic is
 // on loopback, and every process that it starts ends with it.
 package main
@@ -48,9 +48,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "serve":
 		err = serve(os.Args[2:])
-	} else {
+	case len(os.Args) > 1 && os.Args[1] == "generate":
+		err = generate(os.Args[2:])
+	default:
 		err = run(ctx, os.Args[1:])
 	}
 	if err != nil {
@@ -139,7 +142,10 @@ func (b *bench) report(ctx context.Context, load float64) (text string, err erro
 	if err != nil {
 		return "", err
 	}
-	return head + "\n" + measured.tables() + "\n### Context\n\n" + decision, nil
+	if err := b.measureChanges(ctx, measured); err != nil {
+		return "", err
+	}
+	return head + "\n" + measured.tables() + "\n" + measured.changesTable() + "\n### Context\n\n" + decision, nil
 }
 
 // startAll starts the upstream and every target, and suspends the targets.
@@ -211,21 +217,33 @@ func (b *bench) measure(ctx context.Context, c benchCase, name string, round int
 			return s, err
 		}
 	}
-	l := load{url: t.url + c.path, keys: c.keys, status: c.status, connections: c.connections, round: round}
+	changes, err := b.newChanger(ctx, c.changes)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, changes.stop()) }()
+	l := load{url: t.url + c.path, keys: c.keys, status: c.status, connections: c.connections, rate: c.rate, round: round}
 	if l.duration = c.warmUp(name, b.longest); l.duration > 0 {
 		if _, err := l.run(ctx, b); err != nil {
 			return s, err
 		}
 	}
 	l.duration = c.duration(b.longest)
+	return b.sample(ctx, t, l, changes)
+}
+
+// sample measures a load on a target that runs.
+func (b *bench) sample(ctx context.Context, t *target, l load, changes *changer) (s sample, err error) {
 	before, err := t.cpu()
 	if err != nil {
 		return s, err
 	}
+	changed := changes.done.Load()
 	got, err := l.run(ctx, b)
 	if err != nil {
 		return s, err
 	}
+	changed = changes.done.Load() - changed
 	after, err := t.cpu()
 	if err != nil {
 		return s, err
@@ -234,6 +252,7 @@ func (b *bench) measure(ctx context.Context, c benchCase, name string, round int
 	return sample{
 		requests: got.Requests, elapsed: time.Duration(got.Micros) * time.Microsecond, cpu: after - before,
 		p50: time.Duration(got.P50) * time.Microsecond, p99: time.Duration(got.P99) * time.Microsecond, memory: memory,
+		changes: int(changed),
 	}, err
 }
 

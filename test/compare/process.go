@@ -16,6 +16,7 @@ import (
 // process is one server process that this program started.
 type process struct {
 	name string
+	args []string // of start
 	cmd  *exec.Cmd
 	log  string // file of its standard output and error
 	done chan struct{}
@@ -36,19 +37,32 @@ func dieWithParent() *syscall.SysProcAttr {
 
 // start starts a server on the core of the servers.
 func (b *bench) start(name string, args ...string) (*process, error) {
+	return b.startOn(strconv.Itoa(b.serverCore), name, args...)
+}
+
+// restart stops the process of a target that has only one, and starts it again on cores.
+func (b *bench) restart(t *target, cores string) (err error) {
+	old := t.processes[0]
+	old.stop()
+	t.processes[0], err = b.startOn(cores, old.name, old.args...)
+	return err
+}
+
+// startOn starts a server on cores, in the form of taskset.
+func (b *bench) startOn(cores, name string, args ...string) (*process, error) {
 	path := b.file(strings.NewReplacer(" ", "-", ",", "", "/", "-").Replace(name) + ".log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command("taskset", append([]string{"-c", strconv.Itoa(b.serverCore)}, args...)...)
+	cmd := exec.Command("taskset", append([]string{"-c", cores}, args...)...)
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = childEnvironment(b.dir), b.dir, dieWithParent()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	p := &process{name: name, cmd: cmd, log: path, done: make(chan struct{})}
+	p := &process{name: name, args: args, cmd: cmd, log: path, done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)

@@ -16,13 +16,15 @@ type sample struct {
 	cpu      time.Duration // user and system time of every process of the target
 	p50, p99 time.Duration
 	memory   int64 // bytes
+	changes  int   // of keys that returned during the measurement
 }
 
-func (s sample) cpuMicros() float64 { return micros(s.cpu) / float64(s.requests) }
-func (s sample) rate() float64      { return float64(s.requests) / s.elapsed.Seconds() }
-func (s sample) p50Millis() float64 { return micros(s.p50) / 1e3 }
-func (s sample) p99Millis() float64 { return micros(s.p99) / 1e3 }
-func (s sample) mebibytes() float64 { return float64(s.memory) / (1 << 20) }
+func (s sample) cpuMicros() float64  { return micros(s.cpu) / float64(s.requests) }
+func (s sample) rate() float64       { return float64(s.requests) / s.elapsed.Seconds() }
+func (s sample) changeRate() float64 { return float64(s.changes) / s.elapsed.Seconds() }
+func (s sample) p50Millis() float64  { return micros(s.p50) / 1e3 }
+func (s sample) p99Millis() float64  { return micros(s.p99) / 1e3 }
+func (s sample) mebibytes() float64  { return float64(s.memory) / (1 << 20) }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
@@ -110,6 +112,33 @@ func (r results) row(c benchCase, target string, s []sample) string {
 		columns = append(columns, number(typical(s, value))+" ("+number(ratio(s, haproxy, value))+")")
 	}
 	return "| " + strings.Join(columns, " | ") + " |\n"
+}
+
+// changesTable writes the table of Toksta on two cores with and without changes. Ratios
+// are to the row without changes.
+func (r results) changesTable() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "### Call to the upstream at %d calls/s on two cores, with and without changes of keys\n\n", steadyRate)
+	out.WriteString("| load | changes/s | CPU µs per request | p50 ms | p99 ms |\n| --- | --- | --- | --- | --- |\n")
+	var reference []sample
+	for _, c := range changeCases() {
+		s := r[cell{c.name, c.connections, targetToksta}]
+		if len(s) == 0 {
+			continue
+		}
+		load := "calls only"
+		if c.changes > 0 {
+			load = fmt.Sprintf("calls and %d changes/s", c.changes)
+		} else {
+			reference = s
+		}
+		columns := []string{load, number(typical(s, sample.changeRate))}
+		for _, value := range []func(sample) float64{sample.cpuMicros, sample.p50Millis, sample.p99Millis} {
+			columns = append(columns, number(typical(s, value))+" ("+number(ratio(s, reference, value))+")")
+		}
+		out.WriteString("| " + strings.Join(columns, " | ") + " |\n")
+	}
+	return out.String()
 }
 
 // number formats x with about three digits, and an absent value as a dash.

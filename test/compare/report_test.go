@@ -76,6 +76,33 @@ func TestRowReferences(t *testing.T) {
 	}
 }
 
+// Guarantee: calls at a fixed rate have their own table, with ratios to HAProxy.
+func TestSteadyRow(t *testing.T) {
+	slow := of(120)
+	slow.p99 = 36 * time.Millisecond
+	text := results{{"steady", 64, targetToksta}: {slow}, {"steady", 64, targetHAProxy}: {of(40)}}.tables()
+	_, text, _ = strings.Cut(text, "### Call to the upstream at 500 calls/s, 100,000 keys of 1,000 accounts, 64 connections\n")
+	if want := "| Toksta | 120 | 3.00 | – | – | 500 (1.00) | 1.50 (1.00) | 36.0 (3.00) | 3.00 (1.00) |"; !strings.Contains(text, want) {
+		t.Errorf("the table of the fixed rate lacks %q:\n%s", want, text)
+	}
+}
+
+// Guarantee: the figures under changes are compared with those without changes in the
+// same round, beside the rate of changes that was reached.
+func TestChangesTable(t *testing.T) {
+	slow := of(50)
+	slow.p99, slow.changes = 18*time.Millisecond, 390
+	text := results{{"unchanged", 64, targetToksta}: {of(40)}, {"changed", 64, targetToksta}: {slow}}.changesTable()
+	for _, want := range []string{
+		"| calls only | 0.00 | 40.0 (1.00) | 1.50 (1.00) | 12.0 (1.00) |\n",
+		"| calls and 200 changes/s | 195 | 50.0 (1.25) | 1.50 (1.00) | 18.0 (1.50) |\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the table lacks %q:\n%s", want, text)
+		}
+	}
+}
+
 // Guarantee: CPU time is user plus system time, also of a program whose name looks like
 // more fields.
 func TestParseCPU(t *testing.T) {

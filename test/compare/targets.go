@@ -198,9 +198,9 @@ func (t *target) memory() (total int64, err error) {
 	return total, nil
 }
 
-// inRound returns the targets of a case in the order of a round: each round starts
-// with the next one.
-func inRound(targets []string, round int) []string {
-	first := round % len(targets)
-	return slices.Concat(targets[first:], targets[:first])
+// inRound returns the targets of a case, or cases, in the order of a round: each round
+// starts with the next one.
+func inRound[T any](measured []T, round int) []T {
+	first := round % len(measured)
+	return slices.Concat(measured[first:], measured[:first])
 }

@@ -14,17 +14,18 @@ import (
 //go:embed conf/wrk.lua
 var wrkScript string
 
-// load is one run of wrk.
+// load is one run of a load generator: wrk, or this program at a fixed rate.
 type load struct {
 	url         string
 	keys        string // file of secrets; "": without a credential
 	status      int    // expected
 	connections int
+	rate        int           // calls a second; 0: as many as the target responds to, by wrk
 	duration    time.Duration // whole seconds
 	round       int           // each round starts at another key
 }
 
-// loadResult is the line that conf/wrk.lua prints at the end.
+// loadResult is the line that conf/wrk.lua and generate print at the end.
 type loadResult struct {
 	Requests  int   `json:"requests"`
 	Micros    int64 `json:"micros"`
@@ -34,18 +35,18 @@ type loadResult struct {
 	P99       int64 `json:"p99"`
 }
 
-// parseLoad reads the output of wrk for a load with an expected status. An
+// parseLoad reads the output of a load generator for a load with an expected status. An
 // unexpected response or a failed connection is an error, because a target that
 // fails fast would look fast.
 func parseLoad(output []byte, status int) (loadResult, error) {
 	_, line, found := bytes.Cut(output, []byte("RESULT "))
 	var r loadResult
 	if !found {
-		return r, fmt.Errorf("wrk printed no result: %s", output)
+		return r, fmt.Errorf("the load generator printed no result: %s", output)
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
 	if err := json.Unmarshal(line, &r); err != nil {
-		return r, fmt.Errorf("read the result of wrk: %w", err)
+		return r, fmt.Errorf("read the result of the load generator: %w", err)
 	}
 	bad := 0
 	if status >= 400 {
@@ -59,19 +60,31 @@ func parseLoad(output []byte, status int) (loadResult, error) {
 
 // run sends the load from the core of the load generator.
 func (l load) run(ctx context.Context, b *bench) (loadResult, error) {
-	args := []string{
-		"-c", strconv.Itoa(b.loadCore), "wrk", "-t", "1", "-c", strconv.Itoa(l.connections),
-		"-d", fmt.Sprintf("%.0fs", l.duration.Seconds()), "-s", b.file("wrk.lua"), l.url, "--", strconv.Itoa(l.round),
-	}
-	if l.keys != "" {
-		args = append(args, b.file(l.keys))
-	}
+	args := append([]string{"-c", strconv.Itoa(b.loadCore)}, l.command(b)...)
 	cmd := exec.CommandContext(ctx, "taskset", args...)
 	cmd.Env = childEnvironment(b.dir)
 	cmd.SysProcAttr = dieWithParent()
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		return loadResult{}, fmt.Errorf("run wrk: %w: %s", err, output)
+		return loadResult{}, fmt.Errorf("run the load generator: %w: %s", err, output)
 	}
 	return parseLoad(output, l.status)
+}
+
+// command returns the command of the load generator.
+func (l load) command(b *bench) []string {
+	if l.rate > 0 {
+		return []string{
+			b.self, "generate", "-url", l.url, "-keys", b.file(l.keys), "-rate", strconv.Itoa(l.rate),
+			"-connections", strconv.Itoa(l.connections), "-duration", l.duration.String(), "-round", strconv.Itoa(l.round),
+		}
+	}
+	args := []string{
+		"wrk", "-t", "1", "-c", strconv.Itoa(l.connections),
+		"-d", fmt.Sprintf("%.0fs", l.duration.Seconds()), "-s", b.file("wrk.lua"), l.url, "--", strconv.Itoa(l.round),
+	}
+	if l.keys != "" {
+		args = append(args, b.file(l.keys))
+	}
+	return args
 }
