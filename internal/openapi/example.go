@@ -166,6 +166,9 @@ func (g *generator) object(parts []*yaml.Node, depth int) *yaml.Node {
 	}
 	for _, n := range parts {
 		for name, p := range g.pairs(g.get(n, "properties")) {
+			if g.nodes > maxExampleNodes {
+				break
+			}
 			if seen[name.Value] || isTrue(g.get(g.resolve(p), hidden)) {
 				continue
 			}

@@ -55,6 +55,9 @@ func (w *jsonWriter) write(n *yaml.Node, depth int) {
 			w.separate(count, depth+1)
 			w.WriteString(quote(name.Value) + ": ")
 			w.write(v, depth+1)
+			if w.failed {
+				return
+			}
 			count++
 		}
 		w.end("}", count, depth)

@@ -18,6 +18,7 @@ type reader struct {
 	names    map[*yaml.Node]map[string]*yaml.Node // values of large maps, by name
 	schemas  map[*yaml.Node]schemaFields          // fields of schemas that were read
 	values   map[*yaml.Node]Value                 // of schemas that were read
+	types    map[typeKey]string                   // of schemas that were read
 	budget   budget
 	problems []Problem
 	where    string // operation that is being read, for problems

@@ -153,6 +153,9 @@ func mergeParameters(shared, own []Parameter) []Parameter {
 	return out
 }
 
+// maxServer bounds the URL of a server, in bytes.
+const maxServer = 2000
+
 // readServers reads a list of servers and replaces each variable by its default.
 func (r *reader) readServers(list *yaml.Node) []Server {
 	var out []Server
@@ -160,8 +163,11 @@ func (r *reader) readServers(list *yaml.Node) []Server {
 		s := Server{URL: text(r.get(n, "url")), Description: text(r.get(n, "description"))}
 		for name, v := range r.pairs(r.get(n, "variables")) {
 			s.URL = strings.ReplaceAll(s.URL, "{"+name.Value+"}", text(r.get(v, "default")))
+			if len(s.URL) > maxServer {
+				break // a default that contains variables could double it each time
+			}
 		}
-		if len(s.URL) > 2000 {
+		if len(s.URL) > maxServer {
 			r.problem(n.Line, "The address of a server is too long.")
 			continue
 		}

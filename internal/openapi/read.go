@@ -31,7 +31,7 @@ func Parse(data []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{root: target(root), names: map[*yaml.Node]map[string]*yaml.Node{}, schemas: map[*yaml.Node]schemaFields{}, values: map[*yaml.Node]Value{}, budget: budget{maxAllFields, maxAllExamples}}
+	r := &reader{root: target(root), names: map[*yaml.Node]map[string]*yaml.Node{}, schemas: map[*yaml.Node]schemaFields{}, values: map[*yaml.Node]Value{}, types: map[typeKey]string{}, budget: budget{maxAllFields, maxAllExamples}}
 	if err := r.checkVersion(); err != nil {
 		return nil, err
 	}

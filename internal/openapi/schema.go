@@ -125,9 +125,30 @@ func (r *reader) limits(n *yaml.Node) []string {
 	return out
 }
 
-// typeOf describes the type of the value with the given parts. depth counts
-// nested arrays.
+// typeKey identifies the type of a schema at a depth.
+type typeKey struct {
+	schema *yaml.Node
+	depth  int
+}
+
+// typeOf describes the type of the value with the given parts. depth counts nested
+// arrays and alternatives. typeOf reads each schema once at a depth: schemas that refer
+// to each other would multiply the time otherwise.
 func (r *reader) typeOf(parts []*yaml.Node, depth int) string {
+	if len(parts) == 0 {
+		return r.impliedType(parts, depth)
+	}
+	key := typeKey{parts[0], depth} // parts[0] determines the other parts
+	known, ok := r.types[key]
+	if !ok {
+		known = r.readType(parts, depth)
+		r.types[key] = known
+	}
+	return known
+}
+
+// readType describes the type of the value with the given parts.
+func (r *reader) readType(parts []*yaml.Node, depth int) string {
 	var names []string
 	null := false
 	add := func(name string) {
@@ -245,6 +266,10 @@ func (w *fieldWalk) walk(schema *yaml.Node, depth int) {
 	seen := map[string]bool{}
 	for _, n := range parts {
 		for name, p := range w.pairs(w.get(n, "properties")) {
+			if len(w.schemaFields.fields) >= maxFields {
+				w.more = true
+				break
+			}
 			if !seen[name.Value] {
 				seen[name.Value] = true
 				w.field(Field{Name: name.Value, Depth: depth, Required: required[name.Value]}, p)
