@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/toksta/toksta/sdk/toksta"
@@ -49,7 +50,7 @@ func Check(routes []toksta.Route) []Problem {
 				problem = exposure(s, other.in)
 			}
 			if problem == nil && routes[i].Upstream == other.in.route.Upstream {
-				problem = exposure(to, other.to)
+				problem = cmp.Or(exposure(to, other.to), exposure(to.withSlash(), other.to.withSlash()))
 			}
 			if report(problem, i, other.index) {
 				break

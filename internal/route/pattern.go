@@ -32,6 +32,15 @@ func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
 // split returns the segments of a pattern or a path, which start with a slash.
 func split(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
 
+// withSlash returns s with a slash at its end, unless s ends with a wildcard, which includes the
+// slash. Many back ends serve a path with and without the slash alike.
+func (s pattern) withSlash() pattern {
+	if last := s.segments[len(s.segments)-1]; last != "" && last != wildcard {
+		s.segments = append(slices.Clip(s.segments), "")
+	}
+	return s
+}
+
 // parse parses the pattern of r. The text of its problems has no final stop.
 func parse(r *toksta.Route) (pattern, *Problem) {
 	if _, ok := methodIndex(r.Method); !ok && r.Method != AnyMethod {
