@@ -45,6 +45,11 @@ func TestLoggedPath(t *testing.T) {
 		"/v1/tk%5Flive%5f" + secret:          "/v1/tk_live_…",
 		long + "bc":                          long[:maxPath] + "…",
 		long + "/tk_live_" + secret:          long[:maxPath] + "tk_live_…",
+		"/v1/TK_Live_" + secret:              "/v1/tk_live_…",
+		"/v1/tk%255Flive%255f" + secret:      "/v1/tk…",
+		"/v1/tk%25255Flive_" + secret:        "/v1/tk…",
+		"/v1/50%25/a":                        "/v1/50%/a",
+		"/v1/a%2520b":                        "/v1/a%20b",
 		"/v1/tk_live_tk_live_" + secret[:15]: "/v1/tk_live_…",
 	} {
 		got, text := logged(t, Config{KeyPrefix: "tk_live_"}, target, func(*exchange.Exchange) {})
