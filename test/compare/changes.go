@@ -32,7 +32,7 @@ func (b *bench) measureChanges(ctx context.Context, out results) error {
 		for _, c := range inRound(changeCases(), round) {
 			s, err := b.measure(ctx, c, targetToksta, round)
 			if err != nil {
-				return fmt.Errorf("Toksta, %s: %w", c.name, err)
+				return fmt.Errorf("%s, %s: %w", targetToksta, c.name, err)
 			}
 			id := cell{c.name, c.connections, targetToksta}
 			out[id] = append(out[id], s)
