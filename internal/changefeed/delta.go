@@ -3,6 +3,7 @@ package changefeed
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/sdk/toksta"
@@ -49,7 +50,7 @@ func (d *delta) PutGrant(digest toksta.Digest, account toksta.AccountID, g tokst
 	case g.Revoked:
 		d.feed.tombstones.add(digest)
 	case d.feed.tombstones.has(digest):
-		d.revived = append(d.revived, g.KeyID)
+		d.revived = append(d.revived, toksta.KeyID(strings.Clone(string(g.KeyID)))) // the id can share the memory of a page
 		g.Revoked = true
 	}
 	d.feed.index.PutGrant(digest, account, g)

@@ -31,6 +31,7 @@ type Index struct {
 	mu     sync.Mutex // writers
 	shared terms
 	last   owner // of the last grant; in a snapshot the next grant mostly has the same owner
+	common *term // of the last grant without an expiry; the next grant mostly has an equal one
 }
 
 // owner is an account id with its ref.
@@ -62,7 +63,7 @@ func New(c *toksta.Catalog) *Index {
 // returns false if the secret is unknown. The standing is nil if the account of the
 // grant has not been put; such a grant admits nothing.
 func (x *Index) Lookup(d toksta.Digest) (toksta.Grant, *toksta.Standing, bool) {
-	_, e := x.find(&d, x.digests.Load())
+	_, e := x.find(&d, x.hash(&d), x.digests.Load())
 	if e == nil {
 		return toksta.Grant{}, nil, false
 	}
@@ -108,11 +109,12 @@ func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Gra
 	if x.last.ref == 0 || x.last.id != account {
 		x.last = owner{account, x.accounts.ensure(account)}
 	}
-	at, old := x.find(&d, x.digests.Load())
+	hash := x.hash(&d)
+	at, old := x.find(&d, hash, x.digests.Load())
 	if old != nil && old.term.Load().revoked {
 		g.Revoked = true
 	}
-	t := x.shared.intern(g)
+	t := x.intern(g)
 	if old != nil && old.account == x.last.ref && old.generation == g.Generation && x.texts.at(old.id) == string(g.KeyID) {
 		old.term.Store(t)
 		return
@@ -126,13 +128,26 @@ func (x *Index) PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Gra
 		x.digests.Load().slots[at].Store(ref)
 		return
 	}
-	insert(&x.digests, x.hash(&d), ref, func(r uint32) uint64 { return x.hash(&x.entries.at(r).digest) })
+	insert(&x.digests, hash, ref, func(r uint32) uint64 { return x.hash(&x.entries.at(r).digest) })
 }
 
-// find returns the entry of d and the number of its slot in t. If t does not contain d,
-// the entry is nil.
-func (x *Index) find(d *toksta.Digest, t *table) (int, *entry) {
-	for i := t.start(x.hash(d)); ; i = t.next(i) {
+// intern returns the term of g. It compares the limits of the last term by their address,
+// which grants of one snapshot share, before it looks up their content.
+func (x *Index) intern(g toksta.Grant) *term {
+	if c := x.common; c != nil && g.ExpiresAt == 0 && g.Limits == c.limits && g.Revoked == c.revoked {
+		return c
+	}
+	t := x.shared.intern(g)
+	if t.expiresAt == 0 {
+		x.common = t
+	}
+	return t
+}
+
+// find returns the entry of d, which has a hash, and the number of its slot in t. If t
+// does not contain d, the entry is nil.
+func (x *Index) find(d *toksta.Digest, hash uint64, t *table) (int, *entry) {
+	for i := t.start(hash); ; i = t.next(i) {
 		ref := t.slots[i].Load()
 		if ref == 0 {
 			return i, nil

@@ -50,6 +50,10 @@ func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, 
 	if err := accounts.accounts(ctx, tx, sink); err != nil {
 		return 0, err
 	}
+	if s.hasRowids {
+		keys := rowidReader{keyPager: keyPager{pager: s.pageAll(), sink: sink}, q: tx}
+		return seq, keys.streamTable(ctx)
+	}
 	keys := keyPager{pager: s.pageAll(), sink: sink}
 	return seq, keys.streamAll(ctx, tx)
 }

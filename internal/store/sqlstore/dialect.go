@@ -8,13 +8,14 @@ import (
 
 // dialect holds the differences between the SQL of SQLite and PostgreSQL.
 type dialect struct {
-	goose  goose.Dialect
-	now    string // expression: the database's time in Unix milliseconds
-	chunk  int    // preferred number of rows of an INSERT
-	page   int    // rows of a page that a node reads
-	check  string // query: reads all pages and returns "ok" or the damage; "" for none
-	notify string // expression, with seq as the number of a change: notifies other processes at the commit
-	origin string // expression: differs after a restore, a fail-over or on another server
+	hasRowids bool // tables have rowids, in the order of insertion
+	goose     goose.Dialect
+	now       string // expression: the database's time in Unix milliseconds
+	chunk     int    // preferred number of rows of an INSERT
+	page      int    // rows of a page that a node reads
+	check     string // query: reads all pages and returns "ok" or the damage; "" for none
+	notify    string // expression, with seq as the number of a change: notifies other processes at the commit
+	origin    string // expression: differs after a restore, a fail-over or on another server
 }
 
 // notifier notifies nodes of commits. It can lose notifications.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -71,6 +72,6 @@ func (s *sharing) limit(text string) (*toksta.Limits, error) {
 	if s.limits == nil {
 		s.limits = make(map[string]*toksta.Limits)
 	}
-	s.limits[text] = &l
+	s.limits[strings.Clone(text)] = &l // text can share the memory of a whole page
 	return &l, nil
 }

@@ -119,12 +119,13 @@ func lockFile(path string) (*os.File, error) {
 
 func sqliteDialect() dialect {
 	return dialect{
-		origin: `''`, // a file is restored before the start, when a node loads everything
-		goose:  goose.DialectSQLite3,
-		notify: `''`,
-		now:    `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
-		chunk:  1, // for more, SQLite would keep a journal to undo a statement
-		page:   8192,
-		check:  `PRAGMA quick_check(1)`,
+		origin:    `''`, // a file is restored before the start, when a node loads everything
+		goose:     goose.DialectSQLite3,
+		notify:    `''`,
+		now:       `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+		chunk:     1, // for more, SQLite would keep a journal to undo a statement
+		page:      8192,
+		hasRowids: true,
+		check:     `PRAGMA quick_check(1)`,
 	}
 }
