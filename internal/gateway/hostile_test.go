@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -97,4 +99,51 @@ func TestSpaceInQuery(t *testing.T) {
 	if res.ProtoMajor != 2 || res.StatusCode != http.StatusBadRequest || strings.Contains(log.String(), "hidden") {
 		t.Errorf("%s %d, log %s; want 400", res.Proto, res.StatusCode, log.String())
 	}
+}
+
+// Guarantee: a back end that ignores the body of a GET does not take it for the beginning of
+// the next caller's request.
+func TestIgnoredBody(t *testing.T) {
+	t.Parallel()
+	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
+		b := newBench(t, nil, func(c *Config) { c.Upstreams[0].URL = parseURL(t, "http://"+ignoringBodies(t)) })
+		for range 3 {
+			body := "GET /of-another HTTP/1.1\r\nX-Rest: "
+			field := fmt.Sprint("Content-Length: ", len(body))
+			first := b.raw(request("GET", "/v1/creators/1", "Authorization: Bearer "+goodKey, field) + body)
+			if next := b.get("/v1/creators/2"); first.Body != "/v1/creators/1" || next.Body != "/v1/creators/2" {
+				t.Fatalf("the first caller got %q, the next one %q", first.Body, next.Body)
+			}
+		}
+	})
+}
+
+// ignoringBodies starts a server that reads no body, and responds with the path of a request.
+// It returns its address.
+func ignoringBodies(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for br, last := bufio.NewReader(c), false; !last; {
+					r, err := http.ReadRequest(br)
+					if err != nil {
+						return
+					}
+					_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(r.URL.Path), r.URL.Path)
+					last = r.Close
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
 }

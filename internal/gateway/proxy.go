@@ -133,6 +133,9 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 		out.Header.Del("Tracestate")
 	}
 	f.identify(out.Header, pr.In)
+	if f.body != nil && !upstream.ExpectsBody(out.Method) {
+		out.Close = true
+	}
 }
 
 // setPath sets the path of the upstream's URL: the base path, and the path of the request as the route

@@ -218,5 +218,5 @@ func (x *Exchange) Close() {
 
 // isComplete reports whether the connection can carry another exchange.
 func (x *Exchange) isComplete() bool {
-	return x.conn != nil && x.ended && !x.head.close && x.r == x.w && len(x.first) == 0 && (x.upload == nil || x.upload.wait())
+	return x.conn != nil && x.ended && !x.head.close && !x.single && x.r == x.w && len(x.first) == 0 && (x.upload == nil || x.upload.wait())
 }

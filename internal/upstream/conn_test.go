@@ -134,6 +134,33 @@ func TestNoRepeatOnNewConnection(t *testing.T) {
 	}
 }
 
+// Guarantee: an upstream that ignores the body of a GET does not take it for the beginning
+// of the next caller's request.
+func TestIgnoredBody(t *testing.T) {
+	t.Parallel()
+	c := script(t, func(c net.Conn, _ int64) {
+		for br := bufio.NewReader(c); ; {
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(r.URL.Path), r.URL.Path)
+			// r.Body is not read.
+			if r.Close {
+				return
+			}
+		}
+	})
+	for _, method := range []string{"GET", "OPTIONS", "DELETE"} {
+		if got, err := call(t, c, method, "GET /of-another HTTP/1.1\r\nX-Rest: "); got != "/" || err != nil {
+			t.Errorf("%s: %q, %v", method, got, err)
+		}
+		if got, err := call(t, c, "GET", ""); got != "/" || err != nil {
+			t.Errorf("the next caller after %s got %q, %v", method, got, err)
+		}
+	}
+}
+
 // Guarantee: bytes that an upstream sends without a request are not the response to the
 // next request, and a closed connection is not used, whatever the method is.
 func TestIdleConnectionIsChecked(t *testing.T) {

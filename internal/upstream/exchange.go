@@ -32,6 +32,7 @@ type Exchange struct {
 	invalid error  // of the request
 	upload  *upload
 	sent    time.Time // of the header
+	single  bool      // the connection is closed after the exchange, see ExpectsBody
 
 	progress time.Duration // Config.Progress, or that of LimitProgress
 
@@ -104,6 +105,18 @@ func (x *Exchange) Set(name, value string) {
 	x.out = append(x.out, crlf...)
 }
 
+// ExpectsBody reports whether upstreams expect a body in requests with a method. Some read
+// none for the others, and take its bytes for the next request (RFC 9110, section 9.3.1),
+// which would mix the calls of different callers. A connection must therefore carry no
+// further request after such a body.
+func ExpectsBody(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodDelete:
+		return false
+	}
+	return true
+}
+
 // Send connects and sends the request. A body of unknown length has the length -1. A nil
 // body has the length 0. The body is read until Receive or Piece returns an error, and
 // beyond that by at most one Read: the caller must make that one end.
@@ -118,6 +131,9 @@ func (x *Exchange) Send(ctx context.Context, body io.Reader, length int64) error
 		x.out = append(x.out, "Content-Length: "...)
 		x.out = strconv.AppendInt(x.out, length, 10)
 		x.out = append(x.out, crlf...)
+	}
+	if x.single = length != 0 && !ExpectsBody(x.method); x.single {
+		x.out = append(x.out, "Connection: close\r\n"...)
 	}
 	x.out = append(x.out, crlf...)
 	x.ctx = ctx

@@ -295,7 +295,7 @@ func TestRequestHead(t *testing.T) {
 		{"GET", 0, "\r\n"},
 		{"POST", 0, "Content-Length: 0\r\n\r\n"},
 		{"POST", 5, "Content-Length: 5\r\n\r\nhello"},
-		{"DELETE", -1, "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"},
+		{"DELETE", -1, "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"},
 	} {
 		client := New(Config{
 			Dial:     func(context.Context) (net.Conn, error) { return nil, errors.New("never") },
