@@ -16,8 +16,8 @@ func TestHistoryFitsTheOffer(t *testing.T) {
 	t.Parallel()
 	offer := config.Default()
 	prices := map[string]int64{}
-	for _, r := range offer.Routes {
-		prices[r.Operation] = int64(r.Credits)
+	for _, r := range offer.Catalog().Routes {
+		prices[r.Operation] = r.Credits
 	}
 	for _, w := range works() {
 		if price, found := prices[w.operation]; !found || price != w.credits {

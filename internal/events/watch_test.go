@@ -177,7 +177,7 @@ func TestCreditsBelowPrice(t *testing.T) {
 	var got client.CreditsData
 	decode(t, all[0].Data, &got)
 	want := client.CreditsData{
-		AccountID: "a", Plan: "P", Remaining: 3, Mark: 100, Included: 1000, IncludedUsed: 997,
+		AccountID: "a", ExternalID: "crm-a", Plan: "P", Remaining: 3, Mark: 100, Included: 1000, IncludedUsed: 997,
 		ResetsAt: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Beyond: "refused",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -253,7 +253,7 @@ func TestLimitHits(t *testing.T) {
 	}
 	var got client.RateLimitData
 	decode(t, all[1].Data, &got)
-	want := client.RateLimitData{AccountID: "a", Plan: "P", Refused: 30, Since: time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC), PerMinute: 60}
+	want := client.RateLimitData{AccountID: "a", ExternalID: "crm-a", Plan: "P", Refused: 30, Since: time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC), PerMinute: 60}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("data (-want +got)\n%s", diff)
 	}
