@@ -251,7 +251,7 @@ func (v *customer) changes() []change {
 	ctx := v.t.Context()
 	scopes := []toksta.Family{"job"}
 	digest := sha256.Sum256([]byte("imported"))
-	return []change{
+	return append(v.vendorData(), []change{
 		{"accounts/create", func() error {
 			_, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Other"})
 			return err
@@ -323,6 +323,10 @@ func (v *customer) changes() []change {
 			_, err := v.api.SetPlan(ctx, client.SetPlanRequest{AccountRef: v.ref(), Plan: "FREE"})
 			return err
 		}},
+		{"POST /account/profile", func() error {
+			return v.post("/account/profile", "name", "Ada L", "email", "ada.l@fjordlight.example", "current", password)
+		}},
+		{"POST /account/profile/account", func() error { return v.post("/account/profile/account", "account", "Acme Ltd") }},
 		{"POST /account/security/password", func() error {
 			return v.post("/account/security/password", "current", password, "password", password+" now")
 		}},
@@ -335,6 +339,30 @@ func (v *customer) changes() []change {
 				return err
 			}
 			return v.api.SetPassword(ctx, client.SetPasswordRequest{Member: detail.Members[0].ID, Password: password + " again"})
+		}},
+	}...)
+}
+
+// vendorData returns calls that change the vendor's own ids and metadata.
+func (v *customer) vendorData() []change {
+	ctx := v.t.Context()
+	pairs := client.MetadataChange{Set: map[string]string{"region": "eu"}}
+	return []change{
+		{"accounts/set-external-id", func() error {
+			_, err := v.api.SetAccountExternalID(ctx, client.SetAccountExternalIDRequest{AccountRef: v.ref(), ExternalID: "crm-42"})
+			return err
+		}},
+		{"accounts/set-metadata", func() error {
+			_, err := v.api.SetAccountMetadata(ctx, client.SetAccountMetadataRequest{AccountRef: v.ref(), MetadataChange: pairs})
+			return err
+		}},
+		{"keys/set-external-id", func() error {
+			_, err := v.api.SetKeyExternalID(ctx, client.SetKeyExternalIDRequest{KeyRef: v.key(0), ExternalID: "device-42"})
+			return err
+		}},
+		{"keys/set-metadata", func() error {
+			_, err := v.api.SetKeyMetadata(ctx, client.SetKeyMetadataRequest{KeyRef: v.key(0), MetadataChange: pairs})
+			return err
 		}},
 	}
 }
