@@ -51,26 +51,42 @@ func TestHourlyLimit(t *testing.T) {
 	}
 }
 
-// Guarantee: a call of a route with a weight counts as that many calls.
+// Guarantee: a call of a route with a weight counts as that many calls, whether Toksta or a back
+// end responds. A call whose weight exceeds the rest of the window is rejected and uses no call.
 func TestWeight(t *testing.T) {
 	t.Parallel()
 	n := apptest.Start(t, func(c *config.Config) {
 		for i := range c.Routes {
-			if c.Routes[i].Operation == "getAccountUsage" {
+			if c.Routes[i].Operation == "getCreator" {
 				c.Routes[i].Weight = new(7)
 			}
 		}
+		c.Routes = append(c.Routes, config.Route{
+			Method: config.Methods{"GET"}, Path: c.Endpoints.Usage, Operation: config.OperationUsage, Family: "account", Weight: new(3),
+		})
 	})
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Heavy")
 	apptest.Entitle(t, api, owner, "rate_limit_per_day=20")
 	key := apptest.NewKey(t, api, owner, "Heavy").Secret
-	for _, want := range []string{"13", "6", "6"} {
-		if got := apptest.Send(t, n.URL, "GET /v1/account/usage", key); got.Header.Get("X-RateLimit-Remaining") != want {
-			t.Errorf("%d calls are left, want %s", got.Status, want)
+	const heavy, light = "GET /v1/creators/1", "GET /v1/account/usage"
+	for i, c := range []struct {
+		call   string
+		status int
+		left   string
+	}{
+		{heavy, 200, "13"},
+		{light, 200, "10"},
+		{heavy, 200, "3"},
+		{heavy, 429, "3"},
+		{light, 200, "0"},
+	} {
+		got := apptest.Send(t, n.URL, c.call, key)
+		if left := got.Header.Get("X-RateLimit-Remaining"); got.Status != c.status || left != c.left {
+			t.Errorf("call %d, %s: %d, %q calls are left, want %d, %s", i, c.call, got.Status, left, c.status, c.left)
 		}
 	}
-	got := apptest.Send(t, n.URL, "GET /v1/account/usage", key)
+	got := apptest.Send(t, n.URL, light, key)
 	rejection{status: 429, code: "RATE_LIMITED", reason: "rate_limited_daily"}.check(t, got)
 }
 
