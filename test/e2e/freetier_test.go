@@ -85,7 +85,7 @@ func TestFreeTier(t *testing.T) {
 		t.Fatalf("no form for a key: %s", form)
 	}
 	_, reveal := v.post("/account/keys", url.Values{"token": {token[1]}, "name": {"first"}, "scope": {"all"}, "expires": {"never"}})
-	secret := regexp.MustCompile(`tk_live_[0-9a-f]{48}`).FindString(reveal)
+	secret := secretPattern.FindString(reveal)
 
 	const search = "POST /v1/creators/search"
 	var got apptest.Response
