@@ -39,7 +39,8 @@ func New(a Answers) string {
 	fmt.Fprintf(&b, "data: %-26s # directory of all files of this server\n", quoteYAML(a.Data))
 	fmt.Fprintf(&b, "public_url: %-20s # address of the API for callers, and of the account pages\n", quoteYAML(a.PublicURL))
 	fmt.Fprintf(&b, "listen: {public: %s} # an https proxy forwards to this address\n", quoteYAML(listenAddress(a.PublicURL)))
-	fmt.Fprintf(&b, "branding: {product: %s}\n", quoteYAML(a.Product))
+	fmt.Fprintf(&b, "branding: {product: %s, header_prefix: %s} # of %s-Account-Id for your back end\n", quoteYAML(a.Product), headerPrefix(a.Product), headerPrefix(a.Product))
+	fmt.Fprintf(&b, "endpoints: {%s} # our own; more are in the default\n", ownEndpoints(m.Routes))
 	fmt.Fprintf(&b, "keys: {prefix: %s} # people and leak scanners recognise a key by it\n", quoteYAML(a.Prefix))
 	b.WriteString("signup: {policy: open, plan: FREE} # invited: only people with an invitation create accounts\n\n")
 	b.WriteString("# Groups of routes. Plans list families, and a key can be limited to some.\nfamilies:\n")
@@ -70,15 +71,11 @@ const plans = `
 plans:
   - id: FREE
     name: Free
-    source: dedicated_api
-    api: always
     families: [%s]
     per_minute: 10
     per_day: 1000
   - id: PRO
     name: Pro
-    source: dedicated_api
-    api: always
     families: [%s]
     fee: 29
     per_minute: 120
