@@ -282,7 +282,7 @@ func (t *traffic) checkDays(text string) {
 	var got sum
 	rows := regexp.MustCompile(`(?s)<tr><th scope="row">.*?</tr>`).FindAllString(usageSection(t.T, text), -1)
 	for _, row := range rows {
-		cells := regexp.MustCompile(`<td>([^<]*)</td>`).FindAllStringSubmatch(row, -1)
+		cells := regexp.MustCompile(`<td[^>]*>([^<]*)</td>`).FindAllStringSubmatch(row, -1)
 		n := func(i int) int64 { return parseCount(t.T, cells[i][1]) }
 		got.Calls, got.Rejected, got.Credits = got.Calls+n(0), got.Rejected+n(1), got.Credits+n(2)
 		got.Micros += parseMicros(t.T, strings.TrimPrefix(cells[3][1], "$"))
