@@ -71,7 +71,10 @@ type Config struct {
 // are safe for concurrent use, on any number of nodes.
 type Service struct {
 	Config
-	loaded []toksta.AccountID // by Load, not enqueued yet; used by Run alone
+	// loaded are the accounts of Load that are not enqueued yet. Run can start before
+	// Load, so loadedMu protects them.
+	loadedMu sync.Mutex
+	loaded   []toksta.AccountID
 
 	mu    sync.Mutex  // makes reads sequential: no result replaces a newer one
 	late  []syncState // accounts of the last exchange

@@ -36,13 +36,17 @@ func (s *Service) Load(ctx context.Context) error {
 		start, _ := toksta.Cycle(anchor, now)
 		return start
 	}
+	var loaded []toksta.AccountID
 	err := s.Store.CreditUse(ctx, now.AddDate(0, -1, -1), cycle, func(id toksta.AccountID, use store.CreditUse) {
 		s.Balances.setOthers(syncState{ID: id, Cycle: cycle(id)}, store.Charged{CreditUse: use})
-		s.loaded = append(s.loaded, id)
+		loaded = append(loaded, id)
 	})
 	if err != nil {
 		return fmt.Errorf("load the balances: %w", err)
 	}
+	s.loadedMu.Lock()
+	defer s.loadedMu.Unlock()
+	s.loaded = loaded
 	return nil
 }
 
@@ -77,6 +81,8 @@ func (s *Service) syncLoop(ctx context.Context) {
 // the previous process could have ended before its watch saw their last
 // charges.
 func (s *Service) enqueueLoaded() {
+	s.loadedMu.Lock()
+	defer s.loadedMu.Unlock()
 	if n := min(len(s.loaded), loadedBatch); n > 0 {
 		s.Watch.Enqueue(s.loaded[:n]...)
 		s.loaded = s.loaded[n:]
