@@ -97,8 +97,8 @@ var controls = []control{
 		edits: []edit{
 			{"internal/index/index.go", "\taccounts accounts\n", "\taccounts accounts\n\tcache sync.Map\n"},
 			{
-				"internal/index/index.go", "\t_, e := x.find(&d, x.digests.Load())\n\tif e == nil {\n\t\treturn toksta.Grant{}, nil, false\n\t}\n\tt := e.term.Load()\n",
-				"\t_, e := x.find(&d, x.digests.Load())\n\tif e == nil {\n\t\treturn toksta.Grant{}, nil, false\n\t}\n\tt := e.term.Load()\n" +
+				"internal/index/index.go", "\t_, e := x.find(&d, x.hash(&d), x.digests.Load())\n\tif e == nil {\n\t\treturn toksta.Grant{}, nil, false\n\t}\n\tt := e.term.Load()\n",
+				"\t_, e := x.find(&d, x.hash(&d), x.digests.Load())\n\tif e == nil {\n\t\treturn toksta.Grant{}, nil, false\n\t}\n\tt := e.term.Load()\n" +
 					"\ttype kept struct{ t *term; at time.Time }\n\tif k, ok := x.cache.Load(d); ok && time.Since(k.(kept).at) < time.Second {\n\t\tt = k.(kept).t\n\t} else {\n\t\tx.cache.Store(d, kept{t, time.Now()})\n\t}\n",
 			},
 			{"internal/index/index.go", "\t\"sync/atomic\"\n", "\t\"sync/atomic\"\n\t\"time\"\n"},
