@@ -191,7 +191,7 @@ func (m matchResult) table() table {
 	return t
 }
 
-// describe says what the taken route does.
+// describe returns the properties of the taken route for people.
 func (r routeRow) describe(upstreamPath string) string {
 	parts := []string{"operation " + cmp.Or(r.Operation, "none")}
 	if r.Access == config.AccessPublic {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 // namespace runs a shell with its own network, in which the ports of the page are free.
 var namespace = []string{"unshare", "--net", "bash", "-c", "ip link set lo up && exec bash -euo pipefail -c \"$0\""}
 
-// Guarantee: a new user who follows docs/start.md gets what it says: every command
+// Guarantee: docs/start.md is true for a new user: every command
 // works as it is printed, and each "# 200:" states the status of the call below it.
 func TestStart(t *testing.T) {
 	t.Parallel()
@@ -71,16 +70,8 @@ func missing(t *testing.T, reason string) {
 // clone after make build, and returns its output. All its processes have ended then.
 func runInClone(t *testing.T, script string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "toksta") // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	self, err := os.Executable()
-	err = errors.Join(err,
-		os.Mkdir(filepath.Join(dir, "bin"), 0o700), os.Symlink(self, filepath.Join(dir, "bin", "toksta")),
-		os.CopyFS(filepath.Join(dir, "examples", "weather"), os.DirFS(filepath.Join("..", "..", "examples", "weather"))))
-	if err != nil {
+	dir := buildDirectory(t)
+	if err := os.CopyFS(filepath.Join(dir, "examples", "weather"), os.DirFS(filepath.Join("..", "..", "examples", "weather"))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)

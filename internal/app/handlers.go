@@ -132,7 +132,7 @@ func (a *App) docsURL() string {
 	return a.config.PublicURL + a.config.Endpoints.Docs
 }
 
-// isKey reports whether the digest belongs to a key, in whatever state.
+// isKey reports whether the digest belongs to a key, live or not.
 func (a *App) isKey(d toksta.Digest) bool {
 	_, _, known := a.index.Lookup(d)
 	return known

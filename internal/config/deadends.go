@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-// deadEnds returns the addresses without which a page tells customers what is wrong,
-// but not where to go.
+// deadEnds returns a warning for each missing address. Without it, a page states a
+// problem of a customer, but no way to solve it.
 func (c Config) deadEnds() []string {
 	var out []string
 	isPriced := slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Credits > 0 })

@@ -183,7 +183,7 @@ func describeDecodeError(message string) string {
 const duplicateKey = "already defined at line"
 
 // isAmbiguous reports whether a name occurs twice in one map. The decoder leaves out
-// such a map, so that every check of what it contains would be wrong.
+// such a map, so that every check of its settings would be wrong.
 func (c *checker) isAmbiguous() bool {
 	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.repeated })
 }

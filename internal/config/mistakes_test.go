@@ -95,7 +95,7 @@ var mistakes = map[string]mistake{
 }
 
 // Guarantee: a mistake in the configuration is one message, with the line that must
-// change and with what to do, and no other message hides it.
+// change and with a remedy, and no other message hides it.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	if _, err := loadText(t, vendor); err != nil {
@@ -122,7 +122,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// Guarantee: config check names what leaves customers at a dead end, and nothing else.
+// Guarantee: config check names each missing link that leaves customers at a dead end, and no other setting.
 func TestDeadEnds(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{

@@ -11,8 +11,8 @@ import (
 // defaultSource is the source of a plan that states none.
 const defaultSource = "plan"
 
-// Consent is what a person must accept to sign up, such as terms of service. Without
-// a text and a URL, no consent is asked for.
+// Consent holds the terms that a person must accept to sign up. Without a text and a
+// URL, people sign up without a consent.
 type Consent struct {
 	Text string `yaml:"text"` // beside the box; default, with a URL: I accept the terms of service.
 	URL  string `yaml:"url"`  // of the terms
@@ -44,8 +44,8 @@ type Pages struct {
 	Plans string `yaml:"plans"` // the page of plans with their prices: off, members or public
 }
 
-// setPlanDefaults sets what a plan leaves out: its source, its access to the API,
-// and its families.
+// setPlanDefaults sets the missing settings of each plan: source, access to the API,
+// and families.
 func (c *checker) setPlanDefaults() {
 	for i := range c.cfg.Plans {
 		p := &c.cfg.Plans[i]

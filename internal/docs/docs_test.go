@@ -84,8 +84,8 @@ func get(t *testing.T, d *Docs, target string) string {
 }
 
 // Guarantee: the page shows parameters, bodies, examples and responses of the vendor's document
-// for every route, with calls in four languages, and shows its texts as text. It leaves out what
-// no route serves. With DOCS_OUT set, the page stays there for a look in a browser.
+// for every route, with calls in four languages, and shows its texts as text. It leaves out
+// operations that no route serves. With DOCS_OUT set, the page stays there for a look in a browser.
 func TestDocument(t *testing.T) {
 	d := weatherDocs(t, true)
 	body := get(t, d, "/docs")

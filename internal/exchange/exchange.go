@@ -28,7 +28,7 @@ const (
 	Aborted    Outcome = "aborted"     // the response was cut off
 )
 
-// Charger ends what a decision began. Both methods are called exactly once for
+// Charger ends the hold and the count of a decision. Both methods are called exactly once for
 // each admitted call.
 type Charger interface {
 	// Charge charges or releases the credits that a decision holds, before the first

@@ -18,8 +18,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: a header full of names in Connection costs no more time than any other header
-// of its size. The limit is a tenth of what one search of the list for each field takes.
+// Guarantee: a caller cannot occupy a processor with a long list in Connection. The limit
+// is 50 times the usual time, and a tenth of the time of one search of the list for each
+// field.
 func TestConnectionListIsRead(t *testing.T) {
 	t.Parallel()
 	own, err := newNames("")

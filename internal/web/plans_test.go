@@ -100,8 +100,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Guarantee: a vendor decides whether strangers see the plans. Hidden plans are shown to
-// nobody but their accounts.
+// Guarantee: a vendor decides whether strangers see the plans. Hidden plans are shown
+// only to their own accounts.
 func TestPlansPage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

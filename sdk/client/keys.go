@@ -28,7 +28,7 @@ type Key struct {
 	Generations []Generation      `json:"generations"`
 }
 
-// KeyDetail is a key with what its account's page shows of it.
+// KeyDetail is a key with all data that its account's page shows.
 type KeyDetail struct {
 	Key
 	AccountName string `json:"account_name"`

@@ -13,7 +13,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// grants is a sink that keeps what it receives, by digest.
+// grants is a sink that keeps the received grants by digest.
 type grants map[toksta.Digest]received
 
 type received struct {

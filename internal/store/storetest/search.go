@@ -72,7 +72,7 @@ func searchAccounts(t *suite) {
 	}
 }
 
-// searchKeys: an operator must find a key by what a customer can tell of it, also by a
+// searchKeys: an operator must find a key by the parts that a customer knows, also by a
 // secret that was rotated, and by no part of two secrets.
 func searchKeys(t *suite) {
 	a, b := t.account("acct_a"), t.account("acct_b")

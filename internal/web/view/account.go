@@ -62,7 +62,7 @@ type Keys struct {
 	// Strip has the entitlements that apply to all keys.
 	Strip []Fact
 	Rows  []Key
-	// Ended is the number of revoked and expired keys, EndedNoun what to call one of
+	// Ended is the number of revoked and expired keys, EndedNoun a word for
 	// them. Older is the number of those that are not in Rows, if some are.
 	Ended, Older int
 	EndedNoun    string
