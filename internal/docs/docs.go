@@ -1,8 +1,8 @@
 // Package docs renders the documentation of the vendor's API from the configured routes and, if
-// there is one, the vendor's OpenAPI document.
+// there is one, the vendor's OpenAPI document. It renders that of the operator API from Toksta's own.
 //
-// The page has the look of the account pages. It reads no store. Texts of the document are shown
-// as text, never as HTML.
+// The page has the look of the account pages. It reads no store. Descriptions are Markdown, in which
+// HTML is shown as text.
 package docs
 
 import (
@@ -32,6 +32,9 @@ type Config struct {
 	Errors     []Error
 	Document   *openapi.Document // nil: the vendor has none
 	Names      *httpauth.Names
+	// Operator states that the page documents the operator API: its calls have no price, and its
+	// key is not one of an account.
+	Operator bool
 }
 
 // Error is an error that every endpoint can respond with.
@@ -104,7 +107,11 @@ func (d *Docs) page(query string) ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	err := d.render.Render(&out, "docs", p)
+	name := "docs"
+	if d.config.Operator {
+		name = "operator"
+	}
+	err := d.render.Render(&out, name, p)
 	return out.Bytes(), err
 }
 
@@ -128,6 +135,9 @@ func (d *Docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set(d.config.Names.Source, httpauth.SourceGateway)
 	_, _ = w.Write(body)
 }
+
+// Assets returns the handler of all files under page.AssetPrefix.
+func (d *Docs) Assets() http.Handler { return d.assets }
 
 // Files returns the handlers of the page's files, by path.
 func (d *Docs) Files() map[string]http.Handler {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/toksta/toksta/internal/openapi"
 	"github.com/toksta/toksta/internal/route"
+	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -20,8 +21,8 @@ type Group struct {
 type Operation struct {
 	openapi.Operation
 	Anchor   string // unique on the page
-	Credits  int64
 	Public   bool
+	Note     string // the price in words; "" in the operator API
 	Snippets []Snippet
 	search   string // in lower case
 }
@@ -77,7 +78,7 @@ func (c *Config) operation(o openapi.Operation, r toksta.Route, anchors map[stri
 	if o.ID == "" {
 		o.ID = r.Operation
 	}
-	out := Operation{Operation: o, Credits: r.Credits, Public: r.Public}
+	out := Operation{Operation: o, Public: r.Public, Note: c.note(r)}
 	for out.Anchor = "op-" + anchorOf(o.ID); anchors[out.Anchor]; {
 		out.Anchor += "-"
 	}
@@ -88,6 +89,19 @@ func (c *Config) operation(o openapi.Operation, r toksta.Route, anchors map[stri
 		out.search += " " + strings.ToLower(p.Name)
 	}
 	return out
+}
+
+// note returns the price of a call in words.
+func (c *Config) note(r toksta.Route) string {
+	switch {
+	case c.Operator:
+		return ""
+	case r.Public:
+		return "No key is needed."
+	case r.Credits > 0:
+		return view.Count(r.Credits, "credit") + " a call."
+	}
+	return "No credits are charged."
 }
 
 // anchorOf returns an id with letters, digits, "-" and "_".

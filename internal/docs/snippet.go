@@ -19,13 +19,18 @@ type call struct {
 	mediaType, body       string // "" without a body
 }
 
+// operatorVariable holds the operator key in examples of the operator API.
+const operatorVariable = "TOKSTA_OPERATOR_KEY"
+
 // snippets returns the examples of an operation.
 func (c *Config) snippets(o *Operation) []Snippet {
 	example := call{method: o.Method, url: cmp.Or(c.PublicURL, "https://api.example.com") + target(o.Operation)}
 	if example.method == "ANY" {
 		example.method = "GET"
 	}
-	if !o.Public {
+	if c.Operator {
+		example.variable = operatorVariable
+	} else if !o.Public {
 		example.variable = cmp.Or(c.Look.EnvVar, brand.EnvVar(cmp.Or(c.Look.Product, brand.Toksta)))
 	}
 	if o.Body != nil && len(o.Body.Content) > 0 {

@@ -20,38 +20,38 @@ const nearLimit = 80
 // addresses of assets. All are pure.
 func funcs(assets *Assets, money view.Money) template.FuncMap {
 	return template.FuncMap{
-		"asset":      assets.URL,
-		"icon_url":   assets.Icon,
-		"brand":      productName,
-		"logo":       assets.logo,
-		"initial":    assets.look.Initial,
-		"env_var":    func() string { return cmp.Or(assets.look.EnvVar, brand.EnvVar(productName(assets.look.Product))) },
-		"num":        view.Num,
-		"money":      money,
-		"count":      view.Count,
-		"ms":         view.Millis,
-		"ordinal":    view.Ordinal,
-		"initials":   view.Initials,
-		"date":       view.Date,
-		"shortdate":  view.ShortDate,
-		"datetime":   view.DateTime,
-		"moment":     view.Moment,
-		"hour":       view.Hour,
-		"format":     func(layout string, t time.Time) string { return t.UTC().Format(layout) },
-		"ago":        ago,
-		"args":       args,
-		"rich":       rich,
-		"sentences":  sentences,
-		"breakable":  breakable,
-		"paragraphs": paragraphs,
-		"sameday":    func(a, b time.Time) bool { return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly) },
-		"month":      chart.Month,
-		"spark":      chart.Spark,
-		"creditbar":  creditBar,
-		"sharebar":   func(part, whole int64, kind string) template.HTML { return chart.Bar(part, whole, 4, kind) },
-		"strip":      chart.Strip,
-		"total":      total,
-		"int64":      func(n int) int64 { return int64(n) },
+		"asset":     assets.URL,
+		"icon_url":  assets.Icon,
+		"brand":     productName,
+		"logo":      assets.logo,
+		"initial":   assets.look.Initial,
+		"env_var":   func() string { return cmp.Or(assets.look.EnvVar, brand.EnvVar(productName(assets.look.Product))) },
+		"num":       view.Num,
+		"money":     money,
+		"count":     view.Count,
+		"ms":        view.Millis,
+		"ordinal":   view.Ordinal,
+		"initials":  view.Initials,
+		"date":      view.Date,
+		"shortdate": view.ShortDate,
+		"datetime":  view.DateTime,
+		"moment":    view.Moment,
+		"hour":      view.Hour,
+		"format":    func(layout string, t time.Time) string { return t.UTC().Format(layout) },
+		"ago":       ago,
+		"args":      args,
+		"rich":      rich,
+		"sentences": sentences,
+		"breakable": breakable,
+		"prose":     newMarkdown().prose,
+		"sameday":   func(a, b time.Time) bool { return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly) },
+		"month":     chart.Month,
+		"spark":     chart.Spark,
+		"creditbar": creditBar,
+		"sharebar":  func(part, whole int64, kind string) template.HTML { return chart.Bar(part, whole, 4, kind) },
+		"strip":     chart.Strip,
+		"total":     total,
+		"int64":     func(n int) int64 { return int64(n) },
 	}
 }
 
@@ -142,17 +142,6 @@ func breakable(command string) template.HTML {
 		words[i] = strings.ReplaceAll(w, "/", "/<wbr>")
 	}
 	return template.HTML(strings.Join(words, " "))
-}
-
-// paragraphs splits text at empty lines. The text is Markdown; marks of headings and lists are kept
-// as characters.
-func paragraphs(text string) (out []string) {
-	for p := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
-		if p = strings.TrimSpace(p); p != "" {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // rich escapes text, and then formats `code` and **strong** spans.
