@@ -24,10 +24,10 @@ var _ store.Log = (*Feed)(nil)
 // written.
 func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
 	applied := f.applied.Load()
-	var written []toksta.Key
+	var written store.Mutation
 	change, err := f.commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := decide(ctx, r)
-		written = m.Keys
+		written = m
 		return m, err
 	})
 	if err == nil && change.Seq != 0 && change.Seq <= applied {
@@ -36,7 +36,7 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 	repeated, again := errors.AsType[*store.RepeatedError](err)
 	switch {
 	case again:
-		change, written = repeated.Change, nil
+		change, written = repeated.Change, store.Mutation{}
 	case errors.Is(err, store.ErrUncertain):
 		// The commit can have succeeded without notifying this node, so read once.
 		// If it succeeds later, a notification arrives.

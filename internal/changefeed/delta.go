@@ -17,7 +17,7 @@ type delta struct {
 	throttled bool      // leaves processor time to other processes
 	since     time.Time // end of the last pause
 	rows      int
-	revived   []toksta.KeyID // live in the store although revoked before
+	revived   revived
 }
 
 // newDelta returns a delta and a context that is cancelled when no row has arrived
@@ -50,10 +50,23 @@ func (d *delta) PutGrant(digest toksta.Digest, account toksta.AccountID, g tokst
 	case g.Revoked:
 		d.feed.tombstones.add(digest)
 	case d.feed.tombstones.has(digest):
-		d.revived = append(d.revived, toksta.KeyID(strings.Clone(string(g.KeyID)))) // the id can share the memory of a page
+		d.revived.keys = append(d.revived.keys, toksta.KeyID(strings.Clone(string(g.KeyID)))) // the id can share the memory of a page
 		g.Revoked = true
 	}
 	d.feed.index.PutGrant(digest, account, g)
+}
+
+// PutOperatorGrant passes a grant of an operator key to the index, as PutGrant does.
+func (d *delta) PutOperatorGrant(digest toksta.Digest, g toksta.OperatorGrant) {
+	d.countRow()
+	switch {
+	case g.Revoked:
+		d.feed.tombstones.add(digest)
+	case d.feed.tombstones.has(digest):
+		d.revived.operatorKeys = append(d.revived.operatorKeys, g.ID)
+		g.Revoked = true
+	}
+	d.feed.index.PutOperatorGrant(digest, g)
 }
 
 // rowsPerCheck is the number of rows between two resets of the watchdog.

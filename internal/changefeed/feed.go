@@ -78,8 +78,8 @@ type Feed struct {
 	node  store.Node // Epoch "" while not registered
 	acked int64      // sequence number that the node's row shows as applied
 
-	revived []toksta.KeyID // live in the store although revoked before
-	lost    bool           // the store lost changes that this node applied
+	revived revived
+	lost    bool // the store lost changes that this node applied
 
 	unrecorded bool // the last flush of tombstones failed
 }

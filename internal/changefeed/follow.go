@@ -166,7 +166,7 @@ func (f *Feed) load(ctx context.Context) (seq int64, err error) {
 	defer sink.stop()
 	sink.throttled = f.applied.Load() == 0 && slices.ContainsFunc(others, func(n store.Node) bool { return !n.Stale(time.Now()) })
 	seq, err = f.store.Snapshot(ctx, sink)
-	f.revived = append(f.revived, sink.revived...)
+	f.revived.add(sink.revived)
 	return seq, err
 }
 
@@ -221,7 +221,7 @@ func (f *Feed) follow(ctx context.Context) error {
 	ctx, sink := f.newDelta(ctx)
 	defer sink.stop()
 	seq, err := f.store.Follow(ctx, f.node, sink)
-	f.revived = append(f.revived, sink.revived...)
+	f.revived.add(sink.revived)
 	if err = f.dropIfFenced(ctx, f.checkRegression(seq, err)); err != nil {
 		return fmt.Errorf("follow the changes: %w", err)
 	}

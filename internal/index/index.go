@@ -1,5 +1,5 @@
 // Package index maps the digest of a secret to its grant and to the standing of
-// its account. It is this node's read copy of keys and accounts.
+// its account. It is this node's read copy of keys, accounts and operator keys.
 //
 // The request path looks up every credential here before the decision. Only
 // changefeed writes to the index. A failed look-up does not read from the store,
@@ -27,6 +27,9 @@ type Index struct {
 	entries  slabs[entry]
 	texts    arena // key ids
 	accounts accounts
+	// operators maps a digest to a *toksta.OperatorGrant. There are few, and they are looked up
+	// rarely, so a map of the library serves them.
+	operators sync.Map
 
 	mu     sync.Mutex // writers
 	shared terms

@@ -68,9 +68,13 @@ func Repeated(err error, message string) error {
 	if !ok {
 		return err
 	}
-	details := map[string]any{"account_id": string(before.Change.AccountID)}
-	if before.Change.KeyID != "" {
-		details["key_id"] = string(before.Change.KeyID)
+	details := map[string]any{}
+	for name, id := range map[string]string{
+		"account_id": string(before.Change.AccountID), "key_id": string(before.Change.KeyID), "operator_key_id": string(before.Change.OperatorKeyID),
+	} {
+		if id != "" {
+			details[name] = id
+		}
 	}
 	return &toksta.Error{Code: toksta.CodeConflict, Reason: toksta.ReasonRepeated, Message: message, Details: details}
 }

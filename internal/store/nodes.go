@@ -30,11 +30,11 @@ type Nodes interface {
 // ChangeFeed fills a node's index and keeps it up to date. Snapshot and Follow return
 // the number of a change: sink has received that change and all changes before it.
 type ChangeFeed interface {
-	// Snapshot streams all accounts and grants into sink, as of one moment,
-	// accounts first. It needs no registration.
+	// Snapshot streams all accounts, grants and operator grants into sink, as of one
+	// moment, accounts first. It needs no registration.
 	Snapshot(ctx context.Context, sink DeltaSink) (seq int64, err error)
-	// Follow streams into sink the newest state of every account and grant that a
-	// change after n.Applied touched, and writes nothing to the store. Some of these
+	// Follow streams into sink the newest state of every account, grant and operator
+	// grant that a change after n.Applied touched, and writes nothing to the store. Some of these
 	// changes can be newer than the returned number; the next call streams their rows
 	// again. It returns ErrFenced if Renew would.
 	Follow(ctx context.Context, n Node, sink DeltaSink) (seq int64, err error)
@@ -65,8 +65,10 @@ type Node struct {
 // performance, never to decide whether the node holds a lease.
 func (n Node) Stale(now time.Time) bool { return now.Sub(n.SeenAt) > n.Lease }
 
-// DeltaSink receives accounts and grants. The index implements it.
+// DeltaSink receives accounts, and the grants of keys and of operator keys. The index
+// implements it.
 type DeltaSink interface {
 	PutAccount(toksta.Account)
 	PutGrant(d toksta.Digest, account toksta.AccountID, g toksta.Grant)
+	PutOperatorGrant(d toksta.Digest, g toksta.OperatorGrant)
 }

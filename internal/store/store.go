@@ -86,6 +86,7 @@ type Reader interface {
 	Audit
 	Search
 	Balances
+	OperatorKeys
 }
 
 // Accounts reads accounts.
@@ -159,7 +160,9 @@ type Mutation struct {
 	AccountID toksta.AccountID
 	KeyID     toksta.KeyID
 	MemberID  toksta.MemberID
-	Detail    map[string]string // never a secret
+	// OperatorKeyID names the operator key that the change concerns; "" for none.
+	OperatorKeyID toksta.OperatorKeyID
+	Detail        map[string]string // never a secret
 	// Token is an idempotency token: at most one change has it. "" means none. Once
 	// sets it.
 	Token string
@@ -169,6 +172,8 @@ type Mutation struct {
 	Members     []toksta.Member
 	Invitations []Invitation
 	Credits     []CreditEntry // ID, Number and At are set by the store
+	// OperatorKeys are written with all their generations.
+	OperatorKeys []toksta.OperatorKey
 }
 
 // Invitation lets one person sign up where sign-up is by invitation.

@@ -51,6 +51,10 @@ const (
 	ChangeKeyMetadata       ChangeKind = "key.metadata_set"
 	ChangeKeysImported      ChangeKind = "keys.imported"
 	ChangeKeysRevoked       ChangeKind = "keys.revoked"
+
+	ChangeOperatorKeyCreated ChangeKind = "operator_key.created"
+	ChangeOperatorKeyRotated ChangeKind = "operator_key.rotated"
+	ChangeOperatorKeyRevoked ChangeKind = "operator_key.revoked"
 )
 
 // ChangeKinds returns all kinds of changes.
@@ -80,6 +84,9 @@ func ChangeKinds() []ChangeKind {
 		ChangeKeyMetadata,
 		ChangeKeysImported,
 		ChangeKeysRevoked,
+		ChangeOperatorKeyCreated,
+		ChangeOperatorKeyRotated,
+		ChangeOperatorKeyRevoked,
 	}
 }
 
@@ -93,6 +100,8 @@ type Change struct {
 	AccountID AccountID
 	KeyID     KeyID
 	MemberID  MemberID
+	// OperatorKeyID is the operator key that the change created, rotated or revoked.
+	OperatorKeyID OperatorKeyID
 	// Detail describes the change to people, by field: "old → new", or the new
 	// value. It never holds a secret, a digest or a password hash.
 	Detail map[string]string

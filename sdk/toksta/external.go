@@ -18,7 +18,8 @@ const externalSymbols = "-._~:@/+=|"
 
 // HasIDPrefix reports whether id starts with a prefix of the identifiers of this
 // package, in upper or lower case. An external id never does, so an id is of
-// exactly one of the two kinds.
+// exactly one of the two kinds. The prefix of operator keys does not count,
+// because they have no external ids.
 func HasIDPrefix(id string) bool {
 	for _, prefix := range []string{
 		PrefixAccount, PrefixKey, PrefixMember, PrefixRequest, PrefixNode, PrefixReservation, PrefixCreditEntry, PrefixEvent,

@@ -28,6 +28,7 @@ const (
 	PrefixReservation = "res_"
 	PrefixCreditEntry = "cre_"
 	PrefixEvent       = "evt_"
+	PrefixOperatorKey = "op_"
 )
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

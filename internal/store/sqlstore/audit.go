@@ -12,7 +12,7 @@ import (
 
 // changeColumns lists the columns that listChanges reads. It omits the idempotency token.
 const changeColumns = `seq, at, kind, actor_kind, actor_id, actor_name, actor_address, actor_agent,
-	account_id, key_id, member_id, detail`
+	account_id, key_id, member_id, detail, operator_key_id`
 
 // changesOfKey selects the changes of key $1, of account $2 or, if that is "", of any
 // account: every change that names the key, the change that created it, and the change
@@ -69,6 +69,6 @@ func listChanges(ctx context.Context, q querier, where string, args ...any) ([]t
 	return collect(rows, func(rows *sql.Rows) (c toksta.Change, err error) {
 		return c, rows.Scan(&c.Seq, timeColumn{&c.At}, &c.Kind,
 			&c.Actor.Kind, &c.Actor.ID, &c.Actor.Name, &c.Actor.Address, &c.Actor.Agent,
-			&c.AccountID, &c.KeyID, &c.MemberID, jsonColumn{&c.Detail})
+			&c.AccountID, &c.KeyID, &c.MemberID, jsonColumn{&c.Detail}, &c.OperatorKeyID)
 	})
 }

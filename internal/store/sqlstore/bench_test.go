@@ -35,6 +35,8 @@ func (c *counter) PutAccount(toksta.Account) { c.accounts++ }
 
 func (c *counter) PutGrant(toksta.Digest, toksta.AccountID, toksta.Grant) { c.grants++ }
 
+func (c *counter) PutOperatorGrant(toksta.Digest, toksta.OperatorGrant) {}
+
 // batch is the number of keys that an import commits at once.
 const batch = 10_000
 

@@ -37,7 +37,7 @@ func (s *Store) Commit(ctx context.Context, by toksta.Actor, decide store.Decide
 			return fmt.Errorf("take the next change number: %w", err)
 		}
 		change.Kind, change.Detail = m.Kind, m.Detail
-		change.AccountID, change.KeyID, change.MemberID = m.AccountID, m.KeyID, m.MemberID
+		change.AccountID, change.KeyID, change.MemberID, change.OperatorKeyID = m.AccountID, m.KeyID, m.MemberID, m.OperatorKeyID
 		return s.write(ctx, tx, &change, &m)
 	})
 	switch {
@@ -72,6 +72,9 @@ func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change,
 	if _, err := s.writeEntries(ctx, tx, m.Credits); err != nil {
 		return err
 	}
+	if err := s.writeOperatorKeys(ctx, tx, change.Seq, m.OperatorKeys); err != nil {
+		return err
+	}
 	return s.writeKeys(ctx, tx, change.Seq, m.Keys)
 }
 
@@ -83,10 +86,10 @@ func insertChange(ctx context.Context, tx *dbconn.Tx, c *toksta.Change, token st
 		return fmt.Errorf("encode change detail: %w", err)
 	}
 	const insert = `INSERT INTO changes (` + changeColumns + `, token)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 	err = tx.Queue(ctx, insert, c.Seq, millis(c.At), c.Kind,
 		c.Actor.Kind, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent,
-		c.AccountID, c.KeyID, c.MemberID, detail, nullText(token))
+		c.AccountID, c.KeyID, c.MemberID, detail, c.OperatorKeyID, nullText(token))
 	if err != nil {
 		return fmt.Errorf("write change: %w", err)
 	}

@@ -42,6 +42,8 @@ var copiedTables = []struct{ table, order string }{
 	{"changes", "seq"},
 	{"keys", "id"},
 	{"secrets", "digest"},
+	{"operator_keys", "id"},
+	{"operator_secrets", "digest"},
 	{"usage", "account_id, hour, key_id, family, cost_key, reason, epoch"},
 	{"usage_epochs", "epoch"},
 	{"last_uses", "key_id"},

@@ -119,6 +119,10 @@ func createFilled(t *testing.T, path string) toksta.Change {
 		Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "Ada@x", Name: "Ädä\n", CreatedAt: now}},
 		Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code")), ExpiresAt: now}},
 	}
+	m.OperatorKeys = []toksta.OperatorKey{{
+		ID: "op_a", Name: "CI", Roles: []toksta.Role{toksta.RoleRead}, CreatedAt: now, RevokedAt: now,
+		Generations: []toksta.Generation{{Digest: sha256.Sum256([]byte("op_a")), Number: 1, CreatedAt: now}},
+	}}
 	for i := range 2500 {
 		id := fmt.Sprintf("key_%04d", i)
 		m.Keys = append(m.Keys, toksta.Key{
@@ -160,14 +164,17 @@ func createFilled(t *testing.T, path string) toksta.Change {
 
 // everything is a sink that keeps all rows.
 type everything struct {
-	Accounts []toksta.Account
-	Grants   map[toksta.Digest]toksta.Grant
-	Events   []store.Event
+	Accounts  []toksta.Account
+	Grants    map[toksta.Digest]toksta.Grant
+	Operators map[toksta.Digest]toksta.OperatorGrant
+	Events    []store.Event
 }
 
 func (e *everything) PutAccount(a toksta.Account) { e.Accounts = append(e.Accounts, a) }
 
 func (e *everything) PutGrant(d toksta.Digest, _ toksta.AccountID, g toksta.Grant) { e.Grants[d] = g }
+
+func (e *everything) PutOperatorGrant(d toksta.Digest, g toksta.OperatorGrant) { e.Operators[d] = g }
 
 // compareStores compares the results of two stores for nodes and for people.
 func compareStores(t *testing.T, one, other string) {
@@ -179,7 +186,7 @@ func compareStores(t *testing.T, one, other string) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		all.Grants = map[toksta.Digest]toksta.Grant{}
+		all.Grants, all.Operators = map[toksta.Digest]toksta.Grant{}, map[toksta.Digest]toksta.OperatorGrant{}
 		if _, err := s.Snapshot(t.Context(), &all); err != nil {
 			t.Fatal(err)
 		}
@@ -196,8 +203,8 @@ func compareStores(t *testing.T, one, other string) {
 	}
 	all, changes, keys := read(one)
 	gotAll, gotChanges, gotKeys := read(other)
-	if len(keys) != 2500 || len(all.Grants) != 2500 {
-		t.Fatalf("%d keys, %d grants: nothing is tested", len(keys), len(all.Grants))
+	if len(keys) != 2500 || len(all.Grants) != 2500 || len(all.Operators) != 1 {
+		t.Fatalf("%d keys, %d grants, %d of operators: nothing is tested", len(keys), len(all.Grants), len(all.Operators))
 	}
 	for _, diff := range []string{cmp.Diff(all, gotAll), cmp.Diff(changes, gotChanges), cmp.Diff(keys, gotKeys)} {
 		if diff != "" {

@@ -26,6 +26,11 @@ func (s *Store) Follow(ctx context.Context, n store.Node, sink store.DeltaSink) 
 				return err
 			}
 		}
+		if now.operators > n.Applied {
+			if err := s.streamOperatorKeys(ctx, conn, n.Applied, sink); err != nil {
+				return err
+			}
+		}
 		if keys.rows < usualRows {
 			return nil
 		}
@@ -48,6 +53,9 @@ func (s *Store) Snapshot(ctx context.Context, sink store.DeltaSink) (seq int64, 
 	}
 	accounts := s.pageAll()
 	if err := accounts.accounts(ctx, tx, sink); err != nil {
+		return 0, err
+	}
+	if err := s.streamOperatorKeys(ctx, tx, 0, sink); err != nil {
 		return 0, err
 	}
 	if s.hasRowids {
@@ -83,8 +91,9 @@ func retryOnce(do func() error) error {
 
 // latest holds the numbers of the last changes.
 type latest struct {
-	seq      int64 // of the last change
-	accounts int64 // of the last change of an account
+	seq       int64 // of the last change
+	accounts  int64 // of the last change of an account
+	operators int64 // of the last change of an operator key
 }
 
 // pollChanges reads the newest numbers and, as of the same moment, the first keys. It
@@ -98,7 +107,7 @@ func (s *Store) pollChanges(ctx context.Context, q querier, n store.Node, keys *
 	}
 	defer rows.Close()
 	var member bool
-	err = keys.put(rows, &now.seq, &now.accounts, &member)
+	err = keys.put(rows, &now.seq, &now.accounts, &now.operators, &member)
 	if err == nil && !member {
 		err = store.ErrFenced
 	}

@@ -92,8 +92,9 @@ type keyPager struct {
 // otherwise the query returns no keys. The caller appends the node's id and epoch to args.
 func (p *keyPager) firstQuery(current string) (query string, args []any) {
 	page, args := p.page("keys", usualRows)
-	return `SELECT now.seq, now.accounts, now.member, ` + keyColumns + `, ` + secretColumns + `
+	return `SELECT now.seq, now.accounts, now.operators, now.member, ` + keyColumns + `, ` + secretColumns + `
 		FROM (SELECT (SELECT seq FROM clock) AS seq, (SELECT COALESCE(max(seq), 0) FROM accounts) AS accounts,
+			(SELECT COALESCE(max(seq), 0) FROM operator_keys) AS operators,
 			EXISTS (SELECT 1 FROM nodes WHERE id = $3 AND epoch = $4 AND ` + current + `) AS member) now
 		LEFT JOIN (` + page + `) k ON now.member
 		LEFT JOIN secrets s ON s.key_id = k.id ORDER BY k.seq, k.id`, args

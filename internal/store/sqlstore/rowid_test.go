@@ -23,6 +23,8 @@ type received struct {
 
 func (grants) PutAccount(toksta.Account) {}
 
+func (grants) PutOperatorGrant(toksta.Digest, toksta.OperatorGrant) {}
+
 func (g grants) PutGrant(d toksta.Digest, account toksta.AccountID, grant toksta.Grant) {
 	g[d] = received{account, grant}
 }

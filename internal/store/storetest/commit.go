@@ -126,7 +126,7 @@ func commitNothing(t *suite) {
 // commitRoundTrip: the returned change must equal the one in the log.
 func commitRoundTrip(t *suite) {
 	c := t.commit(store.Mutation{
-		Kind: toksta.ChangeMemberDisabled, AccountID: "acct_a", KeyID: "key_a", MemberID: "mem_a",
+		Kind: toksta.ChangeMemberDisabled, AccountID: "acct_a", KeyID: "key_a", MemberID: "mem_a", OperatorKeyID: "op_a",
 		Detail: map[string]string{"name": "old → <b>new</b>"},
 	})
 	is(t, c.Actor, operator)

@@ -14,8 +14,9 @@ import (
 
 // sink keeps the received rows, in order and by digest.
 type sink struct {
-	order  []string
-	grants map[toksta.Digest]toksta.Grant
+	order     []string
+	grants    map[toksta.Digest]toksta.Grant
+	operators map[toksta.Digest]toksta.OperatorGrant
 }
 
 func (s *sink) PutAccount(a toksta.Account) { s.order = append(s.order, string(a.ID)) }
@@ -26,6 +27,14 @@ func (s *sink) PutGrant(d toksta.Digest, a toksta.AccountID, g toksta.Grant) {
 	}
 	s.order = append(s.order, fmt.Sprintf("%s/%s#%d", a, g.KeyID, g.Generation))
 	s.grants[d] = g
+}
+
+func (s *sink) PutOperatorGrant(d toksta.Digest, g toksta.OperatorGrant) {
+	if s.operators == nil {
+		s.operators = make(map[toksta.Digest]toksta.OperatorGrant)
+	}
+	s.order = append(s.order, fmt.Sprintf("%s#%d", g.ID, g.Generation))
+	s.operators[d] = g
 }
 
 func (t *suite) register(id string) store.Node {

@@ -1,0 +1,24 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// OperatorKeys reads operator keys with their generations.
+type OperatorKeys interface {
+	OperatorKey(ctx context.Context, id toksta.OperatorKeyID) (toksta.OperatorKey, error)
+	// ListOperatorKeys returns a page in id order, oldest first.
+	ListOperatorKeys(ctx context.Context, q OperatorKeyQuery) ([]toksta.OperatorKey, error)
+	// CountLiveOperatorKeys counts the operator keys that are neither revoked nor
+	// expired at now.
+	CountLiveOperatorKeys(ctx context.Context, now time.Time) (int, error)
+}
+
+// OperatorKeyQuery selects operator keys.
+type OperatorKeyQuery struct {
+	Revoked bool // include revoked keys
+	Page    Page
+}
