@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Store is the part of the database that the feed needs.
