@@ -158,7 +158,7 @@ func (a *App) pruner() *usage.Pruner {
 // listen binds every listener that the configuration names.
 func (a *App) listen() error {
 	a.slots = a.countSlots()
-	public, pages, operators, err := a.handlers()
+	h, err := a.handlers()
 	if err != nil {
 		return err
 	}
@@ -177,11 +177,11 @@ func (a *App) listen() error {
 		}
 		return err
 	}
-	if err := bind("public", public, listenTCP, a.config.Listen.Public); err != nil {
+	if err := bind("public", h.public, listenTCP, a.config.Listen.Public); err != nil {
 		return err
 	}
 	if a.config.Listen.Pages != "" {
-		if err := bind("pages", pages, listenTCP, a.config.Listen.Pages); err != nil {
+		if err := bind("pages", h.pages, listenTCP, a.config.Listen.Pages); err != nil {
 			return err
 		}
 	}
@@ -196,7 +196,14 @@ func (a *App) listen() error {
 			return err
 		}
 	}
-	return bind(private, operators, listenSocket, a.config.Listen.Private)
+	if a.config.Listen.Operator.Address != "" {
+		l, err := a.listenOperators(h.operators)
+		if err != nil {
+			return err
+		}
+		a.listeners = append(a.listeners, l)
+	}
+	return bind(private, h.private, listenSocket, a.config.Listen.Private)
 }
 
 // AddUsage writes totals of usage to the store, like the meter of another node. The demo
@@ -204,7 +211,7 @@ func (a *App) listen() error {
 func (a *App) AddUsage(ctx context.Context, b store.UsageBatch) error { return a.store.Flush(ctx, b) }
 
 // Addr returns the address that a listener is bound to, "" for an unknown
-// name: "public", "pages" or "private".
+// name: "public", "pages", "operator" or "private".
 func (a *App) Addr(name string) string {
 	for _, l := range a.listeners {
 		if l.name == name {

@@ -15,6 +15,7 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/downstream"
 	"github.com/toksta/toksta/internal/gateway"
+	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web"
@@ -23,27 +24,30 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// handlers has the handler of each listener.
+type handlers struct{ public, pages, private, operators http.Handler }
+
 // handlers builds the handler of each listener.
-func (a *App) handlers() (public, pages, private http.Handler, err error) {
+func (a *App) handlers() (handlers, error) {
 	gate, err := a.gateway()
 	if err != nil {
-		return nil, nil, nil, err
+		return handlers{}, err
 	}
 	a.gate = gate
 	site, err := a.pages(gate)
 	if err != nil {
-		return nil, nil, nil, err
+		return handlers{}, err
 	}
 	secret, err := a.fingerprintSecret()
 	if err != nil {
-		return nil, nil, nil, err
+		return handlers{}, err
 	}
 	record := telemetry.Config{
 		Log: a.records, Realm: a.config.Branding.Product, KeyPrefix: a.config.Keys.Prefix,
 		Names:    httpauth.NewNames(a.config.Branding.HeaderPrefix),
 		Sampling: a.config.Gateway.TraceSampling, Fingerprint: secret,
 	}
-	pages = telemetry.Handler(record, site)
+	var public http.Handler
 	switch {
 	case a.config.Listen.Pages != "":
 		public = gate
@@ -51,11 +55,17 @@ func (a *App) handlers() (public, pages, private http.Handler, err error) {
 		public = byHost(a.config.Listen.PagesHost, site, gate)
 	default:
 		if err := checkPagePaths(a.config.PublicRoutes()); err != nil {
-			return nil, nil, nil, err
+			return handlers{}, err
 		}
 		public = byPath(site, gate)
 	}
-	return telemetry.Handler(record, public), pages, telemetry.Handler(record, a.operator()), nil
+	forOperators := record
+	forOperators.KeyPrefix = toksta.OperatorSecretPrefix
+	return handlers{
+		public: telemetry.Handler(record, public), pages: telemetry.Handler(record, site),
+		private:   telemetry.Handler(record, operator.Socket(a.operatorConfig())),
+		operators: telemetry.Handler(forOperators, a.remoteOperator()),
+	}, nil
 }
 
 // byHost serves the pages on their own host name and the API on any other.
@@ -230,7 +240,8 @@ func footer(links []config.Link) (out []view.Link) {
 }
 
 // listener returns a listener that serves h on a bound address, with the configured
-// limits. The limit of client connections applies to the public listeners only.
+// limits. The limit of client connections applies to the public listeners, and one of their
+// own to operators on other machines.
 func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	g := a.config.Gateway
 	server := gateway.Server(h, int(g.MaxHeader))
@@ -238,7 +249,11 @@ func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	// net/http logs a line for each invalid request.
 	server.ErrorLog = log.New(debugWriter{a.log}, "", 0)
 	c := downstream.Config{Limits: downstream.Limits{Body: g.BodyTimeout, Write: g.WriteTimeout}, Log: a.log}
-	if name != private && name != debugging {
+	switch name {
+	case private, debugging:
+	case operators:
+		c.Slots = a.slots.operators
+	default:
 		c.Slots = a.slots.clients
 	}
 	clients := downstream.Listen(l, c)

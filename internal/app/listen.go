@@ -18,13 +18,13 @@ import (
 
 // listener is a bound address and its server.
 type listener struct {
-	name    string       // for messages: "public", "pages", debugging, private
+	name    string       // for messages: "public", "pages", debugging, operators, private
 	net     net.Listener // clients, with PROXY headers and TLS if configured
 	clients *downstream.Listener
 	server  *http.Server
 }
 
-// private is the name of the operator's listener.
+// private is the name of the operator's socket.
 const private = "private"
 
 // listenTCP binds a TCP address.

@@ -1,15 +1,14 @@
 package app
 
 import (
-	"net/http"
 	"path/filepath"
 	"time"
 
 	"github.com/toksta/toksta/internal/operator"
 )
 
-// operator builds the handler of the private listener.
-func (a *App) operator() http.Handler {
+// operatorConfig returns the configuration of the operator API, for both of its listeners.
+func (a *App) operatorConfig() operator.Config {
 	c := operator.Config{
 		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
 		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
@@ -22,7 +21,7 @@ func (a *App) operator() http.Handler {
 	if a.export != nil {
 		c.Export = a.export
 	}
-	return operator.New(c)
+	return c
 }
 
 // dataDirectory returns the absolute path of the data directory, for commands that

@@ -12,18 +12,22 @@ const (
 	reservedFiles = 128
 	// defaultConnections limits the memory of client connections.
 	defaultConnections = 16 << 10
+	// maxOperators limits the connections of operators and back ends on other machines.
+	maxOperators = 1 << 10
 )
 
 // slots limits the connections that may be open at once. Without a limit, clients could
 // use up the open files of the process, and no operator could revoke a key.
 type slots struct {
-	clients   downstream.Slots
+	clients   downstream.Slots // of the public and pages listeners
+	operators downstream.Slots // of the operator listener, so that clients cannot use them up
 	upstreams chan struct{}
 }
 
 // countSlots divides the number of files that this process may open: some for
 // operators and databases, at most half of the rest for clients, and what remains for
-// upstreams. Without a configured number, clients get at most defaultConnections.
+// upstreams and, up to maxOperators, for operators on other machines. Without a
+// configured number, clients get at most defaultConnections.
 func (a *App) countSlots() slots {
 	limit := unix.Rlimit{Cur: 4 * defaultConnections}
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -40,5 +44,12 @@ func (a *App) countSlots() slots {
 		a.log.Warn("the limit on open files allows fewer client connections than configured",
 			"gateway.max_connections", wanted, "allowed", clients, "open_files", files)
 	}
-	return slots{clients: make(downstream.Slots, clients), upstreams: make(chan struct{}, free-clients)}
+	remote := 0
+	if a.config.Listen.Operator.Address != "" {
+		remote = min((free-clients)/4, maxOperators)
+	}
+	return slots{
+		clients: make(downstream.Slots, clients), operators: make(downstream.Slots, remote),
+		upstreams: make(chan struct{}, free-clients-remote),
+	}
 }

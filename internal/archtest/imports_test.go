@@ -85,12 +85,14 @@ var imports = map[string][]string{
 	// Pages and APIs. They may pass types of store (a page, a query, a repeated
 	// request) to the services, and cannot reach the database: they do not import
 	// sqlstore and index.
-	"internal/api":       {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
-	"internal/operator":  {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/text"},
-	"internal/web":       {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
-	"internal/web/page":  {"internal/brand", "internal/web/chart", "internal/web/view"},
-	"internal/web/chart": {"internal/web/view"},
-	"internal/web/view":  {"sdk/toksta"},
+	"internal/api":      {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
+	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/text", "internal/operatorauth"},
+	// Operator keys in requests over the network. It cannot reach the database.
+	"internal/operatorauth": {"sdk/toksta", "sdk/httpauth"},
+	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/web/page":     {"internal/brand", "internal/web/chart", "internal/web/view"},
+	"internal/web/chart":    {"internal/web/view"},
+	"internal/web/view":     {"sdk/toksta"},
 
 	// The documentation page of the API, on the public listener.
 	"internal/docs": {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/openapi", "internal/route", "internal/web/page", "internal/web/view"},
@@ -100,7 +102,9 @@ var imports = map[string][]string{
 	// Runs whole servers for the tests in test/e2e and test/scale.
 	"internal/app/apptest": {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},
 	"internal/archtest":    {},
-	"cmd/toksta":           {"sdk/toksta", "sdk/client", "internal/admit", "internal/app", "internal/config", "internal/demo", "internal/openapi", "internal/route", "internal/setup", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
+	// The servers that a person manages from another machine.
+	"internal/profile": {"sdk/toksta"},
+	"cmd/toksta":       {"sdk/toksta", "sdk/client", "internal/admit", "internal/app", "internal/config", "internal/demo", "internal/openapi", "internal/profile", "internal/route", "internal/setup", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
 	// A model of the protocol with many nodes and bad networks.
 	"internal/simulate": {},
@@ -136,6 +140,7 @@ var forbidden = map[string][]string{
 	"internal/web":            {"database/sql"},
 	"internal/api":            {"database/sql"},
 	"internal/operator":       {"database/sql"},
+	"internal/operatorauth":   {"net/http", "database/sql", "os"},
 	"sdk/httpauth":            {"database/sql", "golang.org", "github.com"},
 	"sdk/client":              {"database/sql", "golang.org", "github.com"},
 }

@@ -28,6 +28,12 @@ var reveals = map[string]int{
 	"internal/web/reveal.go Pages.reveal":             1,
 	"internal/operator/keys.go server.secretResponse": 1,
 
+	// An operator key: in the header of a request, in the file of profiles, and from there to
+	// the client.
+	"sdk/client/client.go Client.authorize": 1,
+	"internal/profile/file.go Set.stored":   1,
+	"cmd/toksta/target.go target.client":    1,
+
 	// The code of an invitation and the cookie of a session, handed over once.
 	"internal/operator/accounts.go server.invite": 1,
 	"internal/web/signin.go Pages.enter":          1,

@@ -130,11 +130,29 @@ func (c *checker) checkServer() {
 		c.report(field, "Other machines can reach the account pages, and people would sign in over plain HTTP.",
 			"set it to the https address, or allow plain HTTP with sessions.insecure_cookies: true")
 	}
+	c.checkOperator()
 	c.checkStore()
 	c.require(slices.Contains([]string{"debug", "info", "warn", "error"}, cfg.Logs.Level), "logs.level", "There is no such level.", "write debug, info, warn or error")
 	c.require(cfg.Logs.Format == "json" || cfg.Logs.Format == "text", "logs.format", "There is no such format.", "write json or text")
 	c.require(cfg.Logs.Buffer >= 64<<10 && cfg.Logs.Buffer <= 1<<30, "logs.buffer", "The buffer of the log is too small or too large.", "choose from 64KiB to 1GiB, such as 4MiB")
 	c.require(cfg.Logs.RejectedPerSecond >= 0, "logs.rejected_per_second", "The number of records is negative.", "write a number of records, such as 100, or 0 for all")
+}
+
+// checkOperator checks the listener of the operator API for other machines. Over plain
+// HTTP, everyone on the path could read an operator key.
+func (c *checker) checkOperator() {
+	o := c.cfg.Listen.Operator
+	c.require((o.TLS.Cert == "") == (o.TLS.Key == ""), "listen.operator.tls", "A certificate and its key need each other; one is missing.", "set both listen.operator.tls.cert and listen.operator.tls.key, or neither")
+	if o.Address == "" {
+		return
+	}
+	if !isListenAddress(o.Address) {
+		c.report("listen.operator.address", "This is not an address to listen on.", "write host:port, such as 0.0.0.0:8443")
+		return
+	}
+	c.require(isLoopback(o.Address) || o.TLS.Cert != "" || len(o.Proxies) > 0, "listen.operator.address",
+		"Other machines can reach the operator API, and would send operator keys over plain HTTP.",
+		"set listen.operator.tls.cert and .key, or list the proxies that accept https for it in listen.operator.proxies, or listen on 127.0.0.1")
 }
 
 // checkStore rejects a password in the configuration file, which is often copied
@@ -202,6 +220,7 @@ func (c *checker) checkGateway() {
 	c.require(c.cfg.Gateway.MaxHeader >= 4<<10, "gateway.max_header", "Ordinary requests would be rejected.", "choose at least 4KiB")
 	c.checkTrustedNetworks("trusted_proxies", c.cfg.TrustedProxies)
 	c.checkTrustedNetworks("listen.proxy_protocol", c.cfg.Listen.ProxyProtocol)
+	c.checkTrustedNetworks("listen.operator.proxies", c.cfg.Listen.Operator.Proxies)
 }
 
 // checkTrustedNetworks rejects wide networks: each host in them may claim any

@@ -53,10 +53,20 @@ type Listen struct {
 	Pages     string `yaml:"pages"`      // host:port of a listener for the account pages; "": the public one
 	PagesHost string `yaml:"pages_host"` // host name of the account pages on the public listener; "": any
 	Private   string `yaml:"private"`    // Unix socket of the operator API; default <data>/toksta.sock
-	TLS       TLS    `yaml:"tls"`
+	TLS       TLS    `yaml:"tls"`        // of the public and pages listeners
 	// ProxyProtocol lists the peers of the public and pages listeners that start
 	// each connection with a PROXY header.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
+	Operator      Operator       `yaml:"operator"`
+}
+
+// Operator configures the operator API for other machines. Its clients need an operator
+// key.
+type Operator struct {
+	Address string `yaml:"address"` // host:port; "": the operator API is only on the socket
+	TLS     TLS    `yaml:"tls"`     // without it, only this machine and the proxies may connect
+	// Proxies lists the peers whose X-Forwarded-For is trusted.
+	Proxies []netip.Prefix `yaml:"proxies"`
 }
 
 // TLS names PEM files, which are reloaded when they change. Both or neither are

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/user"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -22,7 +23,11 @@ type Process struct {
 	Environ  []string // as os.Environ returns it, for Load
 	Config   string   // TOKSTA_CONFIG: path of the configuration
 	Socket   string   // TOKSTA_SOCKET: operator socket of a server elsewhere on this machine
+	Profile  string   // TOKSTA_PROFILE: name of a profile of a server on another machine
 	Operator string   // name for the audit trail: TOKSTA_OPERATOR or the system's user
+	// ConfigHome is the directory of this user's configuration files: XDG_CONFIG_HOME, or
+	// .config in HOME; "" without either.
+	ConfigHome string
 }
 
 // ReadProcess reads the environment of this process.
@@ -31,7 +36,15 @@ func ReadProcess() Process {
 		Environ:  os.Environ(),
 		Config:   os.Getenv("TOKSTA_CONFIG"),
 		Socket:   os.Getenv("TOKSTA_SOCKET"),
+		Profile:  os.Getenv("TOKSTA_PROFILE"),
 		Operator: os.Getenv("TOKSTA_OPERATOR"),
+	}
+	// The XDG specification requires an absolute path and ignores any other.
+	if p.ConfigHome = os.Getenv("XDG_CONFIG_HOME"); !filepath.IsAbs(p.ConfigHome) {
+		p.ConfigHome = ""
+		if home := os.Getenv("HOME"); filepath.IsAbs(home) {
+			p.ConfigHome = filepath.Join(home, ".config")
+		}
 	}
 	if p.Operator == "" {
 		if u, err := user.Current(); err == nil {

@@ -59,6 +59,8 @@ type Exchange struct {
 	Public    bool             // a call of a public route of an upstream: without a key and an account
 	Principal toksta.Principal // of the key, or of the signed-in member
 	Member    toksta.MemberID  // the member who is signed in, or whose sign-in failed
+	// Operator is the operator key of a request over the network, also of a rejected one.
+	Operator toksta.OperatorKeyID
 	// Fingerprint identifies an unknown key without revealing it. It is zero for a known
 	// key and for a request without a key.
 	Fingerprint [8]byte

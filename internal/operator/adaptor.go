@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/text"
@@ -17,64 +18,60 @@ import (
 // recorded with its author.
 type endpoint[Request, Response any] func(ctx context.Context, by toksta.Actor, r Request) (Response, error)
 
-// router adds endpoints to the API.
-type router struct {
-	*http.ServeMux
-	server server
+// target is the operation of a request.
+type target struct {
+	server
+	operation *Operation
 }
 
-// handle serves fn at POST /operator/v1/<name>.
-func handle[Request, Response any](mux router, name string, fn endpoint[Request, Response]) {
-	mux.HandleFunc(client.PathPrefix+name, func(w http.ResponseWriter, r *http.Request) {
-		x := exchange.FromContext(r.Context())
-		x.Operation = name
-		response, err := serve(mux.server, w, r, fn)
-		if err != nil {
-			x.Fail(err)
-			httpauth.WriteError(w, &x.Meta, forOperator(err))
-			return
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		if err := httpauth.WriteData(w, &x.Meta, http.StatusOK, response); err != nil {
-			x.Fail(err)
-		}
-	})
-}
-
-// serve checks the method, the operator's name and the body, the cheapest check first,
-// resolves external ids, and calls fn.
-func serve[Request, Response any](s server, w http.ResponseWriter, r *http.Request, fn endpoint[Request, Response]) (response Response, err error) {
+// serve identifies the author, checks the method and the body, resolves external ids, and
+// calls fn. A client that is not authorized learns nothing from the other checks.
+func serve[Request, Response any](t target, w http.ResponseWriter, r *http.Request, fn endpoint[Request, Response]) (response Response, err error) {
+	if _, err := t.identify(r, t.operation); err != nil {
+		return response, err
+	}
 	if r.Method != http.MethodPost {
 		return response, &toksta.Error{
 			Code: toksta.CodeMethodNotAllowed, Message: "Use POST.", Details: map[string]any{"allow": http.MethodPost},
 		}
 	}
-	by, err := actor(r)
-	if err != nil {
-		return response, err
-	}
 	var request Request
 	if err := decode(w, r, &request); err != nil {
 		return response, err
 	}
-	if err := s.resolve(r.Context(), &request); err != nil {
+	// The body can have taken a long time, in which the key of the request was revoked.
+	by, err := t.identify(r, t.operation)
+	if err != nil {
 		return response, err
 	}
-	return fn(r.Context(), by, request)
+	ctx := context.WithValue(r.Context(), identityKey{}, by)
+	if err := t.resolve(ctx, &request); err != nil {
+		return response, err
+	}
+	return fn(ctx, by.Actor, request)
 }
 
-// actor returns the operator with the name that the client states. The name is for the
+// agent is the tool of all authors, for the audit trail.
+const agent = "operator API"
+
+// byName returns the operator with the name that the client states. The name is for the
 // audit trail only: opening the socket is the authorization.
-func actor(r *http.Request) (toksta.Actor, error) {
+func byName(r *http.Request, _ *Operation) (identity, error) {
 	name := r.Header.Get(client.HeaderOperator)
 	if name == "" {
 		name = "operator"
 	}
 	name, err := text.Name(client.HeaderOperator, name)
 	if err != nil {
-		return toksta.Actor{}, err
+		return identity{}, err
 	}
-	return toksta.Actor{Kind: toksta.ActorOperator, ID: name, Name: name, Agent: "operator API"}, nil
+	if strings.HasPrefix(name, toksta.PrefixOperatorKey) {
+		return identity{}, toksta.Invalid(client.HeaderOperator, "A name cannot start as the id of an operator key does.")
+	}
+	return identity{
+		Actor: toksta.Actor{Kind: toksta.ActorOperator, ID: name, Name: name, Agent: agent},
+		key:   toksta.OperatorGrant{Roles: toksta.Roles()},
+	}, nil
 }
 
 // forOperator adds the reason and the hint, which the public API does not show, to the
@@ -97,6 +94,12 @@ func forOperator(err error) error {
 }
 
 // notFound responds to unknown paths.
-func notFound(w http.ResponseWriter, r *http.Request) {
-	httpauth.WriteError(w, &exchange.FromContext(r.Context()).Meta, &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."})
+func (s server) notFound(w http.ResponseWriter, r *http.Request) {
+	x := exchange.FromContext(r.Context())
+	_, err := s.identify(r, nil)
+	if err == nil {
+		err = &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."}
+	}
+	x.Fail(err)
+	httpauth.WriteError(w, &x.Meta, forOperator(err))
 }

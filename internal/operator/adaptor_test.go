@@ -19,12 +19,18 @@ import (
 // startAPI serves fn at keys/show as the real API does.
 func startAPI(t *testing.T, fn endpoint[client.KeyRef, client.KeyDetail]) (*client.Client, string) {
 	t.Helper()
-	mux := router{ServeMux: http.NewServeMux()}
-	handle(mux, "keys/show", fn)
-	mux.HandleFunc("/", notFound)
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return client.New(server.URL), server.URL
+	listener := httptest.NewServer(showKeyWith(fn))
+	t.Cleanup(listener.Close)
+	return client.New(listener.URL), listener.URL
+}
+
+// showKeyWith returns the handler of the socket with fn as its only operation, keys/show.
+func showKeyWith(fn endpoint[client.KeyRef, client.KeyDetail]) http.Handler {
+	s := server{identify: byName}
+	mux := http.NewServeMux()
+	mux.HandleFunc(client.PathPrefix+"keys/show", define(s, Operation{Name: "keys/show"}, fn).handler)
+	mux.HandleFunc("/", s.notFound)
+	return mux
 }
 
 // Guarantee: a change is recorded with the name that the operator gave.
@@ -43,9 +49,11 @@ func TestActorIsTheOperator(t *testing.T) {
 	if by.Kind != toksta.ActorOperator || by.Name != "olga" {
 		t.Errorf("acted as %+v", by)
 	}
-	api.Operator = strings.Repeat("o", 101)
-	if _, err := api.Key(t.Context(), client.KeyRef{}); toksta.ErrorCode(err) != toksta.CodeValidation {
-		t.Errorf("a name too long for the audit trail: %v", err)
+	for _, name := range []string{strings.Repeat("o", 101), "op_01M857YSDJWMWN1AN6VYG9EYCG"} {
+		api.Operator = name
+		if _, err := api.Key(t.Context(), client.KeyRef{}); toksta.ErrorCode(err) != toksta.CodeValidation {
+			t.Errorf("%s: a name that would mislead readers of the audit trail: %v", name, err)
+		}
 	}
 }
 
@@ -75,14 +83,13 @@ func TestErrorCrossesTheWire(t *testing.T) {
 // Guarantee: the cause of a response that cannot be encoded is in the log.
 func TestUnencodableResponseIsLogged(t *testing.T) {
 	t.Parallel()
-	mux := router{ServeMux: http.NewServeMux()}
-	handle(mux, "keys/show", func(context.Context, toksta.Actor, client.KeyRef) (client.KeyDetail, error) {
+	handler := showKeyWith(func(context.Context, toksta.Actor, client.KeyRef) (client.KeyDetail, error) {
 		return client.KeyDetail{Key: client.Key{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}, nil
 	})
 	var cause error
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchange.FromContext(r.Context())
-		mux.ServeHTTP(w, r.WithContext(exchange.NewContext(r.Context(), x)))
+		handler.ServeHTTP(w, r.WithContext(exchange.NewContext(r.Context(), x)))
 		cause = x.Err
 	}))
 	defer server.Close()

@@ -9,7 +9,6 @@ import (
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/sdk/client"
-	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -30,23 +29,15 @@ func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (c
 	return client.ExportStatus(status), nil
 }
 
-// usageTable responds with CSV as a stream, because a table could be too large for
+// writeTable responds with CSV as a stream, because a table could be too large for
 // memory.
-func (s server) usageTable(w http.ResponseWriter, r *http.Request) {
-	x := exchange.FromContext(r.Context())
-	x.Operation = "usage/table"
-	write, err := serve(s, w, r, s.tableWriter)
-	if err != nil {
-		x.Fail(err)
-		httpauth.WriteError(w, &x.Meta, forOperator(err))
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
+func writeTable(w http.ResponseWriter, x *exchange.Exchange, write func(io.Writer) error) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	if err := write(w); err != nil {
 		x.Fail(err)
 		panic(http.ErrAbortHandler) // so that the client detects the incomplete response
 	}
+	return nil
 }
 
 // tableWriter validates the request and returns a function that writes the table.

@@ -33,7 +33,7 @@ func TestResolve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := server{Config{Accounts: &accounts.Service{Store: db}, Keys: &keys.Service{Store: db}}}
+	s := server{Config: Config{Accounts: &accounts.Service{Store: db}, Keys: &keys.Service{Store: db}}}
 	for _, test := range []struct{ request, want any }{
 		{&client.AccountRef{Account: "crm-1"}, &client.AccountRef{Account: "acct_1"}},
 		{&client.RenameAccountRequest{AccountRef: client.AccountRef{Account: "crm-1"}, Name: "crm-1"}, &client.RenameAccountRequest{AccountRef: client.AccountRef{Account: "acct_1"}, Name: "crm-1"}},

@@ -68,64 +68,27 @@ type Probe struct {
 }
 
 // server holds the endpoints.
-type server struct{ Config }
-
-// New returns the API's handler.
-func New(c Config) http.Handler {
-	s := server{c}
-	mux := router{http.NewServeMux(), s}
-
-	handle(mux, "accounts/create", s.createAccount)
-	handle(mux, "accounts/list", s.listAccounts)
-	handle(mux, "accounts/show", s.showAccount)
-	handle(mux, "accounts/rename", s.renameAccount)
-	handle(mux, "accounts/set-plan", s.setPlan)
-	handle(mux, "accounts/set-status", s.setStatus)
-	handle(mux, "accounts/set-entitlement", s.setEntitlement)
-	handle(mux, "accounts/set-external-id", s.setAccountExternalID)
-	handle(mux, "accounts/set-metadata", s.setAccountMetadata)
-	handle(mux, "accounts/invite", s.invite)
-	handle(mux, "accounts/add-member", s.addMember)
-	handle(mux, "accounts/set-password", s.setPassword)
-
-	handle(mux, "keys/create", s.createKey)
-	handle(mux, "keys/list", s.listKeys)
-	handle(mux, "keys/show", s.showKey)
-	handle(mux, "keys/rename", s.renameKey)
-	handle(mux, "keys/set-limits", s.setLimits)
-	handle(mux, "keys/set-external-id", s.setKeyExternalID)
-	handle(mux, "keys/set-metadata", s.setKeyMetadata)
-	handle(mux, "keys/rotate", s.rotateKey)
-	handle(mux, "keys/revoke", s.revokeKey)
-	handle(mux, "keys/revoke-many", s.revokeKeys)
-	handle(mux, "keys/import", s.importKeys)
-
-	handle(mux, "mail/test", s.testMail)
-	handle(mux, "credits/reserve", s.reserveCredits)
-	handle(mux, "credits/settle", s.settleCredits)
-	handle(mux, "credits/refund", s.refundCredits)
-	handle(mux, "credits/top-up", s.topUpCredits)
-	handle(mux, "credits/adjust", s.adjustCredits)
-	handle(mux, "credits/entries", s.creditEntries)
-	handle(mux, "credits/reservations", s.reservations)
-	handle(mux, "credits/verify", s.verifyCredits)
-
-	handle(mux, "events/list", s.listEvents)
-	handle(mux, "events/show", s.showEvent)
-	handle(mux, "events/replay", s.replayEvents)
-	handle(mux, "events/test", s.testEvent)
-
-	handle(mux, "audit", s.audit)
-	handle(mux, "usage", s.usage)
-	handle(mux, "export/status", s.exportStatus)
-	mux.HandleFunc(client.PathPrefix+"usage/table", s.usageTable)
-	handle(mux, "usage/by", s.usageBy)
-	handle(mux, "nodes", s.nodes)
-	handle(mux, "health", s.health)
-
-	mux.HandleFunc("/", notFound)
-	return mux
+type server struct {
+	Config
+	// identify returns the author of a request of the operation o, or rejects the request.
+	// It does not read the body. o is nil for a request of an unknown operation.
+	identify func(r *http.Request, o *Operation) (identity, error)
 }
+
+// Socket returns the handler for the Unix socket, whose clients all are the operator. They
+// state a name for the audit trail.
+func Socket(c Config) http.Handler {
+	return server{Config: c, identify: byName}.handler()
+}
+
+// identity is the author of a request, with the author's rights.
+type identity struct {
+	toksta.Actor
+	key toksta.OperatorGrant // on the socket with all roles and without an id
+}
+
+// identityKey is the key of an identity in a context.
+type identityKey struct{}
 
 // maxPage is the largest number of rows on one page.
 const maxPage = 1000

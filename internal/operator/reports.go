@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
@@ -78,6 +79,18 @@ func (s server) nodes(ctx context.Context, _ toksta.Actor, _ struct{}) (client.N
 		})
 	}
 	return list, nil
+}
+
+// whoAmI returns the author of the request with the rights that decide it.
+func (s server) whoAmI(ctx context.Context, by toksta.Actor, _ struct{}) (client.Caller, error) {
+	id, _ := ctx.Value(identityKey{}).(identity)
+	out := client.Caller{
+		OperatorKeyID: id.key.ID, Name: by.Name, Roles: id.key.Roles, Networks: id.key.Networks, Address: by.Address, Version: s.Version,
+	}
+	if id.key.ExpiresAt != 0 {
+		out.ExpiresAt = time.UnixMilli(id.key.ExpiresAt).UTC()
+	}
+	return out, nil
 }
 
 // health runs all probes, one after another.

@@ -64,6 +64,7 @@ func appendFields(f fields, x *exchange.Exchange) {
 	f.str("account", string(x.Principal.AccountID))
 	f.str("key_id", string(x.Principal.KeyID))
 	f.str("member", string(x.Member))
+	f.str("operator_key", string(x.Operator))
 	f.hex("key_fingerprint", x.Fingerprint)
 	f.addr("address", x.Address)
 	f.str("outcome", string(x.Result()))

@@ -62,6 +62,7 @@ func slogAttrs(x *exchange.Exchange) (attrs []slog.Attr) {
 	text("account", string(x.Principal.AccountID))
 	text("key_id", string(x.Principal.KeyID))
 	text("member", string(x.Member))
+	text("operator_key", string(x.Operator))
 	if x.Fingerprint != [8]byte{} {
 		text("key_fingerprint", hex.EncodeToString(x.Fingerprint[:]))
 	}
@@ -123,6 +124,7 @@ func exchanges() map[string]*exchange.Exchange {
 		x := fullExchange()
 		x.RequestID, x.TraceID, x.Method, x.Path, x.Operation, x.Family = odd, odd, odd, odd, odd, toksta.Family(odd)
 		x.Principal, x.Member = toksta.Principal{AccountID: toksta.AccountID(odd), KeyID: toksta.KeyID(odd)}, toksta.MemberID(odd)
+		x.Operator = toksta.OperatorKeyID(odd)
 		x.Outcome, x.Code, x.Reason, x.Err = exchange.Outcome(odd), toksta.Code(odd), toksta.Reason(odd), errors.New(odd)
 		out[name] = x
 	}

@@ -39,14 +39,16 @@ type Client struct {
 	base   string
 	http   *http.Client
 	header http.Header
+	key    toksta.Hidden
 }
 
 // New returns a client of the server at address: the path of its Unix socket,
-// or an http or https URL if a proxy with access control is in front of the
-// socket. New opens no connection. Without options, only the context of a call
-// bounds its time.
+// which needs no key, or the URL of its operator listener, which needs the key of
+// [WithKey]. Use https, except on the same machine: whoever reads the connection
+// reads the key. New opens no connection. Without options, only the context of a
+// call bounds its time. The client follows no redirect.
 func New(address string, options ...Option) *Client {
-	c := &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{}, header: http.Header{}}
+	c := &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{CheckRedirect: rejectRedirect}, header: http.Header{}}
 	if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
 		dialer := net.Dialer{Timeout: 5 * time.Second}
 		c.base = "http://toksta"
@@ -60,6 +62,12 @@ func New(address string, options ...Option) *Client {
 		set(c)
 	}
 	return c
+}
+
+// rejectRedirect ends a call at a redirect. The API has none, and its target, which could
+// be another server or use plain HTTP, must not get the key.
+func rejectRedirect(r *http.Request, _ []*http.Request) error {
+	return fmt.Errorf("the server redirects to %s, which is not followed; set the address of the server itself", r.URL.Redacted())
 }
 
 // call posts one request and decodes its response.
@@ -94,12 +102,20 @@ func (c *Client) post(ctx context.Context, endpoint string, request any) (*http.
 		maps.Copy(r.Header, c.header)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set(HeaderOperator, c.Operator)
+		c.authorize(r)
 		return c.http.Do(r)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", endpoint, err)
 	}
 	return resp, nil
+}
+
+// authorize adds the operator key to a request.
+func (c *Client) authorize(r *http.Request) {
+	if key := c.key.Reveal(); key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
 }
 
 // isText reports whether all strings of a request are UTF-8. encoding/json

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"net/http"
 	"time"
+
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // Option configures the client that [New] returns.
@@ -23,6 +25,14 @@ func WithTLS(config *tls.Config) Option {
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
 		}
 	}
+}
+
+// WithKey sends an operator key with every request, as the operator listener
+// requires. The key cannot be printed with the client. The field Operator of the
+// client then has no effect: changes are recorded under the name of the key.
+func WithKey(key string) Option {
+	hidden := toksta.Hide(key)
+	return func(c *Client) { c.key = hidden }
 }
 
 // WithHeader sends a header field with every request, for example the

@@ -101,6 +101,10 @@ func (r Reason) rejection() (Code, string) {
 	return CodeForbidden, "The account's subscription is not active."
 }
 
+// ReasonRoleInsufficient is the reason of a rejected request of the operator API: the
+// operator key has no role of the operation.
+const ReasonRoleInsufficient Reason = "role_insufficient"
+
 // The reasons of a failed change or a failed movement of credits.
 const (
 	ReasonStoreUnavailable     Reason = "store_unavailable"      // the database cannot be reached; nothing was changed

@@ -1,0 +1,117 @@
+package operator
+
+import (
+	"slices"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// The roles of several operations. define adds toksta.RoleManage to each list.
+var (
+	// readers may read all accounts and keys, without secrets.
+	readers = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling}
+	// observers may read the state of the servers.
+	observers = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling, toksta.RoleMetrics}
+	// supporters may change accounts and keys, except for plan, billing state and secrets.
+	supporters = []toksta.Role{toksta.RoleSupport}
+	// billers may change the plan, the billing state and the credits of accounts.
+	billers = []toksta.Role{toksta.RoleBilling}
+	// settlers may also close reservations.
+	settlers = []toksta.Role{toksta.RoleBilling, toksta.RoleVerify}
+	// everyone has any role.
+	everyone = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling, toksta.RoleVerify, toksta.RoleMetrics}
+	// managers only have toksta.RoleManage. Each of their operations reveals a secret, sets
+	// one, or sends a message to an address of the caller's choice.
+	managers []toksta.Role
+)
+
+// The error codes of several operations.
+var (
+	notFoundCode         = []toksta.Code{toksta.CodeNotFound}
+	conflictCode         = []toksta.Code{toksta.CodeConflict}
+	notFoundConflictCode = []toksta.Code{toksta.CodeNotFound, toksta.CodeConflict}
+)
+
+// operations returns the table of all operations.
+func (s server) operations() []operation {
+	return slices.Concat(s.accountOperations(), s.keyOperations(), s.creditOperations(), s.eventOperations(), s.reportOperations())
+}
+
+// accountOperations returns the operations on accounts and their members. A new account has a
+// plan and a billing state, so creating one is billing.
+func (s server) accountOperations() []operation {
+	return []operation{
+		define(s, Operation{Name: "accounts/create", Summary: "Creates an account.", Roles: billers, Changes: true, Codes: conflictCode}, s.createAccount),
+		define(s, Operation{Name: "accounts/list", Summary: "Lists accounts, or searches for them.", Roles: readers}, s.listAccounts),
+		define(s, Operation{Name: "accounts/show", Summary: "Returns an account with its members.", Roles: readers, Codes: notFoundCode}, s.showAccount),
+		define(s, Operation{Name: "accounts/rename", Summary: "Changes the name of an account.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.renameAccount),
+		define(s, Operation{Name: "accounts/set-plan", Summary: "Changes the plan of an account.", Roles: billers, Changes: true, Codes: notFoundCode}, s.setPlan),
+		define(s, Operation{Name: "accounts/set-status", Summary: "Changes the billing state of an account.", Roles: billers, Changes: true, Codes: notFoundCode}, s.setStatus),
+		define(s, Operation{Name: "accounts/set-entitlement", Summary: "Sets or removes an exception of an account from its plan.", Roles: billers, Changes: true, Codes: notFoundConflictCode}, s.setEntitlement),
+		define(s, Operation{Name: "accounts/set-external-id", Summary: "Sets the id that an account has in the vendor's systems.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.setAccountExternalID),
+		define(s, Operation{Name: "accounts/set-metadata", Summary: "Changes pairs of an account's metadata.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.setAccountMetadata),
+		define(s, Operation{Name: "accounts/invite", Summary: "Creates an invitation to an account and returns its code once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.invite),
+		define(s, Operation{Name: "accounts/add-member", Summary: "Creates a member who signs in with a password.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.addMember),
+		define(s, Operation{Name: "accounts/set-password", Summary: "Replaces a member's password and ends the member's sessions.", Roles: managers, Changes: true, Codes: notFoundCode}, s.setPassword),
+	}
+}
+
+// keyOperations returns the operations on keys. Support staff may revoke and limit keys, but
+// cannot create a credential.
+func (s server) keyOperations() []operation {
+	return []operation{
+		define(s, Operation{Name: "keys/create", Summary: "Creates a key and returns its secret once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.createKey),
+		define(s, Operation{Name: "keys/list", Summary: "Lists keys, or searches for them.", Roles: readers, Codes: notFoundCode}, s.listKeys),
+		define(s, Operation{Name: "keys/show", Summary: "Returns a key with its state, rights and use.", Roles: readers, Codes: notFoundCode}, s.showKey),
+		define(s, Operation{Name: "keys/rename", Summary: "Changes the name of a key.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.renameKey),
+		define(s, Operation{Name: "keys/set-limits", Summary: "Changes the scope, the networks and the rate limit of a key.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.setLimits),
+		define(s, Operation{Name: "keys/set-external-id", Summary: "Sets the id that a key has in the vendor's systems.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.setKeyExternalID),
+		define(s, Operation{Name: "keys/set-metadata", Summary: "Changes pairs of a key's metadata.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.setKeyMetadata),
+		define(s, Operation{Name: "keys/rotate", Summary: "Replaces the secret of a key and returns the new one once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.rotateKey),
+		define(s, Operation{Name: "keys/revoke", Summary: "Revokes a key on every node.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKey),
+		define(s, Operation{Name: "keys/revoke-many", Summary: "Revokes all keys that meet the conditions.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKeys),
+		define(s, Operation{Name: "keys/import", Summary: "Imports keys of another system by their digests.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.importKeys),
+	}
+}
+
+// creditOperations returns the operations on credits.
+func (s server) creditOperations() []operation {
+	reserveCodes := []toksta.Code{toksta.CodeNotFound, toksta.CodeConflict, toksta.CodeInsufficientCredits}
+	return []operation{
+		define(s, Operation{Name: "credits/reserve", Summary: "Reserves credits for a job with a price that is known at its end.", Roles: billers, Changes: true, Codes: reserveCodes}, s.reserveCredits),
+		define(s, Operation{Name: "credits/settle", Summary: "Charges the price of a job and releases the rest of its reservation.", Roles: settlers, Changes: true, Codes: notFoundConflictCode}, s.settleCredits),
+		define(s, Operation{Name: "credits/refund", Summary: "Returns reserved or charged credits.", Roles: billers, Changes: true, Codes: notFoundConflictCode}, s.refundCredits),
+		define(s, Operation{Name: "credits/top-up", Summary: "Adds purchased credits.", Roles: billers, Changes: true, Codes: notFoundConflictCode}, s.topUpCredits),
+		define(s, Operation{Name: "credits/adjust", Summary: "Corrects the number of purchased credits.", Roles: billers, Changes: true, Codes: notFoundConflictCode}, s.adjustCredits),
+		define(s, Operation{Name: "credits/entries", Summary: "Lists the credit entries of an account, the newest first.", Roles: readers, Codes: notFoundCode}, s.creditEntries),
+		define(s, Operation{Name: "credits/reservations", Summary: "Lists the open reservations.", Roles: readers, Codes: notFoundCode}, s.reservations),
+		define(s, Operation{Name: "credits/verify", Summary: "Computes the balances of all accounts again and returns differences.", Roles: readers}, s.verifyCredits),
+	}
+}
+
+// eventOperations returns the operations on events and mails.
+func (s server) eventOperations() []operation {
+	sendCodes := []toksta.Code{toksta.CodeNotFound, toksta.CodeUpstreamError}
+	mailCodes := []toksta.Code{toksta.CodeConflict, toksta.CodeUpstreamError}
+	return []operation{
+		define(s, Operation{Name: "events/list", Summary: "Lists events with their deliveries, the newest first.", Roles: readers, Codes: notFoundCode}, s.listEvents),
+		define(s, Operation{Name: "events/show", Summary: "Returns an event with its deliveries.", Roles: readers, Codes: notFoundCode}, s.showEvent),
+		define(s, Operation{Name: "events/replay", Summary: "Repeats the deliveries of an event, or all failed deliveries.", Roles: managers, Changes: true, Codes: notFoundCode}, s.replayEvents),
+		define(s, Operation{Name: "events/test", Summary: "Sends a test event to a webhook.", Roles: managers, Changes: true, Codes: sendCodes}, s.testEvent),
+		define(s, Operation{Name: "mail/test", Summary: "Sends a test mail.", Roles: managers, Changes: true, Codes: mailCodes}, s.testMail),
+	}
+}
+
+// reportOperations returns the operations that report the state of accounts and servers.
+func (s server) reportOperations() []operation {
+	return []operation{
+		define(s, Operation{Name: "audit", Summary: "Lists changes, the newest first.", Roles: readers, Codes: notFoundCode}, s.audit),
+		define(s, Operation{Name: "usage", Summary: "Returns the usage of an account in a month.", Roles: readers, Codes: notFoundCode}, s.usage),
+		define(s, Operation{Name: "usage/by", Summary: "Returns the usage of an account, grouped by a dimension.", Roles: readers, Codes: notFoundCode}, s.usageBy),
+		defineWith(s, Operation{Name: "usage/table", Summary: "Returns usage as CSV.", Roles: readers, Codes: notFoundCode}, s.tableWriter, writeTable),
+		define(s, Operation{Name: "export/status", Summary: "Returns the progress of the usage export.", Roles: observers}, s.exportStatus),
+		define(s, Operation{Name: "nodes", Summary: "Lists the nodes with their leases.", Roles: observers}, s.nodes),
+		define(s, Operation{Name: "whoami", Summary: "Returns the operator key of the request with its rights.", Roles: everyone}, s.whoAmI),
+		define(s, Operation{Name: "health", Summary: "Runs the server's checks of itself.", Roles: observers}, s.health),
+	}
+}
