@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/toksta/toksta/internal/config"
-	"github.com/toksta/toksta/sdk/client"
 )
 
 // cli holds the streams of one run of the program, and the flags of every command.
@@ -24,7 +23,8 @@ type cli struct {
 	err     io.Writer      // messages, prompts, progress
 
 	configPath string // "": defaultConfig, if it exists
-	socket     string // "": listen.private of the configuration
+	socket     string // see target
+	profile    string // see target
 	output     string // one of the formats
 	timeout    time.Duration
 	bom        bool     // start CSV with a byte-order mark
@@ -57,13 +57,15 @@ func (c *cli) rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.configPath, "config", c.process.Config, "configuration `file` (default ./toksta.yaml if it exists)")
-	flags.StringVar(&c.socket, "socket", c.process.Socket, "operator `socket` of the server (default from the configuration)")
+	flags.StringVar(&c.socket, "socket", "", "operator `socket` of a server on this machine (default from the configuration)")
+	flags.StringVar(&c.profile, "profile", "", "`name` of the profile of a server on another machine, as toksta login stored it")
 	flags.StringVarP(&c.output, "output", "o", formatTable, "output `format`: table, json, yaml, csv, or name for the ids alone")
 	flags.BoolVar(&c.bom, "bom", false, "start CSV with a byte-order mark, for spreadsheets that need it to read UTF-8")
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "longest `time` to wait for the response of a call; 0: no limit")
-	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "inspect", Title: "Inspect"})
+	root.AddGroup(&cobra.Group{ID: "server", Title: "Server"}, &cobra.Group{ID: "manage", Title: "Manage"}, &cobra.Group{ID: "inspect", Title: "Inspect"}, &cobra.Group{ID: "remote", Title: "Another machine"})
 	for group, commands := range map[string][]*cobra.Command{
 		"server":  {c.initialize(), c.serve(), c.demo(), c.demoUpstream(), c.config()},
+		"remote":  {c.login(), c.logout(), c.profileCommands()},
 		"manage":  {c.accounts(), c.keys(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
 		"inspect": {c.routes(), c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
 	} {
@@ -73,6 +75,7 @@ func (c *cli) rootCommand() *cobra.Command {
 		}
 	}
 	c.addColumns(root.Commands())
+	_ = root.RegisterFlagCompletionFunc("profile", c.completeProfiles) // fails only without the flag
 	return root
 }
 
@@ -112,29 +115,6 @@ func (c *cli) configFile() string {
 	}
 	return ""
 }
-
-// newClient returns a client of the server that the flags name. With --socket it
-// does not read the configuration, which may be invalid or another server's.
-func (c *cli) newClient() (*client.Client, error) {
-	address := c.socket
-	if address == "" {
-		cfg, err := c.loadConfig()
-		if err != nil {
-			return nil, err
-		}
-		address = cfg.Listen.Private
-	}
-	out := client.New(address)
-	out.Operator = c.process.Operator
-	out.Wait = client.Wait{Limit: c.timeout, Notice: c.printWaitNotice, After: noticeAfter}
-	if c.timeout > 0 {
-		out.Wait.After = min(out.Wait.After, c.timeout/2)
-	}
-	return out, nil
-}
-
-// noticeAfter is the wait after which a command prints a notice.
-const noticeAfter = 3 * time.Second
 
 // longTimeout is the shortest timeout of a call that reads the whole database.
 const longTimeout = 10 * time.Minute

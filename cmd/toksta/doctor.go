@@ -22,11 +22,10 @@ func (c *cli) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Short: "Check this machine and the server, and recommend fixes", Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadConfig()
+			checks, err := c.runChecks(cmd.Context())
 			if err != nil {
 				return err
 			}
-			checks := c.runChecks(cmd.Context(), cfg)
 			t := table{header: []string{"level", "check", "found", "what to do"}}
 			failed := 0
 			for _, check := range checks {
@@ -46,28 +45,56 @@ func (c *cli) doctor() *cobra.Command {
 	}
 }
 
-// runChecks checks the server and its data directory. If the server does not
+// runChecks checks the server of the flags and the environment. Of a server on another
+// machine it cannot check the configuration and the data directory.
+func (c *cli) runChecks(ctx context.Context) ([]client.Check, error) {
+	t, err := c.target()
+	if err != nil {
+		return nil, err
+	}
+	if t.socket == "" {
+		return c.remoteChecks(ctx, t), nil
+	}
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	return c.localChecks(ctx, cfg, t), nil
+}
+
+// remoteChecks checks the server of a profile.
+func (c *cli) remoteChecks(ctx context.Context, t target) []client.Check {
+	checks := []client.Check{ok("profile", t.profile.Name+", "+t.profile.URL)}
+	health, err := c.health(ctx, t)
+	if err != nil {
+		return append(checks, fail("server", err.Error(), hint(err)))
+	}
+	checks = append(checks, checkVersion(health.Version), checkClock(time.Since(health.Now)))
+	return append(checks, health.Checks...)
+}
+
+// localChecks checks the server and its data directory. If the server does not
 // respond, it checks the data directory of the configuration, but not with
 // --socket, because that server can have another configuration.
-func (c *cli) runChecks(ctx context.Context, cfg config.Config) []client.Check {
+func (c *cli) localChecks(ctx context.Context, cfg config.Config, t target) []client.Check {
 	checks := []client.Check{ok("configuration", fmt.Sprintf("%d plans, %d routes", len(cfg.Plans), len(cfg.Routes)))}
 	if cfg.Listen.TLS.Cert != "" {
 		checks = append(checks, checkCertificate(cfg.Listen.TLS, time.Now()))
 	}
-	health, err := c.health(ctx)
+	health, err := c.health(ctx, t)
 	if err == nil {
 		checks = append(checks, checkVersion(health.Version), checkClock(time.Since(health.Now)), checkDataDirectory(health.Data), checkFreeSpace(health.Data))
 		return append(checks, health.Checks...)
 	}
-	if c.socket == "" {
+	if t.socket == cfg.Listen.Private {
 		checks = append(checks, checkDataDirectory(cfg.Data), checkFreeSpace(cfg.Data))
 	}
 	return append(checks, fail("server", err.Error(), hint(err)))
 }
 
 // health asks the server for its own checks, which read the whole database.
-func (c *cli) health(ctx context.Context) (client.Health, error) {
-	api, err := c.newClient()
+func (c *cli) health(ctx context.Context, t target) (client.Health, error) {
+	api, err := c.clientOf(t)
 	if err != nil {
 		return client.Health{}, err
 	}
@@ -149,7 +176,7 @@ func checkCertificate(files config.TLS, now time.Time) client.Check {
 // a restart after an upgrade.
 func checkVersion(serving string) client.Check {
 	if serving != buildVersion() {
-		return warn("server", "version "+serving+", this program is "+buildVersion(), "restart the server after an upgrade")
+		return warn("server", "version "+serving+", this program is "+buildVersion(), "after an upgrade, restart the server; on another machine, install the server's version")
 	}
 	return ok("server", "version "+serving)
 }

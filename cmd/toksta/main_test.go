@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -34,7 +35,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TOKSTA_LISTEN_PUBLIC", "127.0.0.1:0")
 			backend, err := freeAddress()
 			e.Setenv("TOKSTA_UPSTREAMS_BACKEND_URL", "http://"+backend)
-			return err
+			operators, operatorErr := freeAddress()
+			e.Setenv("OPERATOR_ADDRESS", operators)
+			return errors.Join(err, operatorErr)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"listening": listening, "holds": holds},
 	})

@@ -37,26 +37,27 @@ func (c *cli) confirm(yes bool, word, action string) error {
 // password reads a password from a file, from a prompt without echo, or from
 // standard input. An argument would be visible to other users.
 func (c *cli) password(file string) (string, error) {
-	content, err := c.readSecret(file)
+	content, err := c.readSecret("Password", file)
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
 	return strings.TrimRight(content, "\r\n"), nil
 }
 
-// readSecret reads a file, a line typed without echo, or standard input.
-func (c *cli) readSecret(file string) (string, error) {
+// readSecret reads a file, a line typed without echo after a prompt with the name of the
+// secret, or standard input.
+func (c *cli) readSecret(name, file string) (string, error) {
 	if file != "" {
 		return c.textFile(file)
 	}
 	if f, ok := c.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(c.err, "Password: ")
+		fmt.Fprint(c.err, name+": ")
 		data, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(c.err)
 		if err != nil {
 			return "", err
 		}
-		return text.Decode("the password", data)
+		return text.Decode("the typed text", data)
 	}
 	return text.Read("standard input", io.LimitReader(c.in, maxSecret))
 }

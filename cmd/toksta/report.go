@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"net"
@@ -16,7 +17,7 @@ const (
 	exitOK       = 0
 	exitError    = 1
 	exitCanceled = 2 // by the person or by an interrupt; also a usage error
-	exitAuth     = 4 // no permission for the operator socket
+	exitAuth     = 4 // no permission for the operator socket, or for the call with the operator key
 )
 
 // usageError is an error in the arguments or flags of a command.
@@ -39,7 +40,8 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errCanceled), errors.Is(err, context.Canceled):
 		return exitCanceled
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}),
+		errors.Is(err, &toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonRoleInsufficient}):
 		return exitAuth
 	default:
 		return exitError
@@ -84,7 +86,13 @@ func sentence(e *toksta.Error) string {
 // priority.
 func hint(err error) string {
 	if e, ok := errors.AsType[*toksta.Error](err); ok {
+		if e.Code == toksta.CodeUnauthorized {
+			return "the operator key is unknown, revoked, expired, or not for this network; run toksta login URL with another one"
+		}
 		return e.Hint
+	}
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
+		return "if you trust the certificate, run toksta login URL with --ca FILE"
 	}
 	if e, ok := errors.AsType[usageError](err); ok {
 		return "see " + e.command + " --help"
@@ -97,7 +105,7 @@ func hint(err error) string {
 	case isDialing && errors.Is(err, fs.ErrPermission):
 		return "run this command as the user of the server"
 	case isDialing && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
-		return "start the server with toksta serve, or set its socket with --socket"
+		return "start the server with toksta serve, or name it with --socket or --profile"
 	}
 	return ""
 }
