@@ -22,13 +22,13 @@ func Peer(remote string) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	return plain(a.Addr())
+	return Plain(a.Addr())
 }
 
-// plain returns an address unmapped and without an IPv6 zone. A zone names an
+// Plain returns an address unmapped and without an IPv6 zone. A zone names an
 // interface of one machine: no network contains an address with a zone, and a proxy
 // could pass on a zone of any bytes.
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+func Plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Proxies are the networks of the peers that may state the client's address.
 // None is trusted by default.
@@ -103,10 +103,10 @@ func hop(s string) (netip.Addr, error) {
 		s += ":0"
 	}
 	if withPort, err := netip.ParseAddrPort(s); err == nil {
-		return plain(withPort.Addr()), nil
+		return Plain(withPort.Addr()), nil
 	}
 	addr, err := netip.ParseAddr(s)
-	return plain(addr), err
+	return Plain(addr), err
 }
 
 // badRequest returns the error for a malformed request.

@@ -23,6 +23,9 @@ import (
 // "last used" only.
 const maxAgent = 256
 
+// MaxCredits is the highest price that a program may state for one call, in credits.
+const MaxCredits = 1_000_000
+
 // Verifier decides on a call. It is safe for concurrent use. If it cannot decide, the
 // decision is UNAVAILABLE.
 type Verifier interface {
@@ -44,6 +47,14 @@ type Request struct {
 	Authorization []string
 	Agent         string // User-Agent
 	Client        Client
+
+	// Operation selects the route by its name, instead of Method and Target.
+	Operation string
+	// Credits replaces the price of the route, from 0 to MaxCredits. nil: that of the route.
+	Credits *int64
+	// Verifier decides on the call instead of Chain.Engine, which still charges and ends
+	// the call. nil: Chain.Engine.
+	Verifier Verifier
 }
 
 // Chain decides on requests. It is safe for concurrent use; its fields must not change.
@@ -60,7 +71,8 @@ type Chain struct {
 
 // Admit decides on r and records the route, the client and the decision in x. It
 // returns the matched route, nil if no route matches, and the error to respond with,
-// nil if the call is admitted or its route needs no key.
+// nil if the call is admitted or its route needs no key. With Request.Credits, the route
+// is a copy.
 //
 // The credits of an admitted call are held: x.CloseHold must run before the first
 // byte of its response, and x.End after the last one.
@@ -69,11 +81,7 @@ func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*t
 	if x.Address = address; addressErr != nil {
 		x.Address = r.Client.Peer
 	}
-	path, err := r.path(c.MaxHeader)
-	if err != nil {
-		return nil, err
-	}
-	matched, err := c.Routes.Match(r.Method, path)
+	matched, err := c.match(r)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +93,26 @@ func (c *Chain) Admit(ctx context.Context, x *exchange.Exchange, r *Request) (*t
 		return matched, addressErr
 	}
 	return matched, c.verify(ctx, x, r, matched)
+}
+
+// match returns the route of r, with the price that r states.
+func (c *Chain) match(r *Request) (*toksta.Route, error) {
+	var matched *toksta.Route
+	var err error
+	if r.Operation != "" {
+		matched, err = c.Routes.Operation(r.Operation)
+	} else {
+		var path string
+		if path, err = r.path(c.MaxHeader); err == nil {
+			matched, err = c.Routes.Match(r.Method, path)
+		}
+	}
+	if err != nil || r.Credits == nil || matched.Public {
+		return matched, err
+	}
+	priced := *matched
+	priced.Credits = *r.Credits
+	return &priced, nil
 }
 
 // admitPublic records a call of a route that needs no key. Calls to an upstream state the client's
@@ -109,7 +137,11 @@ func (c *Chain) verify(ctx context.Context, x *exchange.Exchange, r *Request, ma
 		// not decide by a time from before its lease expired.
 		Now: c.Now(),
 	}
-	x.Decision = c.Engine.Verify(ctx, x.Call)
+	decider := Verifier(c.Engine)
+	if r.Verifier != nil {
+		decider = r.Verifier
+	}
+	x.Decision = decider.Verify(ctx, x.Call)
 	x.Principal, x.Rate, x.Rates = x.Decision.Principal, x.Decision.Rate, x.Decision.Rates[:]
 	if err := httpauth.Rejection(&x.Decision); err != nil {
 		return c.explain(err, x)

@@ -63,8 +63,8 @@ func (a *App) handlers() (handlers, error) {
 	forOperators.KeyPrefix = toksta.OperatorSecretPrefix
 	return handlers{
 		public: telemetry.Handler(record, public), pages: telemetry.Handler(record, site),
-		private:   telemetry.Handler(record, operator.Socket(a.operatorConfig())),
-		operators: telemetry.Handler(forOperators, a.remoteOperator()),
+		private:   telemetry.Handler(record, operator.Socket(a.operatorConfig(&record))),
+		operators: telemetry.Handler(forOperators, a.remoteOperator(&record)),
 	}, nil
 }
 

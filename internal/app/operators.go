@@ -11,6 +11,7 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/operatorauth"
+	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -18,8 +19,8 @@ import (
 const operators = "operator"
 
 // remoteOperator builds the handler of the operator API for other machines.
-func (a *App) remoteOperator() http.Handler {
-	return operator.Network(a.operatorConfig(), operator.Access{
+func (a *App) remoteOperator(record *telemetry.Config) http.Handler {
+	return operator.Network(a.operatorConfig(record), operator.Access{
 		Keys:          operatorauth.New(a.feed, a.index, time.Now),
 		ClientAddress: operatorClient(a.config.Listen.Operator),
 	})

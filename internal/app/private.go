@@ -5,15 +5,18 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/operator"
+	"github.com/toksta/toksta/internal/outcome"
+	"github.com/toksta/toksta/internal/telemetry"
 )
 
-// operatorConfig returns the configuration of the operator API, for both of its listeners.
-func (a *App) operatorConfig() operator.Config {
+// operatorConfig returns the configuration of the operator API, for both of its listeners. record
+// writes the records of calls on which programs ask.
+func (a *App) operatorConfig(record *telemetry.Config) operator.Config {
 	c := operator.Config{
 		Keys: a.Keys, Accounts: a.Accounts, Members: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
 		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
 		Version: a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
-		Product: a.config.Branding.Product,
+		Product: a.config.Branding.Product, Verifier: a.verifier(record), Record: record.Record,
 	}
 	if a.mail != nil {
 		c.Mail = a.mail
@@ -22,6 +25,15 @@ func (a *App) operatorConfig() operator.Config {
 		c.Export = a.export
 	}
 	return c
+}
+
+// verifier returns the verifier of calls that other programs received. It decides by the chain of
+// the gateway.
+func (a *App) verifier(record *telemetry.Config) *outcome.Verifier {
+	return outcome.New(outcome.Config{
+		Chain: a.gate.Chain(), Engine: a.engine, Credits: a.Credits, Names: record.Names, Realm: record.Realm,
+		Sampling: record.Sampling, RateFields: a.config.RateLimit.StructuredFields,
+	})
 }
 
 // dataDirectory returns the absolute path of the data directory, for commands that

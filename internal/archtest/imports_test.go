@@ -50,6 +50,8 @@ var imports = map[string][]string{
 	"internal/gateway":    {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route", "internal/upstream"},
 	// Connections to upstreams.
 	"internal/upstream": {},
+	// Decisions on calls that other programs received. Reservations go through interfaces.
+	"internal/outcome": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/admit", "internal/credits", "internal/exchange", "internal/store"},
 
 	// A Redis for tests of any package.
 	"internal/sharedrate/redistest": {},
@@ -86,7 +88,7 @@ var imports = map[string][]string{
 	// request) to the services, and cannot reach the database: they do not import
 	// sqlstore and index.
 	"internal/api":      {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
-	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/text", "internal/operatorauth"},
+	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
 	// Operator keys in requests over the network. It cannot reach the database.
 	"internal/operatorauth": {"sdk/toksta", "sdk/httpauth"},
 	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},

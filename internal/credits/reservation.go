@@ -22,6 +22,7 @@ type ReserveRequest struct {
 	Key            toksta.KeyID // of the call that began the job; "" for none
 	Family         toksta.Family
 	CostKey        string // of the charge in usage
+	OfRoute        bool   // CostKey is that of a configured route, which may be the name of an operation
 	Credits        int64
 	Lifetime       time.Duration // 0: DefaultLifetime
 	Reason         string        // "" or a note for people
@@ -60,7 +61,11 @@ func (s *Service) validateReserve(ctx context.Context, r *ReserveRequest) error 
 	if r.Lifetime < time.Second || r.Lifetime > MaxLifetime {
 		lifetime = toksta.Invalid("expires_in_seconds", "Give a time from 1 second to 30 days.")
 	}
-	err := toksta.InvalidFields(checkAmount(r.Credits, 1), family, checkCostKey(r.CostKey), lifetime,
+	var costKey error
+	if !r.OfRoute {
+		costKey = checkCostKey(r.CostKey)
+	}
+	err := toksta.InvalidFields(checkAmount(r.Credits, 1), family, costKey, lifetime,
 		checkReason(&r.Reason), checkName("idempotency_key", &r.IdempotencyKey))
 	if err != nil || r.Key == "" {
 		return err

@@ -55,6 +55,9 @@ type Exchange struct {
 	Address netip.Addr // of the client; invalid if unknown
 
 	Operation string // of the matched route; "" if no route matches
+	// Verified is the operation of the call on which another program asked for a decision,
+	// if the request is such a question; see SetVerified.
+	Verified  string
 	Family    toksta.Family
 	Public    bool             // a call of a public route of an upstream: without a key and an account
 	Principal toksta.Principal // of the key, or of the signed-in member

@@ -21,6 +21,24 @@ func (x *Exchange) Fail(err error) {
 	}
 }
 
+// SetVerified records in x, the request of another program, the decision on the call c about
+// which that program asked: with the ids of c, so that the record is found by the id that
+// the client of c received.
+func (x *Exchange) SetVerified(c *Exchange) {
+	x.RequestID, x.TraceID, x.Traceparent = c.RequestID, c.TraceID, c.Traceparent
+	x.Verified, x.Family, x.Principal, x.Call = c.Operation, c.Family, c.Principal, c.Call
+	if c.Address.IsValid() {
+		x.Address = c.Address
+	}
+	x.Code, x.Reason, x.Err, x.Cost = c.Code, c.Reason, c.Err, c.Cost
+	switch {
+	case c.Code == toksta.CodeUnavailable || c.Code == toksta.CodeInternal:
+		x.Outcome = Failed
+	case c.Code != "":
+		x.Outcome = Rejected
+	}
+}
+
 // Result returns the outcome that a stage set, or the one that the status
 // implies. It is final once the response has ended.
 func (x *Exchange) Result() Outcome {

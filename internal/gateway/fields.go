@@ -4,19 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/toksta/toksta/sdk/httpauth"
-	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // names has the names of the fields with the vendor's prefix.
 type names struct {
 	*httpauth.Names
-	// The fields that identify the caller to the upstream, in canonical form. Fields of
-	// these names from clients are removed, so the upstream can trust them.
-	accountID, keyID, plan, scopes string
-	prefix                         string // folded, with a hyphen at its end: "x-acme-"
+	// prefix is folded, with a hyphen at its end: "x-acme-". Fields from clients with this
+	// prefix are removed, so the upstream can trust those that identify the caller.
+	prefix string
 }
 
 // maxPrefix bounds a prefix without its hyphen, so that folded holds it.
@@ -33,12 +30,8 @@ func newNames(prefix string) (names, error) {
 	if len(prefix) > maxPrefix {
 		return names{}, fmt.Errorf("gateway: the prefix %q of header fields is longer than %d bytes", prefix, maxPrefix)
 	}
-	of := func(name string) string { return http.CanonicalHeaderKey(prefix + "-" + name) }
 	f := fold(prefix + "-")
-	return names{
-		Names: httpauth.NewNames(prefix), accountID: of("Account-Id"), keyID: of("Key-Id"), plan: of("Plan"), scopes: of("Scopes"),
-		prefix: string(f.text[:f.size]),
-	}, nil
+	return names{Names: httpauth.NewNames(prefix), prefix: string(f.text[:f.size])}, nil
 }
 
 // ours reports whether a field has the vendor's prefix, or the default one.
@@ -116,29 +109,19 @@ func strip(h http.Header, forbidden func(name string) bool) {
 	}
 }
 
-// fields are the fields of a request to the upstream.
-type fields interface{ Set(name, value string) }
-
 // identify sets the fields that identify the caller and the request to the upstream. A public
 // call has no caller; its own Authorization is for the upstream, unless it contains a key.
-func (f *forwarding) identify(to fields, r *http.Request) {
+func (f *forwarding) identify(to httpauth.FieldSetter, r *http.Request) {
 	x := f.x
 	if x.Public {
 		f.passAuthorization(to, r)
 	} else {
-		to.Set(f.names.accountID, string(x.Principal.AccountID))
-		to.Set(f.names.keyID, string(x.Principal.KeyID))
-		to.Set(f.names.plan, string(x.Principal.Plan))
-		to.Set(f.names.scopes, joinFamilies(x.Principal.Scopes))
+		f.names.SetIdentity(to, &x.Principal)
 	}
 	if prefix := f.rewritten.Prefix(); prefix != "" {
 		to.Set("X-Forwarded-Prefix", prefix)
 	}
-	to.Set(httpauth.HeaderRequestID, x.RequestID)
-	to.Set(httpauth.HeaderTraceID, x.TraceID)
-	if x.Traceparent != "" {
-		to.Set(httpauth.HeaderTraceparent, x.Traceparent)
-	}
+	x.SetIDs(to, x.Traceparent)
 	if x.Address.IsValid() {
 		to.Set("X-Forwarded-For", x.Address.String())
 	}
@@ -147,7 +130,7 @@ func (f *forwarding) identify(to fields, r *http.Request) {
 }
 
 // passAuthorization sets the Authorization of a public call that has one and no key in it.
-func (f *forwarding) passAuthorization(to fields, r *http.Request) {
+func (f *forwarding) passAuthorization(to httpauth.FieldSetter, r *http.Request) {
 	if sent := r.Header["Authorization"]; len(sent) == 1 && !f.keys.in(sent[0]) {
 		to.Set("Authorization", sent[0])
 	}
@@ -158,16 +141,4 @@ func (f *forwarding) passAuthorization(to fields, r *http.Request) {
 func (f *forwarding) keepsTrace(r *http.Request) bool {
 	parent := r.Header.Get(httpauth.HeaderTraceparent)
 	return parent != "" && parent == f.x.Traceparent
-}
-
-// joinFamilies returns scopes in the form of the field Scopes: "data,job".
-func joinFamilies(families []toksta.Family) string {
-	var b strings.Builder
-	for i, f := range families {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(string(f))
-	}
-	return b.String()
 }

@@ -181,6 +181,10 @@ func client(r *http.Request) admit.Client {
 	return admit.Client{Peer: admit.Peer(r.RemoteAddr), ForwardedFor: r.Header["X-Forwarded-For"], ForwardedProto: r.Header["X-Forwarded-Proto"]}
 }
 
+// Chain returns the admission chain of the gateway, for other entry points. It must not be
+// modified.
+func (g *Gateway) Chain() *admit.Chain { return &g.chain }
+
 // ClientAddress returns the client's address that decisions use. If a trusted proxy
 // states an invalid address, it returns the address of the proxy.
 func (g *Gateway) ClientAddress(r *http.Request) netip.Addr {

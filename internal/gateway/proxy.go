@@ -19,9 +19,6 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// maxCost is the highest cost that an upstream may state for one call, in credits.
-const maxCost = 1_000_000
-
 // proxy forwards admitted calls to one upstream.
 type proxy struct {
 	base         *url.URL
@@ -184,7 +181,7 @@ func (f *forwarding) stated(values []string) *int64 {
 		return nil
 	}
 	cost, err := strconv.ParseInt(values[0], 10, 64)
-	if err != nil || len(values) > 1 || cost < 0 || cost > maxCost {
+	if err != nil || len(values) > 1 || cost < 0 || cost > admit.MaxCredits {
 		f.x.Err = fmt.Errorf("the upstream stated a cost of %q; the route's own was charged", values)
 		return nil
 	}

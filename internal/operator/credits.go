@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/credits"
+	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -40,7 +41,7 @@ func reservationResponse(o credits.Outcome, err error) (client.ReservationRespon
 	if err != nil {
 		return client.ReservationResponse{}, err
 	}
-	return client.ReservationResponse{Reservation: reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
+	return client.ReservationResponse{Reservation: outcome.Reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
 }
 
 // topUpCredits adds purchased credits. It returns once every node has applied the
@@ -111,7 +112,7 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 	}
 	page := client.ReservationPage{Reservations: []client.Reservation{}}
 	for _, row := range rows[:min(len(rows), shown)] {
-		page.Reservations = append(page.Reservations, reservation(row))
+		page.Reservations = append(page.Reservations, outcome.Reservation(row))
 	}
 	if len(rows) > shown {
 		page.Next = rows[shown-1].ID
@@ -138,14 +139,6 @@ func differences(found []credits.Difference) []client.CreditsDifference {
 		out = append(out, client.CreditsDifference{AccountID: d.Account, Text: d.Text})
 	}
 	return out
-}
-
-func reservation(r store.Reservation) client.Reservation {
-	return client.Reservation{
-		ID: r.ID, AccountID: r.Slot.AccountID, KeyID: r.Slot.KeyID, Family: r.Slot.Family, CostKey: r.Slot.CostKey,
-		State: string(r.State), Reserved: client.NewCredits(r.Split), Charged: client.NewCredits(r.Charged),
-		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
-	}
 }
 
 func creditEntry(e store.CreditEntry) client.CreditEntry {

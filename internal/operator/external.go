@@ -40,6 +40,9 @@ func (s server) setKeyMetadata(ctx context.Context, by toksta.Actor, r client.Se
 // members, by ids in all fields of a request. It leaves names that do not exist: the
 // endpoint reports them as it reports an unknown id.
 func (s server) resolve(ctx context.Context, request any) error {
+	if _, ok := request.(ownDecoder); ok {
+		return nil
+	}
 	var names references
 	names.collect(reflect.ValueOf(request).Elem())
 	if err := replace(ctx, names.accounts, s.Accounts.Resolve); err != nil {

@@ -17,8 +17,10 @@ import (
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/events"
+	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
@@ -47,6 +49,8 @@ type Config struct {
 	Version    string
 	Now        func() time.Time
 	Probes     []Probe
+	Verifier   *outcome.Verifier
+	Record     func(x *exchange.Exchange) // writes the record of one call of a batch
 }
 
 // Cluster lists the nodes that changes wait for.

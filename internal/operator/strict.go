@@ -26,20 +26,48 @@ const maxBody = 8 << 20
 // another media type, an unknown field, a repeated name, data after the object, and text
 // that is not UTF-8. It also rejects U+0000, which only one of the databases accepts.
 func decode(w http.ResponseWriter, r *http.Request, request any) error {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return badRequest("Send the request as JSON with Content-Type: application/json.")
+	if own, ok := request.(ownDecoder); ok {
+		return own.decode(w, r)
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: fmt.Sprintf("The request is larger than %d bytes.", maxBody)}
-	}
+	data, err := readBody(w, r, maxBody)
 	if err != nil {
-		return badRequest("The request's body could not be read.")
+		return err
 	}
 	if err := text.CheckObject(data); err != nil {
 		return badRequest("The request is malformed: " + err.Error() + ".")
 	}
 	return decodeFields(data, request)
+}
+
+// ownDecoder is a request that reads its body itself, as strictly as decode and in one pass.
+// It has no fields with ids.
+type ownDecoder interface {
+	decode(w http.ResponseWriter, r *http.Request) error
+}
+
+// readBody returns the body of a request in JSON, which has at most limit bytes.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if given := r.Header.Get("Content-Type"); given != "application/json" {
+		if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
+			return nil, badRequest("Send the request as JSON with Content-Type: application/json.")
+		}
+	}
+	body := http.MaxBytesReader(w, r.Body, limit)
+	if n := r.ContentLength; n > 0 && n <= 4<<10 {
+		data := make([]byte, n)
+		if _, err := io.ReadFull(body, data); err != nil {
+			return nil, badRequest("The request's body could not be read.")
+		}
+		return data, nil
+	}
+	data, err := io.ReadAll(body)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, &toksta.Error{Code: toksta.CodePayloadTooLarge, Message: fmt.Sprintf("The request is larger than %d bytes.", limit)}
+	}
+	if err != nil {
+		return nil, badRequest("The request's body could not be read.")
+	}
+	return data, nil
 }
 
 // decodeFields reads the fields of a JSON object one by one, so that its error names each

@@ -1,8 +1,10 @@
 package operator
 
 import (
+	"reflect"
 	"slices"
 
+	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -18,6 +20,8 @@ var (
 	billers = []toksta.Role{toksta.RoleBilling}
 	// settlers may also close reservations.
 	settlers = []toksta.Role{toksta.RoleBilling, toksta.RoleVerify}
+	// deciders may ask for decisions on calls.
+	deciders = []toksta.Role{toksta.RoleVerify}
 	// everyone has any role.
 	everyone = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling, toksta.RoleVerify, toksta.RoleMetrics}
 	// managers only have toksta.RoleManage. Each of their operations reveals a secret, sets
@@ -34,7 +38,7 @@ var (
 
 // operations returns the table of all operations.
 func (s server) operations() []operation {
-	return slices.Concat(s.accountOperations(), s.keyOperations(), s.creditOperations(), s.eventOperations(), s.reportOperations())
+	return slices.Concat(s.accountOperations(), s.keyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
 }
 
 // accountOperations returns the operations on accounts and their members. A new account has a
@@ -87,6 +91,15 @@ func (s server) creditOperations() []operation {
 		define(s, Operation{Name: "credits/reservations", Summary: "Lists the open reservations.", Roles: readers, Codes: notFoundCode}, s.reservations),
 		define(s, Operation{Name: "credits/verify", Summary: "Computes the balances of all accounts again and returns differences.", Roles: readers}, s.verifyCredits),
 	}
+}
+
+// verifyOperations returns the operations that decide on calls.
+func (s server) verifyOperations() []operation {
+	one := define(s, Operation{Name: "verify", Summary: "Decides on a call that another program received, counts and charges it.", Roles: deciders, Changes: true}, s.verify)
+	one.Request = reflect.TypeFor[client.VerifyRequest]()
+	many := define(s, Operation{Name: "verify/batch", Summary: "Decides on up to 1,000 calls, each by itself.", Roles: deciders, Changes: true}, s.verifyBatch)
+	many.Request = reflect.TypeFor[client.VerifyBatchRequest]()
+	return []operation{one, many}
 }
 
 // eventOperations returns the operations on events and mails.

@@ -18,6 +18,7 @@ type Table struct {
 	root     node
 	routes   []toksta.Route
 	patterns []pattern // of the routes, in their order
+	named    map[string]*toksta.Route
 }
 
 // node is one segment in the tree of patterns. Branches are tried in the order of the fields.
@@ -43,13 +44,25 @@ func New(routes []toksta.Route) (*Table, error) {
 	for _, p := range Check(routes) {
 		return nil, fmt.Errorf("route %s: %s; %s", name(&routes[p.Route]), p.Message, p.Fix)
 	}
-	t := &Table{routes: slices.Clone(routes)}
+	t := &Table{routes: slices.Clone(routes), named: map[string]*toksta.Route{}}
 	for i := range t.routes {
 		s, _ := parse(&t.routes[i]) // Check has found no problem
 		t.patterns = append(t.patterns, s)
 		t.root.add(s.segments, s.route)
+		if r := s.route; r.Operation != "" && t.named[r.Operation] == nil {
+			t.named[r.Operation] = r
+		}
 	}
 	return t, nil
+}
+
+// Operation returns the route of an operation, or the error NOT_FOUND. If several methods share the
+// operation, it returns the route of the first one: they differ in nothing else that a decision needs.
+func (t *Table) Operation(name string) (*toksta.Route, error) {
+	if r := t.named[name]; r != nil {
+		return r, nil
+	}
+	return nil, notFound()
 }
 
 // Match returns the route of a request. escapedPath is the forwarded path without the query. The
@@ -95,13 +108,17 @@ func (t *Table) Routes() []*toksta.Route {
 func (t *Table) noMatch(path string) error {
 	routes := t.matching(path)
 	if len(routes) == 0 {
-		return &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."}
+		return notFound()
 	}
 	return &toksta.Error{
 		Code:    toksta.CodeMethodNotAllowed,
 		Message: "This endpoint does not support this method.",
 		Details: map[string]any{"allow": allowed(routes)},
 	}
+}
+
+func notFound() error {
+	return &toksta.Error{Code: toksta.CodeNotFound, Message: "Endpoint not found."}
 }
 
 // matching returns every route whose pattern matches a path, whatever its method.

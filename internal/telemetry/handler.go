@@ -60,11 +60,10 @@ func Handler(c Config, next http.Handler) http.Handler {
 			x.CloseHold(http.StatusInternalServerError)
 			x.End()
 			x.Duration = now().Sub(x.Start)
-			x.Fingerprint = fingerprint(&c.Fingerprint, x)
 			if x.Status == 0 && x.Outcome == "" {
 				x.Status = http.StatusOK
 			}
-			c.Log.request(x)
+			c.Record(x)
 			if panicked != nil {
 				panic(panicked)
 			}
@@ -72,6 +71,13 @@ func Handler(c Config, next http.Handler) http.Handler {
 		next.ServeHTTP(rw, r)
 		rw.begin(http.StatusOK)
 	})
+}
+
+// Record writes the record of an exchange that has ended. Handler calls it for each request.
+// It is safe for concurrent use.
+func (c *Config) Record(x *exchange.Exchange) {
+	x.Fingerprint = fingerprint(&c.Fingerprint, x)
+	c.Log.request(x)
 }
 
 // mustClose reports whether a proxy in front could find the end of the request at

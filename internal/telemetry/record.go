@@ -57,6 +57,7 @@ func appendFields(f fields, x *exchange.Exchange) {
 	f.str("method", x.Method)
 	f.str("path", x.Path)
 	f.str("route", x.Operation)
+	f.str("verified", x.Verified)
 	f.str("family", string(x.Family))
 	if x.Public {
 		f.str("access", "public")

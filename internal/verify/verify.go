@@ -62,7 +62,23 @@ func New(d Deps) *Engine { return &Engine{d, ratelimit.NewConcurrency()} }
 // Verify decides the call c and counts it if its key is known. An admitted decision holds the
 // credits of the route and counts as a concurrent call: the caller must call Charge with the
 // decision, and End when the response has ended.
-func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
+func (e *Engine) Verify(ctx context.Context, c toksta.Call) toksta.Decision {
+	return e.decide(ctx, c, nil)
+}
+
+// Reserve sets the credits of an otherwise admitted call aside, in the database. It returns the
+// rejection if that fails.
+type Reserve = func(ctx context.Context, d *toksta.Decision) toksta.Rejection
+
+// VerifyReserved decides as Verify does, but reserve takes the place of the hold, so that the call
+// needs its credits once and not twice. The decision has no hold. A rejection that does not concern
+// the account, such as UNAVAILABLE, is not counted.
+func (e *Engine) VerifyReserved(ctx context.Context, c toksta.Call, reserve Reserve) toksta.Decision {
+	return e.decide(ctx, c, reserve)
+}
+
+// decide makes the decision of Verify or, if reserve is not nil, of VerifyReserved.
+func (e *Engine) decide(ctx context.Context, c toksta.Call, reserve Reserve) toksta.Decision {
 	d := toksta.Decision{Route: c.Route}
 	if !e.deps.Lease.Valid(c.Now) {
 		d.Rejection = toksta.Reject(toksta.ReasonLeaseExpired)
@@ -78,7 +94,19 @@ func (e *Engine) Verify(_ context.Context, c toksta.Call) toksta.Decision {
 	if d.Rejection = toksta.Authorize(&grant, standing, &c); d.Admitted() {
 		d.Rejection = e.takeLimits(&d, &grant, &c)
 	}
-	e.countDecision(&d, &c)
+	switch {
+	case d.Rejected():
+	case reserve != nil:
+		reserved := d // the decision of Verify stays off the heap
+		d.Rejection = reserve(ctx, &reserved)
+	case e.deps.Credits.Hold(standing, c.Route.Credits, c.Now):
+		d.Hold = c.Route.Credits
+	default:
+		d.Rejection = toksta.Reject(toksta.ReasonInsufficientCredits)
+	}
+	if d.Code != toksta.CodeUnavailable && d.Code != toksta.CodeConflict {
+		e.countDecision(&d, &c)
+	}
 	if d.Rejected() {
 		e.End(&d)
 	}
@@ -98,8 +126,8 @@ func (e *Engine) countDecision(d *toksta.Decision, c *toksta.Call) {
 	d.Rejection = toksta.Reject(toksta.ReasonNotCounted)
 }
 
-// takeLimits counts the call as a concurrent one, takes it from the rate windows and holds the
-// credits of the route. If one of these steps rejects the call, the next ones are not taken.
+// takeLimits counts the call as a concurrent one and takes it from the rate windows. If the first
+// step rejects the call, the second one is not taken.
 func (e *Engine) takeLimits(d *toksta.Decision, g *toksta.Grant, c *toksta.Call) toksta.Rejection {
 	st := d.Standing
 	if st.Concurrent > 0 {
@@ -119,10 +147,6 @@ func (e *Engine) takeLimits(d *toksta.Decision, g *toksta.Grant, c *toksta.Call)
 	if !ok {
 		return toksta.Reject(d.Rate.Window.Reason())
 	}
-	if !e.deps.Credits.Hold(st, c.Route.Credits, c.Now) {
-		return toksta.Reject(toksta.ReasonInsufficientCredits)
-	}
-	d.Hold = c.Route.Credits
 	return toksta.Rejection{}
 }
 

@@ -80,7 +80,14 @@ type meta struct {
 // WriteData responds with data in the success envelope. If data cannot be
 // encoded, it responds with a 500 instead and returns the cause, for the log.
 func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
-	return newFields(w.Header()).write(w, m, status, envelope{Success: true, Data: data})
+	f := newFields(w.Header())
+	body, err := m.encode(envelope{Success: true, Data: data})
+	if err != nil {
+		WriteError(w, m, err)
+		return err
+	}
+	f.send(w, m, status, body)
+	return nil
 }
 
 // WriteError responds with err in the error envelope. An *toksta.Error in its
@@ -90,12 +97,46 @@ func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
 // Retry-After on 429 and 503, and Cache-Control: no-store on all of them. Only
 // 402, 403 and 429 show a reason.
 func WriteError(w http.ResponseWriter, m *Meta, err error) {
+	f := newFields(w.Header())
+	status, body := f.reject(m, err)
+	f.send(w, m, status, body)
+}
+
+// Reply is a response in plain values, for a program that sends it to the client by
+// itself. Each field has one value. Fields about the connection or the length of the body
+// are left out: the sender determines them.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// ErrorReply returns the response that [WriteError] writes for err.
+func ErrorReply(m *Meta, err error) Reply {
+	own := m.withoutConnection()
+	f := newFields(make(http.Header, 16))
+	status, body := f.reject(&own, err)
+	f.describe(&own)
+	return Reply{status, f.header, body}
+}
+
+// AdmittedReply returns the fields that m adds to the response of a back end. Its status
+// and its body are empty.
+func AdmittedReply(m *Meta) Reply {
+	own := m.withoutConnection()
+	header := make(http.Header, 8)
+	own.Apply(header)
+	return Reply{Header: header}
+}
+
+// reject sets the fields that the status of err requires, and returns the status and the
+// body of the response.
+func (f *fields) reject(m *Meta, err error) (status int, encoded []byte) {
 	var e *toksta.Error
 	if !errors.As(err, &e) {
 		e = &toksta.Error{Code: toksta.CodeInternal, Message: "Internal error."}
 	}
-	status := Status(e.Code)
-	f := newFields(w.Header())
+	status = Status(e.Code)
 	f.set("Cache-Control", "no-store")
 	body := errorBody{Code: e.Code, Message: e.Message}
 	if len(e.Details) > 0 {
@@ -122,27 +163,38 @@ func WriteError(w http.ResponseWriter, m *Meta, err error) {
 			f.set("Allow", allow)
 		}
 	}
-	_ = f.write(w, m, status, envelope{Error: &body}) // the caller logs err
+	encoded, encodeErr := m.encode(envelope{Error: &body}) // the caller logs err
+	if encodeErr != nil {
+		return f.reject(m, encodeErr)
+	}
+	return status, encoded
 }
 
-// write encodes the envelope before it writes the header, so that an encoding
-// error, which it returns, still becomes a complete response.
-func (f *fields) write(w http.ResponseWriter, m *Meta, status int, e envelope) error {
+// encode returns the envelope as JSON with the ids of m.
+func (m *Meta) encode(e envelope) ([]byte, error) {
 	e.Meta = meta{RequestID: m.RequestID, TraceID: m.TraceID}
 	body, err := json.Marshal(e)
 	if err != nil {
-		WriteError(w, m, err)
-		return fmt.Errorf("encode the response: %w", err)
+		return nil, fmt.Errorf("encode the response: %w", err)
 	}
+	return body, nil
+}
+
+// describe sets the fields of every response that this package makes.
+func (f *fields) describe(m *Meta) {
 	m.apply(f)
 	f.set(m.FieldNames().Source, SourceGateway)
 	f.set("Content-Type", "application/json")
-	f.set("Content-Length", strconv.Itoa(len(body)))
 	f.set("X-Content-Type-Options", "nosniff")
 	f.set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// send writes a response with an encoded envelope.
+func (f *fields) send(w http.ResponseWriter, m *Meta, status int, body []byte) {
+	f.describe(m)
+	f.set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
-	return nil
 }
 
 // challenge returns the value of WWW-Authenticate (RFC 6750, section 3). If the

@@ -49,7 +49,10 @@ const headerAllowOrigin = "Access-Control-Allow-Origin"
 // Names has the names of the header fields with the vendor's prefix. NewNames
 // creates it.
 type Names struct {
-	CreditCost, Source string // in canonical form
+	CreditCost, Source string // in canonical form, like all names
+	// The fields that identify the caller to the back end. Clients must not be able to
+	// send them; see Names.SetIdentity.
+	AccountID, KeyID, Plan, Scopes string
 
 	exposed, exposedStructured string
 }
@@ -59,8 +62,10 @@ type Names struct {
 func NewNames(prefix string) *Names {
 	exposed := "x-request-id, x-trace-id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, " +
 		prefix + "-Credit-Cost, " + prefix + "-Source, WWW-Authenticate"
+	of := func(name string) string { return http.CanonicalHeaderKey(prefix + "-" + name) }
 	return &Names{
-		CreditCost: http.CanonicalHeaderKey(prefix + "-Credit-Cost"), Source: http.CanonicalHeaderKey(prefix + "-Source"),
+		CreditCost: of("Credit-Cost"), Source: of("Source"),
+		AccountID: of("Account-Id"), KeyID: of("Key-Id"), Plan: of("Plan"), Scopes: of("Scopes"),
 		exposed: exposed, exposedStructured: exposed + ", RateLimit, RateLimit-Policy",
 	}
 }
@@ -96,6 +101,14 @@ func (m *Meta) FieldNames() *Names {
 		return defaultNames
 	}
 	return m.Names
+}
+
+// withoutConnection returns m without the parts that concern one connection of this server
+// or the origin of a browser's request to it.
+func (m *Meta) withoutConnection() Meta {
+	own := *m
+	own.Close, own.CORS = false, false
+	return own
 }
 
 // Apply sets the fields of m in the header of a response. Applying m twice has

@@ -91,8 +91,10 @@ func (r Reason) rejection() (Code, string) {
 		return CodeRateLimited, "Too many requests at the same time. Try again when one of them has ended."
 	case ReasonInsufficientCredits:
 		return CodeInsufficientCredits, "The account does not have enough credits for this call."
-	case ReasonLeaseExpired, ReasonNotCounted:
+	case ReasonLeaseExpired, ReasonNotCounted, ReasonStoreUnavailable, ReasonOutcomeUnknown:
 		return CodeUnavailable, unavailable
+	case ReasonIdempotencyKeyReused:
+		return CodeConflict, "The job of this call was used for another call. Use a new job for each call."
 	}
 	if strings.HasSuffix(string(r), notEntitledSuffix) {
 		return CodeForbidden, "The account's plan does not reach this endpoint."

@@ -31,6 +31,7 @@ import (
 var harmless = map[string]string{
 	"events/replay": "messages to the vendor", "events/test": "a message to the vendor", "mail/test": "a message to a person",
 	"credits/reserve": "exact in the store", "credits/settle": "exact in the store", "credits/refund": "exact in the store",
+	"verify": "a decision", "verify/batch": "decisions",
 	"POST /signin": "a browser's session and its record", "POST /signout": "a browser's session",
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // NewAccount creates an account on API_ENTERPRISE whose rate limit no test reaches.
-func NewAccount(t *testing.T, api *client.Client, name string) toksta.AccountID {
+func NewAccount(t testing.TB, api *client.Client, name string) toksta.AccountID {
 	t.Helper()
 	made, err := api.CreateAccount(t.Context(), client.CreateAccountRequest{Name: name, Plan: "API_ENTERPRISE"})
 	if err != nil {
@@ -21,7 +21,7 @@ func NewAccount(t *testing.T, api *client.Client, name string) toksta.AccountID 
 }
 
 // Entitle sets an entitlement of an account, given as "name=value".
-func Entitle(t *testing.T, api *client.Client, id toksta.AccountID, entitlement string) {
+func Entitle(t testing.TB, api *client.Client, id toksta.AccountID, entitlement string) {
 	t.Helper()
 	name, value, _ := strings.Cut(entitlement, "=")
 	_, err := api.SetEntitlement(t.Context(), client.SetEntitlementRequest{
@@ -33,7 +33,7 @@ func Entitle(t *testing.T, api *client.Client, id toksta.AccountID, entitlement 
 }
 
 // NewKey creates a key without limits.
-func NewKey(t *testing.T, api *client.Client, owner toksta.AccountID, name string) client.SecretResponse {
+func NewKey(t testing.TB, api *client.Client, owner toksta.AccountID, name string) client.SecretResponse {
 	t.Helper()
 	made, err := api.CreateKey(t.Context(), client.CreateKeyRequest{Account: owner, Name: name})
 	if err != nil {
@@ -43,7 +43,7 @@ func NewKey(t *testing.T, api *client.Client, owner toksta.AccountID, name strin
 }
 
 // Usage decodes the usage of an account in this month, as the operator API shows it.
-func Usage(t *testing.T, api *client.Client, owner toksta.AccountID, into any) {
+func Usage(t testing.TB, api *client.Client, owner toksta.AccountID, into any) {
 	t.Helper()
 	document, err := api.Usage(t.Context(), client.UsageRequest{AccountRef: client.AccountRef{Account: owner}})
 	if err != nil {

@@ -26,7 +26,7 @@ var (
 )
 
 // Binary returns the path of the program. The first call of a test process builds it.
-func Binary(t *testing.T) string {
+func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := binary()
 	if err != nil {

@@ -30,12 +30,12 @@ type Program struct {
 	URL     string    // of the public listener, after Start
 	Process *exec.Cmd // nil while it does not run
 
-	t *testing.T
+	t testing.TB
 }
 
 // Build returns a program with a new data directory, which does not run yet. Its process
 // is killed at the end of t.
-func Build(t *testing.T) *Program {
+func Build(t testing.TB) *Program {
 	t.Helper()
 	// The path of a socket must be short, which t.TempDir does not promise.
 	dir, err := os.MkdirTemp("", "toksta")
