@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -69,10 +70,7 @@ func (c *cli) audit() *cobra.Command {
 func changeTable(changes []client.Change) table {
 	t := table{header: []string{"seq", "at", "change", "by", "from", "account", "subject", "detail"}}
 	for _, change := range changes {
-		subject := string(change.KeyID)
-		if subject == "" {
-			subject = string(change.MemberID)
-		}
+		subject := cmp.Or(string(change.KeyID), string(change.MemberID), string(change.OperatorKeyID))
 		details := []string{}
 		for _, name := range slices.Sorted(maps.Keys(change.Detail)) {
 			if value := change.Detail[name]; value != "" {

@@ -15,10 +15,6 @@ import (
 
 // keyFields lists the fields of one key, one per row.
 func keyFields(k client.KeyDetail, now time.Time) table {
-	networks := make([]string, len(k.Networks))
-	for i, n := range k.Networks {
-		networks[i] = n.String()
-	}
 	t := table{header: []string{"field", "value"}}
 	t.add("id", string(k.ID))
 	t.add("external id", k.ExternalID)
@@ -27,7 +23,7 @@ func keyFields(k client.KeyDetail, now time.Time) table {
 	t.add("state", keyStateText(k, now))
 	t.add("scopes", joinOr(k.Scopes, "all of the plan"))
 	t.add("can call", joinOr(k.Families, "nothing: the plan has none of the scopes"))
-	t.add("networks", joinOr(networks, "any"))
+	t.add("networks", joinOr(networkNames(k.Networks), "any"))
 	perMinute := "only the account's limit"
 	if k.PerMinute > 0 {
 		perMinute = strconv.Itoa(k.PerMinute)

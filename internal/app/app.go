@@ -26,6 +26,7 @@ import (
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
+	"github.com/toksta/toksta/internal/operatorkeys"
 	"github.com/toksta/toksta/internal/ratelimit"
 	"github.com/toksta/toksta/internal/sharedrate"
 	"github.com/toksta/toksta/internal/signin"
@@ -39,11 +40,12 @@ import (
 
 // App is a node with all its parts. Run starts it.
 type App struct {
-	Accounts *accounts.Service
-	Keys     *keys.Service
-	SignIn   *signin.Service
-	Credits  *credits.Service
-	Usage    *usage.Reader
+	Accounts     *accounts.Service
+	Keys         *keys.Service
+	OperatorKeys *operatorkeys.Service
+	SignIn       *signin.Service
+	Credits      *credits.Service
+	Usage        *usage.Reader
 
 	config     config.Config
 	configPath string // "" without a file
@@ -53,17 +55,18 @@ type App struct {
 	log        *slog.Logger // writes to records
 	catalog    *toksta.Catalog
 
-	store     store.Store
-	integrity func(context.Context) error // of the database
-	index     *index.Index
-	feed      *changefeed.Feed
-	meter     *meter.Meter
-	engine    *verify.Engine
-	shared    *sharedrate.Limiter // nil if each node counts rate limits for itself
-	mail      *mail.Sender        // nil without a mail server
-	export    *export.Exporter    // nil without a receiver
-	events    *events.Service
-	watch     *events.Watch
+	store        store.Store
+	integrity    func(context.Context) error // of the database
+	index        *index.Index
+	feed         *changefeed.Feed
+	operatorUses *operatorkeys.Uses
+	meter        *meter.Meter
+	engine       *verify.Engine
+	shared       *sharedrate.Limiter // nil if each node counts rate limits for itself
+	mail         *mail.Sender        // nil without a mail server
+	export       *export.Exporter    // nil without a receiver
+	events       *events.Service
+	watch        *events.Watch
 
 	gate      *gateway.Gateway
 	slots     slots
@@ -131,6 +134,8 @@ func (a *App) build(ctx context.Context) (err error) {
 
 	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
+	a.OperatorKeys = &operatorkeys.Service{Log: a.feed, Store: a.store, Now: time.Now}
+	a.operatorUses = operatorkeys.NewUses(a.store, a.log)
 	a.SignIn = signin.New(signin.Config{
 		Log: a.feed, Trail: a.store, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
@@ -245,6 +250,7 @@ func (a *App) run(ctx context.Context) error {
 	tasks.Go(func() error { return a.feed.Run(failed) })
 	tasks.Go(func() error { return a.meter.Run(failed) })
 	tasks.Go(func() error { return a.SignIn.Run(failed) })
+	tasks.Go(func() error { return a.operatorUses.Run(failed) })
 	if a.export != nil {
 		tasks.Go(func() error { return a.export.Run(failed) })
 	}

@@ -57,10 +57,11 @@ var imports = map[string][]string{
 	"internal/sharedrate/redistest": {},
 
 	// The change path.
-	"internal/keys":       {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/accounts":   {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/signin":     {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/changefeed": {"sdk/toksta", "internal/index", "internal/store"},
+	"internal/keys":         {"sdk/toksta", "internal/store", "internal/text"},
+	"internal/accounts":     {"sdk/toksta", "internal/store", "internal/text"},
+	"internal/operatorkeys": {"sdk/toksta", "internal/store", "internal/text"},
+	"internal/signin":       {"sdk/toksta", "internal/store", "internal/text"},
+	"internal/changefeed":   {"sdk/toksta", "internal/index", "internal/store"},
 
 	// Balances is on the request path: verify calls it through an interface of its
 	// own, so that it cannot reach Service and the database behind that.
@@ -88,7 +89,7 @@ var imports = map[string][]string{
 	// request) to the services, and cannot reach the database: they do not import
 	// sqlstore and index.
 	"internal/api":      {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
-	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
+	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/operatorkeys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
 	// Operator keys in requests over the network. It cannot reach the database.
 	"internal/operatorauth": {"sdk/toksta", "sdk/httpauth"},
 	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
@@ -127,6 +128,7 @@ var forbidden = map[string][]string{
 	"sdk/toksta":              {"net/http", "database/sql", "log", "os", "golang.org", "github.com"},
 	"internal/keys":           {"net/http", "database/sql"},
 	"internal/accounts":       {"net/http", "database/sql"},
+	"internal/operatorkeys":   {"net/http", "database/sql"},
 	"internal/signin":         {"net/http", "database/sql"},
 	"internal/store":          {"net/http", "database/sql"},
 	"internal/store/sqlstore": {"net/http"},

@@ -34,6 +34,9 @@ var reveals = map[string]int{
 	"internal/profile/file.go Set.stored":   1,
 	"cmd/toksta/target.go target.client":    1,
 
+	// An operator key's secret, shown once by the operator API.
+	"internal/operator/operatorkeys.go server.operatorSecretResponse": 1,
+
 	// The code of an invitation and the cookie of a session, handed over once.
 	"internal/operator/accounts.go server.invite": 1,
 	"internal/web/signin.go Pages.enter":          1,

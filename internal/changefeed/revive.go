@@ -117,6 +117,7 @@ func (f *Feed) rerevokeOperatorKeys(ids []toksta.OperatorKeyID) store.Decide {
 		for i, k := range m.OperatorKeys {
 			names[i] = k.Name
 		}
+		slices.Sort(names)
 		m.Detail = map[string]string{"name": strings.Join(names, ", "), "selected": wentBack}
 		return m, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // checker collects problems while the configuration is read and checked.
@@ -282,6 +284,8 @@ func (c *checker) checkExport() {
 func (c *checker) checkKeys() {
 	c.require(prefixPattern.MatchString(c.cfg.Keys.Prefix), "keys.prefix",
 		"The prefix is empty or malformed; leak scanners and people recognise keys by it.", "write 3 to 32 lower-case letters, digits and _, ending in _, such as tk_live_")
+	c.require(c.cfg.Keys.Prefix != toksta.OperatorSecretPrefix, "keys.prefix",
+		"Secrets of operator keys have this prefix, and people and leak scanners could not distinguish them.", "choose another one, such as tk_live_")
 	c.require(c.cfg.Keys.MaxLive > 0, "keys.max_live", "No account could have a key.", "choose a number above 0")
 }
 

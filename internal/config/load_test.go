@@ -117,6 +117,7 @@ func TestRejectsUnsafeConfiguration(t *testing.T) {
 		"routes":                 "routes: []",
 		"families":               "families: []",
 		"keys.prefix":            "keys: {prefix: ''}",
+		"keys.prefi":             "keys: {prefix: tk_op_}",
 		"rate_limit.per_minute":  "rate_limit: {per_minute: 0}",
 		"rate_limit.per_minut":   "rate_limit: {per_minute: -1}",
 		"rate_limit.per_hour":    "rate_limit: {per_hour: -1}",

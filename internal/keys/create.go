@@ -34,7 +34,7 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 	now := s.now()
 	name, nameErr := text.Name("name", req.Name)
 	expires, expiresErr := toksta.ValidateTime("expires_at", req.ExpiresAt)
-	networks, networksErr := validNetworks(req.Networks)
+	networks, networksErr := text.Networks("networks", req.Networks)
 	err := toksta.InvalidFields(nameErr, expiresErr, networksErr, s.knownFamilies(req.Scopes), validPerMinute(req.PerMinute),
 		validExternalID(req.ExternalID), toksta.ValidateMetadata("metadata", req.Metadata))
 	if err != nil {

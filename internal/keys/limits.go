@@ -10,15 +10,12 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Upper limits of the fields of one key.
-const (
-	// Each call compares its client address with all networks of the key.
-	maxNetworks  = 100
-	maxPerMinute = 1_000_000
-)
+// maxPerMinute is the largest rate limit of one key.
+const maxPerMinute = 1_000_000
 
 // LimitsRequest changes the limits of a key. A nil field keeps its limit; a
 // pointer to an empty list or to 0 removes it.
@@ -36,7 +33,7 @@ func (s *Service) SetLimits(ctx context.Context, by toksta.Actor, req LimitsRequ
 	var networks []netip.Prefix
 	var networksErr, scopesErr, perMinuteErr error
 	if req.Networks != nil {
-		networks, networksErr = validNetworks(*req.Networks)
+		networks, networksErr = text.Networks("networks", *req.Networks)
 	}
 	if req.Scopes != nil {
 		scopesErr = s.knownFamilies(*req.Scopes)
@@ -121,31 +118,6 @@ func (s *Service) familyNames() string {
 		names[i] = string(f.Name)
 	}
 	return strings.Join(names, ", ")
-}
-
-// validNetworks returns the networks masked, sorted and without duplicates, and
-// IPv4-mapped networks as IPv4.
-func validNetworks(networks []netip.Prefix) ([]netip.Prefix, error) {
-	if len(networks) > maxNetworks {
-		return nil, toksta.Invalid("networks", fmt.Sprintf("A key can name %d networks, not %d.", maxNetworks, len(networks)))
-	}
-	var out []netip.Prefix
-	for _, n := range networks {
-		if !n.IsValid() {
-			return nil, toksta.Invalid("networks", "A network is an address and a length, such as 203.0.113.0/24.")
-		}
-		// Client addresses are unmapped before the comparison, so a mapped
-		// network would not match any of them.
-		if n.Addr().Is4In6() {
-			if n.Bits() < 96 {
-				return nil, toksta.Invalid("networks", fmt.Sprintf("Write the IPv4 network %s as IPv4.", n))
-			}
-			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
-		}
-		out = append(out, n.Masked())
-	}
-	slices.SortFunc(out, netip.Prefix.Compare)
-	return slices.Compact(out), nil
 }
 
 // validPerMinute returns an error for a negative or excessive rate limit. A limit

@@ -20,6 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/operatorkeys"
 	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
@@ -31,26 +32,26 @@ import (
 // Config configures the API. All fields except Data, Mail, Export and Probes are
 // required.
 type Config struct {
-	Keys     *keys.Service
-	Accounts *accounts.Service
-	Members  *signin.Service
-	Credits  *credits.Service
-	Usage    *usage.Reader
-	Events   *events.Service
-	Cluster  Cluster
-	Catalog  *toksta.Catalog
-
-	Mail       Mailer        // nil if no mail server is configured
-	Export     Exporter      // nil if no receiver of usage is configured
-	Product    string        // name of the product, as customers know it
-	PagesURL   string        // address of the account pages, where people accept invitations
-	Invitation time.Duration // lifetime of an invitation
-	Data       string        // absolute path of the data directory
-	Version    string
-	Now        func() time.Time
-	Probes     []Probe
-	Verifier   *outcome.Verifier
-	Record     func(x *exchange.Exchange) // writes the record of one call of a batch
+	Keys         *keys.Service
+	OperatorKeys *operatorkeys.Service
+	Accounts     *accounts.Service
+	Members      *signin.Service
+	Credits      *credits.Service
+	Usage        *usage.Reader
+	Events       *events.Service
+	Cluster      Cluster
+	Catalog      *toksta.Catalog
+	Mail         Mailer        // nil if no mail server is configured
+	Export       Exporter      // nil if no receiver of usage is configured
+	Product      string        // name of the product, as customers know it
+	PagesURL     string        // address of the account pages, where people accept invitations
+	Invitation   time.Duration // lifetime of an invitation
+	Data         string        // absolute path of the data directory
+	Version      string
+	Now          func() time.Time
+	Probes       []Probe
+	Verifier     *outcome.Verifier
+	Record       func(x *exchange.Exchange) // writes the record of one call of a batch
 }
 
 // Cluster lists the nodes that changes wait for.

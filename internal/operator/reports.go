@@ -47,7 +47,7 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 	for _, c := range found.Rows {
 		page.Changes = append(page.Changes, client.Change{
 			Sequence: c.Seq, At: c.At, Kind: c.Kind, Actor: client.Actor(c.Actor),
-			AccountID: c.AccountID, KeyID: c.KeyID, MemberID: c.MemberID, Detail: c.Detail,
+			AccountID: c.AccountID, KeyID: c.KeyID, MemberID: c.MemberID, OperatorKeyID: c.OperatorKeyID, Detail: c.Detail,
 		})
 	}
 	return page, nil

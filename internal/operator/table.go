@@ -38,7 +38,7 @@ var (
 
 // operations returns the table of all operations.
 func (s server) operations() []operation {
-	return slices.Concat(s.accountOperations(), s.keyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
+	return slices.Concat(s.accountOperations(), s.keyOperations(), s.operatorKeyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
 }
 
 // accountOperations returns the operations on accounts and their members. A new account has a
@@ -75,6 +75,17 @@ func (s server) keyOperations() []operation {
 		define(s, Operation{Name: "keys/revoke", Summary: "Revokes a key on every node.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKey),
 		define(s, Operation{Name: "keys/revoke-many", Summary: "Revokes all keys that meet the conditions.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKeys),
 		define(s, Operation{Name: "keys/import", Summary: "Imports keys of another system by their digests.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.importKeys),
+	}
+}
+
+// operatorKeyOperations returns the operations on operator keys.
+func (s server) operatorKeyOperations() []operation {
+	return []operation{
+		define(s, Operation{Name: "operator-keys/create", Summary: "Creates an operator key and returns its secret once.", Roles: managers, Changes: true, Reveals: true, Codes: conflictCode}, s.createOperatorKey),
+		define(s, Operation{Name: "operator-keys/list", Summary: "Lists operator keys.", Roles: managers}, s.listOperatorKeys),
+		define(s, Operation{Name: "operator-keys/show", Summary: "Returns an operator key with its last use.", Roles: managers, Codes: notFoundCode}, s.showOperatorKey),
+		define(s, Operation{Name: "operator-keys/rotate", Summary: "Replaces the secret of an operator key and returns the new one once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.rotateOperatorKey),
+		define(s, Operation{Name: "operator-keys/revoke", Summary: "Revokes an operator key on every node.", Roles: managers, Changes: true, Codes: notFoundCode}, s.revokeOperatorKey),
 	}
 }
 

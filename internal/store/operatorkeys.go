@@ -17,6 +17,14 @@ type OperatorKeys interface {
 	CountLiveOperatorKeys(ctx context.Context, now time.Time) (int, error)
 }
 
+// OperatorUses keeps the last uses of operator keys. No decision depends on them, so they
+// are not in the change log, and a mutation leaves them unchanged.
+type OperatorUses interface {
+	// TouchOperatorKeys records the uses that are newer than the stored ones. It ignores
+	// unknown keys.
+	TouchOperatorKeys(ctx context.Context, uses map[toksta.OperatorKeyID]toksta.OperatorUse) error
+}
+
 // OperatorKeyQuery selects operator keys.
 type OperatorKeyQuery struct {
 	Revoked bool // include revoked keys

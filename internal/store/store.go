@@ -71,6 +71,7 @@ type Store interface {
 	Retention
 	Epochs
 	Claims
+	OperatorUses
 	// Ping fails if the database does not respond to a read.
 	Ping(ctx context.Context) error
 	Close() error

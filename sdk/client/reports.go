@@ -28,7 +28,9 @@ type Change struct {
 	AccountID toksta.AccountID  `json:"account_id,omitempty"`
 	KeyID     toksta.KeyID      `json:"key_id,omitempty"`
 	MemberID  toksta.MemberID   `json:"member_id,omitempty"`
-	Detail    map[string]string `json:"detail,omitempty"`
+	// OperatorKeyID is the operator key that was created, rotated or revoked.
+	OperatorKeyID toksta.OperatorKeyID `json:"operator_key_id,omitempty"`
+	Detail        map[string]string    `json:"detail,omitempty"`
 }
 
 // Actor is the author of a change.

@@ -25,6 +25,7 @@ type OperatorKey struct {
 	CreatedBy string    // for people: name of the operator
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
+	LastUse   OperatorUse
 
 	// Generations are the secrets of the key, oldest first. Only the last one
 	// can be live.
@@ -32,6 +33,13 @@ type OperatorKey struct {
 
 	// Seq is the number of the last change of the key.
 	Seq int64
+}
+
+// OperatorUse is the last use of an operator key. It is recorded at intervals, and the
+// record of the last minute can be lost with a node.
+type OperatorUse struct {
+	At      time.Time // zero: never used
+	Address string    // of the client
 }
 
 // Current returns the newest generation, or the zero value if there is none.

@@ -14,6 +14,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -245,7 +246,7 @@ func (v *customer) changes() []change {
 	ctx := v.t.Context()
 	scopes := []toksta.Family{"job"}
 	digest := sha256.Sum256([]byte("imported"))
-	return append(v.vendorData(), []change{
+	return slices.Concat(v.vendorData(), v.operatorKeys(), []change{
 		{"accounts/create", func() error {
 			_, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Other"})
 			return err
@@ -334,7 +335,28 @@ func (v *customer) changes() []change {
 			}
 			return v.api.SetPassword(ctx, client.SetPasswordRequest{Member: detail.Members[0].ID, Password: password + " again"})
 		}},
-	}...)
+	})
+}
+
+// operatorKeys returns calls that change an operator key.
+func (v *customer) operatorKeys() []change {
+	ctx := v.t.Context()
+	var ref client.OperatorKeyRef
+	return []change{
+		{"operator-keys/create", func() error {
+			made, err := v.api.CreateOperatorKey(ctx, client.CreateOperatorKeyRequest{Name: "CI", Roles: []toksta.Role{toksta.RoleRead}})
+			ref.Key = made.Key.ID
+			return err
+		}},
+		{"operator-keys/rotate", func() error {
+			_, err := v.api.RotateOperatorKey(ctx, client.RotateOperatorKeyRequest{OperatorKeyRef: ref})
+			return err
+		}},
+		{"operator-keys/revoke", func() error {
+			_, err := v.api.RevokeOperatorKey(ctx, ref)
+			return err
+		}},
+	}
 }
 
 // vendorData returns calls that change the vendor's own ids and metadata.

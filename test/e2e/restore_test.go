@@ -49,7 +49,11 @@ func (p restorable) backUp(backup string) (r restored, ended string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	// An operator key that ends after the backup; its id is the only line of this file.
+	p.sh(`toksta operator-keys create lost --role manage >/dev/null; toksta operator-keys create kept --role read >/dev/null
+		toksta operator-keys list -o csv --columns id,name | grep ',lost$' | cut -d, -f1 > "$TOKSTA_DATA/operators"`)
 	p.sh(backup)
+	p.sh(`toksta operator-keys rotate $(cat "$TOKSTA_DATA/operators") --yes`)
 	later := apptest.NewKey(p.t, p.API, owner, "made after the backup")
 	p.sh(`toksta keys revoke ` + string(later.Key.ID) + ` --yes`)
 	p.sh(`toksta audit --limit 1 -o csv | tail -n 1 | cut -d, -f1 > "$TOKSTA_DATA/last"`)
@@ -104,12 +108,17 @@ func TestRestoreOnSQLite(t *testing.T) {
 	p.Start()
 	p.checkSecrets(r, 401)
 	p.sh(`toksta audit -o csv | grep -q ',keys.revoked,system restore,'`)
+	p.sh(`toksta audit -o csv | grep -q ',operator_key.revoked,system restore,'`)
+	p.sh(`test "$(toksta operator-keys list -o csv --columns name | tail -n +2)" = kept`)
 	p.Stop()
 	p.sh(restore + `; rm tombstones`)
 	p.Start()
 	p.checkSecrets(r, 200)
+	p.sh(`test "$(toksta operator-keys list -o csv --columns name | tail -n +2 | wc -l)" = 2`)
 	p.sh(`toksta keys revoke-many --ids ` + ended + ` --skip-unknown --yes`)
+	p.sh(`xargs -r ` + p.Path + ` operator-keys revoke op_none --skip-unknown --yes < "$TOKSTA_DATA/operators"`)
 	p.checkSecrets(r, 401)
+	p.sh(`test "$(toksta operator-keys list -o csv --columns name | tail -n +2)" = kept`)
 }
 
 // checkNoWait makes a change, which must not wait for nodes that ran when the backup was

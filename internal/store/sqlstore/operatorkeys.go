@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -14,7 +16,7 @@ import (
 // selectOperatorKeys and joinOperatorSecrets enclose a WHERE clause that selects operator
 // keys. The query returns one row for each generation.
 const (
-	selectOperatorKeys = `SELECT k.id, k.name, k.roles, k.networks, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.seq,
+	selectOperatorKeys = `SELECT k.id, k.name, k.roles, k.networks, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.seq, k.used_at, k.used_address,
 		s.digest, s.number, s.first, s.last, s.created_at, s.revoked_at FROM (SELECT * FROM operator_keys`
 	joinOperatorSecrets = `) k JOIN operator_secrets s ON s.key_id = k.id ORDER BY k.id, s.number`
 )
@@ -65,7 +67,7 @@ func (r reader) operatorKeys(ctx context.Context, where string, args ...any) (ou
 func scanOperatorKey(rows *sql.Rows) (k toksta.OperatorKey, err error) {
 	var g toksta.Generation
 	err = rows.Scan(&k.ID, &k.Name, jsonColumn{&k.Roles}, jsonColumn{&k.Networks}, timeColumn{&k.CreatedAt}, &k.CreatedBy,
-		timeColumn{&k.ExpiresAt}, timeColumn{&k.RevokedAt}, &k.Seq,
+		timeColumn{&k.ExpiresAt}, timeColumn{&k.RevokedAt}, &k.Seq, timeColumn{&k.LastUse.At}, &k.LastUse.Address,
 		digestColumn{&g.Digest}, &g.Number, &g.Start, &g.End, timeColumn{&g.CreatedAt}, timeColumn{&g.RevokedAt})
 	if err != nil {
 		return k, fmt.Errorf("read an operator key: %w", err)
@@ -94,6 +96,20 @@ func (s *Store) streamOperatorKeys(ctx context.Context, q querier, after int64, 
 			return nil
 		}
 	}
+}
+
+// TouchOperatorKeys implements [store.OperatorUses]. It writes the rows in the order of ids,
+// so that two nodes cannot wait for each other.
+func (s *Store) TouchOperatorKeys(ctx context.Context, uses map[toksta.OperatorKeyID]toksta.OperatorUse) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
+		for _, id := range slices.Sorted(maps.Keys(uses)) {
+			const touch = `UPDATE operator_keys SET used_at = $2, used_address = $3 WHERE id = $1 AND used_at < $2`
+			if err := tx.Queue(ctx, touch, id, millis(uses[id].At), uses[id].Address); err != nil {
+				return fmt.Errorf("record the last use of operator keys: %w", err)
+			}
+		}
+		return nil
+	})
 }
 
 // operatorSecretRow is a row of the table operator_secrets.

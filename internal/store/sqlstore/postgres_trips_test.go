@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/sqlstore"
@@ -43,5 +44,54 @@ func TestPostgresRoundTrips(t *testing.T) {
 		if trips < want[0] || trips > want[1] {
 			t.Errorf("a change of %d rows made %d round trips, want %v", rows, trips, want)
 		}
+	}
+	checkOperatorTrips(t, s, p)
+}
+
+// checkOperatorTrips: a revoke of an operator key makes no more round trips than that of a key,
+// and a node reads operator keys only if one changed.
+func checkOperatorTrips(t *testing.T, s *sqlstore.Store, p *proxy) {
+	t.Helper()
+	k := toksta.OperatorKey{ID: "op_1", Name: "CI", Roles: []toksta.Role{toksta.RoleRead}, Generations: []toksta.Generation{{Number: 1}}}
+	commit := func(m store.Mutation) {
+		t.Helper()
+		_, err := s.Commit(t.Context(), toksta.Actor{}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+			if m.Kind != toksta.ChangeOperatorKeyRevoked {
+				return m, nil
+			}
+			k, err := r.OperatorKey(ctx, k.ID)
+			m.OperatorKeys = []toksta.OperatorKey{k}
+			return m, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	trips := func(do func()) int64 {
+		before := p.trips.Load()
+		do()
+		return p.trips.Load() - before
+	}
+	n := store.Node{ID: "a", Epoch: "1", Lease: time.Minute}
+	if err := s.Register(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	follow := func() {
+		t.Helper()
+		seq, err := s.Follow(t.Context(), n, new(counter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Applied = seq
+	}
+	follow()
+	commit(store.Mutation{Kind: toksta.ChangeOperatorKeyCreated, OperatorKeys: []toksta.OperatorKey{k}})
+	var revoked, followed, idle int64
+	for range 3 { // the first ones prepare statements
+		revoked = trips(func() { commit(store.Mutation{Kind: toksta.ChangeOperatorKeyRevoked}) })
+		followed, idle = trips(follow), trips(follow)
+	}
+	if revoked != 2 || followed != idle+1 {
+		t.Errorf("a revoke made %d round trips, want 2; following it %d, want one more than %d without a change", revoked, followed, idle)
 	}
 }

@@ -138,3 +138,25 @@ func deltaManyOperators(t *suite) {
 	t.ok(err)
 	is(t, len(whole.operators), 700)
 }
+
+// operatorUses: a delayed record must not replace a newer use, and a change of the key must
+// not delete its last use.
+func operatorUses(t *suite) {
+	k := t.putOperator(operatorKey("op_a"))
+	k.LastUse = toksta.OperatorUse{At: now, Address: "192.0.2.1"}
+	touch := func(uses map[toksta.OperatorKeyID]toksta.OperatorUse) {
+		t.Helper()
+		t.ok(t.s.TouchOperatorKeys(t.Context(), uses))
+	}
+	touch(nil)
+	touch(map[toksta.OperatorKeyID]toksta.OperatorUse{"op_a": k.LastUse, "op_unknown": k.LastUse})
+	touch(map[toksta.OperatorKeyID]toksta.OperatorUse{"op_a": {At: now.Add(-time.Second), Address: "192.0.2.2"}})
+	got, err := t.s.OperatorKey(t.Context(), "op_a")
+	t.ok(err)
+	is(t, got, k)
+	k.Name = "Nightly"
+	k = t.putOperator(k)
+	got, err = t.s.OperatorKey(t.Context(), "op_a")
+	t.ok(err)
+	is(t, got, k)
+}

@@ -79,6 +79,7 @@ var conformance = []conformanceTest{
 	{"renews", renews},
 	{"acks", acks},
 	{"operator keys", operatorKeys},
+	{"last uses of operator keys", operatorUses},
 	{"digest of another operator key", takenOperatorDigest},
 	{"delta of operator keys", deltaOperators},
 	{"delta of many operator keys", deltaManyOperators},
