@@ -32,7 +32,7 @@ func (c *cli) operatorKeysCreate() *cobra.Command {
 		Use: "create NAME --role ROLE", Short: "Create an operator key and show its secret, once", Args: exactArgs("NAME"),
 		Long: "Create a key for the operator API over the network, and show its secret, once. The\n" +
 			"audit trail has the name of the key for each change that is made with it. The roles:\n" +
-			"  read     every list, display and report\n" +
+			"  read     every list, display and report, except those of operator keys\n" +
 			"  support  read, and the changes of accounts and keys that reveal no secret\n" +
 			"  billing  read, and plans, statuses, entitlements and credits\n" +
 			"  verify   decisions about calls, and the settlement of their holds\n" +

@@ -23,6 +23,7 @@ func (a *App) remoteOperator(record *telemetry.Config) http.Handler {
 	return operator.Network(a.operatorConfig(record), operator.Access{
 		Keys:          operatorauth.New(a.feed, a.index, time.Now),
 		ClientAddress: operatorClient(a.config.Listen.Operator),
+		Used:          a.operatorUses.Used,
 	})
 }
 

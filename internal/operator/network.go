@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/operatorauth"
@@ -17,6 +18,8 @@ type Access struct {
 	// ClientAddress returns the address of the client behind trusted proxies, or the
 	// error for a peer that may not call.
 	ClientAddress func(*http.Request) (netip.Addr, error)
+	// Used notes a use of a key, for its last use. It does not wait.
+	Used func(id toksta.OperatorKeyID, at time.Time, address string)
 }
 
 // Network returns the handler for a listener that other machines can open. Each request
@@ -46,6 +49,7 @@ func (a Access) identify(r *http.Request, o *Operation) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	a.Used(attempt.Key.ID, time.Now(), from.String())
 	if o != nil && !attempt.Key.Allows(o.Roles...) {
 		return identity{}, roleInsufficient(o.Roles)
 	}

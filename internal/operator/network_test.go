@@ -36,6 +36,7 @@ func (n *remote) Operator(d toksta.Digest) (toksta.OperatorGrant, bool) {
 // access returns the access of clients at 192.0.2.7 to a node.
 func (n *remote) access() Access {
 	return Access{
+		Used:          func(toksta.OperatorKeyID, time.Time, string) {},
 		Keys:          operatorauth.New(n, n, time.Now),
 		ClientAddress: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.7"), nil },
 	}

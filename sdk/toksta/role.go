@@ -12,7 +12,7 @@ type Role string
 
 // The roles of operator keys.
 const (
-	RoleRead    Role = "read"    // every list, display and report
+	RoleRead    Role = "read"    // every list, display and report, except those of operator keys
 	RoleSupport Role = "support" // read, and the changes of accounts and keys that reveal no secret
 	RoleBilling Role = "billing" // read, and plans, statuses, entitlements and credits
 	RoleVerify  Role = "verify"  // decisions about calls, and the settlement of their holds
