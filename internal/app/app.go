@@ -120,6 +120,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.meter, err = meter.Open(meter.Config{
 		Dir: c.Meter.Dir, Sink: watchedSink{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
 		Keep: c.Meter.Keep, Epochs: a.store, Log: a.log,
+		Alone: func() bool { return a.Credits.Only() },
 	})
 	if err != nil {
 		return err

@@ -38,8 +38,13 @@ func (s *Service) pollNodes(ctx context.Context) error {
 		only = nodes[0].ID + " " + nodes[0].Epoch
 	}
 	s.updateAlone(only)
+	s.only.Store(only != "")
 	return nil
 }
+
+// Only reports whether the last poll found no other node. Nobody then waits for the
+// charges of this one.
+func (s *Service) Only() bool { return s.only.Load() }
 
 // updateAlone updates the membership after a poll; only identifies the only
 // listed node. If two polls are far apart, a node could have joined and left in

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
@@ -75,6 +76,7 @@ type Service struct {
 	// Load, so loadedMu protects them.
 	loadedMu sync.Mutex
 	loaded   []toksta.AccountID
+	only     atomic.Bool // see Only
 
 	mu    sync.Mutex  // makes reads sequential: no result replaces a newer one
 	late  []syncState // accounts of the last exchange

@@ -144,8 +144,13 @@ func (s *Service) exchange(ctx context.Context, all bool) ([]syncState, error) {
 // flushDue flushes all charges of this node or, if all is false, those on the
 // due accounts and on the accounts of the last exchange. A call is charged
 // shortly before the meter counts it, so the last flush could have missed its
-// count.
+// count. Without other nodes it flushes nothing, because nobody waits for the
+// charges.
 func (s *Service) flushDue(ctx context.Context, all bool, due []syncState) error {
+	if s.Only() {
+		s.late = due
+		return nil
+	}
 	accounts := map[toksta.AccountID]bool{}
 	for _, a := range slices.Concat(s.late, due) {
 		accounts[a.ID] = true

@@ -30,6 +30,7 @@ type counting struct {
 	reads map[toksta.AccountID]int        // reads of the charges of others in recent hours
 	fails func(ctx context.Context) error // nil: no call fails
 	text  bytes.Buffer                    // logged
+	nodes []store.Node                    // listed
 }
 
 func (c *counting) Write(p []byte) (int, error) {
@@ -61,7 +62,10 @@ func (c *counting) FlushOf(ctx context.Context, _ map[toksta.AccountID]bool) err
 }
 
 func (c *counting) ListNodes(ctx context.Context) ([]store.Node, error) {
-	return nil, c.note(ctx, func(t *traffic) { t.lists++ })
+	err := c.note(ctx, func(t *traffic) { t.lists++ })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes, err
 }
 
 func (c *counting) OverdueAccounts(context.Context, int) ([]toksta.AccountID, error) { return nil, nil }
@@ -136,6 +140,30 @@ func TestRunReadsAsOftenAsNeeded(t *testing.T) {
 		want := map[toksta.AccountID]int{"near": 4*60 + 1, "far": 1 + 12 + 1}
 		if diff := cmp.Diff(want, r.counting.reads); diff != "" {
 			t.Errorf("reads in a minute (-want +got)\n%s", diff)
+		}
+	})
+}
+
+// Guarantee: a node flushes its charges for the exchange only while other nodes are
+// listed.
+func TestLoneNodeFlushesNothing(t *testing.T) {
+	t.Parallel()
+	us, other := store.Node{ID: "us", Epoch: "1"}, store.Node{ID: "other", Epoch: "1"}
+	run(t, func(t *testing.T, r running) {
+		flushes := func(nodes ...store.Node) int {
+			r.mu.Lock()
+			r.nodes = nodes
+			r.mu.Unlock()
+			r.after(5 * time.Second) // the node polls the list
+			before := r.sum.flushes
+			r.calls(time.Second, time.Minute, customer("near", 50))
+			return r.sum.flushes - before
+		}
+		if alone, among := flushes(us), flushes(us, other); alone != 0 || among < 60 {
+			t.Errorf("flushed %d times without other nodes, and %d times beside one", alone, among)
+		}
+		if again := flushes(us); again != 0 {
+			t.Errorf("flushed %d times after the other node had left", again)
 		}
 	})
 }

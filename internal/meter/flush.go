@@ -30,7 +30,7 @@ func (m *Meter) Run(ctx context.Context) error {
 	// A separate task, because a store that hangs must not delay writes to the disk.
 	disk := task{"write usage to the disk", m.config.FlushEvery, func(context.Context) error { return m.sync() }}
 	flush := task{"flush usage to the store", m.config.FlushEvery, func(ctx context.Context) error {
-		return errors.Join(m.rollHour(), m.Flush(ctx))
+		return errors.Join(m.rollHour(), m.flushPeriodic(ctx))
 	}}
 	prepare := task{"prepare the next journal", m.config.FlushEvery, func(context.Context) error { return m.prepare() }}
 	// Adopts the files of processes that ended after this one started.

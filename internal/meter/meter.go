@@ -36,6 +36,9 @@ type Config struct {
 	FlushEvery time.Duration
 	// Strict makes Count wait until its addition is on the disk.
 	Strict bool
+	// Alone reports whether no other node reads the totals, so that Run may take up to a minute to
+	// write many of them. nil: never.
+	Alone func() bool
 	// Keep is the time for which a file is kept after the sink has all of its totals. Run compares
 	// kept files with Epochs, and flushes them again to a sink that was restored from a backup. 0: no
 	// file is kept. Keep requires Epochs.

@@ -21,14 +21,18 @@ func (r *recordSet) add(n uint32) {
 // batches removes all records and returns their numbers in batches of limit, rounded up to a
 // multiple of 64. It returns each record at most once, so that it ends while calls add records. The
 // caller must flush the records or add them again.
-func (r *recordSet) batches(limit int) iter.Seq[[]uint32] {
+func (r *recordSet) batches(limit int) iter.Seq[[]uint32] { return r.batchesIn(0, len(r), limit) }
+
+// batchesIn is batches for the records of the words from first to end, which is not included. A
+// word has 64 records.
+func (r *recordSet) batchesIn(first, end, limit int) iter.Seq[[]uint32] {
 	return func(yield func([]uint32) bool) {
 		var out []uint32
-		for i := range r {
+		for i := first; i < end; i++ {
 			for w := r[i].Swap(0); w != 0; w &= w - 1 {
 				out = append(out, uint32(i*64+bits.TrailingZeros64(w)))
 			}
-			if len(out) >= limit || len(out) > 0 && i == len(r)-1 {
+			if len(out) >= limit || len(out) > 0 && i == end-1 {
 				if !yield(out) {
 					return
 				}
@@ -36,4 +40,12 @@ func (r *recordSet) batches(limit int) iter.Seq[[]uint32] {
 			}
 		}
 	}
+}
+
+// len returns the number of records.
+func (r *recordSet) len() (n int) {
+	for i := range r {
+		n += bits.OnesCount64(r[i].Load())
+	}
+	return n
 }

@@ -69,6 +69,7 @@ type segment struct {
 
 	dirty    recordSet // changed since the last flush
 	deferred recordSet // with a last use to send later
+	paced    int       // word of dirty at which the next paced flush begins; guarded by Meter.flushing
 }
 
 // allocate reserves disk space for a file, so that a write to its mapping cannot fail with SIGBUS
