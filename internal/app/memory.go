@@ -3,17 +3,37 @@ package app
 import (
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 )
 
-// gcPercent makes the collector run more often than by default. Most of a node's heap
-// is its index, which hardly changes, so this saves memory at little cost.
-const gcPercent = 40
+// The collector runs again when the heap has grown by a share of what is alive. Most of a large
+// heap is the index, which hardly changes, so a small share saves memory at little cost. A small
+// heap would be collected many times a second, so it grows by a fixed size at least.
+const (
+	growPercent = 40
+	growAtLeast = 64 << 20 // bytes
+)
 
-// freeMemory returns the memory that loading the index used to the operating system. A
-// GOGC of the operator is kept.
+// freeMemory returns the memory that loading the index used to the operating system, and sets how
+// far the heap grows between two collections. A GOGC of the operator is kept.
 func freeMemory() {
+	debug.FreeOSMemory() // collects first, so that the live heap is known
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(gcPercent(liveHeap()))
 	}
-	debug.FreeOSMemory()
+}
+
+// gcPercent returns the growth of a heap with so many live bytes, in percent.
+func gcPercent(live uint64) int {
+	return max(growPercent, int(growAtLeast*100/max(live, 1<<20)))
+}
+
+// liveHeap returns the bytes that the last collection found alive.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
 }
