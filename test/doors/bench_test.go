@@ -86,11 +86,11 @@ func BenchmarkVerifyAPI(b *testing.B) {
 	p.Start()
 	key := func(name, entitlement string) string {
 		account := apptest.NewAccount(b, p.API, name)
-		apptest.Entitle(b, p.API, account, "rate_limit_per_minute=60000000")
+		made := apptest.NewKey(b, p.API, account, name)
 		if entitlement != "" {
 			apptest.Entitle(b, p.API, account, entitlement)
 		}
-		return apptest.NewKey(b, p.API, account, name).Secret
+		return made.Secret
 	}
 	live, off := key("live", ""), key("off", "api_access_enabled=false")
 	rejected := newExchanges(b, "403", "tcp", strings.TrimPrefix(p.URL, "http://"))
