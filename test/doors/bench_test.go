@@ -15,6 +15,7 @@ import (
 
 	"github.com/toksta/toksta/internal/app/apptest"
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // exchanges sends one request again and again over one connection that is kept alive.
@@ -48,9 +49,9 @@ func (e *exchanges) run(b *testing.B, n int) {
 }
 
 // newExchanges connects to an address.
-func newExchanges(b *testing.B, name, network, address string) *exchanges {
+func newExchanges(b *testing.B, name, address string) *exchanges {
 	b.Helper()
-	conn, err := net.Dial(network, address)
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -82,8 +83,13 @@ func cpuOf(b *testing.B, process int) (sum int64) {
 // connection that is kept alive.
 func BenchmarkVerifyAPI(b *testing.B) {
 	p := apptest.Build(b)
-	p.Env = append(p.Env, "TOKSTA_LOGS_LEVEL=info")
+	operator := apptest.FreeAddress(b)
+	p.Env = append(p.Env, "TOKSTA_LISTEN_OPERATOR_ADDRESS="+operator)
 	p.Start()
+	verifier, err := p.API.CreateOperatorKey(b.Context(), client.CreateOperatorKeyRequest{Name: "bench", Roles: []toksta.Role{toksta.RoleVerify}})
+	if err != nil {
+		b.Fatal(err)
+	}
 	key := func(name, entitlement string) string {
 		account := apptest.NewAccount(b, p.API, name)
 		made := apptest.NewKey(b, p.API, account, name)
@@ -93,13 +99,14 @@ func BenchmarkVerifyAPI(b *testing.B) {
 		return made.Secret
 	}
 	live, off := key("live", ""), key("off", "api_access_enabled=false")
-	rejected := newExchanges(b, "403", "tcp", strings.TrimPrefix(p.URL, "http://"))
+	rejected := newExchanges(b, "403", strings.TrimPrefix(p.URL, "http://"))
 	rejected.request = fmt.Appendf(nil, "GET /v1/creators/7 HTTP/1.1\r\nHost: api.test\r\nUser-Agent: bench\r\nAuthorization: Bearer %s\r\n\r\n", off)
 	rejected.status, rejected.says = http.StatusForbidden, "api_access_disabled"
 	verify := func(name, secret, says string) *exchanges {
-		e := newExchanges(b, name, "unix", p.Socket)
+		e := newExchanges(b, name, operator)
 		body := fmt.Sprintf(`{"authorization":"Bearer %s","method":"GET","target":"/v1/creators/7","address":"192.0.2.1","agent":"bench"}`, secret)
-		e.request = fmt.Appendf(nil, "POST %sverify HTTP/1.1\r\nHost: toksta\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", client.PathPrefix, len(body), body)
+		e.request = fmt.Appendf(nil, "POST %sverify HTTP/1.1\r\nHost: toksta\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			client.PathPrefix, verifier.Secret, len(body), body)
 		e.status, e.says = http.StatusOK, says
 		return e
 	}

@@ -1,7 +1,6 @@
 package doors
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -9,17 +8,19 @@ import (
 	"testing"
 
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // startVerify starts a back end that asks the verify API about each request and copies the
 // plain values of the decision, as a program in any language can.
 func startVerify(t *testing.T, w *World) string {
 	t.Helper()
-	api := w.Node.Operator()
+	api := client.New(w.Operator, client.WithKey(w.OperatorKey))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		d, err := api.Verify(r.Context(), question(r))
 		if err != nil {
-			http.Error(rw, fmt.Sprint(err), http.StatusServiceUnavailable)
+			httpauth.WriteError(rw, &httpauth.Meta{RequestID: r.Header.Get("X-Request-Id")}, toksta.Reject(toksta.ReasonLeaseExpired).Err())
 			return
 		}
 		for name, value := range d.Response.Headers {

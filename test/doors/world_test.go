@@ -10,6 +10,7 @@ import (
 
 	"github.com/toksta/toksta/internal/app/apptest"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -17,6 +18,9 @@ import (
 type World struct {
 	Node    *apptest.Node
 	BackEnd *httptest.Server // see backEnd
+	// Operator is the URL of the operator API over the network, and OperatorKey a key of the
+	// role verify for it.
+	Operator, OperatorKey string
 
 	t         *testing.T
 	keys      keyring // for calls after the cases
@@ -29,12 +33,19 @@ func newWorld(t *testing.T) *World {
 	t.Cleanup(w.BackEnd.Close)
 	w.Node = apptest.Start(t, w.configure)
 	w.keys = w.newKeyring(t)
+	w.Operator = "http://" + w.Node.App.Addr("operator")
+	made, err := w.Node.Operator().CreateOperatorKey(t.Context(), client.CreateOperatorKeyRequest{Name: "doors", Roles: []toksta.Role{toksta.RoleVerify}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.OperatorKey = made.Secret
 	return w
 }
 
 // configure sets the routes of the cases.
 func (w *World) configure(c *config.Config) {
 	c.Node.Lease = time.Second
+	c.Listen.Operator.Address = "127.0.0.1:0"
 	c.Upstreams["backend"] = config.Upstream{URL: w.BackEnd.URL, ConnectTimeout: 5 * time.Second, ResponseTimeout: 10 * time.Second}
 	route := func(path, operation string, family toksta.Family, methods ...string) config.Route {
 		return config.Route{Method: methods, Path: path, Operation: operation, Family: family, Upstream: "backend"}

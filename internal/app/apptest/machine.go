@@ -16,7 +16,7 @@ func Require(t *testing.T, command string) {
 }
 
 // FreeAddress returns a loopback address with a port that is free at the moment.
-func FreeAddress(t *testing.T) string {
+func FreeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
