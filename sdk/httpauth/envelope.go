@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"strconv"
 
@@ -51,24 +50,11 @@ func Status(c toksta.Code) int {
 }
 
 // envelope is the body of every JSON response: data or error, never both.
+// encodeError writes the one of an error.
 type envelope struct {
-	Success bool       `json:"success"`
-	Data    any        `json:"data,omitempty"`
-	Error   *errorBody `json:"error,omitempty"`
-	Meta    meta       `json:"meta"`
-}
-
-// errorBody holds the part of an error that a caller may read.
-type errorBody struct {
-	Code    toksta.Code `json:"code"`
-	Message string      `json:"message"`
-	Details any         `json:"details,omitempty"`
-}
-
-// reasonOnly has the details of an error that has only a reason, as most
-// rejections do.
-type reasonOnly struct {
-	Reason toksta.Reason `json:"reason"`
+	Success bool `json:"success"`
+	Data    any  `json:"data,omitempty"`
+	Meta    meta `json:"meta"`
 }
 
 // meta holds the ids that a caller quotes when asking for help.
@@ -81,7 +67,7 @@ type meta struct {
 // encoded, it responds with a 500 instead and returns the cause, for the log.
 func WriteData(w http.ResponseWriter, m *Meta, status int, data any) error {
 	f := newFields(w.Header())
-	body, err := m.encode(envelope{Success: true, Data: data})
+	body, err := m.encode(data)
 	if err != nil {
 		WriteError(w, m, err)
 		return err
@@ -163,17 +149,16 @@ func (f *fields) reject(m *Meta, err error) (status int, encoded []byte) {
 			f.set("Allow", allow)
 		}
 	}
-	encoded, encodeErr := m.encode(envelope{Error: &body}) // the caller logs err
+	encoded, encodeErr := m.encodeError(&body) // the caller logs err
 	if encodeErr != nil {
 		return f.reject(m, encodeErr)
 	}
 	return status, encoded
 }
 
-// encode returns the envelope as JSON with the ids of m.
-func (m *Meta) encode(e envelope) ([]byte, error) {
-	e.Meta = meta{RequestID: m.RequestID, TraceID: m.TraceID}
-	body, err := json.Marshal(e)
+// encode returns a success with the ids of m as JSON.
+func (m *Meta) encode(data any) ([]byte, error) {
+	body, err := json.Marshal(envelope{Success: true, Data: data, Meta: meta{RequestID: m.RequestID, TraceID: m.TraceID}})
 	if err != nil {
 		return nil, fmt.Errorf("encode the response: %w", err)
 	}
@@ -213,21 +198,4 @@ func challenge(realm string, e *toksta.Error) string {
 	default:
 		return c + `, error="invalid_token"`
 	}
-}
-
-// withReason returns the details with the reason added. It copies the map of
-// the error, because several requests can share the map.
-func withReason(e *toksta.Error) any {
-	switch {
-	case e.Reason != "" && len(e.Details) == 0:
-		return reasonOnly{e.Reason}
-	case e.Reason == "" && len(e.Details) == 0:
-		return nil
-	case e.Reason == "":
-		return e.Details
-	}
-	details := map[string]any{}
-	maps.Copy(details, e.Details)
-	details["reason"] = e.Reason
-	return details
 }
