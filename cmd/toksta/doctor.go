@@ -78,8 +78,11 @@ func (c *cli) remoteChecks(ctx context.Context, t target) []client.Check {
 // --socket, because that server can have another configuration.
 func (c *cli) localChecks(ctx context.Context, cfg config.Config, t target) []client.Check {
 	checks := []client.Check{ok("configuration", fmt.Sprintf("%d plans, %d routes", len(cfg.Plans), len(cfg.Routes)))}
-	if cfg.Listen.TLS.Cert != "" {
-		checks = append(checks, checkCertificate(cfg.Listen.TLS, time.Now()))
+	if files := cfg.Listen.TLS; files.Cert != "" {
+		checks = append(checks, checkCertificate("listen.tls", files, time.Now()))
+	}
+	if o := cfg.Listen.Operator; o.Address != "" && o.TLS.Cert != "" {
+		checks = append(checks, checkCertificate("listen.operator.tls", o.TLS, time.Now()))
 	}
 	health, err := c.health(ctx, t)
 	if err == nil {
@@ -151,25 +154,26 @@ func checkFreeSpace(dir string) client.Check {
 // certificateWarning is the remaining validity below which doctor warns.
 const certificateWarning = 14 * 24 * time.Hour
 
-// checkCertificate reads the pair as the server does, so that it finds a renewal
-// that had no effect. It warns before the certificate expires.
-func checkCertificate(files config.TLS, now time.Time) client.Check {
+// checkCertificate reads the pair of a setting as the server does, so that it finds a
+// renewal that had no effect. It warns before the certificate expires.
+func checkCertificate(setting string, files config.TLS, now time.Time) client.Check {
+	const name = "certificate"
 	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	if err != nil {
-		return fail("certificate", err.Error(), "correct listen.tls.cert and listen.tls.key")
+		return fail(name, err.Error(), "correct "+setting+".cert and "+setting+".key")
 	}
 	leaf, err := x509.ParseCertificate(pair.Certificate[0])
 	if err != nil {
-		return fail("certificate", err.Error(), "replace the file")
+		return fail(name, err.Error(), "replace the file "+files.Cert)
 	}
-	text := "expires " + formatTime(leaf.NotAfter)
+	text := setting + " expires " + formatTime(leaf.NotAfter)
 	switch left := leaf.NotAfter.Sub(now); {
 	case left <= 0:
-		return fail("certificate", text, "renew it; the server reloads the file")
+		return fail(name, text, "renew it; the server reloads the file")
 	case left < certificateWarning:
-		return warn("certificate", text, "renew it; the server reloads the file")
+		return warn(name, text, "renew it; the server reloads the file")
 	}
-	return ok("certificate", text)
+	return ok(name, text)
 }
 
 // checkVersion warns if the server has another version than this program: it needs
