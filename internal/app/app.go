@@ -197,6 +197,11 @@ func (a *App) listen() error {
 			l.net = tls.NewListener(l.net, secure)
 		}
 	}
+	if a.config.Listen.ForwardAuth != "" {
+		if err := a.listenProxies(h.proxies, secure); err != nil {
+			return err
+		}
+	}
 	if address := a.config.Debug.Listen; address != "" {
 		if err := bind(debugging, profiles(), listenDebug, address); err != nil {
 			return err
@@ -217,7 +222,7 @@ func (a *App) listen() error {
 func (a *App) AddUsage(ctx context.Context, b store.UsageBatch) error { return a.store.Flush(ctx, b) }
 
 // Addr returns the address that a listener is bound to, "" for an unknown
-// name: "public", "pages", "operator" or "private".
+// name: "public", "pages", "forward_auth", "operator" or "private".
 func (a *App) Addr(name string) string {
 	for _, l := range a.listeners {
 		if l.name == name {

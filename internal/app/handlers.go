@@ -25,7 +25,7 @@ import (
 )
 
 // handlers has the handler of each listener.
-type handlers struct{ public, pages, private, operators http.Handler }
+type handlers struct{ public, pages, private, operators, proxies http.Handler }
 
 // handlers builds the handler of each listener.
 func (a *App) handlers() (handlers, error) {
@@ -65,6 +65,7 @@ func (a *App) handlers() (handlers, error) {
 		public: telemetry.Handler(record, public), pages: telemetry.Handler(record, site),
 		private:   telemetry.Handler(record, operator.Socket(a.operatorConfig(&record))),
 		operators: telemetry.Handler(forOperators, a.remoteOperator(&record)),
+		proxies:   a.forwardAuth(record),
 	}, nil
 }
 

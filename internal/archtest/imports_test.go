@@ -48,6 +48,8 @@ var imports = map[string][]string{
 	"internal/verify":     {"sdk/toksta", "internal/index", "internal/ratelimit", "internal/meter"},
 	"internal/admit":      {"sdk/toksta", "sdk/httpauth", "internal/exchange", "internal/route"},
 	"internal/gateway":    {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/downstream", "internal/exchange", "internal/route", "internal/upstream"},
+	// Questions of other proxies, decided by the chain of the gateway.
+	"internal/forwardauth": {"sdk/toksta", "sdk/httpauth", "internal/admit", "internal/exchange"},
 	// Connections to upstreams.
 	"internal/upstream": {},
 	// Decisions on calls that other programs received. Reservations go through interfaces.

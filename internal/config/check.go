@@ -80,6 +80,7 @@ func (c *checker) check() {
 	c.checkDurations()
 	c.checkUsage()
 	c.checkGateway()
+	c.checkForwardAuth()
 	c.checkPages()
 	c.checkMail()
 	c.checkExport()

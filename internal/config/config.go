@@ -26,6 +26,7 @@ type Config struct {
 	Usage          Usage                           `yaml:"usage"`
 	Gateway        Gateway                         `yaml:"gateway"`
 	TrustedProxies []netip.Prefix                  `yaml:"trusted_proxies"` // peers whose X-Forwarded-* fields are trusted
+	ForwardAuth    ForwardAuth                     `yaml:"forward_auth"`
 	Signup         Signup                          `yaml:"signup"`
 	Sessions       Sessions                        `yaml:"sessions"`
 	Branding       Branding                        `yaml:"branding"`
@@ -53,7 +54,10 @@ type Listen struct {
 	Pages     string `yaml:"pages"`      // host:port of a listener for the account pages; "": the public one
 	PagesHost string `yaml:"pages_host"` // host name of the account pages on the public listener; "": any
 	Private   string `yaml:"private"`    // Unix socket of the operator API; default <data>/toksta.sock
-	TLS       TLS    `yaml:"tls"`        // of the public and pages listeners
+	// ForwardAuth is the host:port where the proxies of forward_auth ask for
+	// decisions; "": nowhere.
+	ForwardAuth string `yaml:"forward_auth"`
+	TLS         TLS    `yaml:"tls"` // of the listeners public, pages and forward_auth
 	// ProxyProtocol lists the peers of the public and pages listeners that start
 	// each connection with a PROXY header.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`

@@ -43,7 +43,9 @@ func isOrigin(s string) bool {
 }
 
 // Warnings returns sentences about settings that are valid and can be a mistake.
-func (c Config) Warnings() []string { return append(c.corsWarnings(), c.deadEnds()...) }
+func (c Config) Warnings() []string {
+	return slices.Concat(c.corsWarnings(), c.forwardAuthWarnings(), c.deadEnds())
+}
 
 // corsWarnings returns the risks of calls from browsers.
 func (c Config) corsWarnings() []string {

@@ -43,7 +43,7 @@ func Handler(c Config, next http.Handler) http.Handler {
 			Trace:       r.Header[httpauth.HeaderTraceID],
 		}, c.Realm, c.Sampling, now())
 		x.Names = c.Names
-		x.Method, x.Path = r.Method, loggedPath(r.URL.Path, c.KeyPrefix)
+		x.Method, x.Path = r.Method, LoggedPath(r.URL.Path, c.KeyPrefix)
 		if x.Close = mustClose(r); x.Close {
 			w.Header().Set("Connection", "close")
 		}

@@ -16,10 +16,10 @@ const maxPath = 512
 // that is encoded more often is not logged from its first escape on.
 const maxDecodings = 4
 
-// loggedPath returns the path of a record. It cuts a long path, and a path with a key
-// behind the key's prefix, in either case. A path that still contains escapes is cut at
-// the first one if further decoding finds a key.
-func loggedPath(path, prefix string) string {
+// LoggedPath returns the path of a record. It cuts a long path, and a path with a key
+// behind prefix, which starts every key, in either case. A path that still contains
+// escapes is cut at the first one if further decoding finds a key.
+func LoggedPath(path, prefix string) string {
 	if prefix != "" {
 		if i := indexFold(path, prefix); i >= 0 {
 			return path[:min(i, maxPath)] + prefix + "…"

@@ -1,0 +1,187 @@
+package forwardauth
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// The endpoints, by the form in which a proxy describes the client's request.
+const (
+	pathOriginal  = "/original"
+	pathForwarded = "/forwarded"
+	pathNginx     = "/nginx"
+	pathEnvoy     = "/envoy"
+)
+
+// form describes how the requests to one endpoint state the client's request.
+type form struct {
+	// method and target name the fields with the client's method and target, in
+	// canonical form. They are "" if the proxy asks with the client's own method and
+	// appends the client's target to the endpoint's path.
+	method, target string
+	// nginx makes rejections 403 with the response in fields, see reject.
+	nginx bool
+}
+
+// formOf returns the form of an endpoint and, for a form without fields, the client's target.
+// target is the request target of the question. If there is no such endpoint, ok is false.
+func formOf(target string) (f form, rest string, ok bool) {
+	path, _, _ := strings.Cut(target, "?")
+	switch path {
+	case pathOriginal:
+		return form{method: "X-Original-Method", target: "X-Original-Uri"}, "", true
+	case pathNginx:
+		return form{method: "X-Original-Method", target: "X-Original-Uri", nginx: true}, "", true
+	case pathForwarded:
+		return form{method: "X-Forwarded-Method", target: "X-Forwarded-Uri"}, "", true
+	}
+	rest, ok = strings.CutPrefix(target, pathEnvoy)
+	return form{}, rest, ok
+}
+
+// stated is the client's request as the proxy states it.
+type stated struct{ method, target string }
+
+// path returns the path of the target, decoded if that is possible.
+func (s *stated) path() string {
+	path, _, _ := strings.Cut(s.target, "?")
+	if decoded, err := url.PathUnescape(path); err == nil {
+		return decoded
+	}
+	return path
+}
+
+// read returns the client's request from the fields of the question, or from own if the form
+// has no fields. It returns an error if a deciding value is missing, ambiguous or malformed,
+// or if another field contradicts it.
+func (f *form) read(fields map[string][]string, own stated) (stated, error) {
+	s := own
+	if f.target != "" {
+		var err error
+		if s.method, err = single(fields, f.method); err != nil {
+			return stated{}, err
+		}
+		if s.target, err = single(fields, f.target); err != nil {
+			return stated{}, err
+		}
+	}
+	if !isMethod(s.method) {
+		return stated{}, badRequest("The proxy stated a method that is not one word.")
+	}
+	if err := checkTarget(s.target); err != nil {
+		return stated{}, err
+	}
+	return s, f.checkOthers(fields, s)
+}
+
+// single returns the value of a field that must be sent exactly once.
+func single(fields map[string][]string, name string) (string, error) {
+	values := fields[name]
+	if len(values) > 1 {
+		return "", badRequest(fmt.Sprintf("The field %s was sent %d times instead of once.", name, len(values)))
+	}
+	if len(values) == 0 || values[0] == "" {
+		return "", badRequest(fmt.Sprintf("The proxy did not state the request in the field %s.", name))
+	}
+	return values[0], nil
+}
+
+// maxMethod is the length of the longest method, in bytes.
+const maxMethod = 32
+
+// isMethod reports whether s consists of letters and hyphens, as every method does.
+func isMethod(s string) bool {
+	for _, c := range []byte(s) {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxMethod
+}
+
+// checkTarget rejects a target that is not a path with an optional query: it has another form,
+// a fragment, which some back ends cut off, a space or a control character.
+func checkTarget(target string) error {
+	if !strings.HasPrefix(target, "/") {
+		return badRequest("The proxy stated a target that is not a path.")
+	}
+	for _, c := range []byte(target) {
+		if c <= ' ' || c == 0x7f || c == '#' {
+			return badRequest("The request target contains a fragment, a space or a control character.")
+		}
+	}
+	return nil
+}
+
+// The folded names of the fields with which clients and proxies state another target or method.
+// A back end could believe any of them.
+var (
+	targetFields = []string{"x-original-uri", "x-forwarded-uri", "x-original-url", "x-rewrite-url"}
+	methodFields = []string{
+		"x-original-method", "x-forwarded-method", "x-http-method-override", "x-http-method", "x-method-override",
+	}
+)
+
+// checkOthers rejects a request with a field that states another target or method than s, in any
+// spelling of its name. It also rejects a Connection field that names a deciding field: a proxy
+// on the path would have removed that field, and then no value of it can be trusted.
+func (f *form) checkOthers(fields map[string][]string, s stated) error {
+	for name, values := range fields {
+		if name == f.method || name == f.target {
+			continue
+		}
+		want := ""
+		switch folded := fold(name); {
+		case slices.Contains(targetFields, folded):
+			want = s.target
+		case slices.Contains(methodFields, folded):
+			want = s.method
+		default:
+			continue
+		}
+		if slices.ContainsFunc(values, func(v string) bool { return v != want }) {
+			return badRequest("The field " + name + " contradicts the request: remove it.")
+		}
+	}
+	for _, line := range fields["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			if isDeciding(fold(strings.Trim(option, " \t"))) {
+				return badRequest("The field Connection names a field that decides: remove it.")
+			}
+		}
+	}
+	return nil
+}
+
+// isDeciding reports whether the field with this folded name is part of the decision.
+func isDeciding(folded string) bool {
+	switch folded {
+	case "authorization", "x-forwarded-for":
+		return true
+	}
+	return slices.Contains(targetFields, folded) || slices.Contains(methodFields, folded)
+}
+
+// fold returns a field name in the form in which some back ends compare names: in lower case,
+// with "-" for every character that is not a letter or a digit. CGI, WSGI and PHP make the same
+// variable of X-A, X_A and X.A.
+func fold(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			return c | 0x20
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			return c
+		}
+		return '-'
+	}, name)
+}
+
+// badRequest returns the error for a question that cannot be decided.
+func badRequest(message string) *toksta.Error {
+	return &toksta.Error{Code: toksta.CodeBadRequest, Message: message}
+}
