@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // cluster holds the nodes of a run and, unless the operator runs the cluster, their
@@ -17,7 +18,8 @@ import (
 type cluster struct {
 	plan
 	nodes  []*node
-	load   func(ctx context.Context, at int, url string) // sends uses to one address until ctx ends
+	key    string                                       // operator key of the role verify; "" in an external cluster
+	load   func(ctx context.Context, at int, to access) // sends uses to one node until ctx ends
 	fail   context.CancelCauseFunc
 	group  sync.WaitGroup
 	closed []func()
@@ -28,7 +30,7 @@ type cluster struct {
 func external(c Config) *cluster {
 	k := &cluster{plan: plan{config: c}}
 	for _, m := range c.Members {
-		n := &node{name: m.URL, url: m.URL, api: client.New(m.Operator)}
+		n := &node{name: m.URL, access: access{m.URL, m.Operator}, api: client.New(m.Operator)}
 		n.api.Operator = "rig"
 		k.nodes = append(k.nodes, n)
 	}
@@ -39,9 +41,12 @@ func external(c Config) *cluster {
 // when all nodes are ready.
 func local(ctx context.Context, c Config) (k *cluster, err error) {
 	k = &cluster{}
+	begun := k // a return replaces k
+	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
-			k.close()
+			cancel()
+			begun.close()
 		}
 	}()
 	folder, err := os.MkdirTemp("", "toksta-rig-")
@@ -74,6 +79,11 @@ func local(ctx context.Context, c Config) (k *cluster, err error) {
 			return nil, fmt.Errorf("%s is not ready: %s", n.name, n.readLog())
 		}
 	}
+	made, err := k.nodes[0].api.CreateOperatorKey(ctx, client.CreateOperatorKeyRequest{Name: "rig", Roles: []toksta.Role{toksta.RoleVerify}})
+	if err != nil {
+		return nil, fmt.Errorf("create an operator key: %w", err)
+	}
+	k.key = made.Secret
 	return k, nil
 }
 
@@ -101,7 +111,7 @@ func (k *cluster) startTwin(ctx context.Context, n *node) (stop func(), err erro
 	on.Go(func() { twin.link.serve(context.WithoutCancel(ctx)) })
 	on.Go(func() { _ = twin.run(ctx) })
 	twin.await(ctx)
-	on.Go(func() { k.load(ctx, len(k.nodes)+k.twins, twin.url) })
+	on.Go(func() { k.load(ctx, len(k.nodes)+k.twins, twin.access) })
 	return func() {
 		twin.signal(syscall.SIGKILL)
 		cancel()
@@ -129,10 +139,10 @@ const readyWithin = time.Minute
 func (n *node) await(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	probe := newHTTP()
+	probe := (&customer{}).newHTTP()
 	defer probe.CloseIdleConnections()
 	for ctx.Err() == nil {
-		if response, err := probe.Get(n.url + "/ready"); err == nil {
+		if response, err := probe.Get(n.access.url + "/ready"); err == nil {
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return true

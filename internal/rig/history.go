@@ -59,6 +59,7 @@ type use struct {
 	node   int
 	status int
 	tries  int // largest number of requests that were sent
+	way    way
 }
 
 // call is one call of the operator API.

@@ -161,7 +161,7 @@ func TestCompareCounts(t *testing.T) {
 	ten := slot{"key_a", hour.Unix() / 3600}
 	nine := slot{"key_a", ten.hour - 1}
 	at := func(from, to time.Duration, status, node int) use {
-		return use{span{from, to}, k, node, status, 1}
+		return use{span{from, to}, k, node, status, 1, byGateway}
 	}
 	h.uses = []use{
 		at(100*time.Millisecond, 200*time.Millisecond, 204, 0),

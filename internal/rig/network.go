@@ -85,8 +85,8 @@ type flow func(*node) string
 // The four flows of a node.
 func toDatabase(n *node) string   { return "OUTPUT -p tcp --dport " + n.link.port() }
 func fromDatabase(n *node) string { return "INPUT -p tcp --sport " + n.link.port() }
-func toNode(*node) string         { return "INPUT -p tcp --dport " + insidePort }
-func fromNode(*node) string       { return "OUTPUT -p tcp --sport " + insidePort }
+func toNode(*node) string         { return "INPUT -p tcp --dport " + insidePorts }
+func fromNode(*node) string       { return "OUTPUT -p tcp --sport " + insidePorts }
 
 // dropping returns a fault that drops the packets of flows in the kernel for longer
 // than a lease. Neither end is informed, as with an unplugged cable.

@@ -21,11 +21,12 @@ import (
 // ends.
 type node struct {
 	name    string
-	url     string // of the public listener
+	access  access
 	api     *client.Client
 	link    *link    // nil in an external cluster
 	network *network // nil: the network of this machine
 	env     []string
+	config  string // file
 	binary  string
 	log     string // file
 
@@ -48,8 +49,13 @@ type plan struct {
 	networkError error // why nodes have no network namespaces; nil: they have
 }
 
-// insidePort is the public port of a node with a network of its own.
-const insidePort = "8080"
+// The ports of a node with a network of its own: of the public listener, of the operator API,
+// and the range of both for iptables.
+const (
+	publicPort   = "8080"
+	operatorPort = "8081"
+	insidePorts  = publicPort + ":" + operatorPort
+)
 
 // newNode prepares a node with a directory, a port and a link of its own, without
 // starting it. A twin shares only the name of another node.
@@ -63,11 +69,10 @@ func newNode(p plan, name, folder string) (*node, error) {
 		api: client.New(filepath.Join(data, "toksta.sock")), log: filepath.Join(data, "log"),
 	}
 	n.api.Operator = "rig"
-	host, address, err := n.place(p)
+	host, err := n.place(p)
 	if err != nil {
 		return nil, err
 	}
-	n.url = "http://" + address
 	if n.link, err = newLink(host, p.database.address); err != nil {
 		return nil, err
 	}
@@ -75,8 +80,12 @@ func newNode(p plan, name, folder string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.configure(data, host); err != nil {
+		return nil, err
+	}
 	n.env = []string{
-		"TOKSTA_DATA=" + data, "TOKSTA_LISTEN_PUBLIC=" + address, "TOKSTA_NODE_NAME=" + name,
+		"TOKSTA_DATA=" + data, "TOKSTA_NODE_NAME=" + name,
+		"TOKSTA_LISTEN_PUBLIC=" + strings.TrimPrefix(n.access.url, "http://"),
 		"TOKSTA_NODE_LEASE=" + p.config.Lease.String(), "TOKSTA_STORE_URL=" + databaseURL(n.link.address()),
 		"TOKSTA_UPSTREAMS_BACKEND_URL=" + upstream, "TOKSTA_KEYS_MAX_LIVE=1000",
 		"TOKSTA_METER_FLUSH_INTERVAL=1s", "TOKSTA_LOGS_LEVEL=warn", "TOKSTA_SESSIONS_INSECURE_COOKIES=true",
@@ -84,24 +93,42 @@ func newNode(p plan, name, folder string) (*node, error) {
 	return n, nil
 }
 
-// place returns the host address for the rig's listeners and the node's public
-// address. They are in a network of the node's own if this machine supports it.
-func (n *node) place(p plan) (host, address string, err error) {
+// configure writes the settings that are lists, which a variable cannot hold.
+func (n *node) configure(folder, host string) error {
+	n.config = filepath.Join(folder, "toksta.yaml")
+	text := fmt.Sprintf("listen: {operator: {address: %q, proxies: [%s/32]}}\n", strings.TrimPrefix(n.access.operator, "http://"), host)
+	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write a node's configuration: %w", err)
+	}
+	return nil
+}
+
+// place sets the addresses of the node and returns the host address for the rig's
+// listeners. They are in a network of the node's own if this machine supports it.
+func (n *node) place(p plan) (host string, err error) {
+	address, ports := "127.0.0.1", [2]string{publicPort, operatorPort}
+	host = address
 	if p.networkError == nil {
 		if n.network, err = newNetwork(); err != nil {
-			return "", "", err
+			return "", err
 		}
-		return n.network.host.String(), net.JoinHostPort(n.network.node.String(), insidePort), nil
+		host, address = n.network.host.String(), n.network.node.String()
+	} else {
+		for i := range ports {
+			if ports[i], err = freePort(); err != nil {
+				return "", err
+			}
+		}
 	}
-	port, err := freePort()
-	return "127.0.0.1", net.JoinHostPort("127.0.0.1", port), err
+	n.access = access{url: "http://" + net.JoinHostPort(address, ports[0]), operator: "http://" + net.JoinHostPort(address, ports[1])}
+	return host, nil
 }
 
 // command returns the command that starts the program in the node's network.
 func (n *node) command() *exec.Cmd {
-	c := exec.Command(n.binary, "serve")
+	c := exec.Command(n.binary, "serve", "--config", n.config)
 	if n.network != nil {
-		c = exec.Command("nsenter", "-t", n.network.pid(), "-n", n.binary, "serve")
+		c = exec.Command("nsenter", append([]string{"-t", n.network.pid(), "-n"}, c.Args...)...)
 	}
 	c.Env, c.Dir = append(c.Environ(), n.env...), filepath.Dir(n.log)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -151,7 +178,7 @@ func (n *node) run(ctx context.Context) error {
 }
 
 // unexplained matches the log record of an unexpected response.
-var unexplained = regexp.MustCompile(`"method":"GET".*"status":50[0-24-9]`)
+var unexplained = regexp.MustCompile(`"method":"(GET|POST)".*"status":50[0-24-9]`)
 
 // failures returns the log records of unexpected responses.
 func (n *node) failures() (found []string) {

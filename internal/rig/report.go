@@ -16,6 +16,7 @@ type Report struct {
 	Span       time.Duration
 	Uses       int            // with or without a response
 	Responses  map[int]int    // by status, 0 without a response
+	Ways       map[string]int // uses that were admitted, by the way in which they were sent
 	Narrowing  int            // successful narrowing calls
 	Calls      map[string]int // all successful calls, by kind
 	Tests      int            // uses sent within 100 ms after a narrowing call returned
@@ -56,11 +57,17 @@ func (h *history) report(k *cluster, more []Violation) Report {
 	c := k.config
 	r := Report{
 		Seed: c.Seed, Span: h.now(), Uses: len(h.uses),
-		Responses: map[int]int{}, Calls: map[string]int{}, Faults: map[string]int{},
+		Responses: map[int]int{}, Ways: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{},
 		Violations: append(h.check(c), more...),
+	}
+	for _, w := range k.ways() {
+		r.Ways[string(w)] = 0
 	}
 	for _, u := range h.uses {
 		r.Responses[u.status]++
+		if u.admitted() {
+			r.Ways[string(u.way)]++
+		}
 		if u.isTest() {
 			r.Tests++
 		}
@@ -121,6 +128,11 @@ func (r Report) vacuous(c Config) string {
 	case admitted < r.Uses/20:
 		return fmt.Sprintf("only %d of %d uses were admitted", admitted, r.Uses)
 	}
+	for w, admitted := range r.Ways {
+		if admitted < r.Uses/(20*len(r.Ways)) {
+			return fmt.Sprintf("only %d uses by the %s were admitted", admitted, w)
+		}
+	}
 	for kind := range narrowing {
 		if r.Calls[kind] == 0 && r.Narrowing > 50*len(narrowing) {
 			return "no successful call " + kind
@@ -169,6 +181,7 @@ func (r Report) Print(to io.Writer) error {
 	line("narrowing, with faults", r.Disturbed)
 	line("  of other nodes only", r.Bounded)
 	counts(line, "response", r.Responses)
+	counts(line, "admitted by the", r.Ways)
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
 	line("starts of a process", r.Starts)

@@ -113,17 +113,21 @@ func drive(ctx context.Context, k *cluster, h *history) error {
 	random := func(role, i int) *rand.Rand { return rand.New(rand.NewPCG(c.Seed, uint64(role<<32|i))) }
 	targets := &targets{place: map[*secret]int{}}
 	permits := make(chan struct{}, 64)
-	k.load = func(ctx context.Context, at int, url string) {
+	k.load = func(ctx context.Context, at int, to access) {
 		var users sync.WaitGroup
 		defer users.Wait()
 		for i := range usersPerNode {
-			u := &customer{history: h, targets: targets, permits: permits, node: at, url: url + c.Path, random: random(1, at<<8|i), http: newHTTP()}
+			u := &customer{
+				history: h, targets: targets, permits: permits, node: at, random: random(1, at<<8|i),
+				way: k.ways()[i%len(k.ways())], access: to, path: c.Path, operatorKey: k.key,
+			}
+			u.http = u.newHTTP()
 			users.Go(func() { u.run(ctx) })
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for i, n := range k.nodes {
-		group.Go(func() error { k.load(ctx, i, n.url); return nil })
+		group.Go(func() error { k.load(ctx, i, n.access); return nil })
 	}
 	group.Go(func() error { pace(ctx, c.Uses, permits); return nil })
 	group.Go(func() error { h.watch(ctx, k.nodes); return nil })

@@ -2,7 +2,6 @@ package rig
 
 import (
 	"context"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
@@ -129,15 +128,20 @@ func pace(ctx context.Context, perSecond int, permits chan<- struct{}) {
 	}
 }
 
-// customer sends calls with API keys to one node, over one connection, until ctx ends.
+// customer sends calls with API keys to one node, in one way, over one connection, until ctx
+// ends.
 type customer struct {
 	history *history
 	targets *targets
 	permits <-chan struct{}
 	node    int
-	url     string
 	random  *rand.Rand
-	http    *http.Client
+	way     way
+	access  access
+	path    string // of the route
+	// operatorKey is sent to the verify API. The socket of an external cluster ignores it.
+	operatorKey string
+	http        *http.Client
 }
 
 // run sends uses and collects their records until it ends, so that customers do not
@@ -158,7 +162,7 @@ func (u *customer) run(ctx context.Context) {
 		if s == nil {
 			continue
 		}
-		one := use{secret: s, node: u.node}
+		one := use{secret: s, node: u.node, way: u.way}
 		one.call = u.history.now()
 		one.status, one.tries = u.send(s.text)
 		one.done = u.history.now()
@@ -177,21 +181,14 @@ func (u *customer) run(ctx context.Context) {
 // a reused connection ends.
 func (u *customer) send(text string) (status, tries int) {
 	trace := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { tries++ }})
-	r, err := http.NewRequestWithContext(trace, http.MethodGet, u.url, nil)
+	r, err := u.request(trace, text)
 	if err != nil {
 		return 0, 0
 	}
-	r.Header.Set("Authorization", "Bearer "+text)
 	response, err := u.http.Do(r)
 	if err != nil {
 		return 0, tries
 	}
 	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, tries
-}
-
-// newHTTP returns a client that keeps one connection.
-func newHTTP() *http.Client {
-	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	return u.status(response), tries
 }
