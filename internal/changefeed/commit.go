@@ -64,21 +64,48 @@ func (f *Feed) Commit(ctx context.Context, by toksta.Actor, decide store.Decide)
 
 // commit allows one transaction of this process at a time. Changes queue for the
 // clock row anyway. If the process loses its connection, the database has to time
-// out one abandoned transaction instead of several in turn. A commit that waits for
-// half a lease, because the transaction before it gets no response, returns an
-// error.
+// out one abandoned transaction instead of several in turn.
 func (f *Feed) commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Change, error) {
-	limit := time.NewTimer(f.leaseLen / 2)
-	defer limit.Stop()
-	select {
-	case f.committing <- struct{}{}:
-		defer func() { <-f.committing }()
-	case <-ctx.Done():
-		return toksta.Change{}, fmt.Errorf("wait for another commit of this process: %w", ctx.Err())
-	case <-limit.C:
-		return toksta.Change{}, fmt.Errorf("%w: the commit before it did not end within %v", store.ErrUnavailable, f.leaseLen/2)
+	if err := f.awaitTurn(ctx); err != nil {
+		return toksta.Change{}, err
 	}
-	return f.store.Commit(ctx, by, decide)
+	defer func() { <-f.committing }()
+	change, err := f.store.Commit(ctx, by, decide)
+	if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUncertain) {
+		f.responses.Add(1)
+	}
+	return change, err
+}
+
+// maxTurnLeases limits the time that a change waits for the changes before it, in
+// leases, however fast the database responds.
+const maxTurnLeases = 3
+
+// awaitTurn returns once the caller holds committing. The queue of this process does
+// not count as a slow database: awaitTurn returns [store.ErrUnavailable] only if in
+// half a lease no change before this one got a response from the database, or if the
+// whole wait takes maxTurnLeases.
+func (f *Feed) awaitTurn(ctx context.Context) error {
+	responses, start := f.responses.Load(), time.Now()
+	limit := time.NewTicker(f.leaseLen / 2)
+	defer limit.Stop()
+	for {
+		select {
+		case f.committing <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("wait for another commit of this process: %w", ctx.Err())
+		case <-limit.C:
+		}
+		seen := f.responses.Load()
+		switch {
+		case seen == responses:
+			return fmt.Errorf("%w: the commit before it got no response within %v", store.ErrUnavailable, f.leaseLen/2)
+		case time.Since(start) >= maxTurnLeases*f.leaseLen:
+			return fmt.Errorf("%w: it waited %v for the commits before it", store.ErrUnavailable, maxTurnLeases*f.leaseLen)
+		}
+		responses = seen
+	}
 }
 
 // stopAfterLoss drops the lease and makes Run return. It is called if a new change

@@ -70,6 +70,7 @@ type Feed struct {
 	notified   atomic.Int64  // highest sequence number in a notification
 	wake       chan struct{} // makes Run apply and acknowledge changes
 	committing chan struct{} // held by the one commit of this process in flight
+	responses  atomic.Int64  // of the database to commits
 	ready      chan struct{} // closed at the first lease
 	once       sync.Once     // closes ready
 
