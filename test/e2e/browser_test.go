@@ -46,7 +46,7 @@ func TestBrowser(t *testing.T) {
 func TestBrowserStories(t *testing.T) {
 	dir, pages := browserTests(t), t.TempDir()
 	write := exec.Command("go", "test", "-count=1", "-run", "^TestStorybook$", "github.com/toksta/toksta/internal/web/page")
-	write.Env = append(os.Environ(), "STORYBOOK_OUT="+pages)
+	write.Env = append(os.Environ(), "STORYBOOK_OUT="+pages, "CGO_ENABLED=0")
 	if out, err := write.CombinedOutput(); err != nil {
 		t.Fatalf("write the storybook: %v\n%s", err, out)
 	}

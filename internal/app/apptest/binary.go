@@ -18,7 +18,9 @@ var (
 			return "", err
 		}
 		path := filepath.Join(dir, "toksta")
-		if out, err := exec.Command("go", "build", "-o", path, "github.com/toksta/toksta/cmd/toksta").CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-o", path, "github.com/toksta/toksta/cmd/toksta")
+		build.Env = append(build.Environ(), "CGO_ENABLED=0") // as the released program; the race detector needs cgo
+		if out, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build the program: %w\n%s", err, out)
 		}
 		return path, nil
