@@ -84,6 +84,9 @@ func local(ctx context.Context, c Config) (k *cluster, err error) {
 		return nil, fmt.Errorf("create an operator key: %w", err)
 	}
 	k.key = made.Secret
+	for _, n := range k.nodes {
+		n.readyStarts = n.countStarts()
+	}
 	return k, nil
 }
 

@@ -37,6 +37,8 @@ type node struct {
 	process *os.Process
 	ended   chan struct{} // closed when process has ended
 	starts  int
+
+	readyStarts int // starts when all nodes were ready for the first time
 }
 
 // plan holds the settings that the nodes of a cluster share.
@@ -177,10 +179,12 @@ func (n *node) run(ctx context.Context) error {
 	return nil
 }
 
-// unexplained matches the log record of an unexpected response.
-var unexplained = regexp.MustCompile(`"method":"(GET|POST)".*"status":50[0-24-9]`)
+// unexplained matches the log record of an unexpected response, and the reason why a
+// process ended: the record of a node that stopped, or the last line of a process that
+// could not start.
+var unexplained = regexp.MustCompile(`"method":"(GET|POST)".*"status":50[0-24-9]|"msg":"stopped".*"error"|^[^{]`)
 
-// failures returns the log records of unexpected responses.
+// failures returns the log records of unexpected responses and of processes that ended.
 func (n *node) failures() (found []string) {
 	for line := range strings.Lines(n.readLog()) {
 		if unexplained.MatchString(line) {
@@ -188,6 +192,13 @@ func (n *node) failures() (found []string) {
 		}
 	}
 	return found
+}
+
+// countStarts returns the number of starts of the process so far.
+func (n *node) countStarts() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.starts
 }
 
 // signal sends sig to the process, if there is one.

@@ -24,6 +24,7 @@ type Report struct {
 	Missing    []string       // kinds of faults that were not injected
 	Untried    string         // why this machine does not support some kinds; "": it supports all
 	Starts     int            // of processes, without twins
+	Restarts   int            // those of them after all nodes were ready for the first time
 	Quiet      Latency        // narrowing calls without any fault
 	Disturbed  Latency        // all other narrowing calls
 	Bounded    Latency        // of those, the calls through a node without a fault, to which the bound applies
@@ -93,7 +94,8 @@ func (h *history) report(k *cluster, more []Violation) Report {
 		r.Faults[f.kind]++
 	}
 	for _, n := range k.nodes {
-		r.Starts += n.starts
+		starts := n.countStarts()
+		r.Starts, r.Restarts = r.Starts+starts, r.Restarts+starts-n.readyStarts
 		r.Failures = append(r.Failures, n.failures()...)
 	}
 	if len(c.Members) == 0 {
@@ -184,7 +186,7 @@ func (r Report) Print(to io.Writer) error {
 	counts(line, "admitted by the", r.Ways)
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
-	line("starts of a process", r.Starts)
+	line("starts of a process", fmt.Sprintf("%d, %d of them after all were ready", r.Starts, r.Restarts))
 	if r.Untried != "" {
 		line("NOT TRIED", r.Untried)
 	}

@@ -46,8 +46,9 @@ func TestFailOver(t *testing.T) {
 	postgres(t)
 	c := short(build(t))
 	c.MinTests, c.Faults, c.Slack = 20, []string{"fail-over"}, time.Minute
-	if r := mustKeep(t, c); r.Starts != c.Nodes {
-		t.Errorf("%d nodes were started %d times", c.Nodes, r.Starts)
+	// On a busy machine, the first start of a process can fail to connect in time.
+	if r := mustKeep(t, c); r.Restarts != 0 {
+		t.Errorf("%d processes were started again: %q", r.Restarts, r.Failures)
 	}
 }
 
