@@ -150,6 +150,9 @@ func (s *Service) List(ctx context.Context, q store.EventQuery) ([]store.Event, 
 
 // Get returns one event. The error of an unknown id has the code NOT_FOUND.
 func (s *Service) Get(ctx context.Context, id string) (store.Event, error) {
+	if id == "" { // in a query, this selects all events
+		return store.Event{}, toksta.Invalid("event", "Give the id of an event.")
+	}
 	found, err := s.config.Store.ListEvents(ctx, store.EventQuery{ID: id, Limit: 1})
 	if err == nil && len(found) == 0 {
 		err = store.ErrNotFound

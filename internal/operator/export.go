@@ -32,6 +32,7 @@ func (s server) exportStatus(ctx context.Context, _ toksta.Actor, _ struct{}) (c
 // writeTable responds with CSV as a stream, because a table could be too large for
 // memory.
 func writeTable(w http.ResponseWriter, x *exchange.Exchange, write func(io.Writer) error) error {
+	x.Meta.Apply(w.Header())
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	if err := write(w); err != nil {
 		x.Fail(err)

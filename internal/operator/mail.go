@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	netmail "net/mail"
 
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/sdk/client"
@@ -16,6 +17,9 @@ func (s server) testMail(ctx context.Context, _ toksta.Actor, r client.TestMailR
 			Code: toksta.CodeConflict, Message: "No mail is sent: no mail server is configured.",
 			Hint: "set mail.server and mail.from, then restart the server",
 		}
+	}
+	if to, err := netmail.ParseAddress(r.To); err != nil || to.Address != r.To {
+		return struct{}{}, toksta.Invalid("to", "Give an e-mail address such as ada@example.com.")
 	}
 	m := mail.Test(s.Product)
 	m.To = r.To

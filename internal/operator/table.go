@@ -54,7 +54,7 @@ func (s server) accountOperations() []operation {
 		define(s, Operation{Name: "accounts/set-entitlement", Summary: "Sets or removes an exception of an account from its plan.", Roles: billers, Changes: true, Codes: notFoundConflictCode}, s.setEntitlement),
 		define(s, Operation{Name: "accounts/set-external-id", Summary: "Sets the id that an account has in the vendor's systems.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.setAccountExternalID),
 		define(s, Operation{Name: "accounts/set-metadata", Summary: "Changes pairs of an account's metadata.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.setAccountMetadata),
-		define(s, Operation{Name: "accounts/invite", Summary: "Creates an invitation to an account and returns its code once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.invite),
+		define(s, Operation{Name: "accounts/invite", Summary: "Creates an invitation to an account and returns its code once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundCode}, s.invite),
 		define(s, Operation{Name: "accounts/add-member", Summary: "Creates a member who signs in with a password.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.addMember),
 		define(s, Operation{Name: "accounts/set-password", Summary: "Replaces a member's password and ends the member's sessions.", Roles: managers, Changes: true, Codes: notFoundCode}, s.setPassword),
 	}
@@ -74,7 +74,7 @@ func (s server) keyOperations() []operation {
 		define(s, Operation{Name: "keys/rotate", Summary: "Replaces the secret of a key and returns the new one once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.rotateKey),
 		define(s, Operation{Name: "keys/revoke", Summary: "Revokes a key on every node.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKey),
 		define(s, Operation{Name: "keys/revoke-many", Summary: "Revokes all keys that meet the conditions.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKeys),
-		define(s, Operation{Name: "keys/import", Summary: "Imports keys of another system by their digests.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.importKeys),
+		define(s, Operation{Name: "keys/import", Summary: "Imports keys of another system by their digests.", Roles: managers, Changes: true}, s.importKeys),
 	}
 }
 
