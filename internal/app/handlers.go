@@ -61,10 +61,14 @@ func (a *App) handlers() (handlers, error) {
 	}
 	forOperators := record
 	forOperators.KeyPrefix = toksta.OperatorSecretPrefix
+	operators := a.operatorConfig(&record)
+	if operators.Documents, err = operatorDocuments(); err != nil {
+		return handlers{}, err
+	}
 	return handlers{
 		public: telemetry.Handler(record, public), pages: telemetry.Handler(record, site),
-		private:   telemetry.Handler(record, operator.Socket(a.operatorConfig(&record))),
-		operators: telemetry.Handler(forOperators, a.remoteOperator(&record)),
+		private:   telemetry.Handler(record, operator.Socket(operators)),
+		operators: telemetry.Handler(forOperators, a.remoteOperator(operators)),
 		proxies:   a.forwardAuth(record),
 	}, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/operatorauth"
-	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -19,8 +18,8 @@ import (
 const operators = "operator"
 
 // remoteOperator builds the handler of the operator API for other machines.
-func (a *App) remoteOperator(record *telemetry.Config) http.Handler {
-	return operator.Network(a.operatorConfig(record), operator.Access{
+func (a *App) remoteOperator(c operator.Config) http.Handler {
+	return operator.Network(c, operator.Access{
 		Keys:          operatorauth.New(a.feed, a.index, time.Now),
 		ClientAddress: operatorClient(a.config.Listen.Operator),
 		Used:          a.operatorUses.Used,

@@ -99,7 +99,9 @@ var imports = map[string][]string{
 	"internal/web/chart":    {"internal/web/view"},
 	"internal/web/view":     {"sdk/toksta"},
 
-	// The documentation page of the API, on the public listener.
+	// The documents of the repository that the program serves.
+	"docs": {},
+	// The documentation pages of the API, on the public listener, and of the operator API.
 	"internal/docs": {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/openapi", "internal/route", "internal/web/page", "internal/web/view"},
 
 	"internal/demo": {"sdk/toksta", "sdk/client", "internal/store"},

@@ -85,11 +85,17 @@ func defineWith[Request, Response any](s server, o Operation, fn endpoint[Reques
 	}}
 }
 
-// handler returns the handler of all operations and of unknown paths.
+// handler returns the handler of all operations, the documents and unknown paths.
 func (s server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, o := range s.operations() {
 		mux.HandleFunc(client.PathPrefix+o.Name, o.handler)
+	}
+	for path, h := range s.Documents {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			exchange.FromContext(r.Context()).Operation = "documents"
+			h.ServeHTTP(w, r)
+		})
 	}
 	mux.HandleFunc("/", s.notFound)
 	return mux

@@ -29,7 +29,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Config configures the API. All fields except Data, Mail, Export and Probes are
+// Config configures the API. All fields except Data, Mail, Export, Probes and Documents are
 // required.
 type Config struct {
 	Keys         *keys.Service
@@ -52,6 +52,9 @@ type Config struct {
 	Probes       []Probe
 	Verifier     *outcome.Verifier
 	Record       func(x *exchange.Exchange) // writes the record of one call of a batch
+	// Documents are served to GET requests without a credential, by path. A path that ends
+	// with "/" stands for all paths below it.
+	Documents map[string]http.Handler
 }
 
 // Cluster lists the nodes that changes wait for.

@@ -11,7 +11,7 @@ import (
 type Receipt struct {
 	Sequence     int64             `json:"sequence"`
 	At           time.Time         `json:"at"`
-	Kind         toksta.ChangeKind `json:"kind"`
+	Kind         toksta.ChangeKind `json:"kind"` // "" if the state was as requested, so that nothing was changed
 	Confirmed    []Confirmation    `json:"confirmed"`
 	Fenced       []string          `json:"fenced"` // nodes that did not respond and whose lease has expired
 	Milliseconds float64           `json:"milliseconds"`

@@ -1,0 +1,43 @@
+// The documentation pages: of the vendor's API, and of the operator API. axe finds no
+// violation, nothing is wider than the window, and nothing is loaded from another origin.
+import { assert, base, checkPage, run } from './browser.mjs';
+
+const pages = { 'API docs': `${base}/docs`, 'Operator API docs': `${process.env.TOKSTA_OPERATOR}/operator/v1/docs` };
+
+// open shows the parts of the page that are closed.
+const open = (page) => page.evaluate(() => {
+  for (const e of document.querySelectorAll('details')) { e.removeAttribute('name'); e.open = true; }
+});
+
+async function read(browser, name, url, width) {
+  const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  const elsewhere = [];
+  page.on('request', (r) => { if (new URL(r.url()).origin !== new URL(url).origin) elsewhere.push(r.url()); });
+  page.on('pageerror', (e) => elsewhere.push(String(e)));
+  await page.goto(url);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  const all = await page.locator('details.op').count();
+  assert.ok(all > 15, `${all} operations on ${name}`);
+  await checkPage(page, `${name}-${width}`);
+
+  const first = page.locator('details.op').first();
+  await first.locator('summary').first().click();
+  assert.ok(await first.getByRole('heading', { name: 'Example call' }).isVisible());
+  await page.getByRole('searchbox').fill(await first.locator('.op-path').textContent());
+  assert.ok(await first.isVisible());
+  assert.ok(await page.locator('details.op:visible').count() < all, 'the search hides other operations');
+
+  await page.goto(`${url}?q=${encodeURIComponent((await first.locator('.op-path').textContent()).split('/').pop())}`);
+  assert.ok(await page.locator('details.op').count() < all, 'the search of the server');
+  await open(page);
+  await checkPage(page, `${name}-open-${width}`);
+  assert.deepEqual(elsewhere, [], `${name} loads from other origins`);
+  await context.close();
+}
+
+const journeys = {};
+for (const [name, url] of Object.entries(pages)) {
+  for (const width of [320, 1280]) journeys[`${name} at ${width} px`] = (browser) => read(browser, name, url, width);
+}
+await run(journeys);
