@@ -16,6 +16,7 @@ type Case struct {
 	Body  string
 	Again bool // repeat the request until it gets the expected status: a window may end in between
 	Want  Want
+	own   bool // see deviation
 }
 
 // Want is the outcome of a case. A case without a code is admitted.

@@ -4,9 +4,37 @@ package doors
 type deviation struct {
 	Why  string // the cause, for readers of the table
 	Want *Want  // the outcome at this door; nil: that of the case
+	Own  bool   // the door rejects the request by itself: only the status is compared
 	Skip bool   // the door cannot carry the request at all
 }
 
 // deviations lists every difference between a door and the gateway: the name of the door,
 // then that of the case. The pages in docs/integrations tell users of them.
-var deviations = map[string]map[string]deviation{}
+var deviations = map[string]map[string]deviation{
+	"nginx": {
+		"two fields": ownFields, "two fields, another scheme first": ownFields, "two fields, another scheme last": ownFields,
+		"ambiguous path /v1/things/%00": {Why: "nginx rejects the escape of a NUL", Want: &badRequest, Own: true},
+		"method in lower case":          {Why: "nginx rejects a method in lower case", Want: &badRequest, Own: true},
+		"forged identity":               forgedField, "forged identity without a key": forgedField, "public route with forged identity": forgedField,
+		"another target in fields": forgedField, "another target in fields, admitted": forgedField,
+		"another target in fields, wrong method": forgedField, "fields named by Connection": forgedField,
+	},
+	"traefik": {
+		"forged identity": forgedField, "forged identity without a key": forgedField, "public route with forged identity": forgedField,
+		"another target in fields": forgedField, "another target in fields, admitted": forgedField,
+		"another target in fields, wrong method": forgedField, "fields named by Connection": forgedField,
+	},
+	"envoy": {
+		"forged identity": ownUnderscores, "forged identity without a key": forgedField, "public route with forged identity": ownUnderscores,
+		"another target in fields": forgedField, "another target in fields, admitted": forgedField,
+		"another target in fields, wrong method": forgedField, "fields named by Connection": forgedField,
+		"another address in fields": ownUnderscores,
+	},
+}
+
+// The deviations that several cases share.
+var (
+	forgedField    = deviation{Why: "Toksta rejects a forged field that the proxy would forward", Want: &badRequest}
+	ownFields      = deviation{Why: "nginx rejects a second Authorization field", Want: &badRequest, Own: true}
+	ownUnderscores = deviation{Why: "Envoy rejects names with underscores, as its page configures", Want: &badRequest, Own: true}
+)

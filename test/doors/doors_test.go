@@ -28,12 +28,20 @@ type Door struct {
 	// Streams and Upgrades report whether the door carries a response piece by piece, and
 	// WebSockets.
 	Streams, Upgrades bool
+	// Discards reports that the door cannot add the header fields of an admitted call to the
+	// response of the back end.
+	Discards bool
 }
 
 // doors lists all doors.
 var doors = []Door{
 	{Name: "gateway", Start: startGateway, Streams: true, Upgrades: true},
 	{Name: "verify", Start: startVerify, Streams: true, Upgrades: true},
+	{Name: "nginx", Start: startNginx, Streams: true, Upgrades: true},
+	{Name: "haproxy", Start: startHAProxy, Streams: true, Upgrades: true},
+	{Name: "caddy", Start: startCaddy, Streams: true, Upgrades: true},
+	{Name: "traefik", Start: startTraefik, Streams: true, Upgrades: true, Discards: true},
+	{Name: "envoy", Start: startEnvoy, Streams: true, Upgrades: true},
 }
 
 func TestMain(m *testing.M) { apptest.Main(m) }
@@ -51,7 +59,7 @@ func TestDoors(t *testing.T) {
 				t.Parallel()
 				address := d.Start(w.t, w)
 				started.Store(d.Name, address)
-				s := &suite{world: w, door: d.Name, address: address, keys: w.newKeyring(t)}
+				s := &suite{world: w, door: d.Name, discards: d.Discards, address: address, keys: w.newKeyring(t)}
 				s.runCases(t)
 				s.checkCounts(t)
 				if d.Streams {

@@ -3,6 +3,7 @@ package doors
 import (
 	"database/sql"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -21,6 +22,9 @@ type World struct {
 	// Operator is the URL of the operator API over the network, and OperatorKey a key of the
 	// role verify for it.
 	Operator, OperatorKey string
+
+	// Asked is the address at which proxies ask, "" for the one of Node.
+	Asked string
 
 	t         *testing.T
 	keys      keyring // for calls after the cases
@@ -46,6 +50,7 @@ func newWorld(t *testing.T) *World {
 func (w *World) configure(c *config.Config) {
 	c.Node.Lease = time.Second
 	c.Listen.Operator.Address = "127.0.0.1:0"
+	c.Listen.ForwardAuth, c.ForwardAuth.Proxies = "127.0.0.1:0", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	c.Upstreams["backend"] = config.Upstream{URL: w.BackEnd.URL, ConnectTimeout: 5 * time.Second, ResponseTimeout: 10 * time.Second}
 	route := func(path, operation string, family toksta.Family, methods ...string) config.Route {
 		return config.Route{Method: methods, Path: path, Operation: operation, Family: family, Upstream: "backend"}
