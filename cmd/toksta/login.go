@@ -106,7 +106,8 @@ func (c *cli) saveProfile(ctx context.Context, p profile.Profile) error {
 	if err := profile.Update(profile.Path(c.process.ConfigHome), func(s *profile.Set) error { return s.Put(p) }); err != nil {
 		return err
 	}
-	c.say("The profile %s is in use for commands from now on. Its operator key is %s (%s).", p.Name, caller.OperatorKeyID, printable(caller.Name))
+	c.sayInUse(p.Name)
+	c.say("Its operator key is %s (%s).", caller.OperatorKeyID, printable(caller.Name))
 	return c.show(caller, callerTable(caller))
 }
 

@@ -60,10 +60,22 @@ func (c *cli) profilesUse() *cobra.Command {
 			if err := profile.Update(profile.Path(c.process.ConfigHome), func(s *profile.Set) error { return s.Use(args[0]) }); err != nil {
 				return err
 			}
-			c.say("The profile %s is in use for commands from now on.", args[0])
+			c.sayInUse(args[0])
 			return nil
 		},
 	}
+}
+
+// sayInUse reports that a profile is the current one, and whether commands in this directory
+// and environment use it.
+func (c *cli) sayInUse(name string) {
+	plain := *c
+	plain.profile, plain.socket = "", ""
+	if t, err := plain.target(); err == nil && t.profile.Name == name {
+		c.say("The profile %s is in use for commands from now on.", name)
+		return
+	}
+	c.say("The profile %s is the current one. Here, commands use it with --profile %s only: TOKSTA_PROFILE, TOKSTA_SOCKET or a configuration names another server.", name, name)
 }
 
 // completeProfiles completes the name of a profile.

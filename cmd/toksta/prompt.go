@@ -26,6 +26,9 @@ func (c *cli) confirm(yes bool, word, action string) error {
 	if !isTerminal(c.in) || !isTerminal(c.err) {
 		return usageError{errors.New(action + " cannot be undone; to confirm it without a terminal, add --yes"), "toksta"}
 	}
+	if t, err := c.target(); err == nil && t.socket == "" {
+		action += " on " + t.profile.Name // the person could have another server in mind
+	}
 	fmt.Fprintf(c.err, "%s cannot be undone. Type %s to continue: ", action, word)
 	line, err := bufio.NewReader(c.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != word {

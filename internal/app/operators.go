@@ -28,18 +28,23 @@ func (a *App) remoteOperator(c operator.Config) http.Handler {
 
 // operatorClient returns a function that returns the client's address: the peer's or, if the
 // peer is a proxy of c, the one that it states. Without TLS it rejects every other peer
-// except this machine, because that peer has sent its operator key over plain HTTP.
+// except this machine, because that peer has sent its operator key over plain HTTP. With an
+// error it returns the address of the peer, for the log.
 func operatorClient(c config.Operator) func(*http.Request) (netip.Addr, error) {
 	proxies := admit.Proxies(c.Proxies)
 	return func(r *http.Request) (netip.Addr, error) {
 		peer := admit.Peer(r.RemoteAddr)
 		if c.TLS.Cert == "" && !proxies.Trust(peer) && !peer.IsLoopback() {
-			return netip.Addr{}, &toksta.Error{
+			return peer, &toksta.Error{
 				Code:    toksta.CodeForbidden,
 				Message: "This listener has no TLS and accepts only the proxies of listen.operator.proxies. Use https, and replace the key that was sent.",
 			}
 		}
-		return proxies.Address(admit.Client{Peer: peer, ForwardedFor: r.Header["X-Forwarded-For"]})
+		from, err := proxies.Address(admit.Client{Peer: peer, ForwardedFor: r.Header["X-Forwarded-For"]})
+		if err != nil {
+			return peer, err
+		}
+		return from, nil
 	}
 }
 

@@ -42,7 +42,7 @@ func TestOperatorClient(t *testing.T) {
 		}
 		got, err := operatorClient(test.config)(r)
 		if test.want == "" {
-			if toksta.ErrorCode(err) != test.code {
+			if toksta.ErrorCode(err) != test.code || !got.IsValid() {
 				t.Errorf("%s: got %v, %v", name, got, err)
 			}
 			continue

@@ -15,8 +15,8 @@ import (
 // required.
 type Access struct {
 	Keys *operatorauth.Authenticator
-	// ClientAddress returns the address of the client behind trusted proxies, or the
-	// error for a peer that may not call.
+	// ClientAddress returns the address of the client behind trusted proxies. For a peer
+	// that may not call, it returns the peer's address and an error.
 	ClientAddress func(*http.Request) (netip.Addr, error)
 	// Used notes a use of a key, for its last use. It does not wait.
 	Used func(id toksta.OperatorKeyID, at time.Time, address string)
@@ -34,10 +34,10 @@ func Network(c Config, a Access) http.Handler {
 func (a Access) identify(r *http.Request, o *Operation) (identity, error) {
 	x := exchange.FromContext(r.Context())
 	from, err := a.ClientAddress(r)
+	x.Address = from
 	if err != nil {
 		return identity{}, err
 	}
-	x.Address = from
 	attempt, err := a.Keys.Authenticate(r.Header["Authorization"], from)
 	x.Operator = attempt.Key.ID
 	if attempt.Key.ID == "" {

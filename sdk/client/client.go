@@ -18,7 +18,7 @@ import (
 )
 
 // HeaderOperator is the header field with the name of the operator, for the
-// audit trail.
+// audit trail. It counts on the Unix socket only.
 const HeaderOperator = "X-Toksta-Operator"
 
 // PathPrefix is the path of the operator API; the path of an operation is, for
@@ -31,7 +31,8 @@ const maxResponse = 64 << 20
 
 // Client calls the operator API. It is safe for concurrent use.
 type Client struct {
-	// Operator is the name under which changes are recorded.
+	// Operator is the name under which changes are recorded on the Unix socket. With an
+	// operator key, they are recorded under the name of the key.
 	Operator string
 	// Wait bounds each call. The zero value sets no bound.
 	Wait Wait

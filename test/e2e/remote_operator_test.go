@@ -16,12 +16,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/toksta/toksta/internal/app/apptest"
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -116,10 +118,58 @@ func TestOperatorListener(t *testing.T) {
 	if res := apptest.Send(t, n.URL, "GET /v1/account/usage", manage.Secret); res.Status != http.StatusUnauthorized {
 		t.Errorf("an operator key at the API: %d", res.Status)
 	}
+	checkRoles(t, n, trusting)
 	checkOperatorTrail(t, n, manage, account.Account.ID)
 	for _, k := range []client.OperatorSecretResponse{manage, read, remote, revoked} {
 		if bytes.Contains(n.Log.Bytes(), []byte(k.Secret[len(toksta.OperatorSecretPrefix):])) {
 			t.Errorf("the log has the secret of %s", k.Key.Name)
+		}
+	}
+}
+
+// checkRoles calls every operation with a key of each role, and checks that the key gets 403
+// exactly for the operations of other roles.
+func checkRoles(t *testing.T, n *apptest.Node, c *http.Client) {
+	t.Helper()
+	for _, role := range toksta.Roles() {
+		key := createOperatorKey(t, n, client.CreateOperatorKeyRequest{Name: string(role), Roles: []toksta.Role{role}})
+		for _, o := range operator.Operations() {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, operatorURL(n)+client.PathPrefix+o.Name, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer "+key.Secret)
+			res, err := apptest.Exchange(c, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if permitted := res.Status != http.StatusForbidden; permitted != slices.Contains(o.Roles, role) {
+				t.Errorf("%s with the role %s: got %d %s", o.Name, role, res.Status, res.Body)
+			}
+		}
+	}
+}
+
+// Guarantee: behind a proxy, the networks of operator keys and the audit trail rely on the
+// address that the proxy states, and on no element that its client forged.
+func TestOperatorListenerBehindProxy(t *testing.T) {
+	t.Parallel()
+	n := apptest.Start(t, func(c *config.Config) {
+		c.Listen.Operator.Address = "127.0.0.1:0"
+		c.Listen.Operator.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	key := createOperatorKey(t, n, client.CreateOperatorKeyRequest{
+		Name: "office", Roles: []toksta.Role{toksta.RoleRead}, Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+	})
+	for forwarded, want := range map[string]toksta.Code{
+		"203.0.113.7": "", "198.51.100.1, 203.0.113.7": "",
+		"": toksta.CodeUnauthorized, "203.0.113.7, 198.51.100.1": toksta.CodeUnauthorized, "203.0.113.7, nobody": toksta.CodeBadRequest,
+	} {
+		api := client.New("http://"+n.App.Addr("operator"), client.WithKey(key.Secret), client.WithHeader("X-Forwarded-For", forwarded))
+		caller, err := api.WhoAmI(t.Context())
+		if toksta.ErrorCode(err) != want || want == "" && caller.Address != "203.0.113.7" {
+			t.Errorf("%q: got %+v, %v", forwarded, caller, err)
 		}
 	}
 }
