@@ -105,7 +105,7 @@ func hint(err error) string {
 	case isDialing && errors.Is(err, fs.ErrPermission):
 		return "run this command as the user of the server"
 	case isDialing && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
-		return "start the server with toksta serve, or name it with --socket or --profile"
+		return "start the server with toksta serve, or name its socket with --socket; for a server on another machine, run toksta login URL"
 	}
 	return ""
 }

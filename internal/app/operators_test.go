@@ -1,6 +1,7 @@
 package app
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -50,5 +51,22 @@ func TestOperatorClient(t *testing.T) {
 		if err != nil || got.String() != test.want {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
+	}
+}
+
+// Guarantee: the operator listener has connections of its own, which neither clients nor
+// upstreams can use up. Without the listener, none are set aside.
+func TestOperatorSlots(t *testing.T) {
+	t.Parallel()
+	a := &App{log: slog.New(slog.DiscardHandler)}
+	without := a.countSlots()
+	a.config.Listen.Operator.Address = "127.0.0.1:0"
+	with := a.countSlots()
+	if cap(without.operators) != 0 || cap(with.operators) < 16 || cap(with.operators) > maxOperators {
+		t.Errorf("operators have %d connections, %d without the listener", cap(with.operators), cap(without.operators))
+	}
+	if cap(with.clients) != cap(without.clients) || cap(with.upstreams)+cap(with.operators) != cap(without.upstreams) {
+		t.Errorf("got %d clients and %d upstreams, without the listener %d and %d",
+			cap(with.clients), cap(with.upstreams), cap(without.clients), cap(without.upstreams))
 	}
 }
