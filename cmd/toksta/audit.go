@@ -48,7 +48,7 @@ func (c *cli) audit() *cobra.Command {
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "only changes of this account")
 	cmd.Flags().StringVar((*string)(&r.Key), "key", "", "only changes of this key")
-	cmd.Flags().StringVar(&r.Actor, "actor", "", "only changes by this `actor`: an operator's name, a member's e-mail address or id, or operator, member or system")
+	cmd.Flags().StringVar(&r.Actor, "actor", "", "only changes by this `actor`: an operator's name, the id of an operator key, a member's e-mail address or id, or operator, member or system")
 	cmd.Flags().StringVar((*string)(&r.Kind), "kind", "", "only changes of this `kind`, such as key.revoked")
 	cmd.Flags().StringVar(&since, "since", "", "only changes from this `time` on: 24h or 7d ago, 2026-06-01 (00:00 UTC) or RFC 3339")
 	cmd.Flags().StringVar(&until, "until", "", "only changes before this `time`")

@@ -47,9 +47,10 @@ func (g *gate) could(s span) (open, closed bool) {
 
 // secret is a key's secret with the gates that must be open for an admission.
 type secret struct {
-	text  string
-	key   *key
-	gates []*gate
+	text     string
+	key      *key
+	gates    []*gate
+	operator bool // of an operator key
 }
 
 // use is one request with a secret and the status of its response, 0 without one.

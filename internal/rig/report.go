@@ -17,6 +17,7 @@ type Report struct {
 	Uses       int            // with or without a response
 	Responses  map[int]int    // by status, 0 without a response
 	Ways       map[string]int // uses that were admitted, by the way in which they were sent
+	Operators  int            // uses of operator keys that were admitted
 	Narrowing  int            // successful narrowing calls
 	Calls      map[string]int // all successful calls, by kind
 	Tests      int            // uses sent within 100 ms after a narrowing call returned
@@ -64,15 +65,7 @@ func (h *history) report(k *cluster, more []Violation) Report {
 	for _, w := range k.ways() {
 		r.Ways[string(w)] = 0
 	}
-	for _, u := range h.uses {
-		r.Responses[u.status]++
-		if u.admitted() {
-			r.Ways[string(u.way)]++
-		}
-		if u.isTest() {
-			r.Tests++
-		}
-	}
+	r.addUses(h.uses)
 	var quiet, disturbed, bounded []time.Duration
 	for _, call := range h.calls {
 		switch {
@@ -112,6 +105,22 @@ func (h *history) report(k *cluster, more []Violation) Report {
 		r.Vacuous = h.leakedFault()
 	}
 	return r
+}
+
+// addUses adds uses to the numbers of the report.
+func (r *Report) addUses(uses []use) {
+	for _, u := range uses {
+		r.Responses[u.status]++
+		switch {
+		case u.admitted() && u.secret.operator:
+			r.Operators++
+		case u.admitted():
+			r.Ways[string(u.way)]++
+		}
+		if u.isTest() {
+			r.Tests++
+		}
+	}
 }
 
 // isCalm reports whether no fault was active, or within recovery, during s.
@@ -184,6 +193,7 @@ func (r Report) Print(to io.Writer) error {
 	line("  of other nodes only", r.Bounded)
 	counts(line, "response", r.Responses)
 	counts(line, "admitted by the", r.Ways)
+	line("  operator keys accepted", r.Operators)
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
 	line("starts of a process", fmt.Sprintf("%d, %d of them after all were ready", r.Starts, r.Restarts))

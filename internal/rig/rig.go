@@ -135,6 +135,14 @@ func drive(ctx context.Context, k *cluster, h *history) error {
 		o := &owner{history: h, targets: targets, nodes: k.nodes, random: random(2, i), config: c}
 		group.Go(func() error { return o.run(ctx) })
 	}
+	for i := range operatorOwners {
+		if k.key == "" {
+			break // the sockets of an external cluster require no operator key
+		}
+		own := &owner{history: h, targets: targets, nodes: k.nodes, random: random(4, i), config: c}
+		o := &operatorOwner{owner: own, name: fmt.Sprint("rig ", i)}
+		group.Go(func() error { return o.run(ctx) })
+	}
 	group.Go(func() error {
 		defer stop()
 		if len(c.Members) > 0 {

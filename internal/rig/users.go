@@ -163,8 +163,11 @@ func (u *customer) run(ctx context.Context) {
 			continue
 		}
 		one := use{secret: s, node: u.node, way: u.way}
+		if s.operator {
+			one.way = byOperator
+		}
 		one.call = u.history.now()
-		one.status, one.tries = u.send(s.text)
+		one.status, one.tries = u.send(s)
 		one.done = u.history.now()
 		sent = append(sent, one)
 		if one.status == 0 { // a node that is down must not use up the permits
@@ -179,9 +182,9 @@ func (u *customer) run(ctx context.Context) {
 // send makes one request. It returns the status of the response, 0 without one, and
 // the largest number of requests that were sent, because net/http retries a request if
 // a reused connection ends.
-func (u *customer) send(text string) (status, tries int) {
+func (u *customer) send(s *secret) (status, tries int) {
 	trace := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { tries++ }})
-	r, err := u.request(trace, text)
+	r, err := u.request(trace, s)
 	if err != nil {
 		return 0, 0
 	}
@@ -190,5 +193,5 @@ func (u *customer) send(text string) (status, tries int) {
 		return 0, tries
 	}
 	defer response.Body.Close()
-	return u.status(response), tries
+	return u.status(response, s), tries
 }

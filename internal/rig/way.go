@@ -20,6 +20,8 @@ type way string
 const (
 	byGateway way = "gateway"
 	byVerify  way = "verify API"
+
+	byOperator way = "operator API" // of uses of operator keys, by customers of each way
 )
 
 // access holds the addresses of a node for customers.
@@ -31,8 +33,17 @@ type access struct {
 // ways returns the ways of a cluster. Each has the same number of customers.
 func (k *cluster) ways() []way { return []way{byGateway, byVerify} }
 
-// request returns the request of a use with a secret.
-func (u *customer) request(ctx context.Context, text string) (*http.Request, error) {
+// request returns the request of a use of a secret.
+func (u *customer) request(ctx context.Context, s *secret) (*http.Request, error) {
+	text := s.text
+	if s.operator {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.access.operator+client.PathPrefix+"whoami", strings.NewReader("{}"))
+		if err == nil {
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer "+text)
+		}
+		return r, err
+	}
 	if u.way == byGateway {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.access.url+u.path, nil)
 		if err == nil {
@@ -57,9 +68,13 @@ func (u *customer) request(ctx context.Context, text string) (*http.Request, err
 }
 
 // status returns the status that the customer's program gives to its client: that of the
-// response or, of the verify API, that of the decision.
-func (u *customer) status(response *http.Response) int {
-	if u.way != byVerify || response.StatusCode != http.StatusOK {
+// response or, of the verify API, that of the decision. An invalid operator key is rejected with
+// 429 instead of 401 after many attempts; a valid one never is.
+func (u *customer) status(response *http.Response, s *secret) int {
+	if s.operator && response.StatusCode == http.StatusTooManyRequests {
+		return http.StatusUnauthorized
+	}
+	if s.operator || u.way != byVerify || response.StatusCode != http.StatusOK {
 		_, _ = io.Copy(io.Discard, response.Body)
 		return response.StatusCode
 	}

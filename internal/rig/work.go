@@ -12,6 +12,7 @@ import (
 var narrowing = map[string]bool{
 	"revoke": true, "revoke many": true, "rotate": true,
 	"narrow scopes": true, "narrow networks": true,
+	"revoke operator key": true, "rotate operator key": true,
 	"lose plan": true, "lose status": true, "lose switch": true,
 }
 
