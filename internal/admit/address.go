@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -44,24 +45,11 @@ func (p Proxies) Trust(a netip.Addr) bool {
 	return false
 }
 
-// Address returns the client's address, unmapped. It is the peer's address or, if the
-// peer is a trusted proxy, the last address of X-Forwarded-For that is not a trusted
-// proxy. If an invalid element would decide, Address returns an error. It ignores the
-// field Forwarded: a proxy that sets one of the two fields often passes on the other
-// as the caller sent it.
+// Address returns the client's address, unmapped; see httpauth.ForwardedAddress. It
+// ignores the field Forwarded: a proxy that sets one of the two fields often passes on
+// the other as the caller sent it.
 func (p Proxies) Address(c Client) (netip.Addr, error) {
-	addr := c.Peer
-	if !p.Trust(addr) {
-		return addr, nil
-	}
-	hops := elements(c.ForwardedFor)
-	for i := len(hops) - 1; i >= 0 && p.Trust(addr); i-- {
-		var err error
-		if addr, err = hop(hops[i]); err != nil {
-			return netip.Addr{}, badRequest("X-Forwarded-For contains an element that is not an address.")
-		}
-	}
-	return addr, nil
+	return httpauth.ForwardedAddress(c.Peer, c.ForwardedFor, p)
 }
 
 // Proto returns the scheme that a trusted proxy's client used, "https" or "http":
@@ -93,20 +81,6 @@ func elements(lines []string) []string {
 		}
 	}
 	return out
-}
-
-// hop parses an address with or without a port or, in IPv6, brackets. The result
-// is unmapped: an IPv4 client must match IPv4 networks, however its proxy writes
-// the address.
-func hop(s string) (netip.Addr, error) {
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		s += ":0"
-	}
-	if withPort, err := netip.ParseAddrPort(s); err == nil {
-		return Plain(withPort.Addr()), nil
-	}
-	addr, err := netip.ParseAddr(s)
-	return Plain(addr), err
 }
 
 // badRequest returns the error for a malformed request.

@@ -34,7 +34,7 @@ func (v *Verifier) admitted(x *exchange.Exchange) client.VerifyResponse {
 		v.config.Names.SetIdentity(identity, &x.Principal)
 	}
 	x.SetIDs(identity, x.Traceparent)
-	out.Identity = identity
+	out.Identity, out.IdentityPrefix = identity, v.config.Names.Prefix
 	return out
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -36,4 +38,39 @@ func ExampleVerifyWebhook() {
 		fmt.Println(hook.Kind)
 	}
 	_ = handler
+}
+
+// A program protects its own handlers. Only the proxies in front of it may state the
+// address of a client.
+func ExampleNewVerifier() {
+	verifier := client.NewVerifier("/var/lib/toksta/toksta.sock")
+	protect := httpauth.Require(verifier, httpauth.WithAddress(httpauth.TrustedProxies(netip.MustParsePrefix("10.0.0.0/24"))))
+	api := http.NewServeMux()
+	api.HandleFunc("GET /v1/creators/{id}", func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := httpauth.FromContext(r.Context())
+		fmt.Fprintln(w, caller.AccountID)
+	})
+	_ = http.ListenAndServe(":9000", protect(api))
+}
+
+// A job with a price that is known at its end holds its credits at the decision, and
+// charges the price when it is done.
+func ExampleVerifier_Settle() {
+	verifier := client.NewVerifier("/var/lib/toksta/toksta.sock")
+	most := int64(100)
+	protect := httpauth.Require(verifier, httpauth.WithCall(func(_ *http.Request, c *httpauth.Call) error {
+		c.Credits, c.Hold = &most, &httpauth.Hold{Job: "report 7", Expires: time.Hour}
+		return nil
+	}))
+	start := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		decision, _ := httpauth.DecisionFromContext(r.Context())
+		go func() {
+			price := int64(42) // of the job that ran here
+			if err := verifier.Settle(context.Background(), decision, price); err != nil {
+				fmt.Println("settle the job:", err)
+			}
+		}()
+		w.WriteHeader(http.StatusAccepted)
+	})
+	_ = http.ListenAndServe(":9000", protect(start))
 }

@@ -62,6 +62,9 @@ type VerifyResponse struct {
 	// prefix) and the ids of the request. A program that forwards the call first removes
 	// the client's fields of these names, in every spelling.
 	Identity map[string]string `json:"identity,omitempty"`
+	// IdentityPrefix is the vendor's prefix, such as "X-Toksta-", of an admitted call. The
+	// client's fields with this prefix are removed too, also on a public route.
+	IdentityPrefix string `json:"identity_prefix,omitempty"`
 }
 
 // VerifyPrincipal is the account and the key of a call.

@@ -53,6 +53,8 @@ type Names struct {
 	// The fields that identify the caller to the back end. Clients must not be able to
 	// send them; see Names.SetIdentity.
 	AccountID, KeyID, Plan, Scopes string
+	// Prefix starts all these names: "X-Toksta-".
+	Prefix string
 
 	exposed, exposedStructured string
 }
@@ -65,7 +67,7 @@ func NewNames(prefix string) *Names {
 	of := func(name string) string { return http.CanonicalHeaderKey(prefix + "-" + name) }
 	return &Names{
 		CreditCost: of("Credit-Cost"), Source: of("Source"),
-		AccountID: of("Account-Id"), KeyID: of("Key-Id"), Plan: of("Plan"), Scopes: of("Scopes"),
+		AccountID: of("Account-Id"), KeyID: of("Key-Id"), Plan: of("Plan"), Scopes: of("Scopes"), Prefix: of(""),
 		exposed: exposed, exposedStructured: exposed + ", RateLimit, RateLimit-Policy",
 	}
 }
