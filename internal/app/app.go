@@ -27,6 +27,7 @@ import (
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/operatorkeys"
+	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/ratelimit"
 	"github.com/toksta/toksta/internal/sharedrate"
 	"github.com/toksta/toksta/internal/signin"
@@ -69,6 +70,11 @@ type App struct {
 	watch        *events.Watch
 
 	gate      *gateway.Gateway
+	served    handlers
+	record    *telemetry.Config // of requests and verified calls
+	calls     *outcome.Verifier
+	embedded  bool
+	started   chan struct{} // closed when the node can decide
 	slots     slots
 	listeners []*listener
 	close     func() error // releases everything, once
@@ -79,6 +85,10 @@ type Options struct {
 	Version    string
 	ConfigPath string // of the file that the configuration was read from, for the log; "": none
 	Log        *telemetry.Log
+	// Embedded means that the node is a part of another program, which serves the public
+	// API itself: the node does not bind listen.public, and it does not change settings of
+	// the process.
+	Embedded bool
 }
 
 // New opens the store and the journal, builds every package's part and binds the
@@ -87,7 +97,7 @@ type Options struct {
 func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	a := &App{
 		config: c, configPath: o.ConfigPath, version: o.Version, begun: time.Now(),
-		records: o.Log, log: o.Log.Logger, catalog: c.Catalog(),
+		records: o.Log, log: o.Log.Logger, catalog: c.Catalog(), embedded: o.Embedded, started: make(chan struct{}),
 	}
 	a.close = sync.OnceValue(a.release)
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -183,8 +193,11 @@ func (a *App) listen() error {
 		}
 		return err
 	}
-	if err := bind("public", h.public, listenTCP, a.config.Listen.Public); err != nil {
-		return err
+	a.served = h
+	if !a.embedded {
+		if err := bind("public", h.public, listenTCP, a.config.Listen.Public); err != nil {
+			return err
+		}
 	}
 	if a.config.Listen.Pages != "" {
 		if err := bind("pages", h.pages, listenTCP, a.config.Listen.Pages); err != nil {
@@ -286,7 +299,9 @@ func (a *App) serve(ctx, failed context.Context) error {
 	case err != nil:
 		return err
 	}
-	freeMemory()
+	if !a.embedded {
+		freeMemory()
+	}
 	a.logStart()
 	defer context.AfterFunc(ctx, a.logStop)()
 	ctx, cancel := context.WithCancel(ctx)
@@ -297,6 +312,7 @@ func (a *App) serve(ctx, failed context.Context) error {
 		group.Go(func() error { return l.serve(ctx, a.config.Gateway.ShutdownGrace) })
 		a.log.Info("listening", "listener", l.name, "address", l.net.Addr().String())
 	}
+	close(a.started)
 	return group.Wait()
 }
 

@@ -47,6 +47,7 @@ func (a *App) handlers() (handlers, error) {
 		Names:    httpauth.NewNames(a.config.Branding.HeaderPrefix),
 		Sampling: a.config.Gateway.TraceSampling, Fingerprint: secret,
 	}
+	a.record, a.calls = &record, a.verifier(&record)
 	var public http.Handler
 	switch {
 	case a.config.Listen.Pages != "":

@@ -113,6 +113,20 @@ var imports = map[string][]string{
 	"internal/profile": {"sdk/toksta"},
 	"cmd/toksta":       {"sdk/toksta", "sdk/client", "internal/admit", "internal/app", "internal/config", "internal/demo", "internal/openapi", "internal/profile", "internal/route", "internal/setup", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
+	// A node inside a vendor's own program.
+	"node": {"sdk/client", "sdk/httpauth", "internal/app", "internal/config", "internal/telemetry"},
+
+	// Programs of vendors, in a module of their own.
+	"examples/go/program": {"sdk/client"},
+	"examples/go/nethttp": {"sdk/client", "sdk/httpauth"},
+	"examples/go/chi":     {"sdk/httpauth", "examples/go/program"},
+	"examples/go/gin":     {"sdk/httpauth", "examples/go/gin/adapter", "examples/go/program"},
+	"examples/go/echo":    {"sdk/httpauth", "examples/go/program"},
+	"examples/go/connect": {"sdk/httpauth", "examples/go/program"},
+	"examples/go/proxy":   {"sdk/httpauth", "examples/go/gin/adapter", "examples/go/program"},
+
+	"examples/go/gin/adapter": {},
+
 	// A model of the protocol with many nodes and bad networks.
 	"internal/simulate": {},
 	"cmd/simulate":      {"internal/simulate"},
