@@ -42,6 +42,11 @@ var doors = []Door{
 	{Name: "caddy", Start: startCaddy, Streams: true, Upgrades: true},
 	{Name: "traefik", Start: startTraefik, Streams: true, Upgrades: true, Discards: true},
 	{Name: "envoy", Start: startEnvoy, Streams: true, Upgrades: true},
+	{Name: "net-http", Start: startNetHTTP, Streams: true, Upgrades: true},
+	{Name: "embedded", Start: startEmbedded, Streams: true, Upgrades: true},
+	{Name: "chi", Start: startGo("chi"), Streams: true, Upgrades: true},
+	{Name: "gin", Start: startGo("gin"), Streams: true, Upgrades: true},
+	{Name: "echo", Start: startGo("echo"), Streams: true, Upgrades: true},
 }
 
 func TestMain(m *testing.M) { apptest.Main(m) }

@@ -27,6 +27,9 @@ var (
 	})
 )
 
+// ProgramDir returns a directory for programs that a test process builds. Main removes it.
+func ProgramDir() (string, error) { return binaryDir() }
+
 // Binary returns the path of the program. The first call of a test process builds it.
 func Binary(t testing.TB) string {
 	t.Helper()

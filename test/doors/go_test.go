@@ -1,0 +1,90 @@
+package doors
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
+)
+
+// startNetHTTP starts a back end behind httpauth.Require, with the remote verifier.
+func startNetHTTP(t *testing.T, w *World) string {
+	t.Helper()
+	return require(t, w, client.NewVerifier(w.Node.Socket()))
+}
+
+// startEmbedded starts a back end behind httpauth.Require, with the verifier of the node in
+// the same process.
+func startEmbedded(t *testing.T, w *World) string {
+	t.Helper()
+	return require(t, w, w.Node.App)
+}
+
+// require serves the back end behind httpauth.Require.
+func require(t *testing.T, w *World, v httpauth.Verifier) string {
+	t.Helper()
+	ignore := httpauth.WithErrorHandler(func(*http.Request, error) {})
+	server := httptest.NewUnstartedServer(httpauth.Require(v, ignore)(w.BackEnd.Config.Handler))
+	server.Config.DisableGeneralOptionsHandler = true
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// startGo returns a function that starts the program examples/go/proxy with a router.
+func startGo(router string) func(t *testing.T, w *World) string {
+	return func(t *testing.T, w *World) string {
+		t.Helper()
+		path, err := goProxy()
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := apptest.FreeAddress(t)
+		cmd := exec.Command(path, "-router", router, "-toksta", w.Node.Socket(), "-backend", w.BackEnd.URL, "-listen", address)
+		var output apptest.Output
+		cmd.Stdout, cmd.Stderr = &output, &output
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			if t.Failed() {
+				t.Logf("the program with %s printed:\n%.4000s", router, output.Bytes())
+			}
+		})
+		apptest.Eventually(t, "the program with "+router+" does not listen", func() bool {
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
+		return address
+	}
+}
+
+// goProxy builds the program, which belongs to another module, and returns its path.
+var goProxy = sync.OnceValues(func() (path string, err error) {
+	dir, err := apptest.ProgramDir()
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "proxy")
+	cmd := exec.Command("go", "build", "-o", path, "./proxy")
+	cmd.Dir = filepath.Join("..", "..", "examples", "go")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build examples/go/proxy: %w\n%s", err, text)
+	}
+	return path, nil
+})
