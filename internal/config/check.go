@@ -141,23 +141,6 @@ func (c *checker) checkServer() {
 	c.require(cfg.Logs.RejectedPerSecond >= 0, "logs.rejected_per_second", "The number of records is negative.", "write a number of records, such as 100, or 0 for all")
 }
 
-// checkOperator checks the listener of the operator API for other machines. Over plain
-// HTTP, everyone on the path could read an operator key.
-func (c *checker) checkOperator() {
-	o := c.cfg.Listen.Operator
-	c.require((o.TLS.Cert == "") == (o.TLS.Key == ""), "listen.operator.tls", "A certificate and its key need each other; one is missing.", "set both listen.operator.tls.cert and listen.operator.tls.key, or neither")
-	if o.Address == "" {
-		return
-	}
-	if !isListenAddress(o.Address) {
-		c.report("listen.operator.address", "This is not an address to listen on.", "write host:port, such as 0.0.0.0:8443")
-		return
-	}
-	c.require(isLoopback(o.Address) || o.TLS.Cert != "" || len(o.Proxies) > 0, "listen.operator.address",
-		"Other machines can reach the operator API, and would send operator keys over plain HTTP.",
-		"set listen.operator.tls.cert and .key, or list the proxies that accept https for it in listen.operator.proxies, or listen on 127.0.0.1")
-}
-
 // checkStore rejects a password in the configuration file, which is often copied
 // into tickets.
 func (c *checker) checkStore() {

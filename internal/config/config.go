@@ -64,15 +64,6 @@ type Listen struct {
 	Operator      Operator       `yaml:"operator"`
 }
 
-// Operator configures the operator API for other machines. Its clients need an operator
-// key.
-type Operator struct {
-	Address string `yaml:"address"` // host:port; "": the operator API is only on the socket
-	TLS     TLS    `yaml:"tls"`     // without it, only this machine and the proxies may connect
-	// Proxies lists the peers whose X-Forwarded-For is trusted.
-	Proxies []netip.Prefix `yaml:"proxies"`
-}
-
 // TLS names PEM files, which are reloaded when they change. Both or neither are
 // set.
 type TLS struct {

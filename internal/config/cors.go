@@ -44,7 +44,7 @@ func isOrigin(s string) bool {
 
 // Warnings returns sentences about settings that are valid and can be a mistake.
 func (c Config) Warnings() []string {
-	return slices.Concat(c.corsWarnings(), c.forwardAuthWarnings(), c.deadEnds())
+	return slices.Concat(c.corsWarnings(), c.operatorWarnings(), c.forwardAuthWarnings(), c.deadEnds())
 }
 
 // corsWarnings returns the risks of calls from browsers.
