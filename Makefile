@@ -8,7 +8,7 @@ SHELL := /bin/bash
 export GOTOOLCHAIN := go1.27.3
 export CGO_ENABLED ?= 0
 export PATH := $(CURDIR)/test/browser/node_modules/.bin:$(PATH)
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo v$$(cat VERSION))
 LDFLAGS := -s -w -X main.release=$(VERSION)
 TOOL := go tool -modfile=tools/go.mod
 TOOL_IN_SDK := go tool -modfile=../tools/go.mod
@@ -76,4 +76,4 @@ screenshots: deps ## Take pictures of every page and state, and renew docs/scree
 
 .PHONY: clean
 clean: ## Remove build results and the demo's data
-	rm -rf bin demo-data test/browser/node_modules
+	rm -rf bin demo-data test/browser/node_modules test/doors/node/node_modules

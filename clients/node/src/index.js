@@ -1,0 +1,3 @@
+export { Toksta } from './client.js'
+export { TokstaError, WebhookError } from './errors.js'
+export { verifyWebhook } from './webhook.js'
