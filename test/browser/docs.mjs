@@ -2,6 +2,7 @@
 // violation, nothing is wider than the window, and nothing is loaded from another origin.
 import { assert, base, checkPage, run } from './browser.mjs';
 
+const words = { 'API docs': '{id}', 'Operator API docs': 'rotate' };
 const pages = { 'API docs': `${base}/docs`, 'Operator API docs': `${process.env.TOKSTA_OPERATOR}/operator/v1/docs` };
 
 // open shows the parts of the page that are closed.
@@ -19,7 +20,8 @@ async function read(browser, name, url, width) {
   await page.getByRole('heading', { level: 1 }).waitFor();
   const all = await page.locator('details.op').count();
   assert.ok(all > 15, `${all} operations on ${name}`);
-  await checkPage(page, `${name}-${width}`);
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(wider, 0, `${name} scrolls sideways`);
 
   const first = page.locator('details.op').first();
   await first.locator('summary').first().click();
@@ -28,8 +30,10 @@ async function read(browser, name, url, width) {
   assert.ok(await first.isVisible());
   assert.ok(await page.locator('details.op:visible').count() < all, 'the search hides other operations');
 
-  await page.goto(`${url}?q=${encodeURIComponent((await first.locator('.op-path').textContent()).split('/').pop())}`);
-  assert.ok(await page.locator('details.op').count() < all, 'the search of the server');
+  // The results of the search have all parts of the page, with few operations, so that axe is quick.
+  await page.goto(`${url}?q=${encodeURIComponent(words[name])}`);
+  const found = await page.locator('details.op').count();
+  assert.ok(found > 0 && found < all, `the search of the server finds ${found} operations`);
   await open(page);
   await checkPage(page, `${name}-open-${width}`);
   assert.deepEqual(elsewhere, [], `${name} loads from other origins`);

@@ -61,6 +61,55 @@ func TestBrowserStories(t *testing.T) {
 	}
 }
 
+// described is an OpenAPI document with every kind of text that a description can have.
+const described = `
+openapi: 3.1.0
+info:
+  title: Creators
+  version: "1"
+  description: |
+    # Creators
+    Find **creators**, see the [guide](https://docs.example.com/guide) or [ask](mailto:help@example.com).
+
+    - one, with a-word-that-is-longer-than-any-line-of-a-narrow-telephone-can-be
+    - two
+
+    > A note with <b>HTML</b> and ![a picture](https://pictures.example.com/pixel.png)
+
+    ---
+
+        GET /v1/creators/42
+paths:
+  /v1/creators/{id}:
+    get:
+      operationId: getCreator
+      summary: One creator
+      description: "1. first\n2. second\n\n[never](javascript:alert(1))"
+      parameters: [{name: id, in: path, required: true, description: "The ` + "`id`" + `, see [ids](https://docs.example.com/ids)", schema: {type: string}}]
+      responses: {"200": {description: "The ` + "`creator`" + `"}}
+`
+
+// Guarantee: the documentation pages, of the API and of the operator API, are accessible, fit
+// narrow windows, can be searched, and load nothing from another origin.
+func TestBrowserDocs(t *testing.T) {
+	dir := browserTests(t)
+	document := filepath.Join(t.TempDir(), "openapi.yaml")
+	if err := os.WriteFile(document, []byte(described), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := apptest.Start(t, func(c *config.Config) {
+		c.Docs.OpenAPI, c.Listen.Operator.Address = document, "127.0.0.1:0"
+	})
+	run := exec.Command("node", "docs.mjs")
+	run.Dir = dir
+	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL, "TOKSTA_OPERATOR=http://"+n.App.Addr("operator"))
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("docs.mjs failed: %v", err)
+	}
+}
+
 // browserTests returns the directory of the journeys. If a program that they need is
 // missing, it skips t, or fails t if TOKSTA_TEST_REQUIRE is 1.
 func browserTests(t *testing.T) string {
