@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -46,8 +48,11 @@ func firstPage() string {
 		FROM (SELECT rowid AS at, key_id, digest, revoked_at FROM secrets WHERE rowid > $1 AND number = 1 ORDER BY rowid LIMIT $2)`
 }
 
-// streamTable streams the first generations of all keys, then the later ones.
+// streamTable streams the first generations of all keys, then the later ones. While it reads a page,
+// another goroutine passes on the page before: both take about the same time.
 func (r *rowidReader) streamTable(ctx context.Context) error {
+	var put errgroup.Group
+	defer put.Wait()
 	for {
 		var k keyTexts
 		var s firstTexts
@@ -58,12 +63,14 @@ func (r *rowidReader) streamTable(ctx context.Context) error {
 		if err := r.q.QueryRowContext(ctx, firstPage(), after, r.limit).Scan(&r.secret, &s.key, &s.digest, &s.revoked); err != nil {
 			return fmt.Errorf("read secrets: %w", err)
 		}
-		var err error
+		err := put.Wait()
 		switch {
+		case err != nil:
+			return err
 		case r.secret == 0:
 			return r.join(ctx, `s.number <> 1`)
 		case k.matches(s):
-			err = r.putPage(k, s)
+			put.Go(func() error { return r.putPage(k, s) })
 		default:
 			if err = r.join(ctx, `s.number = 1 AND s.rowid > $1 AND s.rowid <= $2`, after, r.secret); err == nil {
 				err = r.align(ctx)
