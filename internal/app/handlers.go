@@ -259,6 +259,8 @@ func (a *App) listener(name string, l net.Listener, h http.Handler) *listener {
 	case private, debugging:
 	case operators:
 		c.Slots = a.slots.operators
+	case forwarding:
+		c.Slots = a.slots.proxies
 	default:
 		c.Slots = a.slots.clients
 	}

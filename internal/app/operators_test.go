@@ -54,19 +54,23 @@ func TestOperatorClient(t *testing.T) {
 	}
 }
 
-// Guarantee: the operator listener has connections of its own, which neither clients nor
-// upstreams can use up. Without the listener, none are set aside.
+// Guarantee: the operator listener and the one for proxies have connections of their own, which
+// neither clients nor upstreams can use up. Without the listener, none are set aside.
 func TestOperatorSlots(t *testing.T) {
 	t.Parallel()
 	a := &App{log: slog.New(slog.DiscardHandler)}
 	without := a.countSlots()
 	a.config.Listen.Operator.Address = "127.0.0.1:0"
 	with := a.countSlots()
-	if cap(without.operators) != 0 || cap(with.operators) < 16 || cap(with.operators) > maxOperators {
+	if cap(without.operators) != 0 || cap(with.operators) < 16 || cap(with.operators) > maxRemote {
 		t.Errorf("operators have %d connections, %d without the listener", cap(with.operators), cap(without.operators))
 	}
 	if cap(with.clients) != cap(without.clients) || cap(with.upstreams)+cap(with.operators) != cap(without.upstreams) {
 		t.Errorf("got %d clients and %d upstreams, without the listener %d and %d",
 			cap(with.clients), cap(with.upstreams), cap(without.clients), cap(without.upstreams))
+	}
+	a.config.Listen.ForwardAuth = "127.0.0.1:0"
+	if both := a.countSlots(); cap(both.proxies) != cap(with.operators) || cap(both.upstreams)+cap(both.proxies) != cap(with.upstreams) {
+		t.Errorf("proxies have %d connections, upstreams %d", cap(both.proxies), cap(both.upstreams))
 	}
 }

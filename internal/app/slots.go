@@ -12,8 +12,9 @@ const (
 	reservedFiles = 128
 	// defaultConnections limits the memory of client connections.
 	defaultConnections = 16 << 10
-	// maxOperators limits the connections of operators and back ends on other machines.
-	maxOperators = 1 << 10
+	// maxRemote limits the connections of operators and back ends on other machines, and
+	// those of proxies that ask for decisions.
+	maxRemote = 1 << 10
 )
 
 // slots limits the connections that may be open at once. Without a limit, clients could
@@ -21,13 +22,14 @@ const (
 type slots struct {
 	clients   downstream.Slots // of the public and pages listeners
 	operators downstream.Slots // of the operator listener, so that clients cannot use them up
+	proxies   downstream.Slots // of the listener for proxies that ask, for the same reason
 	upstreams chan struct{}
 }
 
 // countSlots divides the number of files that this process may open: some for
 // operators and databases, at most half of the rest for clients, and what remains for
-// upstreams and, up to maxOperators, for operators on other machines. Without a
-// configured number, clients get at most defaultConnections.
+// upstreams and, up to maxRemote each, for operators on other machines and for proxies
+// that ask. Without a configured number, clients get at most defaultConnections.
 func (a *App) countSlots() slots {
 	limit := unix.Rlimit{Cur: 4 * defaultConnections}
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -44,12 +46,16 @@ func (a *App) countSlots() slots {
 		a.log.Warn("the limit on open files allows fewer client connections than configured",
 			"gateway.max_connections", wanted, "allowed", clients, "open_files", files)
 	}
-	remote := 0
-	if a.config.Listen.Operator.Address != "" {
-		remote = min((free-clients)/4, maxOperators)
+	share := min((free-clients)/4, maxRemote)
+	remote := func(address string) int {
+		if address == "" {
+			return 0
+		}
+		return share
 	}
+	operators, proxies := remote(a.config.Listen.Operator.Address), remote(a.config.Listen.ForwardAuth)
 	return slots{
-		clients: make(downstream.Slots, clients), operators: make(downstream.Slots, remote),
-		upstreams: make(chan struct{}, free-clients-remote),
+		clients: make(downstream.Slots, clients), operators: make(downstream.Slots, operators), proxies: make(downstream.Slots, proxies),
+		upstreams: make(chan struct{}, free-clients-operators-proxies),
 	}
 }
