@@ -30,7 +30,7 @@ type cluster struct {
 func external(c Config) *cluster {
 	k := &cluster{plan: plan{config: c}}
 	for _, m := range c.Members {
-		n := &node{name: m.URL, access: access{m.URL, m.Operator}, api: client.New(m.Operator)}
+		n := &node{name: m.URL, access: access{url: m.URL, operator: m.Operator}, api: client.New(m.Operator)}
 		n.api.Operator = "rig"
 		k.nodes = append(k.nodes, n)
 	}

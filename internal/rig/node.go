@@ -52,11 +52,12 @@ type plan struct {
 }
 
 // The ports of a node with a network of its own: of the public listener, of the operator API,
-// and the range of both for iptables.
+// of forward auth, and the range of all for iptables.
 const (
 	publicPort   = "8080"
 	operatorPort = "8081"
-	insidePorts  = publicPort + ":" + operatorPort
+	forwardPort  = "8082"
+	insidePorts  = publicPort + ":" + forwardPort
 )
 
 // newNode prepares a node with a directory, a port and a link of its own, without
@@ -98,7 +99,8 @@ func newNode(p plan, name, folder string) (*node, error) {
 // configure writes the settings that are lists, which a variable cannot hold.
 func (n *node) configure(folder, host string) error {
 	n.config = filepath.Join(folder, "toksta.yaml")
-	text := fmt.Sprintf("listen: {operator: {address: %q, proxies: [%s/32]}}\n", strings.TrimPrefix(n.access.operator, "http://"), host)
+	text := fmt.Sprintf("listen: {forward_auth: %q, operator: {address: %q, proxies: [%s/32]}}\nforward_auth: {proxies: [%s/32]}\n",
+		strings.TrimPrefix(n.access.forward, "http://"), strings.TrimPrefix(n.access.operator, "http://"), host, host)
 	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write a node's configuration: %w", err)
 	}
@@ -108,7 +110,7 @@ func (n *node) configure(folder, host string) error {
 // place sets the addresses of the node and returns the host address for the rig's
 // listeners. They are in a network of the node's own if this machine supports it.
 func (n *node) place(p plan) (host string, err error) {
-	address, ports := "127.0.0.1", [2]string{publicPort, operatorPort}
+	address, ports := "127.0.0.1", [3]string{publicPort, operatorPort, forwardPort}
 	host = address
 	if p.networkError == nil {
 		if n.network, err = newNetwork(); err != nil {
@@ -122,7 +124,8 @@ func (n *node) place(p plan) (host string, err error) {
 			}
 		}
 	}
-	n.access = access{url: "http://" + net.JoinHostPort(address, ports[0]), operator: "http://" + net.JoinHostPort(address, ports[1])}
+	at := func(i int) string { return "http://" + net.JoinHostPort(address, ports[i]) }
+	n.access = access{url: at(0), operator: at(1), forward: at(2)}
 	return host, nil
 }
 

@@ -16,10 +16,11 @@ import (
 // way is a way by which customers send uses to a node.
 type way string
 
-// The ways. A cluster that the operator runs has no forward auth.
+// The ways.
 const (
 	byGateway way = "gateway"
 	byVerify  way = "verify API"
+	byForward way = "forward auth"
 
 	byOperator way = "operator API" // of uses of operator keys, by customers of each way
 )
@@ -28,30 +29,46 @@ const (
 type access struct {
 	url      string // of the public listener
 	operator string // of the operator API, as client.New takes it
+	forward  string // of the listener of forward auth; "": none
 }
 
-// ways returns the ways of a cluster. Each has the same number of customers.
-func (k *cluster) ways() []way { return []way{byGateway, byVerify} }
+// ways returns the ways of a cluster. Each has the same number of customers, about. The rig does not
+// know the forward auth of an external cluster.
+func (k *cluster) ways() []way {
+	if len(k.config.Members) > 0 {
+		return []way{byGateway, byVerify}
+	}
+	return []way{byGateway, byVerify, byForward}
+}
 
 // request returns the request of a use of a secret.
 func (u *customer) request(ctx context.Context, s *secret) (*http.Request, error) {
-	text := s.text
-	if s.operator {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.access.operator+client.PathPrefix+"whoami", strings.NewReader("{}"))
-		if err == nil {
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Authorization", "Bearer "+text)
-		}
-		return r, err
+	switch {
+	case s.operator:
+		return u.post(ctx, "whoami", s.text, struct{}{})
+	case u.way == byVerify:
+		return u.post(ctx, "verify", u.operatorKey, client.VerifyRequest{Key: s.text, Method: http.MethodGet, Target: u.path})
 	}
-	if u.way == byGateway {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.access.url+u.path, nil)
-		if err == nil {
-			r.Header.Set("Authorization", "Bearer "+text)
-		}
-		return r, err
+	to := u.access.url + u.path
+	if u.way == byForward {
+		to = u.access.forward + "/forwarded"
 	}
-	body, err := json.Marshal(client.VerifyRequest{Key: text, Method: http.MethodGet, Target: u.path})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.text)
+	if u.way == byForward { // as Traefik and Caddy ask
+		r.Header.Set("X-Forwarded-Method", http.MethodGet)
+		r.Header.Set("X-Forwarded-Uri", u.path)
+		r.Header.Set("X-Forwarded-For", "198.51.100.1")
+	}
+	return r, nil
+}
+
+// post returns a request to the operator API with an operator key.
+func (u *customer) post(ctx context.Context, operation, key string, request any) (*http.Request, error) {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +76,13 @@ func (u *customer) request(ctx context.Context, s *secret) (*http.Request, error
 	if !isURL(base) {
 		base = "http://toksta"
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+client.PathPrefix+"verify", bytes.NewReader(body))
-	if err == nil {
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Authorization", "Bearer "+u.operatorKey)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+client.PathPrefix+operation, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+key)
+	return r, nil
 }
 
 // status returns the status that the customer's program gives to its client: that of the
