@@ -24,7 +24,6 @@ import (
 	"github.com/toksta/toksta/internal/app/apptest"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/operator"
-	"github.com/toksta/toksta/internal/store/storetest/pgtest"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -192,30 +191,6 @@ func checkOperatorTrail(t *testing.T, n *apptest.Node, key client.OperatorSecret
 	if !bytes.Contains(n.Log.Bytes(), []byte(`"operator_key":"`+string(key.Key.ID)+`"`)) {
 		t.Error("the log does not name the key")
 	}
-}
-
-// Guarantee: when the revocation of an operator key returns, the key is rejected by the
-// listener of every node.
-func TestRevokedOperatorKeyIsRejectedEverywhere(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	trusting := writeCertificate(t, dir)
-	nodes := apptest.StartCluster(t, pgtest.Start(t).NewDatabase(t), openOperators(dir))
-	key := createOperatorKey(t, nodes[0], client.CreateOperatorKeyRequest{Name: "ci", Roles: []toksta.Role{toksta.RoleMetrics}})
-	check := func(want toksta.Code) {
-		t.Helper()
-		for i, n := range nodes {
-			_, err := client.New(operatorURL(n), client.WithTransport(trusting.Transport), client.WithKey(key.Secret)).WhoAmI(t.Context())
-			if toksta.ErrorCode(err) != want {
-				t.Errorf("node %d: got %v, want %q", i, err, want)
-			}
-		}
-	}
-	check("")
-	if _, err := nodes[1].Operator().RevokeOperatorKey(t.Context(), client.OperatorKeyRef{Key: key.Key.ID}); err != nil {
-		t.Fatal(err)
-	}
-	check(toksta.CodeUnauthorized)
 }
 
 // Guarantee: a renewed certificate of the operator listener is served without a restart.
