@@ -30,11 +30,18 @@ var deviations = map[string]map[string]deviation{
 		"another target in fields, wrong method": forgedField, "fields named by Connection": forgedField,
 		"another address in fields": ownUnderscores,
 	},
+	"express": {"method in lower case": nodeMethod},
+	"hono":    {"method in lower case": nodeMethod},
+	"fastify": {
+		"method in lower case":               nodeMethod,
+		"ambiguous path /v1/things/a%C0%AFb": {Why: "the router of Fastify rejects an escape that is not UTF-8", Want: &badRequest, Own: true},
+	},
 }
 
 // The deviations that several cases share.
 var (
 	forgedField    = deviation{Why: "Toksta rejects a forged field that the proxy would forward", Want: &badRequest}
+	nodeMethod     = deviation{Why: "Node rejects a method in lower case", Want: &badRequest, Own: true}
 	ownFields      = deviation{Why: "nginx rejects a second Authorization field", Want: &badRequest, Own: true}
 	ownUnderscores = deviation{Why: "Envoy rejects names with underscores, as its page configures", Want: &badRequest, Own: true}
 )

@@ -23,8 +23,11 @@ import (
 type Door struct {
 	Name string
 	// Start starts the door and returns the host:port to which clients connect over plain
-	// HTTP/1.1. The door ends with t. It skips t if a program that it needs is missing.
+	// HTTP/1.1. The door ends with t.
 	Start func(t *testing.T, w *World) (address string)
+	// Missing names a program that the door needs and that is not installed, or returns "".
+	// The door is skipped then. nil: it needs none.
+	Missing func() string
 	// Streams and Upgrades report whether the door carries a response piece by piece, and
 	// WebSockets.
 	Streams, Upgrades bool
@@ -37,9 +40,9 @@ type Door struct {
 var doors = []Door{
 	{Name: "gateway", Start: startGateway, Streams: true, Upgrades: true},
 	{Name: "verify", Start: startVerify, Streams: true, Upgrades: true},
-	{Name: "nginx", Start: startNginx, Streams: true, Upgrades: true},
-	{Name: "haproxy", Start: startHAProxy, Streams: true, Upgrades: true},
-	{Name: "caddy", Start: startCaddy, Streams: true, Upgrades: true},
+	{Name: "nginx", Start: startNginx, Missing: missingCommand("nginx"), Streams: true, Upgrades: true},
+	{Name: "haproxy", Start: startHAProxy, Missing: missingCommand("haproxy"), Streams: true, Upgrades: true},
+	{Name: "caddy", Start: startCaddy, Missing: missingCommand("caddy"), Streams: true, Upgrades: true},
 	{Name: "traefik", Start: startTraefik, Streams: true, Upgrades: true, Discards: true},
 	{Name: "envoy", Start: startEnvoy, Streams: true, Upgrades: true},
 	{Name: "net-http", Start: startNetHTTP, Streams: true, Upgrades: true},
@@ -47,6 +50,12 @@ var doors = []Door{
 	{Name: "chi", Start: startGo("chi"), Streams: true, Upgrades: true},
 	{Name: "gin", Start: startGo("gin"), Streams: true, Upgrades: true},
 	{Name: "echo", Start: startGo("echo"), Streams: true, Upgrades: true},
+	{Name: "express", Start: express.startNode, Missing: missingModules, Streams: true},
+	{Name: "fastify", Start: fastify.startNode, Missing: missingModules, Streams: true},
+	{Name: "hono", Start: hono.startNode, Missing: missingModules, Streams: true},
+	{Name: "flask", Start: flask.startPython, Missing: missingPackage("flask"), Streams: true},
+	{Name: "django", Start: django.startPython, Missing: missingPackage("django"), Streams: true},
+	{Name: "starlette", Start: starlette.startPython, Missing: missingPackage("starlette, uvicorn"), Streams: true},
 }
 
 func TestMain(m *testing.M) { apptest.Main(m) }
@@ -62,6 +71,11 @@ func TestDoors(t *testing.T) {
 		for _, d := range doors {
 			t.Run(d.Name, func(t *testing.T) {
 				t.Parallel()
+				if d.Missing != nil {
+					if program := d.Missing(); program != "" {
+						t.Skip(program + " is missing: run scripts/test-deps")
+					}
+				}
 				address := d.Start(w.t, w)
 				started.Store(d.Name, address)
 				s := &suite{world: w, door: d.Name, discards: d.Discards, address: address, keys: w.newKeyring(t)}
