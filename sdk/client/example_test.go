@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/sdk/client"
@@ -25,6 +27,22 @@ func ExampleNew() {
 	case err != nil:
 		fmt.Println("not revoked:", err)
 	}
+}
+
+// A program on another machine uses an operator key, which it reads from a file.
+func ExampleWithKey() {
+	key, err := os.ReadFile("/run/secrets/operator-key")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	api := client.New("https://keys.example.com:8443", client.WithKey(strings.TrimSpace(string(key))), client.WithTimeout(30*time.Second))
+	page, err := api.ListAccounts(context.Background(), client.ListAccountsRequest{Limit: 10})
+	if err != nil {
+		fmt.Println("no list:", err)
+		return
+	}
+	fmt.Println(len(page.Accounts), "accounts")
 }
 
 // A receiver of webhooks verifies the signature before it reads the body.
