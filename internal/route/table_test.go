@@ -324,3 +324,23 @@ func BenchmarkMatch(b *testing.B) {
 		_, _ = tbl.Match("POST", "/v1/jobs/0123456789/cancel")
 	}
 }
+
+// Guarantee: a call that names its operation has the route of that operation, and an unknown
+// name is 404 like an unknown path.
+func TestOperation(t *testing.T) {
+	t.Parallel()
+	rs := routes("GET /a", "POST /a", "GET /b")
+	rs[0].Operation, rs[1].Operation = "both", "both"
+	tbl, err := New(rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := tbl.Operation("both"); err != nil || r != tbl.Routes()[0] {
+		t.Errorf("%v, %v", r, err)
+	}
+	for _, name := range []string{"", "other"} {
+		if r, err := tbl.Operation(name); r != nil || toksta.ErrorCode(err) != toksta.CodeNotFound {
+			t.Errorf("%q: %v, %v", name, r, err)
+		}
+	}
+}

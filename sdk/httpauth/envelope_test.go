@@ -131,3 +131,35 @@ func TestApplyTwice(t *testing.T) {
 		t.Errorf("the fields share their values: %q", got)
 	}
 }
+
+// Guarantee: the response in plain values is the one that is written, for every kind of error:
+// both have the same status, fields and body. Only the fields about the connection and the
+// length are left to the sender.
+func TestErrorReplyEqualsWriteError(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	minute := toksta.RateState{Limit: 9, Remaining: 0, Reset: 1020, Window: toksta.WindowMinute}
+	metas := []Meta{
+		{RequestID: "req_1", TraceID: "trace", Now: now},
+		{RequestID: "req_1", Now: now, Realm: "Acme", Names: NewNames("X-Acme"), Rate: minute, Structured: true, Close: true},
+	}
+	scope := toksta.Reject(toksta.ReasonScopeInsufficient).Err()
+	scope.Details = map[string]any{"required_family": "data"}
+	for _, err := range []error{
+		errors.New("internal"), scope, &toksta.Error{Code: "FORBIDDEN", Details: map[string]any{"x": func() {}}}, toksta.Invalid("month", "m"),
+		&toksta.Error{Code: toksta.CodeMethodNotAllowed, Message: "m", Details: map[string]any{"allow": "GET"}},
+		toksta.Reject(toksta.ReasonKeyMissing).Err(), toksta.Reject(toksta.ReasonKeyRevoked).Err(), toksta.Reject(toksta.ReasonPlanFree).Err(),
+		toksta.Reject(toksta.ReasonRateLimited).Err(), toksta.Reject(toksta.ReasonInsufficientCredits).Err(), toksta.Reject(toksta.ReasonLeaseExpired).Err(),
+	} {
+		for _, m := range metas {
+			w := httptest.NewRecorder()
+			WriteError(w, &m, err)
+			got := ErrorReply(&m, err)
+			w.Header().Del("Content-Length")
+			w.Header().Del("Connection")
+			if got.Status != w.Code || string(got.Body) != w.Body.String() || !reflect.DeepEqual(got.Header, w.Header()) {
+				t.Errorf("%v\n%d %v %s\nwritten: %d %v %s", err, got.Status, got.Header, got.Body, w.Code, w.Header(), w.Body)
+			}
+		}
+	}
+}
