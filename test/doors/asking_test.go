@@ -117,7 +117,7 @@ type forwardAuth struct {
 func startTraefik(t *testing.T, w *World) string {
 	t.Helper()
 	var page forwardAuth
-	if err := yaml.Load([]byte(snippet(t, "traefik.md yaml 2")), &page); err != nil {
+	if err := yaml.Load([]byte(w.snippet(t, "traefik.md yaml 2")), &page); err != nil {
 		t.Fatal(err)
 	}
 	middleware := page.HTTP.Middlewares["toksta"].ForwardAuth
@@ -223,7 +223,7 @@ type extAuthz struct {
 func startEnvoy(t *testing.T, w *World) string {
 	t.Helper()
 	var page extAuthz
-	if err := yaml.Load([]byte(snippet(t, "envoy.md yaml 2")), &page); err != nil {
+	if err := yaml.Load([]byte(w.snippet(t, "envoy.md yaml 2")), &page); err != nil {
 		t.Fatal(err)
 	}
 	filter := page.Filters[0].Config

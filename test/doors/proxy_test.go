@@ -15,17 +15,20 @@ import (
 	"github.com/toksta/toksta/internal/app/apptest"
 )
 
-// snippet returns a block of a page in docs/integrations. place is the page, the language of the
+// pages is the directory of the pages about integrations.
+const pages = "../../docs/integrations"
+
+// snippet returns a block of a page in w.Pages. place is the page, the language of the
 // block and its number among the blocks in this language, such as "nginx.md nginx 1". edits are pairs
 // of a text of the block and its replacement.
-func snippet(t *testing.T, place string, edits ...string) string {
+func (w *World) snippet(t *testing.T, place string, edits ...string) string {
 	t.Helper()
 	var page, language string
 	var n int
 	if _, err := fmt.Sscan(place, &page, &language, &n); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join("../../docs/integrations", page))
+	text, err := os.ReadFile(filepath.Join(cmp.Or(w.Pages, pages), page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +113,7 @@ func startNginx(t *testing.T, w *World) string {
 	for _, of := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		conf += of + "_temp_path temp_" + of + ";\n"
 	}
-	conf += snippet(t, "nginx.md nginx 1", append(w.addresses(), "listen 443 ssl", "listen "+address,
+	conf += w.snippet(t, "nginx.md nginx 1", append(w.addresses(), "listen 443 ssl", "listen "+address,
 		"ssl_certificate     /etc/ssl/api.pem;", "", "ssl_certificate_key /etc/ssl/api.key;", "")...) + "}\n"
 	run(t, address, "nginx", "-p", dir, "-c", write(t, "nginx.conf", conf), "-e", "stderr")
 	return address
@@ -124,8 +127,8 @@ func startHAProxyWith(t *testing.T, w *World, edits ...string) string {
 	t.Helper()
 	apptest.Require(t, "haproxy")
 	address := apptest.FreeAddress(t)
-	script := write(t, "toksta.lua", snippet(t, "haproxy.md lua 1", edits...))
-	conf := snippet(t, "haproxy.md haproxy 1", append(w.addresses(), "/etc/haproxy/toksta.lua", script,
+	script := write(t, "toksta.lua", w.snippet(t, "haproxy.md lua 1", edits...))
+	conf := w.snippet(t, "haproxy.md haproxy 1", append(w.addresses(), "/etc/haproxy/toksta.lua", script,
 		"bind :443 ssl crt /etc/haproxy/api.pem", "bind "+address)...)
 	run(t, address, "haproxy", "-db", "-f", write(t, "haproxy.cfg", conf))
 	return address
@@ -137,7 +140,7 @@ func startCaddy(t *testing.T, w *World) string {
 	apptest.Require(t, "caddy")
 	address := apptest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	conf := "{\n\tadmin off\n\tauto_https off\n}\n" + snippet(t, "caddy.md caddyfile 1",
+	conf := "{\n\tadmin off\n\tauto_https off\n}\n" + w.snippet(t, "caddy.md caddyfile 1",
 		append(w.addresses(), "api.example.com {", "http://:"+port+" {\n\tbind 127.0.0.1")...)
 	run(t, address, "caddy", "run", "--adapter", "caddyfile", "--config", write(t, "Caddyfile", conf))
 	return address

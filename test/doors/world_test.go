@@ -23,6 +23,8 @@ type World struct {
 	// role verify for it.
 	Operator, OperatorKey string
 
+	// Pages is the directory of the pages that proxies use, "" for docs/integrations.
+	Pages string
 	// Asked is the address at which proxies ask, "" for the one of Node.
 	Asked string
 
