@@ -14,7 +14,8 @@ import (
 )
 
 // Guarantee: without a decision, no proxy forwards a request: if Toksta cannot be reached, if it does
-// not know the proxy, or if the script of HAProxy fails. The proxies that can do so respond 503 with
+// not know the proxy, or if the script of HAProxy fails. HAProxy and Caddy do not take another program
+// for Toksta. The proxies that can do so respond 503 with
 // Retry-After and the envelope.
 func TestAway(t *testing.T) {
 	t.Parallel()
@@ -40,6 +41,14 @@ func TestAway(t *testing.T) {
 				}
 			})
 		}
+		t.Run("another program", func(t *testing.T) {
+			t.Parallel()
+			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) // 200 without fields
+			t.Cleanup(other.Close)
+			w := &World{Node: node, BackEnd: back, Asked: other.Listener.Addr().String()}
+			expectUnavailable(t, "haproxy", startHAProxy(t, w), key)
+			_ = send(t, startCaddy(t, w), "GET /v1/creators/7", "Authorization: Bearer "+key) // passes the response on
+		})
 		t.Run("failing script", func(t *testing.T) {
 			t.Parallel()
 			door := startHAProxyWith(t, &World{Node: node, BackEnd: back}, "core.httpclient()", "core.missing()")
