@@ -16,6 +16,7 @@ import (
 // Every operation of a large public API becomes a route or is in the report, and
 // the configuration with these routes is valid.
 func TestImportPublicDocuments(t *testing.T) {
+	t.Parallel()
 	for name, least := range map[string]int{"box": 235, "digitalocean": 285, "github": 660} {
 		doc := publicDocument(t, name)
 		answers := setup.Answers{Product: name, PublicURL: "http://localhost:8080", Backend: "http://127.0.0.1:9000", Prefix: setup.Prefix(name), Data: "data"}
