@@ -107,7 +107,7 @@ var imports = map[string][]string{
 	"internal/demo": {"sdk/toksta", "sdk/client", "internal/store"},
 	"internal/app":  {"*"},
 	// Runs whole servers for the tests in test/e2e and test/scale.
-	"internal/app/apptest": {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/telemetry"},
+	"internal/app/apptest": {"sdk/toksta", "sdk/client", "internal/app", "internal/config", "internal/demo", "internal/store/storetest/sqlitetest", "internal/telemetry"},
 	"internal/archtest":    {},
 	// The servers that a person manages from another machine.
 	"internal/profile": {"sdk/toksta"},

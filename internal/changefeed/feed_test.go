@@ -4,29 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
 func openStore(tb testing.TB) store.Store {
 	tb.Helper()
-	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return s
+	return sqlitetest.Open(tb).Store
 }
 
 // node is a feed with its index, running until stop.

@@ -14,6 +14,7 @@ import (
 	"github.com/toksta/toksta/internal/app"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/demo"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/sdk/client"
 )
@@ -35,6 +36,9 @@ func Start(t *testing.T, alter ...func(*config.Config)) *Node {
 	c := Config(n.Data, upstream.URL)
 	for _, f := range alter {
 		f(&c)
+	}
+	if file := databaseFile(n.Data); c.Store.URL == "sqlite:"+file {
+		sqlitetest.Create(t, file)
 	}
 	n.Log = newLog(int(c.Logs.Buffer))
 	a, err := app.New(t.Context(), c, app.Options{Version: "test", Log: n.Log.log})
@@ -74,7 +78,7 @@ func StartCluster(t *testing.T, database string, alter ...func(*config.Config)) 
 func Config(data, upstream string) config.Config {
 	c := config.Default()
 	c.Data = data
-	c.Store.URL = "sqlite:" + filepath.Join(data, "toksta.db")
+	c.Store.URL = "sqlite:" + databaseFile(data)
 	c.Meter.Dir = filepath.Join(data, "meter")
 	c.Listen.Public = "127.0.0.1:0"
 	c.Listen.Private = filepath.Join(data, "toksta.sock")
@@ -84,6 +88,9 @@ func Config(data, upstream string) config.Config {
 	}
 	return c
 }
+
+// databaseFile returns the path of the default database in the directory data.
+func databaseFile(data string) string { return filepath.Join(data, "toksta.db") }
 
 // Socket returns the path of the operator socket.
 func (n *Node) Socket() string { return filepath.Join(n.Data, "toksta.sock") }

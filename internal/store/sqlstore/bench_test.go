@@ -3,29 +3,19 @@ package sqlstore_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/internal/store/sqlstore"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // openSQLite opens a new database, which is closed with the test.
 func openSQLite(tb testing.TB) store.Store {
 	tb.Helper()
-	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: filepath.Join(tb.TempDir(), "toksta.db")})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return s
+	return sqlitetest.Open(tb).Store
 }
 
 // counter is a sink that counts rows.

@@ -219,8 +219,15 @@ func (s *Server) Resume(tb testing.TB) {
 // NewDatabase creates an empty database and returns its URL.
 func (s *Server) NewDatabase(tb testing.TB) string {
 	tb.Helper()
+	return s.CopyDatabase(tb, "template1")
+}
+
+// CopyDatabase creates a copy of a database that has no connections, and returns the
+// copy's URL.
+func (s *Server) CopyDatabase(tb testing.TB, of string) string {
+	tb.Helper()
 	name := fmt.Sprintf("test%d", s.databases.Add(1))
-	s.Exec(tb, "postgres", "CREATE DATABASE "+name)
+	s.Exec(tb, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+of)
 	return s.URL(name)
 }
 

@@ -3,7 +3,11 @@ package sqlitetest
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/toksta/toksta/internal/store"
@@ -21,6 +25,7 @@ type Store struct {
 func Open(tb testing.TB) *Store {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "toksta.db")
+	Create(tb, file)
 	s, err := sqlstore.Open(tb.Context(), sqlstore.Config{URL: file})
 	if err != nil {
 		tb.Fatal(err)
@@ -32,6 +37,46 @@ func Open(tb testing.TB) *Store {
 	})
 	return &Store{s, file}
 }
+
+// Create creates a file with the newest schema, as [sqlstore.Open] does, in a fraction of
+// the time: each test process runs the migrations only once. Like a new database, the
+// file has no incarnation until it is opened.
+func Create(tb testing.TB, file string) {
+	tb.Helper()
+	content, err := migrated()
+	if err == nil {
+		err = os.WriteFile(file, content, 0o600)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// migrated returns the content of a file that Create writes.
+var migrated = sync.OnceValues(func() (content []byte, err error) {
+	dir, err := os.MkdirTemp("", "toksta-schema")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "toksta.db")
+	s, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: file})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.Exec(`DELETE FROM cluster`)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
 
 // DirectLog returns a log that commits changes without waiting for nodes.
 func (s *Store) DirectLog() store.Log { return directLog{s} }
