@@ -1,6 +1,7 @@
 package doors
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,14 +13,17 @@ import (
 	"testing"
 
 	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// startNetHTTP starts a back end behind httpauth.Require, with the remote verifier.
+// startNetHTTP starts a back end behind httpauth.Require, with the remote verifier and a
+// key of the role verify.
 func startNetHTTP(t *testing.T, w *World) string {
 	t.Helper()
-	return require(t, w, client.NewVerifier(w.Node.Socket()))
+	return require(t, w, client.NewVerifier(w.Operator, client.WithKey(w.OperatorKey)))
 }
 
 // startEmbedded starts a back end behind httpauth.Require, with the verifier of the node in
@@ -48,8 +52,12 @@ func startGo(router string) func(t *testing.T, w *World) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		key := filepath.Join(t.TempDir(), "verify.key")
+		if err := os.WriteFile(key, []byte(w.OperatorKey+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		address := apptest.FreeAddress(t)
-		cmd := exec.Command(path, "-router", router, "-toksta", w.Node.Socket(), "-backend", w.BackEnd.URL, "-listen", address)
+		cmd := exec.Command(path, "-router", router, "-toksta", w.Operator, "-key-file", key, "-backend", w.BackEnd.URL, "-listen", address)
 		var output apptest.Output
 		cmd.Stdout, cmd.Stderr = &output, &output
 		if err := cmd.Start(); err != nil {
@@ -88,3 +96,36 @@ var goProxy = sync.OnceValues(func() (path string, err error) {
 	}
 	return path, nil
 })
+
+// Guarantee: without a decision, the middleware admits nothing: if the server cannot be
+// reached or is not Toksta, and if the operator key is unknown or may not decide. The
+// response is 503 in the envelope.
+func TestAwayMiddleware(t *testing.T) {
+	t.Parallel()
+	node := apptest.Start(t, func(c *config.Config) { c.Listen.Operator.Address = "127.0.0.1:0" })
+	api := node.Operator()
+	key := apptest.NewKey(t, api, apptest.NewAccount(t, api, "Acme"), "key").Secret
+	reader, err := api.CreateOperatorKey(t.Context(), client.CreateOperatorKeyRequest{Name: "reader", Roles: []toksta.Role{toksta.RoleRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request reached the back end") }))
+	t.Cleanup(back.Close)
+	operator := "http://" + node.App.Addr("operator")
+	for name, w := range map[string]*World{
+		"unreachable":   {Operator: "http://" + apptest.FreeAddress(t)},
+		"not Toksta":    {Operator: node.URL},
+		"no key":        {Operator: operator},
+		"unknown key":   {Operator: operator, OperatorKey: toksta.OperatorSecretPrefix + "unknown"},
+		"customer's":    {Operator: operator, OperatorKey: key},
+		"role too weak": {Operator: operator, OperatorKey: reader.Secret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.Node, w.BackEnd = node, back
+			expectUnavailable(t, "net-http", startNetHTTP(t, w), key)
+		})
+	}
+	if log := node.Log.Bytes(); bytes.Contains(log, []byte(key)) || bytes.Contains(log, []byte(reader.Secret)) {
+		t.Errorf("the log has a secret:\n%s", log)
+	}
+}
