@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/client"
+)
+
+// goPage holds the blocks of docs/integrations/go.md.
+type goPage struct {
+	shell                  string
+	remote, hold, embedded string // Go
+}
+
+func readGoPage(t *testing.T) goPage {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/integrations/go.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := func(language string) (out []string) {
+		for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			out = append(out, m[1])
+		}
+		return out
+	}
+	shell, code := blocks("sh"), blocks("go")
+	if len(shell) != 1 || len(code) != 3 {
+		t.Fatalf("the page has %d blocks of shell and %d of Go", len(shell), len(code))
+	}
+	return goPage{shell[0], code[0], code[1], code[2]}
+}
+
+// buildGo builds a program of which main is the body of the function, and further is other
+// code, with the imports that they need. It returns the path of the program.
+func buildGo(t *testing.T, main, further string) string {
+	t.Helper()
+	code := "func main() {\n" + main + "\n}\n" + further + `
+var api = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	caller, _ := httpauth.FromContext(r.Context())
+	_, _ = w.Write([]byte(caller.AccountID))
+})
+`
+	imports := []string{
+		"context", "log", "net/http", "os", "os/signal", "strings", "syscall", "time", "github.com/toksta/toksta/node",
+		"github.com/toksta/toksta/sdk/client", "github.com/toksta/toksta/sdk/httpauth", "github.com/toksta/toksta/sdk/toksta",
+	}
+	imports = slices.DeleteFunc(imports, func(path string) bool {
+		return !regexp.MustCompile(`\b` + filepath.Base(path) + `\.[A-Z]`).MatchString(code)
+	})
+	dir := t.TempDir()
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte("package main\n\nimport (\n\t\""+strings.Join(imports, "\"\n\t\"")+"\"\n)\n\n"+code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The file appears to be in this module, whose dependencies it uses.
+	at, err := filepath.Abs(filepath.Join("..", "gopage", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {at: source}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "program")
+	cmd := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "github.com/toksta/toksta/test/gopage")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, code)
+	}
+	return program
+}
+
+// run starts a program in dir, which must end without an error on SIGTERM if clean is true,
+// and waits until it listens on address.
+func run(t *testing.T, cmd *exec.Cmd, address string, clean bool) {
+	t.Helper()
+	var output apptest.Output
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil && clean {
+			t.Errorf("the program ended with %v\n%s", err, output.Bytes())
+		}
+	})
+	apptest.Eventually(t, "the program does not listen", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// Guarantee: the programs of the page about Go work as printed: with the remote verifier and
+// an operator key of the role verify, and with an embedded node.
+func TestGoPage(t *testing.T) {
+	t.Parallel()
+	page := readGoPage(t)
+	check := func(t *testing.T, url string, api *client.Client) {
+		t.Helper()
+		owner := apptest.NewAccount(t, api, "Acme")
+		key := apptest.NewKey(t, api, owner, "key")
+		if got := apptest.Send(t, url, "GET /v1/creators/7", key.Secret); got.Status != 200 || string(got.Body) != string(owner) {
+			t.Errorf("with a key: %d %s", got.Status, got.Body)
+		}
+		if _, err := api.RevokeKey(t.Context(), client.KeyRef{Key: key.Key.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if got := apptest.Send(t, url, "GET /v1/creators/7", key.Secret); got.Status != 401 || got.Error(t).Error.Code != "UNAUTHORIZED" {
+			t.Errorf("with a revoked key: %d %s", got.Status, got.Body)
+		}
+	}
+	t.Run("remote", func(t *testing.T) {
+		t.Parallel()
+		n := apptest.Start(t, func(c *config.Config) { c.Listen.Operator.Address = "127.0.0.1:0" })
+		dir, address := t.TempDir(), apptest.FreeAddress(t)
+		shell := exec.Command("bash", "-euc", page.shell)
+		shell.Dir = dir
+		shell.Env = append(os.Environ(), "PATH="+filepath.Dir(apptest.Binary(t))+":"+os.Getenv("PATH"), "TOKSTA_LISTEN_PRIVATE="+n.Socket())
+		if out, err := shell.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		code := strings.NewReplacer("https://toksta.internal:8443", "http://"+n.App.Addr("operator"), ":9000", address).Replace(page.remote)
+		hold := "func hold(ctx context.Context, verifier *client.Verifier, r *http.Request) {\n" + page.hold + "\n_, _ = protect, err\n}\n"
+		cmd := exec.Command(buildGo(t, code, hold))
+		cmd.Dir = dir
+		run(t, cmd, address, false)
+		check(t, "http://"+address, n.Operator())
+	})
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		dir, err := os.MkdirTemp("", "toksta") // the path of a socket must be short
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		if err := os.WriteFile(filepath.Join(dir, "toksta.yaml"), []byte("environment: page\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		address := apptest.FreeAddress(t)
+		cmd := exec.Command(buildGo(t, strings.NewReplacer("/var/lib/acme/toksta", dir, ":9000", address).Replace(page.embedded), ""))
+		cmd.Dir = dir
+		run(t, cmd, address, true)
+		check(t, "http://"+address, client.New(filepath.Join(dir, "toksta.sock")))
+		if got := apptest.Send(t, "http://"+address, "GET /signin", ""); got.Status != 200 {
+			t.Errorf("the account pages: %d", got.Status)
+		}
+	})
+}
