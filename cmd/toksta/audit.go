@@ -32,6 +32,9 @@ func (c *cli) audit() *cobra.Command {
 			if r.Until, err = parseSince(until, time.Now()); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
+			if strings.HasPrefix(string(r.Key), toksta.PrefixOperatorKey) {
+				r.OperatorKey, r.Key = toksta.OperatorKeyID(r.Key), ""
+			}
 			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
 				all, err := listAll(r.Limit, func(before int64, n int) ([]client.Change, int64, error) {
 					q := r
@@ -47,7 +50,7 @@ func (c *cli) audit() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "only changes of this account")
-	cmd.Flags().StringVar((*string)(&r.Key), "key", "", "only changes of this key")
+	cmd.Flags().StringVar((*string)(&r.Key), "key", "", "only changes of this key or operator key")
 	cmd.Flags().StringVar(&r.Actor, "actor", "", "only changes by this `actor`: an operator's name, the id of an operator key, a member's e-mail address or id, or operator, member or system")
 	cmd.Flags().StringVar((*string)(&r.Kind), "kind", "", "only changes of this `kind`, such as key.revoked")
 	cmd.Flags().StringVar(&since, "since", "", "only changes from this `time` on: 24h or 7d ago, 2026-06-01 (00:00 UTC) or RFC 3339")

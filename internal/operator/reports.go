@@ -32,13 +32,18 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 			return client.AuditPage{}, err
 		}
 	}
+	if r.OperatorKey != "" {
+		if _, err := s.OperatorKeys.Get(ctx, r.OperatorKey); err != nil {
+			return client.AuditPage{}, err
+		}
+	}
 	actor, err := s.memberID(ctx, r.Actor)
 	if err != nil {
 		return client.AuditPage{}, err
 	}
 	found, err := s.Accounts.FindChanges(ctx, store.ChangeSearch{
 		ChangeQuery: store.ChangeQuery{Account: r.Account, Key: r.Key, Before: r.Before, Limit: limit},
-		Actor:       actor, Kind: r.Kind, Since: since, Until: until,
+		OperatorKey: r.OperatorKey, Actor: actor, Kind: r.Kind, Since: since, Until: until,
 	})
 	if err != nil {
 		return client.AuditPage{}, err

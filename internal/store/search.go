@@ -57,8 +57,10 @@ type KeySearch struct {
 // ChangeSearch selects the changes that meet all conditions.
 type ChangeSearch struct {
 	ChangeQuery
-	Actor string            // id of a member, name of an operator, or a toksta.ActorKind; "": any
-	Kind  toksta.ChangeKind // "": any
-	Since time.Time         // inclusive; zero: any
-	Until time.Time         // exclusive; zero: any
+	// OperatorKey selects the changes of one operator key; "": any.
+	OperatorKey toksta.OperatorKeyID
+	Actor       string            // id of a member or an operator key, name of an operator, or a toksta.ActorKind; "": any
+	Kind        toksta.ChangeKind // "": any
+	Since       time.Time         // inclusive; zero: any
+	Until       time.Time         // exclusive; zero: any
 }

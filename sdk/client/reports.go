@@ -9,14 +9,17 @@ import (
 
 // AuditRequest selects changes, newest first.
 type AuditRequest struct {
-	Account toksta.AccountID  `json:"account,omitempty"`
-	Key     toksta.KeyID      `json:"key,omitempty"`
-	Actor   string            `json:"actor,omitempty"` // name of an operator, id or e-mail address of a member, or kind of actor
-	Kind    toksta.ChangeKind `json:"kind,omitempty"`
-	Since   *time.Time        `json:"since,omitempty"`  // inclusive
-	Until   *time.Time        `json:"until,omitempty"`  // exclusive
-	Before  int64             `json:"before,omitempty"` // only changes with a lower sequence number
-	Limit   int               `json:"limit,omitempty"`
+	Account toksta.AccountID `json:"account,omitempty"`
+	Key     toksta.KeyID     `json:"key,omitempty"`
+	// OperatorKey selects the changes of an operator key. Actor selects those that were made
+	// with it.
+	OperatorKey toksta.OperatorKeyID `json:"operator_key,omitempty"`
+	Actor       string               `json:"actor,omitempty"` // name of an operator, id of an operator key, id or e-mail address of a member, or kind of actor
+	Kind        toksta.ChangeKind    `json:"kind,omitempty"`
+	Since       *time.Time           `json:"since,omitempty"`  // inclusive
+	Until       *time.Time           `json:"until,omitempty"`  // exclusive
+	Before      int64                `json:"before,omitempty"` // only changes with a lower sequence number
+	Limit       int                  `json:"limit,omitempty"`
 }
 
 // Change is one row of the audit trail.

@@ -18,6 +18,9 @@ import (
 // time. Numbers have the order of commits, times almost.
 const clockSlack = time.Hour
 
+// operatorKeyChanges are the kinds of changes of operator keys.
+var operatorKeyChanges = []toksta.ChangeKind{toksta.ChangeOperatorKeyCreated, toksta.ChangeOperatorKeyRotated, toksta.ChangeOperatorKeyRevoked}
+
 // FindChanges implements [store.Search]. It reads one index, newest first, and checks the other
 // conditions of up to searchScan changes.
 func (r reader) FindChanges(ctx context.Context, q store.ChangeSearch) (out store.FoundChanges, err error) {
@@ -61,6 +64,12 @@ func (c *conditions) selectChanges(q store.ChangeSearch, before int64) {
 	case q.Account != "":
 		c.text.WriteString(changesOfAccount)
 		c.args = append(c.args, q.Account, before, searchScan)
+	case q.OperatorKey != "":
+		// There are few of these changes, so they need no index of their own.
+		c.text.WriteString(" WHERE kind IN " + tuples(1, len(operatorKeyChanges)))
+		for _, kind := range operatorKeyChanges {
+			c.args = append(c.args, kind)
+		}
 	case q.Actor != "" && !isActorKind(q.Actor):
 		c.and("actor_id =", q.Actor)
 	case q.Kind != "":
@@ -74,7 +83,7 @@ func isActorKind(actor string) bool {
 
 func meetsChangeSearch(c toksta.Change, q store.ChangeSearch) bool {
 	return (q.Actor == "" || c.Actor.ID == q.Actor || string(c.Actor.Kind) == q.Actor) &&
-		(q.Kind == "" || c.Kind == q.Kind) && !c.At.Before(q.Since) && (q.Until.IsZero() || c.At.Before(q.Until))
+		(q.Kind == "" || c.Kind == q.Kind) && (q.OperatorKey == "" || c.OperatorKeyID == q.OperatorKey) && !c.At.Before(q.Since) && (q.Until.IsZero() || c.At.Before(q.Until))
 }
 
 // changeRange returns the numbers between which the changes of q are.

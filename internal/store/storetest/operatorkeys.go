@@ -73,6 +73,10 @@ func operatorKeys(t *suite) {
 	changes, err := t.s.ListChanges(t.Context(), store.ChangeQuery{Limit: 1})
 	t.ok(err)
 	is(t, changes[0].OperatorKeyID, a.ID)
+	found, err := t.s.FindChanges(t.Context(), store.ChangeSearch{OperatorKey: b.ID})
+	t.ok(err)
+	is(t, len(found.Rows), 1)
+	is(t, found.Rows[0].Seq, b.Seq)
 }
 
 // takenOperatorDigest: a digest that moves to another operator key would give one secret the
