@@ -44,7 +44,7 @@ func (s server) revokeKeys(ctx context.Context, by toksta.Actor, r client.Revoke
 // importKeys rejects rows with an invalid digest and imports the others. Rejected rows
 // have the number of their position in the request.
 func (s server) importKeys(ctx context.Context, by toksta.Actor, r client.ImportRequest) (client.ImportResponse, error) {
-	out := client.ImportResponse{Rejected: []client.Rejected{}}
+	out := client.ImportResponse{Rejected: []client.Rejected{}, Receipt: client.NewReceipt(toksta.Receipt{})}
 	request := keys.ImportRequest{DryRun: r.DryRun, Token: r.Token}
 	from := make([]int, 0, len(r.Rows)) // index in r.Rows of each row passed on
 	for i, row := range r.Rows {

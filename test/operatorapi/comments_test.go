@@ -153,19 +153,24 @@ func (s *source) addConstant(pkg string, spec *ast.ValueSpec) {
 var (
 	goLink   = regexp.MustCompile(`\[((?:\w+\.)*\w+)\]`)
 	goMethod = regexp.MustCompile(`\bClient\.\w+`)
-	goWord   = regexp.MustCompile(`(^|[.;:] +|\n\n|["'.]|)\b([A-Z][A-Za-z]*)\b(\.\w| is| are| has)?`)
+	goWord   = regexp.MustCompile(`(^|[.;:] +|\n\n|["'.-]|)\b([A-Z][A-Za-z]*)\b(\.\w| is| are| has| shows| and)?`)
 	forGo    = strings.NewReplacer(
 		"see toksta.ValidateExternalID", "1 to 128 letters, digits and the symbols `-._~:@/+=|`, of which the first is a letter or a digit",
 		"see toksta.ValidateMetadata", "at most 50 pairs, with names of 1 to 40 letters, digits and the symbols `-_.:/`, and values of 1 to 500 characters",
 		"families of Plan.Entitled", "families in the list `entitled` of the plan",
 		" [github.com/toksta/toksta/sdk/httpauth.Status] has the HTTP status of each.", "",
-		"MaxImport rows", "10,000 rows", "the total of Usage", "the total of `usage`",
+		"MaxImport rows", "10,000 rows", "the calls of VerifyBatch", "several calls",
+		"A VerifyRequest contains a secret: fmt does not print it, but its JSON contains it.", "It contains a secret.", "the total of Usage", "the total of `usage`",
 		"A nil ", "A missing ", "a nil ", "a missing ", "Nil ", "Its absence ", "nil:", "missing:", `"":`, "missing or empty:",
 	)
 )
 
+// ownName is the key of a field's own name.
+const ownName = ""
+
 // forReaders converts the comment of a type or a field for readers who do not see the Go types: it
-// names fields as in JSON, and joins the lines of a paragraph. own are the fields of the type.
+// names fields as in JSON, and joins the lines of a paragraph. own has the fields of the type and, under
+// ownName, the field of the comment.
 func (s *source) forReaders(comment string, own map[string]string) string {
 	comment = goLink.ReplaceAllString(forGo.Replace(joinLines(comment)), "$1")
 	comment = goMethod.ReplaceAllStringFunc(comment, func(match string) string {
@@ -181,11 +186,11 @@ func (s *source) forReaders(comment string, own map[string]string) string {
 		before, word, after := parts[1], parts[2], parts[3]
 		name := cmp.Or(own[word], s.json[word])
 		switch {
-		case strings.HasPrefix(after, ".") || before == `"` || before == "." || before == "'":
+		case strings.HasPrefix(after, ".") || before == `"` || before == "." || before == "'" || before == "-":
 			return match // a part of another name, or of a text
 		case strings.HasPrefix(comment, match) || before != "":
 			// The first word of a sentence is a field only if a statement about it follows.
-			if name = own[word]; after == "" {
+			if name = own[word]; after == "" && own[ownName] != word {
 				name = ""
 			}
 		}

@@ -275,6 +275,10 @@ func (d *description) success(o operator.Operation) object {
 		{"required", []string{"success", "data", "meta"}},
 		{"properties", object{{"success", object{{"const", true}}}, {"data", d.schemas.of(o.Response, false)}, {"meta", reference("Meta")}}},
 	}
+	d.samples.values["Receipt.kind"] = toksta.ChangeAccountCreated
+	if kind := receiptKinds[o.Name]; kind != "" {
+		d.samples.values["Receipt.kind"] = kind
+	}
 	example := object{{"success", true}, {"data", d.samples.of(o.Response)}, {"meta", sampleMeta}}
 	return object{{"description", "The operation succeeded."}, headers, {"content", object{{"application/json", object{{"schema", schema}, {"example", example}}}}}}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/httpauth"
@@ -72,6 +73,20 @@ func TestDocumentEqualsServer(t *testing.T) {
 				t.Errorf("%s: no request of this test causes the documented code %s", o.Name, code)
 			}
 		}
+	}
+}
+
+// Guarantee: the document also describes the amounts of a server with another currency, and its
+// usage export.
+func TestAnotherCurrency(t *testing.T) {
+	t.Parallel()
+	r := &runner{t: t, contract: loadContract(t), server: startServer(t, func(c *config.Config) { c.Currency = "EUR" })}
+	for _, s := range []step{
+		{"usage", `{"account":"crm-poor"}`, nil},
+		{"usage/by", `{"account":"crm-poor","by":"operation"}`, nil},
+		{"accounts/set-entitlement", `{"account":"crm-poor","name":"overage_cap","value":"12.50"}`, nil},
+	} {
+		r.succeed(s)
 	}
 }
 

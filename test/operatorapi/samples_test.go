@@ -84,9 +84,37 @@ func newSampler() sampler {
 			"UsageRow.of": sampleKey, "UsageRow.name": "Production", "Node.name": "node 1", "Key.name": "Production", "KeyDetail.name": "Production",
 			"Actor.id": sampleOperatorKey, "Actor.name": "billing job", "Key.external_id": "device-7", "KeyDetail.external_id": "device-7",
 			"KeyDetail.reasons": left{}, "KeyCalls.reasons": left{}, "per_hour": left{}, "per_day": left{}, "concurrent": left{},
-			"Receipt.kind": toksta.ChangeAccountCreated, "idempotency_key": "job-42",
+			"OperatorKey.name": "billing job", "OperatorKey.preview": "tk_op_a1b2…9f0e", "OperatorKey.roles": []toksta.Role{toksta.RoleBilling},
+			"OperatorSecretResponse.secret": "tk_op_a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f69f0e", "last_used_address": "192.0.2.17",
+			"Caller.name": "billing job", "Caller.roles": []toksta.Role{toksta.RoleBilling},
+			"VerifyResponse.admitted": true, "VerifyResponse.public": left{}, "VerifyResponse.operation": "searchCreators", "VerifyResponse.message": left{},
+			"VerifyCredits.charged": 1, "VerifyCredits.reservation": left{}, "VerifyReply.status": left{}, "VerifyReply.body": left{},
+			"VerifyRate.limit": 300, "VerifyRate.remaining": 299, "VerifyRate.reset": 1801396860, "identity_prefix": "X-Toksta-",
+			"VerifyReply.headers": object{
+				{"X-Ratelimit-Limit", "300"},
+				{"X-Ratelimit-Remaining", "299"},
+				{"X-Ratelimit-Reset", "1801396860"},
+				{"X-Request-Id", "req_01KDZ41V6A9D2G5J8M1P4S7V0Y"},
+				{"X-Toksta-Credit-Cost", "1"},
+			},
+			"VerifyResponse.identity": object{
+				{"X-Request-Id", "req_01KDZ41V6A9D2G5J8M1P4S7V0Y"}, {"X-Toksta-Account-Id", sampleAccount}, {"X-Toksta-Key-Id", sampleKey},
+			},
+			"idempotency_key": "job-42",
 		},
 	}
+}
+
+// receiptKinds are the changes of operations that are not toksta.ChangeAccountCreated, for their receipts.
+var receiptKinds = map[string]toksta.ChangeKind{
+	"accounts/rename": toksta.ChangeAccountRenamed, "accounts/set-plan": toksta.ChangePlanSet, "accounts/set-status": toksta.ChangeStatusSet,
+	"accounts/set-entitlement": toksta.ChangeEntitlementSet, "accounts/set-external-id": toksta.ChangeAccountExternalID,
+	"accounts/set-metadata": toksta.ChangeAccountMetadata, "accounts/invite": toksta.ChangeInvitationCreated,
+	"keys/create": toksta.ChangeKeyCreated, "keys/rename": toksta.ChangeKeyRenamed, "keys/set-limits": toksta.ChangeKeyLimitsSet,
+	"keys/set-external-id": toksta.ChangeKeyExternalID, "keys/set-metadata": toksta.ChangeKeyMetadata, "keys/rotate": toksta.ChangeKeyRotated,
+	"keys/revoke": toksta.ChangeKeyRevoked, "keys/revoke-many": toksta.ChangeKeysRevoked, "keys/import": toksta.ChangeKeysImported,
+	"credits/top-up": toksta.ChangeCreditsPurchased, "credits/adjust": toksta.ChangeCreditsAdjusted,
+	"operator-keys/create": toksta.ChangeOperatorKeyCreated, "operator-keys/rotate": toksta.ChangeOperatorKeyRotated, "operator-keys/revoke": toksta.ChangeOperatorKeyRevoked,
 }
 
 // of returns an example of a response type. Only the optional members with an example value are in it.

@@ -6,8 +6,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// step is a request of the scenario: the example of its operation in the document. Steps run in
-// their order on a new server, and each one must succeed.
+// step is a request of the scenario. The first one of an operation is its example in the document.
+// Steps run in their order on a new server, and each one must succeed.
 type step struct {
 	operation string
 	request   string
@@ -36,9 +36,9 @@ func requestExample(operation string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// scenario returns the steps. Each operation has one.
+// scenario returns the steps. Each operation has one or more.
 func scenario() (steps []step) {
-	for _, part := range [][]step{operatorKeySteps(), accountSteps(), keySteps(), verifySteps(), creditSteps(), reportSteps(), lastSteps()} {
+	for _, part := range [][]step{operatorKeySteps(), accountSteps(), keySteps(), verifySteps(), creditSteps(), reportSteps(), furtherSteps(), lastSteps()} {
 		steps = append(steps, part...)
 	}
 	return steps
@@ -175,6 +175,38 @@ func reportSteps() []step {
 			{toksta.CodeNotFound, `{"channel":"none"}`},
 			{toksta.CodeUpstreamError, `{"channel":"broken"}`},
 		}},
+	}
+}
+
+// furtherSteps cause responses of other forms, such as rejections, and lists with all that the
+// scenario has made.
+func furtherSteps() []step {
+	decide := func(call string) step { return step{"verify", call, nil} }
+	read := func(operation, request string) step { return step{operation, request, nil} }
+	return []step{
+		decide(`{"method":"GET","target":"/v1/creators/42"}`),
+		decide(`{"key":"` + sampleSecret + `","method":"GET","target":"/nowhere"}`),
+		decide(`{"key":"` + sampleSecret + `","method":"GET","target":"/v1/jobs/42","request_id":"req-7"}`),
+		decide(`{"key":"` + sampleSecret + `","operation":"searchCreators","credits":5,"hold":{"job":"job-50","expires_in_seconds":600}}`),
+		read("verify/batch", `{"calls":[{"key":"`+sampleSecret+`","operation":"none"},{"key":"`+sampleSecret+`","operation":"searchCreators"}]}`),
+		read("keys/import", `{"rows":[{"digest":"short","account":"crm-42"}],"dry_run":true}`),
+		read("keys/revoke-many", `{"account":"crm-42","dry_run":true}`),
+		read("keys/show", `{"key":"device-7"}`),
+		read("keys/show", `{"key":"legacy-1"}`),
+		read("keys/list", `{"revoked":true}`),
+		read("accounts/invite", `{}`),
+		read("accounts/show", `{"account":"crm-42"}`),
+		read("accounts/list", `{}`),
+		read("operator-keys/list", `{}`),
+		read("credits/reservations", `{}`),
+		read("credits/entries", `{"account":"crm-42"}`),
+		read("audit", `{"limit":1000}`),
+		read("usage", `{"account":"crm-poor"}`),
+		read("usage/by", `{"account":"crm-poor","by":"key"}`),
+		read("usage/by", `{"account":"crm-poor","by":"hour"}`),
+		read("usage/table", `{"from":"2027-01-31T00:00:00Z","to":"2027-02-01T00:00:00Z"}`),
+		read("events/list", `{}`),
+		read("events/replay", `{"dead":true}`),
 	}
 }
 

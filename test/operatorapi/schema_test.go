@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -83,10 +85,11 @@ var fieldTypes = map[string]reflect.Type{
 
 // fieldSchemas are the schemas of fields that their Go types do not describe.
 var fieldSchemas = map[string]object{
-	"client.Event.Data":   {{"type", "object"}, {"additionalProperties", true}},
-	"client.Receipt.Kind": {{"anyOf", []object{reference("ChangeKind"), {{"const", ""}}}}},
-	"client.Check.Level":  {{"type", "string"}, {"enum", []string{client.LevelOK, client.LevelWarn, client.LevelFail}}},
-	"Limit":               {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}, {"default", 100}},
+	"client.VerifyReply.Body": {{"type", "object"}, {"additionalProperties", true}},
+	"client.Event.Data":       {{"type", "object"}, {"additionalProperties", true}},
+	"client.Receipt.Kind":     {{"anyOf", []object{reference("ChangeKind"), {{"const", ""}}}}},
+	"client.Check.Level":      {{"type", "string"}, {"enum", []string{client.LevelOK, client.LevelWarn, client.LevelFail}}},
+	"Limit":                   {{"type", "integer"}, {"minimum", 0}, {"maximum", 1000}, {"default", 100}},
 }
 
 // schemas converts Go types to JSON Schemas of draft 2020-12.
@@ -162,6 +165,9 @@ func (s *schemas) text(t reflect.Type) object {
 		var texts []string
 		for _, v := range values {
 			texts = append(texts, v.text)
+			if t == reflect.TypeFor[toksta.Code]() {
+				v.comment = "status " + strconv.Itoa(httpauth.Status(toksta.Code(v.text)))
+			}
 			if v.comment != "" {
 				description += "\n- `" + v.text + "`: " + s.source.forReaders(v.comment, nil)
 			}
@@ -238,7 +244,9 @@ func (s *schemas) fields(t reflect.Type, request bool) (properties object, requi
 				schema = object{{"anyOf", []object{s.of(f.Type.Elem(), request), {{"type", "null"}}}}}
 			}
 		}
-		comment := s.source.forReaders(s.source.comments[t.String()+"."+f.Name], jsonNames(t))
+		own := jsonNames(t)
+		own[ownName] = f.Name
+		comment := s.source.forReaders(s.source.comments[t.String()+"."+f.Name], own)
 		schema = schema.with("description", sentence(zeroTime(comment, options)))
 		properties = append(properties, member{name, schema})
 	}

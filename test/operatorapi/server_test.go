@@ -27,7 +27,7 @@ type server struct {
 
 // startServer starts a node with a mail server, a working and a broken webhook, an account on the
 // free plan, and an account with an event.
-func startServer(t *testing.T) *server {
+func startServer(t *testing.T, alter ...func(*config.Config)) *server {
 	t.Helper()
 	post := mailtest.Start(t, mailtest.Options{Reject: func(to string) int {
 		if strings.HasPrefix(to, "gone@") {
@@ -41,7 +41,7 @@ func startServer(t *testing.T) *server {
 		}
 	}))
 	t.Cleanup(receiver.Close)
-	n := apptest.Start(t, func(c *config.Config) {
+	n := apptest.Start(t, append(alter, func(c *config.Config) {
 		c.Listen.Operator.Address = "127.0.0.1:0"
 		c.Mail = config.Mail{Server: post.Addr, TLS: "none", From: "Acme <keys@acme.example>"}
 		c.Webhooks = map[string]config.Webhook{
@@ -49,7 +49,7 @@ func startServer(t *testing.T) *server {
 			"broken":  {URL: receiver.URL + "/broken", Secret: signing, Events: []toksta.EventKind{toksta.EventRateLimitHit}},
 		}
 		c.Meter.FlushInterval = 50 * time.Millisecond
-	})
+	})...)
 	api := n.Operator()
 	s := &server{url: "http://" + n.App.Addr("operator"), socket: n.Socket(), byRole: map[toksta.Role]string{}}
 	for _, role := range toksta.Roles() {
