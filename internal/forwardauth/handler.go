@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/internal/exchange"
@@ -39,13 +38,19 @@ type handler struct {
 func New(c Config) http.Handler {
 	h := &handler{
 		chain: *c.Chain, proxies: c.Proxies, trusted: append(append(admit.Proxies(nil), c.Proxies...), c.Trusted...),
-		prefixes: []string{fold(httpauth.DefaultPrefix + "-")}, rateFields: c.RateFields, loggedPath: c.LoggedPath,
+		prefixes: []string{folded(httpauth.DefaultPrefix + "-")}, rateFields: c.RateFields, loggedPath: c.LoggedPath,
 	}
 	if c.HeaderPrefix != "" {
-		h.prefixes = append(h.prefixes, fold(c.HeaderPrefix+"-"))
+		h.prefixes = append(h.prefixes, folded(c.HeaderPrefix+"-"))
 	}
 	h.chain.Proxies = nil // the client's address is read here, see address
 	return h
+}
+
+// folded returns a prefix of names in folded form.
+func folded(prefix string) string {
+	f := admit.Fold(prefix)
+	return string(f.Bytes())
 }
 
 // ServeHTTP responds 200 to an admitted call, with the fields for the back end and the
@@ -83,7 +88,9 @@ func (h *handler) admit(r *http.Request, x *exchange.Exchange, f *form, rest str
 		return err
 	}
 	x.Method, x.Path = s.method, h.loggedPath(s.path())
-	if err := h.checkIdentity(r.Header); err != nil {
+	// Most proxies replace only the identity fields that this listener returns, and only in one
+	// spelling. Therefore a request with another one must not reach a back end.
+	if err := f.checkOthers(r.Header, s, h.prefixes); err != nil {
 		return err
 	}
 	client, err := h.address(x.Address, r.Header["X-Forwarded-For"])
@@ -95,21 +102,6 @@ func (h *handler) admit(r *http.Request, x *exchange.Exchange, f *form, rest str
 		Client: admit.Client{Peer: client},
 	})
 	return err
-}
-
-// checkIdentity rejects a request with a field of the vendor's prefix, in any spelling that a back
-// end could treat as the same name. Most proxies replace only the fields that this listener returns,
-// and only in one spelling. Therefore the request must not reach a back end.
-func (h *handler) checkIdentity(fields map[string][]string) error {
-	for name := range fields {
-		folded := fold(name)
-		for _, prefix := range h.prefixes {
-			if strings.HasPrefix(folded, prefix) {
-				return badRequest("The field " + name + " is reserved for the service: remove it.")
-			}
-		}
-	}
-	return nil
 }
 
 // address returns the address of the client, from the elements of X-Forwarded-For that the proxies

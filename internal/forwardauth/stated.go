@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -56,8 +57,7 @@ func (s *stated) path() string {
 }
 
 // read returns the client's request from the fields of the question, or from own if the form
-// has no fields. It returns an error if a deciding value is missing, ambiguous or malformed,
-// or if another field contradicts it.
+// has no fields. It returns an error if a deciding value is missing, ambiguous or malformed.
 func (f *form) read(fields map[string][]string, own stated) (stated, error) {
 	s := own
 	if f.target != "" {
@@ -72,10 +72,7 @@ func (f *form) read(fields map[string][]string, own stated) (stated, error) {
 	if !isMethod(s.method) {
 		return stated{}, badRequest("The proxy stated a method that is not one word.")
 	}
-	if err := checkTarget(s.target); err != nil {
-		return stated{}, err
-	}
-	return s, f.checkOthers(fields, s)
+	return s, checkTarget(s.target)
 }
 
 // single returns the value of a field that must be sent exactly once.
@@ -117,28 +114,48 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// The folded names of the fields with which clients and proxies state another target or method.
-// A back end could believe any of them.
-var (
-	targetFields = []string{"x-original-uri", "x-forwarded-uri", "x-original-url", "x-rewrite-url"}
-	methodFields = []string{
-		"x-original-method", "x-forwarded-method", "x-http-method-override", "x-http-method", "x-method-override",
-	}
+// The meaning of a field beside those of the form.
+const (
+	noMeaning = iota
+	targetField
+	methodField
+	keyField // or the field with the client's address
 )
 
+// meaning returns the meaning of a field. Clients and proxies state another target or method in the
+// fields of the second and third kind, and a back end could believe any of them.
+func meaning(f *admit.FieldName) int {
+	switch string(f.Bytes()) {
+	case "x-original-uri", "x-forwarded-uri", "x-original-url", "x-rewrite-url":
+		return targetField
+	case "x-original-method", "x-forwarded-method", "x-http-method-override", "x-http-method", "x-method-override":
+		return methodField
+	case "authorization", "x-forwarded-for":
+		return keyField
+	}
+	return noMeaning
+}
+
 // checkOthers rejects a request with a field that states another target or method than s, in any
-// spelling of its name. It also rejects a Connection field that names a deciding field: a proxy
-// on the path would have removed that field, and then no value of it can be trusted.
-func (f *form) checkOthers(fields map[string][]string, s stated) error {
+// spelling of its name, or that has one of the folded prefixes, which identify the caller. It also
+// rejects a Connection field that names a deciding field: a proxy on the path would have removed
+// that field, and then no value of it can be trusted.
+func (f *form) checkOthers(fields map[string][]string, s stated, prefixes []string) error {
 	for name, values := range fields {
 		if name == f.method || name == f.target {
 			continue
 		}
+		folded := admit.Fold(name)
+		for _, prefix := range prefixes {
+			if folded.HasPrefix(prefix) {
+				return badRequest("The field " + name + " is reserved for the service: remove it.")
+			}
+		}
 		want := ""
-		switch folded := fold(name); {
-		case slices.Contains(targetFields, folded):
+		switch meaning(&folded) {
+		case targetField:
 			want = s.target
-		case slices.Contains(methodFields, folded):
+		case methodField:
 			want = s.method
 		default:
 			continue
@@ -149,36 +166,12 @@ func (f *form) checkOthers(fields map[string][]string, s stated) error {
 	}
 	for _, line := range fields["Connection"] {
 		for option := range strings.SplitSeq(line, ",") {
-			if isDeciding(fold(strings.Trim(option, " \t"))) {
+			if folded := admit.Fold(strings.Trim(option, " \t")); meaning(&folded) != noMeaning {
 				return badRequest("The field Connection names a field that decides: remove it.")
 			}
 		}
 	}
 	return nil
-}
-
-// isDeciding reports whether the field with this folded name is part of the decision.
-func isDeciding(folded string) bool {
-	switch folded {
-	case "authorization", "x-forwarded-for":
-		return true
-	}
-	return slices.Contains(targetFields, folded) || slices.Contains(methodFields, folded)
-}
-
-// fold returns a field name in the form in which some back ends compare names: in lower case,
-// with "-" for every character that is not a letter or a digit. CGI, WSGI and PHP make the same
-// variable of X-A, X_A and X.A.
-func fold(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case 'A' <= c && c <= 'Z':
-			return c | 0x20
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-			return c
-		}
-		return '-'
-	}, name)
 }
 
 // badRequest returns the error for a question that cannot be decided.

@@ -80,7 +80,11 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %s is no endpoint", name, c.endpoint)
 			continue
 		}
-		got, err := f.read(fieldsOf(c.fields...), stated{"GET", rest})
+		fields := fieldsOf(c.fields...)
+		got, err := f.read(fields, stated{"GET", rest})
+		if err == nil {
+			err = f.checkOthers(fields, got, nil)
+		}
 		switch {
 		case c.accepted && (err != nil || got != stated{"GET", "/a?b=c"}):
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -92,5 +96,22 @@ func TestRead(t *testing.T) {
 		if _, _, ok := formOf(target); ok {
 			t.Errorf("%s is an endpoint", target)
 		}
+	}
+}
+
+// Guarantee: the check of a question's other fields costs no allocation, because every call of a
+// proxy's clients passes it.
+func TestCheckOthersAllocatesNothing(t *testing.T) {
+	fields := fieldsOf("X-Original-Method", "GET", "X-Original-URI", "/a", "Authorization", "Bearer a", "User-Agent", "a", "Accept", "*/*", "X-Forwarded-For", "a",
+		"X-Forwarded-Proto", "https", "Connection", "keep-alive")
+	f, _, _ := formOf(pathOriginal)
+	prefixes := []string{"x-toksta-", "x-acme-"}
+	n := testing.AllocsPerRun(100, func() {
+		if err := f.checkOthers(fields, stated{"GET", "/a"}, prefixes); err != nil {
+			t.Error(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations, want 0", n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/sdk/httpauth"
 )
 
@@ -16,7 +17,7 @@ type names struct {
 	prefix string
 }
 
-// maxPrefix bounds a prefix without its hyphen, so that folded holds it.
+// maxPrefix bounds a prefix without its hyphen, so that admit.FieldName holds it.
 const maxPrefix = 31
 
 // defaultPrefix is the folded form of the default prefix. Its fields are removed also if
@@ -30,41 +31,13 @@ func newNames(prefix string) (names, error) {
 	if len(prefix) > maxPrefix {
 		return names{}, fmt.Errorf("gateway: the prefix %q of header fields is longer than %d bytes", prefix, maxPrefix)
 	}
-	f := fold(prefix + "-")
-	return names{Names: httpauth.NewNames(prefix), prefix: string(f.text[:f.size])}, nil
+	f := admit.Fold(prefix + "-")
+	return names{Names: httpauth.NewNames(prefix), prefix: string(f.Bytes())}, nil
 }
 
 // ours reports whether a field has the vendor's prefix, or the default one.
-func (n *names) ours(f *folded) bool {
-	return f.hasPrefix(n.prefix) || f.hasPrefix(defaultPrefix)
-}
-
-// folded is a field name in the form in which some upstreams compare it: in lower case,
-// with "-" for every character that is not a letter or a digit, because CGI replaces
-// those by "_". It holds the first 32 bytes; names of this system are shorter.
-type folded struct {
-	text [32]byte
-	size int
-}
-
-// fold returns the folded form of name, without an allocation.
-func fold(name string) (f folded) {
-	f.size = copy(f.text[:], name)
-	for i, c := range f.text[:f.size] {
-		switch {
-		case 'A' <= c && c <= 'Z':
-			f.text[i] = c | 0x20
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		default:
-			f.text[i] = '-'
-		}
-	}
-	return f
-}
-
-// hasPrefix reports whether the folded name starts with prefix.
-func (f *folded) hasPrefix(prefix string) bool {
-	return f.size >= len(prefix) && string(f.text[:len(prefix)]) == prefix
+func (n *names) ours(f *admit.FieldName) bool {
+	return f.HasPrefix(n.prefix) || f.HasPrefix(defaultPrefix)
 }
 
 // forbiddenFromClient reports whether a client's field must not reach the upstream: it
@@ -73,11 +46,11 @@ func (f *folded) hasPrefix(prefix string) bool {
 // another method, path or body than the decision was made on. CGI passes Proxy to
 // programs as HTTP_PROXY, which they use as the proxy of their own calls.
 func (n *names) forbiddenFromClient(name string) bool {
-	f := fold(name)
-	if n.ours(&f) || f.hasPrefix("x-forwarded-") || f.hasPrefix("x-original-") {
+	f := admit.Fold(name)
+	if n.ours(&f) || f.HasPrefix("x-forwarded-") || f.HasPrefix("x-original-") {
 		return true
 	}
-	switch string(f.text[:f.size]) {
+	switch string(f.Bytes()) {
 	case "authorization", "cookie", "x-request-id", "x-trace-id", "traceparent",
 		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-rewrite-url",
 		"x-http-method-override", "x-http-method", "x-method-override",
@@ -89,11 +62,11 @@ func (n *names) forbiddenFromClient(name string) bool {
 
 // forbiddenFromUpstream reports whether only this system may set a field in a response.
 func (n *names) forbiddenFromUpstream(name string) bool {
-	f := fold(name)
-	if n.ours(&f) || f.hasPrefix("x-ratelimit-") {
+	f := admit.Fold(name)
+	if n.ours(&f) || f.HasPrefix("x-ratelimit-") {
 		return true
 	}
-	switch string(f.text[:f.size]) {
+	switch string(f.Bytes()) {
 	case "x-request-id", "x-trace-id", "ratelimit", "ratelimit-policy":
 		return true
 	}

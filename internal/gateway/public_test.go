@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/toksta/toksta/internal/admit"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -74,7 +75,7 @@ func TestPublicCalls(t *testing.T) {
 			t.Errorf("%q: forwarded %v", header, h)
 		}
 		for name := range sent[0].Header {
-			if f := fold(name); f.hasPrefix("x-toksta-") {
+			if f := admit.Fold(name); f.HasPrefix("x-toksta-") {
 				t.Errorf("%q: the upstream received %s", header, name)
 			}
 		}
