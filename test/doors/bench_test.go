@@ -111,10 +111,10 @@ func BenchmarkVerifyAPI(b *testing.B) {
 		return e
 	}
 	all := []*exchanges{rejected, verify("admitted", live, `"admitted":true`), verify("rejected", off, `"admitted":false`)}
-	const round = 1000
+	const round = 50 // short, so that other programs of this machine disturb all alike
 	sent := 0
 	for _, e := range all {
-		e.run(b, round)
+		e.run(b, 1000)
 	}
 	for b.Loop() {
 		for _, e := range all {

@@ -30,6 +30,7 @@ func TestDatabaseUnavailable(t *testing.T) {
 
 	server.Stop()
 	checkStillDecides(t, n, secret)
+	checkHoldDuringOutage(t, api, secret)
 	checkHealthDuringOutage(t, api)
 	calls := map[string]func() error{
 		"list":   func() error { _, err := api.ListAccounts(t.Context(), client.ListAccountsRequest{}); return err },
@@ -77,6 +78,20 @@ func checkStillDecides(t *testing.T, n *apptest.Node, secret string) {
 	}
 	if got := apptest.Send(t, n.URL, "GET /v1/creators/7", secret); got.Status != http.StatusOK {
 		t.Errorf("a call during the lease gets %d", got.Status)
+	}
+}
+
+// checkHoldDuringOutage fails t unless a call that needs a reservation is rejected with 503, and
+// other verified calls are decided while the lease lasts.
+func checkHoldDuringOutage(t *testing.T, api *client.Client, secret string) {
+	t.Helper()
+	ask := client.VerifyRequest{Key: secret, Operation: "searchCreators"}
+	if d := verify(t, api, ask); !d.Admitted {
+		t.Errorf("a verified call during the lease: %+v", d)
+	}
+	ask.Hold = &client.VerifyHold{Job: "patient"}
+	if d := verify(t, api, ask); d.Code != toksta.CodeUnavailable || d.Response.Status != http.StatusServiceUnavailable || d.Response.Headers["Retry-After"] != "1" {
+		t.Errorf("a hold without the database: %+v", d)
 	}
 }
 

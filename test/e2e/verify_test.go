@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,6 +234,44 @@ func TestVerifyHold(t *testing.T) {
 	})
 	if v, err := api.VerifyCredits(t.Context()); err != nil || len(v.Differences)+len(v.Overspent) > 0 {
 		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// Guarantee: simultaneous holds on several nodes reserve no credit twice.
+func TestVerifyHoldsTogether(t *testing.T) {
+	t.Parallel()
+	nodes := apptest.StartCluster(t, pgtest.Start(t).NewDatabase(t), func(c *config.Config) { c.Node.Lease = 2 * time.Second })
+	api := nodes[0].Operator()
+	owner := apptest.NewAccount(t, api, "Vendor")
+	ref := client.AccountRef{Account: owner}
+	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.TopUpCredits(t.Context(), client.PurchaseRequest{AccountRef: ref, Credits: 10, IdempotencyKey: "bought"}); err != nil {
+		t.Fatal(err)
+	}
+	secret := apptest.NewKey(t, api, owner, "live").Secret
+	var group sync.WaitGroup
+	var admitted, unpaid atomic.Int64
+	for i := range 24 {
+		group.Go(func() {
+			d, err := nodes[i%len(nodes)].Operator().Verify(t.Context(), client.VerifyRequest{
+				Key: secret, Operation: "searchCreators", Hold: &client.VerifyHold{Job: fmt.Sprint("job ", i)},
+			})
+			switch {
+			case err == nil && d.Admitted:
+				admitted.Add(1)
+			case err == nil && d.Reason == toksta.ReasonInsufficientCredits:
+				unpaid.Add(1)
+			default:
+				t.Errorf("%+v, %v", d, err)
+			}
+		})
+	}
+	group.Wait()
+	open, err := api.Reservations(t.Context(), client.ReservationsRequest{Account: owner})
+	if err != nil || admitted.Load() != 10 || unpaid.Load() != 14 || len(open.Reservations) != 10 {
+		t.Errorf("%d admitted, %d without credits, %d reservations, %v", admitted.Load(), unpaid.Load(), len(open.Reservations), err)
 	}
 }
 
