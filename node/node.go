@@ -110,8 +110,10 @@ func (n *Node) Handler() http.Handler { return n.app.Handler() }
 // on a host of their own, or as the handler of every path that its API does not have.
 func (n *Node) Pages() http.Handler { return n.app.PagesHandler() }
 
-// Operator returns a client of the operator API, through the socket of the node. The
-// commands of toksta use the same socket.
+// Socket returns the path of the node's operator socket, which the commands of toksta use.
+func (n *Node) Socket() string { return n.socket }
+
+// Operator returns a client of the operator API, through the socket of the node.
 func (n *Node) Operator() *client.Client { return client.New(n.socket) }
 
 // Settle charges the price of a job, in credits, from the reservation of d, and releases
