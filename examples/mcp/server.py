@@ -1,5 +1,5 @@
-"""A minimal MCP server over streamable HTTP (revision 2025-06-18), with the standard library only: one tool, and sessions that
-belong to the account that the gateway verified.
+"""A minimal MCP server over streamable HTTP, with the standard library only and one tool. It speaks revision 2026-07-28, which has no
+sessions, and 2025-06-18, whose sessions belong to the account that the gateway verified.
 
     python3 server.py 9000
 """
@@ -9,7 +9,9 @@ import secrets
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PROTOCOL = "2025-06-18"
+PROTOCOL, WITH_SESSIONS = "2026-07-28", "2025-06-18"
+NAMES = "io.modelcontextprotocol/"  # of the fields of _meta
+INFO = {"name": "weather", "version": "1.0"}
 TOOL = {
     "name": "forecast",
     "description": "The weather of tomorrow in a city",
@@ -24,23 +26,28 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         try:
             message = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            method, number = message["method"], message.get("id")
-        except (ValueError, KeyError, TypeError):
+            method, number, params = message["method"], message.get("id"), message.get("params") or {}
+            sessionless = params.get("_meta", {}).get(NAMES + "protocolVersion") == PROTOCOL
+        except (ValueError, KeyError, TypeError, AttributeError):
             return self.respond(400)
         account = self.headers.get("X-Toksta-Account-Id", "")
         if method == "initialize":
             session = secrets.token_urlsafe(24)
             sessions[session] = account
-            result = {"protocolVersion": PROTOCOL, "capabilities": {"tools": {}}, "serverInfo": {"name": "weather", "version": "1.0"}}
-            return self.respond(200, {"jsonrpc": "2.0", "id": number, "result": result}, session=session)
-        if not self.in_session(account):
+            return self.result(number, {"protocolVersion": WITH_SESSIONS, "capabilities": {"tools": {}}, "serverInfo": INFO}, session)
+        if sessionless:
+            if self.headers.get("Mcp-Method") != method or self.headers.get("MCP-Protocol-Version") != PROTOCOL:
+                return self.respond(400)  # the fields must repeat the message
+        elif not self.in_session(account):
             return self.respond(404)
         if number is None:  # a notification
             return self.respond(202)
+        if method == "server/discover":
+            return self.result(number, {"supportedVersions": [PROTOCOL], "capabilities": {"tools": {}}, "_meta": {NAMES + "serverInfo": INFO}})
         if method == "tools/list":
-            return self.respond(200, {"jsonrpc": "2.0", "id": number, "result": {"tools": [TOOL]}})
-        if method == "tools/call" and message.get("params", {}).get("name") == TOOL["name"]:
-            return self.stream(number, message["params"])
+            return self.result(number, {"tools": [TOOL]})
+        if method == "tools/call" and params.get("name") == TOOL["name"]:
+            return self.stream(number, params)
         self.respond(200, {"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": "Method not found"}})
 
     def do_GET(self) -> None:
@@ -55,6 +62,9 @@ class Handler(BaseHTTPRequestHandler):
     def in_session(self, account: str) -> bool:
         """in_session reports whether the session is one of the account: a session id is no credential."""
         return sessions.get(self.headers.get("Mcp-Session-Id", "")) == account
+
+    def result(self, number: object, fields: dict, session: str = "") -> None:
+        self.respond(200, {"jsonrpc": "2.0", "id": number, "result": {"resultType": "complete", **fields}}, session)
 
     def respond(self, status: int, message: object = None, session: str = "") -> None:
         body = b"" if message is None else json.dumps(message).encode()
@@ -79,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         if token is not None:
             self.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1, "total": 2}})
         city = params.get("arguments", {}).get("city", "")
-        result = {"content": [{"type": "text", "text": f"Tomorrow in {city}: sunny."}]}
+        result = {"resultType": "complete", "content": [{"type": "text", "text": f"Tomorrow in {city}: sunny."}]}
         self.event({"jsonrpc": "2.0", "id": number, "result": result})
         self.wfile.write(b"0\r\n\r\n")
 

@@ -3,12 +3,22 @@
 package clients_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta/internal/app/apptest"
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // root is the directory of the repository.
@@ -23,19 +33,29 @@ func missing(t *testing.T, reason string) {
 	t.Skip(reason)
 }
 
-// run runs a program in a directory of the repository and returns its output. A failure
-// of the program fails t; a program that is not installed skips it.
-func run(t *testing.T, dir, program string, args ...string) string {
+// command returns a command in a directory of the repository, which finds the package for
+// Python. If the program is not installed, it skips t.
+func command(t *testing.T, dir string, program ...string) *exec.Cmd {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		missing(t, program+" is missing: run scripts/test-deps")
+	if _, err := exec.LookPath(program[0]); err != nil {
+		missing(t, program[0]+" is missing: run scripts/test-deps")
 	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	source, err := filepath.Abs(filepath.Join(root, "clients", "python", "src"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program[0], program[1:]...)
 	cmd.Dir = filepath.Join(root, dir)
-	cmd.Env = append(os.Environ(), "PYTHONPATH=src", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+source, "PYTHONDONTWRITEBYTECODE=1")
+	return cmd
+}
+
+// run runs a command and returns its output. A failure of the command fails t.
+func run(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
 	}
 	return string(out)
 }
@@ -50,11 +70,11 @@ func TestNode(t *testing.T) {
 	if err != nil || len(files) < 3 {
 		t.Fatalf("only %d files of tests: %v", len(files), err)
 	}
-	args := []string{"--test"}
+	args := []string{"node", "--test"}
 	for _, file := range files {
 		args = append(args, filepath.Join("test", filepath.Base(file)))
 	}
-	if out := run(t, filepath.Join("clients", "node"), "node", args...); !regexp.MustCompile(`(?m)^# pass [1-9]`).MatchString(out) {
+	if out := run(t, command(t, "clients/node", args...)); !regexp.MustCompile(`(?m)^# pass [1-9]`).MatchString(out) {
 		t.Errorf("no test ran:\n%s", out)
 	}
 }
@@ -67,13 +87,13 @@ func TestNodeTypes(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root, "test", "doors", "node", compiler)); err != nil {
 		missing(t, "test/doors/node/node_modules is missing: run scripts/test-deps")
 	}
-	run(t, filepath.Join("test", "doors", "node"), "node", compiler)
+	run(t, command(t, "test/doors/node", "node", compiler))
 }
 
 // Guarantee: the tests of the package for Python pass. They state their own guarantees.
 func TestPython(t *testing.T) {
 	t.Parallel()
-	if out := run(t, filepath.Join("clients", "python"), python, "-m", "unittest", "discover", "-t", ".", "-s", "tests"); !regexp.MustCompile(`(?m)^Ran [1-9]`).MatchString(out) {
+	if out := run(t, command(t, "clients/python", python, "-m", "unittest", "discover", "-t", ".", "-s", "tests")); !regexp.MustCompile(`(?m)^Ran [1-9]`).MatchString(out) {
 		t.Errorf("no test ran:\n%s", out)
 	}
 }
@@ -81,7 +101,7 @@ func TestPython(t *testing.T) {
 // Guarantee: the package for Python has complete types.
 func TestPythonTypes(t *testing.T) {
 	t.Parallel()
-	run(t, filepath.Join("clients", "python"), "mypy", "--strict", "--python-version", "3.10", "--cache-dir", t.TempDir(), "src/toksta")
+	run(t, command(t, "clients/python", "mypy", "--strict", "--python-version", "3.10", "--cache-dir", t.TempDir(), "src/toksta"))
 }
 
 // Guarantee: the packages have the version of the product, which is also the version of a
@@ -106,6 +126,71 @@ func TestVersions(t *testing.T) {
 		if tag != "v"+version {
 			t.Errorf("this commit has the tag %s, and VERSION %q", tag, version)
 		}
+	}
+}
+
+// Guarantee: each package has a method for every operation of the operator API, and no
+// other.
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "operator-openapi.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct{ Paths map[string]any }
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{}
+	for path := range document.Paths {
+		if name := strings.TrimPrefix(path, client.PathPrefix); name != "verify" && name != "verify/batch" { // methods of their own
+			want = append(want, name)
+		}
+	}
+	slices.Sort(want)
+	for file, name := range map[string]string{
+		"clients/node/src/operations.js":           `: '([a-z/-]+)'`,
+		"clients/python/src/toksta/_operations.py": `= _Operation\("([a-z/-]+)"\)`,
+	} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, match := range regexp.MustCompile(name).FindAllSubmatch(text, -1) {
+			got = append(got, string(match[1]))
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-API +package)\n%s", file, diff)
+		}
+	}
+}
+
+// Guarantee: both packages manage accounts and keys of a running server, over its socket and
+// over the network, and a revocation is enforced when its call returns.
+func TestJourneys(t *testing.T) {
+	t.Parallel()
+	n := apptest.Start(t, func(c *config.Config) { c.Listen.Operator.Address = "127.0.0.1:0" })
+	made, err := n.Operator().CreateOperatorKey(t.Context(), client.CreateOperatorKeyRequest{Name: "journeys", Roles: []toksta.Role{toksta.RoleVerify}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := []string{"SOCKET=" + n.Socket(), "OPERATOR=http://" + n.App.Addr("operator"), "KEY=" + made.Secret}
+	t.Run("journeys", func(t *testing.T) {
+		for interpreter, script := range map[string]string{"node": "journey.mjs", python: "journey.py"} {
+			t.Run(script, func(t *testing.T) {
+				t.Parallel()
+				cmd := command(t, "test/clients", interpreter, script)
+				cmd.Env = append(cmd.Env, environment...)
+				if out := run(t, cmd); !strings.HasSuffix(out, "done\n") {
+					t.Errorf("the journey printed %q", out)
+				}
+			})
+		}
+	})
+	if log := n.Log.Bytes(); bytes.Contains(log, []byte(made.Secret[10:])) {
+		t.Error("the log contains a secret")
 	}
 }
 

@@ -88,7 +88,7 @@ export class Toksta {
   readonly credits: Readonly<Record<'reserve' | 'settle' | 'refund' | 'topUp' | 'adjust' | 'entries' | 'reservations' | 'verify', Operation>>
   readonly usage: Readonly<Record<'show' | 'by' | 'table', Operation>>
   readonly events: Readonly<Record<'list' | 'show' | 'replay' | 'test', Operation>>
-  readonly server: Readonly<Record<'audit' | 'nodes' | 'health' | 'exportStatus' | 'testMail', Operation>>
+  readonly server: Readonly<Record<'whoami' | 'audit' | 'nodes' | 'health' | 'exportStatus' | 'testMail', Operation>>
 }
 
 /** A failed call. It never holds the operator key. */

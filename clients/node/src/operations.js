@@ -46,5 +46,5 @@ export const operations = {
   },
   usage: { show: 'usage', by: 'usage/by', table: 'usage/table' },
   events: { list: 'events/list', show: 'events/show', replay: 'events/replay', test: 'events/test' },
-  server: { audit: 'audit', nodes: 'nodes', health: 'health', exportStatus: 'export/status', testMail: 'mail/test' },
+  server: { whoami: 'whoami', audit: 'audit', nodes: 'nodes', health: 'health', exportStatus: 'export/status', testMail: 'mail/test' },
 }

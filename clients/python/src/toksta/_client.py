@@ -117,7 +117,7 @@ class Toksta:
 
     def call(self, operation: str, **request: Any) -> Any:
         """Calls any operation by its name, such as "keys/revoke". A change has returned once all nodes enforce it."""
-        return self._call(operation, request)
+        return self._call(operation, _operations.fields(request))
 
     def close(self) -> None:
         """Closes the idle connections."""

@@ -1,4 +1,5 @@
-"""The operations of the operator API as methods: toksta.<noun>.<verb>(field=value, …)."""
+"""The operations of the operator API as methods: toksta.<noun>.<verb>(field=value, …). A field with the name of a keyword gets an
+underscore: from_."""
 
 from __future__ import annotations
 
@@ -6,6 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 Call = Callable[[str, dict[str, Any]], Any]
+
+
+def fields(request: dict[str, Any]) -> dict[str, Any]:
+    """fields returns keyword arguments as the fields of a request."""
+    return {name.removesuffix("_"): value for name, value in request.items()}
 
 
 class _Noun:
@@ -21,7 +27,7 @@ class _Operation:
 
     def __get__(self, noun: _Noun, _: type[_Noun]) -> Callable[..., Any]:
         def call(**request: Any) -> Any:
-            return noun._call(self.name, request)
+            return noun._call(self.name, fields(request))
 
         call.__name__ = self.name
         return call
@@ -89,6 +95,7 @@ class Events(_Noun):
 
 
 class Server(_Noun):
+    whoami = _Operation("whoami")
     audit = _Operation("audit")
     nodes = _Operation("nodes")
     health = _Operation("health")
