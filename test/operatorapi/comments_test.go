@@ -153,7 +153,7 @@ func (s *source) addConstant(pkg string, spec *ast.ValueSpec) {
 var (
 	goLink   = regexp.MustCompile(`\[((?:\w+\.)*\w+)\]`)
 	goMethod = regexp.MustCompile(`\bClient\.\w+`)
-	goWord   = regexp.MustCompile(`(^|[.;:] +|\n\n|["'.-]|)\b([A-Z][A-Za-z]*)\b(\.\w| is| are| has| shows| and)?`)
+	goWord   = regexp.MustCompile(`(^|[.;:] +|\n\n|["'.-]|)\b([A-Z][A-Za-z]*)\b(\.\w| is| are| has| shows| selects| and)?`)
 	forGo    = strings.NewReplacer(
 		"see toksta.ValidateExternalID", "1 to 128 letters, digits and the symbols `-._~:@/+=|`, of which the first is a letter or a digit",
 		"see toksta.ValidateMetadata", "at most 50 pairs, with names of 1 to 40 letters, digits and the symbols `-_.:/`, and values of 1 to 500 characters",

@@ -147,6 +147,17 @@ func (r *runner) succeed(s step) {
 func (r *runner) fail(operation string, code toksta.Code, body string) {
 	r.t.Helper()
 	body = r.server.replace(body)
+	pointer, _ := r.contract.request(operation)
+	switch err := r.contract.validate(pointer, []byte(body)); code {
+	case toksta.CodeNotFound, toksta.CodeConflict, toksta.CodeInsufficientCredits, toksta.CodeUpstreamError:
+		if err != nil {
+			r.t.Errorf("%s: the request %s: %v", operation, body, err)
+		}
+	case toksta.CodeBadRequest:
+		if err == nil {
+			r.t.Errorf("%s: the document permits the request %s, which is %s", operation, body, code)
+		}
+	}
 	got := r.post(operation, body)
 	shown := body[:min(len(body), 300)]
 	if got.Status != httpauth.Status(code) {
@@ -234,7 +245,12 @@ func (r *runner) rejectMembers(operation string) {
 		if member == "calls" {
 			code = toksta.CodeValidation
 		}
-		r.fail(operation, code, r.alter(example, member, wrong))
+		body := r.alter(example, member, wrong)
+		pointer, _ := r.contract.request(operation)
+		if err := r.contract.validate(pointer, []byte(body)); err == nil {
+			r.t.Errorf("%s: the document permits the request %s, which is %s", operation, body, code)
+		}
+		r.fail(operation, code, body)
 	}
 }
 
