@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -53,7 +54,8 @@ func WithPreflight() Option {
 }
 
 // WithErrorHandler calls report for each request that gets a 503 because the verifier
-// returned an error. By default the error is logged with [slog.Default].
+// returned an error. By default such errors are logged with [slog.Default], at most one a
+// second.
 func WithErrorHandler(report func(r *http.Request, err error)) Option {
 	return func(g *guard) { g.report = report }
 }
@@ -72,7 +74,8 @@ func WithErrorHandler(report func(r *http.Request, err error)) Option {
 // The decision is made on the request target as it was sent, also under
 // http.StripPrefix and in mounted routers.
 func Require(v Verifier, options ...Option) func(http.Handler) http.Handler {
-	g := &guard{verifier: v, address: peerAddress, report: logError}
+	failures := &errorLog{write: slog.Error}
+	g := &guard{verifier: v, address: peerAddress, report: func(_ *http.Request, err error) { failures.add(err, time.Now()) }}
 	for _, set := range options {
 		set(g)
 	}
@@ -149,9 +152,4 @@ func (g *guard) call(r *http.Request) (Call, error) {
 // isPreflight reports whether r is a CORS preflight request.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
-}
-
-// logError is the default of WithErrorHandler.
-func logError(r *http.Request, err error) {
-	slog.ErrorContext(r.Context(), "toksta: a request was rejected with 503, because there is no decision", "error", err)
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -141,6 +142,21 @@ func TestRequireFailsClosed(t *testing.T) {
 	r.Header.Set("X-Request-Id", "a\"b")
 	if w, _ := handle(&decider{err: io.EOF}, r); !strings.HasPrefix(w.Header().Get("X-Request-Id"), "req_") || len(w.Header().Get("X-Trace-Id")) != 32 {
 		t.Errorf("ids of an unsafe request: %v", w.Header())
+	}
+}
+
+// Guarantee: an outage does not flood the log, and no error is lost from the counts.
+func TestErrorLog(t *testing.T) {
+	t.Parallel()
+	var lines []any
+	l := &errorLog{write: func(_ string, args ...any) { lines = append(lines, args[1], args[3]) }}
+	start := time.Unix(1000, 0)
+	for _, after := range []time.Duration{0, 1, time.Second - 1, time.Second, time.Second + 1, 5 * time.Second} {
+		l.add(io.EOF, start.Add(after))
+	}
+	want := []any{io.EOF, int64(0), io.EOF, int64(2), io.EOF, int64(1)}
+	if !reflect.DeepEqual(lines, want) {
+		t.Errorf("%v, want %v", lines, want)
 	}
 }
 

@@ -38,7 +38,6 @@ const (
 
 // The outcomes that several cases share.
 var (
-	admitted     = Want{}
 	public       = Want{Public: true}
 	badRequest   = Want{Status: 400, Code: toksta.CodeBadRequest}
 	notFound     = Want{Status: 404, Code: toksta.CodeNotFound}
