@@ -2,6 +2,7 @@ package operator
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -133,6 +134,33 @@ func TestParseCalls(t *testing.T) {
 		if got, _, err := parseCalls([]byte(text)); err == nil {
 			t.Errorf("%.60s: accepted as %d calls", text, len(got))
 		}
+	}
+}
+
+// Guarantee: the bodies of verify and verify/batch are limited, and must be JSON.
+func TestVerifyBody(t *testing.T) {
+	t.Parallel()
+	long := `{"agent":"` + strings.Repeat("a", maxCallBody) + `"}`
+	for name, test := range map[string]struct {
+		request ownDecoder
+		body    string
+		code    toksta.Code
+	}{
+		"a call":          {&verifyRequest{}, `{"agent":"a"}`, ""},
+		"a long call":     {&verifyRequest{}, long, toksta.CodePayloadTooLarge},
+		"a batch":         {&verifyBatchRequest{}, `{"calls":[` + long + `]}`, ""},
+		"a long batch":    {&verifyBatchRequest{}, `{"calls":[{"agent":"` + strings.Repeat("a", maxBatchBody) + `"}]}`, toksta.CodePayloadTooLarge},
+		"an empty body":   {&verifyRequest{}, "", toksta.CodeBadRequest},
+		"a batch of none": {&verifyBatchRequest{}, "{}", toksta.CodeValidation},
+	} {
+		if err := test.request.decode(httptest.NewRecorder(), post(test.body)); toksta.ErrorCode(err) != test.code {
+			t.Errorf("%s: %v, want %q", name, err, test.code)
+		}
+	}
+	form := post(`{}`)
+	form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if err := new(verifyRequest).decode(httptest.NewRecorder(), form); toksta.ErrorCode(err) != toksta.CodeBadRequest {
+		t.Errorf("a form: %v", err)
 	}
 }
 

@@ -76,6 +76,7 @@ func TestVerifyDecision(t *testing.T) {
 			"X-Toksta-Account-Id": string(owner), "X-Toksta-Key-Id": string(key.Key.ID), "X-Toksta-Plan": "API_ENTERPRISE",
 			"X-Toksta-Scopes": "data,job,account", "X-Request-Id": "client-1",
 		},
+		IdentityPrefix: "X-Toksta-",
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
@@ -92,7 +93,14 @@ func TestVerifyDecision(t *testing.T) {
 	if got := verify(t, api, client.VerifyRequest{Method: "GET", Target: "/v1/"}); !got.Admitted || !got.Public || got.Principal != nil {
 		t.Errorf("a public route: %+v", got)
 	}
-	if u := usageOf(t, api, owner); u.Calls != 2 || u.Credits != 7 || len(u.Refused) > 0 {
+	// A verified call is not in progress after its decision.
+	apptest.Entitle(t, api, owner, "concurrent_calls=1")
+	for range 2 {
+		if got := verify(t, api, client.VerifyRequest{Key: key.Secret, Operation: "getCreator"}); !got.Admitted {
+			t.Errorf("one call after another: %+v", got)
+		}
+	}
+	if u := usageOf(t, api, owner); u.Calls != 4 || u.Credits != 7 || len(u.Refused) > 0 {
 		t.Errorf("%+v", u)
 	}
 }
