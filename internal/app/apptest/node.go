@@ -34,11 +34,9 @@ func Start(t *testing.T, alter ...func(*config.Config)) *Node {
 	t.Cleanup(upstream.Close)
 	n := &Node{Data: t.TempDir()}
 	c := Config(n.Data, upstream.URL)
+	sqlitetest.Create(t, databaseFile(n.Data))
 	for _, f := range alter {
 		f(&c)
-	}
-	if file := databaseFile(n.Data); c.Store.URL == "sqlite:"+file {
-		sqlitetest.Create(t, file)
 	}
 	n.Log = newLog(int(c.Logs.Buffer))
 	a, err := app.New(t.Context(), c, app.Options{Version: "test", Log: n.Log.log})

@@ -38,16 +38,21 @@ func Open(tb testing.TB) *Store {
 	return &Store{s, file}
 }
 
-// Create creates a file with the newest schema, as [sqlstore.Open] does, in a fraction of
+// Create creates a new file with the newest schema, as [sqlstore.Open] does, in a fraction of
 // the time: each test process runs the migrations only once. Like a new database, the
 // file has no incarnation until it is opened.
 func Create(tb testing.TB, file string) {
 	tb.Helper()
 	content, err := migrated()
-	if err == nil {
-		err = os.WriteFile(file, content, 0o600)
-	}
 	if err != nil {
+		tb.Fatal(err)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
 		tb.Fatal(err)
 	}
 }
