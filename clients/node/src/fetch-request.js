@@ -13,8 +13,10 @@ export function checkFetch(guard, request, context, { target, peer, lines } = {}
 /** identified returns the request, as an instance of Class, with the verified fields in place of the client's. */
 export function identified(guard, request, decision, Class = Request) {
   const fields = new Headers(request.headers)
-  for (const name of [...fields.keys()]) {
-    if (guard.removes(name, decision)) fields.delete(name)
+  for (const [name, value] of [...fields]) {
+    const kept = guard.kept(name, value, decision, request.headers.get('traceparent'))
+    if (kept === undefined) fields.delete(name)
+    else if (kept !== value) fields.set(name, kept)
   }
   for (const [name, value] of Object.entries(decision.identity ?? {})) fields.set(name, value)
   return new Class(request, { headers: fields })

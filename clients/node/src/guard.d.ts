@@ -14,8 +14,6 @@ export interface GuardOptions<Context> {
   address?: (context: Context) => string | undefined
   /** Leaves the Authorization field, and the customer's secret in it, in the request. Default: false. */
   keepAuthorization?: boolean
-  /** The header_prefix of the server. Default: X-Toksta. */
-  prefix?: string
   /** Called when Toksta could not decide, and the client got 503. Default: one line a second on standard error. */
   onError?: (error: unknown) => void
 }

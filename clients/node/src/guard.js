@@ -11,7 +11,7 @@ export class Guard {
   #toksta
   #options
   #proxies
-  #prefixes
+  #prefix = 'X-Toksta-' // of the last admitted call
   #shown = -Infinity
 
   constructor(toksta, options = {}) {
@@ -23,7 +23,6 @@ export class Guard {
     this.#toksta = toksta
     this.#options = options
     this.#proxies = new Proxies(options.proxies)
-    this.#prefixes = ['x-toksta-', fold((options.prefix ?? 'X-Toksta') + '-'), 'x-original-']
   }
 
   /**
@@ -37,12 +36,14 @@ export class Guard {
         return failed(400, 'BAD_REQUEST', 'X-Forwarded-For contains an element that is not an address.', this.#own(lines))
       }
       const operation = value(this.#options.operation, context)
-      return await this.#toksta.verify(compact({
+      const decision = await this.#toksta.verify(compact({
         ...(operation ? { operation } : { method, target }),
         authorization: joined(lines('authorization')), address: address || undefined, agent: joined(lines('user-agent'))?.slice(0, 256),
         request_id: joined(lines('x-request-id')), traceparent: joined(lines('traceparent')), trace_id: joined(lines('x-trace-id')),
         credits: value(this.#options.credits, context), hold: this.#options.hold?.(context),
       }))
+      this.#prefix = decision.identity_prefix || this.#prefix
+      return decision
     } catch (error) {
       this.#report(error)
       return failed(503, 'UNAVAILABLE', 'The service cannot verify keys at the moment. Try again shortly.', this.#own(lines))
@@ -53,7 +54,7 @@ export class Guard {
   #own(lines) {
     const [id, second] = lines('x-request-id')
     const safe = id !== undefined && second === undefined && /^[A-Za-z0-9._-]{1,64}$/.test(id)
-    return { id: safe ? id : requestID(), source: `${this.#options.prefix ?? 'X-Toksta'}-Source` }
+    return { id: safe ? id : requestID(), source: `${this.#prefix}Source` }
   }
 
   #report(error) {
@@ -72,15 +73,29 @@ export class Guard {
   }
 
   /**
-   * removes reports whether a field of the client must not reach the handler: it states an identity, another method or
-   * target than the decided ones, or is replaced by a verified value.
+   * kept returns the value of a field of the client that may reach the handler, or undefined. A field that states an
+   * identity, or another method or target than the decided ones, may not, nor one that is replaced by a verified value.
+   * traceparent is that of the client.
    */
-  removes(name, decision) {
+  kept(name, value, decision, traceparent) {
     const folded = fold(name)
-    if (folded === 'authorization') return this.#options.keepAuthorization !== true
-    return this.#prefixes.some((prefix) => folded.startsWith(prefix)) || replaced.has(folded) ||
-      Object.keys(decision.identity ?? {}).some((verified) => fold(verified) === folded)
+    if (folded === 'authorization' && this.#options.keepAuthorization !== true) return undefined
+    if (folded === 'connection') return withoutIdentity(value, decision)
+    if (folded === 'tracestate' && traceparent !== decision.identity?.Traceparent) return undefined // it belongs to the client's own Traceparent
+    return statesIdentity(folded, decision) || replaced.has(folded) || folded.startsWith('x-original-') ? undefined : value
   }
+}
+
+/** statesIdentity reports whether only a decision may set a field. */
+function statesIdentity(folded, decision) {
+  return ['X-Toksta-', decision.identity_prefix || 'X-Toksta-'].some((prefix) => folded.startsWith(fold(prefix))) ||
+    Object.keys(decision.identity ?? {}).some((name) => fold(name) === folded)
+}
+
+/** withoutIdentity returns a Connection field without the names of verified fields, which a proxy behind the handler would remove. */
+function withoutIdentity(value, decision) {
+  const options = value.split(',').map((option) => option.trim()).filter((option) => option !== '' && !statesIdentity(fold(option), decision))
+  return options.length === 0 ? undefined : options.join(', ')
 }
 
 const replaced = new Set(['x-request-id', 'x-trace-id', 'traceparent', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override'])

@@ -60,6 +60,8 @@ export interface Decision {
   response: { status?: number; headers: Record<string, string>; body?: unknown }
   /** Header fields that state the verified caller to a back end. */
   identity?: Record<string, string>
+  /** The vendor's prefix of header fields, such as "X-Toksta-", of an admitted call. */
+  identity_prefix?: string
 }
 
 /** The account and the key of a known key, also of a rejected one. */

@@ -22,13 +22,17 @@ function text(value) {
 export function replaceIdentity(incoming, guard, decision) {
   // node:http computes both objects from rawHeaders when they are first read, so they are read before it changes.
   const { headers, headersDistinct = {} } = incoming // HTTP/2 has no headersDistinct
+  const traceparent = lines(incoming)('traceparent').join(', ')
   const raw = []
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
-    if (!guard.removes(incoming.rawHeaders[i], decision)) raw.push(incoming.rawHeaders[i], incoming.rawHeaders[i + 1])
+    const value = guard.kept(incoming.rawHeaders[i], incoming.rawHeaders[i + 1], decision, traceparent)
+    if (value !== undefined) raw.push(incoming.rawHeaders[i], value)
   }
   for (const fields of [headers, headersDistinct]) {
-    for (const name of Object.keys(fields)) {
-      if (guard.removes(name, decision)) delete fields[name]
+    for (const [name, value] of Object.entries(fields)) {
+      const kept = guard.kept(name, String(value), decision, traceparent)
+      if (kept === undefined) delete fields[name]
+      else if (kept !== String(value)) fields[name] = Array.isArray(value) ? [kept] : kept
     }
   }
   for (const [name, value] of Object.entries(decision.identity ?? {})) {

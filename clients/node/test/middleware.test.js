@@ -37,15 +37,24 @@ test('the request as sent', async (t) => {
 // Guarantee: no identity, id or override of a client reaches the handler, in any spelling; the verified ones do.
 test('spoofed fields', async (t) => {
   const { url } = await serve(t, (req, res) => data(res, admitted))
-  const send = await run(t, requireKey(new Toksta({ url, key }), { prefix: 'X-Acme' }))
-  const spoofed = ['X-Toksta-Account-Id', 'x_toksta_account_id', 'X-TOKSTA-Account_Id', 'x.toksta.key.id', 'X-Acme-Plan', 'x_acme_plan', 'X-Original-URI', 'X-Rewrite-Url', 'X-HTTP-Method-Override', 'X_Request_Id', 'Traceparent']
-  const { status, body } = await send(['Authorization: Bearer a', 'X-Kept: yes', ...spoofed.map((name) => `${name}: spoofed`)])
+  const send = await run(t, requireKey(new Toksta({ url, key })))
+  const spoofed = ['X-Toksta-Account-Id', 'x_toksta_account_id', 'X-TOKSTA-Account_Id', 'x.toksta.key.id', 'X-Acme-Plan', 'x_acme_plan', 'X-Original-URI', 'X-Rewrite-Url', 'X-HTTP-Method-Override', 'X_Request_Id', 'Traceparent', 'Tracestate']
+  const { status, body } = await send(['Authorization: Bearer a', 'X-Kept: yes', 'Connection: X-Acme-Account-Id, x_toksta_plan, X-Kept', ...spoofed.map((name) => `${name}: spoofed`)])
   assert.equal(status, 200)
   assert.ok(!body.includes('spoofed') && !body.includes('Bearer'), body)
   const got = JSON.parse(body)
-  assert.equal(got.headers['x-toksta-account-id'], 'acc_1')
-  assert.deepEqual(got.distinct['x-toksta-account-id'], ['acc_1'])
+  assert.equal(got.headers['x-acme-account-id'], 'acc_1')
+  assert.deepEqual(got.distinct['x-acme-account-id'], ['acc_1'])
+  assert.equal(got.headers.connection, 'close, X-Kept')
   assert.equal(got.headers['x-kept'], 'yes')
+})
+
+// Guarantee: the client's Tracestate reaches the handler only with its own Traceparent.
+test('Tracestate', async (t) => {
+  const { url } = await serve(t, (req, res) => data(res, { ...admitted, identity: { Traceparent: 'tp-1' } }))
+  const send = await run(t, requireKey(new Toksta({ url, key })))
+  assert.ok((await send(['Traceparent: tp-1', 'Tracestate: mine'])).body.includes('mine'))
+  assert.ok(!(await send(['Traceparent: tp-2', 'Tracestate: mine'])).body.includes('mine'))
 })
 
 // Guarantee: a rejection is sent exactly as Toksta states it, and the handler does not run.
@@ -123,9 +132,9 @@ test('Next', async (t) => {
   const { url, requests } = await serve(t, (req, res, all) => data(res, all.length === 1 ? admitted : { admitted: false, response: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' }, body: {} } }))
   const GET = forNext(new Toksta({ url, key }), async (request, { params }) => {
     assert.equal(request.headers.get('authorization'), null)
-    return Response.json({ id: (await params).id, account: request.headers.get('x-toksta-account-id'), same: request.toksta.admitted, body: await request.text() }, { status: 201, headers: { 'X-Own': '1' } })
+    return Response.json({ id: (await params).id, account: request.headers.get('x-acme-account-id'), same: request.toksta.admitted, body: await request.text() }, { status: 201, headers: { 'X-Own': '1' } })
   }, { address: () => '198.51.100.7' })
-  const request = () => new Request('http://h/v1/x?q=1', { method: 'POST', body: 'text', headers: { authorization: 'Bearer a', 'x-toksta-account-id': 'spoofed' } })
+  const request = () => new Request('http://h/v1/x?q=1', { method: 'POST', body: 'text', headers: { authorization: 'Bearer a', 'x-acme-account-id': 'spoofed' } })
   const got = await GET(request(), { params: Promise.resolve({ id: '7' }) })
   assert.deepEqual([got.status, got.headers.get('x-own'), got.headers.get('x-request-id')], [201, '1', 'req_1'])
   assert.deepEqual(await got.json(), { id: '7', account: 'acc_1', same: true, body: 'text' })

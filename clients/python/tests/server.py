@@ -12,7 +12,8 @@ from typing import Any
 ADMITTED = {
     "admitted": True,
     "response": {"headers": {"X-Request-Id": "req_1"}},
-    "identity": {"X-Toksta-Account-Id": "acc_1", "X-Request-Id": "req_1"},
+    "identity": {"X-Acme-Account-Id": "acc_1", "X-Request-Id": "req_1"},
+    "identity_prefix": "X-Acme-",
     "principal": {"account_id": "acc_1", "key_id": "key_1", "plan": "PRO", "scopes": ["data"]},
 }
 

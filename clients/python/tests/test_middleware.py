@@ -16,7 +16,7 @@ KEY = "tk_op_0"
 REJECTION = {"success": False, "error": {"code": "RATE_LIMITED", "message": "a <b> & c", "details": {"reason": "rate_limited"}}, "meta": {"request_id": "req_1"}}
 REJECTED = {"admitted": False, "response": {"status": 429, "headers": {"Content-Type": "application/json", "Retry-After": "7", "Content-Length": "3"}, "body": REJECTION}}
 REJECTED_BODY = json.dumps(REJECTION, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").encode()
-SPOOFED = ("X-Toksta-Account-Id", "x_toksta_account_id", "X-TOKSTA-Account_Id", "x.toksta.key.id", "X-Acme-Plan", "x_acme_plan", "X-Original-URI", "X-Rewrite-Url", "X-HTTP-Method-Override", "X_Request_Id", "Traceparent")  # fmt: skip
+SPOOFED = ("X-Toksta-Account-Id", "x_toksta_account_id", "X-TOKSTA-Account_Id", "x.toksta.key.id", "X-Acme-Plan", "x_acme_plan", "X-Original-URI", "X-Rewrite-Url", "X-HTTP-Method-Override", "X_Request_Id", "Traceparent", "Tracestate")  # fmt: skip
 
 
 def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -52,14 +52,21 @@ class WSGITest(unittest.TestCase):
 
     def test_spoofed_fields(self) -> None:
         """Guarantee: no identity, id or override of a client reaches the application, in any spelling; the verified ones do."""
-        middleware, _ = self.guard(prefix="X-Acme")
+        middleware, _ = self.guard()
         spoofed = {"HTTP_" + name.upper().replace("-", "_"): "spoofed" for name in SPOOFED}
-        status, headers, body = call_wsgi(middleware, {"HTTP_AUTHORIZATION": "Bearer a", "HTTP_X_KEPT": "yes", **spoofed})
+        status, headers, body = call_wsgi(middleware, {"HTTP_AUTHORIZATION": "Bearer a", "HTTP_X_KEPT": "yes", "HTTP_CONNECTION": "X-Acme-Account-Id, x_toksta_plan, X-Kept", **spoofed})
         self.assertEqual((status, headers["x-request-id"], headers["vary"]), ("200 OK", "req_1", "Accept"))
         self.assertNotIn(b"spoofed", body)
         self.assertNotIn(b"Bearer", body)
         got = json.loads(body)
-        self.assertEqual((got["HTTP_X_TOKSTA_ACCOUNT_ID"], got["HTTP_X_KEPT"]), ("acc_1", "yes"))
+        self.assertEqual((got["HTTP_X_ACME_ACCOUNT_ID"], got["HTTP_X_KEPT"], got["HTTP_CONNECTION"]), ("acc_1", "yes", "X-Kept"))
+
+    def test_tracestate(self) -> None:
+        """Guarantee: the client's Tracestate reaches the application only with its own Traceparent."""
+        middleware, _ = self.guard({**ADMITTED, "identity": {"Traceparent": "tp-1"}})
+        for traceparent, kept in (("tp-1", True), ("tp-2", False)):
+            body = call_wsgi(middleware, {"HTTP_TRACEPARENT": traceparent, "HTTP_TRACESTATE": "mine"})[2]
+            self.assertEqual(b"mine" in body, kept)
 
     def test_rejection(self) -> None:
         """Guarantee: a rejection is sent exactly as Toksta states it, and the application does not run."""
@@ -169,10 +176,10 @@ class ASGITest(unittest.IsolatedAsyncioTestCase):
 
     async def test_spoofed_fields(self) -> None:
         """Guarantee: no identity, id or override of a client reaches the application, in any spelling; the verified ones do."""
-        middleware, _ = self.guard(prefix="X-Acme")
+        middleware, _ = self.guard()
         headers = [(name.encode(), b"spoofed") for name in SPOOFED]
         start, _ = await self.call(middleware, headers=[*headers, (b"authorization", b"Bearer a"), (b"x-kept", b"yes")])
-        self.assertEqual(dict(self.scope["headers"]), {b"x-kept": b"yes", b"x-toksta-account-id": b"acc_1", b"x-request-id": b"req_1"})
+        self.assertEqual(dict(self.scope["headers"]), {b"x-kept": b"yes", b"x-acme-account-id": b"acc_1", b"x-request-id": b"req_1"})
         self.assertEqual(self.scope["toksta"].principal.account_id, "acc_1")
         self.assertEqual(dict(start["headers"]), {b"vary": b"Accept", b"x-request-id": b"req_1"})
 

@@ -41,7 +41,7 @@ class Decision:
     """The decision on a call.
 
     reason is for the vendor only: response has all that a client may see. identity has the header fields that state the verified
-    caller to a back end. public means that the route needs no key; principal is None then.
+    caller to a back end, and identity_prefix the vendor's prefix of their names. public means that the route needs no key; principal is None then.
     """
 
     admitted: bool
@@ -56,6 +56,7 @@ class Decision:
     rate: Rate | None = None
     credits: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
+    identity_prefix: str = ""
 
 
 def parse(data: Any) -> Decision:
@@ -94,6 +95,7 @@ def _parse(data: Any) -> Decision:
         rate=None if rate is None else Rate(rate["limit"], rate["remaining"], rate["reset"]),
         credits=data.get("credits") or {},
         identity=_texts(data.get("identity") or {}),
+        identity_prefix=str(data.get("identity_prefix") or ""),
     )
 
 

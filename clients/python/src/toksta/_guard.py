@@ -41,7 +41,6 @@ class Guard:
         proxies: Sequence[str] = (),
         address: Callable[[Any], str | None] | None = None,
         keep_authorization: bool = False,
-        prefix: str = "X-Toksta",
     ) -> None:
         if address is not None and proxies:
             raise ValueError("toksta: set address or proxies, not both.")
@@ -52,8 +51,7 @@ class Guard:
         self._proxies = [ipaddress.ip_network(network) for network in proxies]
         self._address = address
         self._keep_authorization = keep_authorization
-        self._prefixes = ("x-toksta-", fold(prefix + "-"), "x-original-")
-        self._source = f"{prefix}-Source"
+        self._prefix = "X-Toksta-"  # of the last admitted call
 
     def check(self, method: str, target: str, peer: str, lines: Callable[[str], list[str]], context: Any, timeout: float | None = None) -> Decision:
         """check decides on a request in plain values and never raises. lines(name) returns the values of a header field."""
@@ -63,7 +61,7 @@ class Guard:
                 return self.failed(400, "BAD_REQUEST", "X-Forwarded-For contains an element that is not an address.", lines)
             agent = _joined(lines("user-agent"))
             operation = self._operation(context) if callable(self._operation) else self._operation
-            return self.toksta.verify(
+            decision = self.toksta.verify(
                 operation=operation or None,
                 method=None if operation else method,
                 target=None if operation else target,
@@ -77,6 +75,8 @@ class Guard:
                 hold=None if self._hold is None else self._hold(context),
                 timeout=timeout,
             )
+            self._prefix = decision.identity_prefix or self._prefix
+            return decision
         except Exception as error:  # a call without a decision must not pass
             return self.unavailable(error, lines)
 
@@ -95,20 +95,28 @@ class Guard:
             "Cross-Origin-Resource-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
             "X-Request-Id": request_id,
-            self._source: "gateway",
+            self._prefix + "Source": "gateway",
         }
         if status == 503:
             headers["Retry-After"] = "1"
         body = {"success": False, "error": {"code": code, "message": message}, "meta": {"request_id": request_id}}
         return Decision(admitted=False, code=code, message=message, response=Reply(headers, status, encode(body)))
 
-    def removes(self, name: str, decision: Decision) -> bool:
-        """removes reports whether a field of the client must not reach the application: it states an identity, another method
-        or target than the decided ones, or is replaced by a verified value."""
+    def kept(self, name: str, value: str, decision: Decision, traceparent: list[str]) -> str | None:
+        """kept returns the value of a field of the client that may reach the application, or None. A field that states an
+        identity, or another method or target than the decided ones, may not, nor one that is replaced by a verified value.
+        traceparent is that of the client."""
         folded = fold(name)
-        if folded == "authorization":
-            return not self._keep_authorization
-        return folded.startswith(self._prefixes) or folded in _REPLACED or any(fold(verified) == folded for verified in decision.identity)
+        if folded == "authorization" and not self._keep_authorization:
+            return None
+        if folded == "connection":
+            # A proxy behind the application would remove the verified fields that Connection names.
+            return ", ".join(o for o in map(str.strip, value.split(",")) if o and not _states_identity(fold(o), decision)) or None
+        if folded == "tracestate" and traceparent != [decision.identity.get("Traceparent")]:
+            return None  # it belongs to the client's own Traceparent
+        if _states_identity(folded, decision) or folded in _REPLACED or folded.startswith("x-original-"):
+            return None
+        return value
 
     def _client(self, peer: str, lines: Iterable[str]) -> str | None:
         """_client returns the client's address: that of the peer or, if the peer is a trusted proxy, the last element of
@@ -124,6 +132,12 @@ class Guard:
             except ValueError:
                 return None
         return str(address)
+
+
+def _states_identity(folded: str, decision: Decision) -> bool:
+    """_states_identity reports whether only a decision may set a field."""
+    prefixes = ("x-toksta-", fold(decision.identity_prefix or "X-Toksta-"))
+    return folded.startswith(prefixes) or any(fold(name) == folded for name in decision.identity)
 
 
 def merged(headers: Iterable[tuple[str, str]], decision: Decision) -> list[tuple[str, str]]:

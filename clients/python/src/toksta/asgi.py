@@ -24,7 +24,7 @@ class RequireKey:
     """ASGI middleware that lets only admitted calls pass: app.add_middleware(RequireKey, toksta=toksta).
 
     The application finds the decision in scope["toksta"]. The keyword arguments are those of toksta._guard.Guard: operation,
-    credits, hold, proxies, address, keep_authorization and prefix; and threads, the largest number of decisions at the same time.
+    credits, hold, proxies, address and keep_authorization; and threads, the largest number of decisions at the same time.
 
     Each decision is a blocking call in one of these threads, because the client is the same as that of WSGI: one pool of
     connections, one implementation of deadlines. A decision ends within the timeout of the client, waiting for a thread
@@ -73,8 +73,9 @@ class RequireKey:
         return self._guard.check(scope.get("method", "GET"), target(scope), peer[0] if peer else "", _lines(scope), scope, left)
 
     def _identified(self, scope: Scope, decision: Decision) -> list[tuple[bytes, bytes]]:
-        kept = [(n, v) for n, v in scope["headers"] if not self._guard.removes(_decode(n), decision)]
-        return kept + _encode(list(decision.identity.items()))
+        traceparent = _lines(scope)("traceparent")
+        fields = [(n, self._guard.kept(_decode(n), _decode(v), decision, traceparent)) for n, v in scope["headers"]]
+        return [(n, v.encode("latin-1")) for n, v in fields if v is not None] + _encode(list(decision.identity.items()))
 
 
 def target(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ._client import Toksta
+from ._decision import Decision
 from ._guard import Guard, ascii_target, merged, rejection
 
 Environ = dict[str, Any]
@@ -19,7 +20,7 @@ class RequireKey:
 
     The application finds the decision in environ["toksta"]. Put it outermost: the decision is made on the target as sent, so no
     middleware in front of it may change the path. The keyword arguments are those of toksta._guard.Guard: operation, credits,
-    hold, proxies, address, keep_authorization and prefix.
+    hold, proxies, address, and keep_authorization.
     """
 
     def __init__(self, app: Application, toksta: Toksta, **options: Any) -> None:
@@ -32,8 +33,7 @@ class RequireKey:
             status, headers, body = rejection(decision)
             start_response(_status(status), headers)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-        for name in [n for n in environ if n.startswith("HTTP_") and self._guard.removes(n[5:], decision)]:
-            del environ[name]
+        self._remove(environ, decision)
         for name, value in decision.identity.items():
             environ["HTTP_" + name.upper().replace("-", "_")] = value
         environ["toksta"] = decision
@@ -42,6 +42,15 @@ class RequireKey:
             return start_response(status, merged(headers, decision), *error)
 
         return self._app(environ, start)
+
+    def _remove(self, environ: Environ, decision: Decision) -> None:
+        traceparent = _lines(environ)("traceparent")
+        for name in [n for n in environ if n.startswith("HTTP_")]:
+            kept = self._guard.kept(name[5:], environ[name], decision, traceparent)
+            if kept is None:
+                del environ[name]
+            else:
+                environ[name] = kept
 
 
 def target(environ: Environ) -> str:
