@@ -156,6 +156,12 @@ func TestExamples(t *testing.T) {
 		}
 		if name == "connect" {
 			call = func(secret string) (int, string) { return callConnect(t, url, secret) }
+			if status, got := callConnect(t, url, key.Secret, connect.WithGRPC()); status != 200 || got != string(id) {
+				t.Errorf("gRPC: with a key %d, account %q", status, got)
+			}
+			if status, _ := callConnect(t, url, "", connect.WithGRPC()); status != 401 {
+				t.Errorf("gRPC: without a key %d", status)
+			}
 		}
 		if status, got := call(key.Secret); status != 200 || got != string(id) {
 			t.Errorf("%s: with a key %d, account %q", name, status, got)
@@ -175,11 +181,15 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// callConnect calls the procedure of the example connect. It returns 401 for the code
-// unauthenticated, and the account of the response.
-func callConnect(t *testing.T, url, key string) (int, string) {
+// callConnect calls the procedure of the example connect over HTTP/2 without TLS. It returns
+// 401 for the code unauthenticated, and the account of the response.
+func callConnect(t *testing.T, url, key string, options ...connect.ClientOption) (int, string) {
 	t.Helper()
-	c := connect.NewClient[wrapperspb.StringValue, wrapperspb.StringValue](http.DefaultClient, url+"/creators.v1.CreatorService/GetCreator")
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	c := connect.NewClient[wrapperspb.StringValue, wrapperspb.StringValue](
+		&http.Client{Transport: transport}, url+"/creators.v1.CreatorService/GetCreator", options...)
 	request := connect.NewRequest(wrapperspb.String("7"))
 	if key != "" {
 		request.Header().Set("Authorization", "Bearer "+key)

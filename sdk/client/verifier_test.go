@@ -159,11 +159,18 @@ func TestVerifierWithoutServer(t *testing.T) {
 	}
 }
 
-// Guarantee: successive decisions use one connection.
+// Guarantee: as many connections are kept as a busy program needs at the same time, so that
+// decisions do not wait for new ones.
 func TestVerifierKeepsConnections(t *testing.T) {
 	t.Parallel()
+	const parallel = 20
 	var opened atomic.Int32
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeDecision(w, VerifyResponse{Admitted: true}) }))
+	arrived, proceed := make(chan struct{}), make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		arrived <- struct{}{}
+		<-proceed
+		writeDecision(w, VerifyResponse{Admitted: true})
+	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			opened.Add(1)
@@ -171,14 +178,29 @@ func TestVerifierKeepsConnections(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	v := NewVerifier(server.URL)
-	for range 20 {
-		if _, err := v.Verify(t.Context(), httpauth.Call{}); err != nil {
-			t.Fatal(err)
+	v := NewVerifier(server.URL, WithTimeout(20*time.Second))
+	for range 3 {
+		done := make(chan error)
+		for range parallel {
+			go func() {
+				_, err := v.Verify(t.Context(), httpauth.Call{})
+				done <- err
+			}()
+		}
+		for range parallel {
+			<-arrived
+		}
+		for range parallel {
+			proceed <- struct{}{}
+		}
+		for range parallel {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if n := opened.Load(); n != 1 {
-		t.Errorf("%d connections for 20 decisions", n)
+	if n := opened.Load(); n != parallel {
+		t.Errorf("%d connections for 3 times %d decisions, want %d", n, parallel, parallel)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/toksta/toksta/internal/app/apptest"
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // goPage holds the blocks of docs/integrations/go.md.
@@ -85,19 +86,29 @@ var api = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	return program
 }
 
-// run starts a program in dir, which must end without an error on SIGTERM if clean is true,
-// and waits until it listens on address.
-func run(t *testing.T, cmd *exec.Cmd, address string, clean bool) {
+// run starts a program in dir and waits until it listens on address. The function that it
+// returns ends the program with a signal.
+func run(t *testing.T, program, dir, address string) (end func(syscall.Signal) error) {
 	t.Helper()
 	var output apptest.Output
-	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd := exec.Command(program)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &output, &output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := false
+	end = func(signal syscall.Signal) error {
+		if ended {
+			return nil
+		}
+		ended = true
+		_ = cmd.Process.Signal(signal)
+		return cmd.Wait()
+	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil && clean {
-			t.Errorf("the program ended with %v\n%s", err, output.Bytes())
+		_ = end(syscall.SIGKILL)
+		if t.Failed() {
+			t.Logf("the program printed\n%s", output.Bytes())
 		}
 	})
 	apptest.Eventually(t, "the program does not listen", func() bool {
@@ -107,16 +118,18 @@ func run(t *testing.T, cmd *exec.Cmd, address string, clean bool) {
 		}
 		return err == nil
 	})
+	return end
 }
 
 // Guarantee: the programs of the page about Go work as printed: with the remote verifier and
-// an operator key of the role verify, and with an embedded node.
+// an operator key of the role verify, and with an embedded node, which loses no count if it is
+// killed and ends without an error.
 func TestGoPage(t *testing.T) {
 	t.Parallel()
 	page := readGoPage(t)
-	check := func(t *testing.T, url string, api *client.Client) {
+	check := func(t *testing.T, url string, api *client.Client) (owner toksta.AccountID) {
 		t.Helper()
-		owner := apptest.NewAccount(t, api, "Acme")
+		owner = apptest.NewAccount(t, api, "Acme")
 		key := apptest.NewKey(t, api, owner, "key")
 		if got := apptest.Send(t, url, "GET /v1/creators/7", key.Secret); got.Status != 200 || string(got.Body) != string(owner) {
 			t.Errorf("with a key: %d %s", got.Status, got.Body)
@@ -127,6 +140,7 @@ func TestGoPage(t *testing.T) {
 		if got := apptest.Send(t, url, "GET /v1/creators/7", key.Secret); got.Status != 401 || got.Error(t).Error.Code != "UNAUTHORIZED" {
 			t.Errorf("with a revoked key: %d %s", got.Status, got.Body)
 		}
+		return owner
 	}
 	t.Run("remote", func(t *testing.T) {
 		t.Parallel()
@@ -140,9 +154,7 @@ func TestGoPage(t *testing.T) {
 		}
 		code := strings.NewReplacer("https://toksta.internal:8443", "http://"+n.App.Addr("operator"), ":9000", address).Replace(page.remote)
 		hold := "func hold(ctx context.Context, verifier *client.Verifier, r *http.Request) {\n" + page.hold + "\n_, _ = protect, err\n}\n"
-		cmd := exec.Command(buildGo(t, code, hold))
-		cmd.Dir = dir
-		run(t, cmd, address, false)
+		run(t, buildGo(t, code, hold), dir, address)
 		check(t, "http://"+address, n.Operator())
 	})
 	t.Run("embedded", func(t *testing.T) {
@@ -156,12 +168,25 @@ func TestGoPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		address := apptest.FreeAddress(t)
-		cmd := exec.Command(buildGo(t, strings.NewReplacer("/var/lib/acme/toksta", dir, ":9000", address).Replace(page.embedded), ""))
-		cmd.Dir = dir
-		run(t, cmd, address, true)
-		check(t, "http://"+address, client.New(filepath.Join(dir, "toksta.sock")))
+		program := buildGo(t, strings.NewReplacer("/var/lib/acme/toksta", dir, ":9000", address).Replace(page.embedded), "")
+		end := run(t, program, dir, address)
+		api := client.New(filepath.Join(dir, "toksta.sock"))
+		owner := check(t, "http://"+address, api)
 		if got := apptest.Send(t, "http://"+address, "GET /signin", ""); got.Status != 200 {
 			t.Errorf("the account pages: %d", got.Status)
+		}
+		_ = end(syscall.SIGKILL)
+		end = run(t, program, dir, address)
+		var usage struct {
+			Calls   int64            `json:"total_calls"`
+			Refused map[string]int64 `json:"refused"`
+		}
+		apptest.Eventually(t, "the counts of the killed program are lost", func() bool {
+			apptest.Usage(t, api, owner, &usage)
+			return usage.Calls == 1 && usage.Refused["key_revoked"] == 1
+		})
+		if err := end(syscall.SIGTERM); err != nil {
+			t.Errorf("the program ended with %v", err)
 		}
 	})
 }
