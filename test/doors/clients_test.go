@@ -97,6 +97,12 @@ from starlette.responses import StreamingResponse
 from toksta import asgi
 `, after: "serve_asgi(app)\n"}
 
+// fastapi is the program of Starlette with the class of FastAPI.
+var fastapi = framework{
+	page: starlette.page, section: starlette.section, before: starlette.before, after: starlette.after,
+	edits: append(slices.Clone(starlette.edits), "from starlette.applications import Starlette", "from fastapi import FastAPI as Starlette"),
+}
+
 // program returns the source of a framework's program.
 func (f framework) program(t *testing.T) string {
 	t.Helper()
@@ -199,7 +205,7 @@ func TestFrameworksAway(t *testing.T) {
 	unknown := &World{Node: node, BackEnd: back, Operator: "http://" + node.App.Addr("operator"), OperatorKey: "tk_op_" + strings.Repeat("0", 48)}
 	t.Run("frameworks", func(t *testing.T) {
 		for _, d := range doors {
-			if !slices.Contains([]string{"express", "fastify", "hono", "flask", "django", "starlette"}, d.Name) {
+			if !slices.Contains([]string{"express", "fastify", "hono", "flask", "django", "starlette", "fastapi"}, d.Name) {
 				continue
 			}
 			t.Run(d.Name, func(t *testing.T) {

@@ -56,6 +56,7 @@ var doors = []Door{
 	{Name: "flask", Start: flask.startPython, Missing: missingPackage("flask"), Streams: true},
 	{Name: "django", Start: django.startPython, Missing: missingPackage("django"), Streams: true},
 	{Name: "starlette", Start: starlette.startPython, Missing: missingPackage("starlette, uvicorn"), Streams: true},
+	{Name: "fastapi", Start: fastapi.startPython, Missing: missingPackage("fastapi, uvicorn"), Streams: true},
 }
 
 func TestMain(m *testing.M) { apptest.Main(m) }
