@@ -191,21 +191,32 @@ func TestVerifyBatch(t *testing.T) {
 }
 
 // Guarantee: a hold reserves the price of an admitted call once for each job, also if the
-// request is repeated on another node; any node settles it; and a call that the credits
-// do not cover leaves no reservation and no hold.
+// request is repeated on another node; any node settles it; a call that the credits do not
+// cover leaves no reservation and no hold; and simultaneous holds reserve no credit twice.
 func TestVerifyHold(t *testing.T) {
 	t.Parallel()
 	nodes := apptest.StartCluster(t, pgtest.Start(t).NewDatabase(t), func(c *config.Config) { c.Node.Lease = 2 * time.Second })
-	api, other := nodes[0].Operator(), nodes[1].Operator()
-	owner := apptest.NewAccount(t, api, "Vendor")
-	ref := client.AccountRef{Account: owner}
+	t.Run("life", func(t *testing.T) { checkHoldLife(t, nodes[0].Operator(), nodes[1].Operator()) })
+	t.Run("together", func(t *testing.T) { checkHoldsTogether(t, nodes) })
+}
+
+// newPaid creates an account with ten purchased credits and a key.
+func newPaid(t *testing.T, api *client.Client) (client.AccountRef, string) {
+	t.Helper()
+	ref := client.AccountRef{Account: apptest.NewAccount(t, api, "Vendor")}
 	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := api.TopUpCredits(t.Context(), client.PurchaseRequest{AccountRef: ref, Credits: 10, IdempotencyKey: "bought"}); err != nil {
 		t.Fatal(err)
 	}
-	secret := apptest.NewKey(t, api, owner, "live").Secret
+	return ref, apptest.NewKey(t, api, ref.Account, "live").Secret
+}
+
+// checkHoldLife fails t unless a hold is made on one node, repeated and settled on the other.
+func checkHoldLife(t *testing.T, api, other *client.Client) {
+	ref, secret := newPaid(t, api)
+	owner := ref.Account
 	ask := func(job string, credits int64) client.VerifyRequest {
 		return client.VerifyRequest{Key: secret, Operation: "getCreator", Credits: &credits, Hold: &client.VerifyHold{Job: job}}
 	}
@@ -245,20 +256,10 @@ func TestVerifyHold(t *testing.T) {
 	}
 }
 
-// Guarantee: simultaneous holds on several nodes reserve no credit twice.
-func TestVerifyHoldsTogether(t *testing.T) {
-	t.Parallel()
-	nodes := apptest.StartCluster(t, pgtest.Start(t).NewDatabase(t), func(c *config.Config) { c.Node.Lease = 2 * time.Second })
+// checkHoldsTogether fails t unless as many holds are admitted as the account has credits.
+func checkHoldsTogether(t *testing.T, nodes []*apptest.Node) {
 	api := nodes[0].Operator()
-	owner := apptest.NewAccount(t, api, "Vendor")
-	ref := client.AccountRef{Account: owner}
-	if _, err := api.SetPlan(t.Context(), client.SetPlanRequest{AccountRef: ref, Plan: "API_PAYG"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := api.TopUpCredits(t.Context(), client.PurchaseRequest{AccountRef: ref, Credits: 10, IdempotencyKey: "bought"}); err != nil {
-		t.Fatal(err)
-	}
-	secret := apptest.NewKey(t, api, owner, "live").Secret
+	ref, secret := newPaid(t, api)
 	var group sync.WaitGroup
 	var admitted, unpaid atomic.Int64
 	for i := range 24 {
@@ -277,7 +278,7 @@ func TestVerifyHoldsTogether(t *testing.T) {
 		})
 	}
 	group.Wait()
-	open, err := api.Reservations(t.Context(), client.ReservationsRequest{Account: owner})
+	open, err := api.Reservations(t.Context(), client.ReservationsRequest{Account: ref.Account})
 	if err != nil || admitted.Load() != 10 || unpaid.Load() != 14 || len(open.Reservations) != 10 {
 		t.Errorf("%d admitted, %d without credits, %d reservations, %v", admitted.Load(), unpaid.Load(), len(open.Reservations), err)
 	}
