@@ -161,8 +161,8 @@ func (s *suite) checkRejected(t *testing.T, c *Case, got apptest.Response) {
 		return
 	}
 	e := got.Error(t)
-	if e.Success || e.Error.Code != c.Want.Code || e.Error.Message == "" || e.Meta.RequestID != h.Get("X-Request-Id") {
-		t.Errorf("%s, want the code %s and the id %s", got.Body, c.Want.Code, h.Get("X-Request-Id"))
+	if e.Success || e.Error.Code != c.Want.Code || e.Error.Message == "" || e.Meta.RequestID != h.Get("X-Request-Id") || e.Meta.TraceID != h.Get("X-Trace-Id") {
+		t.Errorf("%s, want the code %s and the ids of %v", got.Body, c.Want.Code, h)
 	}
 	reason, _ := e.Error.Details["reason"].(string)
 	if reason != string(c.Want.Reason) {
@@ -224,8 +224,14 @@ func (s *suite) checkFields(t *testing.T, c *Case, h http.Header) {
 	if cost := h.Get("X-Toksta-Credit-Cost"); cost != c.Want.Cost {
 		t.Errorf("a cost of %q, want %q", cost, c.Want.Cost)
 	}
-	if limit, _ := strconv.Atoi(h.Get("X-Ratelimit-Limit")); (limit > 0) == c.Want.Public {
-		t.Errorf("X-RateLimit-Limit: %q", h.Get("X-Ratelimit-Limit"))
+	limit, _ := strconv.Atoi(h.Get("X-Ratelimit-Limit"))
+	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
+	reset, _ := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64)
+	if known := limit > 0 && err == nil && remaining < limit && reset > time.Now().Unix()-2; known == c.Want.Public || c.Want.Public && limit+remaining+int(reset) > 0 {
+		t.Errorf("the rate fields of %v", h)
+	}
+	if h.Get("X-Trace-Id") == "" {
+		t.Error("no X-Trace-Id")
 	}
 	s.checkID(t, c, h.Get("X-Request-Id"))
 }
