@@ -11,8 +11,8 @@ import (
 // TrustedProxies returns a function for [WithAddress] that reads X-Forwarded-For if the
 // peer of the connection is in one of the networks: the client's address is the last
 // address of the field that is in none of them. If an invalid element would decide, the
-// function returns a BAD_REQUEST. List only the networks of your own proxies: whoever
-// is in them chooses the address to which the networks of a key apply.
+// function returns a BAD_REQUEST. List only the networks of your own proxies: a peer in
+// one of them states the address to which the networks of a key apply.
 func TrustedProxies(networks ...netip.Prefix) func(*http.Request) (netip.Addr, error) {
 	return func(r *http.Request) (netip.Addr, error) {
 		peer, err := peerAddress(r)

@@ -51,6 +51,8 @@ func (g *guard) handled(r *http.Request, d *Decision) *http.Request {
 	for name, values := range r.Header {
 		switch {
 		case identity.owns(name), name == "Authorization" && !g.keepAuthorization:
+		case name == "Upgrade" && !isWebSocket(values):
+			// Another protocol, such as h2c, could carry further requests without a decision.
 		case name == "Connection":
 			if kept := identity.connection(values); len(kept) > 0 {
 				out.Header[name] = kept
@@ -66,6 +68,11 @@ func (g *guard) handled(r *http.Request, d *Decision) *http.Request {
 		out.Header[name] = []string{value}
 	}
 	return out
+}
+
+// isWebSocket reports whether an Upgrade field names WebSocket and nothing else.
+func isWebSocket(values []string) bool {
+	return len(values) == 1 && strings.EqualFold(values[0], "websocket")
 }
 
 // identity holds the fields of the request that only the decision may set.

@@ -68,8 +68,9 @@ func WithErrorHandler(report func(r *http.Request, err error)) Option {
 // identity in the fields X-Toksta-Account-Id, -Key-Id, -Plan and -Scopes, and no field
 // that a client could have sent in their place, in any spelling. The response has the
 // rate limit and the request id before the handler runs. Require does not wrap the
-// http.ResponseWriter: flushing, upgrades and http.ResponseController work as without
-// it.
+// http.ResponseWriter: flushing, WebSocket and http.ResponseController work as without
+// it. An upgrade to any other protocol is ignored, because the protocol could carry
+// further requests without a decision.
 //
 // The decision is made on the request target as it was sent, also under
 // http.StripPrefix and in mounted routers.

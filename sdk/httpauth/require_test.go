@@ -72,7 +72,7 @@ func TestRequireAdmits(t *testing.T) {
 	for name, value := range map[string]string{
 		"Authorization": "Bearer tk_live_0a", "X-Acme-Account-Id": "acct_evil", "X-Acme-Admin": "yes", "X_Acme_Plan": "GOLD", "x.acme.key.id": "key_evil",
 		"X-Toksta-Account-Id": "acct_evil", "X_Toksta_Scopes": "all", "X-Request-Id": "mine", "X_Trace_Id": "theirs",
-		"Connection": "keep-alive, X-Acme-Account-Id", "Tracestate": "a=b", "X-Other": "kept", "Cookie": "kept=1",
+		"Connection": "keep-alive, X-Acme-Account-Id", "Tracestate": "a=b", "X-Other": "kept", "Cookie": "kept=1", "Upgrade": "h2c",
 	} {
 		r.Header[name] = []string{value}
 	}
@@ -253,7 +253,7 @@ func TestRequireStreams(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"+r.Header.Get("X-Acme-Account-Id"))
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"+r.Header.Get("X-Acme-Account-Id"))
 	})
 	server := httptest.NewServer(Require(&decider{decision: admitted()})(mux))
 	defer server.Close()
@@ -271,7 +271,7 @@ func TestRequireStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_, _ = io.WriteString(conn, "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	_, _ = io.WriteString(conn, "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n")
 	if all, err := io.ReadAll(conn); !strings.HasPrefix(string(all), "HTTP/1.1 101") || !strings.HasSuffix(string(all), "acct_1") {
 		t.Errorf("%q %v", all, err)
 	}
