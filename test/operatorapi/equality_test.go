@@ -146,17 +146,9 @@ func (r *runner) succeed(s step) {
 // fail sends a request that must fail with the code.
 func (r *runner) fail(operation string, code toksta.Code, body string) {
 	r.t.Helper()
-	body = r.server.replace(body)
-	pointer, _ := r.contract.request(operation)
-	switch err := r.contract.validate(pointer, []byte(body)); code {
-	case toksta.CodeNotFound, toksta.CodeConflict, toksta.CodeInsufficientCredits, toksta.CodeUpstreamError:
-		if err != nil {
-			r.t.Errorf("%s: the request %s: %v", operation, body, err)
-		}
-	case toksta.CodeBadRequest:
-		if err == nil {
-			r.t.Errorf("%s: the document permits the request %s, which is %s", operation, body, code)
-		}
+	if code != toksta.CodePayloadTooLarge {
+		body = r.server.replace(body)
+		r.checkRequest(operation, code, body)
 	}
 	got := r.post(operation, body)
 	shown := body[:min(len(body), 300)]
@@ -170,6 +162,23 @@ func (r *runner) fail(operation string, code toksta.Code, body string) {
 		r.t.Errorf("%s %s: %s, want %s", operation, shown, got.Body, code)
 	}
 	r.seen[operation][e.Error.Code] = true
+}
+
+// checkRequest fails the test if the document permits a request that no operation can decode, or
+// forbids one that only the state of the server rejects.
+func (r *runner) checkRequest(operation string, code toksta.Code, body string) {
+	r.t.Helper()
+	pointer, _ := r.contract.request(operation)
+	switch err := r.contract.validate(pointer, []byte(body)); code {
+	case toksta.CodeNotFound, toksta.CodeConflict, toksta.CodeInsufficientCredits, toksta.CodeUpstreamError:
+		if err != nil {
+			r.t.Errorf("%s: the request %s: %v", operation, body, err)
+		}
+	case toksta.CodeBadRequest:
+		if err == nil {
+			r.t.Errorf("%s: the document permits the request %s, which is %s", operation, body, code)
+		}
+	}
 }
 
 // compare compares a response with the document.

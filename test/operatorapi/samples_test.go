@@ -79,7 +79,7 @@ func newSampler() sampler {
 			"member_id": left{}, "next": left{}, "unknown": left{}, "currency": left{}, "overage_amount": left{}, "failure": "",
 			"rejected": []any{}, "differences": []any{}, "overspent": []any{}, "fix": left{}, "milliseconds": 4.2,
 			"Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
-			"CreditEntry.id": "cre_01KDZ43S8C1F4H7K0N3R6V9Y2B", "CreditEntry.kind": "reserve", "Reservation.state": "open", "Delivery.state": "delivered",
+			"CreditEntry.id": "cre_01KDZ43S8C1F4H7K0N3R6V9Y2B", "CreditEntry.kind": "reserve", "Reservation.state": "open", "Reservation.charged": object{{"total", 0}, {"included", 0}, {"purchased", 0}, {"overage", 0}, {"overage_micros", 0}}, "Delivery.state": "delivered",
 			"Delivery.next_at": left{}, "Check.name": "store", "Check.level": "ok", "Check.detail": "responds in 1 ms", "UsageTable.by": "key",
 			"UsageRow.of": sampleKey, "UsageRow.name": "Production", "Node.name": "node 1", "Key.name": "Production", "KeyDetail.name": "Production",
 			"Actor.id": sampleOperatorKey, "Actor.name": "billing job", "Key.external_id": "device-7", "KeyDetail.external_id": "device-7",
