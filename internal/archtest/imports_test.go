@@ -157,6 +157,7 @@ var forbidden = map[string][]string{
 	"internal/verify":         {"net/http", "database/sql", "os"},
 	"internal/exchange":       {"net/http", "database/sql", "os"},
 	"internal/admit":          {"net/http", "database/sql", "os"},
+	"internal/outcome":        {"database/sql", "os"},
 	"internal/gateway":        {"database/sql"},
 	"internal/route":          {"database/sql", "os"},
 	"internal/web":            {"database/sql"},

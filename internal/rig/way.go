@@ -32,8 +32,8 @@ type access struct {
 	forward  string // of the listener of forward auth; "": none
 }
 
-// ways returns the ways of a cluster. Each has the same number of customers, about. The rig does not
-// know the forward auth of an external cluster.
+// ways returns the ways of a cluster. Each way has about the same number of customers. The rig does
+// not know the forward auth of an external cluster.
 func (k *cluster) ways() []way {
 	if len(k.config.Members) > 0 {
 		return []way{byGateway, byVerify}
