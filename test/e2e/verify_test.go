@@ -147,10 +147,10 @@ func TestVerifyRejectsRequests(t *testing.T) {
 }
 
 // Guarantee: a batch of 1,000 calls is decided in order, each by itself and counted once, and
-// a larger one is rejected whole.
+// a larger one is rejected whole. Its fields have the vendor's prefix.
 func TestVerifyBatch(t *testing.T) {
 	t.Parallel()
-	n := apptest.Start(t)
+	n := apptest.Start(t, func(c *config.Config) { c.Branding.HeaderPrefix, c.RateLimit.StructuredFields = "X-Acme", true })
 	api := n.Operator()
 	owner := apptest.NewAccount(t, api, "Vendor")
 	apptest.Entitle(t, api, owner, "rate_limit_per_hour=700")
@@ -180,6 +180,11 @@ func TestVerifyBatch(t *testing.T) {
 		if d.Reason != want || d.Response.Headers["X-Request-Id"] != calls[i].RequestID {
 			t.Fatalf("%d: %+v, want %q", i, d, want)
 		}
+	}
+	first, unknown := decisions[0], decisions[9]
+	if first.Identity["X-Acme-Key-Id"] != string(key.Key.ID) || first.IdentityPrefix != "X-Acme-" || unknown.Response.Headers["X-Acme-Source"] != "gateway" ||
+		!strings.Contains(first.Response.Headers["Ratelimit-Policy"], `"account-hour";q=700`) {
+		t.Errorf("%+v\n%+v", first, unknown)
 	}
 	want := verifyUsage{700, 0, map[toksta.Reason]int64{toksta.ReasonRateLimitedHourly: 200}}
 	if diff := cmp.Diff(want, usageOf(t, api, owner)); diff != "" {
