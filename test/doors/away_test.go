@@ -80,7 +80,8 @@ func expectUnavailable(t *testing.T, name, address, key string) {
 		return
 	}
 	if got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") != "1" || got.Header.Get("Cache-Control") != "no-store" ||
-		got.Header.Get("Content-Type") != "application/json" || got.Error(t).Error.Code != toksta.CodeUnavailable {
+		got.Header.Get("Content-Type") != "application/json" || got.Error(t).Error.Code != toksta.CodeUnavailable ||
+		name == "nginx" && got.Header.Get("X-Request-Id") != got.Error(t).Meta.RequestID {
 		t.Errorf("%d %v %s", got.Status, got.Header, got.Body)
 	}
 }

@@ -98,7 +98,7 @@ func (w *World) asked() string { return cmp.Or(w.Asked, w.Node.App.Addr("forward
 
 // addresses are pairs of an address in the pages and the one of w.
 func (w *World) addresses() []string {
-	return []string{"127.0.0.1:8081", w.asked(), "127.0.0.1:3000", w.BackEnd.Listener.Addr().String()}
+	return []string{"127.0.0.1:8082", w.asked(), "127.0.0.1:3000", w.BackEnd.Listener.Addr().String()}
 }
 
 // startNginx runs nginx with the block of nginx.md.
