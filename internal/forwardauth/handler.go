@@ -60,7 +60,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	x.Structured, x.Address = h.rateFields, admit.Peer(r.RemoteAddr)
 	if !h.proxies.Trust(x.Address) {
-		h.reject(w, x, &form{}, &toksta.Error{Code: toksta.CodeForbidden, Message: "This address is for the proxies in forward_auth.proxies only."})
+		h.reject(w, x, &form{}, &toksta.Error{Code: toksta.CodeForbidden, Reason: toksta.ReasonProxyNotConfigured, Message: "This address is for the proxies in forward_auth.proxies only."})
 		return
 	}
 	f, rest, ok := formOf(r.RequestURI)

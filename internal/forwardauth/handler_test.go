@@ -124,14 +124,14 @@ func TestPublic(t *testing.T) {
 }
 
 // Guarantee: a peer that is no configured proxy gets 403 for every question, also a valid one, and a
-// proxy in front of the proxies is no proxy that may ask.
+// proxy in front of the proxies is no proxy that may ask. The record has the peer's address and the reason.
 func TestPeer(t *testing.T) {
 	t.Parallel()
 	for _, peer := range []string{"203.0.113.9:1", "192.0.2.1:1", "[::1]:1", "@", ""} {
 		w := newWorld(t)
 		got, x := w.ask(peer, "/original", question("/v1/things/7", "good")...)
-		if got.Code != http.StatusForbidden || x.Code != toksta.CodeForbidden || len(w.calls) != 0 {
-			t.Errorf("%q: %d %s", peer, got.Code, got.Body)
+		if got.Code != http.StatusForbidden || x.Code != toksta.CodeForbidden || x.Reason != toksta.ReasonProxyNotConfigured || x.Address != admit.Peer(peer) || len(w.calls) != 0 {
+			t.Errorf("%q: %d %s, reason %q, address %s", peer, got.Code, got.Body, x.Reason, x.Address)
 		}
 	}
 }

@@ -107,6 +107,10 @@ func (r Reason) rejection() (Code, string) {
 // operator key has no role of the operation.
 const ReasonRoleInsufficient Reason = "role_insufficient"
 
+// ReasonProxyNotConfigured is the reason of a rejected question about a call: its peer is
+// not one of the proxies that may ask.
+const ReasonProxyNotConfigured Reason = "proxy_not_configured"
+
 // The reasons of a failed change or a failed movement of credits.
 const (
 	ReasonStoreUnavailable     Reason = "store_unavailable"      // the database cannot be reached; nothing was changed
