@@ -94,8 +94,14 @@ function decode({ status, type, text }) {
   const { code, message, details = {} } = envelope.error
   throw new TokstaError({
     code, message, details, status, requestId: envelope.meta?.request_id, reason: details.reason,
-    hint: details.hint ?? (code === 'INTERNAL_ERROR' ? `search the server's log for ${envelope.meta?.request_id}` : ''),
+    hint: details.hint ?? nextStep(code, envelope.meta?.request_id),
   })
+}
+
+/** nextStep returns the hint for an error to which the server adds none. */
+function nextStep(code, requestID) {
+  if (code === 'UNAUTHORIZED') return 'the operator key is unknown, revoked, expired, or not for this network: use another one, which toksta operator-keys create or rotate prints'
+  return code === 'INTERNAL_ERROR' ? `search the server's log for ${requestID}` : ''
 }
 
 /** checkDecision returns d if it is a complete decision. Any other value must never admit a call. */

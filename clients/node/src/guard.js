@@ -69,7 +69,7 @@ export class Guard {
     const now = performance.now()
     if (now - this.#shown < shownEvery) return
     this.#shown = now
-    console.error(`toksta: calls are rejected with 503: ${error instanceof TokstaError ? `${error.code}: ${error.message} ${error.hint}` : String(error)}`)
+    console.error(`toksta: calls are rejected with 503: ${error instanceof TokstaError ? `${error.code}: ${error.message}${error.hint && ` Hint: ${error.hint}.`}` : String(error)}`)
   }
 
   /**

@@ -39,6 +39,15 @@ test('errors', async (t) => {
   })
 })
 
+// Guarantee: an operator key that Toksta rejects is an error that says what to do.
+test('a rejected operator key', async (t) => {
+  const { url } = await serve(t, (req, res) => {
+    res.writeHead(401, { 'content-type': 'application/json' })
+    res.end(JSON.stringify({ success: false, error: { code: 'UNAUTHORIZED', message: 'No.' }, meta: { request_id: 'req_9' } }))
+  })
+  await assert.rejects(new Toksta({ url, key }).call('nodes'), (e) => e.code === 'UNAUTHORIZED' && e.hint.includes('use another one'))
+})
+
 // Guarantee: no value of the package shows the key, also when a call fails.
 test('the key is hidden', async () => {
   const toksta = new Toksta({ url: 'http://127.0.0.1:1', key })

@@ -43,6 +43,13 @@ class ClientTest(unittest.TestCase):
         e = caught.exception
         self.assertEqual((e.code, e.reason, e.message, e.hint, e.status, e.request_id), ("CONFLICT", "r", "No.", "h", 409, "req_9"))
 
+    def test_rejected_operator_key(self) -> None:
+        """Guarantee: an operator key that Toksta rejects is an error that says what to do."""
+        server = Server(self, lambda h, n: error(h, 401, "UNAUTHORIZED"))
+        with self.assertRaises(TokstaError) as caught:
+            self.client(server.url).call("nodes")
+        self.assertIn("use another one", caught.exception.hint)
+
     def test_key_is_hidden(self) -> None:
         """Guarantee: no value of the package shows the key, also when a call fails."""
         client = self.client("http://127.0.0.1:1")

@@ -163,10 +163,18 @@ def _decode(status: int, media_type: str, data: bytes) -> Any:
         code, message = str(error["code"]), str(error["message"])
     except (AttributeError, KeyError, TypeError, ValueError):
         raise unavailable("malformed_response", f"The response with status {status} is not from Toksta. Check the url.") from None
-    hint = f"search the server's log for {request_id}" if code == "INTERNAL_ERROR" else ""
-    raise TokstaError(
-        code, message, reason=details.get("reason", ""), hint=details.get("hint", hint), status=status, request_id=request_id, details=details
-    )
+    hint = details.get("hint", _next_step(code, request_id))
+    raise TokstaError(code, message, reason=details.get("reason", ""), hint=hint, status=status, request_id=request_id, details=details)
+
+
+def _next_step(code: str, request_id: str) -> str:
+    """_next_step returns the hint for an error to which the server adds none."""
+    if code == "UNAUTHORIZED":
+        return (
+            "the operator key is unknown, revoked, expired, or not for this network: use another one, "
+            "which toksta operator-keys create or rotate prints"
+        )
+    return f"search the server's log for {request_id}" if code == "INTERNAL_ERROR" else ""
 
 
 def _checked(key: str | None) -> str | None:

@@ -82,7 +82,8 @@ class Guard:
 
     def unavailable(self, error: BaseException, lines: Callable[[str], list[str]]) -> Decision:
         """unavailable logs the error and returns the decision on a call that Toksta did not decide."""
-        _LOG.error("a call is rejected with 503: %s %s", error, getattr(error, "hint", ""))
+        hint = getattr(error, "hint", "")
+        _LOG.error("a call is rejected with 503: %s%s", error, f" Hint: {hint}." if hint else "")
         return self.failed(503, "UNAVAILABLE", "The service cannot verify keys at the moment. Try again shortly.", lines)
 
     def failed(self, status: int, code: str, message: str, lines: Callable[[str], list[str]]) -> Decision:
