@@ -71,7 +71,7 @@ func (c *cli) readKey(file string) (toksta.Hidden, error) {
 	}
 	key := strings.TrimSpace(content)
 	if !strings.HasPrefix(key, toksta.OperatorSecretPrefix) || strings.ContainsAny(key, " \t\r\n") {
-		return toksta.Hidden{}, fmt.Errorf("this is not an operator key: it starts with %s; toksta operator-keys create makes one on the server", toksta.OperatorSecretPrefix)
+		return toksta.Hidden{}, fmt.Errorf("this is not an operator key, which starts with %s: create one on the server with toksta operator-keys create", toksta.OperatorSecretPrefix)
 	}
 	return toksta.Hide(key), nil
 }

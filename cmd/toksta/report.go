@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/url"
 	"syscall"
 
 	"github.com/toksta/toksta/internal/config"
@@ -87,25 +89,39 @@ func sentence(e *toksta.Error) string {
 func hint(err error) string {
 	if e, ok := errors.AsType[*toksta.Error](err); ok {
 		if e.Code == toksta.CodeUnauthorized {
-			return "the operator key is unknown, revoked, expired, or not for this network; run toksta login URL with another one"
+			return "the operator key is unknown, revoked, expired, or not for this network, or this is not the address of listen.operator; run toksta login URL with another one"
 		}
 		return e.Hint
 	}
 	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
 		return "if you trust the certificate, run toksta login URL with --ca FILE"
 	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "check that this is the address of listen.operator; without TLS, it starts with http:"
+	}
 	if e, ok := errors.AsType[usageError](err); ok {
 		return "see " + e.command + " --help"
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "stop the program that listens on this address, or choose another with TOKSTA_LISTEN_PUBLIC, and for the demo's back end with TOKSTA_UPSTREAMS_BACKEND_URL"
+		return "stop the program that listens on this address, or choose another one under listen in the configuration or with TOKSTA_LISTEN_PUBLIC, and for the demo's back end with TOKSTA_UPSTREAMS_BACKEND_URL"
 	}
-	_, isDialing := errors.AsType[*net.OpError](err)
+	dial, isDialing := errors.AsType[*net.OpError](err)
 	switch {
+	case isDialing && dial.Net != "unix":
+		return profileHint(err)
 	case isDialing && errors.Is(err, fs.ErrPermission):
 		return "run this command as the user of the server"
 	case isDialing && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
-		return "start the server with toksta serve, or name its socket with --socket; for a server on another machine, run toksta login URL"
+		return "start the server with toksta serve, or name its socket with --socket; for a server on another machine, run toksta login URL or toksta profiles use NAME"
 	}
 	return ""
+}
+
+// profileHint returns the next step after a failed connection to the server of a profile, or "" for
+// another connection over the network, such as one to a database.
+func profileHint(err error) string {
+	if _, isCall := errors.AsType[*url.Error](err); !isCall {
+		return ""
+	}
+	return "check that the server runs, and that listen.operator in its configuration has this address; toksta profiles list shows the profiles"
 }

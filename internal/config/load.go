@@ -135,7 +135,7 @@ func (c *checker) reportDecodeErrors(doc *document, err error) {
 		for _, e := range all.Errors {
 			p := Problem{File: doc.name, Line: e.Mark.Line, Message: describeDecodeError(e.Message), Fix: "correct the value", unread: true}
 			if strings.Contains(e.Message, duplicateKey) {
-				p.Fix, p.repeated = "keep one of the two", true
+				p.Fix, p.repeated = "keep one of the two; for a group such as listen, with the settings of both", true
 			}
 			c.problems = append(c.problems, p)
 		}

@@ -38,7 +38,7 @@ func New(a Answers) string {
 	fmt.Fprintf(&b, heading, quoteYAML(a.Product))
 	fmt.Fprintf(&b, "data: %-26s # directory of all files of this server\n", quoteYAML(a.Data))
 	fmt.Fprintf(&b, "public_url: %-20s # address of the API for callers, and of the account pages\n", quoteYAML(a.PublicURL))
-	fmt.Fprintf(&b, "listen: {public: %s} # an https proxy forwards to this address\n", quoteYAML(listenAddress(a.PublicURL)))
+	fmt.Fprintf(&b, "listen:\n  public: %s # an https proxy forwards to this address\n", quoteYAML(listenAddress(a.PublicURL)))
 	fmt.Fprintf(&b, "branding: {product: %s, header_prefix: %s} # of %s-Account-Id for your back end\n", quoteYAML(a.Product), headerPrefix(a.Product), headerPrefix(a.Product))
 	fmt.Fprintf(&b, "endpoints: {%s} # our own; more are in the default\n", ownEndpoints(m.Routes))
 	fmt.Fprintf(&b, "keys: {prefix: %s} # people and leak scanners recognise a key by it\n", quoteYAML(a.Prefix))

@@ -167,7 +167,7 @@ type envelope struct {
 func decode(data []byte, status int, response any) error {
 	var e envelope
 	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("the response with status %d is not from Toksta: %w", status, err)
+		return fmt.Errorf("the response with status %d is not from Toksta, check the address and its https or http: %w", status, err)
 	}
 	if e.Success {
 		if err := json.Unmarshal(e.Data, response); err != nil {
