@@ -12,6 +12,8 @@ import (
 	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/web/page"
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // checkServed fails t unless both listeners serve the document and its page to clients without
@@ -49,6 +51,15 @@ func (s *server) checkServed(t *testing.T) {
 		style, _, _ := strings.Cut(string(got.Body[strings.Index(string(got.Body), page.AssetPrefix):]), `"`)
 		if got := get(c, http.MethodGet, style); got.Status != http.StatusOK {
 			t.Errorf("%s, %s: %d", style, name, got.Status)
+		}
+	}
+	for call, want := range map[string]toksta.Code{
+		"GET accounts/list": toksta.CodeMethodNotAllowed, "PUT accounts/list": toksta.CodeMethodNotAllowed,
+		"POST accounts/none": toksta.CodeNotFound, "POST docs": toksta.CodeNotFound,
+	} {
+		method, name, _ := strings.Cut(call, " ")
+		if got := apptest.Send(t, s.url, method+" "+client.PathPrefix+name, s.secret); got.Error(t).Error.Code != want || got.Status != httpauth.Status(want) {
+			t.Errorf("%s: %d %s, want %s", call, got.Status, got.Body, want)
 		}
 	}
 	for _, path := range []string{"openapi.json", "docs", "docs/", "accounts/list"} {
