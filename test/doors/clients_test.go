@@ -23,6 +23,7 @@ const python = "/usr/bin/python3"
 // docs/integrations, whose handler is replaced by one that forwards to the back end.
 type framework struct {
 	page, section string
+	websockets    bool     // add the block of the section WebSockets
 	edits         []string // pairs of a text of the block and its replacement
 	before, after string   // added to the block
 }
@@ -35,10 +36,12 @@ const (
 	pythonTest   = `os.environ["OPERATOR"], key_file=os.environ["KEY_FILE"]`
 )
 
-var express = framework{page: "node.md", section: "Express", edits: []string{
+var express = framework{page: "node.md", section: "Express", websockets: true, edits: []string{
 	nodeClient, nodeTest,
 	"app.get('/v1/creators/:id', (req, res) => res.json({ account: req.toksta.principal.account_id }))", "app.use(forward)",
-	"app.listen(3000)", "const server = app.listen(0, '127.0.0.1', () => console.log(`127.0.0.1:${server.address().port}`))",
+	"app.listen(3000)", "app.listen(0, '127.0.0.1', () => console.log(`127.0.0.1:${server.address().port}`))",
+	"import { WebSocketServer } from 'ws'\n", "", "const sockets = new WebSocketServer({ noServer: true })\n", "",
+	"sockets.handleUpgrade(req, socket, head, (ws) => ws.send(req.toksta.principal.account_id))", "tunnel(req, socket, head)",
 }}
 
 var fastify = framework{page: "node.md", section: "Fastify", edits: []string{
@@ -110,12 +113,9 @@ func (f framework) program(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## "+f.section+"\n")
-	_, block, _ := strings.Cut(section, "\n```")
-	_, block, _ = strings.Cut(block, "\n")
-	block, _, found := strings.Cut(block, "\n```\n")
-	if !found {
-		t.Fatalf("%s has no program in the section %s", f.page, f.section)
+	block := f.block(t, string(text), f.section)
+	if f.websockets {
+		block += "\n" + f.block(t, string(text), "WebSockets")
 	}
 	for i := 0; i < len(f.edits); i += 2 {
 		if strings.Count(block, f.edits[i]) != 1 {
@@ -124,6 +124,19 @@ func (f framework) program(t *testing.T) string {
 		block = strings.Replace(block, f.edits[i], f.edits[i+1], 1)
 	}
 	return f.before + block + "\n" + f.after
+}
+
+// block returns the first block of a section of a page.
+func (f framework) block(t *testing.T, text, title string) string {
+	t.Helper()
+	_, section, _ := strings.Cut(text, "\n## "+title+"\n")
+	_, block, _ := strings.Cut(section, "\n```")
+	_, block, _ = strings.Cut(block, "\n")
+	block, _, found := strings.Cut(block, "\n```\n")
+	if !found {
+		t.Fatalf("%s has no program in the section %s", f.page, title)
+	}
+	return block
 }
 
 // startNode starts the program of a framework for Node.
@@ -137,7 +150,7 @@ func (f framework) startNode(t *testing.T, w *World) string {
 	if err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	source := "import { forward, reply, respond } from " + fmt.Sprintf("%q", "file://"+filepath.Join(modules, "forward.mjs")) + "\n" + f.program(t)
+	source := "import { forward, reply, respond, tunnel } from " + fmt.Sprintf("%q", "file://"+filepath.Join(modules, "forward.mjs")) + "\n" + f.program(t)
 	return f.serve(t, w, filepath.Join(dir, "server.mjs"), source)
 }
 

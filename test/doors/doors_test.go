@@ -50,7 +50,7 @@ var doors = []Door{
 	{Name: "chi", Start: startGo("chi"), Streams: true, Upgrades: true},
 	{Name: "gin", Start: startGo("gin"), Streams: true, Upgrades: true},
 	{Name: "echo", Start: startGo("echo"), Streams: true, Upgrades: true},
-	{Name: "express", Start: express.startNode, Missing: missingModules, Streams: true},
+	{Name: "express", Start: express.startNode, Missing: missingModules, Streams: true, Upgrades: true},
 	{Name: "fastify", Start: fastify.startNode, Missing: missingModules, Streams: true},
 	{Name: "hono", Start: hono.startNode, Missing: missingModules, Streams: true},
 	{Name: "flask", Start: flask.startPython, Missing: missingPackage("flask"), Streams: true},

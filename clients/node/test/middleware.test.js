@@ -6,6 +6,7 @@ import { Proxies } from '../src/address.js'
 import { requireKey } from '../src/express.js'
 import { Guard } from '../src/guard.js'
 import { requireKey as forNext } from '../src/next.js'
+import { requireKey as forWebSocket } from '../src/websocket.js'
 import { Toksta } from '../src/index.js'
 import { admitted, data, serve } from './server.js'
 
@@ -87,6 +88,30 @@ test('fails closed', async (t) => {
     assert.match(got.body, /^\{"success":false,"error":\{"code":"UNAVAILABLE","message":"[^"]+"\},"meta":\{"request_id":"req_[0-9A-Z]{26}"\}\}$/)
     assert.deepEqual(errors.map((e) => e.reason), [expected])
   }
+})
+
+// Guarantee: a WebSocket is decided as well, a rejection is a whole response, and a client that disconnects meanwhile is no error.
+test('WebSockets', async (t) => {
+  const asked = []
+  const { url, requests } = await serve(t, (req, res, all) => (all.length === 1 ? data(res, admitted) : asked.shift()?.(res)))
+  const server = http.createServer()
+  server.on('upgrade', forWebSocket(new Toksta({ url, key }), (req, socket) => socket.end(`HTTP/1.1 101 Switching Protocols\r\n\r\n${req.toksta.admitted} ${req.headers['x-acme-account-id']}`)))
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const connect = () => net.connect(server.address().port, '127.0.0.1').end('GET /v1/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Acme-Account-Id: spoofed\r\n\r\n')
+  const read = async (socket) => {
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    return text
+  }
+  assert.match(await read(connect()), /^HTTP\/1\.1 101 .*\r\n\r\ntrue acc_1$/s)
+  assert.equal(requests[0].body.target, '/v1/ws')
+  asked.push((res) => data(res, { admitted: false, response: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' }, body: {} } }))
+  assert.equal(await read(connect()), 'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}')
+  await new Promise((resolve) => {
+    const gone = connect().on('error', () => {})
+    asked.push((res) => gone.resetAndDestroy().once('close', () => resolve(data(res, { admitted: false, response: { status: 401, headers: {}, body: {} } }))))
+  })
 })
 
 // Guarantee: X-Forwarded-For counts only behind a listed proxy, and its last untrusted element decides.

@@ -1,5 +1,6 @@
 // Sends admitted requests to the back end of the test, as a proxy written in each framework would.
 import http from 'node:http'
+import net from 'node:net'
 import { Readable } from 'node:stream'
 
 const backend = new URL(process.env.BACKEND)
@@ -41,4 +42,16 @@ export async function respond(c) {
   const body = c.req.raw.body
   const response = await ask(c.req.method, c.env.incoming.url, Object.fromEntries(c.req.raw.headers), body && Readable.fromWeb(body))
   return new Response(c.req.method === 'HEAD' ? null : Readable.toWeb(response), { status: response.statusCode, headers: kept(response) })
+}
+
+/** tunnel handles the event upgrade: it connects a client with the back end. */
+export function tunnel(req, socket, head) {
+  const out = net.connect(backend.port, backend.hostname, () => {
+    const fields = []
+    for (let i = 0; i < req.rawHeaders.length; i += 2) fields.push(`${req.rawHeaders[i]}: ${req.rawHeaders[i + 1]}\r\n`)
+    out.write(`${req.method} ${req.url} HTTP/1.1\r\n${fields.join('')}\r\n`)
+    out.write(head)
+    out.pipe(socket).pipe(out)
+  })
+  out.on('error', () => socket.destroy())
 }

@@ -1,4 +1,5 @@
 // Compiled by a test, never run: the types of the package fit the frameworks, and reject wrong uses.
+import { createServer } from 'node:http'
 import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
@@ -7,6 +8,7 @@ import { requireKey as forExpress } from '@toksta/toksta/express'
 import { requireKey as forFastify, type Decided } from '@toksta/toksta/fastify'
 import { requireKey as forHono, type TokstaVariables } from '@toksta/toksta/hono'
 import { requireKey as forNext } from '@toksta/toksta/next'
+import { requireKey as forWebSocket } from '@toksta/toksta/websocket'
 
 const toksta = new Toksta({ url: 'https://toksta.internal', keyFile: '/run/secrets/toksta', timeout: 500 })
 
@@ -26,6 +28,8 @@ hono.get('/', (c) => c.json(c.get('toksta').rate?.remaining))
 export const GET = forNext(toksta, async (request: Request & { toksta: Decision }, { params }: { params: Promise<{ id: string }> }) => {
   return Response.json({ ...(await params), account: request.toksta.principal?.account_id })
 })
+
+createServer().on('upgrade', forWebSocket(toksta, (req, socket) => void socket.write(req.toksta.principal?.plan ?? ''), { proxies: ['::1'] }))
 
 export async function calls(): Promise<number> {
   const decision = await toksta.verify({ authorization: 'Bearer x', method: 'GET', target: '/' })
