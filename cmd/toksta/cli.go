@@ -148,7 +148,11 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		if len(names) > 0 {
 			wanted = strings.Join(names, " ")
 		}
-		return usageError{fmt.Errorf("expected %s, got %d arguments", wanted, len(args)), cmd.CommandPath()}
+		noun := "arguments"
+		if len(args) == 1 {
+			noun = "argument"
+		}
+		return usageError{fmt.Errorf("expected %s, got %d %s", wanted, len(args), noun), cmd.CommandPath()}
 	}
 }
 
