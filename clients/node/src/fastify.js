@@ -8,7 +8,7 @@ import { checkRequest, replaceIdentity } from './node-request.js'
 export function requireKey(toksta, options) {
   const guard = new Guard(toksta, options)
   const plugin = async (app) => {
-    app.decorateRequest('toksta', null)
+    if (!app.hasRequestDecorator('toksta')) app.decorateRequest('toksta', null)
     app.addHook('onRequest', async (request, reply) => {
       const decision = await checkRequest(guard, request.raw, request.originalUrl, request)
       for (const [name, value] of headers(decision)) reply.header(name, merged(name, value, reply.getHeader(name)))

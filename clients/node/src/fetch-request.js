@@ -29,14 +29,9 @@ export function rejection(decision, method) {
   return new Response(method === 'HEAD' ? null : bytes, { status: decision.response.status, headers: fields })
 }
 
-/** setFields sets the fields of the decision in the header of a response. */
-export function setFields(fields, decision) {
-  for (const [name, value] of headers(decision)) fields.set(name, merged(name, value, fields.get(name)))
-}
-
 /** withFields returns the response of a handler with the fields of the decision. */
 export function withFields(response, decision) {
   const fields = new Headers(response.headers)
-  setFields(fields, decision)
+  for (const [name, value] of headers(decision)) fields.set(name, merged(name, value, fields.get(name)))
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers: fields })
 }

@@ -1,5 +1,5 @@
-import { checkFetch, identified, rejection, setFields } from './fetch-request.js'
-import { Guard } from './guard.js'
+import { checkFetch, identified, rejection } from './fetch-request.js'
+import { Guard, headers, merged } from './guard.js'
 import { lines } from './node-request.js'
 
 /**
@@ -17,6 +17,6 @@ export function requireKey(toksta, options) {
     c.req.raw = identified(guard, c.req.raw, decision)
     c.set('toksta', decision)
     await next()
-    setFields(c.res.headers, decision)
+    for (const [name, value] of headers(decision)) c.header(name, merged(name, value, c.res.headers.get(name)))
   }
 }

@@ -37,9 +37,10 @@ export async function reply(request, reply) {
   return reply.code(response.statusCode).headers(kept(response)).send(response)
 }
 
-/** respond is a handler of Hono. */
+/** respond is a handler of Hono. Its response to OPTIONS is one of fetch, whose header cannot be changed. */
 export async function respond(c) {
   const body = c.req.raw.body
+  if (c.req.method === 'OPTIONS') return fetch(new URL(c.env.incoming.url, backend), { method: 'OPTIONS', headers: c.req.raw.headers })
   const response = await ask(c.req.method, c.env.incoming.url, Object.fromEntries(c.req.raw.headers), body && Readable.fromWeb(body))
   return new Response(c.req.method === 'HEAD' ? null : Readable.toWeb(response), { status: response.statusCode, headers: kept(response) })
 }
