@@ -39,7 +39,7 @@ type ImportRow struct {
 type ImportRequest struct {
 	Rows   []ImportRow
 	DryRun bool
-	Token  string // idempotency token: a repeated request imports nothing; "": none
+	Token  string // idempotency token: a repeated request imports only rows that could not be imported before; "": none
 }
 
 // ImportState is the result of one row.
@@ -97,8 +97,11 @@ func (s *Service) Import(ctx context.Context, by toksta.Actor, req ImportRequest
 	}
 	receipt, err := s.Log.Commit(ctx, by, store.Once(store.Token(toksta.ChangeKeysImported, "", req.Token), decide))
 	if _, isRepeated := errors.AsType[*store.RepeatedError](err); isRepeated {
-		// The keys of the first request exist now.
-		out, err = draft.resolve(ctx, s.Store)
+		// The keys of the first request exist now. Rows that it could not import, for example
+		// because their account did not exist, are imported.
+		if out, err = draft.resolve(ctx, s.Store); err == nil && out.Counts[RowImported] > 0 {
+			receipt, err = s.Log.Commit(ctx, by, decide)
+		}
 	}
 	out.Receipt = receipt
 	return out, err

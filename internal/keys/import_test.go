@@ -3,6 +3,7 @@ package keys_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,13 @@ func TestImport(t *testing.T) {
 		again, err := w.Import(t.Context(), operator, req)
 		if err != nil || again.Counts[keys.RowImported] != 0 || again.Counts[keys.RowExists] != 3 || len(w.changes(t)) != before+1 {
 			t.Errorf("again with token %q: %v, %v, %d changes", token, again.Counts, err, len(w.changes(t))-before)
+		}
+	}
+	// A row that the first request did not import is imported, and not only reported.
+	others := keys.ImportRequest{Rows: []keys.ImportRow{row("one"), row("another")}, Token: "batch-1"}
+	for _, want := range []map[keys.ImportState]int{{keys.RowExists: 1, keys.RowImported: 1}, {keys.RowExists: 2}} {
+		if got, err := w.Import(t.Context(), operator, others); err != nil || !maps.Equal(got.Counts, want) {
+			t.Errorf("another row with a used token: %v, %v; want %v", got.Counts, err, want)
 		}
 	}
 }
