@@ -119,11 +119,14 @@ const (
 	noMeaning = iota
 	targetField
 	methodField
-	keyField // or the field with the client's address
+	keyField    // or the field with the client's address
+	pathField   // a part of the path that some servers cut off before they route
+	switchField // another protocol for the rest of the connection
 )
 
 // meaning returns the meaning of a field. Clients and proxies state another target or method in the
-// fields of the second and third kind, and a back end could believe any of them.
+// fields of the first two kinds, and a back end could believe any of them. Servers of Python (Gunicorn,
+// Daphne) move the path in a field of the kind pathField out of the path on which they route.
 func meaning(f *admit.FieldName) int {
 	switch string(f.Bytes()) {
 	case "x-original-uri", "x-forwarded-uri", "x-original-url", "x-rewrite-url":
@@ -132,24 +135,26 @@ func meaning(f *admit.FieldName) int {
 		return methodField
 	case "authorization", "x-forwarded-for":
 		return keyField
+	case "script-name", "x-script-name", "path-info", "daphne-root-path":
+		return pathField
+	case "upgrade", "http2-settings":
+		return switchField
 	}
 	return noMeaning
 }
 
 // checkOthers rejects a request with a field that states another target or method than s, in any
 // spelling of its name, or that has one of the folded prefixes, which identify the caller. It also
-// rejects a Connection field that names a deciding field: a proxy on the path would have removed
-// that field, and then no value of it can be trusted.
+// rejects an upgrade to another protocol than WebSocket: through a connection in HTTP/2, the client
+// would send further calls to the back end on which nobody decides.
 func (f *form) checkOthers(fields map[string][]string, s stated, prefixes []string) error {
 	for name, values := range fields {
 		if name == f.method || name == f.target {
 			continue
 		}
 		folded := admit.Fold(name)
-		for _, prefix := range prefixes {
-			if folded.HasPrefix(prefix) {
-				return badRequest("The field " + name + " is reserved for the service: remove it.")
-			}
+		if hasPrefix(&folded, prefixes) {
+			return badRequest("The field " + name + " is reserved for the service: remove it.")
 		}
 		want := ""
 		switch meaning(&folded) {
@@ -157,6 +162,13 @@ func (f *form) checkOthers(fields map[string][]string, s stated, prefixes []stri
 			want = s.target
 		case methodField:
 			want = s.method
+		case pathField:
+			return badRequest("The field " + name + " states a part of the path: remove it.")
+		case switchField:
+			if !isWebSocket(name, values) {
+				return badRequest("The connection can be upgraded to WebSocket only: remove the field " + name + ".")
+			}
+			continue
 		default:
 			continue
 		}
@@ -164,9 +176,27 @@ func (f *form) checkOthers(fields map[string][]string, s stated, prefixes []stri
 			return badRequest("The field " + name + " contradicts the request: remove it.")
 		}
 	}
-	for _, line := range fields["Connection"] {
+	return checkConnection(fields["Connection"], prefixes)
+}
+
+// hasPrefix reports whether a name has one of the folded prefixes.
+func hasPrefix(name *admit.FieldName, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, name.HasPrefix)
+}
+
+// isWebSocket reports whether the values of a field of the kind switchField ask for a WebSocket.
+func isWebSocket(name string, values []string) bool {
+	return name == "Upgrade" && len(values) == 1 && strings.EqualFold(values[0], "websocket")
+}
+
+// checkConnection rejects a Connection field that names a field which decides or identifies the
+// caller: a proxy on the path would have removed that field, and then no value of it can be trusted,
+// or it would remove the verified one.
+func checkConnection(lines, prefixes []string) error {
+	for _, line := range lines {
 		for option := range strings.SplitSeq(line, ",") {
-			if folded := admit.Fold(strings.Trim(option, " \t")); meaning(&folded) != noMeaning {
+			folded := admit.Fold(strings.Trim(option, " \t"))
+			if m := meaning(&folded); m != noMeaning && m != switchField || hasPrefix(&folded, prefixes) {
 				return badRequest("The field Connection names a field that decides: remove it.")
 			}
 		}

@@ -110,6 +110,9 @@ type forwardAuth struct {
 				CustomRequestHeaders map[string]string `yaml:"customRequestHeaders"`
 			} `yaml:"headers"`
 		} `yaml:"middlewares"`
+		Routers map[string]struct {
+			Rule string `yaml:"rule"`
+		} `yaml:"routers"`
 	} `yaml:"http"`
 }
 
@@ -125,8 +128,16 @@ func startTraefik(t *testing.T, w *World) string {
 	if err != nil || middleware.TrustForwardHeader || len(middleware.AuthRequestHeaders) > 0 || len(middleware.AuthResponseHeaders) == 0 {
 		t.Fatalf("the middleware of traefik.md is %+v", middleware)
 	}
+	const noHTTP2 = "!HeaderRegexp(`Upgrade`, `(?i)h2c`)"
+	if !strings.Contains(page.HTTP.Routers["api"].Rule, noHTTP2) {
+		t.Fatalf("the rule of traefik.md has no %s", noHTTP2)
+	}
 	a := &asking{unreachable: http.StatusInternalServerError}
 	a.question = func(r *http.Request, client string) []byte {
+		if strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "h2c") {
+			return nil // no router matches
+		}
+		forgetNamed(r.Header)
 		forgetForwarded(r.Header) // by the entry point, for a client that is not trusted
 		header := r.Header.Clone()
 		hop := []string{"Connection", "Keep-Alive", "Te", "Trailers", "Transfer-Encoding", "Upgrade", "Proxy-Connection"}
@@ -164,6 +175,25 @@ func startTraefik(t *testing.T, w *World) string {
 		return nil
 	}
 	return a.start(t, w)
+}
+
+// forgetNamed deletes the fields that Connection names, and their names, as the entry point of Traefik
+// does before any middleware.
+func forgetNamed(h http.Header) {
+	upgrade := false
+	for _, line := range h["Connection"] {
+		for _, name := range strings.Split(line, ",") {
+			if name = strings.TrimSpace(name); strings.EqualFold(name, "Upgrade") {
+				upgrade = true
+			} else {
+				h.Del(name)
+			}
+		}
+	}
+	h.Del("Connection")
+	if upgrade {
+		h.Set("Connection", "Upgrade")
+	}
 }
 
 // forgetForwarded deletes the fields with which a client that is not trusted could state a proxy.
@@ -232,6 +262,12 @@ func startEnvoy(t *testing.T, w *World) string {
 	}
 	a := &asking{unreachable: http.StatusServiceUnavailable}
 	a.question = func(r *http.Request, client string) []byte {
+		switch upgrade := r.Header["Upgrade"]; {
+		case len(upgrade) == 0:
+			r.Header.Del("Connection") // and Envoy keeps the fields that it names
+		case len(upgrade) > 1 || !strings.EqualFold(upgrade[0], "websocket"):
+			return nil // no upgrade_configs
+		}
 		r.Header["X-Forwarded-For"] = []string{strings.Join(append(r.Header["X-Forwarded-For"], client), ",")}
 		var b bytes.Buffer
 		b.WriteString(r.Method + " " + filter.Service.PathPrefix + r.RequestURI + " HTTP/1.1\r\nhost: " + r.Host + "\r\ncontent-length: 0\r\n")

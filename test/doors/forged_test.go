@@ -77,6 +77,13 @@ func forgeries(nearby, away string) map[string]forged {
 		"hop-by-hop method":              {line: post, fields: []string{"Connection: X-Forwarded-Method, X-Original-Method"}, status: 405},
 		"hop-by-hop address":             {key: nearby, fields: []string{"Connection: X-Forwarded-For"}, status: 200},
 		"hop-by-hop key":                 {fields: []string{"Connection: Authorization"}, status: 200},
+		"hop-by-hop identity":            {fields: []string{"Connection: X-Toksta-Account-Id, X-Toksta-Plan, X-Toksta-Scopes"}, status: 200},
+		"upgrade to HTTP/2":              {fields: []string{"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"}, status: 200},
+		"upgrade to HTTP/2, bare":        {fields: []string{"Connection: Upgrade", "Upgrade: H2C"}, status: 200},
+		"upgrade to HTTP/2, last":        {fields: []string{"Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"}, status: 200},
+		"upgrade to HTTP/2, public":      {line: "GET /v1/open/7", fields: []string{"Connection: Upgrade", "Upgrade: h2c"}, status: 200},
+		"path of Gunicorn":               {line: "GET /v1/files/v1/things/7", fields: []string{"SCRIPT_NAME: /v1/files"}, status: 200},
+		"path of Daphne":                 {line: "GET /v1/files/v1/things/7", fields: []string{"Daphne-Root-Path: /v1/files"}, status: 200},
 		"X-Forwarded-For":                {key: away, fields: []string{"X-Forwarded-For: 203.0.113.9"}, status: 403},
 		"X-Forwarded-For twice":          {key: away, fields: []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 203.0.113.9"}, status: 403},
 		"X-Real-IP":                      {key: away, fields: []string{"X-Real-IP: 203.0.113.9", "Forwarded: for=203.0.113.9", "True-Client-IP: 203.0.113.9"}, status: 403},
@@ -164,11 +171,14 @@ func checkForged(t *testing.T, address string, f *forged, live caller) {
 	if r.Method+" "+strings.TrimPrefix(strings.TrimPrefix(r.Target, "http://api.example.com"), "http://example.org") != asked {
 		t.Errorf("%s: the back end received %s %s", name, r.Method, r.Target)
 	}
+	if strings.Contains(strings.ToLower(r.Header["upgrade"]), "h2c") || r.Header["http2-settings"] != "" || r.Header["x-toksta-plan"] == "" && r.Header["x-toksta-account-id"] != "" {
+		t.Errorf("%s: the back end received %v", name, r.Header)
+	}
 	for field, value := range r.Header {
 		switch {
 		case identityName.MatchString(field) && strings.Contains(strings.ToLower(value), "forged"),
 			identityName.MatchString(field) && strings.HasPrefix(line, "GET /v1/open/7") && value != "",
-			slices.Contains([]string{"authorization", "x-forwarded-prefix", "x-rewrite-url", "x-original-url", "x-http-method-override"}, field):
+			slices.Contains([]string{"authorization", "x-forwarded-prefix", "x-rewrite-url", "x-original-url", "x-http-method-override", "script_name", "daphne-root-path"}, field):
 			t.Errorf("%s: the back end received %s: %s", name, field, value)
 		}
 	}
