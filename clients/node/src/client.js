@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { TokstaError, unavailable } from './errors.js'
 import { operations } from './operations.js'
-import { overFetch, overSocket } from './transport.js'
+import { limited, overFetch, overSocket } from './transport.js'
 
 const prefix = '/operator/v1/'
+const mostDecisions = 64 // at the same time
+const mostCalls = 16
 const token = /^[A-Za-z0-9._~+/-]+=*$/ // RFC 6750, b64token
 
 /**
@@ -14,7 +16,8 @@ const token = /^[A-Za-z0-9._~+/-]+=*$/ // RFC 6750, b64token
 export class Toksta {
   #key
   #keyFile
-  #post
+  #decide // posts a question for a decision
+  #post // posts any other request
   #timeout
   #changeTimeout
   #operator
@@ -26,7 +29,9 @@ export class Toksta {
     if (key !== undefined && keyFile !== undefined) throw new TypeError('Toksta: set key or keyFile, not both.')
     this.#keyFile = keyFile
     this.#key = keyFile === undefined ? checkKey(key) : readKey(keyFile)
-    this.#post = socket === undefined ? overFetch(checkURL(url, insecureHttp), fetch) : overSocket(socket)
+    const post = socket === undefined ? overFetch(checkURL(url, insecureHttp), fetch) : overSocket(socket)
+    this.#decide = limited(post, mostDecisions)
+    this.#post = limited(post, mostCalls)
     this.#timeout = checkTime('timeout', timeout)
     this.#changeTimeout = checkTime('changeTimeout', changeTimeout)
     this.#operator = operator
@@ -74,7 +79,8 @@ export class Toksta {
     const headers = { 'content-type': 'application/json' }
     if (this.#key !== undefined) headers.authorization = `Bearer ${this.#key}`
     if (this.#operator !== '') headers['x-toksta-operator'] = this.#operator
-    return this.#post(prefix + operation, headers, body, timeout)
+    const post = operation === 'verify' ? this.#decide : this.#post
+    return post(prefix + operation, headers, body, timeout)
   }
 }
 

@@ -75,7 +75,7 @@ export interface Principal {
 /** A call of an operation. The operator API documents the fields of requests and responses. */
 export type Operation = (request?: Record<string, unknown>) => Promise<any>
 
-/** A client of the operator API. It is safe for concurrent use, keeps connections open, and repeats no call. */
+/** A client of the operator API. It keeps connections open, repeats no call, and asks for at most 64 decisions at the same time. */
 export class Toksta {
   constructor(options: TokstaOptions)
   /** Decides on one call, which is counted and charged. A rejection is a decision with admitted: false, not an error. */

@@ -35,7 +35,7 @@ async function bounded(response) {
 
 /** overSocket returns a function that posts to the Unix socket at path. */
 export function overSocket(socketPath) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 64, timeout: 30_000 })
+  const agent = new http.Agent({ keepAlive: true, timeout: 30_000 })
   return async (path, headers, body, timeout) => {
     const signal = AbortSignal.timeout(timeout)
     try {
@@ -65,6 +65,39 @@ function post(options, body) {
     request.on('error', reject)
     request.end(body)
   })
+}
+
+/**
+ * limited returns a function that posts like post, with at most so many requests at the same time: a burst must not use up
+ * the connections of the server. Others wait; one that has waited for most of its time is not sent.
+ */
+export function limited(post, most) {
+  let free = most
+  const waiting = new Set()
+  const turn = (timeout) => new Promise((resolve, reject) => {
+    const waiter = () => {
+      clearTimeout(timer)
+      waiting.delete(waiter)
+      resolve()
+    }
+    const timer = setTimeout(() => {
+      waiting.delete(waiter)
+      reject(unavailable('timeout', `${most} requests to Toksta were in progress for ${Math.round(timeout)} ms. This one was not sent.`))
+    }, timeout)
+    waiting.add(waiter)
+  })
+  return async (path, headers, body, timeout) => {
+    const began = performance.now()
+    if (free > 0) free--
+    else await turn(timeout * 0.75)
+    try {
+      return await post(path, headers, body, Math.max(1, Math.ceil(timeout - (performance.now() - began))))
+    } finally {
+      const [next] = waiting
+      if (next === undefined) free++
+      else next()
+    }
+  }
 }
 
 /** failure describes an error without its request: only the code of the cause, never a header field. */

@@ -119,6 +119,29 @@ test('a rotated key file', async (t) => {
   assert.equal(requests.length, 3)
 })
 
+// Guarantee: a burst of decisions uses few connections, and one that waits too long for its turn is never sent.
+test('a burst', async (t) => {
+  let open = 0
+  let most = 0
+  const held = []
+  const { url } = await serve(t, (req, res) => {
+    most = Math.max(most, ++open)
+    held.push(() => (open--, data(res, admitted)))
+  })
+  const toksta = new Toksta({ url, key, timeout: 20_000 })
+  const all = Promise.all(Array.from({ length: 200 }, () => toksta.verify({ operation: 'x' })))
+  const pulse = setInterval(() => held.splice(0).forEach((release) => release()), 20)
+  t.after(() => clearInterval(pulse))
+  assert.equal((await all).filter((d) => d.admitted).length, 200)
+  assert.ok(most <= 64, `${most} at the same time`)
+
+  const silent = await serve(t, () => {})
+  const slow = new Toksta({ url: silent.url, key, timeout: 200 })
+  const results = await Promise.allSettled(Array.from({ length: 100 }, () => slow.verify({ operation: 'x' })))
+  assert.deepEqual(new Set(results.map((r) => r.reason?.reason)), new Set(['timeout']))
+  assert.ok(silent.requests.length <= 64, `${silent.requests.length} were sent`)
+})
+
 // Guarantee: the types name every method, and the name of an operation cannot leave the path of the API.
 test('operations', async () => {
   const types = readFileSync(new URL('../src/index.d.ts', import.meta.url), 'utf8')
