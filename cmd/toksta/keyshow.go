@@ -53,22 +53,35 @@ func keyFields(k client.KeyDetail, now time.Time) table {
 	return t
 }
 
-// keyStateText returns the state of a key, and the reason if calls with it are rejected.
+// keyStateText returns the state of a key and, if calls with it are rejected, since when
+// and why.
 func keyStateText(k client.KeyDetail, now time.Time) string {
-	switch {
-	case k.State == toksta.KeyRevoked:
-		return "revoked since " + formatTime(k.RevokedAt) + ": every call gets 401 " + string(toksta.ReasonKeyRevoked)
-	case k.State == toksta.KeyExpired:
-		return "expired since " + formatTime(k.ExpiresAt) + ": every call gets 401 " + string(toksta.ReasonKeyExpired)
-	case k.Blocked != "":
-		return "live, but every call gets 403 " + string(k.Blocked) + ": " + k.Blocked.Message()
+	switch r := k.Rejection; {
+	case r != nil && k.State == toksta.KeyLive:
+		return "live, but " + rejectionText(r) + ": " + r.Reason.Message()
+	case r != nil:
+		return string(k.State) + ": " + rejectionText(r)
 	case len(k.Families) == 0:
-		return "live, but every call gets 403: the account's plan has none of the key's scopes"
+		return "live, but every call gets 403: the account's plan has no families"
 	case !k.ExpiresAt.IsZero():
 		return fmt.Sprintf("live for %s more", daysText(k.ExpiresAt.Sub(now)))
 	default:
-		return "live"
+		return string(k.State)
 	}
+}
+
+// rejectionText returns the status and the reason of rejected calls and, if it is known,
+// the time since when they are rejected.
+func rejectionText(r *client.KeyRejection) string {
+	calls := "every call gets"
+	if r.Free {
+		calls = "every call that costs credits gets"
+	}
+	text := fmt.Sprintf("%s %d %s", calls, r.Status, r.Reason)
+	if !r.Since.IsZero() {
+		text += " since " + formatTime(r.Since)
+	}
+	return text
 }
 
 // daysText returns a duration in days or, below two, in hours.

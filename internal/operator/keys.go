@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,9 @@ import (
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/sdk/client"
+	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -88,7 +91,9 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 	}
 	// A key must be shown, to be revoked, also while usage cannot be read.
 	month, err := s.Usage.Days(ctx, k.AccountID, k.ID, "")
-	if err != nil {
+	lack, lackErr := s.Usage.Shortage(ctx, standing)
+	out.Rejection = rejectionOf(s.Usage.Rejection(standing, k, lack))
+	if err = errors.Join(err, lackErr); err != nil {
 		exchange.FromContext(ctx).Fail(fmt.Errorf("show a key without its usage: %w", err))
 		return out, nil
 	}
@@ -103,6 +108,14 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 		out.LastUse = &client.KeyUse{At: use.At, Operation: use.Operation, Address: use.Address, Agent: use.Agent}
 	}
 	return out, nil
+}
+
+// rejectionOf converts the reason why the calls of a key are rejected; nil: they are not.
+func rejectionOf(r *usage.Rejection) *client.KeyRejection {
+	if r == nil {
+		return nil
+	}
+	return &client.KeyRejection{Status: httpauth.Status(r.Reason.Code()), Reason: r.Reason, Since: r.Since, Free: r.Free}
 }
 
 // renameKey changes the displayed name of a key. Calls with the key do not contain its

@@ -27,7 +27,7 @@ type Store interface {
 	store.Usage
 }
 
-// Reader reads reports. All fields except Now are required. It is safe for concurrent use.
+// Reader reads reports. All fields except Exhausted and Now are required. It is safe for concurrent use.
 type Reader struct {
 	Store   Store
 	Catalog *toksta.Catalog
@@ -38,7 +38,10 @@ type Reader struct {
 	// not holds.
 	Balance func(s *toksta.Standing, now time.Time) credits.Balance
 	Kept    Retention
-	Now     func() time.Time // nil: time.Now
+	// Exhausted returns the time at which the credits of an account were last used up,
+	// zero if it is not known. nil: never known.
+	Exhausted func(ctx context.Context, account toksta.AccountID) (time.Time, error)
+	Now       func() time.Time // nil: time.Now
 }
 
 // period is a calendar month in UTC, or another range of hours [from, to). A month is not the

@@ -222,7 +222,7 @@ type keyList struct {
 	unread   bool // uses or month could not be read
 	standing *toksta.Standing
 	now      time.Time
-	lack     *shortage // nil: the account can pay calls
+	lack     *usage.Shortage // nil: the account can pay calls
 }
 
 // unusedAfter is the idle time after which the list marks a key as unused.
@@ -254,30 +254,24 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 	return row
 }
 
-// condition returns the badge of a key and the text that explains the badge. It
-// checks whether the key is revoked or expired, then whether the account is
-// blocked, then whether the plan lacks all scopes of the key, then whether the credits
-// pay its calls.
-func (p *Pages) condition(s *toksta.Standing, k toksta.Key, lack *shortage, now time.Time) (view.Badge, string) {
-	switch k.State(now) {
-	case toksta.KeyRevoked:
-		return view.Badge{Tone: view.ToneOff, Text: "Revoked"}, view.Date(k.RevokedAt)
-	case toksta.KeyExpired:
-		return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Moment(k.ExpiresAt)
-	}
-	if s.Blocked != "" {
-		w := blockedWordsOf(s)
-		if !w.ByStatus {
-			return blockedBadge(403, time.Time{}, now), w.Row
+// condition returns the badge of a key and the text that explains the badge.
+func (p *Pages) condition(s *toksta.Standing, k toksta.Key, lack *usage.Shortage, now time.Time) (view.Badge, string) {
+	if r := p.Usage.Rejection(s, k, lack); r != nil {
+		switch {
+		case r.Reason == toksta.ReasonKeyRevoked:
+			return view.Badge{Tone: view.ToneOff, Text: "Revoked"}, view.Date(r.Since)
+		case r.Reason == toksta.ReasonKeyExpired:
+			return view.Badge{Tone: view.ToneOff, Text: "Expired"}, view.Moment(r.Since)
+		case s.Blocked != "":
+			return rejectedBadge(r, now), blockedWordsOf(s).Row
+		case r.Reason != toksta.ReasonInsufficientCredits:
+			return rejectedBadge(r, now), sentence(string(k.Limits.Scopes[0])) + " is not in " + s.Plan.Name
 		}
-		return blockedBadge(403, s.Account.StatusSince, now), w.Row
-	}
-	reachable := slices.ContainsFunc(k.Limits.Scopes, func(f toksta.Family) bool { return slices.Contains(s.Families, f) })
-	if len(k.Limits.Scopes) > 0 && !reachable {
-		return blockedBadge(403, time.Time{}, now), sentence(string(k.Limits.Scopes[0])) + " is not in " + s.Plan.Name
-	}
-	if text := p.unpaidText(lack, s, k); text != "" {
-		return blockedBadge(402, lack.since, now), text
+		text := shortageWords(lack)
+		if r.Free {
+			text += "; free calls go on"
+		}
+		return rejectedBadge(r, now), text
 	}
 	if !k.ExpiresAt.IsZero() && k.ExpiresAt.Sub(now) < 14*24*time.Hour {
 		return view.Badge{Tone: view.ToneWarn, Text: "Expiring"}, "Ends " + view.Moment(k.ExpiresAt)

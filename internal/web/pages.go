@@ -33,9 +33,6 @@ type Config struct {
 	Brand    Brand
 	Currency toksta.Currency // of all amounts
 	Plans    PlansPage
-	// Exhausted returns the time at which the credits of an account were last used up,
-	// zero if it is not known. nil: never known.
-	Exhausted func(context.Context, toksta.AccountID) (time.Time, error)
 	// Consent holds the terms that a person must accept to sign up. The sign-in service
 	// has the same terms.
 	Consent view.Consent

@@ -22,12 +22,13 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 	now := time.Date(2026, 6, 28, 14, 2, 0, 0, time.UTC)
 	balance := credits.Balance{}
 	p := &Pages{Config: Config{
-		Now:       func() time.Time { return now },
-		Usage:     &usage.Reader{Balance: func(*toksta.Standing, time.Time) credits.Balance { return balance }},
-		Exhausted: func(context.Context, toksta.AccountID) (time.Time, error) { return now.Add(-230 * time.Minute), nil },
-		Catalog: &toksta.Catalog{
-			Routes:   []toksta.Route{{Family: "data", Credits: 2}, {Family: "data", Credits: 5}, {Family: "job"}, {Family: "account"}},
-			Statuses: map[toksta.Status]toksta.Reason{toksta.StatusActive: "", toksta.StatusPastDue: toksta.ReasonBillingPastDue},
+		Usage: &usage.Reader{
+			Now:       func() time.Time { return now },
+			Balance:   func(*toksta.Standing, time.Time) credits.Balance { return balance },
+			Exhausted: func(context.Context, toksta.AccountID) (time.Time, error) { return now.Add(-230 * time.Minute), nil },
+			Catalog: &toksta.Catalog{
+				Routes: []toksta.Route{{Family: "data", Credits: 2}, {Family: "data", Credits: 5}, {Family: "job"}, {Family: "account"}},
+			},
 		},
 	}}
 	all := []toksta.Family{"data", "job", "account"}

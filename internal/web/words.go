@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -28,10 +29,7 @@ type blockedWords struct {
 	Effect string // of the banner, below the title
 	Create string // beside a disabled Create key
 	Tone   view.Tone
-	// ByStatus means that the status of the subscription blocks the keys, since its
-	// start.
-	ByStatus bool
-	Next     func(*Pages) step // of the banner
+	Next   func(*Pages) step // of the banner
 }
 
 // wordsOf returns the texts of the pages about a reason. Responses of the API
@@ -56,7 +54,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 			Title:  "Billing is past due" + since(s) + ".",
 			Effect: "No key is revoked: they work again as soon as the invoice is paid.",
 			Create: "New keys can be created as soon as the invoice is paid.",
-			Tone:   view.ToneBad, Next: (*Pages).settleBilling, ByStatus: true,
+			Tone:   view.ToneBad, Next: (*Pages).settleBilling,
 		}}
 	case toksta.ReasonAPIAccessDisabled:
 		return words{Cause: "API access was switched off for the account.", Fix: "Ask support to switch it on.", Blocked: &blockedWords{
@@ -92,7 +90,7 @@ func wordsOf(reason toksta.Reason, s *toksta.Standing) words {
 		Title:  "The subscription is not active" + since(s) + ".",
 		Effect: "No key is revoked: they work again as soon as the subscription is active.",
 		Create: "New keys can be created as soon as the subscription is active.",
-		Tone:   view.ToneBad, Next: (*Pages).settleBilling, ByStatus: true,
+		Tone:   view.ToneBad, Next: (*Pages).settleBilling,
 	}}
 }
 
@@ -114,7 +112,7 @@ func blockedWordsOf(s *toksta.Standing) blockedWords {
 
 // banner returns the banner of an account whose keys are blocked, whose credits are
 // used up or whose subscription is about to end, otherwise nil.
-func (p *Pages) banner(s *toksta.Standing, lack *shortage) *view.Banner {
+func (p *Pages) banner(s *toksta.Standing, lack *usage.Shortage) *view.Banner {
 	var b view.Banner
 	switch {
 	case s.Blocked != "":
@@ -125,7 +123,7 @@ func (p *Pages) banner(s *toksta.Standing, lack *shortage) *view.Banner {
 		}
 		p.offer(&b, w.Next(p))
 	case lack != nil:
-		b = lack.banner()
+		b = shortageBanner(lack)
 		p.offer(&b, p.buyCredits())
 	case s.Account.Status == toksta.StatusCanceling:
 		b = view.Banner{Tone: view.ToneWarn, Title: "The subscription ends with this billing cycle.", Text: "Keys work until then."}

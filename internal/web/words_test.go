@@ -24,7 +24,7 @@ func TestBannerHasANextStep(t *testing.T) {
 	standing := func(reason toksta.Reason) *toksta.Standing { return &toksta.Standing{Blocked: reason} }
 	for name, c := range map[string]struct {
 		standing *toksta.Standing
-		lack     *shortage
+		lack     *usage.Shortage
 		all      string // the address with every setting
 		one      string // the address with support_url alone
 	}{
@@ -32,7 +32,7 @@ func TestBannerHasANextStep(t *testing.T) {
 		"free":       {standing(toksta.ReasonPlanFree), nil, plansPath, support},
 		"past due":   {standing(toksta.ReasonBillingPastDue), nil, billing, support},
 		"off":        {standing(toksta.ReasonAPIAccessDisabled), nil, support, support},
-		"no credits": {standing(""), &shortage{grant: 5, resets: time.Now()}, credits, support},
+		"no credits": {standing(""), &usage.Shortage{Grant: 5, Resets: time.Now()}, credits, support},
 	} {
 		p := &Pages{Config: Config{Catalog: &toksta.Catalog{Plans: []toksta.Plan{{ID: "PRO"}}}, Plans: PlansPage{Shown: true}}}
 		p.Brand.Product = "Skies"

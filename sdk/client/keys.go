@@ -35,10 +35,21 @@ type KeyDetail struct {
 	// Blocked is the reason why no key of the account is admitted, "" if keys are
 	// admitted. It does not regard credits.
 	Blocked toksta.Reason `json:"blocked,omitempty"`
+	// Rejection states since when and why calls with the key are rejected; nil: they are
+	// admitted. It does not regard rate limits and networks.
+	Rejection *KeyRejection `json:"rejection,omitempty"`
 	// Families are the endpoint families that the key can call now.
 	Families []toksta.Family `json:"families"`
 	LastUse  *KeyUse         `json:"last_use,omitempty"` // nil: never used, or not known
 	Calls    *KeyCalls       `json:"calls,omitempty"`    // of this month; nil: usage cannot be read now
+}
+
+// KeyRejection states since when and why calls with a key are rejected.
+type KeyRejection struct {
+	Status int           `json:"status"` // of the responses
+	Reason toksta.Reason `json:"reason"`
+	Since  time.Time     `json:"since,omitzero"` // zero: not known
+	Free   bool          `json:"free,omitempty"` // calls that cost no credits are still admitted
 }
 
 // KeyUse is the newest call of a key.

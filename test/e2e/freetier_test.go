@@ -118,4 +118,17 @@ func TestFreeTier(t *testing.T) {
 	if m.Consent != "I accept the terms. https://example.com/terms" || !m.ConsentAt.Equal(m.CreatedAt) {
 		t.Errorf("consent %q at %v of a member of %v", m.Consent, m.ConsentAt, m.CreatedAt)
 	}
+
+	// The operator sees the reason too. The time depends on an event, which is written later.
+	keys, err := api.ListKeys(t.Context(), client.ListKeysRequest{})
+	if err != nil || len(keys.Keys) != 1 {
+		t.Fatalf("%+v, %v", keys, err)
+	}
+	shown, err := api.Key(t.Context(), client.KeyRef{Key: keys.Keys[0].ID})
+	if err != nil || shown.Rejection == nil {
+		t.Fatalf("the key without credits: %+v, %v", shown, err)
+	}
+	if r := *shown.Rejection; r.Status != http.StatusPaymentRequired || r.Reason != toksta.ReasonInsufficientCredits {
+		t.Errorf("the key is rejected with %+v", r)
+	}
 }

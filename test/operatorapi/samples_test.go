@@ -83,7 +83,7 @@ func newSampler() sampler {
 			"Delivery.next_at": left{}, "Check.name": "store", "Check.level": "ok", "Check.detail": "responds in 1 ms", "UsageTable.by": "key",
 			"UsageRow.of": sampleKey, "UsageRow.name": "Production", "Node.name": "node 1", "Key.name": "Production", "KeyDetail.name": "Production",
 			"Actor.id": sampleOperatorKey, "Actor.name": "billing job", "Key.external_id": "device-7", "KeyDetail.external_id": "device-7",
-			"KeyDetail.reasons": left{}, "KeyCalls.reasons": left{}, "per_hour": left{}, "per_day": left{}, "concurrent": left{},
+			"KeyDetail.reasons": left{}, "KeyDetail.rejection": left{}, "KeyCalls.reasons": left{}, "per_hour": left{}, "per_day": left{}, "concurrent": left{},
 			"OperatorKey.name": "billing job", "OperatorKey.preview": "tk_op_a1b2…9f0e", "OperatorKey.roles": []toksta.Role{toksta.RoleBilling},
 			"OperatorSecretResponse.secret": "tk_op_a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f69f0e", "last_used_address": "192.0.2.17",
 			"Caller.name": "billing job", "Caller.roles": []toksta.Role{toksta.RoleBilling},
