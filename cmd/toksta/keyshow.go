@@ -39,18 +39,23 @@ func keyFields(k client.KeyDetail, now time.Time) table {
 	}
 	t.add("created", formatTime(k.CreatedAt)+" by "+by)
 	t.add("expires", cmp.Or(formatTime(k.ExpiresAt), "never"))
-	for _, g := range k.Generations {
+	t.addGenerations(k.Generations, k.State, k.RevokedAt)
+	t.addMetadata(k.Metadata)
+	return t
+}
+
+// addGenerations adds a row for each secret of a key or an operator key.
+func (t *table) addGenerations(generations []client.Generation, state toksta.KeyState, revoked time.Time) {
+	for _, g := range generations {
 		text := g.Preview + " since " + formatTime(g.CreatedAt)
 		switch {
 		case !g.RevokedAt.IsZero():
 			text += ", replaced " + formatTime(g.RevokedAt)
-		case k.State == toksta.KeyRevoked:
-			text += ", revoked " + formatTime(k.RevokedAt)
+		case state == toksta.KeyRevoked:
+			text += ", revoked " + formatTime(revoked)
 		}
 		t.add(fmt.Sprintf("generation %d", g.Number), text)
 	}
-	t.addMetadata(k.Metadata)
-	return t
 }
 
 // keyStateText returns the state of a key and, if calls with it are rejected, since when

@@ -114,11 +114,7 @@ func (c *cli) saveProfile(ctx context.Context, p profile.Profile) error {
 // callerTable shows the rights of an operator key.
 func callerTable(caller client.Caller) table {
 	t := table{header: []string{"id", "name", "roles", "networks", "expires", "server version"}}
-	networks := make([]string, len(caller.Networks))
-	for i, n := range caller.Networks {
-		networks[i] = n.String()
-	}
-	t.add(string(caller.OperatorKeyID), caller.Name, joinOr(caller.Roles, ""), joinOr(networks, "any"), formatTime(caller.ExpiresAt), caller.Version)
+	t.add(string(caller.OperatorKeyID), caller.Name, joinOr(caller.Roles, ""), joinOr(networkNames(caller.Networks), "any"), formatTime(caller.ExpiresAt), caller.Version)
 	return t
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -231,26 +230,8 @@ func operatorKeyFields(k client.OperatorKey) table {
 	t.add("last used", used)
 	t.add("created", formatTime(k.CreatedAt)+" by "+k.CreatedBy)
 	t.add("expires", cmp.Or(formatTime(k.ExpiresAt), "never"))
-	for _, g := range k.Generations {
-		text := g.Preview + " since " + formatTime(g.CreatedAt)
-		switch {
-		case !g.RevokedAt.IsZero():
-			text += ", replaced " + formatTime(g.RevokedAt)
-		case k.State == toksta.KeyRevoked:
-			text += ", revoked " + formatTime(k.RevokedAt)
-		}
-		t.add(fmt.Sprintf("generation %d", g.Number), text)
-	}
+	t.addGenerations(k.Generations, k.State, k.RevokedAt)
 	return t
-}
-
-// networkNames returns networks as text.
-func networkNames(networks []netip.Prefix) []string {
-	names := make([]string, len(networks))
-	for i, n := range networks {
-		names[i] = n.String()
-	}
-	return names
 }
 
 // printOperatorSecret prints a secret as the only line of data, so that it can be piped into

@@ -38,6 +38,15 @@ func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
+// networkNames returns networks as text.
+func networkNames(networks []netip.Prefix) []string {
+	names := make([]string, len(networks))
+	for i, n := range networks {
+		names[i] = n.String()
+	}
+	return names
+}
+
 // parseExpiry parses a time or a duration from now: 90d, 12h, 2027-01-31 (00:00 UTC)
 // or RFC 3339. It returns nil for "".
 func parseExpiry(text string, now time.Time) (*time.Time, error) {

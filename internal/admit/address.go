@@ -56,31 +56,20 @@ func (p Proxies) Address(c Client) (netip.Addr, error) {
 // the first element of X-Forwarded-Proto. It returns "" if the peer is not a
 // trusted proxy or does not state one.
 func (p Proxies) Proto(c Client) string {
-	stated := elements(c.ForwardedProto)
-	if len(stated) == 0 || !p.Trust(c.Peer) {
+	if !p.Trust(c.Peer) {
 		return ""
 	}
-	switch strings.ToLower(stated[0]) {
+	// Several lines are one list, and empty elements do not count (RFC 9110, sections 5.3
+	// and 5.6.1.2).
+	stated := strings.TrimLeft(strings.Join(c.ForwardedProto, ","), ", \t")
+	stated, _, _ = strings.Cut(stated, ",")
+	switch strings.ToLower(strings.TrimRight(stated, " \t")) {
 	case "https", "wss":
 		return "https"
 	case "http", "ws":
 		return "http"
 	}
 	return ""
-}
-
-// elements returns the elements of a list field. Several lines are one list, and
-// empty elements do not count (RFC 9110, sections 5.3 and 5.6.1.2).
-func elements(lines []string) []string {
-	var out []string
-	for _, line := range lines {
-		for e := range strings.SplitSeq(line, ",") {
-			if e = strings.Trim(e, " \t"); e != "" {
-				out = append(out, e)
-			}
-		}
-	}
-	return out
 }
 
 // badRequest returns the error for a malformed request.

@@ -1,5 +1,11 @@
 package admit
 
+import (
+	"cmp"
+
+	"github.com/toksta/toksta/sdk/httpauth"
+)
+
 // FieldName is the name of a header field in the form in which some back ends compare it: in lower
 // case, with "-" for every character that is not a letter or a digit. CGI, WSGI and PHP make the same
 // variable of X-A, X_A and X.A. It holds the first 32 bytes; names with a meaning for this system
@@ -30,4 +36,28 @@ func (f *FieldName) Bytes() []byte { return f.text[:f.size] }
 // HasPrefix reports whether the name starts with a folded prefix.
 func (f *FieldName) HasPrefix(prefix string) bool {
 	return f.size >= len(prefix) && string(f.text[:len(prefix)]) == prefix
+}
+
+// MaxPrefix is the length of the longest OwnPrefix without its hyphen, in bytes, so that a
+// FieldName holds it.
+const MaxPrefix = 31
+
+// OwnPrefix is the prefix of the vendor's own fields, folded and with a hyphen at its end:
+// "x-acme-". A back end trusts the fields with this prefix, so no client may send one.
+type OwnPrefix string
+
+// defaultOwnPrefix belongs to the default prefix. A client must not send its fields either if
+// another prefix is configured: a back end may still read the default names.
+const defaultOwnPrefix OwnPrefix = "x-toksta-"
+
+// NewOwnPrefix folds a configured prefix of at most MaxPrefix bytes, such as "X-Acme"; "":
+// httpauth.DefaultPrefix.
+func NewOwnPrefix(prefix string) OwnPrefix {
+	f := Fold(cmp.Or(prefix, httpauth.DefaultPrefix) + "-")
+	return OwnPrefix(f.Bytes())
+}
+
+// Has reports whether a field has the prefix, or the default one.
+func (p OwnPrefix) Has(f *FieldName) bool {
+	return f.HasPrefix(string(p)) || f.HasPrefix(string(defaultOwnPrefix))
 }

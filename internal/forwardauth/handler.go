@@ -28,7 +28,7 @@ type Config struct {
 type handler struct {
 	chain            admit.Chain // with the client's address instead of a peer
 	proxies, trusted admit.Proxies
-	prefixes         []string // folded, of the fields that no client may send
+	prefix           admit.OwnPrefix
 	rateFields       bool
 	loggedPath       func(string) string
 }
@@ -36,21 +36,13 @@ type handler struct {
 // New returns the handler of the listener for proxies. It is safe for concurrent use. Its
 // requests need an exchange in their context.
 func New(c Config) http.Handler {
-	h := &handler{
-		chain: *c.Chain, proxies: c.Proxies, trusted: append(append(admit.Proxies(nil), c.Proxies...), c.Trusted...),
-		prefixes: []string{folded(httpauth.DefaultPrefix + "-")}, rateFields: c.RateFields, loggedPath: c.LoggedPath,
+	chain := *c.Chain
+	chain.Proxies = nil // the client's address is read here, see address
+	return &handler{
+		chain:   chain,
+		proxies: c.Proxies, trusted: append(append(admit.Proxies(nil), c.Proxies...), c.Trusted...),
+		prefix: admit.NewOwnPrefix(c.HeaderPrefix), rateFields: c.RateFields, loggedPath: c.LoggedPath,
 	}
-	if c.HeaderPrefix != "" {
-		h.prefixes = append(h.prefixes, folded(c.HeaderPrefix+"-"))
-	}
-	h.chain.Proxies = nil // the client's address is read here, see address
-	return h
-}
-
-// folded returns a prefix of names in folded form.
-func folded(prefix string) string {
-	f := admit.Fold(prefix)
-	return string(f.Bytes())
 }
 
 // ServeHTTP responds 200 to an admitted call, with the fields for the back end and the
@@ -90,7 +82,7 @@ func (h *handler) admit(r *http.Request, x *exchange.Exchange, f *form, rest str
 	x.Method, x.Path = s.method, h.loggedPath(s.path())
 	// Most proxies replace only the identity fields that this listener returns, and only in one
 	// spelling. Therefore a request with another one must not reach a back end.
-	if err := f.checkOthers(r.Header, s, h.prefixes); err != nil {
+	if err := f.checkOthers(r.Header, s, h.prefix); err != nil {
 		return err
 	}
 	client, err := h.address(x.Address, r.Header["X-Forwarded-For"])

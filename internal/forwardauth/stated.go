@@ -144,16 +144,16 @@ func meaning(f *admit.FieldName) int {
 }
 
 // checkOthers rejects a request with a field that states another target or method than s, in any
-// spelling of its name, or that has one of the folded prefixes, which identify the caller. It also
-// rejects an upgrade to another protocol than WebSocket: through a connection in HTTP/2, the client
-// would send further calls to the back end on which nobody decides.
-func (f *form) checkOthers(fields map[string][]string, s stated, prefixes []string) error {
+// spelling of its name, or that has the vendor's own prefix. It also rejects an upgrade to
+// another protocol than WebSocket: through a connection in HTTP/2, the client would send further
+// calls to the back end that are not decided.
+func (f *form) checkOthers(fields map[string][]string, s stated, own admit.OwnPrefix) error {
 	for name, values := range fields {
 		if name == f.method || name == f.target {
 			continue
 		}
 		folded := admit.Fold(name)
-		if hasPrefix(&folded, prefixes) {
+		if own.Has(&folded) {
 			return badRequest("The field " + name + " is reserved for the service: remove it.")
 		}
 		want := ""
@@ -176,12 +176,7 @@ func (f *form) checkOthers(fields map[string][]string, s stated, prefixes []stri
 			return badRequest("The field " + name + " contradicts the request: remove it.")
 		}
 	}
-	return checkConnection(fields["Connection"], prefixes)
-}
-
-// hasPrefix reports whether a name has one of the folded prefixes.
-func hasPrefix(name *admit.FieldName, prefixes []string) bool {
-	return slices.ContainsFunc(prefixes, name.HasPrefix)
+	return checkConnection(fields["Connection"], own)
 }
 
 // isWebSocket reports whether the values of a field of the kind switchField ask for a WebSocket.
@@ -192,11 +187,11 @@ func isWebSocket(name string, values []string) bool {
 // checkConnection rejects a Connection field that names a field which decides or identifies the
 // caller: a proxy on the path would have removed that field, and then no value of it can be trusted,
 // or it would remove the verified one.
-func checkConnection(lines, prefixes []string) error {
+func checkConnection(lines []string, own admit.OwnPrefix) error {
 	for _, line := range lines {
 		for option := range strings.SplitSeq(line, ",") {
 			folded := admit.Fold(strings.Trim(option, " \t"))
-			if m := meaning(&folded); m != noMeaning && m != switchField || hasPrefix(&folded, prefixes) {
+			if m := meaning(&folded); m != noMeaning && m != switchField || own.Has(&folded) {
 				return badRequest("The field Connection names a field that decides: remove it.")
 			}
 		}

@@ -12,32 +12,16 @@ import (
 // names has the names of the fields with the vendor's prefix.
 type names struct {
 	*httpauth.Names
-	// prefix is folded, with a hyphen at its end: "x-acme-". Fields from clients with this
-	// prefix are removed, so the upstream can trust those that identify the caller.
-	prefix string
+	prefix admit.OwnPrefix
 }
-
-// maxPrefix bounds a prefix without its hyphen, so that admit.FieldName holds it.
-const maxPrefix = 31
-
-// defaultPrefix is the folded form of the default prefix. Its fields are removed also if
-// another prefix is configured: an upstream that still reads the default names must not
-// take identities from clients.
-const defaultPrefix = "x-toksta-"
 
 // newNames returns the names with a prefix, or with the default one if prefix is "".
 func newNames(prefix string) (names, error) {
 	prefix = cmp.Or(prefix, httpauth.DefaultPrefix)
-	if len(prefix) > maxPrefix {
-		return names{}, fmt.Errorf("gateway: the prefix %q of header fields is longer than %d bytes", prefix, maxPrefix)
+	if len(prefix) > admit.MaxPrefix {
+		return names{}, fmt.Errorf("gateway: the prefix %q of header fields is longer than %d bytes", prefix, admit.MaxPrefix)
 	}
-	f := admit.Fold(prefix + "-")
-	return names{Names: httpauth.NewNames(prefix), prefix: string(f.Bytes())}, nil
-}
-
-// ours reports whether a field has the vendor's prefix, or the default one.
-func (n *names) ours(f *admit.FieldName) bool {
-	return f.HasPrefix(n.prefix) || f.HasPrefix(defaultPrefix)
+	return names{Names: httpauth.NewNames(prefix), prefix: admit.NewOwnPrefix(prefix)}, nil
 }
 
 // forbiddenFromClient reports whether a client's field must not reach the upstream: it
@@ -47,7 +31,7 @@ func (n *names) ours(f *admit.FieldName) bool {
 // programs as HTTP_PROXY, which they use as the proxy of their own calls.
 func (n *names) forbiddenFromClient(name string) bool {
 	f := admit.Fold(name)
-	if n.ours(&f) || f.HasPrefix("x-forwarded-") || f.HasPrefix("x-original-") {
+	if n.prefix.Has(&f) || f.HasPrefix("x-forwarded-") || f.HasPrefix("x-original-") {
 		return true
 	}
 	switch string(f.Bytes()) {
@@ -63,7 +47,7 @@ func (n *names) forbiddenFromClient(name string) bool {
 // forbiddenFromUpstream reports whether only this system may set a field in a response.
 func (n *names) forbiddenFromUpstream(name string) bool {
 	f := admit.Fold(name)
-	if n.ours(&f) || f.HasPrefix("x-ratelimit-") {
+	if n.prefix.Has(&f) || f.HasPrefix("x-ratelimit-") {
 		return true
 	}
 	switch string(f.Bytes()) {
