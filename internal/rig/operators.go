@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -36,20 +35,7 @@ type operatorKey struct {
 // call.
 func (o *operatorOwner) run(ctx context.Context) error {
 	o.live = map[toksta.OperatorKeyID]*operatorKey{}
-	for ctx.Err() == nil {
-		err := o.step(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil && !errors.Is(err, errUnknownOutcome) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(o.random.Int64N(int64(2 * o.config.Pause)))):
-		}
-	}
-	return nil
+	return o.repeat(ctx, o.step)
 }
 
 // step makes one change: it revokes keys that no client received, creates a key if there are
@@ -100,34 +86,21 @@ func (o *operatorOwner) create(ctx context.Context) error {
 	return nil
 }
 
-// rotate closes the old secret and opens the new one in one call. If the outcome is unknown, no
-// client has the new secret, so the key is revoked.
+// rotate replaces the secret of a key. If the outcome is unknown, no client has the new
+// secret, so the key is revoked.
 func (o *operatorOwner) rotate(ctx context.Context, k *operatorKey) error {
-	old, fresh := k.current, newOperatorSecret()
-	gates := []*gate{old.gates[0], fresh.gates[0]}
-	began := o.history.now()
-	for i, g := range gates {
-		g.writes = append(g.writes, write{span{began, unknownOutcome}, i == 1})
-	}
-	at, err := o.attempt(ctx, "rotate operator key", func(ctx context.Context, c *client.Client) error {
+	fresh := newOperatorSecret()
+	err := o.replace(ctx, rotation{"rotate operator key", k.current, fresh}, func(ctx context.Context, c *client.Client) (string, error) {
 		made, err := c.RotateOperatorKey(ctx, client.RotateOperatorKeyRequest{OperatorKeyRef: client.OperatorKeyRef{Key: k.id}})
-		fresh.text = made.Secret
-		return err
+		return made.Secret, err
 	})
 	if errors.Is(err, errUnknownOutcome) {
 		return errors.Join(o.revoke(ctx, k), errUnknownOutcome)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		k.current = fresh
 	}
-	for _, g := range gates {
-		g.writes[len(g.writes)-1].span = at
-	}
-	k.current = fresh
-	o.targets.add(fresh)
-	o.targets.markHot(old, old, old, fresh)
-	o.targets.setRevoked(old, o.random)
-	return nil
+	return err
 }
 
 // revoke revokes a key. No client uses the secret of a leaked key, which has no text.

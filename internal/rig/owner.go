@@ -177,30 +177,47 @@ func (o *owner) newSecret(k *key) *secret {
 	return &secret{key: k, gates: []*gate{{name: "secret"}, k.limits, o.terms["plan"], o.terms["status"], o.terms["switch"]}}
 }
 
-// rotate closes the old secret and opens the new one in one call. If the outcome is
-// unknown, no client has the new secret, so the key is revoked.
+// rotate replaces the secret of a key. If the outcome is unknown, no client has the new
+// secret, so the key is revoked.
 func (o *owner) rotate(ctx context.Context, k *key) error {
-	old, fresh := k.current, o.newSecret(k)
+	fresh := o.newSecret(k)
+	err := o.replace(ctx, rotation{"rotate", k.current, fresh}, func(ctx context.Context, c *client.Client) (string, error) {
+		made, err := c.RotateKey(ctx, client.RotateKeyRequest{KeyRef: client.KeyRef{Key: k.id}})
+		return made.Secret, err
+	})
+	if errors.Is(err, errUnknownOutcome) {
+		return errors.Join(o.revoke(ctx, k), errUnknownOutcome)
+	}
+	if err == nil {
+		k.current = fresh
+	}
+	return err
+}
+
+// rotation is a call that closes the old secret and opens the fresh one.
+type rotation struct {
+	kind       string
+	old, fresh *secret
+}
+
+// replace makes the call of a rotation. do returns the text of the fresh secret.
+func (o *owner) replace(ctx context.Context, r rotation, do func(context.Context, *client.Client) (string, error)) error {
+	old, fresh := r.old, r.fresh
 	gates := []*gate{old.gates[0], fresh.gates[0]}
 	began := o.history.now()
 	for i, g := range gates {
 		g.writes = append(g.writes, write{span{began, unknownOutcome}, i == 1})
 	}
-	at, err := o.attempt(ctx, "rotate", func(ctx context.Context, c *client.Client) error {
-		made, err := c.RotateKey(ctx, client.RotateKeyRequest{KeyRef: client.KeyRef{Key: k.id}})
-		fresh.text = made.Secret
+	at, err := o.attempt(ctx, r.kind, func(ctx context.Context, c *client.Client) (err error) {
+		fresh.text, err = do(ctx, c)
 		return err
 	})
-	if errors.Is(err, errUnknownOutcome) {
-		return errors.Join(o.revoke(ctx, k), errUnknownOutcome)
-	}
 	if err != nil {
 		return err
 	}
 	for _, g := range gates {
 		g.writes[len(g.writes)-1].span = at
 	}
-	k.current = fresh
 	o.targets.add(fresh)
 	o.targets.markHot(old, old, old, fresh)
 	o.targets.setRevoked(old, o.random)

@@ -22,23 +22,26 @@ const keysPerOwner = 4
 // run changes rights until ctx ends. It returns an error if the product rejects a
 // valid call.
 func (o *owner) run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		var err error
+	return o.repeat(ctx, func(ctx context.Context) error {
 		if o.account == "" {
-			err = o.setUp(ctx)
-		} else {
-			err = o.step(ctx)
+			return o.setUp(ctx)
 		}
+		return o.step(ctx)
+	})
+}
+
+// repeat calls step, with pauses of random length, until ctx ends or step fails with a
+// known outcome.
+func (o *owner) repeat(ctx context.Context, step func(context.Context) error) error {
+	for ctx.Err() == nil {
+		err := step(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil && !errors.Is(err, errUnknownOutcome) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(o.random.Int64N(int64(2 * o.config.Pause)))):
-		}
+		sleep(ctx, time.Duration(o.random.Int64N(int64(2*o.config.Pause))))
 	}
 	return nil
 }
