@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"github.com/toksta/toksta/internal/app/apptest"
@@ -27,20 +26,14 @@ func TestAway(t *testing.T) {
 	t.Cleanup(back.Close)
 	unreachable := &World{Node: node, BackEnd: back, Asked: apptest.FreeAddress(t)}
 	t.Run("proxies", func(t *testing.T) {
-		for _, d := range doors {
-			if !slices.Contains(proxies, d.Name) {
-				continue
+		each(t, proxies, func(t *testing.T, d Door) {
+			expectUnavailable(t, d.Name, d.Start(t, unreachable), key)
+			unknown := d.Start(t, &World{Node: node, BackEnd: back})
+			got := send(t, unknown, "GET /v1/creators/7", "Authorization: Bearer "+key)
+			if got.Status != http.StatusForbidden || d.Name != "nginx" && got.Error(t).Error.Code != toksta.CodeForbidden {
+				t.Errorf("a proxy that is not configured: %d %s", got.Status, got.Body)
 			}
-			t.Run(d.Name, func(t *testing.T) {
-				t.Parallel()
-				expectUnavailable(t, d.Name, d.Start(t, unreachable), key)
-				unknown := d.Start(t, &World{Node: node, BackEnd: back})
-				got := send(t, unknown, "GET /v1/creators/7", "Authorization: Bearer "+key)
-				if got.Status != http.StatusForbidden || d.Name != "nginx" && got.Error(t).Error.Code != toksta.CodeForbidden {
-					t.Errorf("a proxy that is not configured: %d %s", got.Status, got.Body)
-				}
-			})
-		}
+		})
 		t.Run("another program", func(t *testing.T) {
 			t.Parallel()
 			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) // 200 without fields

@@ -217,19 +217,10 @@ func TestFrameworksAway(t *testing.T) {
 	unreachable := &World{Node: node, BackEnd: back, Operator: "http://" + apptest.FreeAddress(t), OperatorKey: "tk_op_1"}
 	unknown := &World{Node: node, BackEnd: back, Operator: "http://" + node.App.Addr("operator"), OperatorKey: "tk_op_" + strings.Repeat("0", 48)}
 	t.Run("frameworks", func(t *testing.T) {
-		for _, d := range doors {
-			if !slices.Contains([]string{"express", "fastify", "hono", "flask", "django", "starlette", "fastapi"}, d.Name) {
-				continue
-			}
-			t.Run(d.Name, func(t *testing.T) {
-				t.Parallel()
-				if program := d.Missing(); program != "" {
-					t.Skip(program + " is missing: run scripts/test-deps")
-				}
-				expectUnavailable(t, d.Name, d.Start(t, unreachable), key)
-				expectUnavailable(t, d.Name, d.Start(t, unknown), key)
-			})
-		}
+		each(t, []string{"express", "fastify", "hono", "flask", "django", "starlette", "fastapi"}, func(t *testing.T, d Door) {
+			expectUnavailable(t, d.Name, d.Start(t, unreachable), key)
+			expectUnavailable(t, d.Name, d.Start(t, unknown), key)
+		})
 	})
 }
 

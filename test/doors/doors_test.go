@@ -5,6 +5,7 @@
 package doors
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
@@ -72,11 +73,7 @@ func TestDoors(t *testing.T) {
 		for _, d := range doors {
 			t.Run(d.Name, func(t *testing.T) {
 				t.Parallel()
-				if d.Missing != nil {
-					if program := d.Missing(); program != "" {
-						t.Skip(program + " is missing: run scripts/test-deps")
-					}
-				}
+				d.require(t)
 				address := d.Start(w.t, w)
 				started.Store(d.Name, address)
 				s := &suite{world: w, door: d.Name, discards: d.Discards, address: address, keys: w.newKeyring(t)}
@@ -97,4 +94,30 @@ func TestDoors(t *testing.T) {
 		t.Run("no lease/"+s.door, func(t *testing.T) { s.run(t, &noLease) })
 		return true
 	})
+}
+
+// require skips t if a program that the door needs is not installed.
+func (d *Door) require(t *testing.T) {
+	t.Helper()
+	if d.Missing == nil {
+		return
+	}
+	if program := d.Missing(); program != "" {
+		t.Skip(program + " is missing: run scripts/test-deps")
+	}
+}
+
+// each runs a test for each door with one of the names, all at the same time.
+func each(t *testing.T, names []string, test func(t *testing.T, d Door)) {
+	t.Helper()
+	for _, d := range doors {
+		if !slices.Contains(names, d.Name) {
+			continue
+		}
+		t.Run(d.Name, func(t *testing.T) {
+			t.Parallel()
+			d.require(t)
+			test(t, d)
+		})
+	}
 }

@@ -3,7 +3,6 @@ package doors
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -52,31 +51,8 @@ func startGo(router string) func(t *testing.T, w *World) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := filepath.Join(t.TempDir(), "verify.key")
-		if err := os.WriteFile(key, []byte(w.OperatorKey+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
 		address := apptest.FreeAddress(t)
-		cmd := exec.Command(path, "-router", router, "-toksta", w.Operator, "-key-file", key, "-backend", w.BackEnd.URL, "-listen", address)
-		var output apptest.Output
-		cmd.Stdout, cmd.Stderr = &output, &output
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("the program with %s printed:\n%.4000s", router, output.Bytes())
-			}
-		})
-		apptest.Eventually(t, "the program with "+router+" does not listen", func() bool {
-			conn, err := net.Dial("tcp", address)
-			if err == nil {
-				conn.Close()
-			}
-			return err == nil
-		})
+		run(t, address, path, "-router", router, "-toksta", w.Operator, "-key-file", write(t, "verify.key", w.OperatorKey+"\n"), "-backend", w.BackEnd.URL, "-listen", address)
 		return address
 	}
 }

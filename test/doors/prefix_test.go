@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -36,25 +35,19 @@ func TestPrefix(t *testing.T) {
 	w.Node = apptest.Start(t, w.configure, func(c *config.Config) { c.Branding.HeaderPrefix = "X-Acme" })
 	owner := apptest.NewAccount(t, w.Node.Operator(), "Acme")
 	key := apptest.NewKey(t, w.Node.Operator(), owner, "key").Secret
-	for _, d := range doors {
-		if !slices.Contains(proxies, d.Name) {
-			continue
+	each(t, proxies, func(t *testing.T, d Door) {
+		address := d.Start(t, w)
+		got := send(t, address, "GET /v1/things/7", "Authorization: Bearer "+key)
+		var e echo
+		if err := json.Unmarshal(got.Body, &e); err != nil || e.Header["x-acme-account-id"] != string(owner) || e.Header["x-acme-scopes"] == "" {
+			t.Errorf("%d %s", got.Status, got.Body)
 		}
-		t.Run(d.Name, func(t *testing.T) {
-			t.Parallel()
-			address := d.Start(t, w)
-			got := send(t, address, "GET /v1/things/7", "Authorization: Bearer "+key)
-			var e echo
-			if err := json.Unmarshal(got.Body, &e); err != nil || e.Header["x-acme-account-id"] != string(owner) || e.Header["x-acme-scopes"] == "" {
-				t.Errorf("%d %s", got.Status, got.Body)
-			}
-			if got := send(t, address, "GET /v1/none", "Authorization: Bearer "+key); got.Status != http.StatusNotFound || got.Error(t).Error.Code != "NOT_FOUND" {
-				t.Errorf("%d %s", got.Status, got.Body)
-			}
-			got = send(t, address, "GET /v1/open/7", "X-Acme-Account-Id: forged", "X.Acme.Plan: forged")
-			if strings.Contains(string(got.Body), `forged"`) || got.Status != http.StatusOK && got.Status != http.StatusBadRequest {
-				t.Errorf("%d %s", got.Status, got.Body)
-			}
-		})
-	}
+		if got := send(t, address, "GET /v1/none", "Authorization: Bearer "+key); got.Status != http.StatusNotFound || got.Error(t).Error.Code != "NOT_FOUND" {
+			t.Errorf("%d %s", got.Status, got.Body)
+		}
+		got = send(t, address, "GET /v1/open/7", "X-Acme-Account-Id: forged", "X.Acme.Plan: forged")
+		if strings.Contains(string(got.Body), `forged"`) || got.Status != http.StatusOK && got.Status != http.StatusBadRequest {
+			t.Errorf("%d %s", got.Status, got.Body)
+		}
+	})
 }

@@ -56,7 +56,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// run runs a proxy until t ends, and returns when it accepts connections at the address.
+// run runs a program until t ends, and returns when it accepts connections at the address.
 func run(t *testing.T, address, command string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(command, args...)
