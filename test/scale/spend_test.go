@@ -110,11 +110,17 @@ func (s *spender) topUp(credits int64) int64 {
 	return bought.Left
 }
 
-// reserve reserves credits on a random node, and returns their number or 0.
+// reserve reserves credits on a random node, and returns their number or 0. On a busy
+// machine, a reservation can wait for the others for longer than a database call may
+// take. As the documentation requires, it is repeated with the same idempotency key.
 func (s *spender) reserve(credits int64) int64 {
-	_, err := s.operator().ReserveCredits(s.t.Context(), client.ReserveRequest{
+	request := client.ReserveRequest{
 		AccountRef: s.ref, Family: "data", CostKey: "job", Credits: credits, IdempotencyKey: fmt.Sprint("job ", s.job.Add(1)),
-	})
+	}
+	_, err := s.operator().ReserveCredits(s.t.Context(), request)
+	for tries := 1; toksta.ErrorCode(err) == toksta.CodeUnavailable && tries < 5; tries++ {
+		_, err = s.operator().ReserveCredits(s.t.Context(), request)
+	}
 	switch toksta.ErrorCode(err) {
 	case "":
 		s.left.Add(-credits)
