@@ -148,7 +148,7 @@ class ClientTest(unittest.TestCase):
         client = self.client(server.url)
         for _ in range(3):
             self.assertTrue(client.verify(operation="x").admitted)
-            select.select([client._pool._idle[-1][0]], [], [])  # until the end of the connection has arrived
+            select.select([client._decisions._idle[-1][0]], [], [])  # until the end of the connection has arrived
 
     def test_threads(self) -> None:
         """Guarantee: threads that share a client get the responses of their own calls."""
@@ -168,6 +168,21 @@ class ClientTest(unittest.TestCase):
         for thread in threads:
             thread.join()
         self.assertEqual(wrong, [])
+
+    def test_burst(self) -> None:
+        """Guarantee: decisions use a limited number of connections, and one that waits too long for its turn is never sent."""
+        server = Server(self, lambda h, n: data(h, ADMITTED))
+        client = self.client(server.url, timeout=0.05)
+        slots = client._decisions._slots
+        taken = 0
+        while slots.acquire(blocking=False):
+            taken += 1
+        self.assertEqual(taken, 64)
+        with self.assertRaises(TokstaError) as caught:
+            client.verify(operation="x")
+        self.assertEqual((caught.exception.reason, server.requests), ("timeout", []))
+        slots.release()
+        self.assertTrue(client.verify(operation="x", timeout=5.0).admitted)
 
     def test_fork(self) -> None:
         """Guarantee: a forked process uses connections of its own."""

@@ -14,12 +14,15 @@ from ._errors import TokstaError, unavailable
 from ._pool import Address, Pool
 
 _PREFIX = "/operator/v1/"
+_DECISIONS = 64  # at the same time
+_CALLS = 16
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, b64token
 _OPERATION = re.compile(r"[a-z]+(?:[/-][a-z]+)*")
 
 
 class Toksta:
-    """A client of the operator API. It is safe for threads, keeps connections open and repeats no call.
+    """A client of the operator API. It is safe for threads, keeps connections open, repeats no call, and asks for at most 64
+    decisions at the same time.
 
     url is the address of the operator listener (listen.operator), with key or key_file: an operator key (tk_op_…) with the roles
     of the calls, "verify" for middleware. The file is read again after a 401, so that a rotated key needs no restart. socket is
@@ -59,11 +62,10 @@ class Toksta:
         self._key_file = key_file
         self._key = _checked(key) if key_file is None else _read(key_file)
         self._base = ""
-        if url is None:
-            self._pool = Pool(Address("", 0, socket=str(socket)))
-        else:
+        address = Address("", 0, socket=str(socket))
+        if url is not None:
             address, self._base = _parse(url, insecure_http, tls)
-            self._pool = Pool(address)
+        self._decisions, self._pool = Pool(address, _DECISIONS), Pool(address, _CALLS)
         self.accounts = _operations.Accounts(self._call)
         self.keys = _operations.Keys(self._call)
         self.operator_keys = _operations.OperatorKeys(self._call)
@@ -121,6 +123,7 @@ class Toksta:
 
     def close(self) -> None:
         """Closes the idle connections."""
+        self._decisions.close()
         self._pool.close()
 
     def _call(self, operation: str, request: dict[str, Any]) -> Any:
@@ -146,7 +149,8 @@ class Toksta:
             headers["Authorization"] = f"Bearer {self._key}"
         if self._operator:
             headers["X-Toksta-Operator"] = self._operator
-        return self._pool.post(self._base + _PREFIX + operation, headers, body, timeout)
+        pool = self._decisions if operation == "verify" else self._pool
+        return pool.post(self._base + _PREFIX + operation, headers, body, timeout)
 
 
 def _decode(status: int, media_type: str, data: bytes) -> Any:

@@ -43,6 +43,7 @@ class _Deadline:
     """A moment on the steady clock at which a request ends."""
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.at = time.monotonic() + seconds
 
     def left(self) -> float:
@@ -78,17 +79,29 @@ class _Source:
 
 
 class Pool:
-    """The idle connections to one server, the last used one first."""
+    """The connections to one server, at most so many at the same time: a burst must not use up those of the server."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, most: int) -> None:
         self._address = address
+        self._most = most
+        self._slots = threading.BoundedSemaphore(most)
         self._lock = threading.Lock()
         self._idle: list[tuple[socket.socket, float]] = []
         self._process = os.getpid()
 
     def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> tuple[int, str, bytes]:
-        """post sends one request and returns status, media type and body of the response. It raises a TokstaError without one."""
-        deadline = _Deadline(seconds)
+        """post sends one request and returns status, media type and body of the response. It raises a TokstaError without one.
+        A request that has waited for its turn for most of its time is not sent."""
+        self._after_fork()
+        deadline, slots = _Deadline(seconds), self._slots
+        if not slots.acquire(timeout=seconds * 0.75):
+            raise unavailable("timeout", f"{self._most} requests to Toksta were in progress. This one was not sent.")
+        try:
+            return self._exchange(deadline, path, headers, body)
+        finally:
+            slots.release()
+
+    def _exchange(self, deadline: _Deadline, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         sock: socket.socket | None = None
         try:
             sock = self._take() or self._connect(deadline)
@@ -96,7 +109,7 @@ class Pool:
         except TimeoutError:
             _close(sock)
             raise unavailable(
-                "timeout", f"Toksta at {self._address} did not respond within {seconds:g} s. If the call was a change, it was possibly made."
+                "timeout", f"Toksta at {self._address} did not respond within {deadline.seconds:g} s. If the call was a change, it was possibly made."
             ) from None
         except (OSError, http.client.HTTPException) as error:
             _close(sock)
@@ -118,6 +131,12 @@ class Pool:
         for sock, _ in idle:
             sock.close()
 
+    def _after_fork(self) -> None:
+        """_after_fork forgets the connections, which belong to the parent, and locks that its threads may have held."""
+        if self._process != os.getpid():
+            self._process, self._lock, self._slots = os.getpid(), threading.Lock(), threading.BoundedSemaphore(self._most)
+            self.close()
+
     def _head(self, path: str, headers: dict[str, str], body: bytes) -> bytes:
         host = "toksta" if self._address.socket is not None else self._address.host
         if ":" in host:
@@ -126,10 +145,6 @@ class Pool:
         return "".join([f"POST {path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in fields.items()), "\r\n"]).encode("latin-1")
 
     def _take(self) -> socket.socket | None:
-        if self._process != os.getpid():
-            # After a fork the connections belong to the parent, and one of its threads may have held the lock.
-            self._process, self._lock = os.getpid(), threading.Lock()
-            self.close()
         with self._lock:
             while self._idle:
                 sock, since = self._idle.pop()
