@@ -21,6 +21,9 @@ const maxCredits = 1_000_000_000_000
 type Outcome struct {
 	Reservation store.Reservation
 	Entry       store.CreditEntry
+	// IsClosed is true for a repeated request to reserve whose reservation has been settled
+	// or released since. Reservation then still is that of the first outcome.
+	IsClosed bool
 }
 
 // operation is a request about a reservation.
@@ -47,7 +50,7 @@ func (s *Service) commit(ctx context.Context, op operation) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, store.Missing("account", op.query.Account, err)
 	}
-	return Outcome{made.after, written[len(written)-1]}, nil
+	return Outcome{Reservation: made.after, Entry: written[len(written)-1]}, nil
 }
 
 // firstOutcome returns the outcome of the request that wrote entry, as it was
@@ -66,7 +69,10 @@ func (s *Service) firstOutcome(ctx context.Context, entry store.CreditEntry, req
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{replay(*state.Reservation, entries), entry}, nil
+	return Outcome{
+		Reservation: replay(*state.Reservation, entries), Entry: entry,
+		IsClosed: entry.Kind == store.CreditReserve && state.Reservation.State != store.ReservationOpen,
+	}, nil
 }
 
 func errReused() error {

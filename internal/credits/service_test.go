@@ -94,7 +94,12 @@ func repeatedRequests(t *testing.T, open opener) {
 	_, err := b.node(0).Refund(t.Context(), operator, b.closing(reserved.Reservation, 0))
 	ok(t, err)
 
-	// After the last request, each repeat still has its first outcome.
+	// After the last request, each repeat still has its first outcome. That of the
+	// reservation states that it is closed.
+	if reserved.IsClosed {
+		t.Error("the first reservation is closed")
+	}
+	reserved.IsClosed = true
 	for i, again := range []credits.Outcome{together(reserve), together(settle), together(refund)} {
 		if diff := cmp.Diff([]credits.Outcome{reserved, settled, refunded}[i], again); diff != "" {
 			t.Errorf("the repeat has another outcome (-first +repeat)\n%s", diff)

@@ -45,7 +45,8 @@ func (r *reserving) Verify(ctx context.Context, c toksta.Call) toksta.Decision {
 }
 
 // reserve reserves the price of the call, unless it is free. If the commit succeeds without a
-// response, the next request with the same job gets its reservation.
+// response, the next request with the same job gets its reservation. A job that has ended pays for no
+// further call.
 func (r *reserving) reserve(ctx context.Context, d *toksta.Decision) toksta.Rejection {
 	if d.Route.Credits == 0 {
 		return toksta.Rejection{}
@@ -58,6 +59,9 @@ func (r *reserving) reserve(ctx context.Context, d *toksta.Decision) toksta.Reje
 	if err != nil {
 		r.err = err
 		return rejection(err)
+	}
+	if made.IsClosed {
+		return toksta.Reject(toksta.ReasonIdempotencyKeyReused)
 	}
 	reservation := Reservation(made.Reservation)
 	r.reserved = &reservation

@@ -196,7 +196,8 @@ func TestVerifyBatch(t *testing.T) {
 }
 
 // Guarantee: a hold reserves the price of an admitted call once for each job, also if the
-// request is repeated on another node; any node settles it; a call that the credits do not
+// request is repeated on another node; any node settles it, and the job then pays for no
+// further call; a call that the credits do not
 // cover leaves no reservation and no hold; and simultaneous holds reserve no credit twice.
 func TestVerifyHold(t *testing.T) {
 	t.Parallel()
@@ -248,6 +249,12 @@ func checkHoldLife(t *testing.T, api, other *client.Client) {
 	settled, err := other.SettleCredits(t.Context(), client.CloseRequest{AccountRef: ref, Reservation: reservation.ID, Credits: 4, IdempotencyKey: "a done"})
 	if err != nil || settled.Reservation.State != "settled" {
 		t.Fatal(settled, err)
+	}
+	// Whoever could repeat the job of a paid call would have every further call for nothing.
+	for _, node := range []*client.Client{api, other} {
+		if d := verify(t, node, ask("a", 10)); d.Admitted || d.Code != toksta.CodeConflict || d.Reason != toksta.ReasonIdempotencyKeyReused || d.Credits != nil {
+			t.Errorf("the same job after its settlement: %+v", d)
+		}
 	}
 	// A charge takes the released credits at once: no hold of the calls above is left.
 	if d := verify(t, other, client.VerifyRequest{Key: secret, Operation: "getCreator", Credits: new(int64(6))}); !d.Admitted || d.Credits.Charged != 6 {
