@@ -126,6 +126,7 @@ func TestTargetPath(t *testing.T) {
 		"/a/b?c": "/a/b", "/": "/", "/a://b": "/a://b", "/%2e": "/%2e",
 		"http://h/a?b": "/a", "HTTPS://h": "/", "https://h?a=/b": "/", "http://h//a": "//a",
 		"": "", "*": "", "h:80": "", "http:///a": "", "http://u@h/a": "", "http://u:p@h/a": "", "ftp://h/a": "", "http:a": "", "a/b": "",
+		"http://[::1]:80/a": "/a", "http://a;x/b": "", "http://a%2fv1/b": "", `http://a\v1/b`: "", "http://a#/b": "", "http://a,b/c": "",
 	} {
 		got, ok := TargetPath(target)
 		if got != want || ok != (want != "") {

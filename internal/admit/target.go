@@ -30,6 +30,10 @@ func (r *Request) path(maxHeader int) (string, error) {
 	return path, nil
 }
 
+// authorityCharacters are those of a host and a port. Back ends disagree on where the path
+// begins behind any other character, such as ";" or "\".
+const authorityCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]"
+
 // TargetPath returns the escaped path of a target in origin-form or
 // absolute-form (RFC 9112, section 3.2). It reads the target itself, because a
 // parsed URL has lost the spelling of its path. For every other form it returns
@@ -44,7 +48,7 @@ func TargetPath(target string) (string, bool) {
 		return "", false
 	}
 	authority, tail, found := strings.Cut(rest, "/")
-	if authority == "" || strings.Contains(authority, "@") {
+	if authority == "" || strings.Trim(authority, authorityCharacters) != "" {
 		return "", false
 	}
 	if !found {

@@ -25,7 +25,7 @@ func TestIdentityFields(t *testing.T) {
 			"X-Toksta-Account-Id", "X-Toksta-Key-Id", "X-Toksta-Plan", "X-Toksta-Scopes", "X-Toksta-Anything", "X-Request-Id-Not",
 			"Authorization", "Traceparent", "X-Trace-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
 			"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Original-Method", "X-Rewrite-Url",
-			"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Proxy", "Content-Length", "Transfer-Encoding",
+			"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Proxy", "SCRIPT_NAME", "Script-Name", "PATH_INFO", "Daphne-Root-Path", "Content-Length", "Transfer-Encoding",
 		} {
 			for _, spelling := range []string{
 				name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"),

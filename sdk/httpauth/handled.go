@@ -50,7 +50,7 @@ func (g *guard) handled(r *http.Request, d *Decision) *http.Request {
 	out.Header = make(http.Header, len(r.Header)+len(identity.set))
 	for name, values := range r.Header {
 		switch {
-		case identity.owns(name), name == "Authorization" && !g.keepAuthorization:
+		case identity.owns(name), overrides(name), name == "Authorization" && !g.keepAuthorization:
 		case name == "Upgrade" && !isWebSocket(values):
 			// Another protocol, such as h2c, could carry further requests without a decision.
 		case name == "Connection":
@@ -108,6 +108,17 @@ func (i *identity) owns(name string) bool {
 		}
 	}
 	return false
+}
+
+// overrides reports whether a field states another method or target than the decided
+// ones, which code behind the decision could believe.
+func overrides(name string) bool {
+	folded := fold(name)
+	switch folded {
+	case "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override":
+		return true
+	}
+	return strings.HasPrefix(folded, "x-original-")
 }
 
 // connection returns the options of a Connection field without the names of identity

@@ -66,7 +66,8 @@ func WithErrorHandler(report func(r *http.Request, err error)) Option {
 //
 // The handler gets the principal with [FromContext]. Its request has the verified
 // identity in the fields X-Toksta-Account-Id, -Key-Id, -Plan and -Scopes, and no field
-// that a client could have sent in their place, in any spelling. The response has the
+// that a client could have sent in their place, in any spelling, and none that states
+// another method or target (X-HTTP-Method-Override, X-Original-…). The response has the
 // rate limit and the request id before the handler runs. Require does not wrap the
 // http.ResponseWriter: flushing, WebSocket and http.ResponseController work as without
 // it. An upgrade to any other protocol is ignored, because the protocol could carry

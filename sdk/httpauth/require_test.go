@@ -72,7 +72,8 @@ func TestRequireAdmits(t *testing.T) {
 	for name, value := range map[string]string{
 		"Authorization": "Bearer tk_live_0a", "X-Acme-Account-Id": "acct_evil", "X-Acme-Admin": "yes", "X_Acme_Plan": "GOLD", "x.acme.key.id": "key_evil",
 		"X-Toksta-Account-Id": "acct_evil", "X_Toksta_Scopes": "all", "X-Request-Id": "mine", "X_Trace_Id": "theirs",
-		"Connection": "keep-alive, X-Acme-Account-Id", "Tracestate": "a=b", "X-Other": "kept", "Cookie": "kept=1", "Upgrade": "h2c",
+		"Connection": "keep-alive, X-Acme-Account-Id", "Tracestate": "a=b", "X-Other": "kept",
+		"X-Http-Method-Override": "DELETE", "X_Method_Override": "DELETE", "X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "Cookie": "kept=1", "Upgrade": "h2c",
 	} {
 		r.Header[name] = []string{value}
 	}

@@ -68,6 +68,16 @@ class WSGITest(unittest.TestCase):
             body = call_wsgi(middleware, {"HTTP_TRACEPARENT": traceparent, "HTTP_TRACESTATE": "mine"})[2]
             self.assertEqual(b"mine" in body, kept)
 
+    def test_moved_path(self) -> None:
+        """Guarantee: a client that moves a part of the path out of the one on which the application routes is rejected."""
+        middleware, server = self.guard()
+        middleware._app = lambda *_: self.fail("the application ran")
+        for name in ("SCRIPT_NAME", "PATH_INFO", "DAPHNE_ROOT_PATH"):
+            # as Gunicorn does with SCRIPT_NAME: /v1
+            environ = {"RAW_URI": "/v1/x", "SCRIPT_NAME": "/v1", "PATH_INFO": "/x", "HTTP_" + name: "/v1"}
+            self.assertEqual(call_wsgi(middleware, environ)[0], "400 Bad Request", name)
+        self.assertEqual(server.requests, [])
+
     def test_rejection(self) -> None:
         """Guarantee: a rejection is sent exactly as Toksta states it, and the application does not run."""
         middleware, _ = self.guard(REJECTED)

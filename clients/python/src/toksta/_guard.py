@@ -16,6 +16,8 @@ from ._decision import Decision, Reply, encode
 
 _LOG = logging.getLogger("toksta")
 _REPLACED = {"x-request-id", "x-trace-id", "traceparent", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"}
+# With these fields of a client, Gunicorn and Daphne have moved a part of the decided path out of the path on which frameworks route.
+_MOVES_PATH = ("script_name", "script-name", "path_info", "daphne-root-path")
 _LISTS = {"access-control-expose-headers", "vary"}
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
@@ -56,6 +58,9 @@ class Guard:
     def check(self, method: str, target: str, peer: str, lines: Callable[[str], list[str]], context: Any, timeout: float | None = None) -> Decision:
         """check decides on a request in plain values and never raises. lines(name) returns the values of a header field."""
         try:
+            for name in _MOVES_PATH:
+                if lines(name):
+                    return self.failed(400, "BAD_REQUEST", f"The field {name} states a part of the path: remove it.", lines)
             address = self._address(context) if self._address is not None else self._client(peer, lines("x-forwarded-for"))
             if address is None and self._address is None:
                 return self.failed(400, "BAD_REQUEST", "X-Forwarded-For contains an element that is not an address.", lines)
