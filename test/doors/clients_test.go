@@ -224,6 +224,31 @@ func TestFrameworksAway(t *testing.T) {
 	})
 }
 
+// Guarantee: the route handler of Next on the page, called as Next calls it, responds to an
+// admitted call with the account and the fields of the decision, and to others as the gateway.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	if program := missingModules(); program != "" {
+		t.Skip(program + " is missing: run scripts/test-deps")
+	}
+	node := apptest.Start(t)
+	account := apptest.NewAccount(t, node.Operator(), "Acme")
+	key := apptest.NewKey(t, node.Operator(), account, "key").Secret
+	handler := framework{page: "node.md", section: "Next", edits: []string{nodeClient, fmt.Sprintf("{ socket: %q }", node.Socket())}, after: fmt.Sprintf(`
+const responses = []
+for (const authorization of ['Bearer %s', 'Bearer x']) {
+  const request = new Request('http://localhost/v1/creators/7', { headers: { authorization } })
+  const response = await GET(request, { params: Promise.resolve({ id: '7' }) })
+  responses.push(response.status, response.headers.get('x-ratelimit-limit') ?? response.headers.get('www-authenticate'), (await response.json()).account)
+}
+console.log(responses.join('|'))
+`, key)}
+	got := handler.startNode(t, &World{Node: node, BackEnd: &httptest.Server{URL: "http://127.0.0.1:1"}})
+	if want := fmt.Sprintf(`200|1000000|%s|401|Bearer realm="Toksta", error="invalid_token"|`, account); got != want {
+		t.Errorf("the handler responded %s, want %s", got, want)
+	}
+}
+
 // missingCommand returns a function that names a command that is not installed.
 func missingCommand(name string) func() string {
 	return func() string {
