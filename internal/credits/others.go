@@ -42,8 +42,8 @@ func (s *Service) pollNodes(ctx context.Context) error {
 	return nil
 }
 
-// Only reports whether the last poll found no other node. Nobody then waits for the
-// charges of this one.
+// Only reports whether the last poll found no other node, which would need the charges of
+// this one.
 func (s *Service) Only() bool { return s.only.Load() }
 
 // updateAlone updates the membership after a poll; only identifies the only

@@ -144,7 +144,7 @@ func (s *Service) exchange(ctx context.Context, all bool) ([]syncState, error) {
 // flushDue flushes all charges of this node or, if all is false, those on the
 // due accounts and on the accounts of the last exchange. A call is charged
 // shortly before the meter counts it, so the last flush could have missed its
-// count. Without other nodes it flushes nothing, because nobody waits for the
+// count. Without other nodes it flushes nothing, because none needs the
 // charges.
 func (s *Service) flushDue(ctx context.Context, all bool, due []syncState) error {
 	if s.Only() {

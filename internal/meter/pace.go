@@ -8,7 +8,7 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// A lone node paces its periodic flush, because nobody waits for its totals: they are safe in the
+// A lone node paces its periodic flush, because no other node needs its totals: they are safe in the
 // journal, and a reader on this node flushes the accounts that it reads. A key that is called every
 // few seconds then costs one row a minute, not one for each flush.
 const (

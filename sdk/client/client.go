@@ -45,8 +45,8 @@ type Client struct {
 
 // New returns a client of the server at address: the path of its Unix socket,
 // which needs no key, or the URL of its operator listener, which needs the key of
-// [WithKey]. Use https, except on the same machine: whoever reads the connection
-// reads the key. New opens no connection. Without options, only the context of a
+// [WithKey]. Use https, except on the same machine: plain HTTP shows the key to
+// everyone on the path. New opens no connection. Without options, only the context of a
 // call bounds its time. The client follows no redirect.
 func New(address string, options ...Option) *Client {
 	c := &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{CheckRedirect: rejectRedirect}, header: http.Header{}}

@@ -56,7 +56,7 @@ type Decision struct {
 	Charged     int64                // credits
 	Reservation toksta.ReservationID // of a hold
 	// Reply is the response to a rejected call. For an admitted call it only has the
-	// header fields that belong into the response.
+	// header fields that belong in the response.
 	Reply Reply
 	// Identity has the header fields for the back end: the principal, the request id
 	// and the trace. A client must not be able to send a field of these names.
