@@ -21,6 +21,10 @@ type cloudEvent struct {
 
 // data is the increase of the usage of an hour.
 type data struct {
+	// ExternalID is the account's id in the vendor's systems when the event was staged, left
+	// out if it had none.
+	ExternalID string `json:"external_id,omitempty"`
+
 	KeyID     toksta.KeyID  `json:"key_id"`
 	Family    toksta.Family `json:"family"`
 	CostKey   string        `json:"cost_key"`
@@ -47,7 +51,7 @@ func (e *Exporter) cloudEvents(events []store.UsageEvent) []cloudEvent {
 			SpecVersion: "1.0", ID: u.ID, Source: e.Source, Type: e.Type, Subject: u.AccountID,
 			Time: time.Unix(u.Hour*3600, 0).UTC(), DataContentType: "application/json",
 			Data: data{
-				KeyID: u.KeyID, Family: u.Family, CostKey: u.CostKey, Calls: u.Calls,
+				ExternalID: u.ExternalID, KeyID: u.KeyID, Family: u.Family, CostKey: u.CostKey, Calls: u.Calls,
 				Credits: u.Charge.Credits, Purchased: u.Charge.Purchased,
 				Overage: u.Charge.Overage, OverageMicros: u.Charge.OverageMicros, Currency: stated,
 			},

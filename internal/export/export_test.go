@@ -34,6 +34,7 @@ type received struct {
 	Time            string `json:"time"`
 	DataContentType string `json:"datacontenttype"`
 	Data            struct {
+		ExternalID    string        `json:"external_id"`
 		KeyID         toksta.KeyID  `json:"key_id"`
 		Family        toksta.Family `json:"family"`
 		CostKey       string        `json:"cost_key"`
@@ -194,6 +195,21 @@ func (v *vendor) flush(epoch string, key toksta.KeyID, hour, calls int64) {
 	}
 }
 
+// setExternalID writes the account with the external id.
+func (v *vendor) setExternalID(id string) {
+	v.Helper()
+	account := toksta.Account{
+		ID: "acct_a", Name: "Acme", Plan: "p", Status: toksta.StatusActive, ExternalID: id,
+		StatusSince: time.Unix(0, 0), CycleAnchor: time.Unix(0, 0), CreatedAt: time.Unix(0, 0),
+	}
+	_, err := v.store.Commit(context.Background(), toksta.Actor{Kind: toksta.ActorSystem}, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.ChangeAccountExternalID, AccountID: account.ID, Accounts: []toksta.Account{account}}, nil
+	})
+	if err != nil {
+		v.Fatal(err)
+	}
+}
+
 // flakyStore simulates a process that dies before it stores a delivery (dies), and a database that
 // gives the claim to every node.
 type flakyStore struct {
@@ -318,6 +334,32 @@ func TestLateGrowthIsSeparateEvent(t *testing.T) {
 	}
 	if err := v.exporter(flakyStore{v.store, false}).Export(t.Context()); err != nil || len(v.receiver.requests) != 3 {
 		t.Errorf("with nothing new: %v, %d requests", err, len(v.receiver.requests))
+	}
+}
+
+// Guarantee: an event has the account's external id, and a repeat after a lost response the same
+// one, although the id has changed in the meantime.
+func TestExternalIDOfRepeat(t *testing.T) {
+	t.Parallel()
+	v := newTestVendor(t)
+	v.setExternalID("crm-42")
+	v.flush("e1", "key_1", v.hour, 5)
+	v.receiver.responses = []string{loseResponse}
+	if err := v.exporter(v.store).Export(t.Context()); err == nil {
+		t.Fatal("500 was taken for success")
+	}
+	v.setExternalID("crm-43")
+	v.flush("e1", "key_1", v.hour, 9)
+	if err := v.exporter(flakyStore{v.store, false}).Export(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.checkBill()
+	calls := map[string]int64{}
+	for _, e := range v.receiver.kept {
+		calls[e.Data.ExternalID] += e.Data.Calls
+	}
+	if d := cmp.Diff(map[string]int64{"crm-42": 5, "crm-43": 4}, calls); d != "" || len(v.receiver.requests) != 3 {
+		t.Errorf("%d requests, calls by external id (-want +got)\n%s", len(v.receiver.requests), d)
 	}
 }
 

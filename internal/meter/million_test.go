@@ -71,7 +71,7 @@ func countActiveKeys(t *testing.T, keys int, db *sqlstore.Store) {
 	}
 	var stored int64
 	query := store.UsageQuery{Account: testAccount, From: noon().Add(-time.Hour), To: noon().Add(time.Hour)}
-	if err := db.EachUsage(t.Context(), query, func(row store.UsageRow) error {
+	if err := db.EachUsage(t.Context(), query, func(row store.UsageRow, _ string) error {
 		stored += row.Calls
 		return nil
 	}); err != nil || stored != int64(keys) {

@@ -41,6 +41,8 @@ type UsageEvent struct {
 	// ID is derived from the slot, the epoch and the number of their earlier events,
 	// so that a restored database creates the same ids again.
 	ID string
+	// ExternalID is the account's external id when the event was staged; "": none.
+	ExternalID string
 	UsageTotal
 }
 

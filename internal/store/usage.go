@@ -16,9 +16,10 @@ type Usage interface {
 	// ListUsage returns the totals of one account that q selects, summed over epochs.
 	ListUsage(ctx context.Context, q UsageQuery) ([]UsageRow, error)
 	// EachUsage calls each with every total that q selects, summed over epochs, in
-	// the order of account, hour, key, family, cost key and reason. It keeps one row
-	// in memory. An empty q.Account means all accounts.
-	EachUsage(ctx context.Context, q UsageQuery, each func(UsageRow) error) error
+	// the order of account, hour, key, family, cost key and reason, and with the
+	// account's external id, "" if it has none. It keeps one row in memory. An empty
+	// q.Account means all accounts.
+	EachUsage(ctx context.Context, q UsageQuery, each func(row UsageRow, externalID string) error) error
 	// LastUses returns the newest use of each key of the account.
 	LastUses(ctx context.Context, account toksta.AccountID) (map[toksta.KeyID]LastUse, error)
 	// CreditUse calls each with every account that has used or reserved credits, all

@@ -58,15 +58,15 @@ func (r *Reader) Table(ctx context.Context, w io.Writer, q TableQuery) error {
 	_ = out.Write(append([]string{
 		"account_id", unit, "key_id", "family", "cost_key", "outcome",
 		"calls", "credits", "purchased", "overage",
-	}, header...))
+	}, append(header, "external_id")...))
 	selected := store.UsageQuery{Account: q.Account, From: q.From, To: q.To, GroupDay: q.Daily}
-	err := r.Store.EachUsage(ctx, selected, func(row store.UsageRow) error {
+	err := r.Store.EachUsage(ctx, selected, func(row store.UsageRow, externalID string) error {
 		n := func(i int64) string { return strconv.FormatInt(i, 10) }
 		return out.Write(append([]string{
 			string(row.AccountID), time.Unix(row.Hour*3600, 0).UTC().Format(layout), string(row.KeyID),
 			escapeFormula(string(row.Family)), escapeFormula(row.CostKey), outcome(row.Reason),
 			n(row.Calls), n(row.Charge.Credits), n(row.Charge.Purchased), n(row.Charge.Overage),
-		}, amount(row.Charge.OverageMicros)...))
+		}, append(amount(row.Charge.OverageMicros), escapeFormula(externalID))...))
 	})
 	if err != nil {
 		return fmt.Errorf("write the usage table: %w", err)

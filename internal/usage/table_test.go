@@ -2,6 +2,7 @@ package usage_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -19,6 +21,7 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	w := newTestEnv(t)
 	w.fillMonth()
+	w.setExternalID("=crm-42")
 	report, err := w.reader.Month(t.Context(), ours, "2026-05")
 	if err != nil {
 		t.Fatal(err)
@@ -39,6 +42,9 @@ func TestTable(t *testing.T) {
 		calls, credits, rejected := map[string]int64{}, map[string]int64{}, int64(0)
 		for _, row := range rows[1:] {
 			n, c := number(t, row[6]), number(t, row[7])
+			if id := row[len(row)-1]; (id == "'=crm-42") != (row[0] == string(theirs)) {
+				t.Errorf("the external id of %s is %q", row[0], id)
+			}
 			if credits[row[0]] += c; row[5] == "admitted" {
 				calls[row[0]] += n
 			} else {
@@ -52,6 +58,19 @@ func TestTable(t *testing.T) {
 	full := errors.New("the disk is full")
 	if err := w.reader.Table(t.Context(), failingWriter{full}, q); !errors.Is(err, full) {
 		t.Errorf("Table on a failing writer returned %v", err)
+	}
+}
+
+// setExternalID gives the account theirs an external id.
+func (w *testEnv) setExternalID(id string) {
+	w.Helper()
+	_, err := w.store.Commit(w.Context(), toksta.Actor{Kind: toksta.ActorSystem}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		a, err := r.Account(ctx, theirs)
+		a.ExternalID = id
+		return store.Mutation{Kind: toksta.ChangeAccountExternalID, AccountID: theirs, Accounts: []toksta.Account{a}}, err
+	})
+	if err != nil {
+		w.Fatal(err)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(&table).ReadAll()
-	want := "acct_a," + yesterday.Add(5*time.Hour).Format(time.RFC3339) + ",key_a,data,'=cmd(),admitted,7,21,0,0,0.025"
+	want := "acct_a," + yesterday.Add(5*time.Hour).Format(time.RFC3339) + ",key_a,data,'=cmd(),admitted,7,21,0,0,0.025,"
 	if err != nil || len(rows) != 2 || strings.Join(rows[1], ",") != want {
 		t.Errorf("%v, %v\nwant %s", rows, err, want)
 	}

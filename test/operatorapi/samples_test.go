@@ -30,8 +30,8 @@ const sampleTime = "2027-01-31T12:00:00Z"
 var sampleMeta = object{{"request_id", "req_01KDZ40F2H5K8N1R4V7Y0C3F6J"}, {"trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"}}
 
 // tableExample is an example of the usage as CSV.
-const tableExample = "account_id,day,key_id,family,cost_key,outcome,calls,credits,purchased,overage,overage_usd\n" +
-	sampleAccount + ",2027-01-31," + sampleKey + ",data,creator_search,admitted,7,7,0,0,0\n"
+const tableExample = "account_id,day,key_id,family,cost_key,outcome,calls,credits,purchased,overage,overage_usd,external_id\n" +
+	sampleAccount + ",2027-01-31," + sampleKey + ",data,creator_search,admitted,7,7,0,0,0,crm-42\n"
 
 // sampler returns example values of responses.
 type sampler struct {

@@ -43,9 +43,10 @@ func (s *Store) StageUsage(ctx context.Context, before time.Time, limit int) (ro
 // grownRow is a row of usage, with the sum of the events already stored for it.
 type grownRow struct {
 	store.UsageTotal
-	epoch   string
-	exports int64            // events so far
-	staged  store.UsageTotal // their sum
+	epoch      string
+	externalID string
+	exports    int64            // events so far
+	staged     store.UsageTotal // their sum
 }
 
 // grownRows reads up to limit rows of hours before the given one whose counts can have grown
@@ -53,7 +54,8 @@ type grownRow struct {
 func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]grownRow, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT account_id, hour, key_id, family, cost_key, epoch,
 			calls, credits, purchased, overage, overage_micros, COALESCE(exports, 0), COALESCE(exported_calls, 0),
-			COALESCE(exported_credits, 0), COALESCE(exported_purchased, 0), COALESCE(exported_overage, 0), COALESCE(exported_overage_micros, 0)
+			COALESCE(exported_credits, 0), COALESCE(exported_purchased, 0), COALESCE(exported_overage, 0), COALESCE(exported_overage_micros, 0),
+			`+accountExternalID+`
 		FROM usage WHERE `+notStaged+` ORDER BY hour LIMIT $2`, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read usage to stage: %w", err)
@@ -61,7 +63,7 @@ func grownRows(ctx context.Context, tx *dbconn.Tx, before int64, limit int) ([]g
 	return collect(rows, func(rows *sql.Rows) (r grownRow, err error) {
 		return r, rows.Scan(&r.AccountID, &r.Hour, &r.KeyID, &r.Family, &r.CostKey, &r.epoch,
 			&r.Calls, &r.Charge.Credits, &r.Charge.Purchased, &r.Charge.Overage, &r.Charge.OverageMicros, &r.exports, &r.staged.Calls,
-			&r.staged.Charge.Credits, &r.staged.Charge.Purchased, &r.staged.Charge.Overage, &r.staged.Charge.OverageMicros)
+			&r.staged.Charge.Credits, &r.staged.Charge.Purchased, &r.staged.Charge.Overage, &r.staged.Charge.OverageMicros, &r.externalID)
 	})
 }
 
@@ -79,7 +81,7 @@ func events(grown []grownRow) []store.UsageEvent {
 func (r grownRow) differs() bool { return r.Calls != r.staged.Calls || r.Charge != r.staged.Charge }
 
 func (r grownRow) event() store.UsageEvent {
-	e := store.UsageEvent{ID: r.eventID(), UsageTotal: r.UsageTotal}
+	e := store.UsageEvent{ID: r.eventID(), ExternalID: r.externalID, UsageTotal: r.UsageTotal}
 	e.Calls -= r.staged.Calls
 	e.Charge = r.Charge.Minus(r.staged.Charge)
 	return e
@@ -104,12 +106,12 @@ func (s *Store) eventRows() upsert[store.UsageEvent] {
 		table: "usage_exports", chunk: s.chunk, conflict: []string{"id"},
 		columns: []string{
 			"id", "account_id", "hour", "key_id", "family", "cost_key",
-			"calls", "credits", "purchased", "overage", "overage_micros",
+			"calls", "credits", "purchased", "overage", "overage_micros", "external_id",
 		},
 		args: func(e store.UsageEvent) ([]any, error) {
 			return []any{
 				e.ID, e.AccountID, e.Hour, e.KeyID, e.Family, e.CostKey,
-				e.Calls, e.Charge.Credits, e.Charge.Purchased, e.Charge.Overage, e.Charge.OverageMicros,
+				e.Calls, e.Charge.Credits, e.Charge.Purchased, e.Charge.Overage, e.Charge.OverageMicros, e.ExternalID,
 			}, nil
 		},
 	}
@@ -136,14 +138,14 @@ func markStaged(ctx context.Context, tx *dbconn.Tx, grown []grownRow) error {
 // StagedUsage implements [store.Exports].
 func (s *Store) StagedUsage(ctx context.Context, limit int) ([]store.UsageEvent, error) {
 	rows, err := s.reads.QueryContext(ctx, `SELECT id, account_id, hour, key_id, family, cost_key,
-			calls, credits, purchased, overage, overage_micros
+			calls, credits, purchased, overage, overage_micros, external_id
 		FROM usage_exports ORDER BY hour, id LIMIT $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read usage to export: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (e store.UsageEvent, err error) {
 		return e, rows.Scan(&e.ID, &e.AccountID, &e.Hour, &e.KeyID, &e.Family, &e.CostKey,
-			&e.Calls, &e.Charge.Credits, &e.Charge.Purchased, &e.Charge.Overage, &e.Charge.OverageMicros)
+			&e.Calls, &e.Charge.Credits, &e.Charge.Purchased, &e.Charge.Overage, &e.Charge.OverageMicros, &e.ExternalID)
 	})
 }
 

@@ -105,7 +105,7 @@ const sumCharges = `CAST(sum(credits) AS BIGINT), CAST(sum(purchased) AS BIGINT)
 func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.UsageRow, error) {
 	var c conditions
 	c.and("account_id =", q.Account)
-	rows, err := s.sums(ctx, &c, q)
+	rows, err := s.sums(ctx, &c, q, "")
 	if err != nil {
 		return nil, err
 	}
@@ -113,31 +113,36 @@ func (s *Store) ListUsage(ctx context.Context, q store.UsageQuery) ([]store.Usag
 }
 
 // EachUsage implements [store.Usage].
-func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(store.UsageRow) error) error {
+func (s *Store) EachUsage(ctx context.Context, q store.UsageQuery, each func(row store.UsageRow, externalID string) error) error {
 	ctx = dbconn.WithLongTimeout(ctx)
 	var c conditions
 	if q.Account != "" {
 		c.and("account_id =", q.Account)
 	}
-	rows, err := s.sums(ctx, &c, q)
+	rows, err := s.sums(ctx, &c, q, `, `+accountExternalID)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		row, err := scanUsage(rows)
-		if err != nil {
+		var row store.UsageRow
+		var externalID string
+		if err := rows.Scan(append(usageFields(&row), &externalID)...); err != nil {
 			return fmt.Errorf("read usage: %w", err)
 		}
-		if err := each(row); err != nil {
+		if err := each(row, externalID); err != nil {
 			return err
 		}
 	}
 	return rows.Err()
 }
 
-// sums queries the totals that q and the conditions in c select, summed over epochs.
-func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*sql.Rows, error) {
+// accountExternalID is the external id of the account of a row of usage, empty if it has none.
+const accountExternalID = `COALESCE((SELECT external_id FROM accounts WHERE id = usage.account_id), '')`
+
+// sums queries the totals that q and the conditions in c select, summed over epochs, and
+// the further columns.
+func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery, further string) (*sql.Rows, error) {
 	bucket := `hour`
 	if q.GroupDay {
 		bucket = `hour - hour % 24`
@@ -148,7 +153,7 @@ func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*s
 		c.and("key_id =", q.Key)
 	}
 	rows, err := s.reads.QueryContext(ctx, `SELECT account_id, key_id, family, cost_key, reason, `+bucket+`,
-		CAST(sum(calls) AS BIGINT), `+sumCharges+` FROM usage`+c.text.String()+`
+		CAST(sum(calls) AS BIGINT), `+sumCharges+further+` FROM usage`+c.text.String()+`
 		GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 6, 2, 3, 4, 5`, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
@@ -156,9 +161,14 @@ func (s *Store) sums(ctx context.Context, c *conditions, q store.UsageQuery) (*s
 	return rows, nil
 }
 
-func scanUsage(rows *sql.Rows) (u store.UsageRow, err error) {
-	return u, rows.Scan(&u.AccountID, &u.KeyID, &u.Family, &u.CostKey, &u.Reason, &u.Hour,
-		&u.Calls, &u.Charge.Credits, &u.Charge.Purchased, &u.Charge.Overage, &u.Charge.OverageMicros)
+func scanUsage(rows *sql.Rows) (u store.UsageRow, err error) { return u, rows.Scan(usageFields(&u)...) }
+
+// usageFields returns the destinations of the columns of sums.
+func usageFields(u *store.UsageRow) []any {
+	return []any{
+		&u.AccountID, &u.KeyID, &u.Family, &u.CostKey, &u.Reason, &u.Hour,
+		&u.Calls, &u.Charge.Credits, &u.Charge.Purchased, &u.Charge.Overage, &u.Charge.OverageMicros,
+	}
 }
 
 // firstHour returns the first Unix hour that starts at t or later.

@@ -106,6 +106,34 @@ func exportLate(t *suite) {
 	deliver(store.UsageTotal{UsageSlot: s, Charge: toksta.Charge{Credits: 1}})
 }
 
+// exportExternalID: an event has the account's external id of the time at which it was staged.
+// A receiver that got the event before a change of the id must get the same event again.
+func exportExternalID(t *suite) {
+	a := t.account("acct_a")
+	t.exportFrom(today)
+	before, s := today.Add(2*time.Hour), slot("key_a", 1)
+	ids := func() (out []string) {
+		t.Helper()
+		for _, e := range t.staged(before) {
+			out = append(out, e.ExternalID)
+		}
+		return out
+	}
+	setID := func(id string) {
+		t.Helper()
+		a.ExternalID = id
+		t.commit(store.Mutation{Kind: toksta.ChangeAccountExternalID, AccountID: a.ID, Accounts: []toksta.Account{a}})
+	}
+	for i, id := range []string{"", "crm-42", "crm-43"} {
+		setID(id)
+		t.flush("e1", total(s, int64(i+1)))
+		is(t, ids(), []string{id})
+		setID("later-" + id)
+		is(t, ids(), []string{id})
+		t.ok(t.s.DeliveredUsage(t.Context(), exportIDs(t.staged(before))))
+	}
+}
+
 // exportRefund: a charge, its refund and the same charge again are three events with
 // different ids. The receiver would drop an event with a known id.
 func exportRefund(t *suite) {

@@ -112,6 +112,7 @@ var conformance = []conformanceTest{
 	{"export once", exportOnce},
 	{"export of late growth", exportLate},
 	{"export of a refund", exportRefund},
+	{"export with an external id", exportExternalID},
 	{"export by two nodes", exportTogether},
 	{"export status", exportStatus},
 }

@@ -157,15 +157,24 @@ func creditUse(t *suite) {
 }
 
 // eachUsage: a bill over all accounts must have every row once, and the bill of one account
-// no rows of another.
+// no rows of another. Each row has the external id of its own account.
 func eachUsage(t *suite) {
 	foreign := slot("key_x", 1)
 	foreign.AccountID = "acct_b"
 	t.flush("e1", total(slot("key_b", 1), 1), total(slot("key_a", 2), 2), total(foreign, 4), total(slot("key_a", 26), 8))
 	t.flush("e2", total(slot("key_a", 2), 16), total(slot("key_b", 3), 32))
+	named := account("acct_b")
+	named.ExternalID = "crm-42"
+	t.commit(store.Mutation{Kind: toksta.ChangeAccountCreated, AccountID: named.ID, Accounts: []toksta.Account{named}})
 	each := func(q store.UsageQuery) (rows []store.UsageRow) {
 		t.Helper()
-		t.ok(t.s.EachUsage(t.Context(), q, func(r store.UsageRow) error { rows = append(rows, r); return nil }))
+		t.ok(t.s.EachUsage(t.Context(), q, func(r store.UsageRow, externalID string) error {
+			if want := map[toksta.AccountID]string{named.ID: "crm-42"}[r.AccountID]; externalID != want {
+				t.Errorf("the external id of %s is %q, want %q", r.AccountID, externalID, want)
+			}
+			rows = append(rows, r)
+			return nil
+		}))
 		return rows
 	}
 	day := now.Truncate(24 * time.Hour)
@@ -174,7 +183,7 @@ func eachUsage(t *suite) {
 	q.Account, q.GroupDay = "acct_a", true
 	is(t, each(q), []store.UsageRow{total(slot("key_a", 0), 18), total(slot("key_b", 0), 33)})
 	stop := errors.New("stop")
-	if err := t.s.EachUsage(t.Context(), q, func(store.UsageRow) error { return stop }); !errors.Is(err, stop) {
+	if err := t.s.EachUsage(t.Context(), q, func(store.UsageRow, string) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("each failed, and EachUsage says %v", err)
 	}
 }
