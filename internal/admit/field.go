@@ -38,6 +38,31 @@ func (f *FieldName) HasPrefix(prefix string) bool {
 	return f.size >= len(prefix) && string(f.text[:len(prefix)]) == prefix
 }
 
+// Override is a part of the decided request that a field states again. Clients and proxies send
+// such fields, and a back end could believe any of them.
+type Override int
+
+// The overrides.
+const (
+	NoOverride     Override = iota
+	TargetOverride          // the whole target
+	MethodOverride          // the method
+	PathOverride            // a part of the path that some servers (Gunicorn, Daphne) cut off before they route
+)
+
+// Override returns the part of the request that a field with this name states again.
+func (f *FieldName) Override() Override {
+	switch string(f.Bytes()) {
+	case "x-original-uri", "x-forwarded-uri", "x-original-url", "x-rewrite-url":
+		return TargetOverride
+	case "x-original-method", "x-forwarded-method", "x-http-method-override", "x-http-method", "x-method-override":
+		return MethodOverride
+	case "script-name", "x-script-name", "path-info", "daphne-root-path":
+		return PathOverride
+	}
+	return NoOverride
+}
+
 // MaxPrefix is the length of the longest OwnPrefix without its hyphen, in bytes, so that a
 // FieldName holds it.
 const MaxPrefix = 31

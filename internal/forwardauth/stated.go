@@ -114,33 +114,16 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// The meaning of a field beside those of the form.
-const (
-	noMeaning = iota
-	targetField
-	methodField
-	keyField    // or the field with the client's address
-	pathField   // a part of the path that some servers cut off before they route
-	switchField // another protocol for the rest of the connection
-)
+// isCredential reports whether a field has the key or the client's address.
+func isCredential(f *admit.FieldName) bool {
+	name := string(f.Bytes())
+	return name == "authorization" || name == "x-forwarded-for"
+}
 
-// meaning returns the meaning of a field. Clients and proxies state another target or method in the
-// fields of the first two kinds, and a back end could believe any of them. Servers of Python (Gunicorn,
-// Daphne) move the path in a field of the kind pathField out of the path on which they route.
-func meaning(f *admit.FieldName) int {
-	switch string(f.Bytes()) {
-	case "x-original-uri", "x-forwarded-uri", "x-original-url", "x-rewrite-url":
-		return targetField
-	case "x-original-method", "x-forwarded-method", "x-http-method-override", "x-http-method", "x-method-override":
-		return methodField
-	case "authorization", "x-forwarded-for":
-		return keyField
-	case "script-name", "x-script-name", "path-info", "daphne-root-path":
-		return pathField
-	case "upgrade", "http2-settings":
-		return switchField
-	}
-	return noMeaning
+// isSwitch reports whether a field asks for another protocol for the rest of the connection.
+func isSwitch(f *admit.FieldName) bool {
+	name := string(f.Bytes())
+	return name == "upgrade" || name == "http2-settings"
 }
 
 // checkOthers rejects a request with a field that states another target or method than s, in any
@@ -156,19 +139,17 @@ func (f *form) checkOthers(fields map[string][]string, s stated, own admit.OwnPr
 		if own.Has(&folded) {
 			return badRequest("The field " + name + " is reserved for the service: remove it.")
 		}
+		if isSwitch(&folded) && !isWebSocket(name, values) {
+			return badRequest("The connection can be upgraded to WebSocket only: remove the field " + name + ".")
+		}
 		want := ""
-		switch meaning(&folded) {
-		case targetField:
+		switch folded.Override() {
+		case admit.TargetOverride:
 			want = s.target
-		case methodField:
+		case admit.MethodOverride:
 			want = s.method
-		case pathField:
+		case admit.PathOverride:
 			return badRequest("The field " + name + " states a part of the path: remove it.")
-		case switchField:
-			if !isWebSocket(name, values) {
-				return badRequest("The connection can be upgraded to WebSocket only: remove the field " + name + ".")
-			}
-			continue
 		default:
 			continue
 		}
@@ -179,7 +160,7 @@ func (f *form) checkOthers(fields map[string][]string, s stated, own admit.OwnPr
 	return checkConnection(fields["Connection"], own)
 }
 
-// isWebSocket reports whether the values of a field of the kind switchField ask for a WebSocket.
+// isWebSocket reports whether a field for which isSwitch returns true asks for a WebSocket.
 func isWebSocket(name string, values []string) bool {
 	return name == "Upgrade" && len(values) == 1 && strings.EqualFold(values[0], "websocket")
 }
@@ -191,7 +172,7 @@ func checkConnection(lines []string, own admit.OwnPrefix) error {
 	for _, line := range lines {
 		for option := range strings.SplitSeq(line, ",") {
 			folded := admit.Fold(strings.Trim(option, " \t"))
-			if m := meaning(&folded); m != noMeaning && m != switchField || own.Has(&folded) {
+			if folded.Override() != admit.NoOverride || isCredential(&folded) || own.Has(&folded) {
 				return badRequest("The field Connection names a field that decides: remove it.")
 			}
 		}

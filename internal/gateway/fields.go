@@ -27,19 +27,16 @@ func newNames(prefix string) (names, error) {
 // forbiddenFromClient reports whether a client's field must not reach the upstream: it
 // contains the key or a browser's session (pages and API can share an origin), states an
 // identity or an address that only this system may state, or could make the upstream see
-// another method, path or body than the decision was made on: Gunicorn and Daphne route on the
-// rest of the path behind SCRIPT_NAME or Daphne-Root-Path. CGI passes Proxy to
+// another method, path or body than the decision was made on. CGI passes Proxy to
 // programs as HTTP_PROXY, which they use as the proxy of their own calls.
 func (n *names) forbiddenFromClient(name string) bool {
 	f := admit.Fold(name)
-	if n.prefix.Has(&f) || f.HasPrefix("x-forwarded-") || f.HasPrefix("x-original-") {
+	if n.prefix.Has(&f) || f.HasPrefix("x-forwarded-") || f.HasPrefix("x-original-") || f.Override() != admit.NoOverride {
 		return true
 	}
 	switch string(f.Bytes()) {
 	case "authorization", "cookie", "x-request-id", "x-trace-id", "traceparent",
-		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-rewrite-url",
-		"x-http-method-override", "x-http-method", "x-method-override",
-		"script-name", "x-script-name", "path-info", "daphne-root-path",
+		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip",
 		"content-length", "transfer-encoding", "proxy":
 		return true
 	}
