@@ -19,6 +19,7 @@ type Table struct {
 	routes   []toksta.Route
 	patterns []pattern // of the routes, in their order
 	named    map[string]*toksta.Route
+	alike    *alike
 }
 
 // node is one segment in the tree of patterns. Branches are tried in the order of the fields.
@@ -53,6 +54,7 @@ func New(routes []toksta.Route) (*Table, error) {
 			t.named[r.Operation] = r
 		}
 	}
+	t.alike = newAlike(t.patterns)
 	return t, nil
 }
 
@@ -90,6 +92,9 @@ func (t *Table) Match(method, escapedPath string) (*toksta.Route, error) {
 		if reading == "" || t.root.find(m, reading[1:]) != r {
 			return nil, badPath("The path contains a reserved word with percent escapes.")
 		}
+	}
+	if t.alike.rejects(m, escapedPath, r, found) {
+		return nil, badPath("The path differs from that of another endpoint only in upper and lower case or in a slash at its end.")
 	}
 	return r, nil
 }

@@ -116,6 +116,8 @@ func targetCases() []Case {
 		{Name: "wildcard", Call: "GET /v1/files/a/b/c", Key: key},
 		{Name: "unknown path", Call: "GET /v1/nothing", Key: key, Want: notFound},
 		{Name: "unknown path without a key", Call: "GET /v1/nothing", Want: notFound},
+		{Name: "another family's path in other case", Call: "GET /v1/files/Locked", Key: key, Want: badRequest},
+		{Name: "another family's path with a slash", Call: "GET /v1/files/locked/", Key: key, Want: badRequest},
 		{Name: "other case", Call: "GET /V1/things/7", Key: key, Want: notFound},
 		{Name: "slash at the end", Call: "GET /v1/things/7/", Key: key, Want: notFound},
 		{Name: "target too long", Call: "GET /v1/things/7?q=" + strings.Repeat("a", 8<<10), Key: key, Want: Want{Status: 414, Code: toksta.CodeTargetTooLong}},

@@ -63,7 +63,7 @@ func (w *World) configure(c *config.Config) {
 	public.Access = config.AccessPublic
 	c.Routes = []config.Route{
 		route("/v1/things/{id}", "getThing", "data", "GET"), paid, public,
-		route("/v1/files/*", "getFile", "data", "GET", "PUT"),
+		route("/v1/files/*", "getFile", "data", "GET", "PUT"), route("/v1/files/locked", "getLocked", "job", "GET"),
 		route("/v1/options", "describe", "data", "GET", "OPTIONS"),
 		route("/v1/jobs/{id}", "getJob", "job", "GET"),
 		route("/v1/campaigns", "listCampaigns", "workspace", "GET"),
