@@ -134,7 +134,11 @@ func TestDeadEnds(t *testing.T) {
 		"branding: {product: Acme}": 3, // the shipped routes have prices
 		"branding: {support_url: 'https://a.example', billing_url: 'https://a.example', credits_url: 'https://a.example'}": 0,
 		"branding: {support_url: 'https://a.example', billing_url: 'https://a.example'}":                                   1,
-		"routes: [{method: GET, path: /a, family: data}]\nbranding: {support_url: 'https://a.example'}":                    1,
+		// A plan that people can buy is a way to more credits, but to no open invoice.
+		"branding: {support_url: 'https://a.example'}\nsignup: {plan: PRO}\nplans: [{id: PRO, name: Pro, url: 'https://a.example'}]":                        1,
+		"branding: {support_url: 'https://a.example'}\nsignup: {plan: PRO}\nplans: [{id: PRO, name: Pro, url: 'https://a.example', hidden: true}]":          2,
+		"branding: {support_url: 'https://a.example'}\nsignup: {plan: PRO}\nplans: [{id: PRO, name: Pro, url: 'https://a.example'}]\npages: {plans: 'off'}": 2,
+		"routes: [{method: GET, path: /a, family: data}]\nbranding: {support_url: 'https://a.example'}":                                                     1,
 	} {
 		cfg, err := loadText(t, text)
 		if err != nil {
