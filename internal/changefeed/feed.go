@@ -4,7 +4,7 @@
 //
 // The request path calls one method of it, Valid, which reports whether this node
 // holds a valid lease. On the mutation path it is the [store.Log] through which
-// keys, accounts and signin write. It decides nothing about keys. Notifications
+// keys, operatorkeys, accounts and signin write. It decides nothing about keys. Notifications
 // carry no authority: only rows read from the store change the index.
 //
 // Why a change is enforced when Commit returns: a node admits requests only under

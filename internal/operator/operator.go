@@ -1,11 +1,12 @@
 // Package operator is the API by which the vendor manages accounts and keys:
 // POST /operator/v1/<noun>/<verb>, with a JSON object as request and response.
 //
-// Like the account pages, it is an entry point of the change path. It requires no
-// credential and must be served on the private listener only: every client that can open
-// its socket is the operator. The response to a change contains its receipt. It is sent
-// once no node decides a call by the previous state. The package only translates between
-// JSON and the services.
+// Like the account pages, it is an entry point of the change path; its operation verify is
+// one of the request path. [Socket] serves it without a credential: every client that can
+// open the socket is the operator. [Network] serves it to other machines, with an operator
+// key in each request and a check of its roles. The response to a change contains its
+// receipt. It is sent once no node decides a call by the previous state. The package only
+// translates between JSON and the services.
 package operator
 
 import (
@@ -134,16 +135,18 @@ func (s server) account(a toksta.Account) client.Account {
 
 // key converts a key to its form in a response.
 func (s server) key(k toksta.Key) client.Key {
-	out := client.Key{
+	return client.Key{
 		ID: k.ID, AccountID: k.AccountID, Name: k.Name, State: k.State(s.Now()), Preview: s.Catalog.Shape.Preview(k.Current()),
 		Scopes: append([]toksta.Family{}, k.Limits.Scopes...), Networks: append([]netip.Prefix{}, k.Limits.Networks...), PerMinute: k.Limits.PerMinute,
 		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, CreatedByID: k.CreatedByID, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
-		ExternalID: k.ExternalID, Metadata: k.Metadata,
+		ExternalID: k.ExternalID, Metadata: k.Metadata, Generations: generations(k.Generations, s.Catalog.Shape.Preview),
 	}
-	for _, g := range k.Generations {
-		out.Generations = append(out.Generations, client.Generation{
-			Number: g.Number, Preview: s.Catalog.Shape.Preview(g), CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt,
-		})
+}
+
+// generations converts the secrets of a key or an operator key, with their visible parts.
+func generations(all []toksta.Generation, preview func(toksta.Generation) string) (out []client.Generation) {
+	for _, g := range all {
+		out = append(out, client.Generation{Number: g.Number, Preview: preview(g), CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt})
 	}
 	return out
 }

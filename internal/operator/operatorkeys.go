@@ -73,16 +73,11 @@ func (s server) operatorSecretResponse(c operatorkeys.Created, err error) (clien
 
 // operatorKey converts an operator key to its form in a response.
 func (s server) operatorKey(k toksta.OperatorKey) client.OperatorKey {
-	out := client.OperatorKey{
+	return client.OperatorKey{
 		ID: k.ID, Name: k.Name, State: k.State(s.Now()), Preview: k.Preview(k.Current()),
 		Roles: k.Roles, Networks: append([]netip.Prefix{}, k.Networks...),
 		CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
 		LastUsedAt: k.LastUse.At, LastUsedAddress: k.LastUse.Address,
+		Generations: generations(k.Generations, k.Preview),
 	}
-	for _, g := range k.Generations {
-		out.Generations = append(out.Generations, client.Generation{
-			Number: g.Number, Preview: k.Preview(g), CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt,
-		})
-	}
-	return out
 }

@@ -9,6 +9,7 @@
 // The request and response types of this package define the operator API: the
 // server decodes and encodes the same types. A method that makes a change returns
 // once the change is enforced on all nodes. A failure that the server reports is a
-// *[toksta.Error] with code, reason and hint. The package does not repeat requests
-// and does not log.
+// *[toksta.Error] with code, reason and hint. A [Client] does not repeat requests, and
+// the package does not log. A [Verifier] decides on calls for the middleware
+// httpauth.Require.
 package client
