@@ -169,7 +169,7 @@ func decode(data []byte, status int, response any) error {
 	if err := json.Unmarshal(data, &e); err != nil {
 		return fmt.Errorf("the response with status %d is not from Toksta, check the address and its https or http: %w", status, err)
 	}
-	if e.Success {
+	if e.Success && status == http.StatusOK {
 		if err := json.Unmarshal(e.Data, response); err != nil {
 			return fmt.Errorf("decode the response: %w", err)
 		}

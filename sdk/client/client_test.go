@@ -35,3 +35,18 @@ func TestRequestsAreUTF8(t *testing.T) {
 		}
 	}
 }
+
+// Guarantee: a response with another status than 200 is no success, whatever its body says.
+func TestSuccessHasStatus200(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusCreated, http.StatusAccepted, http.StatusBadGateway} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(`{"success":true,"data":{"admitted":true}}`))
+		}))
+		defer server.Close()
+		if got, err := New(server.URL).Verify(t.Context(), VerifyRequest{Operation: "op"}); err == nil || got.Admitted {
+			t.Errorf("%d: %+v, %v", status, got, err)
+		}
+	}
+}

@@ -114,7 +114,8 @@ function nextStep(code, requestID) {
 function checkDecision(d) {
   const response = d?.response
   const headers = response?.headers !== null && typeof response?.headers === 'object'
-  const complete = d?.admitted === true || (d?.admitted === false && Number.isInteger(response?.status) && response.status >= 400 && response.status <= 599)
+  // An admitted call has an account, or its route is public.
+  const complete = (d?.admitted === true && (d.public === true) === !d.principal?.account_id) || (d?.admitted === false && Number.isInteger(response?.status) && response.status >= 400 && response.status <= 599)
   if (!headers || !complete) throw unavailable('malformed_response', 'The response of verify is not a decision. Check the url, and that both versions are equal.')
   return d
 }

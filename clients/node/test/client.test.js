@@ -92,7 +92,8 @@ test('timeout', async (t) => {
 // Guarantee: only a complete decision admits a call.
 test('malformed decisions', async (t) => {
   const answers = ['', 'null', '{}', '{"success":true}', '[]', '<html>',
-    ...[{}, null, { admitted: 'true', response: { headers: {} } }, { admitted: 1, response: { headers: {} } }, { admitted: true }, { admitted: true, response: {} },
+    ...[{}, null, { admitted: 'true', response: { headers: {} } }, { admitted: 1, response: { headers: {} } }, { admitted: true }, { admitted: true, response: {} }, { admitted: true, response: { headers: {} } },
+      { admitted: true, public: true, principal: { account_id: 'acc_1' }, response: { headers: {} } },
       { admitted: false, response: { headers: {} } }, { admitted: false, response: { status: 200, headers: {} } }].map((d) => JSON.stringify({ success: true, data: d }))]
   for (const answer of answers) {
     const { url } = await serve(t, (req, res) => res.setHeader('content-type', 'application/json').end(answer))

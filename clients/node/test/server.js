@@ -25,4 +25,4 @@ export function data(res, value) {
   res.end(JSON.stringify({ success: true, data: value, meta: { request_id: 'req_1' } }))
 }
 
-export const admitted = { admitted: true, response: { headers: { 'X-Request-Id': 'req_1' } }, identity: { 'X-Acme-Account-Id': 'acc_1', 'X-Request-Id': 'req_1' }, identity_prefix: 'X-Acme-' }
+export const admitted = { admitted: true, response: { headers: { 'X-Request-Id': 'req_1' } }, identity: { 'X-Acme-Account-Id': 'acc_1', 'X-Request-Id': 'req_1' }, identity_prefix: 'X-Acme-', principal: { account_id: 'acc_1', key_id: 'key_1', plan: 'PRO', scopes: ['data'] } }

@@ -95,13 +95,26 @@ class ClientTest(unittest.TestCase):
             self.client(Server(self, drip).url, timeout=0.06).verify(operation="x")
         self.assertEqual((caught.exception.code, caught.exception.reason), ("UNAVAILABLE", "timeout"))
 
+    def test_cut_response(self) -> None:
+        """Guarantee: a response whose connection ends before its announced length admits no call."""
+
+        def cut(handler: Any, n: int) -> None:
+            body = json.dumps({"success": True, "data": ADMITTED}).encode()
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body) + 1, body))
+            handler.close_connection = True
+
+        with self.assertRaises(TokstaError) as caught:
+            self.client(Server(self, cut).url).verify(operation="x")
+        self.assertEqual((caught.exception.code, caught.exception.reason), ("UNAVAILABLE", "unreachable"))
+
     def test_malformed_decisions(self) -> None:
         """Guarantee: only a complete decision admits a call."""
         headers: dict[str, str] = {}
         decisions: list[object] = [
             {}, None, [], {"admitted": "true", "response": {"headers": headers}}, {"admitted": 1, "response": {"headers": headers}}, {"admitted": True},
             {"admitted": True, "response": {}}, {"admitted": True, "response": {"headers": {"X": 1}}}, {"admitted": False, "response": {"headers": headers}},
-            {"admitted": False, "response": {"status": 200, "headers": headers}},
+            {"admitted": False, "response": {"status": 200, "headers": headers}}, {"admitted": True, "response": {"headers": headers}},
+            {**ADMITTED, "public": True},
         ]  # fmt: skip
         answers = [b"", b"null", b"{}", b'{"success":true}', b"[]", b"<html>"]
         answers += [json.dumps({"success": True, "data": d}).encode() for d in decisions]

@@ -80,6 +80,8 @@ def _parse(data: Any) -> Decision:
             raise ValueError
         reply = Reply(headers, status, encode(response.get("body", {})))
     principal, rate = data.get("principal"), data.get("rate")
+    if admitted and (data.get("public") is True) == bool(principal and principal["account_id"]):
+        raise ValueError  # an admitted call has an account, or its route is public
     return Decision(
         admitted=admitted,
         response=reply,

@@ -190,7 +190,7 @@ def _exchange(sock: socket.socket, deadline: _Deadline, head: bytes, body: bytes
     response = http.client.HTTPResponse(_Source(sock, deadline), method="POST")  # type: ignore[arg-type]
     response.begin()
     data = response.read(_MAX_RESPONSE + 1)
-    if len(data) > _MAX_RESPONSE:
+    if len(data) > _MAX_RESPONSE or response.length:  # too long, or the connection ended before the announced length
         raise http.client.HTTPException
     reusable = not response.will_close and response.isclosed()
     return (response.status, response.getheader("Content-Type", ""), data), reusable
