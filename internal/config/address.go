@@ -120,3 +120,19 @@ func isNotSocket(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode().Type() != os.ModeSocket
 }
+
+// isPublic reports whether a network contains addresses of the Internet: its first or its
+// last address is neither private, loopback nor link-local.
+func isPublic(p netip.Prefix) bool {
+	first := p.Masked().Addr()
+	last := first.AsSlice()
+	for bit := p.Bits(); bit < first.BitLen(); bit++ {
+		last[bit/8] |= 0x80 >> (bit % 8)
+	}
+	end, _ := netip.AddrFromSlice(last)
+	shared := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, inside of carriers and clouds
+	isInternal := func(a netip.Addr) bool {
+		return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || shared.Contains(a)
+	}
+	return !isInternal(first) || !isInternal(end)
+}

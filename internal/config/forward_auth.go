@@ -9,7 +9,7 @@ import (
 // request.
 type ForwardAuth struct {
 	// Proxies lists the peers that may ask. They state the method, the target and the
-	// address of the client, so each of them decides what is charged to whom.
+	// address of the client, so each of them decides which calls are charged.
 	Proxies []netip.Prefix `yaml:"proxies"`
 }
 
@@ -40,20 +40,4 @@ func (c Config) forwardAuthWarnings() (out []string) {
 		out = append(out, "listen.forward_auth has no TLS: keys travel unencrypted between your proxies and this node. Use a private network, or set listen.tls.")
 	}
 	return out
-}
-
-// isPublic reports whether a network contains addresses of the Internet: its first or its
-// last address is neither private, loopback nor link-local.
-func isPublic(p netip.Prefix) bool {
-	first := p.Masked().Addr()
-	last := first.AsSlice()
-	for bit := p.Bits(); bit < first.BitLen(); bit++ {
-		last[bit/8] |= 0x80 >> (bit % 8)
-	}
-	end, _ := netip.AddrFromSlice(last)
-	shared := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598, inside of carriers and clouds
-	isInternal := func(a netip.Addr) bool {
-		return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || shared.Contains(a)
-	}
-	return !isInternal(first) || !isInternal(end)
 }
