@@ -67,13 +67,13 @@ func (b *body) Read(p []byte) (int, error) {
 
 // limit returns an error if the announced length of the body exceeds maxBody. If no
 // length is announced, reading beyond maxBody fails. limit also removes the Upgrade
-// field unless it names WebSocket, because another protocol could carry requests without
-// a decision. r is a copy that belongs to the handler.
+// field unless it names WebSocket alone, because another protocol could carry requests
+// without a decision. r is a copy that belongs to the handler.
 func (f *forwarding) limit(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > f.maxBody {
 		return tooLarge()
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+	if upgrade := r.Header["Upgrade"]; len(upgrade) != 1 || !strings.EqualFold(upgrade[0], "websocket") {
 		r.Header.Del("Upgrade")
 	}
 	if r.Body != nil && r.Body != http.NoBody {

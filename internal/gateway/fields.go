@@ -28,7 +28,8 @@ func newNames(prefix string) (names, error) {
 // contains the key or a browser's session (pages and API can share an origin), states an
 // identity or an address that only this system may state, or could make the upstream see
 // another method, path or body than the decision was made on. CGI passes Proxy to
-// programs as HTTP_PROXY, which they use as the proxy of their own calls.
+// programs as HTTP_PROXY, which they use as the proxy of their own calls. HTTP2-Settings
+// belongs to an upgrade to h2c.
 func (n *names) forbiddenFromClient(name string) bool {
 	f := admit.Fold(name)
 	if n.prefix.Has(&f) || f.HasPrefix("x-forwarded-") || f.HasPrefix("x-original-") || f.Override() != admit.NoOverride {
@@ -37,7 +38,7 @@ func (n *names) forbiddenFromClient(name string) bool {
 	switch string(f.Bytes()) {
 	case "authorization", "cookie", "x-request-id", "x-trace-id", "traceparent",
 		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip",
-		"content-length", "transfer-encoding", "proxy":
+		"content-length", "transfer-encoding", "http2-settings", "proxy":
 		return true
 	}
 	return false

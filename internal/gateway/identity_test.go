@@ -26,6 +26,7 @@ func TestIdentityFields(t *testing.T) {
 			"Authorization", "Traceparent", "X-Trace-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix",
 			"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Original-Url", "X-Original-Method", "X-Rewrite-Url",
 			"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Proxy", "SCRIPT_NAME", "Script-Name", "PATH_INFO", "Daphne-Root-Path", "Content-Length", "Transfer-Encoding",
+			"Http2-Settings",
 		} {
 			for _, spelling := range []string{
 				name, strings.ToLower(name), strings.ToUpper(name), strings.ReplaceAll(name, "-", "_"),

@@ -51,7 +51,7 @@ func (g *guard) handled(r *http.Request, d *Decision) *http.Request {
 	for name, values := range r.Header {
 		switch {
 		case identity.owns(name), overrides(name), name == "Authorization" && !g.keepAuthorization:
-		case name == "Upgrade" && !isWebSocket(values):
+		case name == "Upgrade" && !isWebSocket(values), name == "Http2-Settings":
 			// Another protocol, such as h2c, could carry further requests without a decision.
 		case name == "Connection":
 			if kept := identity.connection(values); len(kept) > 0 {

@@ -29,12 +29,18 @@ type asking struct {
 	admit func(r *http.Request, decision http.Header) http.Header
 	// unreachable is the status of a request on which there is no decision.
 	unreachable int
-	backend     *httputil.ReverseProxy
+	// rejectsUpgrade reports whether the proxy rejects r by itself with 403 because of its upgrade. nil: never.
+	rejectsUpgrade func(r *http.Request) bool
+	backend        *httputil.ReverseProxy
 }
 
 // ServeHTTP asks, and forwards an admitted request.
 func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client, _, _ := net.SplitHostPort(r.RemoteAddr)
+	if a.rejectsUpgrade != nil && a.rejectsUpgrade(r) {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
 	question := a.question(r, client)
 	if question == nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -111,7 +117,8 @@ type forwardAuth struct {
 			} `yaml:"headers"`
 		} `yaml:"middlewares"`
 		Routers map[string]struct {
-			Rule string `yaml:"rule"`
+			Rule        string   `yaml:"rule"`
+			Middlewares []string `yaml:"middlewares"`
 		} `yaml:"routers"`
 	} `yaml:"http"`
 }
@@ -128,15 +135,8 @@ func startTraefik(t *testing.T, w *World) string {
 	if err != nil || middleware.TrustForwardHeader || len(middleware.AuthRequestHeaders) > 0 || len(middleware.AuthResponseHeaders) == 0 {
 		t.Fatalf("the middleware of traefik.md is %+v", middleware)
 	}
-	const noHTTP2 = "!HeaderRegexp(`Upgrade`, `(?i)h2c`)"
-	if !strings.Contains(page.HTTP.Routers["api"].Rule, noHTTP2) {
-		t.Fatalf("the rule of traefik.md has no %s", noHTTP2)
-	}
 	a := &asking{unreachable: http.StatusInternalServerError}
 	a.question = func(r *http.Request, client string) []byte {
-		if strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "h2c") {
-			return nil // no router matches
-		}
 		forgetNamed(r.Header)
 		forgetForwarded(r.Header) // by the entry point, for a client that is not trusted
 		header := r.Header.Clone()
@@ -167,9 +167,15 @@ func startTraefik(t *testing.T, w *World) string {
 				r.Header[http.CanonicalHeaderKey(name)] = values
 			}
 		}
-		for name, value := range page.HTTP.Middlewares["without-key"].Headers.CustomRequestHeaders {
-			if value == "" {
-				r.Header.Del(name)
+		router := page.HTTP.Routers["api"]
+		if further := page.HTTP.Routers["websocket"]; matchesHeaders(further.Rule, r.Header) {
+			router = further
+		}
+		for _, used := range router.Middlewares {
+			for name, value := range page.HTTP.Middlewares[used].Headers.CustomRequestHeaders {
+				if value == "" {
+					r.Header.Del(name)
+				}
 			}
 		}
 		return nil
@@ -194,6 +200,21 @@ func forgetNamed(h http.Header) {
 	if upgrade {
 		h.Set("Connection", "Upgrade")
 	}
+}
+
+// headerRegexp is a part of a rule of Traefik.
+var headerRegexp = regexp.MustCompile("(!?)HeaderRegexp\\(`([^`]+)`, `([^`]+)`\\)")
+
+// matchesHeaders reports whether a header satisfies each HeaderRegexp of a rule, which has at least one: it matches
+// if one of the field's lines does.
+func matchesHeaders(rule string, h http.Header) bool {
+	parts := headerRegexp.FindAllStringSubmatch(rule, -1)
+	for _, part := range parts {
+		if slices.ContainsFunc(h.Values(part[2]), regexp.MustCompile(part[3]).MatchString) == (part[1] == "!") {
+			return false
+		}
+	}
+	return len(parts) > 0
 }
 
 // forgetForwarded deletes the fields with which a client that is not trusted could state a proxy.
@@ -260,13 +281,10 @@ func startEnvoy(t *testing.T, w *World) string {
 	if filter.FailureModeAllow || filter.Service.PathPrefix == "" {
 		t.Fatalf("the filter of envoy.md is %+v", filter)
 	}
-	a := &asking{unreachable: http.StatusServiceUnavailable}
+	a := &asking{unreachable: http.StatusServiceUnavailable, rejectsUpgrade: rejectUpgrade}
 	a.question = func(r *http.Request, client string) []byte {
-		switch upgrade := r.Header["Upgrade"]; {
-		case len(upgrade) == 0:
+		if len(r.Header["Upgrade"]) == 0 {
 			r.Header.Del("Connection") // and Envoy keeps the fields that it names
-		case len(upgrade) > 1 || !strings.EqualFold(upgrade[0], "websocket"):
-			return nil // no upgrade_configs
 		}
 		r.Header["X-Forwarded-For"] = []string{strings.Join(append(r.Header["X-Forwarded-For"], client), ",")}
 		var b bytes.Buffer
@@ -306,4 +324,15 @@ func startEnvoy(t *testing.T, w *World) string {
 		return toClient
 	}
 	return a.start(t, w)
+}
+
+// rejectUpgrade does with upgrades as Envoy does if its configuration lists WebSocket only: it ignores one to h2c and
+// reports whether it rejects another one.
+func rejectUpgrade(r *http.Request) bool {
+	protocols := strings.ToLower(strings.Join(r.Header["Upgrade"], ","))
+	if protocols == "h2c" {
+		r.Header.Del("Upgrade")
+		r.Header.Del("Http2-Settings")
+	}
+	return protocols != "" && protocols != "h2c" && protocols != "websocket"
 }

@@ -44,12 +44,33 @@ func backEnd() http.Handler {
 	mux.HandleFunc("GET "+socketPath, echoSocket)
 	mux.HandleFunc("/", echoRequest)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isH2C(r) {
+			switchToH2C(w)
+			return
+		}
 		if r.URL.Path == streamPath || r.URL.Path == streamPath+"/next" || r.URL.Path == socketPath {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		echoRequest(w, r) // a mux would redirect odd paths
 	})
+}
+
+// isH2C reports whether an h2c server would switch to HTTP/2 (RFC 7540, section 3.2). It does not insist on
+// HTTP2-Settings and on the options of Connection, because some servers do not either.
+func isH2C(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "h2c")
+}
+
+// switchToH2C responds as an h2c server does. Whoever receives the 101 has a connection to the back end on
+// which further requests pass without a decision.
+func switchToH2C(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
 }
 
 // echoRequest responds with the request.

@@ -55,7 +55,7 @@ func forbidden(r toksta.Reason) Want {
 
 // cases lists the cases of every door.
 func cases() []Case {
-	return slices.Concat(credentialCases(), rightCases(), targetCases(), methodCases(), forgedCases(), publicCases())
+	return slices.Concat(credentialCases(), rightCases(), targetCases(), methodCases(), forgedCases(), upgradeCases(), publicCases())
 }
 
 // credentialCases lists the cases about the form and the state of the key.
@@ -179,6 +179,33 @@ func forgedCases() []Case {
 		{Name: "ids of the client, rejected", Call: call, Lines: []string{"X-Request-Id: " + clientID}, Want: missing},
 		{Name: "unsafe id", Call: call, Key: "live", Lines: []string{`X-Request-Id: a"b`}},
 		{Name: "unsafe id, rejected", Call: call, Lines: []string{`X-Request-Id: a"b`}, Want: missing},
+	}
+}
+
+// upgradeCases lists cases with an upgrade that is not one to WebSocket alone. No field of it may reach the back
+// end: see switchToH2C.
+func upgradeCases() []Case {
+	const call, named = "GET /v1/things/7", "Connection: Upgrade, HTTP2-Settings"
+	upgrade := func(name, connection string, protocols ...string) Case {
+		c := Case{Name: name, Call: call, Key: "live", Lines: []string{
+			connection, "HTTP2-Settings: AAMAAABkAAQAAP__", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+		}}
+		for _, p := range protocols {
+			c.Lines = append(c.Lines, "Upgrade: "+p)
+		}
+		return c
+	}
+	open := upgrade("upgrade to h2c on a public route", named, "H2C")
+	open.Call, open.Key, open.Want = "GET /v1/open/7", "", public
+	return []Case{
+		open,
+		upgrade("upgrade to h2c", named, "h2c"),
+		upgrade("upgrade to h2c without the settings in Connection", "Connection: Upgrade", "h2c"),
+		upgrade("upgrade to WebSocket or h2c", named, "WebSocket, h2c"),
+		upgrade("upgrade to h2c or WebSocket", named, "h2c, websocket"),
+		upgrade("two upgrades, WebSocket first", named, "websocket", "h2c"),
+		upgrade("two upgrades, h2c first", named, "h2c", "websocket"),
+		upgrade("upgrade to another protocol", named, "acme/1"),
 	}
 }
 

@@ -214,6 +214,9 @@ func (s *suite) checkAdmitted(t *testing.T, c *Case, got apptest.Response) {
 	if id := e.Header["x-request-id"]; id != h.Get("X-Request-Id") && !s.discards || e.Header["authorization"] != "" {
 		t.Errorf("the back end received the id %q and the authorization %q", id, e.Header["authorization"])
 	}
+	if upgrade, settings := e.Header["upgrade"], e.Header["http2-settings"]; upgrade != "" && !strings.EqualFold(upgrade, "websocket") || settings != "" {
+		t.Errorf("the back end received the upgrade %q with the settings %q", upgrade, settings)
+	}
 	s.checkID(t, c, e.Header["x-request-id"])
 	s.checkIdentity(t, c, e.Header)
 }

@@ -36,6 +36,10 @@ func startVerify(t *testing.T, w *World) string {
 				delete(r.Header, name)
 			}
 		}
+		if upgrade := r.Header["Upgrade"]; len(upgrade) != 1 || !strings.EqualFold(upgrade[0], "websocket") {
+			delete(r.Header, "Upgrade")
+		}
+		delete(r.Header, "Http2-Settings")
 		delete(r.Header, "Authorization")
 		for name, value := range d.Identity {
 			r.Header.Set(name, value)

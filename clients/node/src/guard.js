@@ -81,6 +81,7 @@ export class Guard {
     const folded = fold(name)
     if (folded === 'authorization' && this.#options.keepAuthorization !== true) return undefined
     if (folded === 'connection') return withoutIdentity(value, decision)
+    if (folded === 'upgrade' && value.toLowerCase() !== 'websocket') return undefined // h2c could carry requests without a decision
     if (folded === 'tracestate' && traceparent !== decision.identity?.Traceparent) return undefined // it belongs to the client's own Traceparent
     return statesIdentity(folded, decision) || replaced.has(folded) || folded.startsWith('x-original-') ? undefined : value
   }
@@ -98,7 +99,7 @@ function withoutIdentity(value, decision) {
   return options.length === 0 ? undefined : options.join(', ')
 }
 
-const replaced = new Set(['x-request-id', 'x-trace-id', 'traceparent', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override'])
+const replaced = new Set(['http2-settings', 'x-request-id', 'x-trace-id', 'traceparent', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override'])
 
 /** fold returns a field name as CGI and some servers compare it: lower case, "-" for every other character. */
 export function fold(name) {

@@ -4,7 +4,8 @@ import net from 'node:net'
 import { Readable } from 'node:stream'
 
 const backend = new URL(process.env.BACKEND)
-const hop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'content-length', 'host'])
+// Upgrade passes, so that the back end shows whether the middleware removed it.
+const hop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'host'])
 
 /** ask sends a request with the header that a handler got, and returns the response of the back end. */
 function ask(method, target, fields, body) {

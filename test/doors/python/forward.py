@@ -6,7 +6,8 @@ import socket
 import urllib.parse
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
-HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "host", "date"}
+# Upgrade passes, so that the back end shows whether the middleware removed it.
+HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date"}
 
 
 def forward(method, target, fields, body):

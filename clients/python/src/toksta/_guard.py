@@ -15,7 +15,7 @@ from ._client import Toksta
 from ._decision import Decision, Reply, encode
 
 _LOG = logging.getLogger("toksta")
-_REPLACED = {"x-request-id", "x-trace-id", "traceparent", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"}
+_REPLACED = {"http2-settings", "x-request-id", "x-trace-id", "traceparent", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"}
 # With these fields of a client, Gunicorn and Daphne have moved a part of the decided path out of the path on which frameworks route.
 _MOVES_PATH = ("script_name", "script-name", "path_info", "daphne-root-path")
 _LISTS = {"access-control-expose-headers", "vary"}
@@ -118,6 +118,8 @@ class Guard:
         if folded == "connection":
             # A proxy behind the application would remove the verified fields that Connection names.
             return ", ".join(o for o in map(str.strip, value.split(",")) if o and not _states_identity(fold(o), decision)) or None
+        if folded == "upgrade" and value.lower() != "websocket":
+            return None  # another protocol, such as h2c, could carry further requests without a decision
         if folded == "tracestate" and traceparent != [decision.identity.get("Traceparent")]:
             return None  # it belongs to the client's own Traceparent
         if _states_identity(folded, decision) or folded in _REPLACED or folded.startswith("x-original-"):
