@@ -61,8 +61,8 @@ audit trail.
 
 A field ` + "`account`" + ` takes the id or the external id of an account, a field ` + "`key`" + ` that of a key, and a field
 ` + "`member`" + ` the id or the e-mail address of a member. A request with an unknown field, a repeated name or text that
-is not UTF-8 is rejected. Any other method than POST is rejected with METHOD_NOT_ALLOWED and 405, and an unknown
-operation with NOT_FOUND and 404.
+is not UTF-8 is rejected. Any other method than POST is rejected with ` + "`METHOD_NOT_ALLOWED`" + ` and 405, and an unknown
+operation with ` + "`NOT_FOUND`" + ` and 404.
 
 This document and ` + "`GET /operator/v1/docs`" + ` need no credential: they are the same for every installation of a version.`
 

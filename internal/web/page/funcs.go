@@ -135,7 +135,7 @@ func sentences(texts ...string) string {
 func breakable(command string) template.HTML {
 	words := strings.Split(template.HTMLEscapeString(command), " ")
 	for i, w := range words {
-		if strings.HasPrefix(w, "-") {
+		if strings.HasPrefix(w, "-") && !strings.Contains(w, "\n") {
 			words[i] = `<span class="unbroken">` + w + `</span>`
 			continue
 		}

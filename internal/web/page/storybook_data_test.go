@@ -171,7 +171,7 @@ func storyPastDue() view.Account {
 	a.Subscription.Badge = view.Badge{Tone: view.ToneBad, Text: "Past due"}
 	a.Keys.Blocked = "New keys can be created as soon as the invoice is paid."
 	for i := range a.Keys.Rows {
-		a.Keys.Rows[i].Badge = view.Badge{Tone: view.ToneBad, Text: "Blocked: 403"}
+		a.Keys.Rows[i].Badge = view.Badge{Tone: view.ToneBad, Text: "403 since 24 Jun"}
 		a.Keys.Rows[i].Reason = "Billing is past due"
 	}
 	return a
