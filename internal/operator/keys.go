@@ -92,7 +92,7 @@ func (s server) showKey(ctx context.Context, _ toksta.Actor, r client.KeyRef) (c
 	// A key must be shown, to be revoked, also while usage cannot be read.
 	month, err := s.Usage.Days(ctx, k.AccountID, k.ID, "")
 	lack, lackErr := s.Usage.Shortage(ctx, standing)
-	out.Rejection = rejectionOf(s.Usage.Rejection(standing, k, lack))
+	out.Rejection = rejectionOf(s.Usage.Rejection(standing, k, lack, s.Now()))
 	if err = errors.Join(err, lackErr); err != nil {
 		exchange.FromContext(ctx).Fail(fmt.Errorf("show a key without its usage: %w", err))
 		return out, nil

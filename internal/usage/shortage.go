@@ -71,13 +71,13 @@ type Rejection struct {
 	Free bool
 }
 
-// Rejection returns why the calls of a key are rejected, nil if they are admitted. It
+// Rejection returns why the calls of a key are rejected at now, nil if they are admitted. It
 // checks whether the key is revoked or expired, then whether the account is blocked,
 // then whether the plan lacks all scopes of the key, then whether the credits pay its
 // calls. lack is the account's shortage.
-func (r *Reader) Rejection(s *toksta.Standing, k toksta.Key, lack *Shortage) *Rejection {
+func (r *Reader) Rejection(s *toksta.Standing, k toksta.Key, lack *Shortage, now time.Time) *Rejection {
 	reach := reachable(s, k)
-	switch state := k.State(r.now()); {
+	switch state := k.State(now); {
 	case state == toksta.KeyRevoked:
 		return &Rejection{Reason: toksta.ReasonKeyRevoked, Since: k.RevokedAt}
 	case state == toksta.KeyExpired:
@@ -88,9 +88,11 @@ func (r *Reader) Rejection(s *toksta.Standing, k toksta.Key, lack *Shortage) *Re
 		return &Rejection{Reason: s.Blocked, Since: s.Account.StatusSince}
 	case len(k.Limits.Scopes) > 0 && len(reach) == 0:
 		return &Rejection{Reason: toksta.NotEntitled(k.Limits.Scopes[0])}
+	case lack == nil:
+		return nil
 	}
 	least, free := r.prices(reach)
-	if lack == nil || least == 0 {
+	if least == 0 {
 		return nil
 	}
 	return &Rejection{Reason: toksta.ReasonInsufficientCredits, Since: lack.Since, Free: free}

@@ -256,7 +256,7 @@ func (p *Pages) row(l keyList, k toksta.Key) view.Key {
 
 // condition returns the badge of a key and the text that explains the badge.
 func (p *Pages) condition(s *toksta.Standing, k toksta.Key, lack *usage.Shortage, now time.Time) (view.Badge, string) {
-	if r := p.Usage.Rejection(s, k, lack); r != nil {
+	if r := p.Usage.Rejection(s, k, lack, now); r != nil {
 		switch {
 		case r.Reason == toksta.ReasonKeyRevoked:
 			return view.Badge{Tone: view.ToneOff, Text: "Revoked"}, view.Date(r.Since)
