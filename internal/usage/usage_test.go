@@ -200,7 +200,7 @@ func TestOtherCurrency(t *testing.T) {
 	for text, parts := range map[string][]string{
 		string(document): {`"total_overage":0.075,"currency":"EUR",`, `"overage_amount":0.075`, `"overage_per_credit":0.025`},
 		month.String():   {",credits,overage_amount,currency\n", ",3,0.025,EUR\n"},
-		all.String():     {",overage,overage_amount,currency\n", ",1,0.025,EUR\n"},
+		all.String():     {",overage,overage_amount,currency,external_id\n", ",1,0.025,EUR,\n"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(text, part) {
