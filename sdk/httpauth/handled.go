@@ -110,12 +110,14 @@ func (i *identity) owns(name string) bool {
 	return false
 }
 
-// overrides reports whether a field states another method or target than the decided
-// ones, which code behind the decision could believe.
+// overrides reports whether a field states another method, target or part of the path
+// than the decided ones, which code behind the decision could believe. Gunicorn and
+// Daphne cut the part of the path off.
 func overrides(name string) bool {
 	folded := fold(name)
 	switch folded {
-	case "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override":
+	case "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override",
+		"script-name", "x-script-name", "path-info", "daphne-root-path":
 		return true
 	}
 	return strings.HasPrefix(folded, "x-original-")

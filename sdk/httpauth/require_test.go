@@ -73,7 +73,7 @@ func TestRequireAdmits(t *testing.T) {
 		"Authorization": "Bearer tk_live_0a", "X-Acme-Account-Id": "acct_evil", "X-Acme-Admin": "yes", "X_Acme_Plan": "GOLD", "x.acme.key.id": "key_evil",
 		"X-Toksta-Account-Id": "acct_evil", "X_Toksta_Scopes": "all", "X-Request-Id": "mine", "X_Trace_Id": "theirs",
 		"Connection": "keep-alive, X-Acme-Account-Id", "Tracestate": "a=b", "X-Other": "kept",
-		"X-Http-Method-Override": "DELETE", "X_Method_Override": "DELETE", "X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "Cookie": "kept=1", "Upgrade": "h2c",
+		"X-Http-Method-Override": "DELETE", "X_Method_Override": "DELETE", "X-Original-Url": "/evil", "X-Rewrite-Url": "/evil", "Script_Name": "/v1", "Path-Info": "/evil", "Daphne-Root-Path": "/v1", "Cookie": "kept=1", "Upgrade": "h2c",
 	} {
 		r.Header[name] = []string{value}
 	}

@@ -99,7 +99,11 @@ function withoutIdentity(value, decision) {
   return options.length === 0 ? undefined : options.join(', ')
 }
 
-const replaced = new Set(['http2-settings', 'x-request-id', 'x-trace-id', 'traceparent', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override'])
+// Fields with a verified value, and fields that state another method, target or part of the path (Gunicorn and Daphne cut it off).
+const replaced = new Set([
+  'http2-settings', 'x-request-id', 'x-trace-id', 'traceparent', 'x-rewrite-url', 'x-http-method-override', 'x-http-method', 'x-method-override',
+  'script-name', 'x-script-name', 'path-info', 'daphne-root-path',
+])
 
 /** fold returns a field name as CGI and some servers compare it: lower case, "-" for every other character. */
 export function fold(name) {

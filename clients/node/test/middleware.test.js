@@ -39,7 +39,7 @@ test('the request as sent', async (t) => {
 test('spoofed fields', async (t) => {
   const { url } = await serve(t, (req, res) => data(res, admitted))
   const send = await run(t, requireKey(new Toksta({ url, key })))
-  const spoofed = ['X-Toksta-Account-Id', 'x_toksta_account_id', 'X-TOKSTA-Account_Id', 'x.toksta.key.id', 'X-Acme-Plan', 'x_acme_plan', 'X-Original-URI', 'X-Rewrite-Url', 'X-HTTP-Method-Override', 'X_Request_Id', 'Traceparent', 'Tracestate']
+  const spoofed = ['X-Toksta-Account-Id', 'x_toksta_account_id', 'X-TOKSTA-Account_Id', 'x.toksta.key.id', 'X-Acme-Plan', 'x_acme_plan', 'X-Original-URI', 'X-Rewrite-Url', 'X-HTTP-Method-Override', 'SCRIPT_NAME', 'Path-Info', 'Daphne-Root-Path', 'X_Request_Id', 'Traceparent', 'Tracestate']
   const { status, body } = await send(['Authorization: Bearer a', 'X-Kept: yes', 'Connection: X-Acme-Account-Id, x_toksta_plan, X-Kept', ...spoofed.map((name) => `${name}: spoofed`)])
   assert.equal(status, 200)
   assert.ok(!body.includes('spoofed') && !body.includes('Bearer'), body)
