@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,21 +22,28 @@ import (
 )
 
 // decides serves the operation verify with respond, which gets the number of the
-// request, and returns a verifier of it and the decoded requests.
-func decides(t *testing.T, respond func(w http.ResponseWriter, n int32), options ...Option) (*Verifier, *[]VerifyRequest) {
+// request, and returns a verifier of it and a function for the decoded requests.
+func decides(t *testing.T, respond func(w http.ResponseWriter, n int32), options ...Option) (*Verifier, func() []VerifyRequest) {
 	t.Helper()
-	var n atomic.Int32
+	var mu sync.Mutex
 	var requests []VerifyRequest
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request VerifyRequest
 		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || r.URL.Path != PathPrefix+"verify" {
 			t.Errorf("%s: %v", r.URL, err)
 		}
+		mu.Lock()
 		requests = append(requests, request)
-		respond(w, n.Add(1))
+		n := int32(len(requests))
+		mu.Unlock()
+		respond(w, n)
 	}))
 	t.Cleanup(server.Close)
-	return NewVerifier(server.URL, options...), &requests
+	return NewVerifier(server.URL, options...), func() []VerifyRequest {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(requests)
+	}
 }
 
 // writeDecision responds with a decision in the envelope.
@@ -72,7 +81,7 @@ func TestVerifierCarriesTheCall(t *testing.T) {
 		Authorization: "Bearer a", Method: "GET", Target: "/a?b", Address: netip.MustParseAddr("192.0.2.1"), Agent: strings.Repeat("é", 128),
 		RequestID: "r", Traceparent: "p", TraceID: "t", Credits: &credits, Hold: &VerifyHold{Job: "j", ExpiresIn: 60},
 	}
-	if r := (*requests)[0]; !reflect.DeepEqual(r, sent) {
+	if r := requests()[0]; !reflect.DeepEqual(r, sent) {
 		t.Errorf("sent %#v", r)
 	}
 }
@@ -125,8 +134,8 @@ func TestVerifierRepeats(t *testing.T) {
 			c.first(w)
 		})
 		d, err := v.Verify(t.Context(), httpauth.Call{Hold: c.hold})
-		if len(*requests) != c.sent || toksta.ErrorCode(err) != c.code || err != nil && !reflect.DeepEqual(d, httpauth.Decision{}) {
-			t.Errorf("%s: sent %d times, %+v, %v; want %d, %q", name, len(*requests), d, err, c.sent, c.code)
+		if len(requests()) != c.sent || toksta.ErrorCode(err) != c.code || err != nil && !reflect.DeepEqual(d, httpauth.Decision{}) {
+			t.Errorf("%s: sent %d times, %+v, %v; want %d, %q", name, len(requests()), d, err, c.sent, c.code)
 		}
 	}
 }
