@@ -121,9 +121,8 @@ func get(t *testing.T, url, key string) (int, map[string]any) {
 	return res.StatusCode, decoded
 }
 
-// Guarantee: each example, as it is printed, serves the caller whose key is valid and
-// nobody else: without a key, with a revoked key and on an unknown path it responds as
-// the gateway does.
+// Guarantee: each example, as it is printed, serves only a caller with a valid key: without
+// a key, with a revoked key and on an unknown path it responds as the gateway does.
 func TestExamples(t *testing.T) {
 	binaries := t.TempDir()
 	build(t, ".", binaries, "./...")

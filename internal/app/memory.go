@@ -6,9 +6,9 @@ import (
 	"runtime/metrics"
 )
 
-// The collector runs again when the heap has grown by a share of what is alive. Most of a large
-// heap is the index, which hardly changes, so a small share saves memory at little cost. A small
-// heap would be collected many times a second, so it grows by a fixed size at least.
+// The collector runs again when the heap has grown by a share of its live objects. Most of a large
+// heap is the index, which hardly changes, so a small share saves memory at little cost. With that
+// share, a small heap would be collected many times a second, so it grows by a fixed size at least.
 const (
 	growPercent = 40
 	growAtLeast = 64 << 20 // bytes

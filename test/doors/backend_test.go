@@ -62,8 +62,8 @@ func isH2C(r *http.Request) bool {
 	return strings.Contains(strings.ToLower(strings.Join(r.Header["Upgrade"], ",")), "h2c")
 }
 
-// switchToH2C responds as an h2c server does. Whoever receives the 101 has a connection to the back end on
-// which further requests pass without a decision.
+// switchToH2C responds as an h2c server does. A client that receives the 101 has a connection to the back
+// end on which further requests pass without a decision.
 func switchToH2C(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -259,7 +259,7 @@ func missingCommand(name string) func() string {
 	}
 }
 
-// missingModules names what the frameworks for Node need, "" if everything is installed.
+// missingModules names the missing modules of the frameworks for Node, "" if all are installed.
 func missingModules() string {
 	if _, err := os.Stat(filepath.Join("node", "node_modules", "express")); err != nil {
 		return "test/doors/node/node_modules"

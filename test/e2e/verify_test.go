@@ -250,7 +250,7 @@ func checkHoldLife(t *testing.T, api, other *client.Client) {
 	if err != nil || settled.Reservation.State != "settled" {
 		t.Fatal(settled, err)
 	}
-	// Whoever could repeat the job of a paid call would have every further call for nothing.
+	// If the job of a paid call could be repeated, every further call would be free.
 	for _, node := range []*client.Client{api, other} {
 		if d := verify(t, node, ask("a", 10)); d.Admitted || d.Code != toksta.CodeConflict || d.Reason != toksta.ReasonIdempotencyKeyReused || d.Credits != nil {
 			t.Errorf("the same job after its settlement: %+v", d)
