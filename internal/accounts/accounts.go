@@ -67,9 +67,9 @@ func (s *Service) Find(ctx context.Context, q store.AccountSearch) (store.Found[
 	return s.Store.FindAccounts(ctx, q)
 }
 
-// Members returns the members of an account.
-func (s *Service) Members(ctx context.Context, id toksta.AccountID) ([]toksta.Member, error) {
-	return s.Store.ListMembers(ctx, id)
+// Members returns the members of an account, also the disabled ones.
+func (s *Service) Members(ctx context.Context, id toksta.AccountID) ([]store.AccountMember, error) {
+	return s.Store.ListAccountMembers(ctx, id)
 }
 
 // Audit returns a page of the change log, newest first.

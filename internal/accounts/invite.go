@@ -48,6 +48,7 @@ func (s *Service) Invite(ctx context.Context, by toksta.Actor, req InviteRequest
 	code := rand.Text()
 	invitation := store.Invitation{
 		Code: sha256.Sum256([]byte(code)), AccountID: req.Account, Email: req.Email,
+		ID: toksta.InvitationID(toksta.NewID(toksta.PrefixInvitation, now)), Role: toksta.MemberOwner, CreatedAt: now,
 		ExpiresAt: now.Add(req.Valid),
 	}
 	receipt, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {

@@ -25,6 +25,7 @@ import (
 	"github.com/toksta/toksta/internal/index"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/operatorkeys"
 	"github.com/toksta/toksta/internal/outcome"
@@ -143,12 +144,14 @@ func (a *App) build(ctx context.Context) (err error) {
 		Lease: a.feed, Index: a.index, Limiter: a.limiter(), Credits: balances, Meter: a.meter,
 	})
 
-	a.Accounts = &accounts.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
-	a.Keys = &keys.Service{Log: a.feed, Store: a.store, Catalog: a.catalog, Now: time.Now}
-	a.OperatorKeys = &operatorkeys.Service{Log: a.feed, Store: a.store, Now: time.Now}
+	// Only this log checks the roles of members, so every service of the change path uses it.
+	log := members.Log{Log: a.feed}
+	a.Accounts = &accounts.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
+	a.Keys = &keys.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now}
+	a.OperatorKeys = &operatorkeys.Service{Log: log, Store: a.store, Now: time.Now}
 	a.operatorUses = operatorkeys.NewUses(a.store, a.log)
 	a.SignIn = signin.New(signin.Config{
-		Log: a.feed, Trail: a.store, Store: a.store, Sessions: a.store, Catalog: a.catalog, Now: time.Now,
+		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
 	})

@@ -81,13 +81,13 @@ func (s mailSender) Send(ctx context.Context, e store.Event) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	members, err := s.store.ListMembers(ctx, e.AccountID)
+	members, err := s.store.ListAccountMembers(ctx, e.AccountID)
 	if err != nil {
 		return "", err
 	}
 	sent, failed := 0, error(nil)
 	for _, m := range members {
-		if !m.DisabledAt.IsZero() {
+		if !m.CanAct() {
 			continue
 		}
 		message.To = m.Email

@@ -61,6 +61,7 @@ var imports = map[string][]string{
 	// The change path.
 	"internal/keys":         {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/accounts":     {"sdk/toksta", "internal/store", "internal/text"},
+	"internal/members":      {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/operatorkeys": {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/signin":       {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/changefeed":   {"sdk/toksta", "internal/index", "internal/store"},

@@ -66,9 +66,9 @@ func TestCreatedByIsAnID(t *testing.T) {
 	other.ID = "acct_2"
 	w.put(t, other)
 	people := []toksta.Member{
-		{ID: "mem_1", AccountID: "acct_1", Name: "Ada", Email: "1@example.com"},
-		{ID: "mem_2", AccountID: "acct_2", Name: "Ada", Email: "2@example.com"},
-		{ID: "mem_3", AccountID: "acct_2", Name: "operator", Email: "3@example.com"},
+		{ID: "mem_1", Name: "Ada", Email: "1@example.com"},
+		{ID: "mem_2", Name: "Ada", Email: "2@example.com"},
+		{ID: "mem_3", Name: "operator", Email: "3@example.com"},
 	}
 	_, err := w.store.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{Kind: toksta.ChangeMemberCreated, Members: people}, nil
@@ -85,8 +85,8 @@ func TestCreatedByIsAnID(t *testing.T) {
 		}
 		made[selectorOf(by)] = c.Key.ID
 	}
-	for _, m := range people {
-		create(toksta.Actor{Kind: toksta.ActorMember, ID: string(m.ID), Name: m.Name}, m.AccountID)
+	for i, m := range people {
+		create(toksta.Actor{Kind: toksta.ActorMember, ID: string(m.ID), Name: m.Name}, []toksta.AccountID{"acct_1", "acct_2", "acct_2"}[i])
 	}
 	create(operator, "acct_1")
 	for _, by := range []string{"mem_1", "operator", "mem_3"} {

@@ -81,7 +81,12 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 		return client.AccountDetail{}, err
 	}
 	for _, m := range members {
-		out.Members = append(out.Members, member(m))
+		listed := member(m.Member)
+		listed.Role = m.Membership.Role
+		if listed.DisabledAt.IsZero() {
+			listed.DisabledAt = m.Membership.DisabledAt
+		}
+		out.Members = append(out.Members, listed)
 	}
 	out.LiveKeys, err = s.Keys.Live(ctx, a.ID)
 	return out, err
@@ -164,7 +169,7 @@ func (s server) setPassword(ctx context.Context, by toksta.Actor, r client.SetPa
 // member converts a member without the hash of the password.
 func member(m toksta.Member) client.Member {
 	return client.Member{
-		ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, DisabledAt: m.DisabledAt,
+		ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, VerifiedAt: m.VerifiedAt, DisabledAt: m.DisabledAt,
 		Consent: m.Consent, ConsentAt: m.ConsentAt,
 	}
 }

@@ -24,7 +24,7 @@ func TestResolve(t *testing.T) {
 		return store.Mutation{
 			Kind:     toksta.ChangeAccountCreated,
 			Accounts: []toksta.Account{{ID: "acct_1", ExternalID: "crm-1"}},
-			Members:  []toksta.Member{{ID: "mem_1", AccountID: "acct_1", Email: "Ann@acme.example"}},
+			Members:  []toksta.Member{{ID: "mem_1", Email: "Ann@acme.example"}},
 			Keys: []toksta.Key{{
 				ID: "key_1", AccountID: "acct_1", ExternalID: "crm-1", Generations: []toksta.Generation{{Number: 1, Digest: toksta.Digest{1}}},
 			}},

@@ -17,9 +17,8 @@ import (
 // Failure is the error of a rejected sign-in. Its text is that of the wrapped error;
 // Member and Account are for the log.
 type Failure struct {
-	Member  toksta.MemberID // the member with the given address; "": unknown address
-	Account toksta.AccountID
-	err     error
+	Member toksta.MemberID // the member with the given address; "": unknown address
+	err    error
 }
 
 // Error returns the text of the wrapped error.
@@ -88,7 +87,7 @@ func (s *Service) checkPassword(ctx context.Context, email string, password toks
 	case err != nil:
 		return toksta.Member{}, fmt.Errorf("check the password of %s: %w", m.ID, err)
 	case !matches || !canSignIn:
-		return toksta.Member{}, &Failure{Member: m.ID, Account: m.AccountID, err: wrongCredentials()}
+		return toksta.Member{}, &Failure{Member: m.ID, err: wrongCredentials()}
 	}
 	return m, nil
 }

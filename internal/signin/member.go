@@ -1,8 +1,10 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -14,16 +16,20 @@ type MemberRequest struct {
 	Name     string
 	Email    string
 	Password toksta.Hidden
+	Role     toksta.MemberRole // "": owner
 }
 
 // CreateMember adds a member to an account for the operator. The sign-up policy
 // does not apply.
 func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberRequest) (toksta.Member, error) {
+	req.Role = cmp.Or(req.Role, toksta.MemberOwner)
+	if !req.Role.IsValid() {
+		return toksta.Member{}, toksta.Invalid("role", fmt.Sprintf("There is no role %q. Choose from: owner, admin, developer, billing, viewer.", req.Role))
+	}
 	m, err := s.draftMember(ctx, s.now(), memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
 	if err != nil {
 		return toksta.Member{}, err
 	}
-	m.AccountID = req.Account
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		if _, err := r.Account(ctx, req.Account); errors.Is(err, store.ErrNotFound) {
 			return store.Mutation{}, toksta.NotFoundID("account", string(req.Account))
@@ -31,7 +37,8 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 			return store.Mutation{}, err
 		}
 		return addMember(ctx, r, m, store.Mutation{
-			Kind: toksta.ChangeMemberCreated, AccountID: req.Account, Detail: map[string]string{},
+			Kind: toksta.ChangeMemberCreated, AccountID: req.Account, Detail: map[string]string{"role": string(req.Role)},
+			Memberships: []toksta.Membership{{AccountID: req.Account, MemberID: m.ID, Role: req.Role, CreatedAt: m.CreatedAt}},
 		})
 	})
 	if err != nil {
@@ -56,7 +63,7 @@ func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, 
 	case err != nil:
 		return err
 	}
-	if err := s.setPassword(ctx, id.Actor(from), m.ID, req.Next); err != nil {
+	if err := s.setPassword(ctx, id.Actor(from), passwordChange{m.ID, id.Account.ID, req.Next}); err != nil {
 		return err
 	}
 	return s.SignOutEverywhere(ctx, id, true)
@@ -65,35 +72,47 @@ func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, 
 // ResetPassword sets a member's password for the operator and ends all the
 // member's sessions.
 func (s *Service) ResetPassword(ctx context.Context, by toksta.Actor, member toksta.MemberID, next toksta.Hidden) error {
-	if err := s.setPassword(ctx, by, member, next); err != nil {
+	if err := s.setPassword(ctx, by, passwordChange{member: member, password: next}); err != nil {
 		return err
 	}
 	return s.endSessions(ctx, store.SessionSet{Member: member})
 }
 
+// passwordChange is a new password of a member. account is the account in whose history the
+// change is shown, "" for the first account of the member.
+type passwordChange struct {
+	member   toksta.MemberID
+	account  toksta.AccountID
+	password toksta.Hidden
+}
+
 // setPassword validates a new password and stores its hash. The caller must end
 // sessions afterwards, not before: see recheckMember.
-func (s *Service) setPassword(ctx context.Context, by toksta.Actor, member toksta.MemberID, next toksta.Hidden) error {
-	m, err := s.Store.Member(ctx, member)
+func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordChange) error {
+	m, err := s.Store.Member(ctx, c.member)
 	if err != nil {
-		return unknownMember(member, err)
+		return unknownMember(c.member, err)
 	}
-	if err := validPassword(next, m); err != nil {
+	if err := validPassword(c.password, m); err != nil {
 		return err
 	}
-	hash, err := s.passwords.hash(ctx, next)
+	hash, err := s.passwords.hash(ctx, c.password)
 	if err != nil {
 		return err
 	}
 	// Read the member again under the lock, to keep changes of other fields.
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		m, err := r.Member(ctx, member)
+		m, err := r.Member(ctx, c.member)
 		if err != nil {
-			return store.Mutation{}, unknownMember(member, err)
+			return store.Mutation{}, unknownMember(c.member, err)
 		}
 		m.PasswordHash = hash
+		account, err := historyOf(ctx, r, m.ID, c.account)
+		if err != nil {
+			return store.Mutation{}, err
+		}
 		return store.Mutation{
-			Kind: toksta.ChangeMemberPasswordSet, AccountID: m.AccountID, MemberID: m.ID,
+			Kind: toksta.ChangeMemberPasswordSet, AccountID: account, MemberID: m.ID,
 			Detail: map[string]string{"email": m.Email}, Members: []toksta.Member{m},
 		}, nil
 	})
@@ -106,4 +125,17 @@ func unknownMember(id toksta.MemberID, err error) error {
 		return toksta.NotFoundID("member", string(id))
 	}
 	return err
+}
+
+// historyOf returns the account in whose history a change of a member is shown: the given one
+// or, if it is "", the first account of the member.
+func historyOf(ctx context.Context, r store.Reader, member toksta.MemberID, given toksta.AccountID) (toksta.AccountID, error) {
+	if given != "" {
+		return given, nil
+	}
+	all, err := r.ListMemberships(ctx, member)
+	if err != nil || len(all) == 0 {
+		return "", err
+	}
+	return all[0].AccountID, nil
 }

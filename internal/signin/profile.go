@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
@@ -37,7 +38,9 @@ func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, r
 		return err
 	}
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		return changeProfile(ctx, r, toksta.Member{ID: id.Member.ID, Name: name, Email: email})
+		m, err := changeProfile(ctx, r, toksta.Member{ID: id.Member.ID, Name: name, Email: email})
+		m.AccountID = id.Account.ID
+		return m, err
 	})
 	switch {
 	case errors.Is(err, store.ErrTaken):
@@ -71,9 +74,12 @@ func changeProfile(ctx context.Context, r store.Reader, next toksta.Member) (sto
 	if len(detail) == 0 {
 		return store.Mutation{}, nil
 	}
+	if m.Email != next.Email {
+		m.VerifiedAt = time.Time{}
+	}
 	m.Name, m.Email = next.Name, next.Email
 	return store.Mutation{
-		Kind: toksta.ChangeMemberProfileSet, AccountID: m.AccountID, MemberID: m.ID, Detail: detail, Members: []toksta.Member{m},
+		Kind: toksta.ChangeMemberProfileSet, MemberID: m.ID, Detail: detail, Members: []toksta.Member{m},
 	}, nil
 }
 

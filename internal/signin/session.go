@@ -15,14 +15,42 @@ import (
 
 // Session is the session of one browser, as the pages show it.
 type Session struct {
-	CreatedAt time.Time // of the sign-in with the password
-	SeenAt    time.Time // accurate to seenInterval
-	ExpiresAt time.Time
-	Address   string
-	Agent     string
-	Current   bool // in a list: the session of the request
+	CreatedAt   time.Time // of the sign-in
+	ConfirmedAt time.Time // when the person last proved to be present, by signing in or confirming
+	SeenAt      time.Time // accurate to seenInterval
+	ExpiresAt   time.Time
+	Method      Method
+	Bound       bool // to the account: created by the vendor's back end
+	Address     string
+	Agent       string
+	Current     bool // in a list: the session of the request
 
-	id toksta.Digest
+	id                        toksta.Digest
+	provider, providerSession string
+}
+
+// Method is a way to sign in.
+type Method string
+
+// The ways to sign in.
+const (
+	MethodPassword Method = "password"
+	MethodLink     Method = "link"     // by a link in a mail
+	MethodPasskey  Method = "passkey"  //
+	MethodProvider Method = "provider" // by the vendor's or another sign-in provider
+	MethodVendor   Method = "vendor"   // by the vendor's back end
+)
+
+// entry is a person who proved who they are.
+type entry struct {
+	Member toksta.Member
+	Method Method
+	// Account is the account that the session shows first; "": the last one that the person
+	// can use. A Bound session cannot leave it.
+	Account toksta.AccountID
+	Bound   bool
+	// Provider and ProviderSession name the session at a sign-in provider.
+	Provider, ProviderSession string
 }
 
 // cookieLen is the length of a session's random id.
@@ -33,11 +61,13 @@ const cookieLen = 32
 // session could end as an idle one.
 func (s *Service) seenInterval() time.Duration { return min(5*time.Minute, s.Idle/100) }
 
-// startSession starts a session of m with a new id.
-func (s *Service) startSession(ctx context.Context, from Origin, m toksta.Member) (SignedIn, error) {
-	account, err := s.Store.Account(ctx, m.AccountID)
+// startSession starts a session with a new id. If the person was disabled since the proof, or
+// the password was changed, the error is UNAUTHORIZED.
+func (s *Service) startSession(ctx context.Context, from Origin, e entry) (SignedIn, error) {
+	m := e.Member
+	place, err := s.place(ctx, m.ID, store.Session{AccountID: e.Account, Bound: e.Bound})
 	if err != nil {
-		return SignedIn{}, fmt.Errorf("read the account of member %s: %w", m.ID, err)
+		return SignedIn{}, err
 	}
 	// The id has 256 random bits, so a SHA-256 without a salt is enough to store
 	// it, as for a key's secret.
@@ -45,7 +75,9 @@ func (s *Service) startSession(ctx context.Context, from Origin, m toksta.Member
 	rand.Read(raw[:])
 	now := s.now()
 	row := store.Session{
-		ID: sha256.Sum256(raw[:]), MemberID: m.ID, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.Lifetime),
+		ID: sha256.Sum256(raw[:]), MemberID: m.ID, AccountID: place.Account.ID, Bound: e.Bound,
+		Method: string(e.Method), Provider: e.Provider, ProviderSession: e.ProviderSession,
+		CreatedAt: now, ConfirmedAt: now, SeenAt: now, ExpiresAt: now.Add(s.Lifetime),
 		Address: memberActor(m, from).Address, Agent: from.Agent,
 	}
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
@@ -54,8 +86,9 @@ func (s *Service) startSession(ctx context.Context, from Origin, m toksta.Member
 	if err := s.recheckMember(ctx, m, row.ID); err != nil {
 		return SignedIn{}, err
 	}
+	place.Member, place.Session = m, sessionOf(row)
 	return SignedIn{
-		Identity: Identity{Member: m, Account: account, Session: sessionOf(row)},
+		Identity: place,
 		Cookie:   toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:])),
 	}, nil
 }
@@ -102,21 +135,95 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 	if !m.DisabledAt.IsZero() {
 		return Identity{}, notSignedIn()
 	}
-	account, err := s.Store.Account(ctx, m.AccountID)
+	place, err := s.place(ctx, m.ID, row)
 	if err != nil {
-		return Identity{}, fmt.Errorf("read the session's account: %w", err)
+		return Identity{}, err
 	}
 	// The interval avoids a write for each page.
-	if now.Sub(row.SeenAt) >= s.seenInterval() {
-		row.SeenAt = now
-		switch err := s.Sessions.TouchSession(ctx, id, now); {
+	if now.Sub(row.SeenAt) >= s.seenInterval() || row.AccountID != place.Account.ID {
+		row.SeenAt, row.AccountID = now, place.Account.ID
+		switch err := s.Sessions.TouchSession(ctx, row); {
 		case errors.Is(err, store.ErrNotFound): // the session was ended after it was read
 			return Identity{}, notSignedIn()
 		case err != nil:
 			return Identity{}, fmt.Errorf("update the session's last use: %w", store.SideWrite(err))
 		}
 	}
-	return Identity{Member: m, Account: account, Session: sessionOf(row)}, nil
+	place.Member, place.Session = m, sessionOf(row)
+	return place, nil
+}
+
+// place returns the account that a session shows, with the member's role in it. If the member
+// can no longer use the session's account, it is the first one that the member can use; if
+// there is none, both are zero. If the session is bound, the error is UNAUTHORIZED instead.
+func (s *Service) place(ctx context.Context, member toksta.MemberID, row store.Session) (Identity, error) {
+	candidates := []toksta.AccountID{row.AccountID}
+	for tried := 0; ; tried++ {
+		if tried == 1 && !row.Bound {
+			all, err := s.Store.ListMemberships(ctx, member)
+			if err != nil {
+				return Identity{}, fmt.Errorf("list the accounts of member %s: %w", member, err)
+			}
+			for _, m := range all {
+				candidates = append(candidates, m.AccountID)
+			}
+		}
+		if tried == len(candidates) {
+			break
+		}
+		id, err := s.roleIn(ctx, candidates[tried], member)
+		if err != nil || id.Role != "" {
+			return id, err
+		}
+	}
+	if row.Bound {
+		return Identity{}, notSignedIn()
+	}
+	return Identity{}, nil
+}
+
+// roleIn returns an account with the role that a member has in it. Both are zero if the member
+// cannot use the account.
+func (s *Service) roleIn(ctx context.Context, account toksta.AccountID, member toksta.MemberID) (Identity, error) {
+	if account == "" {
+		return Identity{}, nil
+	}
+	role, err := s.Store.Role(ctx, account, member)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return Identity{}, nil
+	case err != nil:
+		return Identity{}, fmt.Errorf("read the role of member %s: %w", member, err)
+	}
+	a, err := s.Store.Account(ctx, account)
+	if err != nil {
+		return Identity{}, fmt.Errorf("read the account of a session: %w", err)
+	}
+	return Identity{Account: a, Role: role}, nil
+}
+
+// Switch makes a session show another account of the member. The error is NOT_FOUND if the
+// member cannot use the account, and FORBIDDEN if the session is bound.
+func (s *Service) Switch(ctx context.Context, id Identity, to toksta.AccountID) (Identity, error) {
+	if id.Session.Bound {
+		return Identity{}, forbidden("This session is for one account only.")
+	}
+	place, err := s.roleIn(ctx, to, id.Member.ID)
+	if err == nil && place.Role == "" {
+		err = toksta.NotFoundID("account", string(to))
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	err = s.Sessions.TouchSession(ctx, store.Session{ID: id.Session.id, AccountID: to, SeenAt: s.now()})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return Identity{}, notSignedIn()
+	case err != nil:
+		return Identity{}, fmt.Errorf("switch the account of a session: %w", err)
+	}
+	place.Member, place.Session = id.Member, id.Session
+	return place, nil
 }
 
 // isLive reports whether a session is neither expired nor idle.
@@ -207,7 +314,8 @@ func notSignedIn() error {
 // sessionOf converts a stored session. The id is not exported.
 func sessionOf(row store.Session) Session {
 	return Session{
-		CreatedAt: row.CreatedAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
-		Address: row.Address, Agent: row.Agent, id: row.ID,
+		CreatedAt: row.CreatedAt, ConfirmedAt: row.ConfirmedAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
+		Method: Method(row.Method), Bound: row.Bound, Address: row.Address, Agent: row.Agent,
+		id: row.ID, provider: row.Provider, providerSession: row.ProviderSession,
 	}
 }

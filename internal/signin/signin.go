@@ -36,6 +36,7 @@ type Config struct {
 	Trail    store.Mutator // commits the records of sign-ins, without waiting for nodes
 	Store    store.Reader
 	Sessions store.Sessions
+	Tickets  store.Tickets
 	Catalog  *toksta.Catalog
 	Now      func() time.Time
 
@@ -89,8 +90,11 @@ type Origin struct {
 
 // Identity is a signed-in member, with account and session.
 type Identity struct {
-	Member  toksta.Member
+	Member toksta.Member
+	// Account is the account that the session shows; zero if the member belongs to none.
 	Account toksta.Account
+	// Role is the member's role in Account, "" without one.
+	Role    toksta.MemberRole
 	Session Session
 }
 
@@ -120,23 +124,27 @@ func (s *Service) SignIn(ctx context.Context, from Origin, email string, passwor
 	if wait := s.successes.attempt(string(m.ID), s.now()); wait > 0 {
 		return SignedIn{}, tooManyAttempts(wait)
 	}
-	if err := s.recordSignIn(ctx, from, m, failures); err != nil {
+	in, err := s.startSession(ctx, from, entry{Member: m, Method: MethodPassword})
+	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.startSession(ctx, from, m)
+	return in, s.recordSignIn(ctx, from, in, failures)
 }
 
 // recordSignIn adds a sign-in of m, with the number of failures before, to the
 // change log. It does not wait for nodes, because a sign-in changes no rights.
-func (s *Service) recordSignIn(ctx context.Context, from Origin, m toksta.Member, failures int) error {
-	detail := map[string]string{"email": m.Email}
+func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, failures int) error {
+	m := in.Member
+	detail := map[string]string{"email": m.Email, "method": string(in.Session.Method)}
 	if failures > 0 {
 		detail["failed_before"] = strconv.Itoa(failures)
 	}
 	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: m.AccountID, MemberID: m.ID, Detail: detail}, nil
+		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: in.Account.ID, MemberID: m.ID, Detail: detail}, nil
 	})
 	if err != nil {
+		// No sign-in without its record.
+		_ = s.endSessions(ctx, store.SessionSet{ID: in.Session.id})
 		return fmt.Errorf("record the sign-in of %s: %w", m.ID, err)
 	}
 	return nil
@@ -151,7 +159,10 @@ func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, passwor
 		return SignedIn{}, err
 	}
 	// With a new id, a stolen copy of the old cookie does not become recent.
-	in, err := s.startSession(ctx, from, m)
+	in, err := s.startSession(ctx, from, entry{
+		Member: m, Method: id.Session.Method, Account: id.Account.ID, Bound: id.Session.Bound,
+		Provider: id.Session.provider, ProviderSession: id.Session.providerSession,
+	})
 	if err != nil {
 		return SignedIn{}, err
 	}

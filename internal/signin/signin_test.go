@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -42,7 +43,7 @@ func newWorld(tb testing.TB, policy Policy) *world {
 	s := sqlitetest.Open(tb)
 	w := &world{store: s, file: s.File, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.Service = New(Config{
-		Log: s.DirectLog(), Trail: s, Store: s, Sessions: s, Policy: policy,
+		Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Policy: policy,
 		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
 	})
 	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
@@ -81,7 +82,7 @@ func TestSignUpAndIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	up := w.signUp(t, "Ada@Example.com")
-	if up.Account.Plan != "FREE" || up.Account.Name != "Acme" || up.Member.AccountID != up.Account.ID {
+	if up.Account.Plan != "FREE" || up.Account.Name != "Acme" || up.Role != toksta.MemberOwner {
 		t.Errorf("%+v", up.Identity)
 	}
 	in, err := w.SignIn(t.Context(), home, " ada@example.COM ", toksta.Hide(testPassword))
@@ -106,10 +107,10 @@ func TestSignUpAndIn(t *testing.T) {
 func TestRejectedSignInsLookTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
-	up := w.signUp(t, "ada@example.com")
+	w.signUp(t, "ada@example.com")
 	disabled := w.signUp(t, "gone@example.com").Member
 	disabled.DisabledAt = w.now
-	silent := toksta.Member{ID: "mem_silent", AccountID: up.Account.ID, Email: "silent@example.com", Name: "S"}
+	silent := toksta.Member{ID: "mem_silent", Email: "silent@example.com", Name: "S"}
 	_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{Kind: toksta.ChangeMemberDisabled, Members: []toksta.Member{disabled, silent}}, nil
 	})
@@ -237,7 +238,7 @@ func TestPolicies(t *testing.T) {
 			return store.Mutation{
 				Kind: toksta.ChangeInvitationCreated, Accounts: []toksta.Account{host},
 				Invitations: []store.Invitation{{
-					Code: sha256.Sum256([]byte(code)), Email: email, AccountID: account, ExpiresAt: w.now.Add(time.Hour),
+					Code: sha256.Sum256([]byte(code)), Email: email, AccountID: account, Role: toksta.MemberDeveloper, ExpiresAt: w.now.Add(time.Hour),
 				}},
 			}, nil
 		})
@@ -405,7 +406,7 @@ func TestSignInsAreRecorded(t *testing.T) {
 	}
 	for range 3 {
 		failed, ok := errors.AsType[*Failure](signIn("wrong"))
-		if !ok || failed.Member != up.Member.ID || failed.Account != up.Account.ID || toksta.ErrorCode(failed) != toksta.CodeUnauthorized {
+		if !ok || failed.Member != up.Member.ID || toksta.ErrorCode(failed) != toksta.CodeUnauthorized {
 			t.Errorf("failed sign-in: %+v", failed)
 		}
 	}

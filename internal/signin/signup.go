@@ -65,7 +65,8 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		mutation := store.Mutation{
 			Kind: toksta.ChangeAccountCreated, AccountID: account.ID, Accounts: []toksta.Account{account},
-			Detail: map[string]string{"account": account.Name, "plan": string(account.Plan)},
+			Detail:      map[string]string{"account": account.Name, "plan": string(account.Plan)},
+			Memberships: []toksta.Membership{{AccountID: account.ID, MemberID: m.ID, Role: toksta.MemberOwner, CreatedAt: now}},
 		}
 		if invited {
 			i, err := s.redeem(ctx, r, code, m.Email)
@@ -74,13 +75,12 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 			}
 			applyInvitation(i, &mutation)
 		}
-		m.AccountID = mutation.AccountID
 		return addMember(ctx, r, m, mutation)
 	})
 	if err != nil {
 		return SignedIn{}, conflictIfTaken(err)
 	}
-	return s.startSession(ctx, from, m)
+	return s.startSession(ctx, from, entry{Member: m, Method: MethodPassword})
 }
 
 // checkConsent returns an error if the person does not accept the terms.
@@ -114,7 +114,7 @@ func (s *Service) usable(ctx context.Context, r store.Reader, code toksta.Digest
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return i, fmt.Errorf("read the invitation: %w", err)
-	case err != nil, !i.UsedAt.IsZero(), !s.now().Before(i.ExpiresAt):
+	case err != nil, !i.UsedAt.IsZero(), !i.RevokedAt.IsZero(), !s.now().Before(i.ExpiresAt):
 		return i, unusable()
 	}
 	return i, nil
@@ -156,7 +156,8 @@ func applyInvitation(i store.Invitation, m *store.Mutation) {
 	m.Invitations = []store.Invitation{i}
 	if i.AccountID != "" {
 		m.Kind, m.AccountID, m.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil
-		m.Detail = map[string]string{}
+		m.Detail = map[string]string{"role": string(i.Role)}
+		m.Memberships[0].AccountID, m.Memberships[0].Role = i.AccountID, i.Role
 	}
 }
 

@@ -58,6 +58,7 @@ type Store interface {
 	Reader
 	Mutator
 	Sessions
+	Tickets
 	Nodes
 	ChangeFeed
 	Usage
@@ -118,15 +119,14 @@ type Keys interface {
 	ResolveKeys(ctx context.Context, refs []toksta.KeyID) (map[toksta.KeyID]toksta.KeyID, error)
 }
 
-// Members reads members and invitations.
+// Members reads members, their memberships and invitations.
 type Members interface {
 	Member(ctx context.Context, id toksta.MemberID) (toksta.Member, error)
 	// MemberByEmail finds a member by any spelling of the address: in upper or
 	// lower case, the domain in Unicode or Punycode.
 	MemberByEmail(ctx context.Context, email string) (toksta.Member, error)
-	ListMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error)
-	// Invitation finds an invitation by the SHA-256 of its code.
-	Invitation(ctx context.Context, code toksta.Digest) (Invitation, error)
+	Memberships
+	Invitations
 }
 
 // Audit reads the change log.
@@ -171,53 +171,11 @@ type Mutation struct {
 	Accounts    []toksta.Account
 	Keys        []toksta.Key
 	Members     []toksta.Member
+	Memberships []toksta.Membership
 	Invitations []Invitation
 	Credits     []CreditEntry // ID, Number and At are set by the store
 	// OperatorKeys are written with all their generations.
 	OperatorKeys []toksta.OperatorKey
-}
-
-// Invitation lets one person sign up where sign-up is by invitation.
-type Invitation struct {
-	Code      toksta.Digest    // SHA-256 of the code
-	AccountID toksta.AccountID // the account to join; "": a new one
-	Email     string           // "": any
-	ExpiresAt time.Time
-	UsedAt    time.Time // zero: unused
-}
-
-// Sessions keeps browser sessions, by the SHA-256 of their cookie. No decision
-// about a call depends on them, so they are not in the change log.
-type Sessions interface {
-	// PutSession inserts a session.
-	PutSession(ctx context.Context, s Session) error
-	// TouchSession sets SeenAt. It returns ErrNotFound, and inserts nothing, if the
-	// session was ended in the meantime.
-	TouchSession(ctx context.Context, id toksta.Digest, at time.Time) error
-	Session(ctx context.Context, id toksta.Digest) (Session, error)
-	// ListSessions returns a member's sessions that end after now, newest first.
-	ListSessions(ctx context.Context, member toksta.MemberID, now time.Time) ([]Session, error)
-	// EndSessions deletes the sessions that set selects.
-	EndSessions(ctx context.Context, set SessionSet) error
-}
-
-// Session is one signed-in browser.
-type Session struct {
-	ID        toksta.Digest
-	MemberID  toksta.MemberID
-	CreatedAt time.Time // when the member signed in with credentials
-	SeenAt    time.Time
-	ExpiresAt time.Time
-	Address   string
-	Agent     string
-}
-
-// SessionSet selects sessions. Exactly one of ID, Member and Before is set.
-type SessionSet struct {
-	ID     toksta.Digest   // one session
-	Member toksta.MemberID // all sessions of a member
-	Keep   toksta.Digest   // with Member: except this one
-	Before time.Time       // all sessions that expired before
 }
 
 // Page selects up to Limit rows of a list, with ids greater than After.

@@ -56,7 +56,7 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 // unattended browser.
 func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 	return p.member(func(w http.ResponseWriter, r *http.Request) {
-		signedIn := identity(r.Context()).Session.CreatedAt
+		signedIn := identity(r.Context()).Session.ConfirmedAt
 		if p.Recent > 0 && p.Now().Sub(signedIn) > p.Recent {
 			http.Redirect(w, r, "/confirm?next="+url.QueryEscape(returnPath(r)), http.StatusSeeOther)
 			return

@@ -24,7 +24,7 @@ func TestStaleRotateForm(t *testing.T) {
 	k := w.create(t, "CRM sync")
 	page := "/account/keys/" + string(k.ID) + "/rotate"
 	stale := w.get(t, page).fields()
-	colleague, err := w.Keys.Rotate(t.Context(), toksta.Actor{Kind: toksta.ActorMember}, keys.RotateRequest{Ref: ref(k)})
+	colleague, err := w.Keys.Rotate(t.Context(), w.actor(), keys.RotateRequest{Ref: ref(k)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestLongHistory(t *testing.T) {
 	k := w.create(t, "name 0")
 	const renames = 520 // more than are read at once
 	for i := range renames {
-		_, err := w.Keys.Rename(t.Context(), toksta.Actor{Kind: toksta.ActorMember}, keys.RenameRequest{Ref: ref(k), Name: fmt.Sprint("name ", i+1)})
+		_, err := w.Keys.Rename(t.Context(), w.actor(), keys.RenameRequest{Ref: ref(k), Name: fmt.Sprint("name ", i+1)})
 		if err != nil {
 			t.Fatal(err)
 		}

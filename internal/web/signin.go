@@ -43,7 +43,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if failed, ok := errors.AsType[*signin.Failure](err); ok {
-		x.Principal.AccountID, x.Member = failed.Account, failed.Member
+		x.Member = failed.Member
 	}
 	var ok bool
 	if form.Errors, ok = fieldErrors(w, r, err); !ok {

@@ -19,6 +19,7 @@ import (
 	"github.com/toksta/toksta/internal/accounts"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
@@ -31,6 +32,7 @@ type world struct {
 	*Pages
 	store   store.Store
 	account toksta.AccountID
+	owner   toksta.MemberID
 	url     string
 	browser *http.Client
 	ahead   atomic.Int64 // of the real time, in nanoseconds
@@ -68,9 +70,9 @@ func newWorldWith(t *testing.T, alter func(*Config)) *world {
 		FreePlan: "BUILD", PerMinute: 60, MaxKeys: 100,
 	}
 	config := Config{
-		Keys:     &keys.Service{Log: s.DirectLog(), Store: s, Catalog: catalog, Now: now},
-		Accounts: &accounts.Service{Log: s.DirectLog(), Store: s, Catalog: catalog, Now: now},
-		SignIn:   signin.New(signin.Config{Log: s.DirectLog(), Trail: s, Store: s, Sessions: s, Catalog: catalog, Now: now, Policy: signin.Open}),
+		Keys:     &keys.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Catalog: catalog, Now: now},
+		Accounts: &accounts.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Catalog: catalog, Now: now},
+		SignIn:   signin.New(signin.Config{Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Catalog: catalog, Now: now, Policy: signin.Open}),
 		Usage: &usage.Reader{
 			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
 			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },
@@ -100,7 +102,17 @@ func newWorldWith(t *testing.T, alter func(*Config)) *world {
 		t.Fatalf("signing up made %d accounts, %v", len(all), err)
 	}
 	w.account = all[0].ID
+	owner, err := s.MemberByEmail(t.Context(), "ada@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.owner = owner.ID
 	return w
+}
+
+// actor returns the owner of the account as the author of a change.
+func (w *world) actor() toksta.Actor {
+	return toksta.Actor{Kind: toksta.ActorMember, ID: string(w.owner), Name: "Ada"}
 }
 
 // signOut deletes the cookies of the browser.
@@ -188,7 +200,7 @@ func (s response) shows(t *testing.T, status int, texts ...string) {
 
 func (w *world) create(t *testing.T, name string) toksta.Key {
 	t.Helper()
-	c, err := w.Keys.Create(t.Context(), toksta.Actor{Kind: toksta.ActorMember, Name: "Ada"}, keys.CreateRequest{Account: w.account, Name: name})
+	c, err := w.Keys.Create(t.Context(), w.actor(), keys.CreateRequest{Account: w.account, Name: name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,11 +41,14 @@ type AccountDetail struct {
 
 // Member is a person who can sign in to an account.
 type Member struct {
-	ID         toksta.MemberID `json:"id"`
-	Email      string          `json:"email"`
-	Name       string          `json:"name"`
-	CreatedAt  time.Time       `json:"created_at"`
-	DisabledAt time.Time       `json:"disabled_at,omitzero"`
+	ID    toksta.MemberID `json:"id"`
+	Email string          `json:"email"`
+	Name  string          `json:"name"`
+	// Role is the member's role in the account of the response.
+	Role       toksta.MemberRole `json:"role,omitempty"`
+	CreatedAt  time.Time         `json:"created_at"`
+	VerifiedAt time.Time         `json:"verified_at,omitzero"` // when the address was verified
+	DisabledAt time.Time         `json:"disabled_at,omitzero"`
 	// Consent has the terms that the person accepted at ConsentAt, empty if they were
 	// asked for no consent.
 	Consent   string    `json:"consent,omitempty"`

@@ -18,6 +18,11 @@ type Account struct {
 	CycleAnchor  time.Time
 	Entitlements Entitlements
 	CreatedAt    time.Time
+	// ClosedAt is when the account was closed: its keys are revoked, and no key can be
+	// created. Zero: open.
+	ClosedAt time.Time
+	// ErasedAt is when the personal data of a closed account was removed. Zero: kept.
+	ErasedAt time.Time
 
 	// ExternalID is the account's id in the vendor's own systems, unique among
 	// accounts; "": none. See ValidateExternalID.
@@ -42,19 +47,6 @@ type Entitlements struct {
 	Concurrent       int             `json:"concurrent_calls,omitempty"`
 	OverageCapMicros int64           `json:"overage_cap_micros,omitempty"` // largest overage per cycle; 0: no cap
 	PurchasedCredits int64           `json:"purchased_credits,omitempty"`  // all credits ever bought, used ones included
-}
-
-// Member is a person who can sign in to an account.
-type Member struct {
-	ID           MemberID
-	AccountID    AccountID
-	Email        string // as typed; unique without regard to case
-	Name         string
-	PasswordHash string `json:"-"` // argon2id in PHC format; "": cannot sign in with a password
-	CreatedAt    time.Time
-	DisabledAt   time.Time // zero: can sign in
-	Consent      string    // the terms that the person accepted when they signed up; "": none were asked
-	ConsentAt    time.Time // zero without Consent
 }
 
 // Standing is the rights of an account, computed once after each change of the
@@ -105,7 +97,7 @@ func (c *Catalog) blocked(a Account, plan Plan) Reason {
 		return ReasonPlanFree
 	}
 	switch reason, known := c.Statuses[a.Status]; {
-	case !known:
+	case !known, !a.ClosedAt.IsZero():
 		return ReasonSubscriptionInactive
 	case reason != "":
 		return reason

@@ -41,7 +41,22 @@ const (
 	ChangeMemberProfileSet  ChangeKind = "member.profile_set"
 	ChangeMemberDisabled    ChangeKind = "member.disabled"
 	ChangeMemberSignedIn    ChangeKind = "member.signed_in"
+	ChangeMemberJoined      ChangeKind = "member.joined"   // by an invitation, with an existing sign-in
+	ChangeMemberRoleSet     ChangeKind = "member.role_set" // in one account
+	ChangeMemberEnabled     ChangeKind = "member.enabled"
+	ChangeMemberRemoved     ChangeKind = "member.removed" // from one account, by another member or the operator
+	ChangeMemberLeft        ChangeKind = "member.left"
+	ChangeMemberVerified    ChangeKind = "member.verified" // the address
+	ChangeMemberExpired     ChangeKind = "member.expired"  // a sign-up whose address was not verified
+	ChangeFactorAdded       ChangeKind = "member.factor_added"
+	ChangeFactorRemoved     ChangeKind = "member.factor_removed"
+	ChangeIdentityLinked    ChangeKind = "member.identity_linked" // of a sign-in provider
+	ChangeIdentityUnlinked  ChangeKind = "member.identity_unlinked"
+	ChangeSessionCreated    ChangeKind = "member.session_created" // by the vendor's back end
+	ChangeAccountClosed     ChangeKind = "account.closed"
+	ChangeAccountErased     ChangeKind = "account.erased"
 	ChangeInvitationCreated ChangeKind = "invitation.created"
+	ChangeInvitationRevoked ChangeKind = "invitation.revoked"
 	ChangeKeyCreated        ChangeKind = "key.created"
 	ChangeKeyRenamed        ChangeKind = "key.renamed"
 	ChangeKeyRotated        ChangeKind = "key.rotated"
@@ -74,7 +89,22 @@ func ChangeKinds() []ChangeKind {
 		ChangeMemberProfileSet,
 		ChangeMemberDisabled,
 		ChangeMemberSignedIn,
+		ChangeMemberJoined,
+		ChangeMemberRoleSet,
+		ChangeMemberEnabled,
+		ChangeMemberRemoved,
+		ChangeMemberLeft,
+		ChangeMemberVerified,
+		ChangeMemberExpired,
+		ChangeFactorAdded,
+		ChangeFactorRemoved,
+		ChangeIdentityLinked,
+		ChangeIdentityUnlinked,
+		ChangeSessionCreated,
+		ChangeAccountClosed,
+		ChangeAccountErased,
 		ChangeInvitationCreated,
+		ChangeInvitationRevoked,
 		ChangeKeyCreated,
 		ChangeKeyRenamed,
 		ChangeKeyRotated,

@@ -12,8 +12,11 @@ type AccountID string
 // KeyID identifies a key in all its generations: "key_" and a ULID.
 type KeyID string
 
-// MemberID identifies a member of an account: "mem_" and a ULID.
+// MemberID identifies a member: "mem_" and a ULID.
 type MemberID string
+
+// InvitationID identifies an invitation: "inv_" and a ULID.
+type InvitationID string
 
 // ReservationID identifies a reservation of credits: "res_" and a ULID.
 type ReservationID string
@@ -29,6 +32,7 @@ const (
 	PrefixCreditEntry = "cre_"
 	PrefixEvent       = "evt_"
 	PrefixOperatorKey = "op_"
+	PrefixInvitation  = "inv_"
 )
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

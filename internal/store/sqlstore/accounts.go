@@ -13,8 +13,8 @@ import (
 // Both lists are in the order of scanAccount. Nodes follow accountColumns, which a decision
 // needs; readers of accounts also read labelColumns.
 const (
-	accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, seq`
-	labelColumns   = `external_id, metadata`
+	accountColumns = `id, name, plan, status, status_since, cadence, cycle_anchor, entitlements, created_at, closed_at, seq`
+	labelColumns   = `external_id, metadata, erased_at`
 )
 
 // Account implements [store.Accounts].
@@ -64,7 +64,7 @@ func (r reader) accounts(ctx context.Context, where string, args ...any) ([]toks
 		return nil, fmt.Errorf("read accounts: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (a toksta.Account, err error) {
-		return a, scanAccount(rows, &a, textColumn{&a.ExternalID}, jsonColumn{&a.Metadata})
+		return a, scanAccount(rows, &a, textColumn{&a.ExternalID}, jsonColumn{&a.Metadata}, timeColumn{&a.ErasedAt})
 	})
 }
 
@@ -77,6 +77,7 @@ func scanAccount(rows *sql.Rows, a *toksta.Account, more ...any) error {
 		timeColumn{&a.CycleAnchor},
 		jsonColumn{&a.Entitlements},
 		timeColumn{&a.CreatedAt},
+		timeColumn{&a.ClosedAt},
 		&a.Seq,
 	}, more...)...)
 	if err != nil {
@@ -92,7 +93,7 @@ func accountRows(seq int64) upsert[toksta.Account] {
 		conflict: []string{"id"},
 		columns: []string{
 			"id", "name", "plan", "status", "status_since", "cadence", "cycle_anchor", "entitlements", "created_at", "seq",
-			"external_id", "metadata",
+			"external_id", "metadata", "closed_at", "erased_at",
 		},
 		args: func(a toksta.Account) ([]any, error) {
 			entitlements, err := jsonText(a.Entitlements)
@@ -103,7 +104,7 @@ func accountRows(seq int64) upsert[toksta.Account] {
 			return []any{
 				a.ID, a.Name, a.Plan, a.Status, millis(a.StatusSince), a.Cadence, millis(a.CycleAnchor),
 				entitlements, millis(a.CreatedAt), seq,
-				nullText(a.ExternalID), metadata,
+				nullText(a.ExternalID), metadata, millis(a.ClosedAt), millis(a.ErasedAt),
 			}, err
 		},
 	}

@@ -66,6 +66,9 @@ func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change,
 	if err := memberRows().queue(ctx, tx, m.Members); err != nil {
 		return err
 	}
+	if err := membershipRows().queue(ctx, tx, m.Memberships); err != nil {
+		return err
+	}
 	if err := invitationRows().queue(ctx, tx, m.Invitations); err != nil {
 		return err
 	}

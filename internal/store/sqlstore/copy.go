@@ -37,8 +37,10 @@ type CopyProgress struct {
 var copiedTables = []struct{ table, order string }{
 	{"accounts", "id"},
 	{"members", "id"},
+	{"memberships", "account_id, member_id"},
 	{"invitations", "code"},
 	{"sessions", "id"},
+	{"tickets", "id"},
 	{"changes", "seq"},
 	{"keys", "id"},
 	{"secrets", "digest"},

@@ -116,7 +116,8 @@ func createFilled(t *testing.T, path string) toksta.Change {
 	account := newAccount(t, s)
 	m := store.Mutation{
 		Kind: toksta.ChangeKeysImported, AccountID: account, Token: "once", Detail: map[string]string{"who": "Ada → <b>Bob</b>"},
-		Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "Ada@x", Name: "Ädä\n", CreatedAt: now}},
+		Members:     []toksta.Member{{ID: "mem_a", Email: "Ada@x", Name: "Ädä\n", CreatedAt: now}},
+		Memberships: []toksta.Membership{{AccountID: account, MemberID: "mem_a", Role: toksta.MemberOwner, CreatedAt: now}},
 		Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code")), ExpiresAt: now}},
 	}
 	m.OperatorKeys = []toksta.OperatorKey{{
@@ -136,6 +137,9 @@ func createFilled(t *testing.T, path string) toksta.Change {
 		t.Fatal(err)
 	}
 	if err := s.PutSession(t.Context(), store.Session{ID: sha256.Sum256([]byte("cookie")), MemberID: "mem_a", CreatedAt: now}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutTicket(t.Context(), store.Ticket{ID: sha256.Sum256([]byte("link")), MemberID: "mem_a", Purpose: "reset"}); err != nil {
 		t.Fatal(err)
 	}
 	total := store.UsageTotal{UsageSlot: store.UsageSlot{AccountID: account, KeyID: "key_0001", Hour: 1, Family: "data"}, Calls: 7}

@@ -24,9 +24,6 @@ func TestMembersOfEarlierVersions(t *testing.T) {
 	account := newAccount(t, s)
 	commit := func(members ...toksta.Member) {
 		t.Helper()
-		for i := range members {
-			members[i].AccountID = account
-		}
 		m := store.Mutation{Kind: toksta.ChangeMemberCreated, AccountID: account, Members: members}
 		if _, err := s.Commit(t.Context(), toksta.Actor{Name: "op"}, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil }); err != nil {
 			t.Fatal(err)

@@ -134,7 +134,7 @@ func commitEverything(ctx context.Context, s *sqlstore.Store, account toksta.Acc
 		return store.Mutation{
 			Kind: toksta.ChangeKeysImported, AccountID: account,
 			Accounts:    []toksta.Account{{ID: account, Name: "changed"}},
-			Members:     []toksta.Member{{ID: "mem_a", AccountID: account, Email: "a@x"}},
+			Members:     []toksta.Member{{ID: "mem_a", Email: "a@x"}},
 			Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code"))}},
 			Keys: []toksta.Key{{ID: "key_a", AccountID: account, Generations: []toksta.Generation{
 				{Number: 1, Digest: sha256.Sum256([]byte("secret"))},

@@ -141,7 +141,7 @@ func (r reader) FindAccounts(ctx context.Context, q store.AccountSearch) (store.
 		if err != nil {
 			return store.Found[toksta.Account]{}, err
 		}
-		s.where, s.args = `id = $1`, []any{m.AccountID}
+		s.where, s.args = `id IN (SELECT account_id FROM memberships WHERE member_id = $1 AND removed_at = 0)`, []any{m.ID}
 	case q.ExternalID != "":
 		s.where, s.args = `external_id = $1`, []any{q.ExternalID}
 	case q.Name != "":

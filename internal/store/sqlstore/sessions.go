@@ -11,29 +11,30 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-const selectSessions = `SELECT id, member_id, created_at, seen_at, expires_at, address, agent FROM sessions `
+const sessionColumns = `id, member_id, account_id, bound, method, provider, provider_session,
+	created_at, confirmed_at, seen_at, expires_at, address, agent`
 
-// PutSession implements [store.Sessions]. If the session exists, it sets only the time
-// when it was last seen.
-func (s *Store) PutSession(ctx context.Context, session store.Session) error {
-	put := upsert[store.Session]{
-		table:    "sessions",
-		conflict: []string{"id"},
-		columns:  []string{"id", "member_id", "created_at", "seen_at", "expires_at", "address", "agent"},
-		set:      "seen_at = excluded.seen_at",
-		args: func(v store.Session) ([]any, error) {
-			return []any{
-				v.ID[:], v.MemberID, millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent,
-			}, nil
-		},
-	}
-	return s.inTx(ctx, func(tx *dbconn.Tx) error { return put.queue(ctx, tx, []store.Session{session}) })
+// PutSession implements [store.Sessions].
+func (s *Store) PutSession(ctx context.Context, v store.Session) error {
+	return s.inTx(ctx, func(tx *dbconn.Tx) error {
+		bound := 0
+		if v.Bound {
+			bound = 1
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (`+sessionColumns+`) VALUES `+tuples(1, 13),
+			v.ID[:], v.MemberID, v.AccountID, bound, v.Method, v.Provider, v.ProviderSession,
+			millis(v.CreatedAt), millis(v.ConfirmedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent)
+		if err != nil {
+			return fmt.Errorf("store a session: %w", err)
+		}
+		return nil
+	})
 }
 
 // TouchSession implements [store.Sessions].
-func (s *Store) TouchSession(ctx context.Context, id toksta.Digest, at time.Time) error {
+func (s *Store) TouchSession(ctx context.Context, v store.Session) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1 WHERE id = $2`, millis(at), id[:])
+		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1, account_id = $2 WHERE id = $3`, millis(v.SeenAt), v.AccountID, v.ID[:])
 		if err != nil {
 			return fmt.Errorf("touch a session: %w", err)
 		}
@@ -58,28 +59,46 @@ func (s *Store) ListSessions(ctx context.Context, member toksta.MemberID, now ti
 
 // sessions reads the sessions that match a WHERE clause, outside of any transaction.
 func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
-	rows, err := s.reads.QueryContext(ctx, selectSessions+where, args...)
+	rows, err := s.reads.QueryContext(ctx, `SELECT `+sessionColumns+` FROM sessions `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read sessions: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (v store.Session, err error) {
-		return v, rows.Scan(digestColumn{&v.ID}, &v.MemberID, timeColumn{&v.CreatedAt}, timeColumn{&v.SeenAt},
-			timeColumn{&v.ExpiresAt}, &v.Address, &v.Agent)
+		var bound int64
+		err = rows.Scan(digestColumn{&v.ID}, &v.MemberID, &v.AccountID, &bound, &v.Method, &v.Provider, &v.ProviderSession,
+			timeColumn{&v.CreatedAt}, timeColumn{&v.ConfirmedAt}, timeColumn{&v.SeenAt}, timeColumn{&v.ExpiresAt}, &v.Address, &v.Agent)
+		v.Bound = bound != 0
+		return v, err
 	})
 }
 
 // EndSessions implements [store.Sessions]. An empty set ends nothing: no session has the
 // zero id.
 func (s *Store) EndSessions(ctx context.Context, set store.SessionSet) error {
-	where, args := `WHERE id = $1`, []any{set.ID[:]}
+	var c conditions
 	switch {
-	case set.Member != "":
-		where, args = `WHERE member_id = $1 AND id <> $2`, []any{set.Member, set.Keep[:]}
+	case set.Member != "" || set.Provider != "":
+		if set.Member != "" {
+			c.and("member_id =", set.Member)
+			c.and("id <>", set.Keep[:])
+		}
+		if set.Account != "" {
+			c.and("account_id =", set.Account)
+		}
+		if set.Provider != "" {
+			c.and("provider =", set.Provider)
+		}
+		// Without a member, an empty name would select the sessions of all people.
+		if set.ProviderSession != "" || set.Member == "" {
+			c.and("provider_session <> '' AND provider_session =", set.ProviderSession)
+		}
 	case !set.Before.IsZero():
-		where, args = `WHERE expires_at < $1`, []any{millis(set.Before)}
+		c.and("expires_at <", millis(set.Before))
+	default:
+		c.and("id =", set.ID[:])
 	}
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions `+where, args...); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions`+c.text.String(), c.args...); err != nil {
 			return fmt.Errorf("end sessions: %w", err)
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -69,6 +70,11 @@ func testUpgrade(t *testing.T, dialect goose.Dialect, driver, url string) {
 			VALUES ($1, $2, 1, '', '', 0, 0)`, digest[:], id)
 	}
 
+	exec(`INSERT INTO members (id, account_id, email, email_folded, name, password_hash, created_at, disabled_at)
+		VALUES ('mem_1', 'acct_01A', 'Ada@x', 'ada@x', 'Ada', 'hash', 7, 0)`)
+	session := sha256.Sum256([]byte("cookie"))
+	exec(`INSERT INTO sessions (id, member_id, created_at, seen_at, expires_at, address, agent) VALUES ($1, 'mem_1', 8, 9, 10, 'a', 'b')`, session[:])
+
 	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -89,5 +95,22 @@ func testUpgrade(t *testing.T, dialect goose.Dialect, driver, url string) {
 		if k, err := s.Key(t.Context(), "acct_01A", id); err != nil || k.CreatedByID != want {
 			t.Errorf("%s was created by %q, want %q, %v", id, k.CreatedByID, want, err)
 		}
+	}
+	// The member of an account owns it, and is not known to receive mail at the address.
+	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+	members, err := s.ListAccountMembers(t.Context(), "acct_01A")
+	wantMembers := []store.AccountMember{{
+		Member:     toksta.Member{ID: "mem_1", Email: "Ada@x", Name: "Ada", PasswordHash: "hash", CreatedAt: at(7)},
+		Membership: toksta.Membership{AccountID: "acct_01A", MemberID: "mem_1", Role: toksta.MemberOwner, CreatedAt: at(7)},
+	}}
+	if diff := cmp.Diff(wantMembers, members); diff != "" || err != nil {
+		t.Errorf("-want +got\n%s%v", diff, err)
+	}
+	wantSession := store.Session{
+		ID: session, MemberID: "mem_1", AccountID: "acct_01A", Method: "password", CreatedAt: at(8), ConfirmedAt: at(8), SeenAt: at(9),
+		ExpiresAt: at(10), Address: "a", Agent: "b",
+	}
+	if got, err := s.Session(t.Context(), session); err != nil || got != wantSession {
+		t.Errorf("session %+v, %v", got, err)
 	}
 }

@@ -36,7 +36,8 @@ func searchAccounts(t *suite) {
 		m.Accounts = append(m.Accounts, a)
 	}
 	m.Accounts[4].ExternalID = "crm-4"
-	m.Members = []toksta.Member{{ID: "mem_a", AccountID: "acct_6", Email: "Zoë@zed.example"}}
+	m.Members = []toksta.Member{{ID: "mem_a", Email: "Zoë@zed.example"}}
+	m.Memberships = []toksta.Membership{{AccountID: "acct_6", MemberID: "mem_a", Role: toksta.MemberOwner}}
 	t.commit(m)
 	for _, test := range []struct {
 		q    store.AccountSearch

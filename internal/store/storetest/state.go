@@ -147,67 +147,6 @@ func extremeTimes(t *suite) {
 	is(t, live, 2)
 }
 
-// members: two members must not have the same address.
-func members(t *suite) {
-	a := t.account("acct_a")
-	m := toksta.Member{
-		ID: "mem_a", AccountID: a.ID, Email: "Ada.Ö@Example.com", Name: "Ada", PasswordHash: "$argon2id$", CreatedAt: now,
-		Consent: "I accept the terms.", ConsentAt: now,
-	}
-	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{m}})
-	got, err := t.s.MemberByEmail(t.Context(), "aDA.ö@example.COM")
-	t.ok(err)
-	is(t, got, m)
-	twin := m
-	twin.ID, twin.Email = "mem_b", "ada.ö@example.com"
-	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{twin}}))
-	is(t, errors.Is(err, store.ErrTaken), true)
-	idn := m
-	idn.ID, idn.Email = "mem_c", "Ada@Bücher.example"
-	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{idn}})
-	for _, spelling := range []string{"ada@bücher.example", "ada@xn--bcher-kva.example", "ada@bu\u0308cher.example", "ADA@BÜCHER.EXAMPLE"} {
-		got, err = t.s.MemberByEmail(t.Context(), spelling)
-		t.ok(err)
-		is(t, got, idn)
-	}
-	twin.Email = "ada@xn--bcher-kva.example"
-	_, err = t.s.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{twin}}))
-	is(t, errors.Is(err, store.ErrTaken), true)
-	m.DisabledAt = now
-	t.commit(store.Mutation{Kind: toksta.ChangeMemberDisabled, Members: []toksta.Member{m}})
-	got, err = t.s.Member(t.Context(), "mem_a")
-	t.ok(err)
-	is(t, got, m)
-	// A member with another address is found by it, and no longer by the earlier one.
-	idn.Email = "Grace@example.org"
-	t.commit(store.Mutation{Kind: toksta.ChangeMemberProfileSet, Members: []toksta.Member{idn}})
-	got, err = t.s.MemberByEmail(t.Context(), "grace@EXAMPLE.org")
-	t.ok(err)
-	is(t, got, idn)
-	_, err = t.s.MemberByEmail(t.Context(), "ada@bücher.example")
-	t.missing(err)
-	all, err := t.s.ListMembers(t.Context(), a.ID)
-	t.ok(err)
-	is(t, all, []toksta.Member{m, idn})
-	_, err = t.s.MemberByEmail(t.Context(), "x@example.com")
-	t.missing(err)
-	_, err = t.s.Member(t.Context(), "mem_x")
-	t.missing(err)
-}
-
-// invitations: a used invitation must stay used.
-func invitations(t *suite) {
-	i := store.Invitation{Code: digest("code"), AccountID: "acct_a", Email: "a@example.com", ExpiresAt: now}
-	t.commit(store.Mutation{Kind: toksta.ChangeInvitationCreated, Invitations: []store.Invitation{i}})
-	i.UsedAt = now
-	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Invitations: []store.Invitation{i}})
-	got, err := t.s.Invitation(t.Context(), i.Code)
-	t.ok(err)
-	is(t, got, i)
-	_, err = t.s.Invitation(t.Context(), digest("other"))
-	t.missing(err)
-}
-
 // audit: the log must have all changes of an account or a key, with their actors, and must
 // show an account no changes of another one.
 func audit(t *suite) {
@@ -282,47 +221,4 @@ func auditOfMany(t *suite) {
 			is(t, seqs, want)
 		}
 	}
-}
-
-// sessions: a session must end at its expiry and at a sign-out, also in a stolen
-// browser.
-func sessions(t *suite) {
-	a := t.account("acct_a")
-	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{
-		{ID: "mem_a", AccountID: a.ID, Email: "a@x"}, {ID: "mem_b", AccountID: a.ID, Email: "b@x"},
-	}})
-	put := func(id string, member toksta.MemberID, minute int) store.Session {
-		t.Helper()
-		s := store.Session{
-			ID: digest(id), MemberID: member, CreatedAt: now.Add(time.Duration(minute) * time.Minute), SeenAt: now,
-			ExpiresAt: now.Add(time.Duration(minute) * time.Hour), Address: "192.0.2.1", Agent: "browser",
-		}
-		t.ok(t.s.PutSession(t.Context(), s))
-		return s
-	}
-	one, two, three := put("1", "mem_a", 1), put("2", "mem_a", 2), put("3", "mem_a", 3)
-	other := put("4", "mem_b", 1)
-	list := func(member toksta.MemberID, at time.Time) []store.Session {
-		t.Helper()
-		s, err := t.s.ListSessions(t.Context(), member, at)
-		t.ok(err)
-		return s
-	}
-	is(t, list("mem_a", one.ExpiresAt), []store.Session{three, two})
-	one.SeenAt = now.Add(time.Minute)
-	t.ok(t.s.TouchSession(t.Context(), one.ID, one.SeenAt))
-	got, err := t.s.Session(t.Context(), one.ID)
-	t.ok(err)
-	is(t, got, one)
-
-	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{ID: two.ID}))
-	t.missing(t.s.TouchSession(t.Context(), two.ID, now))
-	_, err = t.s.Session(t.Context(), two.ID)
-	t.missing(err)
-	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{Member: "mem_a", Keep: three.ID}))
-	is(t, list("mem_a", now), []store.Session{three})
-	is(t, list("mem_b", now), []store.Session{other})
-	t.ok(t.s.EndSessions(t.Context(), store.SessionSet{Before: other.ExpiresAt.Add(time.Millisecond)}))
-	is(t, list("mem_b", now), nil)
-	is(t, list("mem_a", now), []store.Session{three})
 }

@@ -1,0 +1,116 @@
+// Package members manages the people of accounts: memberships, their roles and
+// invitations.
+//
+// It is part of the change path. Log, which all services of the change path share, compares
+// each change of a member with the member's role in the account, in the transaction of the
+// change. No page and no service can forget this check, and no change of a removed or demoted
+// member is committed after the removal. The package does not use HTTP, passwords and
+// sessions.
+package members
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Log is a store.Log that rejects the changes that the role of a member does not allow. Changes
+// of operators and of the system pass. It is safe for concurrent use.
+type Log struct {
+	store.Log
+}
+
+// Commit implements store.Log. The error is FORBIDDEN if the role of the member does not
+// allow the change.
+func (l Log) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
+	return l.Log.Commit(ctx, by, authorized(by, decide))
+}
+
+// permissions lists the kinds of changes that a member can make in an account, with the
+// permission that the role must have. Any other kind is rejected.
+var permissions = map[toksta.ChangeKind]toksta.Permission{
+	toksta.ChangeKeyCreated:        toksta.PermitKeys,
+	toksta.ChangeKeyRenamed:        toksta.PermitKeys,
+	toksta.ChangeKeyRotated:        toksta.PermitKeys,
+	toksta.ChangeKeyRevoked:        toksta.PermitKeys,
+	toksta.ChangeKeysRevoked:       toksta.PermitKeys,
+	toksta.ChangeKeyLimitsSet:      toksta.PermitKeys,
+	toksta.ChangeAccountRenamed:    toksta.PermitAccount,
+	toksta.ChangeInvitationCreated: toksta.PermitMembers,
+	toksta.ChangeInvitationRevoked: toksta.PermitMembers,
+	toksta.ChangeMemberRoleSet:     toksta.PermitMembers,
+	toksta.ChangeMemberDisabled:    toksta.PermitMembers,
+	toksta.ChangeMemberEnabled:     toksta.PermitMembers,
+	toksta.ChangeMemberRemoved:     toksta.PermitMembers,
+	toksta.ChangeAccountClosed:     toksta.PermitOwners,
+}
+
+// PermissionFor returns the permission that a member's role must have for a kind of change, and
+// whether members can make this kind of change at all.
+func PermissionFor(kind toksta.ChangeKind) (toksta.Permission, bool) {
+	p, known := permissions[kind]
+	return p, known
+}
+
+// own lists the kinds of changes that concern the member who makes them, not the rights in an
+// account.
+var own = map[toksta.ChangeKind]bool{
+	toksta.ChangeAccountCreated:    true, // by signing up
+	toksta.ChangeMemberCreated:     true, // by signing up with an invitation
+	toksta.ChangeMemberJoined:      true,
+	toksta.ChangeMemberLeft:        true,
+	toksta.ChangeMemberSignedIn:    true,
+	toksta.ChangeMemberVerified:    true,
+	toksta.ChangeMemberPasswordSet: true,
+	toksta.ChangeMemberProfileSet:  true,
+	toksta.ChangeFactorAdded:       true,
+	toksta.ChangeFactorRemoved:     true,
+	toksta.ChangeIdentityLinked:    true,
+	toksta.ChangeIdentityUnlinked:  true,
+}
+
+// authorized returns a Decide that checks the result of decide against the role of the actor.
+func authorized(by toksta.Actor, decide store.Decide) store.Decide {
+	if by.Kind != toksta.ActorMember {
+		return decide
+	}
+	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		m, err := decide(ctx, r)
+		if err != nil || m.Kind == "" {
+			return m, err
+		}
+		return m, authorize(ctx, r, by, m)
+	}
+}
+
+// authorize returns FORBIDDEN if the actor, a member, may not make the change m.
+func authorize(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
+	if own[m.Kind] && m.MemberID == toksta.MemberID(by.ID) {
+		return nil
+	}
+	needed, known := PermissionFor(m.Kind)
+	if !known {
+		return denied()
+	}
+	role, err := r.Role(ctx, m.AccountID, toksta.MemberID(by.ID))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return denied()
+	case err != nil:
+		return fmt.Errorf("check the role of member %s: %w", by.ID, err)
+	case !role.Allows(needed):
+		return denied()
+	}
+	return nil
+}
+
+// denied returns the error for a change that the role of the member does not allow. It is the
+// same for a person who is no member of the account.
+func denied() error {
+	return &toksta.Error{
+		Code: toksta.CodeForbidden, Message: "Your role in this account does not allow this. Ask an owner or an admin of the account.",
+	}
+}

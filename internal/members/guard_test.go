@@ -1,0 +1,78 @@
+package members_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+var operator = toksta.Actor{Kind: toksta.ActorOperator, Name: "op"}
+
+// Guarantee: the change log accepts a change of a member only if the member's role in the
+// account of the change allows its kind. Without this check in the transaction, a removed member
+// could revoke keys until the pages notice.
+func TestRolesBoundEveryKindOfChange(t *testing.T) {
+	t.Parallel()
+	db := sqlitetest.Open(t)
+	log := members.Log{Log: db.DirectLog()}
+	commit := func(by toksta.Actor, m store.Mutation) error {
+		_, err := log.Commit(t.Context(), by, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil })
+		return err
+	}
+	setup := store.Mutation{Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{{ID: "acct_a"}, {ID: "acct_b"}}}
+	actor := func(role toksta.MemberRole) toksta.Actor {
+		return toksta.Actor{Kind: toksta.ActorMember, ID: "mem_" + string(role)}
+	}
+	roles := append(toksta.MemberRoles(), "removed", "disabled", "disabled_everywhere", "stranger")
+	for _, role := range roles {
+		id := toksta.MemberID(actor(role).ID)
+		m := toksta.Member{ID: id, Email: string(role) + "@example.com"}
+		s := toksta.Membership{AccountID: "acct_a", MemberID: id, Role: role}
+		if !role.IsValid() {
+			s.Role = toksta.MemberOwner
+		}
+		start := time.UnixMilli(1)
+		switch role {
+		case "removed":
+			s.RemovedAt = start
+		case "disabled":
+			s.DisabledAt = start
+		case "disabled_everywhere":
+			m.DisabledAt = start
+		case "stranger":
+			s.AccountID = "acct_b"
+		}
+		setup.Members = append(setup.Members, m)
+		setup.Memberships = append(setup.Memberships, s)
+	}
+	if err := commit(operator, setup); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range toksta.ChangeKinds() {
+		needed, known := members.PermissionFor(kind)
+		for _, role := range roles {
+			err := commit(actor(role), store.Mutation{Kind: kind, AccountID: "acct_a", MemberID: "mem_other"})
+			if want := known && role.Allows(needed); (err == nil) != want {
+				t.Errorf("%s by %s: allowed %t, want %t: %v", kind, role, err == nil, want, err)
+			}
+			if err != nil && toksta.ErrorCode(err) != toksta.CodeForbidden {
+				t.Errorf("%s by %s: %v", kind, role, err)
+			}
+		}
+		if err := commit(operator, store.Mutation{Kind: kind, AccountID: "acct_a"}); err != nil {
+			t.Errorf("%s by the operator: %v", kind, err)
+		}
+	}
+	own := store.Mutation{Kind: toksta.ChangeMemberPasswordSet, AccountID: "acct_a", MemberID: toksta.MemberID(actor(toksta.MemberViewer).ID)}
+	if err := commit(actor(toksta.MemberViewer), own); err != nil {
+		t.Errorf("a viewer cannot change the own password: %v", err)
+	}
+	if err := commit(actor(toksta.MemberOwner), own); err == nil {
+		t.Error("an owner changes the password of another member")
+	}
+}
