@@ -75,7 +75,7 @@ func TestSignInsAreRecorded(t *testing.T) {
 	}
 	member, from := string(last.MemberID), "127.0.0.1"
 	want := []line{
-		{"POST /signin", "refused", "UNAUTHORIZED", string(account), member, from},
+		{"POST /signin", "refused", "UNAUTHORIZED", "", member, from},
 		{"POST /signin", "refused", "UNAUTHORIZED", "", "", from},
 		{"POST /signin", "answered", "", string(account), member, from},
 	}
