@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -31,40 +30,25 @@ func (f *Failure) Unwrap() error { return f.err }
 // number of failed attempts before. For known and unknown addresses alike, an
 // attempt costs one hash, or no hash if it is throttled.
 func (s *Service) verifyCredentials(ctx context.Context, from Origin, email string, password toksta.Hidden) (m toksta.Member, failures int, err error) {
-	now := s.now()
 	email = strings.TrimSpace(email)
 	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // the cut may have split a character
-	address, network := text.FoldAddress(email), networkOf(from.Address)
 	// The network comes first: if it is throttled, the attempt does not delay the
 	// owner of the address.
-	if wait := s.networks.attempt(network, now); wait > 0 {
-		return m, 0, tooManyAttempts(wait)
-	}
-	if wait := s.addresses.attempt(address, now); wait > 0 {
-		return m, 0, tooManyAttempts(wait)
-	}
-	if m, err = s.checkPassword(ctx, email, password); err != nil {
-		return m, 0, err
-	}
-	// A success resets the address, but removes only this attempt from the network.
-	// Otherwise an attacker could reset it by signing in to an own account.
-	failures = s.addresses.reset(address) - 1
-	s.networks.undo(network)
-	return m, max(failures, 0), nil
+	failures, err = s.Throttle.Try(ctx, func() (err error) {
+		m, err = s.checkPassword(ctx, email, password)
+		return err
+	}, Name{ScopeNetwork, from.Network()}, Name{ScopeAddress, text.FoldAddress(email)})
+	return m, failures, err
 }
 
 // verifyPassword verifies the password of a signed-in member. It has its own
 // throttle: guesses at the address, or from the same network, must not prevent the
 // member from revoking a key.
-func (s *Service) verifyPassword(ctx context.Context, id Identity, password toksta.Hidden) (toksta.Member, error) {
-	name := string(id.Member.ID)
-	if wait := s.members.attempt(name, s.now()); wait > 0 {
-		return toksta.Member{}, tooManyAttempts(wait)
-	}
-	m, err := s.checkPassword(ctx, id.Member.Email, password)
-	if err == nil {
-		s.members.reset(name)
-	}
+func (s *Service) verifyPassword(ctx context.Context, id Identity, password toksta.Hidden) (m toksta.Member, err error) {
+	_, err = s.Throttle.Try(ctx, func() (err error) {
+		m, err = s.checkPassword(ctx, id.Member.Email, password)
+		return err
+	}, Name{ScopeMember, string(id.Member.ID)})
 	return m, err
 }
 
@@ -111,18 +95,4 @@ func tooManyAttempts(wait time.Duration) error {
 		Message: "Too many attempts. Try again in " + duration + ".",
 		Details: map[string]any{"retry_after": seconds},
 	}
-}
-
-// networkOf returns the network that one person could control: the IPv4 /24 or the
-// IPv6 /56. All clients without an address share one network.
-func networkOf(a netip.Addr) string {
-	bits := 56
-	if a = a.Unmap(); a.Is4() {
-		bits = 24
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return p.String()
 }

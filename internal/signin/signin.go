@@ -48,6 +48,8 @@ type Config struct {
 
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
+	// Throttle limits attempts. nil: one of its own.
+	Throttle *Throttle
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int
 }
@@ -57,11 +59,6 @@ type Config struct {
 type Service struct {
 	Config
 	passwords *hasher
-	addresses *throttle // by e-mail address
-	networks  *throttle // by network of the client
-	signups   *throttle // by network; separate, so that sign-ups do not delay sign-ins
-	successes *throttle // by member: limits the records of sign-ins
-	members   *throttle // by member: passwords of signed-in members
 }
 
 // New returns a service. The caller must start Run, which deletes expired sessions.
@@ -69,16 +66,12 @@ func New(c Config) *Service {
 	c.Plan = cmp.Or(c.Plan, c.Catalog.FreePlan)
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
 	c.Idle = cmp.Or(c.Idle, 7*24*time.Hour)
+	if c.Throttle == nil {
+		c.Throttle = NewThrottle(c.Now)
+	}
 	return &Service{
 		Config:    c,
 		passwords: newHasher(cmp.Or(c.Parallel, 4)),
-		// The delay of an address is shorter than that of a network, so that the
-		// owner can sign in while an attacker guesses.
-		addresses: newThrottle(backoff{free: 5, limit: time.Minute, expiry: time.Hour}),
-		networks:  newThrottle(backoff{free: 20, limit: 15 * time.Minute, expiry: time.Hour}),
-		signups:   newThrottle(backoff{free: 10, limit: 15 * time.Minute, expiry: time.Hour}),
-		successes: newThrottle(backoff{free: 60, limit: time.Minute, expiry: time.Hour}),
-		members:   newThrottle(backoff{free: 5, limit: time.Minute, expiry: time.Hour}),
 	}
 }
 
@@ -86,6 +79,20 @@ func New(c Config) *Service {
 type Origin struct {
 	Address netip.Addr
 	Agent   string
+}
+
+// Network returns the network that one person could control, as a name of ScopeNetwork: the
+// IPv4 /24 or the IPv6 /56. All clients without an address share one network.
+func (o Origin) Network() string {
+	bits, a := 56, o.Address.Unmap()
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return p.String()
 }
 
 // Identity is a signed-in member, with account and session.
@@ -121,8 +128,8 @@ func (s *Service) SignIn(ctx context.Context, from Origin, email string, passwor
 	if err != nil {
 		return SignedIn{}, err
 	}
-	if wait := s.successes.attempt(string(m.ID), s.now()); wait > 0 {
-		return SignedIn{}, tooManyAttempts(wait)
+	if err := s.Throttle.Count(ctx, Name{scopeSignIn, string(m.ID)}); err != nil {
+		return SignedIn{}, err
 	}
 	in, err := s.startSession(ctx, from, entry{Member: m, Method: MethodPassword})
 	if err != nil {

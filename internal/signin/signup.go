@@ -43,8 +43,8 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	now := s.now()
 	// Successful attempts are throttled too: a client must not create accounts in
 	// large numbers.
-	if wait := s.signups.attempt(networkOf(from.Address), now); wait > 0 {
-		return SignedIn{}, tooManyAttempts(wait)
+	if err := s.Throttle.Count(ctx, Name{ScopeSignUp, from.Network()}); err != nil {
+		return SignedIn{}, err
 	}
 	accountName, invalid := text.Name("account_name", orElse(req.AccountName, req.Name))
 	if strings.TrimSpace(req.AccountName) == "" {
