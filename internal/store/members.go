@@ -58,6 +58,28 @@ type Invitation struct {
 	RevokedAt time.Time // zero: not revoked
 }
 
+// Identities reads the sign-ins of members at providers.
+type Identities interface {
+	// Identity finds an identity by the name of the provider and the provider's id of the
+	// person.
+	Identity(ctx context.Context, provider, subject string) (Identity, error)
+	// ListIdentities returns the identities of a member, the oldest first.
+	ListIdentities(ctx context.Context, member toksta.MemberID) ([]Identity, error)
+}
+
+// Identity links a person at a sign-in provider to a member. Provider and Subject together are
+// unique.
+type Identity struct {
+	Provider string // its name in the configuration
+	Subject  string // the provider's id of the person, which never changes
+	MemberID toksta.MemberID
+	Email    string // at the provider, when it was linked
+	// Granted are the accounts in which the member has the role that follows from the
+	// provider's groups or domain.
+	Granted   []toksta.AccountID
+	CreatedAt time.Time
+}
+
 // Sessions keeps browser sessions, by the SHA-256 of their cookie. No decision
 // about a call depends on them, so they are not in the change log.
 type Sessions interface {

@@ -119,7 +119,7 @@ type Keys interface {
 	ResolveKeys(ctx context.Context, refs []toksta.KeyID) (map[toksta.KeyID]toksta.KeyID, error)
 }
 
-// Members reads members, their memberships and invitations.
+// Members reads members, their memberships, invitations and identities.
 type Members interface {
 	Member(ctx context.Context, id toksta.MemberID) (toksta.Member, error)
 	// MemberByEmail finds a member by any spelling of the address: in upper or
@@ -127,6 +127,7 @@ type Members interface {
 	MemberByEmail(ctx context.Context, email string) (toksta.Member, error)
 	Memberships
 	Invitations
+	Identities
 }
 
 // Audit reads the change log.
@@ -155,7 +156,7 @@ type Mutator interface {
 type Decide func(ctx context.Context, r Reader) (Mutation, error)
 
 // Mutation is the new state that one change writes. Rows are inserted, or
-// replaced whole when their id exists; no row is ever deleted.
+// replaced whole when their id exists. No row is ever deleted, except of Unlinked.
 type Mutation struct {
 	Kind      toksta.ChangeKind
 	AccountID toksta.AccountID
@@ -173,9 +174,12 @@ type Mutation struct {
 	Members     []toksta.Member
 	Memberships []toksta.Membership
 	Invitations []Invitation
+	Identities  []Identity
 	Credits     []CreditEntry // ID, Number and At are set by the store
 	// OperatorKeys are written with all their generations.
 	OperatorKeys []toksta.OperatorKey
+	// Unlinked are the identities to delete, before Identities are written.
+	Unlinked []Identity
 }
 
 // Page selects up to Limit rows of a list, with ids greater than After.

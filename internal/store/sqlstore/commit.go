@@ -72,6 +72,9 @@ func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change,
 	if err := invitationRows().queue(ctx, tx, m.Invitations); err != nil {
 		return err
 	}
+	if err := writeIdentities(ctx, tx, m); err != nil {
+		return err
+	}
 	if _, err := s.writeEntries(ctx, tx, m.Credits); err != nil {
 		return err
 	}

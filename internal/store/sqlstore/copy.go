@@ -39,6 +39,7 @@ var copiedTables = []struct{ table, order string }{
 	{"members", "id"},
 	{"memberships", "account_id, member_id"},
 	{"invitations", "code"},
+	{"identities", "provider, subject"},
 	{"sessions", "id"},
 	{"tickets", "id"},
 	{"changes", "seq"},

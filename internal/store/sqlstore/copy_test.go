@@ -119,6 +119,7 @@ func createFilled(t *testing.T, path string) toksta.Change {
 		Members:     []toksta.Member{{ID: "mem_a", Email: "Ada@x", Name: "Ädä\n", CreatedAt: now}},
 		Memberships: []toksta.Membership{{AccountID: account, MemberID: "mem_a", Role: toksta.MemberOwner, CreatedAt: now}},
 		Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code")), ExpiresAt: now}},
+		Identities:  []store.Identity{{Provider: "acme", Subject: "ö|1", MemberID: "mem_a", Granted: []toksta.AccountID{account}, CreatedAt: now}},
 	}
 	m.OperatorKeys = []toksta.OperatorKey{{
 		ID: "op_a", Name: "CI", Roles: []toksta.Role{toksta.RoleRead}, CreatedAt: now, RevokedAt: now,

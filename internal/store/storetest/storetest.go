@@ -65,6 +65,7 @@ var conformance = []conformanceTest{
 	{"erased addresses", erasedAddresses},
 	{"tickets", tickets},
 	{"invitations", invitations},
+	{"identities", identities},
 	{"audit", audit},
 	{"audit of many keys", auditOfMany},
 	{"sessions", sessions},
