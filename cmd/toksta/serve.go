@@ -89,7 +89,7 @@ func (c *cli) demo() *cobra.Command {
 				return err
 			}
 			defer log.Close()
-			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), ConfigPath: c.configFile(), Log: newLog(log, cfg.Logs)})
+			node, err := app.New(cmd.Context(), cfg, app.Options{Version: buildVersion(), ConfigPath: c.configFile(), Log: newLog(log, cfg.Logs), Demo: true})
 			if err != nil {
 				return err
 			}

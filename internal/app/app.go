@@ -66,6 +66,9 @@ type App struct {
 	engine       *verify.Engine
 	shared       *sharedrate.Limiter // nil if each node counts rate limits for itself
 	mail         *mail.Sender        // nil without a mail server
+	sender       mailer              // mail, or outbox in the demo; nil without both
+	mails        *mail.Queue         // sends by sender; nil without one
+	outbox       *mail.Outbox        // nil outside of the demo
 	export       *export.Exporter    // nil without a receiver
 	events       *events.Service
 	watch        *events.Watch
@@ -90,6 +93,8 @@ type Options struct {
 	// API itself: the node does not bind listen.public, and it does not change settings of
 	// the process.
 	Embedded bool
+	// Demo means that mails are not sent: the last ones are shown at /demo/mail.
+	Demo bool
 }
 
 // New opens the store and the journal, builds every package's part and binds the
@@ -99,6 +104,9 @@ func New(ctx context.Context, c config.Config, o Options) (*App, error) {
 	a := &App{
 		config: c, configPath: o.ConfigPath, version: o.Version, begun: time.Now(),
 		records: o.Log, log: o.Log.Logger, catalog: c.Catalog(), embedded: o.Embedded, started: make(chan struct{}),
+	}
+	if o.Demo {
+		a.outbox = new(mail.Outbox)
 	}
 	a.close = sync.OnceValue(a.release)
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -153,7 +161,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.SignIn = signin.New(signin.Config{
 		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
-		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle,
+		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle, Mail: a.signInMail(),
 	})
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.Credits.Refresh, Balance: balances.Balance, Kept: usage.Retention(c.Usage), Exhausted: a.exhausted}
 	return a.listen()
@@ -272,6 +280,9 @@ func (a *App) run(ctx context.Context) error {
 	tasks.Go(func() error { return a.feed.Run(failed) })
 	tasks.Go(func() error { return a.meter.Run(failed) })
 	tasks.Go(func() error { return a.SignIn.Run(failed) })
+	if a.mails != nil {
+		tasks.Go(func() error { return a.mails.Run(failed) })
+	}
 	tasks.Go(func() error { return a.operatorUses.Run(failed) })
 	if a.export != nil {
 		tasks.Go(func() error { return a.export.Run(failed) })

@@ -43,9 +43,9 @@ func (a *App) channels() []events.Channel {
 			URL: w.URL, Secrets: w.Secrets(), Now: time.Now,
 		})})
 	}
-	if a.mail != nil {
+	if a.sender != nil {
 		out = append(out, events.Channel{Name: config.MailChannel, Sender: mailSender{
-			sender: a.mail, store: a.store, product: a.config.Branding.Product, pages: a.config.PagesURL,
+			sender: a.sender, store: a.store, product: a.config.Branding.Product, pages: a.config.PagesURL,
 		}})
 	}
 	return out
@@ -68,7 +68,7 @@ func (w watchedSink) Flush(ctx context.Context, b store.UsageBatch) error {
 
 // mailSender mails events to the members of the account.
 type mailSender struct {
-	sender         *mail.Sender
+	sender         mailer
 	store          store.Store
 	product, pages string
 }

@@ -58,7 +58,7 @@ func (a *App) handlers() (handlers, error) {
 		if err := checkPagePaths(a.config.PublicRoutes()); err != nil {
 			return handlers{}, err
 		}
-		public = byPath(site, gate)
+		public = a.byPath(site, gate)
 	}
 	forOperators := record
 	forOperators.KeyPrefix = toksta.OperatorSecretPrefix
@@ -91,9 +91,9 @@ func byHost(host string, pages, api http.Handler) http.Handler {
 }
 
 // byPath serves the pages on their own paths and the API on any other.
-func byPath(pages, api http.Handler) http.Handler {
+func (a *App) byPath(pages, api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if web.Owns(r.URL.Path) {
+		if web.Owns(r.URL.Path) || a.outbox != nil && web.IsOutbox(r.URL.Path) {
 			pages.ServeHTTP(w, r)
 			return
 		}
@@ -225,6 +225,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 		SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
 		Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
 		Plans:   web.PlansPage{Shown: a.plansURL() != "", Public: a.config.Pages.Plans == config.PagePublic},
+		Outbox:  a.outbox,
 		Consent: view.Consent{Text: a.config.Signup.Consent.Sentence(), URL: a.config.Signup.Consent.URL},
 	})
 	if err != nil {

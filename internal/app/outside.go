@@ -8,16 +8,47 @@ import (
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/operator"
+	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 )
 
-// buildOutgoing builds mail and export, if they are configured.
-func (a *App) buildOutgoing(ctx context.Context) (err error) {
-	if m := a.config.Mail; m.Server != "" {
+// mailer sends one mail and returns when the server has accepted it.
+type mailer interface {
+	Send(ctx context.Context, m mail.Message) error
+}
+
+// buildMail builds the sender of mails and its queue, if a mail server is configured. In the
+// demo, the sender is the outbox.
+func (a *App) buildMail() (err error) {
+	m := a.config.Mail
+	switch {
+	case a.outbox != nil:
+		a.sender = a.outbox
+	case m.Server == "":
+		return nil
+	default:
 		a.mail, err = mail.New(mail.Config{Server: m.Server, TLS: mail.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From, Name: a.config.Branding.Product})
 		if err != nil {
 			return err
 		}
+		a.sender = a.mail
+	}
+	a.mails = mail.NewQueue(mail.QueueConfig{Sender: a.sender, Log: a.log})
+	return nil
+}
+
+// signInMail returns the queue of mails, nil without a sender of mails.
+func (a *App) signInMail() signin.Mail {
+	if a.mails == nil {
+		return nil
+	}
+	return a.mails
+}
+
+// buildOutgoing builds mail and export, if they are configured.
+func (a *App) buildOutgoing(ctx context.Context) (err error) {
+	if err := a.buildMail(); err != nil {
+		return err
 	}
 	e := a.config.Export
 	if e.URL == "" {
@@ -37,7 +68,10 @@ func (a *App) mailProbe() operator.Probe {
 	p.Run = func(context.Context) (string, error) {
 		return "off: mail.server is empty, so customers get no notices", nil
 	}
-	if a.mail != nil {
+	switch {
+	case a.outbox != nil:
+		p.Run = func(context.Context) (string, error) { return "the demo keeps mails and shows them at /demo/mail", nil }
+	case a.mail != nil:
 		p.Run = timed("the server accepts mail, checked in", a.mail.Check)
 	}
 	return p

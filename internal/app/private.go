@@ -18,8 +18,8 @@ func (a *App) operatorConfig(record *telemetry.Config) operator.Config {
 		Version: a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
 		Product: a.config.Branding.Product, Verifier: a.verifier(record), Record: record.Record,
 	}
-	if a.mail != nil {
-		c.Mail = a.mail
+	if a.sender != nil {
+		c.Mail = a.sender
 	}
 	if a.export != nil {
 		c.Export = a.export

@@ -239,7 +239,8 @@ func (v SeedConfig) printInstructions(secret string) error {
 	for _, command := range []string{"keys list", "audit", "doctor"} {
 		fmt.Fprintf(&b, "  bin/toksta %-9s %s\n", command, socket)
 	}
-	fmt.Fprintf(&b, "\nEvery request is one line in %s. Ctrl-C ends the demo; the data stays.\n\n", v.Log)
+	fmt.Fprintf(&b, "\nMails are not sent: read them at %s/demo/mail.\n", v.URL)
+	fmt.Fprintf(&b, "Every request is one line in %s. Ctrl-C ends the demo; the data stays.\n\n", v.Log)
 	_, err := io.WriteString(v.Out, b.String())
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -40,6 +41,9 @@ type Config struct {
 	Catalog  *toksta.Catalog
 	Now      func() time.Time
 
+	// Mail sends the mails with links; nil: no mail is sent.
+	Mail Mail
+
 	Policy Policy
 	Plan   toksta.PlanID // of an account made by signing up; "": the catalog's free plan
 	// Terms are the terms that a person must accept to sign up, as they are recorded;
@@ -52,6 +56,12 @@ type Config struct {
 	Throttle *Throttle
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int
+}
+
+// Mail sends mails in the background: see mail.Queue.
+type Mail interface {
+	Post(m mail.Message)
+	Compose(write func(context.Context) (mail.Message, error)) bool
 }
 
 // Service signs people up, in and out. Its methods are safe for concurrent

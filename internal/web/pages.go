@@ -16,6 +16,7 @@ import (
 	"github.com/toksta/toksta/internal/brand"
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
+	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/page"
@@ -36,6 +37,8 @@ type Config struct {
 	// Consent holds the terms that a person must accept to sign up. The sign-in service
 	// has the same terms.
 	Consent view.Consent
+	// Outbox keeps the mails of the demo, which are shown at /demo/mail; nil outside of the demo.
+	Outbox *mail.Outbox
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
 	// ExampleURL is the address of the call in the curl examples. UsagePath is the path of the usage
@@ -147,6 +150,7 @@ func (p *Pages) Handler() http.Handler {
 	mux.Handle("POST /account/keys/{id}/revoke", p.recent(p.revoke))
 	mux.Handle("GET /account/keys/{id}/revoked", p.member(p.showRevoked))
 
+	p.outboxRoutes(mux)
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
 	return p.setHeaders(guard.Handler(http.MaxBytesHandler(p.parseForm(p.noteOperation(mux)), maxForm)))

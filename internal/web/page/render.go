@@ -17,7 +17,7 @@ var templateFiles embed.FS
 // The pages of each layout.
 const (
 	framePages = "account plans key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked profile security"
-	openPages  = "docs operator"
+	openPages  = "docs operator outbox outbox_mail"
 	sheetPages = "signin signup confirm error"
 )
 

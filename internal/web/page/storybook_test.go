@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ type story struct {
 }
 
 func stories() []story {
-	return append(accountStories(), append(keyStories(), sheetStories()...)...)
+	return slices.Concat(accountStories(), keyStories(), sheetStories(), mailStories())
 }
 
 func accountStories() []story {
