@@ -19,6 +19,7 @@ import (
 func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	ctx, standing := r.Context(), p.standing(r)
 	state := view.ReadState(r.URL.Query())
+	state.Home = home(ctx)
 	if p.withoutSecret(w, r, state) {
 		return
 	}

@@ -85,7 +85,7 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 	form := p.editView(r, key, r.PostFormValue("name"))
 	_, err := p.Keys.Rename(r.Context(), p.actor(r), keys.RenameRequest{Ref: ref(key), Name: form.Value})
 	if err == nil {
-		http.Redirect(w, r, "/account/keys/"+string(key.ID), http.StatusSeeOther)
+		http.Redirect(w, r, keyPath(r, key.ID), http.StatusSeeOther)
 		return
 	}
 	if form.Errors, ok = fieldErrors(w, r, err); !ok {

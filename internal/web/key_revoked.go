@@ -35,7 +35,7 @@ func (p *Pages) revoke(w http.ResponseWriter, r *http.Request) {
 		"fenced": {strconv.Itoa(len(revoked.Receipt.Fenced))},
 		"ms":     {strconv.FormatInt(max(1, revoked.Receipt.Took.Milliseconds()), 10)},
 	}
-	http.Redirect(w, r, "/account/keys/"+string(key.ID)+"/revoked?"+q.Encode(), http.StatusSeeOther)
+	http.Redirect(w, r, keyPath(r, key.ID)+"/revoked?"+q.Encode(), http.StatusSeeOther)
 }
 
 // showRevoked serves the result of a revocation. The numbers of nodes and the time are in the
@@ -47,7 +47,7 @@ func (p *Pages) showRevoked(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if key.RevokedAt.IsZero() {
-		http.Redirect(w, r, "/account/keys/"+string(key.ID), http.StatusSeeOther)
+		http.Redirect(w, r, keyPath(r, key.ID), http.StatusSeeOther)
 		return
 	}
 	change, err := p.revocation(r.Context(), key)

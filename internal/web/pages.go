@@ -253,7 +253,7 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	who := identity(ctx)
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
-		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(),
+		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(), Embedded: isEmbedded(ctx),
 	}
 }
 

@@ -60,12 +60,12 @@ func (u *usedNonces) take(nonce string, now time.Time) bool {
 }
 
 // secretPath returns the address of the page that shows the secret of a key once.
-func secretPath(id toksta.KeyID) string { return "/account/keys/" + string(id) + "/secret" }
+func secretPath(r *http.Request, id toksta.KeyID) string { return keyPath(r, id) + "/secret" }
 
 // reveal seals a new secret and redirects to the page that shows it. It is one of the two
 // places that read the plaintext.
 func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
-	path := secretPath(c.Key.ID)
+	path := secretPath(r, c.Key.ID)
 	aead, err := p.sealer(r)
 	if err != nil {
 		p.fail(w, r, err)
@@ -93,7 +93,7 @@ func (p *Pages) showSecret(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content, ok := p.unseal(r)
-	p.setRevealCookie(w, secretPath(key.ID), "")
+	p.setRevealCookie(w, secretPath(r, key.ID), "")
 	if !ok {
 		p.show(w, r, screen{page: "key_already"}, view.KeyAlready{
 			Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: label(key), Text: p.keyText(key.Current()),
@@ -172,5 +172,5 @@ func (p *Pages) setRevealCookie(w http.ResponseWriter, path, value string) {
 // cookie, and the page shows the secret.
 func (p *Pages) alreadyDone(w http.ResponseWriter, r *http.Request, repeated *toksta.Error) {
 	id, _ := repeated.Details["key_id"].(string)
-	http.Redirect(w, r, secretPath(toksta.KeyID(id))+"?again=1", http.StatusSeeOther)
+	http.Redirect(w, r, secretPath(r, toksta.KeyID(id))+"?again=1", http.StatusSeeOther)
 }

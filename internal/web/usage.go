@@ -32,7 +32,7 @@ func (p *Pages) usageSection(ctx context.Context, l keyList, month string) (*vie
 	}
 	u := &view.Usage{
 		Months: p.months(l.standing.Account.CreatedAt, b.Period), Numbers: p.numbers(b, l.standing),
-		Chart: chartOf(b, l.now, accountChart), ByReason: reasons(b.Total.Reasons), CSV: "/account/usage.csv?month=" + b.Period, Path: p.UsagePath,
+		Chart: chartOf(b, l.now, accountChart), ByReason: reasons(b.Total.Reasons), CSV: home(ctx) + "/usage.csv?month=" + b.Period, Path: p.UsagePath,
 	}
 	keys := make(map[toksta.KeyID]toksta.Key, len(l.keys))
 	for _, k := range l.keys {

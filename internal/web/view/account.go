@@ -119,6 +119,8 @@ type Key struct {
 // State has the choices of a person on the overview. The address has them as
 // its query.
 type State struct {
+	// Home is the path of the overview, "" for AccountHome.
+	Home string
 	// Month has the form YYYY-MM, "" for the current month.
 	Month          string
 	Table, AllDays bool

@@ -39,8 +39,26 @@ type Frame struct {
 	UserName string
 	Section  Section
 	Links    Links
+	// Embedded is set for a page in a frame of the vendor's page.
+	Embedded bool
 	// Now is the reference of relative times and the date in the footer.
 	Now time.Time
+}
+
+// The path of the overview, and the path under which the pages of keys are: for a person who
+// is signed in, and in a frame of the vendor's page.
+const (
+	AccountHome  = "/account"
+	EmbeddedHome = "/embed"
+)
+
+// Home returns the path of the overview to which the page belongs. The pages of keys are
+// below it.
+func (f Frame) Home() string {
+	if f.Embedded {
+		return EmbeddedHome
+	}
+	return AccountHome
 }
 
 // Sheet is the part around the card of a page that needs no account, such as

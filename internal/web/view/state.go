@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 )
@@ -30,7 +31,7 @@ func (s State) With(set, anchor string) string {
 	case "unsearched":
 		s.Query = ""
 	}
-	u := url.URL{Path: "/account", RawQuery: s.query().Encode(), Fragment: anchor}
+	u := url.URL{Path: cmp.Or(s.Home, AccountHome), RawQuery: s.query().Encode(), Fragment: anchor}
 	return u.String()
 }
 
