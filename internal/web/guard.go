@@ -79,47 +79,28 @@ func guardedAction(next string) string {
 	}
 }
 
-// formPage returns the page with the form that posts to path, and the names of
-// the form fields that a return path keeps. After signing in again, a person
-// finds these fields filled in. No field is a secret, and the name that
-// confirms a revocation must be typed again.
-func formPage(path string) (page string, kept []string) {
-	switch {
-	case path == "/account/keys":
-		return "/account/keys/new", []string{"token", "name", "scope", "family", "expires", "day", "ips"}
-	case strings.HasPrefix(path, "/account/profile"):
-		return "/account/profile", nil
-	case strings.HasPrefix(path, "/account/security/"):
-		return "/account/security", nil
-	case strings.HasSuffix(path, "/edit"):
-		return path, []string{"name"}
-	default:
-		return path, nil
-	}
-}
-
 // maxReturn bounds the query of a return path, in bytes. Browsers and proxies
 // accept twice this length.
 const maxReturn = 4 << 10
 
 // returnPath returns the address to return to after signing in: the requested
-// page or, after a POST, the page with the form, whose kept fields are in the
-// query.
+// page or, after a POST, the page that its form declares, with the kept fields in
+// the query.
 func returnPath(r *http.Request) string {
-	if r.URL.Path == "/confirm" {
+	form := formOf(r)
+	switch {
+	case form.step:
 		return safeNext(r.FormValue("next"))
-	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		return r.URL.RequestURI()
 	}
-	path, fields := formPage(r.URL.Path)
 	kept := url.Values{}
-	for _, field := range fields {
+	for _, field := range form.keeps {
 		if values := r.PostForm[field]; len(values) > 0 {
 			kept[field] = values
 		}
 	}
-	page := url.URL{Path: path, RawQuery: kept.Encode()}
+	page := url.URL{Path: form.path(r), RawQuery: kept.Encode()}
 	if len(page.RawQuery) > maxReturn {
 		page.RawQuery = ""
 	}

@@ -17,6 +17,23 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// keyRoutes registers the pages of keys.
+func (p *Pages) keyRoutes(mux *routes) {
+	mux.Handle("GET /account/keys/new", p.recent(p.keyForm))
+	mux.Form("POST /account/keys", form{
+		page: "/account/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
+	}, p.recent(p.createKey))
+	mux.Handle("GET /account/keys/{id}", p.member(p.showKey))
+	mux.Handle("GET /account/keys/{id}/secret", p.member(p.showSecret))
+	mux.Handle("GET /account/keys/{id}/edit", p.member(p.editForm))
+	mux.Form("POST /account/keys/{id}/edit", form{keeps: []string{"name"}}, p.member(p.edit))
+	mux.Handle("GET /account/keys/{id}/rotate", p.recent(p.rotateForm))
+	mux.Form("POST /account/keys/{id}/rotate", form{}, p.recent(p.rotate))
+	mux.Handle("GET /account/keys/{id}/revoke", p.recent(p.revokeForm))
+	mux.Form("POST /account/keys/{id}/revoke", form{}, p.recent(p.revoke))
+	mux.Handle("GET /account/keys/{id}/revoked", p.member(p.showRevoked))
+}
+
 // key returns the key whose id is in the address. If the key does not exist or
 // belongs to another account, key responds with the error page 404 and returns
 // false.

@@ -27,7 +27,7 @@ func IsOutbox(path string) bool {
 }
 
 // outboxRoutes adds the pages with the mails of the demo. Outside of the demo, there are none.
-func (p *Pages) outboxRoutes(mux *http.ServeMux) {
+func (p *Pages) outboxRoutes(mux *routes) {
 	if p.Outbox == nil {
 		return
 	}

@@ -109,20 +109,20 @@ const maxForm = 64 << 10
 // Handler returns the pages behind their guards: response headers, the
 // same-origin check of unsafe methods, and bounded bodies.
 func (p *Pages) Handler() http.Handler {
-	mux := http.NewServeMux()
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
+	return p.setHeaders(guard.Handler(http.MaxBytesHandler(p.parseForm(p.noteOperation(p.routes().mux)), maxForm)))
+}
+
+// routes returns the table of all pages.
+func (p *Pages) routes() *routes {
+	mux := newRoutes()
 	mux.Handle("GET "+page.AssetPrefix, p.assets)
 	mux.Handle("GET /{$}", http.RedirectHandler("/account", http.StatusSeeOther))
 	mux.HandleFunc("GET /favicon.ico", p.favicon)
 	mux.HandleFunc("GET /robots.txt", robots)
 
-	mux.HandleFunc("GET /signin", p.signInForm)
-	mux.HandleFunc("POST /signin", p.signIn)
-	mux.HandleFunc("GET /signup", p.signUpForm)
-	mux.HandleFunc("POST /signup", p.signUp)
-	mux.HandleFunc("POST /signout", p.signOut)
-	mux.Handle("GET /confirm", p.member(p.confirmForm))
-	mux.Handle("POST /confirm", p.member(p.confirm))
-
+	p.signInRoutes(mux)
 	mux.Handle("GET /account", p.member(p.account))
 	switch {
 	case p.Plans.Public:
@@ -131,29 +131,11 @@ func (p *Pages) Handler() http.Handler {
 		mux.Handle("GET "+plansPath, p.member(p.showPlans))
 	}
 	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
-	mux.Handle("GET /account/profile", p.member(p.profileForm))
-	mux.Handle("POST /account/profile", p.member(p.changeProfile))
-	mux.Handle("POST /account/profile/account", p.member(p.renameAccount))
-	mux.Handle("GET /account/security", p.member(p.security))
-	mux.Handle("POST /account/security/password", p.member(p.changePassword))
-	mux.Handle("POST /account/security/sessions/end", p.member(p.endSessions))
-
-	mux.Handle("GET /account/keys/new", p.recent(p.keyForm))
-	mux.Handle("POST /account/keys", p.recent(p.createKey))
-	mux.Handle("GET /account/keys/{id}", p.member(p.showKey))
-	mux.Handle("GET /account/keys/{id}/secret", p.member(p.showSecret))
-	mux.Handle("GET /account/keys/{id}/edit", p.member(p.editForm))
-	mux.Handle("POST /account/keys/{id}/edit", p.member(p.edit))
-	mux.Handle("GET /account/keys/{id}/rotate", p.recent(p.rotateForm))
-	mux.Handle("POST /account/keys/{id}/rotate", p.recent(p.rotate))
-	mux.Handle("GET /account/keys/{id}/revoke", p.recent(p.revokeForm))
-	mux.Handle("POST /account/keys/{id}/revoke", p.recent(p.revoke))
-	mux.Handle("GET /account/keys/{id}/revoked", p.member(p.showRevoked))
-
+	p.profileRoutes(mux)
+	p.securityRoutes(mux)
+	p.keyRoutes(mux)
 	p.outboxRoutes(mux)
-	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
-	return p.setHeaders(guard.Handler(http.MaxBytesHandler(p.parseForm(p.noteOperation(mux)), maxForm)))
+	return mux
 }
 
 // parseForm parses the form before the page handles the request. A form that is

@@ -9,6 +9,13 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// profileRoutes registers the page about the person and the name of the account.
+func (p *Pages) profileRoutes(mux *routes) {
+	mux.Handle("GET /account/profile", p.member(p.profileForm))
+	mux.Form("POST /account/profile", form{}, p.member(p.changeProfile))
+	mux.Form("POST /account/profile/account", form{page: "/account/profile"}, p.member(p.renameAccount))
+}
+
 // profileForm serves the page on which a person changes their name and address, and the name
 // of the account. A processed form redirects to this page with the name of a notice in the
 // address, so that a reload does not send the form again.

@@ -8,6 +8,14 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// securityRoutes registers the page about password and sessions.
+func (p *Pages) securityRoutes(mux *routes) {
+	const page = "/account/security"
+	mux.Handle("GET "+page, p.member(p.security))
+	mux.Form("POST /account/security/password", form{page: page}, p.member(p.changePassword))
+	mux.Form("POST /account/security/sessions/end", form{page: page}, p.member(p.endSessions))
+}
+
 // security serves the page about password and sessions. A processed form
 // redirects to this page with the name of a notice in the address, so that a
 // reload does not send the form again.

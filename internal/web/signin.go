@@ -11,6 +11,18 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// signInRoutes registers the pages with which people sign up, in and out, and confirm that they
+// are present.
+func (p *Pages) signInRoutes(mux *routes) {
+	mux.HandleFunc("GET /signin", p.signInForm)
+	mux.Form("POST /signin", form{step: true}, http.HandlerFunc(p.signIn))
+	mux.HandleFunc("GET /signup", p.signUpForm)
+	mux.Form("POST /signup", form{}, http.HandlerFunc(p.signUp))
+	mux.Form("POST /signout", form{page: "/account"}, http.HandlerFunc(p.signOut))
+	mux.Handle("GET /confirm", p.member(p.confirmForm))
+	mux.Form("POST /confirm", form{step: true}, p.member(p.confirm))
+}
+
 // signInForm serves the sign-in page, also to a signed-in person who wants to
 // use another account.
 func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
