@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/toksta/toksta/internal/app"
 	"github.com/toksta/toksta/internal/config"
 )
 
@@ -17,6 +18,9 @@ func (c *cli) config() *cobra.Command {
 			RunE: func(*cobra.Command, []string) error {
 				cfg, err := c.loadConfig()
 				if err != nil {
+					return err
+				}
+				if _, err := app.Letters(cfg); err != nil {
 					return err
 				}
 				c.say("The configuration is valid.")

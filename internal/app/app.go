@@ -65,11 +65,12 @@ type App struct {
 	meter        *meter.Meter
 	engine       *verify.Engine
 	shared       *sharedrate.Limiter // nil if each node counts rate limits for itself
-	mail         *mail.Sender        // nil without a mail server
-	sender       mailer              // mail, or outbox in the demo; nil without both
-	mails        *mail.Queue         // sends by sender; nil without one
-	outbox       *mail.Outbox        // nil outside of the demo
-	export       *export.Exporter    // nil without a receiver
+	letters      *mail.Letters
+	mail         *mail.Sender     // nil without a mail server
+	sender       mailer           // mail, or outbox in the demo; nil without both
+	mails        *mail.Queue      // sends by sender; nil without one
+	outbox       *mail.Outbox     // nil outside of the demo
+	export       *export.Exporter // nil without a receiver
 	events       *events.Service
 	watch        *events.Watch
 

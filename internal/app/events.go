@@ -45,7 +45,7 @@ func (a *App) channels() []events.Channel {
 	}
 	if a.sender != nil {
 		out = append(out, events.Channel{Name: config.MailChannel, Sender: mailSender{
-			sender: a.sender, store: a.store, product: a.config.Branding.Product, pages: a.config.PagesURL,
+			sender: a.sender, letters: a.letters, store: a.store, pages: a.config.PagesURL,
 		}})
 	}
 	return out
@@ -68,9 +68,10 @@ func (w watchedSink) Flush(ctx context.Context, b store.UsageBatch) error {
 
 // mailSender mails events to the members of the account.
 type mailSender struct {
-	sender         mailer
-	store          store.Store
-	product, pages string
+	sender  mailer
+	letters *mail.Letters
+	store   store.Store
+	pages   string
 }
 
 // Send sends a mail to every member who can sign in. It succeeds if one mail was
@@ -116,11 +117,11 @@ func (s mailSender) message(ctx context.Context, e store.Event) (mail.Message, e
 	if err != nil {
 		return mail.Message{}, err
 	}
-	to := mail.Account{Product: s.product, Name: account.Name, URL: s.pages + "/account"}
+	to := mail.Account{Name: account.Name, URL: s.pages + "/account"}
 	if e.Kind == toksta.EventRateLimitHit {
 		var l client.RateLimitData
 		err := json.Unmarshal(e.Data, &l)
-		return mail.LimitHit(to, mail.Limit{
+		return s.letters.LimitHit(to, mail.Limit{
 			PerMinute: l.PerMinute, PerHour: l.PerHour, PerDay: l.PerDay, Concurrent: l.Concurrent, Refused: l.Refused, Since: l.Since,
 		}), err
 	}
@@ -128,7 +129,7 @@ func (s mailSender) message(ctx context.Context, e store.Event) (mail.Message, e
 	err = json.Unmarshal(e.Data, &c)
 	balance := mail.Credits{Remaining: c.Remaining, Included: c.Included, ResetsAt: c.ResetsAt, Overage: c.Beyond == events.BeyondOverage}
 	if e.Kind == toksta.EventCreditsExhausted {
-		return mail.CreditsExhausted(to, balance), err
+		return s.letters.CreditsExhausted(to, balance), err
 	}
-	return mail.LowBalance(to, balance), err
+	return s.letters.LowBalance(to, balance), err
 }

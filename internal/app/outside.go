@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
+	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/operator"
@@ -17,9 +19,12 @@ type mailer interface {
 	Send(ctx context.Context, m mail.Message) error
 }
 
-// buildMail builds the sender of mails and its queue, if a mail server is configured. In the
-// demo, the sender is the outbox.
+// buildMail builds the letters, and the sender of mails and its queue if a mail server is
+// configured. In the demo, the sender is the outbox.
 func (a *App) buildMail() (err error) {
+	if a.letters, err = Letters(a.config); err != nil {
+		return err
+	}
 	m := a.config.Mail
 	switch {
 	case a.outbox != nil:
@@ -59,6 +64,23 @@ func (a *App) buildOutgoing(ctx context.Context) (err error) {
 		Interval: e.Interval, Settle: e.Settle, Batch: e.Batch, From: e.Since(), Log: a.log,
 	})
 	return nil
+}
+
+// Letters returns the mails to people in the vendor's look and with the vendor's templates.
+func Letters(c config.Config) (*mail.Letters, error) {
+	look, err := c.Branding.Look()
+	if err != nil {
+		return nil, err
+	}
+	out := mail.LettersConfig{Look: look, PagesURL: c.PagesURL, SupportURL: c.Branding.SupportURL, LogoURL: c.Mail.Logo}
+	if c.Mail.Templates != "" {
+		out.Templates = os.DirFS(c.Mail.Templates)
+	}
+	letters, err := mail.NewLetters(out)
+	if err != nil {
+		return nil, fmt.Errorf("read mail.templates: %w", err)
+	}
+	return letters, nil
 }
 
 // mailProbe opens a session with the mail server and sends no message. Without a mail

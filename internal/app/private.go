@@ -16,7 +16,7 @@ func (a *App) operatorConfig(record *telemetry.Config) operator.Config {
 		Keys: a.Keys, OperatorKeys: a.OperatorKeys, Accounts: a.Accounts, Members: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
 		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
 		Version: a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
-		Product: a.config.Branding.Product, Verifier: a.verifier(record), Record: record.Record,
+		Letters: a.letters, Verifier: a.verifier(record), Record: record.Record,
 	}
 	if a.sender != nil {
 		c.Mail = a.sender

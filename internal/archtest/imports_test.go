@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"internal/setup": {"sdk/toksta", "internal/openapi", "internal/route"},
 
 	// The vendor's mail server.
-	"internal/mail": {"internal/text"},
+	"internal/mail": {"internal/brand", "internal/text"},
 	// A mail server for tests of any package.
 	"internal/mail/mailtest": {},
 

@@ -233,6 +233,7 @@ func (c *checker) checkMail() {
 	c.require(m.Password == "" || !c.isInline("mail.password", m.PasswordFile), "mail.password",
 		"The configuration file contains the password of the mail server.", "put it in a file named by mail.password_file, or in TOKSTA_MAIL_PASSWORD")
 	c.require(slices.Contains([]string{"starttls", "tls", "none"}, m.TLS), "mail.tls", "There is no such encryption.", "write starttls, tls or none")
+	c.require(m.Logo == "" || isURL(m.Logo, "https"), "mail.logo", "This is not an https URL.", "write the address of a picture, such as https://example.com/logo.png, or leave it empty")
 	if m.Server == "" {
 		return
 	}

@@ -151,6 +151,8 @@ type Mail struct {
 	Password     string `yaml:"password"`      // from the environment or PasswordFile
 	PasswordFile string `yaml:"password_file"` // file with the password
 	From         string `yaml:"from"`          // sender: an address, optionally with a name
+	Logo         string `yaml:"logo"`          // https address of a picture at the top of mails; "": the product's name
+	Templates    string `yaml:"templates"`     // directory of own templates; "": the shipped ones
 }
 
 // Export configures the export of usage for billing. Without a URL, nothing is

@@ -1,9 +1,10 @@
-// Package mail sends messages through the vendor's mail server.
+// Package mail writes the mails to people, and sends them through the vendor's mail server.
 //
-// The messages are notices to customers and the operator's test message. Send delivers
+// Letters turns values into messages, by templates that the vendor can replace. Send delivers
 // a message to the server once, or returns an error; the caller retries. If encryption
 // is configured, the package never falls back to an unencrypted connection. It sends no
-// password over an unencrypted connection, and puts no secret into a message.
+// password over an unencrypted connection. The only secrets in messages are links that work
+// once; the letters that have them say so.
 package mail
 
 import (
@@ -60,6 +61,9 @@ type Message struct {
 	Subject string
 	Text    string
 	HTML    string // the same content as HTML; "" sends only the text
+	// Unsubscribe is an https address that stops mails of this kind when a mail program posts
+	// to it (RFC 8058); "": none.
+	Unsubscribe string
 }
 
 // Sender sends messages, each on a connection of its own. It is safe for concurrent
@@ -178,6 +182,13 @@ func (s *Sender) message(m Message) (*gomail.Msg, error) {
 	out.SetMessageIDWithValue(rand.Text() + "@" + s.domain())
 	out.SetDate()
 	out.SetGenHeader("Auto-Submitted", "auto-generated")
+	if m.Unsubscribe != "" {
+		if strings.ContainsFunc(m.Unsubscribe, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
+			return nil, fmt.Errorf("%w: the address to unsubscribe is not a URL", ErrRejected)
+		}
+		out.SetGenHeader(gomail.HeaderListUnsubscribe, "<"+m.Unsubscribe+">")
+		out.SetGenHeader(gomail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
+	}
 	out.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		out.AddAlternativeString(gomail.TypeTextHTML, m.HTML)

@@ -4,7 +4,6 @@ import (
 	"context"
 	netmail "net/mail"
 
-	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -21,7 +20,7 @@ func (s server) testMail(ctx context.Context, _ toksta.Actor, r client.TestMailR
 	if to, err := netmail.ParseAddress(r.To); err != nil || to.Address != r.To {
 		return struct{}{}, toksta.Invalid("to", "Give an e-mail address such as ada@example.com.")
 	}
-	m := mail.Test(s.Product)
+	m := s.Letters.Test()
 	m.To = r.To
 	if err := s.Mail.Send(ctx, m); err != nil {
 		return struct{}{}, &toksta.Error{

@@ -42,9 +42,9 @@ type Config struct {
 	Events       *events.Service
 	Cluster      Cluster
 	Catalog      *toksta.Catalog
-	Mail         Mailer        // nil if no mail server is configured
-	Export       Exporter      // nil if no receiver of usage is configured
-	Product      string        // name of the product, as customers know it
+	Mail         Mailer   // nil if no mail server is configured
+	Export       Exporter // nil if no receiver of usage is configured
+	Letters      *mail.Letters
 	PagesURL     string        // address of the account pages, where people accept invitations
 	Invitation   time.Duration // lifetime of an invitation
 	Data         string        // absolute path of the data directory
