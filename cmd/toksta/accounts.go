@@ -16,7 +16,7 @@ import (
 func (c *cli) accounts() *cobra.Command {
 	return commandGroup("accounts", "Manage customers' accounts",
 		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
-		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsSetExternalID(), c.accountsSetMetadata(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
+		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsSetExternalID(), c.accountsSetMetadata(), c.accountsClose(), c.accountsReopen(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
 	)
 }
 
@@ -90,13 +90,22 @@ func (c *cli) accountsList() *cobra.Command {
 func accountTable(accounts ...client.Account) table {
 	t := table{header: []string{"id", "name", "plan", "status", "keys admitted", "per minute", "created", "external id"}}
 	for _, a := range accounts {
-		admitted := "yes"
-		if a.Blocked != "" {
-			admitted = "no: " + string(a.Blocked)
-		}
-		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted, strconv.Itoa(a.PerMinute), formatTime(a.CreatedAt), a.ExternalID)
+		t.add(string(a.ID), a.Name, string(a.Plan), string(a.Status), admitted(a), strconv.Itoa(a.PerMinute), formatTime(a.CreatedAt), a.ExternalID)
 	}
 	return t
+}
+
+// admitted returns whether the keys of an account are admitted, or the reason why they are not.
+func admitted(a client.Account) string {
+	switch {
+	case !a.ErasedAt.IsZero():
+		return "no: erased"
+	case !a.ClosedAt.IsZero():
+		return "no: closed"
+	case a.Blocked != "":
+		return "no: " + string(a.Blocked)
+	}
+	return "yes"
 }
 
 // accountsShow returns the command that prints one account with its members,
@@ -124,7 +133,7 @@ func accountFields(a client.AccountDetail) table {
 	t.add("name", a.Name)
 	t.add("plan", string(a.Plan))
 	t.add("status", string(a.Status)+" since "+formatTime(a.StatusSince))
-	t.add("keys admitted", map[bool]string{true: "yes", false: "no: " + string(a.Blocked)}[a.Blocked == ""])
+	t.add("keys admitted", admitted(a.Account))
 	t.add("families", joinOr(a.Families, "none"))
 	t.add("per minute", strconv.Itoa(a.PerMinute))
 	for _, l := range []struct {
@@ -138,6 +147,12 @@ func accountFields(a client.AccountDetail) table {
 	t.add("purchased credits", strconv.FormatInt(a.Entitlements.PurchasedCredits, 10))
 	t.add("live keys", strconv.Itoa(a.LiveKeys))
 	t.add("created", formatTime(a.CreatedAt))
+	if !a.ClosedAt.IsZero() {
+		t.add("closed", formatTime(a.ClosedAt))
+	}
+	if !a.ErasedAt.IsZero() {
+		t.add("erased", formatTime(a.ErasedAt))
+	}
 	for _, m := range a.Members {
 		t.add("member", m.Email+" ("+m.Name+") "+string(m.ID))
 	}

@@ -1,5 +1,6 @@
 // Package accounts changes accounts for the vendor: name, plan, subscription
-// status, entitlements and invitations.
+// status, entitlements and invitations. It also closes accounts and erases their
+// personal data.
 //
 // It is part of the change path, between the callers (operator API, pages) and
 // the store. Each method that changes an account commits one change and returns
@@ -7,8 +8,9 @@
 // HTTP, SQL, billing providers or passwords.
 //
 // The rights of an account are computed from its plan, status and entitlements
-// for each decision. This package never changes keys: keys stop working when the
-// account loses a right and work again when it gets the right back.
+// for each decision. No change of a right changes keys: they stop working when the
+// account loses the right and work again when it gets it back. Only closing an account
+// revokes its keys.
 //
 // If a value is not in the catalog, the error lists the valid values. Setting a
 // value to its current one writes nothing, so a script can always set the whole
@@ -194,6 +196,9 @@ func (s *Service) edit(ctx context.Context, by toksta.Actor, on target, alter fu
 		a, err := r.Account(ctx, on.account)
 		if err != nil {
 			return store.Mutation{}, store.Missing("account", on.account, err)
+		}
+		if !a.ErasedAt.IsZero() {
+			return store.Mutation{}, errErased()
 		}
 		before := a
 		m, err := alter(&a)

@@ -28,8 +28,8 @@ type CreateRequest struct {
 
 // Create makes a key. If the account's plan, billing state or API access does not
 // allow calls, the error is FORBIDDEN with the reason that the API itself would
-// give; this applies to an operator too. If the account already has the largest
-// number of live keys, Catalog.MaxKeys, the error is CONFLICT.
+// give; this applies to an operator too. If the account is closed, or already has the
+// largest number of live keys, Catalog.MaxKeys, the error is CONFLICT.
 func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Created, error) {
 	now := s.now()
 	name, nameErr := text.Name("name", req.Name)
@@ -87,6 +87,9 @@ func (s *Service) checkAccount(ctx context.Context, r store.Reader, req CreateRe
 	account, err := r.Account(ctx, req.Account)
 	if err != nil {
 		return nil, store.Missing("account", req.Account, err)
+	}
+	if !account.ClosedAt.IsZero() {
+		return nil, conflict("The account is closed, so no key can be created in it.")
 	}
 	standing := s.Catalog.Standing(account)
 	if standing.Blocked != "" {

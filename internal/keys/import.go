@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -206,6 +208,10 @@ func (d importDraft) resolve(ctx context.Context, r store.Reader) (Imported, err
 	if err != nil {
 		return Imported{}, fmt.Errorf("find the keys with the external ids: %w", err)
 	}
+	closed, err := r.ClosedAccounts(ctx, slices.Collect(maps.Values(accounts)))
+	if err != nil {
+		return Imported{}, fmt.Errorf("find the closed accounts of the keys: %w", err)
+	}
 	out := Imported{Results: make([]ImportResult, len(d.keys)), Counts: map[ImportState]int{}}
 	for i, k := range d.keys {
 		result := ImportResult{State: RowInvalid, Reason: d.reasons[i]}
@@ -218,6 +224,8 @@ func (d importDraft) resolve(ctx context.Context, r store.Reader) (Imported, err
 				result = ImportResult{State: RowExists, Key: id}
 			case !known:
 				result.Reason = fmt.Sprintf("There is no account %q.", k.AccountID)
+			case closed[account]:
+				result.Reason = fmt.Sprintf("The account %s is closed.", account)
 			case taken:
 				result.Reason = fmt.Sprintf("external_id: It belongs to the key %s.", other)
 			default:

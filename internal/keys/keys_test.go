@@ -252,3 +252,20 @@ func TestCreateTwiceWithOneToken(t *testing.T) {
 		t.Errorf("%d keys, %v", len(all), err)
 	}
 }
+
+// Guarantee: a closed account gets no key: by creation, also while its plan allows calls, or by an import.
+func TestClosedAccountGetsNoKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	closed := w.account
+	closed.ID, closed.ClosedAt = "acct_closed", w.now
+	w.put(t, closed)
+	_, err := w.Create(t.Context(), operator, keys.CreateRequest{Account: closed.ID, Name: "k"})
+	wantError(t, err, toksta.CodeConflict, "closed")
+	out, err := w.Import(t.Context(), operator, keys.ImportRequest{Rows: []keys.ImportRow{
+		{Digest: toksta.Digest{1}, Account: closed.ID}, {Digest: toksta.Digest{2}, Account: w.account.ID},
+	}})
+	if err != nil || out.Results[0].State != keys.RowInvalid || !strings.Contains(out.Results[0].Reason, "closed") || out.Results[1].State != keys.RowImported {
+		t.Errorf("got %+v, %v", out.Results, err)
+	}
+}

@@ -72,17 +72,20 @@ var own = map[toksta.ChangeKind]bool{
 	toksta.ChangeIdentityUnlinked:  true,
 }
 
-// authorized returns a Decide that checks the result of decide against the role of the actor.
+// authorized returns a Decide that checks the result of decide against the role of the actor
+// and against closed accounts.
 func authorized(by toksta.Actor, decide store.Decide) store.Decide {
-	if by.Kind != toksta.ActorMember {
-		return decide
-	}
 	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := decide(ctx, r)
 		if err != nil || m.Kind == "" {
 			return m, err
 		}
-		return m, authorize(ctx, r, by, m)
+		if by.Kind == toksta.ActorMember {
+			if err := authorize(ctx, r, by, m); err != nil {
+				return m, err
+			}
+		}
+		return m, checkOpen(ctx, r, by, m)
 	}
 }
 

@@ -127,7 +127,7 @@ func (s server) account(a toksta.Account) client.Account {
 	return client.Account{
 		ID: a.ID, Name: a.Name, Plan: a.Plan, Status: a.Status, StatusSince: a.StatusSince,
 		Cadence: a.Cadence, CycleAnchor: a.CycleAnchor, Entitlements: a.Entitlements, CreatedAt: a.CreatedAt,
-		ExternalID: a.ExternalID, Metadata: a.Metadata,
+		ExternalID: a.ExternalID, Metadata: a.Metadata, ClosedAt: a.ClosedAt, ErasedAt: a.ErasedAt,
 		Blocked: standing.Blocked, Families: standing.Families,
 		PerMinute: standing.PerMinute, PerHour: standing.PerHour, PerDay: standing.PerDay, Concurrent: standing.Concurrent,
 	}

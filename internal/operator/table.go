@@ -18,6 +18,8 @@ var (
 	supporters = []toksta.Role{toksta.RoleSupport}
 	// billers may change the plan, the billing state and the credits of accounts.
 	billers = []toksta.Role{toksta.RoleBilling}
+	// closers may close accounts: support staff may revoke each key of an account anyway.
+	closers = []toksta.Role{toksta.RoleSupport, toksta.RoleBilling}
 	// settlers may also close reservations.
 	settlers = []toksta.Role{toksta.RoleBilling, toksta.RoleVerify}
 	// deciders may ask for decisions on calls.
@@ -54,6 +56,8 @@ func (s server) accountOperations() []operation {
 		define(s, Operation{Name: "accounts/set-entitlement", Summary: "Sets or removes an exception of an account from its plan.", Roles: billers, Changes: true, Codes: notFoundConflictCode}, s.setEntitlement),
 		define(s, Operation{Name: "accounts/set-external-id", Summary: "Sets the id that an account has in the vendor's systems.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.setAccountExternalID),
 		define(s, Operation{Name: "accounts/set-metadata", Summary: "Changes pairs of an account's metadata.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.setAccountMetadata),
+		define(s, Operation{Name: "accounts/close", Summary: "Closes an account and revokes all its keys and invitations.", Roles: closers, Changes: true, Codes: notFoundCode}, s.closeAccount),
+		define(s, Operation{Name: "accounts/reopen", Summary: "Opens a closed account again, without its keys.", Roles: closers, Changes: true, Codes: notFoundCode}, s.reopenAccount),
 		define(s, Operation{Name: "accounts/invite", Summary: "Creates an invitation to an account and returns its code once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundCode}, s.invite),
 		define(s, Operation{Name: "accounts/add-member", Summary: "Creates a member who signs in with a password.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.addMember),
 		define(s, Operation{Name: "accounts/set-password", Summary: "Replaces a member's password and ends the member's sessions.", Roles: managers, Changes: true, Codes: notFoundCode}, s.setPassword),

@@ -99,6 +99,8 @@ type Accounts interface {
 	// ResolveAccounts returns the id of each account that refs name, by its id or by its
 	// external id. The result omits all other refs.
 	ResolveAccounts(ctx context.Context, refs []toksta.AccountID) (map[toksta.AccountID]toksta.AccountID, error)
+	// ClosedAccounts returns the closed accounts among those with the ids.
+	ClosedAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error)
 }
 
 // Keys reads keys with their generations.

@@ -21,6 +21,8 @@ type Account struct {
 	CreatedAt    time.Time           `json:"created_at"`
 	ExternalID   string              `json:"external_id,omitempty"` // id in the vendor's systems; "": none
 	Metadata     map[string]string   `json:"metadata,omitempty"`
+	ClosedAt     time.Time           `json:"closed_at,omitzero"` // when the account was closed, and its keys revoked
+	ErasedAt     time.Time           `json:"erased_at,omitzero"` // when the personal data of the closed account was erased
 
 	Blocked   toksta.Reason   `json:"blocked,omitempty"` // reason why no key of the account is admitted
 	Families  []toksta.Family `json:"families"`

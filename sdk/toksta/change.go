@@ -54,6 +54,7 @@ const (
 	ChangeIdentityUnlinked  ChangeKind = "member.identity_unlinked"
 	ChangeSessionCreated    ChangeKind = "member.session_created" // by the vendor's back end
 	ChangeAccountClosed     ChangeKind = "account.closed"
+	ChangeAccountReopened   ChangeKind = "account.reopened"
 	ChangeAccountErased     ChangeKind = "account.erased"
 	ChangeInvitationCreated ChangeKind = "invitation.created"
 	ChangeInvitationRevoked ChangeKind = "invitation.revoked"
@@ -102,6 +103,7 @@ func ChangeKinds() []ChangeKind {
 		ChangeIdentityUnlinked,
 		ChangeSessionCreated,
 		ChangeAccountClosed,
+		ChangeAccountReopened,
 		ChangeAccountErased,
 		ChangeInvitationCreated,
 		ChangeInvitationRevoked,

@@ -246,7 +246,7 @@ func (v *customer) changes() []change {
 	ctx := v.t.Context()
 	scopes := []toksta.Family{"job"}
 	digest := sha256.Sum256([]byte("imported"))
-	return slices.Concat(v.vendorData(), v.operatorKeys(), []change{
+	return slices.Concat(v.vendorData(), v.operatorKeys(), v.closing(), []change{
 		{"accounts/create", func() error {
 			_, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Other"})
 			return err
@@ -354,6 +354,27 @@ func (v *customer) operatorKeys() []change {
 		}},
 		{"operator-keys/revoke", func() error {
 			_, err := v.api.RevokeOperatorKey(ctx, ref)
+			return err
+		}},
+	}
+}
+
+// closing returns calls that close another account with a key, and open it again.
+func (v *customer) closing() []change {
+	ctx := v.t.Context()
+	made, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Closing", Plan: "API_BUILD"})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	ref := client.AccountRef{Account: made.Account.ID}
+	apptest.NewKey(v.t, v.api, ref.Account, "revoked by closing")
+	return []change{
+		{"accounts/close", func() error {
+			_, err := v.api.CloseAccount(ctx, ref)
+			return err
+		}},
+		{"accounts/reopen", func() error {
+			_, err := v.api.ReopenAccount(ctx, ref)
 			return err
 		}},
 	}

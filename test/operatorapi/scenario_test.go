@@ -210,9 +210,11 @@ func furtherSteps() []step {
 	}
 }
 
-// lastSteps end the lives of keys that other steps use.
+// lastSteps end the lives of keys and accounts that other steps use.
 func lastSteps() []step {
 	return []step{
 		{"keys/revoke", `{"key":"device-7"}`, []failure{{toksta.CodeNotFound, unknownKey}}},
+		{"accounts/close", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
+		{"accounts/reopen", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
 	}
 }

@@ -10,6 +10,8 @@ export const operations = {
     setEntitlement: 'accounts/set-entitlement',
     setExternalId: 'accounts/set-external-id',
     setMetadata: 'accounts/set-metadata',
+    close: 'accounts/close',
+    reopen: 'accounts/reopen',
     invite: 'accounts/invite',
     addMember: 'accounts/add-member',
     setPassword: 'accounts/set-password',

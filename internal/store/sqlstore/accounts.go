@@ -33,6 +33,29 @@ func (r reader) ResolveAccounts(ctx context.Context, refs []toksta.AccountID) (m
 	return resolve(ctx, r.q, "accounts", refs)
 }
 
+// ClosedAccounts implements [store.Accounts].
+func (r reader) ClosedAccounts(ctx context.Context, ids []toksta.AccountID) (map[toksta.AccountID]bool, error) {
+	closed := map[toksta.AccountID]bool{}
+	for part := range slices.Chunk(ids, lookups) {
+		args := make([]any, len(part))
+		for i, id := range part {
+			args[i] = id
+		}
+		rows, err := r.q.QueryContext(ctx, `SELECT id FROM accounts WHERE closed_at > 0 AND id IN `+tuples(1, len(args)), args...)
+		if err != nil {
+			return nil, fmt.Errorf("find closed accounts: %w", err)
+		}
+		found, err := collect(rows, func(rows *sql.Rows) (id toksta.AccountID, err error) { return id, rows.Scan(&id) })
+		if err != nil {
+			return nil, fmt.Errorf("find closed accounts: %w", err)
+		}
+		for _, id := range found {
+			closed[id] = true
+		}
+	}
+	return closed, nil
+}
+
 // resolve returns the id of each row of table that refs name, by its id or external id.
 func resolve[ID ~string](ctx context.Context, q querier, table string, refs []ID) (map[ID]ID, error) {
 	found := make(map[ID]ID, len(refs))

@@ -43,6 +43,11 @@ func accounts(t *suite) {
 	known, err := t.s.ResolveAccounts(t.Context(), append(ids, a.ID))
 	t.ok(err)
 	is(t, known, map[toksta.AccountID]toksta.AccountID{a.ID: a.ID, c.ID: c.ID})
+	c.ClosedAt = now
+	t.commit(store.Mutation{Kind: toksta.ChangeAccountClosed, Accounts: []toksta.Account{c}})
+	closed, err := t.s.ClosedAccounts(t.Context(), append(ids, a.ID))
+	t.ok(err)
+	is(t, closed, map[toksta.AccountID]bool{c.ID: true})
 }
 
 // keys: without its limits or generations, a key would have more rights, or a rotated

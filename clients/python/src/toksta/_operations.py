@@ -43,6 +43,8 @@ class Accounts(_Noun):
     set_entitlement = _Operation("accounts/set-entitlement")
     set_external_id = _Operation("accounts/set-external-id")
     set_metadata = _Operation("accounts/set-metadata")
+    close = _Operation("accounts/close")
+    reopen = _Operation("accounts/reopen")
     invite = _Operation("accounts/invite")
     add_member = _Operation("accounts/add-member")
     set_password = _Operation("accounts/set-password")

@@ -1,0 +1,27 @@
+package client
+
+import (
+	"context"
+)
+
+// CloseAccountResponse is a closed account, with the numbers of keys and invitations that
+// the change revoked.
+type CloseAccountResponse struct {
+	Account            Account `json:"account"`
+	RevokedKeys        int     `json:"revoked_keys"`
+	RevokedInvitations int     `json:"revoked_invitations"`
+	Receipt            Receipt `json:"receipt"`
+}
+
+// CloseAccount closes an account: it revokes all its keys and open invitations in one change.
+// No key can be created in a closed account. Its members can still read it, and its usage and
+// its audit trail are kept. Closing a closed account changes nothing.
+func (c *Client) CloseAccount(ctx context.Context, r AccountRef) (CloseAccountResponse, error) {
+	return call[CloseAccountResponse](ctx, c, "accounts/close", r)
+}
+
+// ReopenAccount opens a closed account again. Its keys and invitations stay revoked. The
+// personal data of the account must not have been erased.
+func (c *Client) ReopenAccount(ctx context.Context, r AccountRef) (AccountResponse, error) {
+	return call[AccountResponse](ctx, c, "accounts/reopen", r)
+}
