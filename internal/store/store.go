@@ -59,6 +59,8 @@ type Store interface {
 	Mutator
 	Sessions
 	Tickets
+	Attempts
+	Browsers
 	Nodes
 	ChangeFeed
 	Usage

@@ -42,6 +42,8 @@ var copiedTables = []struct{ table, order string }{
 	{"identities", "provider, subject"},
 	{"sessions", "id"},
 	{"tickets", "id"},
+	{"attempts", "scope, name"},
+	{"browsers", "id, member_id"},
 	{"changes", "seq"},
 	{"keys", "id"},
 	{"secrets", "digest"},

@@ -15,8 +15,13 @@ const memberColumns = `m.id, m.email, m.name, m.password_hash, m.created_at, m.v
 // scanMember reads memberColumns, and into more the columns after them.
 func scanMember(rows *sql.Rows, m *toksta.Member, more ...any) error {
 	return rows.Scan(append([]any{
-		&m.ID, &m.Email, &m.Name, &m.PasswordHash, timeColumn{&m.CreatedAt}, timeColumn{&m.VerifiedAt}, timeColumn{&m.ExpiresAt},
-		timeColumn{&m.DisabledAt}, &m.Consent, timeColumn{&m.ConsentAt},
+		&m.ID, &m.Email, &m.Name, &m.PasswordHash,
+		timeColumn{&m.CreatedAt},
+		timeColumn{&m.VerifiedAt},
+		timeColumn{&m.ExpiresAt},
+		timeColumn{&m.DisabledAt},
+		&m.Consent,
+		timeColumn{&m.ConsentAt},
 	}, more...)...)
 }
 
