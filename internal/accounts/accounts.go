@@ -1,6 +1,5 @@
 // Package accounts changes accounts for the vendor: name, plan, subscription
-// status, entitlements and invitations. It also closes accounts and erases their
-// personal data.
+// status and entitlements. It also closes accounts and erases their personal data.
 //
 // It is part of the change path, between the callers (operator API, pages) and
 // the store. Each method that changes an account commits one change and returns

@@ -2,7 +2,6 @@ package accounts_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -352,28 +351,4 @@ func TestCapRoundTrip(t *testing.T) {
 			r.Fatalf("%s became %d, %v", text, out.Account.Entitlements.OverageCapMicros, err)
 		}
 	})
-}
-
-// The code of an invitation is only in the result: the store has its hash, and the
-// change log does not contain it.
-func TestInvite(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	a := w.create(t)
-	out, err := w.Invite(t.Context(), operator, accounts.InviteRequest{Account: a.ID, Email: "ada@example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	code := out.Code.Reveal()
-	i, err := w.store.Invitation(t.Context(), sha256.Sum256([]byte(code)))
-	if err != nil || i.AccountID != a.ID || i.Email != "ada@example.com" || !i.ExpiresAt.Equal(w.now.Add(accounts.DefaultInvitation)) {
-		t.Errorf("%+v, %v", i, err)
-	}
-	if text := fmt.Sprintf("%+v %#v", out, w.changes(t)); len(code) < 20 || strings.Contains(text, code) {
-		t.Error("the code is in the change log or in a printed value")
-	}
-	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Email: "ada"})
-	wantError(t, err, toksta.CodeValidation, "e-mail")
-	_, err = w.Invite(t.Context(), operator, accounts.InviteRequest{Account: "acct_none"})
-	wantError(t, err, toksta.CodeNotFound, "account")
 }

@@ -45,6 +45,7 @@ type App struct {
 	Accounts     *accounts.Service
 	Keys         *keys.Service
 	OperatorKeys *operatorkeys.Service
+	Members      *members.Service
 	SignIn       *signin.Service
 	Credits      *credits.Service
 	Usage        *usage.Reader
@@ -158,6 +159,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Accounts = &accounts.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.OperatorKeys = &operatorkeys.Service{Log: log, Store: a.store, Now: time.Now}
+	a.Members = &members.Service{Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime}
 	a.operatorUses = operatorkeys.NewUses(a.store, a.log)
 	a.SignIn = signin.New(signin.Config{
 		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Catalog: a.catalog, Now: time.Now,

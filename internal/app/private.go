@@ -13,9 +13,9 @@ import (
 // writes the records of calls on which programs ask.
 func (a *App) operatorConfig(record *telemetry.Config) operator.Config {
 	c := operator.Config{
-		Keys: a.Keys, OperatorKeys: a.OperatorKeys, Accounts: a.Accounts, Members: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
-		PagesURL: a.config.PagesURL, Invitation: a.config.Signup.InvitationLifetime,
-		Version: a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
+		Keys: a.Keys, OperatorKeys: a.OperatorKeys, Accounts: a.Accounts, Members: a.Members, SignIn: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
+		PagesURL: a.config.PagesURL,
+		Version:  a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
 		Letters: a.letters, Verifier: a.verifier(record), Record: record.Record,
 	}
 	if a.sender != nil {

@@ -63,7 +63,7 @@ var imports = map[string][]string{
 	"internal/accounts":     {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/members":      {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/operatorkeys": {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/signin":       {"sdk/toksta", "internal/mail", "internal/store", "internal/text"},
+	"internal/signin":       {"sdk/toksta", "internal/mail", "internal/members", "internal/store", "internal/text"},
 	"internal/changefeed":   {"sdk/toksta", "internal/index", "internal/store"},
 
 	// Balances is on the request path: verify calls it through an interface of its
@@ -92,10 +92,10 @@ var imports = map[string][]string{
 	// request) to the services, and cannot reach the database: they do not import
 	// sqlstore and index.
 	"internal/api":      {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
-	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/operatorkeys", "internal/credits", "internal/accounts", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
+	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/operatorkeys", "internal/credits", "internal/accounts", "internal/members", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
 	// Operator keys in requests over the network. It cannot reach the database.
 	"internal/operatorauth": {"sdk/toksta", "sdk/httpauth"},
-	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/mail", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/mail", "internal/members", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":     {"internal/brand", "internal/web/chart", "internal/web/view"},
 	"internal/web/chart":    {"internal/web/view"},
 	"internal/web/view":     {"sdk/toksta"},

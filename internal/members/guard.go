@@ -1,11 +1,11 @@
 // Package members manages the people of accounts: memberships, their roles and
 // invitations.
 //
-// It is part of the change path. Log, which all services of the change path share, compares
+// It is part of the change path. Service makes the changes. Log, which all services of the change path share, compares
 // each change of a member with the member's role in the account, in the transaction of the
 // change. No page and no service can forget this check, and no change of a removed or demoted
-// member is committed after the removal. The package does not use HTTP, passwords and
-// sessions.
+// member is committed after the removal. The package does not use HTTP and
+// passwords.
 package members
 
 import (
@@ -98,16 +98,62 @@ func authorize(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mut
 	if !known {
 		return denied()
 	}
-	role, err := r.Role(ctx, m.AccountID, toksta.MemberID(by.ID))
+	role, err := permit(ctx, r, by, right{m.AccountID, needed})
+	if err != nil || role.Allows(toksta.PermitOwners) {
+		return err
+	}
+	return withoutOwners(ctx, r, m)
+}
+
+// right is a permission in an account.
+type right struct {
+	account toksta.AccountID
+	needed  toksta.Permission
+}
+
+// permit returns the role of a member in an account. The error is FORBIDDEN if the role does not have
+// the permission. An actor of another kind has all permissions.
+func permit(ctx context.Context, r store.Reader, by toksta.Actor, to right) (toksta.MemberRole, error) {
+	if by.Kind != toksta.ActorMember {
+		return toksta.MemberOwner, nil
+	}
+	role, err := r.Role(ctx, to.account, toksta.MemberID(by.ID))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return denied()
+		return "", denied()
 	case err != nil:
-		return fmt.Errorf("check the role of member %s: %w", by.ID, err)
-	case !role.Allows(needed):
-		return denied()
+		return "", fmt.Errorf("check the role of member %s: %w", by.ID, err)
+	case !role.Allows(to.needed):
+		return "", denied()
+	}
+	return role, nil
+}
+
+// withoutOwners returns FORBIDDEN if m concerns an owner, before or after the change, or an
+// invitation for one.
+func withoutOwners(ctx context.Context, r store.Reader, m store.Mutation) error {
+	for _, i := range m.Invitations {
+		if i.Role == toksta.MemberOwner {
+			return deniedOwner()
+		}
+	}
+	for _, after := range m.Memberships {
+		before, err := r.Membership(ctx, after.AccountID, after.MemberID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("read the membership of member %s: %w", after.MemberID, err)
+		}
+		if before.Role == toksta.MemberOwner || after.Role == toksta.MemberOwner {
+			return deniedOwner()
+		}
 	}
 	return nil
+}
+
+// deniedOwner returns the error for a change of owners by a member who is no owner.
+func deniedOwner() error {
+	return &toksta.Error{
+		Code: toksta.CodeForbidden, Message: "Only an owner of the account can change owners, or make another member an owner.",
+	}
 }
 
 // denied returns the error for a change that the role of the member does not allow. It is the

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/client"
@@ -139,20 +140,20 @@ func (s server) checkAccount(ctx context.Context, id toksta.AccountID) error {
 
 // invite returns a new invitation code. Only its digest is stored.
 func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteResponse, error) {
-	invited, err := s.Accounts.Invite(ctx, by, accounts.InviteRequest{Account: r.Account, Email: r.Email, Valid: s.Invitation})
+	invited, err := s.Members.Invite(ctx, by, members.InviteRequest{Account: r.Account, Email: r.Email})
 	if err != nil {
 		return client.InviteResponse{}, err
 	}
 	code := invited.Code.Reveal()
 	return client.InviteResponse{
 		Code: code, URL: s.PagesURL + "/signup?invitation=" + url.QueryEscape(code),
-		ExpiresAt: invited.ExpiresAt, Receipt: client.NewReceipt(invited.Receipt),
+		ExpiresAt: invited.Invitation.ExpiresAt, Receipt: client.NewReceipt(invited.Receipt),
 	}, nil
 }
 
 // addMember creates a member who signs in with a password.
 func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemberRequest) (client.MemberResponse, error) {
-	m, err := s.Members.CreateMember(ctx, by, signin.MemberRequest{
+	m, err := s.SignIn.CreateMember(ctx, by, signin.MemberRequest{
 		Account: r.Account, Name: r.Name, Email: r.Email, Password: toksta.Hide(r.Password),
 	})
 	if err != nil {
@@ -163,7 +164,7 @@ func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemb
 
 // setPassword replaces a member's password and ends the member's sessions.
 func (s server) setPassword(ctx context.Context, by toksta.Actor, r client.SetPasswordRequest) (struct{}, error) {
-	return struct{}{}, s.Members.ResetPassword(ctx, by, r.Member, toksta.Hide(r.Password))
+	return struct{}{}, s.SignIn.ResetPassword(ctx, by, r.Member, toksta.Hide(r.Password))
 }
 
 // member converts a member without the hash of the password.

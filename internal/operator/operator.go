@@ -21,6 +21,7 @@ import (
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/operatorkeys"
 	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/signin"
@@ -36,7 +37,8 @@ type Config struct {
 	Keys         *keys.Service
 	OperatorKeys *operatorkeys.Service
 	Accounts     *accounts.Service
-	Members      *signin.Service
+	Members      *members.Service
+	SignIn       *signin.Service
 	Credits      *credits.Service
 	Usage        *usage.Reader
 	Events       *events.Service
@@ -45,9 +47,8 @@ type Config struct {
 	Mail         Mailer   // nil if no mail server is configured
 	Export       Exporter // nil if no receiver of usage is configured
 	Letters      *mail.Letters
-	PagesURL     string        // address of the account pages, where people accept invitations
-	Invitation   time.Duration // lifetime of an invitation
-	Data         string        // absolute path of the data directory
+	PagesURL     string // address of the account pages, where people accept invitations
+	Data         string // absolute path of the data directory
 	Version      string
 	Now          func() time.Time
 	Probes       []Probe

@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -33,7 +33,7 @@ type SignUpRequest struct {
 // allow the sign-up, the error is FORBIDDEN. If the address is in use, the error is
 // CONFLICT.
 func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (SignedIn, error) {
-	code, invited := invitationID(req.Invitation)
+	invited := req.isInvited()
 	switch {
 	case s.Policy == Invited && !invited:
 		return SignedIn{}, forbidden("Signing up requires an invitation.")
@@ -69,11 +69,11 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 			Memberships: []toksta.Membership{{AccountID: account.ID, MemberID: m.ID, Role: toksta.MemberOwner, CreatedAt: now}},
 		}
 		if invited {
-			i, err := s.redeem(ctx, r, code, m.Email)
+			used, err := members.Redeem(ctx, r, members.Redemption{Code: req.Invitation, Email: m.Email, Now: now})
 			if err != nil {
 				return store.Mutation{}, err
 			}
-			applyInvitation(i, &mutation)
+			applyInvitation(used, &m, &mutation)
 		}
 		return addMember(ctx, r, m, mutation)
 	})
@@ -91,80 +91,22 @@ func (s *Service) checkConsent(req SignUpRequest) error {
 	return toksta.Invalid("consent", "Accept this to create an account.")
 }
 
-// redeem returns the invitation, marked as used. If it is not valid for the address,
-// the error is FORBIDDEN.
-func (s *Service) redeem(ctx context.Context, r store.Reader, code toksta.Digest, email string) (store.Invitation, error) {
-	i, err := s.usable(ctx, r, code)
-	switch {
-	case err != nil:
-		return i, err
-	case i.Email != "" && text.FoldAddress(i.Email) != text.FoldAddress(email):
-		return i, unusable()
-	}
-	// The mark is committed in the same transaction as the member, so that a code
-	// cannot be used twice.
-	i.UsedAt = s.now()
-	return i, nil
-}
+// isInvited reports whether the request has the code of an invitation.
+func (r SignUpRequest) isInvited() bool { return r.Invitation.Reveal() != "" }
 
-// usable returns the invitation of a code. If there is none, or it was used or has
-// expired, the error is FORBIDDEN.
-func (s *Service) usable(ctx context.Context, r store.Reader, code toksta.Digest) (store.Invitation, error) {
-	i, err := r.Invitation(ctx, code)
-	switch {
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return i, fmt.Errorf("read the invitation: %w", err)
-	case err != nil, !i.UsedAt.IsZero(), !i.RevokedAt.IsZero(), !s.now().Before(i.ExpiresAt):
-		return i, unusable()
+// applyInvitation adds the used invitation to mutation. If the invitation names an account,
+// the mutation creates no account and the member m joins the named account.
+func applyInvitation(used members.Redeemed, m *toksta.Member, mutation *store.Mutation) {
+	i := used.Invitation
+	mutation.Invitations = []store.Invitation{i}
+	if used.Verified {
+		m.VerifiedAt = i.UsedAt
 	}
-	return i, nil
-}
-
-// unusable returns the same error for an invitation that is unknown, used, expired or
-// made for another address.
-func unusable() error {
-	return forbidden("This invitation is not valid: used, expired or made for another address.")
-}
-
-// Invitation describes a usable invitation to the person who has its code.
-type Invitation struct {
-	Account string // name of the account that the person joins; "": a new one
-	Email   string // the only address that can use it; "": any
-}
-
-// Invitation returns the description of the invitation with this code. If it cannot be
-// used, the error is FORBIDDEN. A code is random, so it cannot be guessed here.
-func (s *Service) Invitation(ctx context.Context, code toksta.Hidden) (Invitation, error) {
-	id, given := invitationID(code)
-	if !given {
-		return Invitation{}, unusable()
-	}
-	i, err := s.usable(ctx, s.Store, id)
-	if err != nil || i.AccountID == "" {
-		return Invitation{Email: i.Email}, err
-	}
-	a, err := s.Store.Account(ctx, i.AccountID)
-	if err != nil {
-		return Invitation{}, fmt.Errorf("read the account of an invitation: %w", err)
-	}
-	return Invitation{Account: a.Name, Email: i.Email}, nil
-}
-
-// applyInvitation adds the used invitation to m. If the invitation names an account,
-// m creates no account and the member joins the named account.
-func applyInvitation(i store.Invitation, m *store.Mutation) {
-	m.Invitations = []store.Invitation{i}
 	if i.AccountID != "" {
-		m.Kind, m.AccountID, m.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil
-		m.Detail = map[string]string{"role": string(i.Role)}
-		m.Memberships[0].AccountID, m.Memberships[0].Role = i.AccountID, i.Role
+		mutation.Kind, mutation.AccountID, mutation.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil
+		mutation.Detail = map[string]string{"role": string(i.Role), "invitation": string(i.ID)}
+		mutation.Memberships[0].AccountID, mutation.Memberships[0].Role = i.AccountID, i.Role
 	}
-}
-
-// invitationID returns the stored form of a code; ok is false for an empty code.
-func invitationID(code toksta.Hidden) (id toksta.Digest, ok bool) {
-	text := code.Reveal()
-	return sha256.Sum256([]byte(text)), text != ""
 }
 
 // memberDraft contains the fields of a new member.

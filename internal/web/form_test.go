@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/web/page"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -122,7 +122,7 @@ func TestErrorsOfAllFields(t *testing.T) {
 func TestInvitationNamesTheAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	invited, err := w.Accounts.Invite(t.Context(), toksta.Actor{Kind: toksta.ActorOperator}, accounts.InviteRequest{Account: w.account, Email: "bob@example.com"})
+	invited, err := w.Members.Invite(t.Context(), toksta.Actor{Kind: toksta.ActorOperator}, members.InviteRequest{Account: w.account, Email: "bob@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}

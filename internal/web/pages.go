@@ -17,6 +17,7 @@ import (
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/page"
@@ -28,6 +29,7 @@ import (
 type Config struct {
 	Keys     *keys.Service
 	Accounts *accounts.Service
+	Members  *members.Service
 	SignIn   *signin.Service
 	Usage    *usage.Reader
 	Catalog  *toksta.Catalog

@@ -101,10 +101,10 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 // describeInvitation adds the account that the person joins and the only address that can
 // join to the form. If the invitation cannot be used, it adds the error of the field.
 func (p *Pages) describeInvitation(r *http.Request, form *view.SignUp) error {
-	i, err := p.SignIn.Invitation(r.Context(), toksta.Hide(form.Invitation))
+	i, err := p.Members.Offer(r.Context(), toksta.Hide(form.Invitation))
 	switch refused, _ := errors.AsType[*toksta.Error](err); {
 	case err == nil:
-		form.Invited, form.Joins, form.EmailFixed = true, i.Account, i.Email != ""
+		form.Invited, form.Joins, form.EmailFixed = true, i.Account.Name, i.Email != ""
 		form.Email = cmp.Or(i.Email, form.Email)
 	case refused != nil && refused.Code == toksta.CodeForbidden:
 		if form.Errors == nil {
