@@ -75,6 +75,9 @@ type Store interface {
 	Epochs
 	Claims
 	OperatorUses
+	NoticeLog
+	NoticeMails
+	NoticePages
 	// Ping fails if the database does not respond to a read.
 	Ping(ctx context.Context) error
 	Close() error

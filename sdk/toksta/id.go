@@ -33,6 +33,7 @@ const (
 	PrefixEvent       = "evt_"
 	PrefixOperatorKey = "op_"
 	PrefixInvitation  = "inv_"
+	PrefixNotice      = "ntc_"
 )
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

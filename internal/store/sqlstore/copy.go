@@ -59,6 +59,9 @@ var copiedTables = []struct{ table, order string }{
 	{"credit_entries", "id"},
 	{"usage_exports", "id"},
 	{"export_state", "one"},
+	{"notices", "id"},
+	{"notice_preferences", "member_id, account_id, topic"},
+	{"notice_state", "one"},
 }
 
 // unfinishedCopy is the prefix of the incarnation of a database with an unfinished copy.

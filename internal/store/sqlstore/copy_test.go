@@ -151,6 +151,13 @@ func createFilled(t *testing.T, path string) toksta.Change {
 	if err != nil {
 		t.Fatal(err)
 	}
+	notices := store.NoticeBatch{To: store.NoticePosition{Seq: 1}, Notices: []store.Notice{{ID: "ntc_a", MemberID: "mem_a", Kind: "key_created", At: now, Data: []byte(`{"a":"→"}`), Token: "once"}}}
+	if _, err := s.WriteNotices(t.Context(), notices); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetTopics(t.Context(), store.NoticeBox{Member: "mem_a", Account: account}, map[string]bool{"keys": false}); err != nil {
+		t.Fatal(err)
+	}
 	event := store.Event{ID: "evt_a", Kind: toksta.EventCreditsLow, AccountID: account, At: now, Data: []byte(`{"left":"→"}`), Token: "once"}
 	if _, err := s.RaiseEvent(t.Context(), event, []string{"billing"}); err != nil {
 		t.Fatal(err)
