@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -17,6 +16,7 @@ import (
 type Session struct {
 	CreatedAt   time.Time // of the sign-in
 	ConfirmedAt time.Time // when the person last proved to be present, by signing in or confirming
+	FactorAt    time.Time // when the person last proved a second factor or a passkey; zero: never
 	SeenAt      time.Time // accurate to seenInterval
 	ExpiresAt   time.Time
 	Method      Method
@@ -51,6 +51,11 @@ type entry struct {
 	Bound   bool
 	// Provider and ProviderSession name the session at a sign-in provider.
 	Provider, ProviderSession string
+	Failures                  int // rejected attempts before this one, for the change log
+	// Factor is the second factor that the person proved, "" for none.
+	Factor Factor
+	// FactorAt is when the person proved a factor in the session that this one replaces.
+	FactorAt time.Time
 }
 
 // cookieLen is the length of a session's random id.
@@ -69,15 +74,15 @@ func (s *Service) startSession(ctx context.Context, from Origin, e entry) (Signe
 	if err != nil {
 		return SignedIn{}, err
 	}
-	// The id has 256 random bits, so a SHA-256 without a salt is enough to store
-	// it, as for a key's secret.
-	var raw [cookieLen]byte
-	rand.Read(raw[:])
+	cookie, sid := newCookie()
 	now := s.now()
+	if e.Factor != "" || e.Method == MethodPasskey && e.FactorAt.IsZero() {
+		e.FactorAt = now
+	}
 	row := store.Session{
-		ID: sha256.Sum256(raw[:]), MemberID: m.ID, AccountID: place.Account.ID, Bound: e.Bound,
+		ID: sid, MemberID: m.ID, AccountID: place.Account.ID, Bound: e.Bound,
 		Method: string(e.Method), Provider: e.Provider, ProviderSession: e.ProviderSession,
-		CreatedAt: now, ConfirmedAt: now, SeenAt: now, ExpiresAt: now.Add(s.Lifetime),
+		CreatedAt: now, ConfirmedAt: now, FactorAt: e.FactorAt, SeenAt: now, ExpiresAt: now.Add(s.Lifetime),
 		Address: memberActor(m, from).Address, Agent: from.Agent,
 	}
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
@@ -87,10 +92,7 @@ func (s *Service) startSession(ctx context.Context, from Origin, e entry) (Signe
 		return SignedIn{}, err
 	}
 	place.Member, place.Session = m, sessionOf(row)
-	return SignedIn{
-		Identity: place,
-		Cookie:   toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:])),
-	}, nil
+	return SignedIn{Identity: place, Cookie: cookie}, nil
 }
 
 // recheckMember ends a new session if the member's password was changed, or the
@@ -269,9 +271,14 @@ func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool)
 	return s.endSessions(ctx, set)
 }
 
-// endSessions deletes the sessions that set selects. It is no error if there are
-// none.
+// endSessions deletes the sessions that set selects, and with all sessions of a member also the
+// pending sign-ins. It is no error if there are none.
 func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
+	if set.Member != "" && set.Account == "" && set.Provider == "" {
+		if err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: set.Member, Purpose: purposePending}); err != nil {
+			return fmt.Errorf("end pending sign-ins: %w", err)
+		}
+	}
 	if err := s.Sessions.EndSessions(ctx, set); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
 	}
@@ -314,7 +321,7 @@ func notSignedIn() error {
 // sessionOf converts a stored session. The id is not exported.
 func sessionOf(row store.Session) Session {
 	return Session{
-		CreatedAt: row.CreatedAt, ConfirmedAt: row.ConfirmedAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
+		CreatedAt: row.CreatedAt, ConfirmedAt: row.ConfirmedAt, FactorAt: row.FactorAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
 		Method: Method(row.Method), Bound: row.Bound, Address: row.Address, Agent: row.Agent,
 		id: row.ID, provider: row.Provider, providerSession: row.ProviderSession,
 	}

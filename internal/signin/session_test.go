@@ -134,7 +134,7 @@ func TestSignOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mine = append(mine, in)
+		mine = append(mine, in.SignedIn)
 	}
 	signedIn := func() (out []bool) {
 		for _, in := range mine {

@@ -30,28 +30,33 @@ const (
 	Closed  Policy = "closed"  // sign-up is disabled; the operator creates members
 )
 
-// Config configures a Service. Log, Trail, Store, Sessions, Catalog and Now are
-// required.
+// Config configures a Service. Log, Trail, Store, Sessions, Tickets, Factors, Catalog and Now
+// are required.
 type Config struct {
 	Log      store.Log
 	Trail    store.Mutator // commits the records of sign-ins, without waiting for nodes
 	Store    store.Reader
 	Sessions store.Sessions
 	Tickets  store.Tickets
+	Factors  store.FactorUses
 	Catalog  *toksta.Catalog
 	Now      func() time.Time
 
 	// Mail sends the mails with links; nil: no mail is sent.
 	Mail Mail
 
-	Policy Policy
-	Plan   toksta.PlanID // of an account made by signing up; "": the catalog's free plan
+	// Product is the name of the vendor's product, which authenticator apps show.
+	Product string
+	Policy  Policy
+	Plan    toksta.PlanID // of an account made by signing up; "": the catalog's free plan
 	// Terms are the terms that a person must accept to sign up, as they are recorded;
 	// "": none.
 	Terms string
 
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
+	// RequireFactor requires a second factor or a passkey of all people.
+	RequireFactor bool
 	// Throttle limits attempts. nil: one of its own.
 	Throttle *Throttle
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
@@ -130,31 +135,29 @@ type SignedIn struct {
 // too many failures the error is RATE_LIMITED, with the detail retry_after in
 // seconds.
 //
+// If the person has a second factor, the result is a pending sign-in, see [Admission].
+//
 // Each sign-in is in the change log before its session starts. Failed attempts are
 // not, because an attacker could fill the log with them. The record of the next
 // success contains their number.
-func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (SignedIn, error) {
+func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (Admission, error) {
 	m, failures, err := s.verifyCredentials(ctx, from, email, password)
 	if err != nil {
-		return SignedIn{}, err
+		return Admission{}, err
 	}
-	if err := s.Throttle.Count(ctx, Name{scopeSignIn, string(m.ID)}); err != nil {
-		return SignedIn{}, err
-	}
-	in, err := s.startSession(ctx, from, entry{Member: m, Method: MethodPassword})
-	if err != nil {
-		return SignedIn{}, err
-	}
-	return in, s.recordSignIn(ctx, from, in, failures)
+	return s.admit(ctx, from, entry{Member: m, Method: MethodPassword, Failures: failures})
 }
 
-// recordSignIn adds a sign-in of m, with the number of failures before, to the
+// recordSignIn adds a sign-in, with its factor and the number of failures before, to the
 // change log. It does not wait for nodes, because a sign-in changes no rights.
-func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, failures int) error {
+func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, e entry) error {
 	m := in.Member
 	detail := map[string]string{"email": m.Email, "method": string(in.Session.Method)}
-	if failures > 0 {
-		detail["failed_before"] = strconv.Itoa(failures)
+	if e.Factor != "" {
+		detail["factor"] = string(e.Factor)
+	}
+	if e.Failures > 0 {
+		detail["failed_before"] = strconv.Itoa(e.Failures)
 	}
 	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: in.Account.ID, MemberID: m.ID, Detail: detail}, nil
@@ -175,11 +178,15 @@ func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, passwor
 	if err != nil {
 		return SignedIn{}, err
 	}
-	// With a new id, a stolen copy of the old cookie does not become recent.
-	in, err := s.startSession(ctx, from, entry{
-		Member: m, Method: id.Session.Method, Account: id.Account.ID, Bound: id.Session.Bound,
-		Provider: id.Session.provider, ProviderSession: id.Session.providerSession,
-	})
+	return s.renew(ctx, from, id, entry{Member: m})
+}
+
+// renew replaces the session of id by a new one after the proof e, whose CreatedAt is now. e has
+// the member and the factor. With a new id, a stolen copy of the old cookie does not become recent.
+func (s *Service) renew(ctx context.Context, from Origin, id Identity, e entry) (SignedIn, error) {
+	e.Method, e.Account, e.Bound = id.Session.Method, id.Account.ID, id.Session.Bound
+	e.Provider, e.ProviderSession, e.FactorAt = id.Session.provider, id.Session.providerSession, id.Session.FactorAt
+	in, err := s.startSession(ctx, from, e)
 	if err != nil {
 		return SignedIn{}, err
 	}

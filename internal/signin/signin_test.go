@@ -43,7 +43,7 @@ func newWorld(tb testing.TB, policy Policy) *world {
 	s := sqlitetest.Open(tb)
 	w := &world{store: s, file: s.File, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.Service = New(Config{
-		Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Policy: policy,
+		Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Policy: policy,
 		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
 	})
 	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {

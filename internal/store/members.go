@@ -112,6 +112,7 @@ type Session struct {
 	ExpiresAt                         time.Time
 	Address                           string
 	Agent                             string
+	FactorAt                          time.Time // when the member last proved a second factor or a passkey; zero: never
 }
 
 // SessionSet selects sessions. Exactly one of ID, Member, Provider and Before is set.

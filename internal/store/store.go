@@ -61,6 +61,7 @@ type Store interface {
 	Tickets
 	Attempts
 	Browsers
+	FactorUses
 	Nodes
 	ChangeFeed
 	Usage
@@ -90,6 +91,7 @@ type Reader interface {
 	Accounts
 	Keys
 	Members
+	Factors
 	Audit
 	Search
 	Balances
@@ -187,6 +189,10 @@ type Mutation struct {
 	OperatorKeys []toksta.OperatorKey
 	// Unlinked are the identities to delete, before Identities are written.
 	Unlinked []Identity
+	// Passkeys that exist keep their sign count and all else that a use sets.
+	Passkeys      []Passkey
+	TOTPs         []TOTP
+	RecoveryCodes []RecoveryCode
 }
 
 // Page selects up to Limit rows of a list, with ids greater than After.

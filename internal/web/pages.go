@@ -102,7 +102,7 @@ func Owns(path string) bool {
 	case "/", "/signin", "/signup", "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
 		return true
 	}
-	return strings.HasPrefix(path, "/account/") || strings.HasPrefix(path, page.AssetPrefix)
+	return strings.HasPrefix(path, "/account/") || strings.HasPrefix(path, "/signin/") || strings.HasPrefix(path, page.AssetPrefix)
 }
 
 // maxForm bounds the body of a form. The longest form has a few hundred bytes.
@@ -125,6 +125,7 @@ func (p *Pages) routes() *routes {
 	mux.HandleFunc("GET /robots.txt", robots)
 
 	p.signInRoutes(mux)
+	p.secondFactorRoutes(mux)
 	mux.Handle("GET /account", p.member(p.account))
 	switch {
 	case p.Plans.Public:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
@@ -30,6 +31,9 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("out") == "1" {
 		form.Notice = "You are signed out."
 	}
+	if r.FormValue("expired") == "1" {
+		form.Warning = "The sign-in took too long, or was started in another browser. Start again."
+	}
 	p.showSignIn(w, r, form)
 }
 
@@ -51,7 +55,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	x := exchange.FromContext(r.Context())
 	if err == nil {
 		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
-		p.enter(w, r, in, form.Next)
+		p.admit(w, r, in, form.Next)
 		return
 	}
 	if failed, ok := errors.AsType[*signin.Failure](err); ok {
@@ -63,6 +67,18 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.showSignIn(w, r, form)
+}
+
+// admit sets the cookie of the session and redirects to the requested page. If the sign-in is
+// pending, it sets the cookie of the pending sign-in and redirects to the page that asks for the
+// second factor.
+func (p *Pages) admit(w http.ResponseWriter, r *http.Request, in signin.Admission, next string) {
+	if !in.IsPending() {
+		p.enter(w, r, in.SignedIn, next)
+		return
+	}
+	p.setPending(w, in.Pending.Reveal())
+	http.Redirect(w, r, "/signin/second-factor?next="+url.QueryEscape(safeNext(next)), http.StatusSeeOther)
 }
 
 // enter sets the session cookie and redirects to the requested page.

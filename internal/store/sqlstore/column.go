@@ -13,6 +13,14 @@ import (
 // millis returns the stored form of a time: Unix milliseconds, 0 for the zero time.
 func millis(t time.Time) int64 { return toksta.UnixMillis(t) }
 
+// number returns the stored form of a flag.
+func number(flag bool) int64 {
+	if flag {
+		return 1
+	}
+	return 0
+}
+
 // fromMillis returns the time in UTC, so that equal times are equal values. A time
 // that JSON cannot represent becomes the nearest that it can: a row of an earlier
 // version or of another program must not make its whole list unreadable.

@@ -75,6 +75,9 @@ func (s *Store) write(ctx context.Context, tx *dbconn.Tx, change *toksta.Change,
 	if err := writeIdentities(ctx, tx, m); err != nil {
 		return err
 	}
+	if err := writeFactors(ctx, tx, m); err != nil {
+		return err
+	}
 	if _, err := s.writeEntries(ctx, tx, m.Credits); err != nil {
 		return err
 	}

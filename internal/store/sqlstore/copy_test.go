@@ -120,6 +120,8 @@ func createFilled(t *testing.T, path string) toksta.Change {
 		Memberships: []toksta.Membership{{AccountID: account, MemberID: "mem_a", Role: toksta.MemberOwner, CreatedAt: now}},
 		Invitations: []store.Invitation{{Code: sha256.Sum256([]byte("code")), ExpiresAt: now}},
 		Identities:  []store.Identity{{Provider: "acme", Subject: "ö|1", MemberID: "mem_a", Granted: []toksta.AccountID{account}, CreatedAt: now}},
+		Passkeys:    []store.Passkey{{ID: "pass_a", MemberID: "mem_a", Credential: []byte{0}, PublicKey: []byte{1}}},
+		TOTPs:       []store.TOTP{{MemberID: "mem_a", Secret: toksta.Hide("JBSWY3DPEHPK3PXP")}}, RecoveryCodes: []store.RecoveryCode{{MemberID: "mem_a"}},
 	}
 	m.OperatorKeys = []toksta.OperatorKey{{
 		ID: "op_a", Name: "CI", Roles: []toksta.Role{toksta.RoleRead}, CreatedAt: now, RevokedAt: now,

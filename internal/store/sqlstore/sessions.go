@@ -12,18 +12,14 @@ import (
 )
 
 const sessionColumns = `id, member_id, account_id, bound, method, provider, provider_session,
-	created_at, confirmed_at, seen_at, expires_at, address, agent`
+	created_at, confirmed_at, seen_at, expires_at, address, agent, factor_at`
 
 // PutSession implements [store.Sessions].
 func (s *Store) PutSession(ctx context.Context, v store.Session) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		bound := 0
-		if v.Bound {
-			bound = 1
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (`+sessionColumns+`) VALUES `+tuples(1, 13),
-			v.ID[:], v.MemberID, v.AccountID, bound, v.Method, v.Provider, v.ProviderSession,
-			millis(v.CreatedAt), millis(v.ConfirmedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent)
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (`+sessionColumns+`) VALUES `+tuples(1, 14),
+			v.ID[:], v.MemberID, v.AccountID, number(v.Bound), v.Method, v.Provider, v.ProviderSession,
+			millis(v.CreatedAt), millis(v.ConfirmedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent, millis(v.FactorAt))
 		if err != nil {
 			return fmt.Errorf("store a session: %w", err)
 		}
@@ -66,7 +62,7 @@ func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]stor
 	return collect(rows, func(rows *sql.Rows) (v store.Session, err error) {
 		var bound int64
 		err = rows.Scan(digestColumn{&v.ID}, &v.MemberID, &v.AccountID, &bound, &v.Method, &v.Provider, &v.ProviderSession,
-			timeColumn{&v.CreatedAt}, timeColumn{&v.ConfirmedAt}, timeColumn{&v.SeenAt}, timeColumn{&v.ExpiresAt}, &v.Address, &v.Agent)
+			timeColumn{&v.CreatedAt}, timeColumn{&v.ConfirmedAt}, timeColumn{&v.SeenAt}, timeColumn{&v.ExpiresAt}, &v.Address, &v.Agent, timeColumn{&v.FactorAt})
 		v.Bound = bound != 0
 		return v, err
 	})

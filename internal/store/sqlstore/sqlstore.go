@@ -3,7 +3,7 @@
 //
 // Every statement has one text, in the subset of SQL that both databases support; a
 // [dialect] has the differences. The package makes no decisions: it numbers the changes
-// that its callers decide, writes them, and reads the state. It never sees a secret,
+// that its callers decide, writes them, and reads the state. It never sees the secret of a key,
 // never logs and starts no goroutine. Package dbconn has the connections.
 package sqlstore
 

@@ -199,7 +199,7 @@ func sessions(t *suite) {
 		t.Helper()
 		s := store.Session{
 			ID: digest(id), MemberID: member, AccountID: a.ID, Method: "password", Provider: "sso", ProviderSession: id,
-			Bound: id == "2", ConfirmedAt: now, CreatedAt: now.Add(time.Duration(minute) * time.Minute), SeenAt: now,
+			Bound: id == "2", ConfirmedAt: now, FactorAt: now.Add(time.Second), CreatedAt: now.Add(time.Duration(minute) * time.Minute), SeenAt: now,
 			ExpiresAt: now.Add(time.Duration(minute) * time.Hour), Address: "192.0.2.1", Agent: "browser",
 		}
 		t.ok(t.s.PutSession(t.Context(), s))

@@ -176,6 +176,9 @@ func sheetStories() []story {
 			Email: "tomas@fjordlight.example", EmailFixed: true,
 		}},
 		{"signup-closed", "signup", view.SignUp{Sheet: storySheet, Closed: "The vendor creates accounts. Ask for one, then sign in here."}},
+		{"signin-expired", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Warning: "The sign-in took too long, or was started in another browser. Start again."}},
+		{"second-factor", "second_factor", view.SecondFactor{Sheet: storySheet, Next: "/account", App: true, Recovery: true}},
+		{"second-factor-error", "second_factor", view.SecondFactor{Sheet: storySheet, App: true, Errors: view.Errors{"code": "This code is wrong. Type the 6 digits that the app shows now."}}},
 		{"confirm", "confirm", view.Confirm{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke Enrichment worker",
 			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2",

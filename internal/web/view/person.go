@@ -12,7 +12,20 @@ type SignIn struct {
 	SignUp string
 	// Notice is a sentence above the form, for example after signing out.
 	Notice string
-	Errors Errors
+	// Warning is a sentence above the form about a sign-in that must be started again.
+	Warning string
+	Errors  Errors
+}
+
+// SecondFactor is the page at /signin/second-factor. It asks a person who proved a first factor
+// for a code.
+type SecondFactor struct {
+	Sheet
+	Next string
+	// App and Recovery report whether the person has an authenticator app and unused recovery
+	// codes.
+	App, Recovery bool
+	Errors        Errors
 }
 
 // SignUp is the page at /signup.

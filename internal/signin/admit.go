@@ -1,0 +1,197 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Admission is the result of a proof of identity: a session or, if the person must prove a
+// second factor first, a pending sign-in.
+type Admission struct {
+	SignedIn // zero while the sign-in is pending
+	// Pending is the cookie of a pending sign-in, which is no session. Zero: the person is signed
+	// in.
+	Pending toksta.Hidden
+}
+
+// IsPending reports whether the sign-in waits for a second factor.
+func (a Admission) IsPending() bool { return a.Session.id == toksta.Digest{} }
+
+// Factor is a proof that the person added to the first one.
+type Factor string
+
+// The factors, as they stand in the change log.
+const (
+	FactorTOTP     Factor = "totp"
+	FactorRecovery Factor = "recovery_code"
+	FactorPasskey  Factor = "passkey"
+)
+
+// PendingLifetime is the time in which a person must prove the second factor.
+const PendingLifetime = 10 * time.Minute
+
+// purposePending is the purpose of the ticket of a pending sign-in.
+const purposePending = "signin.pending"
+
+// pendingData is the part of an entry that is stored in the ticket of a pending sign-in.
+type pendingData struct {
+	Method          Method `json:"method"`
+	Bound           bool   `json:"bound,omitempty"`
+	Provider        string `json:"provider,omitempty"`
+	ProviderSession string `json:"provider_session,omitempty"`
+	Failures        int    `json:"failures,omitempty"`
+	// Password identifies the password at the time of the first proof: a sign-in that was begun
+	// with the old password ends when the password is changed.
+	Password string `json:"password,omitempty"`
+}
+
+// admit turns a proof of identity into a session, which is in the change log before it starts,
+// or into a pending sign-in. It is the only way from a proof to a session, for every method,
+// so that none goes around the second factor. A passkey proves two factors, since it verifies the
+// person. A session of the vendor's back end has the proofs that the vendor requires.
+func (s *Service) admit(ctx context.Context, from Origin, e entry) (Admission, error) {
+	if err := s.Throttle.Count(ctx, Name{scopeSignIn, string(e.Member.ID)}); err != nil {
+		return Admission{}, err
+	}
+	needed, err := s.needsFactor(ctx, e)
+	if err != nil {
+		return Admission{}, err
+	}
+	if needed {
+		cookie, err := s.suspend(ctx, e)
+		return Admission{Pending: cookie}, err
+	}
+	in, err := s.startSession(ctx, from, e)
+	if err != nil {
+		return Admission{}, err
+	}
+	if err := s.recordSignIn(ctx, from, in, e); err != nil {
+		return Admission{}, err
+	}
+	return Admission{SignedIn: in}, nil
+}
+
+// needsFactor reports whether the proof does not suffice for a session. A person with an
+// authenticator app has chosen to need a second factor. A person who has only passkeys needs one if the
+// vendor requires it.
+func (s *Service) needsFactor(ctx context.Context, e entry) (bool, error) {
+	if e.Factor != "" || e.Method == MethodPasskey || e.Method == MethodVendor {
+		return false, nil
+	}
+	state, err := s.Store.FactorState(ctx, e.Member.ID)
+	if err != nil {
+		return false, fmt.Errorf("read the factors of member %s: %w", e.Member.ID, err)
+	}
+	return state.TOTP || s.RequireFactor && state.HasFactor(), nil
+}
+
+// suspend stores a pending sign-in and returns its cookie.
+func (s *Service) suspend(ctx context.Context, e entry) (toksta.Hidden, error) {
+	data, err := json.Marshal(pendingData{
+		Method: e.Method, Bound: e.Bound, Provider: e.Provider, ProviderSession: e.ProviderSession, Failures: e.Failures,
+		Password: passwordMark(e.Member),
+	})
+	if err != nil {
+		return toksta.Hidden{}, err
+	}
+	cookie, id := newCookie()
+	err = s.Tickets.PutTicket(ctx, store.Ticket{
+		ID: id, Purpose: purposePending, MemberID: e.Member.ID, AccountID: e.Account, Data: string(data), ExpiresAt: s.now().Add(PendingLifetime),
+	})
+	if err != nil {
+		return toksta.Hidden{}, fmt.Errorf("store the pending sign-in of %s: %w", e.Member.ID, err)
+	}
+	return cookie, nil
+}
+
+// pending is a pending sign-in: the first proof and its ticket.
+type pending struct {
+	entry
+	ticket toksta.Digest
+}
+
+// readPending returns the pending sign-in of a cookie, without using it. If there is none, or the
+// password was changed since the first proof, the error is UNAUTHORIZED.
+func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pending, error) {
+	id, ok := sessionID(cookie)
+	if !ok {
+		return pending{}, notPending()
+	}
+	t, err := s.Tickets.Ticket(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return pending{}, notPending()
+	case err != nil:
+		return pending{}, fmt.Errorf("read the pending sign-in: %w", err)
+	case t.Purpose != purposePending, !s.now().Before(t.ExpiresAt):
+		return pending{}, notPending()
+	}
+	var data pendingData
+	if err := json.Unmarshal([]byte(t.Data), &data); err != nil {
+		return pending{}, fmt.Errorf("read the pending sign-in of %s: %w", t.MemberID, err)
+	}
+	m, err := s.Store.Member(ctx, t.MemberID)
+	switch {
+	case err != nil:
+		return pending{}, fmt.Errorf("read the member of a pending sign-in: %w", err)
+	case !m.DisabledAt.IsZero(), passwordMark(m) != data.Password:
+		return pending{}, notPending()
+	}
+	return pending{ticket: id, entry: entry{
+		Member: m, Method: data.Method, Account: t.AccountID, Bound: data.Bound,
+		Provider: data.Provider, ProviderSession: data.ProviderSession, Failures: data.Failures,
+	}}, nil
+}
+
+// complete starts the session of a pending sign-in after its second factor. Of several
+// simultaneous calls, one succeeds.
+func (s *Service) complete(ctx context.Context, from Origin, p pending, f Factor) (SignedIn, error) {
+	_, err := s.Tickets.UseTicket(ctx, p.ticket)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return SignedIn{}, notPending()
+	case err != nil:
+		return SignedIn{}, fmt.Errorf("end the pending sign-in: %w", err)
+	}
+	p.Factor = f
+	a, err := s.admit(ctx, from, p.entry)
+	return a.SignedIn, err
+}
+
+// PendingMember returns the state of the factors of the person whose sign-in is pending, for the
+// page that asks for one. If there is no pending sign-in, the error is UNAUTHORIZED.
+func (s *Service) PendingMember(ctx context.Context, cookie toksta.Hidden) (store.FactorState, error) {
+	p, err := s.readPending(ctx, cookie)
+	if err != nil {
+		return store.FactorState{}, err
+	}
+	return s.Store.FactorState(ctx, p.Member.ID)
+}
+
+// notPending returns the same error for every cookie without a pending sign-in.
+func notPending() error {
+	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "This sign-in has expired. Start again."}
+}
+
+// passwordMark returns a text that changes with the password of m, and does not show the hash.
+func passwordMark(m toksta.Member) string {
+	sum := sha256.Sum256([]byte(m.PasswordHash))
+	return base64.RawStdEncoding.EncodeToString(sum[:])
+}
+
+// newCookie returns a random value and the form in which it is stored. It has 256 random bits, so
+// a SHA-256 without a salt is enough, as for a key's secret.
+func newCookie() (toksta.Hidden, toksta.Digest) {
+	var raw [cookieLen]byte
+	rand.Read(raw[:])
+	return toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:])), sha256.Sum256(raw[:])
+}

@@ -1,0 +1,101 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/toksta/toksta/internal/signin/totp"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// CompleteWithCode ends a pending sign-in with a code of the authenticator app, or with a recovery
+// code. After a wrong code the sign-in stays pending and the error is about the field "code". If no
+// sign-in is pending, the error is UNAUTHORIZED.
+func (s *Service) CompleteWithCode(ctx context.Context, from Origin, cookie, code toksta.Hidden) (SignedIn, error) {
+	p, err := s.readPending(ctx, cookie)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	f, err := s.verifyCode(ctx, p.Member.ID, code)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return s.complete(ctx, from, p, f)
+}
+
+// ConfirmWithCode verifies a code of a signed-in member, as CompleteWithCode does, and replaces the
+// session by a new one.
+func (s *Service) ConfirmWithCode(ctx context.Context, from Origin, id Identity, code toksta.Hidden) (SignedIn, error) {
+	f, err := s.verifyCode(ctx, id.Member.ID, code)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return s.renew(ctx, from, id, entry{Member: id.Member, Factor: f})
+}
+
+// verifyCode accepts a code of a member's authenticator app or a recovery code, each once over all
+// nodes. Guesses at codes of the app do not delay recovery codes, which cannot be guessed.
+func (s *Service) verifyCode(ctx context.Context, member toksta.MemberID, typed toksta.Hidden) (Factor, error) {
+	code := cleanCode(typed)
+	if totp.IsCode(code) {
+		return FactorTOTP, s.verifyTOTP(ctx, member, code)
+	}
+	hash, ok := totp.HashRecoveryCode(code)
+	if !ok {
+		return "", toksta.Invalid("code", "Type the 6 digits that the app shows, or one of your recovery codes.")
+	}
+	err := s.Factors.UseRecoveryCode(ctx, store.RecoveryCode{MemberID: member, Hash: hash, UsedAt: s.now()})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "", toksta.Invalid("code", "This is not one of your unused recovery codes.")
+	case err != nil:
+		return "", fmt.Errorf("check a recovery code of member %s: %w", member, err)
+	}
+	return FactorRecovery, nil
+}
+
+// cleanCode returns a typed code without spaces and hyphens. No valid code is longer than the
+// rest that it keeps.
+func cleanCode(typed toksta.Hidden) string {
+	text := typed.Reveal()
+	return totp.Clean(text[:min(len(text), 64)])
+}
+
+// verifyTOTP accepts a code of a member's authenticator app. Each time step is accepted once over all
+// nodes: of two nodes, one sets the number of the step. Guesses are throttled by member.
+func (s *Service) verifyTOTP(ctx context.Context, member toksta.MemberID, code string) error {
+	_, err := s.Throttle.Try(ctx, func() error { return s.checkTOTP(ctx, member, code) }, Name{ScopeCode, string(member)})
+	return err
+}
+
+// checkTOTP is verifyTOTP without the throttle.
+func (s *Service) checkTOTP(ctx context.Context, member toksta.MemberID, code string) error {
+	t, err := s.Store.TOTP(ctx, member)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && t.ConfirmedAt.IsZero():
+		return wrongCode()
+	case err != nil:
+		return fmt.Errorf("read the authenticator app of member %s: %w", member, err)
+	}
+	step, ok, err := totp.Verify(t.Secret, code, s.now())
+	switch {
+	case err != nil:
+		return fmt.Errorf("check the code of member %s: %w", member, err)
+	case !ok:
+		return wrongCode()
+	}
+	switch err := s.Factors.UseTOTPStep(ctx, member, step); {
+	case errors.Is(err, store.ErrNotFound):
+		return toksta.Invalid("code", "This code was used already. Wait until the app shows the next one.")
+	case err != nil:
+		return fmt.Errorf("accept the code of member %s: %w", member, err)
+	}
+	return nil
+}
+
+// wrongCode returns the same error for a wrong code and for a person without an authenticator app.
+func wrongCode() error {
+	return toksta.Invalid("code", "This code is wrong. Type the 6 digits that the app shows now.")
+}
