@@ -288,13 +288,14 @@ func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
 // sweepInterval is the interval between deletions of expired sessions.
 const sweepInterval = time.Hour
 
-// Run deletes expired sessions until ctx ends. A failed deletion is repeated in the
-// next interval: an expired session is rejected even if it still exists.
+// Run deletes expired sessions and tickets until ctx ends. A failed deletion is repeated in
+// the next interval: an expired session or ticket is rejected even if it still exists.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
 		_ = s.Sessions.EndSessions(ctx, store.SessionSet{Before: s.now()})
+		_ = s.Tickets.DeleteTickets(ctx, store.TicketSet{Before: s.now()})
 		select {
 		case <-ctx.Done():
 			return nil

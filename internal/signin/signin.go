@@ -42,8 +42,12 @@ type Config struct {
 	Catalog  *toksta.Catalog
 	Now      func() time.Time
 
-	// Mail sends the mails with links; nil: no mail is sent.
-	Mail Mail
+	// Mail sends the mails with links, which Letters writes; nil: no mail is sent.
+	Mail    Mail
+	Letters *mail.Letters
+	// PagesURL is the address of the account pages, with which links in mails start. It is
+	// configured, because the Host of a request could be an attacker's.
+	PagesURL string
 
 	// Product is the name of the vendor's product, which authenticator apps show.
 	Product string
@@ -61,12 +65,6 @@ type Config struct {
 	Throttle *Throttle
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int
-}
-
-// Mail sends mails in the background: see mail.Queue.
-type Mail interface {
-	Post(m mail.Message)
-	Compose(write func(context.Context) (mail.Message, error)) bool
 }
 
 // Service signs people up, in and out. Its methods are safe for concurrent

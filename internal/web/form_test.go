@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/page"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -18,7 +19,7 @@ import (
 // is an error of the client, so that it does not fill the log with failures.
 func TestFormsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	p, err := New(Config{})
+	p, err := New(Config{SignIn: new(signin.Service)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestTooManyAttempts(t *testing.T) {
 // address 404, and no other site may load a page or an asset.
 func TestMethods(t *testing.T) {
 	t.Parallel()
-	p, err := New(Config{})
+	p, err := New(Config{SignIn: new(signin.Service)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,13 +117,16 @@ func safeNext(next string) string {
 	return next
 }
 
-// cookieName returns the name of the session cookie. With TLS it has the prefix
-// for which browsers enforce the attributes.
-func (p *Pages) cookieName() string {
+// cookieName returns the name of the session cookie.
+func (p *Pages) cookieName() string { return p.hostCookie("account_session") }
+
+// hostCookie returns the name of a cookie. With TLS it has the prefix for which browsers
+// enforce the attributes.
+func (p *Pages) hostCookie(name string) string {
 	if p.SecureCookies {
-		return "__Host-account_session"
+		return "__Host-" + name
 	}
-	return "account_session"
+	return name
 }
 
 // cookie returns the value of the session cookie, empty if there is none.

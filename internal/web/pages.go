@@ -102,7 +102,12 @@ func Owns(path string) bool {
 	case "/", "/signin", "/signup", "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
 		return true
 	}
-	return strings.HasPrefix(path, "/account/") || strings.HasPrefix(path, "/signin/") || strings.HasPrefix(path, page.AssetPrefix)
+	for _, prefix := range []string{"/account/", "/signin/", "/signup/", page.AssetPrefix} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxForm bounds the body of a form. The longest form has a few hundred bytes.
@@ -126,6 +131,7 @@ func (p *Pages) routes() *routes {
 
 	p.signInRoutes(mux)
 	p.secondFactorRoutes(mux)
+	p.resetRoutes(mux)
 	mux.Handle("GET /account", p.member(p.account))
 	switch {
 	case p.Plans.Public:

@@ -28,8 +28,11 @@ func (p *Pages) signInRoutes(mux *routes) {
 // use another account.
 func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Next: r.FormValue("next")}
-	if r.FormValue("out") == "1" {
+	switch {
+	case r.FormValue("out") == "1":
 		form.Notice = "You are signed out."
+	case r.FormValue("done") == "password":
+		form.Notice = "Your password is set. Sign in with it."
 	}
 	if r.FormValue("expired") == "1" {
 		form.Warning = "The sign-in took too long, or was started in another browser. Start again."
@@ -43,6 +46,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.Sig
 	form.Sheet = p.sheet()
 	if p.SignIn.Policy != signin.Closed {
 		form.SignUp = "/signup"
+	}
+	if p.SignIn.CanMail() {
+		form.Forgot = forgotPath
 	}
 	p.show(w, r, screen{formStatus(w, form.Errors), "signin"}, form)
 }

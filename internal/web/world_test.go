@@ -56,8 +56,26 @@ const password = "a long sentence that nobody guesses"
 
 func newWorld(t *testing.T) *world { return newWorldWith(t, func(*Config) {}) }
 
-// newWorldWith returns a world whose pages have a changed configuration.
+// newWorldWith returns a world whose pages have a changed configuration, with a signed-in person.
 func newWorldWith(t *testing.T, alter func(*Config)) *world {
+	t.Helper()
+	w := emptyWorld(t, alter)
+	w.post(t, "/signup", url.Values{"name": {"Ada"}, "account": {"Acme"}, "email": {"ada@example.com"}, "password": {password}})
+	all, err := w.store.ListAccounts(t.Context(), store.Page{})
+	if err != nil || len(all) != 1 {
+		t.Fatalf("signing up made %d accounts, %v", len(all), err)
+	}
+	w.account = all[0].ID
+	owner, err := w.store.MemberByEmail(t.Context(), "ada@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.owner = owner.ID
+	return w
+}
+
+// emptyWorld returns a world without people.
+func emptyWorld(t *testing.T, alter func(*Config)) *world {
 	t.Helper()
 	s := sqlitetest.Open(t)
 	w := &world{store: s}
@@ -97,17 +115,6 @@ func newWorldWith(t *testing.T, alter func(*Config)) *world {
 	t.Cleanup(server.Close)
 	w.url, w.browser = server.URL, server.Client()
 	w.signOut(t)
-	w.post(t, "/signup", url.Values{"name": {"Ada"}, "account": {"Acme"}, "email": {"ada@example.com"}, "password": {password}})
-	all, err := s.ListAccounts(t.Context(), store.Page{})
-	if err != nil || len(all) != 1 {
-		t.Fatalf("signing up made %d accounts, %v", len(all), err)
-	}
-	w.account = all[0].ID
-	owner, err := s.MemberByEmail(t.Context(), "ada@example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.owner = owner.ID
 	return w
 }
 

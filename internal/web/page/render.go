@@ -18,7 +18,7 @@ var templateFiles embed.FS
 const (
 	framePages = "account plans key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked profile security"
 	openPages  = "docs operator outbox outbox_mail"
-	sheetPages = "signin signup second_factor confirm error"
+	sheetPages = "signin signup second_factor confirm error sent forgot reset"
 )
 
 // Renderer has the parsed pages. It is safe for concurrent use.

@@ -6,7 +6,7 @@ import (
 	"github.com/toksta/toksta/internal/web/view"
 )
 
-// mailStories returns the pages of the demo's mails.
+// mailStories returns the pages about mails with links, and those of the demo's mails.
 func mailStories() []story {
 	mails := []view.OutboxMail{
 		{
@@ -21,7 +21,22 @@ func mailStories() []story {
 		{Number: 1, At: storyNow.Add(-2 * time.Hour), To: "tomas@fjordlight.example", Subject: hostileName},
 	}
 	box := view.Outbox{Sheet: storySheet, Path: "/demo/mail", AccountURL: "/account", Now: storyNow, Mails: mails}
+	forgot := view.Forgot{Sheet: storySheet, Email: "mara", Errors: view.Errors{"email": "Give an e-mail address such as ada@example.com."}}
 	return []story{
+		{"forgot", "forgot", view.Forgot{Sheet: storySheet}},
+		{"forgot-error", "forgot", forgot},
+		{"sent", "sent", view.Sent{
+			Sheet: storySheet, Email: "mara@fjordlight.example", Valid: "15 minutes", Action: "/signin/forgot",
+			Text: "If there is a person with this address, a mail with a link for a new password is on its way to",
+		}},
+		{"reset", "reset", view.Reset{Sheet: storySheet, Email: "mara@fjordlight.example", MinPassword: 12}},
+		{"reset-error", "reset", view.Reset{
+			Sheet: storySheet, Email: "mara@fjordlight.example", MinPassword: 12, Errors: view.Errors{"password": "Use a password of at least 12 characters."},
+		}},
+		{"link-ended", "error", view.Error{
+			Sheet: storySheet, Status: 410, Title: "This link does not work", Text: "This link was used before, or it has expired. Ask for a new one.",
+			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Ask for a new link", URL: "/signin/forgot"},
+		}},
 		{"outbox", "outbox", box},
 		{"outbox-empty", "outbox", view.Outbox{Sheet: storySheet, Path: "/demo/mail", AccountURL: "/account", Now: storyNow}},
 		{"outbox-mail", "outbox_mail", view.OutboxEntry{Outbox: box, Mail: mails[0]}},

@@ -10,6 +10,8 @@ type SignIn struct {
 	Next string
 	// SignUp is the address of the sign-up page, "" to leave it out.
 	SignUp string
+	// Forgot is the address of the page for a new password, "" to leave it out.
+	Forgot string
 	// Notice is a sentence above the form, for example after signing out.
 	Notice string
 	// Warning is a sentence above the form about a sign-in that must be started again.

@@ -1,0 +1,177 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Mail sends mails in the background: see mail.Queue.
+type Mail interface {
+	Post(m mail.Message)
+	Compose(write func(context.Context) (mail.Message, error)) bool
+}
+
+// LinkLifetime is the time in which a link in a mail can be used.
+const LinkLifetime = 15 * time.Minute
+
+// The purposes of links in mails.
+const (
+	purposeReset = "reset"
+)
+
+// link is a ticket whose code is in a mail.
+type link struct {
+	store.Ticket
+	linkData
+}
+
+// linkData is the data of a ticket whose code is in a mail.
+type linkData struct {
+	// Email is the address to which the link was mailed. The link ends when it is no longer the
+	// address of the member.
+	Email string `json:"email"`
+}
+
+// CanMail reports whether mails with links can be sent.
+func (s *Service) CanMail() bool { return s.Mail != nil }
+
+// issue stores l with the data d under a new code, and returns the address of the page at path
+// with this code.
+func (s *Service) issue(ctx context.Context, path string, l link) (string, error) {
+	// A code has 256 random bits, so a SHA-256 without a salt is enough to store it.
+	var raw [cookieLen]byte
+	rand.Read(raw[:])
+	data, err := json.Marshal(l.linkData)
+	if err != nil {
+		return "", fmt.Errorf("encode the data of a link: %w", err)
+	}
+	l.ID, l.Data = sha256.Sum256(raw[:]), string(data)
+	if err := s.Tickets.PutTicket(ctx, l.Ticket); err != nil {
+		return "", fmt.Errorf("store a link: %w", err)
+	}
+	return s.PagesURL + path + "?code=" + base64.RawURLEncoding.EncodeToString(raw[:]), nil
+}
+
+// readLink returns the link of a code without using it. If it is unknown, used, expired, or for
+// another purpose, the error is FORBIDDEN.
+func (s *Service) readLink(ctx context.Context, purpose string, code toksta.Hidden) (link, error) {
+	id, ok := sessionID(code)
+	if !ok {
+		return link{}, invalidLink()
+	}
+	t, err := s.Tickets.Ticket(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return link{}, invalidLink()
+	case err != nil:
+		return link{}, fmt.Errorf("read a link: %w", err)
+	}
+	return s.linkOf(t, purpose)
+}
+
+// linkOf returns the ticket as a link. If it is for another purpose or expired, the error is
+// FORBIDDEN.
+func (s *Service) linkOf(t store.Ticket, purpose string) (link, error) {
+	if t.Purpose != purpose || !s.now().Before(t.ExpiresAt) {
+		return link{}, invalidLink()
+	}
+	l := link{Ticket: t}
+	if err := json.Unmarshal([]byte(t.Data), &l.linkData); err != nil {
+		return link{}, fmt.Errorf("decode the data of a link: %w", err)
+	}
+	return l, nil
+}
+
+// use uses the link. Of several simultaneous calls, one succeeds; for the others, the error is
+// FORBIDDEN.
+func (s *Service) use(ctx context.Context, l link) error {
+	_, err := s.Tickets.UseTicket(ctx, l.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return invalidLink()
+	case err != nil:
+		return fmt.Errorf("use a link: %w", err)
+	}
+	return nil
+}
+
+// member returns the member to whom the link was mailed. If the person is disabled or has
+// another address now, the error is FORBIDDEN. It is checked again in the transaction of a
+// change, with the reader of the transaction.
+func (l link) member(ctx context.Context, r store.Reader) (toksta.Member, error) {
+	m, err := r.Member(ctx, l.MemberID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return m, invalidLink()
+	case err != nil:
+		return m, fmt.Errorf("read the member of a link: %w", err)
+	case !m.DisabledAt.IsZero(), text.FoldAddress(m.Email) != text.FoldAddress(l.Email):
+		return m, invalidLink()
+	}
+	return m, nil
+}
+
+// invalidLink returns the same error for a link that is unknown, used, expired or for another
+// purpose.
+func invalidLink() error {
+	return forbidden("This link was used before, or it has expired. Ask for a new one.")
+}
+
+// mailTo looks a member up by address in the background, and mails what write returns to the
+// address that is stored. The caller's response must not depend on the member, so mailTo is the
+// same for an unknown address, also in its duration; then no mail is sent.
+func (s *Service) mailTo(email string, write func(context.Context, toksta.Member) (mail.Message, error)) error {
+	return s.compose(func(ctx context.Context) (mail.Message, error) {
+		m, err := s.Store.MemberByEmail(ctx, email)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return mail.Message{}, nil
+		case err != nil:
+			return mail.Message{}, fmt.Errorf("read the member by address: %w", err)
+		case !m.DisabledAt.IsZero():
+			return mail.Message{}, nil
+		}
+		return write(ctx, m)
+	})
+}
+
+// compose writes and sends a mail in the background. If too many mails are waiting, the error is
+// RATE_LIMITED.
+func (s *Service) compose(write func(context.Context) (mail.Message, error)) error {
+	if !s.Mail.Compose(write) {
+		return tooManyAttempts(time.Minute)
+	}
+	return nil
+}
+
+// letter returns the values that all mails with a link share.
+func letter(from Origin, to, link string) mail.LinkLetter {
+	l := mail.LinkLetter{To: to, Link: link, ValidFor: LinkLifetime, Browser: from.Agent}
+	if from.Address.IsValid() {
+		l.Address = from.Address.String()
+	}
+	return l
+}
+
+// checkMailed validates an address to which a mail is requested, and counts the request.
+func (s *Service) checkMailed(ctx context.Context, from Origin, email string) (string, error) {
+	if !s.CanMail() {
+		return "", forbidden("No mail can be sent. Ask the vendor.")
+	}
+	email, err := validEmail(email)
+	if err != nil {
+		return "", err
+	}
+	return email, s.Throttle.Count(ctx, Name{ScopeMailNetwork, from.Network()}, Name{ScopeMail, text.FoldAddress(email)})
+}

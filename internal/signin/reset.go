@@ -1,0 +1,112 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// ResetPath is the path of the page to which the link for a new password leads.
+const ResetPath = "/signin/reset"
+
+// RequestReset mails a link for a new password to the member with this address. For an unknown
+// address it does the same, also in its duration, and no mail is sent. Earlier links stay valid,
+// so that requests by other people do not disturb the member.
+func (s *Service) RequestReset(ctx context.Context, from Origin, email string) error {
+	email, err := s.checkMailed(ctx, from, email)
+	if err != nil {
+		return err
+	}
+	return s.mailTo(email, func(ctx context.Context, m toksta.Member) (mail.Message, error) {
+		address, err := s.issue(ctx, ResetPath, link{
+			Ticket:   store.Ticket{Purpose: purposeReset, MemberID: m.ID, ExpiresAt: s.now().Add(LinkLifetime)},
+			linkData: linkData{Email: m.Email},
+		})
+		if err != nil {
+			return mail.Message{}, err
+		}
+		l := letter(from, m.Email, address)
+		l.Name = m.Name
+		return s.Letters.ResetPassword(l), nil
+	})
+}
+
+// ResetAddress returns the address of the member whose password the link changes, and does not
+// use the link. If the link is not valid, the error is FORBIDDEN.
+func (s *Service) ResetAddress(ctx context.Context, code toksta.Hidden) (string, error) {
+	l, err := s.readLink(ctx, purposeReset, code)
+	if err != nil {
+		return "", err
+	}
+	m, err := l.member(ctx, s.Store)
+	return m.Email, err
+}
+
+// ResetByLink uses a link and sets the password of its member. It ends all sessions and all other
+// links of the member, and starts no session: the person signs in with the new password, and so
+// also with the second factor. The mail has proved the address, which is verified now. An invalid
+// password does not use the link.
+func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next toksta.Hidden) error {
+	l, err := s.readLink(ctx, purposeReset, code)
+	if err != nil {
+		return err
+	}
+	m, err := l.member(ctx, s.Store)
+	if err != nil {
+		return err
+	}
+	if err := validPassword(next, m); err != nil {
+		return err
+	}
+	hash, err := s.passwords.hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	if err := s.use(ctx, l); err != nil {
+		return err
+	}
+	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		m, err := l.member(ctx, r)
+		if err != nil {
+			return store.Mutation{}, err
+		}
+		account, err := historyOf(ctx, r, m.ID, "")
+		if err != nil {
+			return store.Mutation{}, err
+		}
+		m.PasswordHash = hash
+		s.verify(&m)
+		return store.Mutation{
+			Kind: toksta.ChangeMemberPasswordSet, AccountID: account, MemberID: m.ID,
+			Detail: map[string]string{"email": m.Email, "by": "link"}, Members: []toksta.Member{m},
+		}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.endAccess(ctx, m.ID)
+}
+
+// verify records that the person receives mail at the address of m. The sign-up no longer
+// expires.
+func (s *Service) verify(m *toksta.Member) {
+	if m.VerifiedAt.IsZero() {
+		m.VerifiedAt = s.now()
+	}
+	m.ExpiresAt = time.Time{}
+}
+
+// endAccess ends all sessions of a member, and everything that a secret of the member can still
+// do: links in mails and sign-ins that are not complete.
+func (s *Service) endAccess(ctx context.Context, member toksta.MemberID) error {
+	err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: member})
+	if err != nil {
+		err = fmt.Errorf("end the links of member %s: %w", member, err)
+	}
+	return errors.Join(err, s.endSessions(ctx, store.SessionSet{Member: member}))
+}

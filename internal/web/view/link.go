@@ -1,0 +1,33 @@
+package view
+
+// Forgot is the page at /signin/forgot, which asks for the address of a person who needs a new
+// password.
+type Forgot struct {
+	Sheet
+	Email  string
+	Errors Errors
+}
+
+// Sent is the page after a request of a mail with a link. It is the same for a known and an
+// unknown address.
+type Sent struct {
+	Sheet
+	Email string
+	// Text states what the mail is for, and Valid how long its link works: "15 minutes".
+	Text, Valid string
+	// Action is the address to which the same request is sent again, with the fields Kept
+	// besides the address.
+	Action string
+	Kept   []Field
+}
+
+// Field is a field of a form that is sent again.
+type Field struct{ Name, Value string }
+
+// Reset is the page at /signin/reset, on which a person chooses a new password.
+type Reset struct {
+	Sheet
+	Email       string
+	MinPassword int
+	Errors      Errors
+}
