@@ -40,7 +40,7 @@ var reveals = map[string]int{
 	// The code of an invitation and the cookie of a session, handed over once.
 	"internal/operator/accounts.go server.invite": 1,
 	"internal/web/signin.go Pages.admit":          1,
-	"internal/web/signin.go Pages.enter":          1,
+	"internal/web/cookie.go Pages.setSession":     2,
 
 	// The cookie of a session, from which the key of the cookie with a secret is derived.
 	"internal/web/reveal.go Pages.sealer": 1,

@@ -59,8 +59,8 @@ type pendingData struct {
 // so that none goes around the second factor. A passkey proves two factors, since it verifies the
 // person. A session of the vendor's back end has the proofs that the vendor requires.
 func (s *Service) admit(ctx context.Context, from Origin, e entry) (Admission, error) {
-	if err := s.Throttle.Count(ctx, Name{scopeSignIn, string(e.Member.ID)}); err != nil {
-		return Admission{}, err
+	if wait := s.signIns.attempt(e.Member.ID, s.now()); wait > 0 {
+		return Admission{}, tooManyAttempts(wait)
 	}
 	needed, err := s.needsFactor(ctx, e)
 	if err != nil {

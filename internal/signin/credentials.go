@@ -32,34 +32,42 @@ func (f *Failure) Unwrap() error { return f.err }
 func (s *Service) verifyCredentials(ctx context.Context, from Origin, email string, password toksta.Hidden) (m toksta.Member, failures int, err error) {
 	email = strings.TrimSpace(email)
 	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // the cut may have split a character
-	// The network comes first: if it is throttled, the attempt does not delay the
-	// owner of the address.
-	failures, err = s.Throttle.Try(ctx, func() (err error) {
-		m, err = s.checkPassword(ctx, email, password)
-		return err
-	}, Name{ScopeNetwork, from.Network()}, Name{ScopeAddress, text.FoldAddress(email)})
-	return m, failures, err
+	m, err = s.Store.MemberByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return m, 0, fmt.Errorf("read the member by address: %w", err)
+	}
+	address := Name{ScopeAddress, text.FoldAddress(email)}
+	names, err := s.guessNames(ctx, from, m.ID, Name{ScopeNetwork, from.Network()}, address)
+	if err != nil {
+		return m, 0, err
+	}
+	failures, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, m, password) }, names...)
+	if err != nil {
+		return m, 0, err
+	}
+	others := 0
+	if names[len(names)-1] != address {
+		others, err = s.Throttle.Failures(ctx, address) // from other browsers
+	}
+	return m, failures + others, err
 }
 
 // verifyPassword verifies the password of a signed-in member. It has its own
 // throttle: guesses at the address, or from the same network, must not prevent the
 // member from revoking a key.
 func (s *Service) verifyPassword(ctx context.Context, id Identity, password toksta.Hidden) (m toksta.Member, err error) {
-	_, err = s.Throttle.Try(ctx, func() (err error) {
-		m, err = s.checkPassword(ctx, id.Member.Email, password)
-		return err
-	}, Name{ScopeMember, string(id.Member.ID)})
+	m, err = s.Store.Member(ctx, id.Member.ID)
+	if err != nil {
+		return m, fmt.Errorf("read the signed-in member: %w", err)
+	}
+	_, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, m, password) }, Name{ScopeMember, string(m.ID)})
 	return m, err
 }
 
-// checkPassword returns the member with the e-mail address if the password is right.
-// It always computes one hash.
-func (s *Service) checkPassword(ctx context.Context, email string, password toksta.Hidden) (toksta.Member, error) {
-	m, err := s.Store.MemberByEmail(ctx, email)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return toksta.Member{}, fmt.Errorf("read the member by address: %w", err)
-	}
-	canSignIn := err == nil && m.PasswordHash != "" && m.DisabledAt.IsZero()
+// checkPassword returns an error if the password is not that of the member, or the member cannot
+// sign in. The zero member stands for an unknown address. It always computes one hash.
+func (s *Service) checkPassword(ctx context.Context, m toksta.Member, password toksta.Hidden) error {
+	canSignIn := m.PasswordHash != "" && m.DisabledAt.IsZero()
 	hash := m.PasswordHash
 	// Without a member the same work is done, so that the response time does not
 	// show whether the address exists.
@@ -69,11 +77,11 @@ func (s *Service) checkPassword(ctx context.Context, email string, password toks
 	matches, err := s.passwords.matches(ctx, hash, password)
 	switch {
 	case err != nil:
-		return toksta.Member{}, fmt.Errorf("check the password of %s: %w", m.ID, err)
+		return fmt.Errorf("check the password of %s: %w", m.ID, err)
 	case !matches || !canSignIn:
-		return toksta.Member{}, &Failure{Member: m.ID, err: wrongCredentials()}
+		return &Failure{Member: m.ID, err: wrongCredentials()}
 	}
-	return m, nil
+	return nil
 }
 
 // wrongCredentials returns the same error for an unknown address, a wrong password

@@ -18,7 +18,7 @@ func (s *Service) CompleteWithCode(ctx context.Context, from Origin, cookie, cod
 	if err != nil {
 		return SignedIn{}, err
 	}
-	f, err := s.verifyCode(ctx, p.Member.ID, code)
+	f, err := s.verifyCode(ctx, from, p.Member.ID, code)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -28,7 +28,7 @@ func (s *Service) CompleteWithCode(ctx context.Context, from Origin, cookie, cod
 // ConfirmWithCode verifies a code of a signed-in member, as CompleteWithCode does, and replaces the
 // session by a new one.
 func (s *Service) ConfirmWithCode(ctx context.Context, from Origin, id Identity, code toksta.Hidden) (SignedIn, error) {
-	f, err := s.verifyCode(ctx, id.Member.ID, code)
+	f, err := s.verifyCode(ctx, from, id.Member.ID, code)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -37,10 +37,10 @@ func (s *Service) ConfirmWithCode(ctx context.Context, from Origin, id Identity,
 
 // verifyCode accepts a code of a member's authenticator app or a recovery code, each once over all
 // nodes. Guesses at codes of the app do not delay recovery codes, which cannot be guessed.
-func (s *Service) verifyCode(ctx context.Context, member toksta.MemberID, typed toksta.Hidden) (Factor, error) {
+func (s *Service) verifyCode(ctx context.Context, from Origin, member toksta.MemberID, typed toksta.Hidden) (Factor, error) {
 	code := cleanCode(typed)
 	if totp.IsCode(code) {
-		return FactorTOTP, s.verifyTOTP(ctx, member, code)
+		return FactorTOTP, s.verifyTOTP(ctx, from, member, code)
 	}
 	hash, ok := totp.HashRecoveryCode(code)
 	if !ok {
@@ -64,9 +64,13 @@ func cleanCode(typed toksta.Hidden) string {
 }
 
 // verifyTOTP accepts a code of a member's authenticator app. Each time step is accepted once over all
-// nodes: of two nodes, one sets the number of the step. Guesses are throttled by member.
-func (s *Service) verifyTOTP(ctx context.Context, member toksta.MemberID, code string) error {
-	_, err := s.Throttle.Try(ctx, func() error { return s.checkTOTP(ctx, member, code) }, Name{ScopeCode, string(member)})
+// nodes: of two nodes, one sets the number of the step. Guesses are throttled by member, and apart from them in a known browser of the member.
+func (s *Service) verifyTOTP(ctx context.Context, from Origin, member toksta.MemberID, code string) error {
+	names, err := s.guessNames(ctx, from, member, Name{ScopeCode, string(member)})
+	if err != nil {
+		return err
+	}
+	_, err = s.Throttle.Try(ctx, func() error { return s.checkTOTP(ctx, member, code) }, names...)
 	return err
 }
 

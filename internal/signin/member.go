@@ -63,7 +63,7 @@ func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, 
 	case err != nil:
 		return err
 	}
-	if err := s.setPassword(ctx, id.Actor(from), passwordChange{m.ID, id.Account.ID, req.Next}); err != nil {
+	if err := s.setPassword(ctx, id.Actor(from), passwordChange{m.ID, id.Account.ID, req.Next, from.Browser}); err != nil {
 		return err
 	}
 	return s.SignOutEverywhere(ctx, id, true)
@@ -84,9 +84,11 @@ type passwordChange struct {
 	member   toksta.MemberID
 	account  toksta.AccountID
 	password toksta.Hidden
+	browser  toksta.Hidden // Origin.Browser of the member, which stays known; zero: none
 }
 
-// setPassword validates a new password and stores its hash. The caller must end
+// setPassword validates a new password and stores its hash. The member's other browsers are no
+// longer known: one of them may be that of a thief of the password. The caller must end
 // sessions afterwards, not before: see recheckMember.
 func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordChange) error {
 	m, err := s.Store.Member(ctx, c.member)
@@ -116,7 +118,10 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordCh
 			Detail: map[string]string{"email": m.Email}, Members: []toksta.Member{m},
 		}, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.forgetBrowsers(ctx, c.browser, c.member)
 }
 
 // unknownMember replaces store.ErrNotFound by a NOT_FOUND error for the caller.

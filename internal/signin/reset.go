@@ -89,6 +89,9 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 	if err != nil {
 		return err
 	}
+	if err := s.forgetBrowsers(ctx, from.Browser, m.ID); err != nil {
+		return err
+	}
 	return s.endAccess(ctx, m.ID)
 }
 

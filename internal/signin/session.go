@@ -88,11 +88,17 @@ func (s *Service) startSession(ctx context.Context, from Origin, e entry) (Signe
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
 		return SignedIn{}, fmt.Errorf("store the session: %w", err)
 	}
+	var browser remembered
+	if e.Method != MethodVendor { // otherwise, the vendor's pages know the browser
+		if browser, err = s.remember(ctx, from, m.ID); err != nil {
+			return SignedIn{}, err
+		}
+	}
 	if err := s.recheckMember(ctx, m, row.ID); err != nil {
 		return SignedIn{}, err
 	}
 	place.Member, place.Session = m, sessionOf(row)
-	return SignedIn{Identity: place, Cookie: cookie}, nil
+	return SignedIn{Identity: place, Cookie: cookie, Browser: browser.cookie, newBrowser: browser.isNew}, nil
 }
 
 // recheckMember ends a new session if the member's password was changed, or the
@@ -288,14 +294,16 @@ func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
 // sweepInterval is the interval between deletions of expired sessions.
 const sweepInterval = time.Hour
 
-// Run deletes expired sessions and tickets until ctx ends. A failed deletion is repeated in
-// the next interval: an expired session or ticket is rejected even if it still exists.
+// Run deletes expired sessions, tickets, browsers and counts of attempts until ctx ends. A failed
+// deletion is repeated in the next interval: an expired row is rejected even if it still exists.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
 		_ = s.Sessions.EndSessions(ctx, store.SessionSet{Before: s.now()})
 		_ = s.Tickets.DeleteTickets(ctx, store.TicketSet{Before: s.now()})
+		_ = s.Throttle.Trim(ctx)
+		_ = s.Browsers.DeleteBrowsers(ctx, store.BrowserSet{Before: s.now().Add(-BrowserLifetime)})
 		select {
 		case <-ctx.Done():
 			return nil

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"encoding/base64"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -342,15 +343,15 @@ func TestHashesAreLimited(t *testing.T) {
 	})
 }
 
-// The throttle's memory is bounded when an attacker uses many names.
-func TestThrottleIsBounded(t *testing.T) {
+// The memory for successful sign-ins is bounded when many members sign in.
+func TestSignInsAreBounded(t *testing.T) {
 	t.Parallel()
-	th := newThrottle(backoff{free: 1, limit: time.Minute, expiry: time.Hour})
+	s := signIns{backoff: backoff{free: 1, limit: time.Minute, expiry: time.Hour}}
 	now := time.Unix(1e9, 0)
 	for i := range 5 * maxTracked {
-		th.attempt(string(rune(i%maxTracked))+strings.Repeat("x", i/maxTracked), now)
-		if n := len(th.recent) + len(th.old); n > 2*maxTracked {
-			t.Fatalf("%d names are kept", n)
+		s.attempt(toksta.MemberID(strconv.Itoa(i)), now)
+		if n := len(s.recent) + len(s.old); n > 2*maxTracked {
+			t.Fatalf("%d members are kept", n)
 		}
 	}
 }

@@ -39,6 +39,8 @@ type Config struct {
 	Sessions store.Sessions
 	Tickets  store.Tickets
 	Factors  store.FactorUses
+	Attempts store.Attempts
+	Browsers store.Browsers
 	Catalog  *toksta.Catalog
 	Now      func() time.Time
 
@@ -61,8 +63,6 @@ type Config struct {
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
 	// RequireFactor requires a second factor or a passkey of all people.
 	RequireFactor bool
-	// Throttle limits attempts. nil: one of its own.
-	Throttle *Throttle
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int
 }
@@ -71,7 +71,10 @@ type Config struct {
 // use.
 type Service struct {
 	Config
+	// Throttle limits attempts, also those of other services.
+	Throttle  *Throttle
 	passwords *hasher
+	signIns   *signIns
 }
 
 // New returns a service. The caller must start Run, which deletes expired sessions.
@@ -79,19 +82,20 @@ func New(c Config) *Service {
 	c.Plan = cmp.Or(c.Plan, c.Catalog.FreePlan)
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
 	c.Idle = cmp.Or(c.Idle, 7*24*time.Hour)
-	if c.Throttle == nil {
-		c.Throttle = NewThrottle(c.Now)
-	}
 	return &Service{
 		Config:    c,
+		Throttle:  NewThrottle(c.Attempts, c.Now),
+		signIns:   &signIns{backoff: backoff{free: 60, limit: time.Minute, expiry: time.Hour}},
 		passwords: newHasher(cmp.Or(c.Parallel, 4)),
 	}
 }
 
-// Origin is the client address and the user agent of a request.
+// Origin is the client of a request.
 type Origin struct {
 	Address netip.Addr
 	Agent   string
+	// Browser is the cookie that a sign-in set in the browser; see SignedIn. Zero: none.
+	Browser toksta.Hidden
 }
 
 // Network returns the network that one person could control, as a name of ScopeNetwork: the
@@ -125,6 +129,11 @@ func (i Identity) Actor(o Origin) toksta.Actor { return memberActor(i.Member, o)
 type SignedIn struct {
 	Identity
 	Cookie toksta.Hidden
+	// Browser is the value of a cookie for BrowserLifetime, by which the member's browser is
+	// known at the next sign-in. It gives no rights. Zero: the browser keeps the one that it has.
+	Browser toksta.Hidden
+
+	newBrowser bool // the member signed in before, but only with other browsers
 }
 
 // SignIn starts a session for the member with this address and password. An unknown
@@ -156,6 +165,9 @@ func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, e 
 	}
 	if e.Failures > 0 {
 		detail["failed_before"] = strconv.Itoa(e.Failures)
+	}
+	if in.newBrowser {
+		detail["new_browser"] = "true"
 	}
 	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(context.Context, store.Reader) (store.Mutation, error) {
 		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: in.Account.ID, MemberID: m.ID, Detail: detail}, nil

@@ -42,15 +42,24 @@ func newWorld(tb testing.TB, policy Policy) *world {
 	tb.Helper()
 	s := sqlitetest.Open(tb)
 	w := &world{store: s, file: s.File, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	w.Service = New(Config{
-		Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Policy: policy,
-		Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: func() time.Time { return w.now },
+	w.Service = newService(s, policy, func() time.Time { return w.now })
+	w.cheapHashes()
+	return w
+}
+
+func newService(s store.Store, policy Policy, now func() time.Time) *Service {
+	return New(Config{
+		Log: members.Log{Log: sqlitetest.DirectLog{Mutator: s}}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s,
+		Attempts: s, Browsers: s, Policy: policy, Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: now,
 	})
+}
+
+// cheapHashes makes hashes cheap and counts them.
+func (w *world) cheapHashes() {
 	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
 		w.hashes.Add(1)
 		return argon2.IDKey(password, salt, 1, 8, 1, n)
 	}
-	return w
 }
 
 func (w *world) signUp(tb testing.TB, email string) SignedIn {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
@@ -28,9 +27,9 @@ func (p *Pages) actor(r *http.Request) toksta.Actor {
 	return identity(r.Context()).Actor(p.origin(r))
 }
 
-// origin returns the address and the browser of a request, for the audit trail.
+// origin returns the client of a request, for the audit trail and the limits on attempts.
 func (p *Pages) origin(r *http.Request) signin.Origin {
-	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent()))}
+	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent())), Browser: p.browserCookie(r)}
 }
 
 // member requires a session. It redirects a request without a session to the
@@ -115,37 +114,4 @@ func safeNext(next string) string {
 		return "/account"
 	}
 	return next
-}
-
-// cookieName returns the name of the session cookie.
-func (p *Pages) cookieName() string { return p.hostCookie("account_session") }
-
-// hostCookie returns the name of a cookie. With TLS it has the prefix for which browsers
-// enforce the attributes.
-func (p *Pages) hostCookie(name string) string {
-	if p.SecureCookies {
-		return "__Host-" + name
-	}
-	return name
-}
-
-// cookie returns the value of the session cookie, empty if there is none.
-func (p *Pages) cookie(r *http.Request) toksta.Hidden {
-	c, err := r.Cookie(p.cookieName())
-	if err != nil {
-		return toksta.Hidden{}
-	}
-	return toksta.Hide(c.Value)
-}
-
-// setCookie sets the session cookie. An empty value deletes the cookie.
-func (p *Pages) setCookie(w http.ResponseWriter, value string, expires time.Time) {
-	c := &http.Cookie{
-		Name: p.cookieName(), Value: value, Path: "/", Expires: expires,
-		HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteLaxMode,
-	}
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
 }

@@ -89,7 +89,7 @@ func (p *Pages) admit(w http.ResponseWriter, r *http.Request, in signin.Admissio
 
 // enter sets the session cookie and redirects to the requested page.
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn, next string) {
-	p.setCookie(w, in.Cookie.Reveal(), in.Session.ExpiresAt)
+	p.setSession(w, in)
 	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
 }
 

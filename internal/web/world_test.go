@@ -91,7 +91,10 @@ func emptyWorld(t *testing.T, alter func(*Config)) *world {
 		Keys:     &keys.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Catalog: catalog, Now: now},
 		Accounts: &accounts.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Catalog: catalog, Now: now},
 		Members:  &members.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Sessions: s, Now: now},
-		SignIn:   signin.New(signin.Config{Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Catalog: catalog, Now: now, Policy: signin.Open}),
+		SignIn: signin.New(signin.Config{
+			Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Attempts: s, Browsers: s,
+			Catalog: catalog, Now: now, Policy: signin.Open,
+		}),
 		Usage: &usage.Reader{
 			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
 			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },

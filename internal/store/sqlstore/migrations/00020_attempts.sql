@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- Failed attempts at passwords, codes and links, counted over all nodes. The name is a SHA-256:
--- the table holds no addresses. A row is deleted an hour after the last attempt.
+-- the table holds no addresses. A row is deleted a day after the last attempt.
 CREATE TABLE attempts (
     scope TEXT NOT NULL,
     name  BYTEA NOT NULL,

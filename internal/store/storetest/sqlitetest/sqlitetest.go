@@ -84,12 +84,13 @@ var migrated = sync.OnceValues(func() (content []byte, err error) {
 })
 
 // DirectLog returns a log that commits changes without waiting for nodes.
-func (s *Store) DirectLog() store.Log { return directLog{s} }
+func (s *Store) DirectLog() store.Log { return DirectLog{s} }
 
-type directLog struct{ store.Mutator }
+// DirectLog is the log of any store, without waiting for nodes.
+type DirectLog struct{ store.Mutator }
 
-// Commit implements store.Log.
-func (l directLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
+// Commit implements [store.Log].
+func (l DirectLog) Commit(ctx context.Context, by toksta.Actor, d store.Decide) (toksta.Receipt, error) {
 	c, err := l.Mutator.Commit(ctx, by, d)
 	return toksta.Receipt{Change: c}, err
 }

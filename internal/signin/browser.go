@@ -1,0 +1,97 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// BrowserLifetime is the time after the last sign-in in which a browser stays known. It is the
+// longest lifetime of a cookie in current browsers.
+const BrowserLifetime = 400 * 24 * time.Hour
+
+// browserInterval is the interval after which the time of a known browser is updated.
+const browserInterval = 24 * time.Hour
+
+// knownBrowser returns the browser of a request for a member. The id is zero if the browser sent
+// no valid cookie; known is false if the member did not sign in with it.
+func (s *Service) knownBrowser(ctx context.Context, from Origin, member toksta.MemberID) (b store.Browser, known bool, err error) {
+	id, ok := sessionID(from.Browser)
+	if !ok {
+		return store.Browser{}, false, nil
+	}
+	// The query does not depend on the member, so that its time does not show whether an
+	// address exists.
+	all, err := s.Browsers.ListBrowsers(ctx, id)
+	if err != nil {
+		return store.Browser{}, false, fmt.Errorf("read the members of a browser: %w", err)
+	}
+	for _, b := range all {
+		if b.MemberID == member && s.now().Sub(b.SeenAt) < BrowserLifetime {
+			return b, true, nil
+		}
+	}
+	return store.Browser{ID: id}, false, nil
+}
+
+// guessNames returns the names at which a guess at a secret of a member counts: in a browser in
+// which the member signed in before, a name of the browser, otherwise the given ones. So guesses
+// by others, also from the same network, do not delay the member in an own browser.
+func (s *Service) guessNames(ctx context.Context, from Origin, member toksta.MemberID, given ...Name) ([]Name, error) {
+	b, known, err := s.knownBrowser(ctx, from, member)
+	if err != nil || !known {
+		return given, err
+	}
+	scope := ScopeBrowser
+	if given[len(given)-1].Scope == ScopeCode {
+		scope = ScopeBrowserCode
+	}
+	return []Name{{scope, string(member) + " " + hex.EncodeToString(b.ID[:])}}, nil
+}
+
+// remembered is the result of remember.
+type remembered struct {
+	cookie toksta.Hidden // to set in the browser; zero: the browser has it
+	isNew  bool          // the member signed in before, but only with other browsers
+}
+
+// remember makes the browser of a sign-in known for the member. If the browser was not known, it
+// gets a new id, also for its other members: an id that somebody else placed in the browser
+// before the sign-in does not become known.
+func (s *Service) remember(ctx context.Context, from Origin, member toksta.MemberID) (remembered, error) {
+	b, known, err := s.knownBrowser(ctx, from, member)
+	if err != nil || known && s.now().Sub(b.SeenAt) < browserInterval {
+		return remembered{}, err
+	}
+	var out remembered
+	var replaces toksta.Digest
+	if !known {
+		var raw [cookieLen]byte
+		rand.Read(raw[:])
+		replaces, b = b.ID, store.Browser{ID: sha256.Sum256(raw[:]), MemberID: member}
+		out.cookie = toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:]))
+	}
+	b.SeenAt = s.now()
+	others, err := s.Browsers.PutBrowser(ctx, b, replaces)
+	if err != nil {
+		return remembered{}, fmt.Errorf("store the browser of member %s: %w", member, err)
+	}
+	out.isNew = !known && others > 0
+	return out, nil
+}
+
+// forgetBrowsers makes all browsers of a member unknown, except the one with a cookie.
+func (s *Service) forgetBrowsers(ctx context.Context, except toksta.Hidden, member toksta.MemberID) error {
+	keep, _ := sessionID(except)
+	if err := s.Browsers.DeleteBrowsers(ctx, store.BrowserSet{Member: member, Keep: keep}); err != nil {
+		return fmt.Errorf("delete the browsers of member %s: %w", member, err)
+	}
+	return nil
+}
