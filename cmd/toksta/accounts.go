@@ -16,7 +16,7 @@ import (
 func (c *cli) accounts() *cobra.Command {
 	return commandGroup("accounts", "Manage customers' accounts",
 		c.accountsCreate(), c.accountsList(), c.accountsShow(), c.accountsRename(), c.accountsSetPlan(),
-		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsSetExternalID(), c.accountsSetMetadata(), c.accountsClose(), c.accountsReopen(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
+		c.accountsSetStatus(), c.accountsSetEntitlement(), c.accountsSetExternalID(), c.accountsSetMetadata(), c.accountsClose(), c.accountsReopen(), c.accountsErase(), c.accountsInvite(), c.accountsAddMember(), c.accountsSetPassword(),
 	)
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -49,4 +52,51 @@ func (c *cli) accountsReopen() *cobra.Command {
 			})
 		},
 	}
+}
+
+// accountsErase returns the command that erases the personal data of a closed account. The
+// confirmation repeats the id of the account, also if the account was named by its external id.
+func (c *cli) accountsErase() *cobra.Command {
+	yes := false
+	cmd := &cobra.Command{
+		Use: "erase ACCOUNT", Short: "Remove the personal data of a closed account for good", Args: exactArgs("ACCOUNT"),
+		Long: "Remove the personal data of a closed account for good: its name, external id and\n" +
+			"metadata, the names of its keys, and the data of its people who belong to no other\n" +
+			"account. Numbers, times and ids stay in usage, credits and the audit trail. If the\n" +
+			"command is interrupted, repeat it: it removes the rest.",
+		ValidArgsFunction: c.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				api.Wait.Limit = max(api.Wait.Limit, longTimeout)
+				a, err := api.Account(ctx, accountRef(args[0]))
+				if err != nil {
+					return err
+				}
+				id := string(a.ID)
+				if err := c.confirm(yes, id, "Erasing "+id+" ("+printable(a.Name)+")"); err != nil {
+					return err
+				}
+				response, err := api.EraseAccount(ctx, client.EraseAccountRequest{AccountRef: accountRef(id), Confirm: id})
+				if err != nil {
+					return err
+				}
+				c.printReceipt(response.Receipt)
+				return c.show(response, erasedTable(response))
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for a confirmation")
+	return cmd
+}
+
+// erasedTable lists the numbers of erased people and rows.
+func erasedTable(r client.EraseAccountResponse) table {
+	t := table{header: []string{"field", "value"}}
+	t.add("id", string(r.Account.ID))
+	t.add("erased", formatTime(r.Account.ErasedAt))
+	t.add("people", strconv.Itoa(r.Members))
+	for _, name := range slices.Sorted(maps.Keys(r.Rows)) {
+		t.add(name, strconv.FormatInt(r.Rows[name], 10))
+	}
+	return t
 }

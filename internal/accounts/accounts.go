@@ -32,6 +32,7 @@ import (
 type Service struct {
 	Log     store.Log
 	Store   store.Reader
+	Erasing store.Erasing
 	Catalog *toksta.Catalog
 	Now     func() time.Time
 	// Unspent returns the number of purchased credits of an account that can be

@@ -30,7 +30,7 @@ func newWorld(tb testing.TB) *world {
 	s := sqlitetest.Open(tb)
 	w := &world{store: s, now: time.Date(2026, 1, 31, 15, 4, 5, 0, time.UTC)}
 	w.Service = &accounts.Service{
-		Log: s.DirectLog(), Store: s, Now: func() time.Time { return w.now },
+		Log: s.DirectLog(), Store: s, Erasing: s, Now: func() time.Time { return w.now },
 		Unspent: func(ctx context.Context, r store.Balances, id toksta.AccountID) (int64, error) {
 			c, err := r.CreditState(ctx, store.CreditQuery{Account: id})
 			return c.Account.Entitlements.PurchasedCredits - c.Use.PurchasedEver, err

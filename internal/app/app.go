@@ -156,7 +156,7 @@ func (a *App) build(ctx context.Context) (err error) {
 
 	// Only this log checks the roles of members, so every service of the change path uses it.
 	log := members.Log{Log: a.feed}
-	a.Accounts = &accounts.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
+	a.Accounts = &accounts.Service{Log: log, Store: a.store, Erasing: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.OperatorKeys = &operatorkeys.Service{Log: log, Store: a.store, Now: time.Now}
 	a.Members = &members.Service{Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime}

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -22,4 +23,22 @@ func (s server) closeAccount(ctx context.Context, by toksta.Actor, r client.Acco
 // reopenAccount opens a closed account again, with its keys revoked.
 func (s server) reopenAccount(ctx context.Context, by toksta.Actor, r client.AccountRef) (client.AccountResponse, error) {
 	return s.accountResponse(s.Accounts.Reopen(ctx, by, r.Account))
+}
+
+// eraseAccount erases the personal data of a closed account. The request can name the account by
+// its external id, but must confirm the id itself.
+func (s server) eraseAccount(ctx context.Context, by toksta.Actor, r client.EraseAccountRequest) (client.EraseAccountResponse, error) {
+	if err := s.checkAccount(ctx, r.Account); err != nil {
+		return client.EraseAccountResponse{}, err
+	}
+	if r.Confirm != string(r.Account) {
+		return client.EraseAccountResponse{}, toksta.Invalid("confirm", fmt.Sprintf("Nothing can undo an erasure. Confirm it with the id of the account: %s.", r.Account))
+	}
+	erased, err := s.Accounts.Erase(ctx, by, r.Account)
+	if err != nil {
+		return client.EraseAccountResponse{}, err
+	}
+	return client.EraseAccountResponse{
+		Account: s.account(erased.Account), Members: erased.Members, Rows: erased.Rows, Receipt: client.NewReceipt(erased.Receipt),
+	}, nil
 }

@@ -21,6 +21,9 @@ type Memberships interface {
 	// ListMemberships returns the memberships of a member that were not removed, the oldest
 	// first, also the disabled ones.
 	ListMemberships(ctx context.Context, member toksta.MemberID) ([]toksta.Membership, error)
+	// ListSoleMembers returns the people with a membership in an account, also a removed one,
+	// who belong to no other account.
+	ListSoleMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error)
 }
 
 // AccountMember is a member with the membership in one account.

@@ -79,6 +79,7 @@ type Store interface {
 	NoticeLog
 	NoticeMails
 	NoticePages
+	Erasing
 	// Ping fails if the database does not respond to a read.
 	Ping(ctx context.Context) error
 	Close() error

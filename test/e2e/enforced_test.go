@@ -33,7 +33,7 @@ var harmless = map[string]string{
 	"events/replay": "messages to the vendor", "events/test": "a message to the vendor", "mail/test": "a message to a person",
 	"credits/reserve": "exact in the store", "credits/settle": "exact in the store", "credits/refund": "exact in the store",
 	"verify": "a decision", "verify/batch": "decisions",
-	"POST /signin": "a browser's session and its record", "POST /signout": "a browser's session",
+	"POST /signin": "a browser's session and its record", "POST /signin/second-factor": "a browser's session and its record", "POST /signout": "a browser's session",
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 }
 
@@ -68,25 +68,39 @@ func registeredRoutes(t *testing.T) (routes []string) {
 			routes = append(routes, o.Name)
 		}
 	}
-	const source = "../../internal/web/pages.go"
-	file, err := parser.ParseFile(token.NewFileSet(), source, nil, 0)
+	sources, err := filepath.Glob("../../internal/web/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := len(routes)
+	for _, source := range sources {
+		if !strings.HasSuffix(source, "_test.go") {
+			routes = append(routes, formRoutes(t, source)...)
+		}
+	}
+	if len(routes) < before+8 {
+		t.Fatalf("found %q only, so the test no longer reads the routes", routes[before:])
+	}
+	return routes
+}
+
+// formRoutes returns the routes of forms in a source file.
+func formRoutes(t *testing.T, source string) (routes []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), source, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		literal, ok := n.(*ast.BasicLit)
 		if !ok || literal.Kind != token.STRING {
 			return true
 		}
-		if route, _ := strconv.Unquote(literal.Value); strings.HasPrefix(route, "POST ") {
+		if route, _ := strconv.Unquote(literal.Value); strings.HasPrefix(route, "POST /") {
 			routes = append(routes, route)
 		}
 		return true
 	})
-	if len(routes) < before+8 {
-		t.Fatalf("%s: found %q only, so the test no longer reads the routes", source, routes[before:])
-	}
 	return routes
 }
 
@@ -359,16 +373,26 @@ func (v *customer) operatorKeys() []change {
 	}
 }
 
-// closing returns calls that close another account with a key, and open it again.
+// closing returns calls that close another account with a key, open it again, and erase a third one.
 func (v *customer) closing() []change {
 	ctx := v.t.Context()
-	made, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Closing", Plan: "API_BUILD"})
-	if err != nil {
+	account := func(name string) client.AccountRef {
+		made, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: name, Plan: "API_BUILD"})
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		apptest.NewKey(v.t, v.api, made.Account.ID, "revoked by closing")
+		return client.AccountRef{Account: made.Account.ID}
+	}
+	ref, erased := account("Closing"), account("Erased")
+	if _, err := v.api.CloseAccount(ctx, erased); err != nil {
 		v.t.Fatal(err)
 	}
-	ref := client.AccountRef{Account: made.Account.ID}
-	apptest.NewKey(v.t, v.api, ref.Account, "revoked by closing")
 	return []change{
+		{"accounts/erase", func() error {
+			_, err := v.api.EraseAccount(ctx, client.EraseAccountRequest{AccountRef: erased, Confirm: string(erased.Account)})
+			return err
+		}},
 		{"accounts/close", func() error {
 			_, err := v.api.CloseAccount(ctx, ref)
 			return err

@@ -15,6 +15,7 @@ import (
 // The ids in examples. The scenario replaces those that the server chooses.
 const (
 	sampleAccount     = "acct_01KDZ3V8Q2M7X4N6B9R5T1W0CE"
+	sampleFree        = "acct_01KDZ3VDM5Q8T1W4Z7B0E3H6JK" // the open account crm-free
 	sampleKey         = "key_01KDZ3W1C5H8J2P4S7V0Y3A6DG"
 	sampleMember      = "mem_01KDZ3WB7F0K3M6Q9T2X5Z8B1E"
 	sampleReservation = "res_01KDZ3XH4D7G0J3N6R9V2Y5B8F"
@@ -78,7 +79,7 @@ func newSampler() sampler {
 			"revoked_at": left{}, "disabled_at": left{}, "cycle_anchor": left{}, "closed_at": left{}, "erased_at": left{}, "consent": left{}, "consent_at": left{}, "key_id": sampleKey,
 			"member_id": left{}, "next": left{}, "unknown": left{}, "currency": left{}, "overage_amount": left{}, "failure": "",
 			"rejected": []any{}, "differences": []any{}, "overspent": []any{}, "fix": left{}, "milliseconds": 4.2,
-			"Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
+			"EraseAccountResponse.rows": object{{"changes", 12}, {"keys", 3}, {"sessions", 1}}, "Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
 			"CreditEntry.id": "cre_01KDZ43S8C1F4H7K0N3R6V9Y2B", "CreditEntry.kind": "reserve", "Reservation.state": "open", "Reservation.charged": object{{"total", 0}, {"included", 0}, {"purchased", 0}, {"overage", 0}, {"overage_micros", 0}}, "Delivery.state": "delivered",
 			"Delivery.next_at": left{}, "Check.name": "store", "Check.level": "ok", "Check.detail": "responds in 1 ms", "UsageTable.by": "key",
 			"UsageRow.of": sampleKey, "UsageRow.name": "Production", "Node.name": "node 1", "Key.name": "Production", "KeyDetail.name": "Production",
@@ -110,7 +111,7 @@ var receiptKinds = map[string]toksta.ChangeKind{
 	"accounts/rename": toksta.ChangeAccountRenamed, "accounts/set-plan": toksta.ChangePlanSet, "accounts/set-status": toksta.ChangeStatusSet,
 	"accounts/set-entitlement": toksta.ChangeEntitlementSet, "accounts/set-external-id": toksta.ChangeAccountExternalID,
 	"accounts/set-metadata": toksta.ChangeAccountMetadata, "accounts/invite": toksta.ChangeInvitationCreated,
-	"accounts/close": toksta.ChangeAccountClosed, "accounts/reopen": toksta.ChangeAccountReopened,
+	"accounts/close": toksta.ChangeAccountClosed, "accounts/reopen": toksta.ChangeAccountReopened, "accounts/erase": toksta.ChangeAccountErased,
 	"keys/create": toksta.ChangeKeyCreated, "keys/rename": toksta.ChangeKeyRenamed, "keys/set-limits": toksta.ChangeKeyLimitsSet,
 	"keys/set-external-id": toksta.ChangeKeyExternalID, "keys/set-metadata": toksta.ChangeKeyMetadata, "keys/rotate": toksta.ChangeKeyRotated,
 	"keys/revoke": toksta.ChangeKeyRevoked, "keys/revoke-many": toksta.ChangeKeysRevoked, "keys/import": toksta.ChangeKeysImported,

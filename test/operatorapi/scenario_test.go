@@ -216,5 +216,14 @@ func lastSteps() []step {
 		{"keys/revoke", `{"key":"device-7"}`, []failure{{toksta.CodeNotFound, unknownKey}}},
 		{"accounts/close", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
 		{"accounts/reopen", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
+		{"accounts/close", `{"account":"crm-42"}`, nil},
+		{"accounts/erase", `{"account":"crm-42","confirm":"` + sampleAccount + `"}`, []failure{
+			{toksta.CodeNotFound, `{"account":"crm-42","confirm":"` + sampleAccount + `"}`}, // it has no external id any more
+			{toksta.CodeValidation, `{"account":"` + sampleAccount + `","confirm":"crm-42"}`},
+			{toksta.CodeConflict, `{"account":"crm-free","confirm":"` + sampleFree + `"}`},
+		}},
+		{"accounts/reopen", `{"account":"crm-free"}`, []failure{{toksta.CodeConflict, `{"account":"` + sampleAccount + `"}`}}},
+		{"accounts/show", `{"account":"` + sampleAccount + `"}`, nil},
+		{"audit", `{"account":"` + sampleAccount + `"}`, nil},
 	}
 }

@@ -68,9 +68,11 @@ func startServer(t *testing.T, alter ...func(*config.Config)) *server {
 		`"2027-01-31T00:00:00Z"`: `"` + today.Format(time.RFC3339) + `"`,
 		`"2027-02-01T00:00:00Z"`: `"` + today.AddDate(0, 0, 1).Format(time.RFC3339) + `"`,
 	}
-	if _, err := api.CreateAccount(t.Context(), client.CreateAccountRequest{Name: "Free", Plan: "FREE", ExternalID: "crm-free"}); err != nil {
+	free, err := api.CreateAccount(t.Context(), client.CreateAccountRequest{Name: "Free", Plan: "FREE", ExternalID: "crm-free"})
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.ids[sampleFree] = string(free.Account.ID)
 	return s
 }
 
@@ -120,6 +122,7 @@ func (s *server) replace(request string) string {
 func (s *server) keep(t *testing.T, operation string, response []byte) {
 	t.Helper()
 	path := map[string][]string{
+		sampleAccount:     {"accounts/create", "account", "id"},
 		sampleReservation: {"credits/reserve", "reservation", "id"},
 		sampleOperatorKey: {"operator-keys/create", "key", "id"},
 		sampleSecret:      {"keys/rotate", "secret"},

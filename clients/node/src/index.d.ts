@@ -84,7 +84,7 @@ export class Toksta {
   verifyBatch(calls: VerifyRequest[]): Promise<Decision[]>
   /** Calls any operation by its name, such as "keys/revoke". A change has returned once all nodes enforce it. */
   call(operation: string, request?: Record<string, unknown>): Promise<any>
-  readonly accounts: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setPlan' | 'setStatus' | 'setEntitlement' | 'setExternalId' | 'setMetadata' | 'close' | 'reopen' | 'invite' | 'addMember' | 'setPassword', Operation>>
+  readonly accounts: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setPlan' | 'setStatus' | 'setEntitlement' | 'setExternalId' | 'setMetadata' | 'close' | 'reopen' | 'erase' | 'invite' | 'addMember' | 'setPassword', Operation>>
   readonly keys: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setLimits' | 'setExternalId' | 'setMetadata' | 'rotate' | 'revoke' | 'revokeMany' | 'import', Operation>>
   readonly operatorKeys: Readonly<Record<'create' | 'list' | 'show' | 'rotate' | 'revoke', Operation>>
   readonly credits: Readonly<Record<'reserve' | 'settle' | 'refund' | 'topUp' | 'adjust' | 'entries' | 'reservations' | 'verify', Operation>>

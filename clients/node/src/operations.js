@@ -12,6 +12,7 @@ export const operations = {
     setMetadata: 'accounts/set-metadata',
     close: 'accounts/close',
     reopen: 'accounts/reopen',
+    erase: 'accounts/erase',
     invite: 'accounts/invite',
     addMember: 'accounts/add-member',
     setPassword: 'accounts/set-password',

@@ -59,6 +59,7 @@ func memberRows() upsert[toksta.Member] {
 		},
 		set: `email = excluded.email, name = excluded.name, password_hash = excluded.password_hash,
 			created_at = excluded.created_at, verified_at = excluded.verified_at, expires_at = excluded.expires_at, disabled_at = excluded.disabled_at,
+			consent = excluded.consent, consent_at = excluded.consent_at,
 			email_folded = CASE WHEN members.email = excluded.email THEN members.email_folded ELSE excluded.email_folded END`,
 		args: func(m toksta.Member) ([]any, error) {
 			folded := text.FoldAddress(m.Email)

@@ -54,6 +54,12 @@ func (r reader) ListAccountMembers(ctx context.Context, account toksta.AccountID
 	})
 }
 
+// ListSoleMembers implements [store.Memberships].
+func (r reader) ListSoleMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error) {
+	return r.members(ctx, `WHERE id IN (SELECT member_id FROM memberships WHERE account_id = $1)
+		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.member_id = m.id AND o.account_id <> $1 AND o.removed_at = 0) ORDER BY id`, account)
+}
+
 // membershipRows describes how memberships are written.
 func membershipRows() upsert[toksta.Membership] {
 	return upsert[toksta.Membership]{

@@ -45,6 +45,7 @@ class Accounts(_Noun):
     set_metadata = _Operation("accounts/set-metadata")
     close = _Operation("accounts/close")
     reopen = _Operation("accounts/reopen")
+    erase = _Operation("accounts/erase")
     invite = _Operation("accounts/invite")
     add_member = _Operation("accounts/add-member")
     set_password = _Operation("accounts/set-password")

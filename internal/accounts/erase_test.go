@@ -1,0 +1,161 @@
+package accounts_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// people creates a closed account with two people, of whom one belongs to a second account.
+func (w *world) people(t *testing.T) (closed, other toksta.Account) {
+	t.Helper()
+	made, err := w.Create(t.Context(), operator, accounts.CreateRequest{Name: "Acme", ExternalID: "crm-1", Metadata: map[string]string{"contact": "Ada"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed, other = made.Account, w.create(t)
+	membership := func(account toksta.AccountID, member toksta.MemberID) toksta.Membership {
+		return toksta.Membership{AccountID: account, MemberID: member, Role: toksta.MemberOwner, CreatedAt: w.now}
+	}
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{
+			{ID: "mem_ada", Email: "ada@example.com", Name: "Ada", PasswordHash: "hash", CreatedAt: w.now, Consent: "terms", ConsentAt: w.now},
+			{ID: "mem_bob", Email: "bob@example.com", Name: "Bob", CreatedAt: w.now},
+		},
+		Memberships: []toksta.Membership{membership(closed.ID, "mem_ada"), membership(closed.ID, "mem_bob"), membership(other.ID, "mem_bob")},
+	})
+	for i, member := range []toksta.MemberID{"mem_ada", "mem_bob"} {
+		for j, account := range []toksta.AccountID{closed.ID, other.ID} {
+			s := store.Session{ID: digest(fmt.Sprint(i, j)), MemberID: member, AccountID: account, ExpiresAt: w.now}
+			if err := w.store.PutSession(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	out, err := w.Close(t.Context(), operator, closed.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Account, other
+}
+
+// Guarantee: an erasure empties the rows of the account and of the people who belong to no other account,
+// whose addresses are free again. A person who belongs to another account only leaves this one.
+func TestEraseKeepsPeopleOfOtherAccounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, other := w.people(t)
+	out, err := w.Erase(t.Context(), operator, a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Members != 1 || out.Rows["sessions"] != 3 || out.Receipt.Change.Kind != toksta.ChangeAccountErased {
+		t.Errorf("erased %+v", out)
+	}
+	want := a
+	want.Name, want.ExternalID, want.Metadata = string(a.ID), "", nil
+	want.Seq, want.ErasedAt = out.Receipt.Change.Seq, out.Account.ErasedAt
+	if diff := cmp.Diff(want, out.Account); diff != "" || out.Account.ErasedAt.IsZero() {
+		t.Errorf("the account (-want +got):\n%s", diff)
+	}
+	ada, err := w.store.Member(t.Context(), "mem_ada")
+	if diff := cmp.Diff(toksta.Member{ID: "mem_ada", CreatedAt: w.now, DisabledAt: w.now}, ada); diff != "" || err != nil {
+		t.Errorf("Ada (-want +got): %v\n%s", err, diff)
+	}
+	if _, err := w.store.MemberByEmail(t.Context(), "ada@example.com"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the address of Ada is not free: %v", err)
+	}
+	bob, err := w.store.MemberByEmail(t.Context(), "bob@example.com")
+	if err != nil || bob.Name != "Bob" || !bob.DisabledAt.IsZero() {
+		t.Errorf("Bob: %+v, %v", bob, err)
+	}
+	if role, err := w.store.Role(t.Context(), other.ID, "mem_bob"); err != nil || role != toksta.MemberOwner {
+		t.Errorf("Bob's role in the other account: %q, %v", role, err)
+	}
+	if left, err := w.Members(t.Context(), a.ID); err != nil || len(left) > 0 {
+		t.Errorf("members: %+v, %v", left, err)
+	}
+}
+
+// Guarantee: an open account is not erased, and an erased one does not change again: a name would be new
+// personal data, and reopening would hide the erasure.
+func TestEraseRejects(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	open := w.create(t)
+	_, err := w.Erase(t.Context(), operator, open.ID)
+	wantError(t, err, toksta.CodeConflict, "Close it first")
+	_, err = w.Erase(t.Context(), operator, "acct_none")
+	wantError(t, err, toksta.CodeNotFound, "acct_none")
+	a, _ := w.people(t)
+	if _, err := w.Erase(t.Context(), operator, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Rename(t.Context(), operator, accounts.RenameRequest{Account: a.ID, Name: "Acme again"})
+	wantError(t, err, toksta.CodeConflict, "erased")
+	_, err = w.Reopen(t.Context(), operator, a.ID)
+	wantError(t, err, toksta.CodeConflict, "erased")
+}
+
+// Guarantee: an erasure that fails at any step is not shown as done, and a repetition completes it.
+func TestEraseContinues(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("the database is gone")
+	for step := 1; ; step++ {
+		w := newWorld(t)
+		a, _ := w.people(t)
+		w.commit(t, store.Mutation{Kind: toksta.ChangeInvitationCreated, Invitations: []store.Invitation{{Code: digest("old"), Email: "Ada@Example.com"}}})
+		broken := &failingErasing{w.Erasing, step, failed}
+		w.Erasing = broken
+		_, err := w.Erase(t.Context(), operator, a.ID)
+		if err == nil {
+			if step < 4 {
+				t.Fatalf("only %d steps can fail", step-1)
+			}
+			return
+		}
+		if got, getErr := w.Get(t.Context(), a.ID); !errors.Is(err, failed) || getErr != nil || !got.ErasedAt.IsZero() {
+			t.Errorf("step %d: %v, erased at %v, %v", step, err, got.ErasedAt, getErr)
+		}
+		w.Erasing = broken.Erasing
+		if out, err := w.Erase(t.Context(), operator, a.ID); err != nil || out.Account.ErasedAt.IsZero() {
+			t.Errorf("step %d, repeated: %+v, %v", step, out, err)
+		}
+		if i, err := w.store.Invitation(t.Context(), digest("old")); err != nil || i.Email != "" {
+			t.Errorf("step %d: the invitation of the person has the address %q, %v", step, i.Email, err)
+		}
+	}
+}
+
+// failingErasing fails at the call with the number at.
+type failingErasing struct {
+	store.Erasing
+	at  int
+	err error
+}
+
+func (f *failingErasing) fails() bool {
+	f.at--
+	return f.at == 0
+}
+
+func (f *failingErasing) Erase(ctx context.Context, e store.Erasure) (map[string]int64, error) {
+	if f.fails() {
+		return nil, f.err
+	}
+	return f.Erasing.Erase(ctx, e)
+}
+
+func (f *failingErasing) MarkErased(ctx context.Context, account toksta.AccountID) error {
+	if f.fails() {
+		return f.err
+	}
+	return f.Erasing.MarkErased(ctx, account)
+}
