@@ -63,10 +63,13 @@ var imports = map[string][]string{
 	"internal/accounts":     {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/members":      {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/operatorkeys": {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/signin":       {"sdk/toksta", "internal/mail", "internal/members", "internal/signin/totp", "internal/store", "internal/text"},
+	"internal/signin":       {"sdk/toksta", "internal/mail", "internal/members", "internal/signin/passkey", "internal/signin/totp", "internal/store", "internal/text"},
 	// Codes of authenticator apps: pure.
 	"internal/signin/totp": {"sdk/toksta"},
-	"internal/changefeed":  {"sdk/toksta", "internal/index", "internal/store"},
+	// WebAuthn, and an authenticator for tests of any package.
+	"internal/signin/passkey":             {},
+	"internal/signin/passkey/passkeytest": {},
+	"internal/changefeed":                 {"sdk/toksta", "internal/index", "internal/store"},
 
 	// Balances is on the request path: verify calls it through an interface of its
 	// own, so that it cannot reach Service and the database behind that.
@@ -152,6 +155,7 @@ var forbidden = map[string][]string{
 	"internal/operatorkeys":   {"net/http", "database/sql"},
 	"internal/signin":         {"net/http", "database/sql"},
 	"internal/signin/totp":    {"net/http", "database/sql", "os"},
+	"internal/signin/passkey": {"net/http", "database/sql", "os"},
 	"internal/store":          {"net/http", "database/sql"},
 	"internal/store/sqlstore": {"net/http"},
 	"internal/index":          {"net/http", "database/sql", "os"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/signin/passkey"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -61,6 +62,8 @@ type Config struct {
 
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
+	// Passkeys is the relying party of passkeys; nil: people cannot use passkeys.
+	Passkeys *passkey.Party
 	// RequireFactor requires a second factor or a passkey of all people.
 	RequireFactor bool
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.

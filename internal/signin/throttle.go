@@ -24,6 +24,7 @@ const (
 	ScopeBrowserCode Scope = "browser_code" // the same, at the code of a second factor
 	ScopeMember      Scope = "member"       // guesses at the password of a signed-in member, by member
 	ScopeCode        Scope = "code"         // guesses at the code of a second factor, by member
+	ScopeChallenge   Scope = "challenge"    // challenges for passkeys before the sign-in, by network
 	ScopeSignUp      Scope = "signup"       // sign-ups, by network
 	ScopeMail        Scope = "mail"         // requests of a mail with a link, by e-mail address
 	ScopeMailNetwork Scope = "mail_network" // the same, by network
@@ -31,8 +32,8 @@ const (
 )
 
 // policies are the limits of the scopes. The delay of an address is shorter than that of a
-// network, so that the owner can sign in while an attacker guesses. Of a million codes of an app, three are right at any
-// time: the limit of ScopeCode allows 24 guesses a day.
+// network, so that the owner can sign in while an attacker guesses. Of a million codes of an app, three are right
+// at any time: the limit of ScopeCode allows 24 guesses a day.
 var policies = map[Scope]backoff{
 	ScopeAddress:     {free: 5, limit: time.Minute, expiry: time.Hour},
 	ScopeNetwork:     {free: 20, limit: 15 * time.Minute, expiry: time.Hour, shared: true},
@@ -40,6 +41,7 @@ var policies = map[Scope]backoff{
 	ScopeMember:      {free: 5, limit: time.Minute, expiry: time.Hour},
 	ScopeCode:        {free: 5, limit: time.Hour, expiry: maxExpiry},
 	ScopeBrowserCode: {free: 5, limit: time.Hour, expiry: maxExpiry},
+	ScopeChallenge:   {free: 200, limit: time.Minute, expiry: 10 * time.Minute},
 	ScopeSignUp:      {free: 10, limit: 15 * time.Minute, expiry: time.Hour},
 	ScopeMail:        {free: 3, first: time.Minute, limit: 5 * time.Minute, expiry: time.Hour},
 	ScopeMailNetwork: {free: 20, limit: 15 * time.Minute, expiry: time.Hour},
