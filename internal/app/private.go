@@ -14,8 +14,8 @@ import (
 func (a *App) operatorConfig(record *telemetry.Config) operator.Config {
 	c := operator.Config{
 		Keys: a.Keys, OperatorKeys: a.OperatorKeys, Accounts: a.Accounts, Members: a.Members, SignIn: a.SignIn, Credits: a.Credits, Usage: a.Usage, Events: a.events, Cluster: a.store, Catalog: a.catalog,
-		PagesURL: a.config.PagesURL,
-		Version:  a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
+		PagesURL: a.config.PagesURL, Embeds: len(a.config.Embed.Origins) > 0,
+		Version: a.version, Data: a.dataDirectory(), Now: time.Now, Probes: a.probes(),
 		Letters: a.letters, Verifier: a.verifier(record), Record: record.Record,
 	}
 	if a.sender != nil {

@@ -42,6 +42,13 @@ var reveals = map[string]int{
 	"internal/web/signin.go Pages.admit":          1,
 	"internal/web/cookie.go Pages.setSession":     2,
 
+	// The link that the vendor's back end sends a person to, handed over once, and its code in a
+	// cookie or in the link of a page.
+	"internal/operator/sessions.go server.createSession": 1,
+	"internal/web/embed.go Pages.openEmbedded":           1,
+	"internal/web/embed.go Pages.offerWindow":            1,
+	"internal/web/vendor.go Pages.askVendor":             1,
+
 	// The cookie of a session, from which the key of the cookie with a secret is derived.
 	"internal/web/reveal.go Pages.sealer": 1,
 

@@ -98,6 +98,7 @@ func (c *checker) check() {
 	c.checkEndpoints()
 	c.checkRoutes()
 	c.checkCORS()
+	c.checkEmbed()
 }
 
 // maxSocket is the longest path of a Unix socket that every system accepts.

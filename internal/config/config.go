@@ -29,6 +29,7 @@ type Config struct {
 	ForwardAuth    ForwardAuth                     `yaml:"forward_auth"`
 	Signup         Signup                          `yaml:"signup"`
 	Sessions       Sessions                        `yaml:"sessions"`
+	Embed          Embed                           `yaml:"embed"`
 	Branding       Branding                        `yaml:"branding"`
 	Docs           Docs                            `yaml:"docs"`
 	Pages          Pages                           `yaml:"pages"`
@@ -141,6 +142,7 @@ type Sessions struct {
 	Idle            time.Duration `yaml:"idle"`             // without any request
 	Recent          time.Duration `yaml:"recent"`           // after this, changes of keys need the password again
 	InsecureCookies bool          `yaml:"insecure_cookies"` // allow plain HTTP for the pages on other machines
+	VendorURL       string        `yaml:"vendor_url"`       // page of the vendor that starts a session by sessions/create; "": none
 }
 
 // Mail configures the mail server. Without a server, no mail is sent.

@@ -48,6 +48,7 @@ type Config struct {
 	Export       Exporter // nil if no receiver of usage is configured
 	Letters      *mail.Letters
 	PagesURL     string // address of the account pages, where people accept invitations
+	Embeds       bool   // some page may embed the keys
 	Data         string // absolute path of the data directory
 	Version      string
 	Now          func() time.Time

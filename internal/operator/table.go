@@ -40,7 +40,7 @@ var (
 
 // operations returns the table of all operations.
 func (s server) operations() []operation {
-	return slices.Concat(s.accountOperations(), s.keyOperations(), s.operatorKeyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
+	return slices.Concat(s.accountOperations(), s.keyOperations(), s.sessionOperations(), s.operatorKeyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
 }
 
 // accountOperations returns the operations on accounts and their members. A new account has a
@@ -80,6 +80,13 @@ func (s server) keyOperations() []operation {
 		define(s, Operation{Name: "keys/revoke", Summary: "Revokes a key on every node.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKey),
 		define(s, Operation{Name: "keys/revoke-many", Summary: "Revokes all keys that meet the conditions.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeKeys),
 		define(s, Operation{Name: "keys/import", Summary: "Imports keys of another system by their digests.", Roles: managers, Changes: true}, s.importKeys),
+	}
+}
+
+// sessionOperations returns the operations on sessions of people.
+func (s server) sessionOperations() []operation {
+	return []operation{
+		define(s, Operation{Name: "sessions/create", Summary: "Creates a session of a person in one account and returns its link once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.createSession),
 	}
 }
 

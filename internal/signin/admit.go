@@ -59,8 +59,11 @@ type pendingData struct {
 // so that none goes around the second factor. A passkey proves two factors, since it verifies the
 // person. A session of the vendor's back end has the proofs that the vendor requires.
 func (s *Service) admit(ctx context.Context, from Origin, e entry) (Admission, error) {
-	if wait := s.signIns.attempt(e.Member.ID, s.now()); wait > 0 {
-		return Admission{}, tooManyAttempts(wait)
+	// The vendor's pages create a session whenever they are opened.
+	if !e.Method.isVendor() {
+		if wait := s.signIns.attempt(e.Member.ID, s.now()); wait > 0 {
+			return Admission{}, tooManyAttempts(wait)
+		}
 	}
 	needed, err := s.needsFactor(ctx, e)
 	if err != nil {
@@ -84,7 +87,7 @@ func (s *Service) admit(ctx context.Context, from Origin, e entry) (Admission, e
 // authenticator app has chosen to need a second factor. A person who has only passkeys needs one if the
 // vendor requires it.
 func (s *Service) needsFactor(ctx context.Context, e entry) (bool, error) {
-	if e.Factor != "" || e.Method == MethodPasskey || e.Method == MethodVendor {
+	if e.Factor != "" || e.Method == MethodPasskey || e.Method.isVendor() {
 		return false, nil
 	}
 	state, err := s.Store.FactorState(ctx, e.Member.ID)

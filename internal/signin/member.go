@@ -55,6 +55,9 @@ type PasswordRequest struct {
 // ChangePassword verifies the current password of the signed-in member, sets the
 // new one and ends all other sessions.
 func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	m, err := s.verifyPassword(ctx, id, req.Current)
 	switch {
 	// The member is signed in, so this is an invalid field and not a 401.

@@ -25,6 +25,9 @@ type ProfileRequest struct {
 // sessions, because mail to the address is not verified. If the address is in use, the error
 // is about the field.
 func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, req ProfileRequest) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	name, nameErr := validMemberName(req.Name, id.Member.Name)
 	email, emailErr := validEmail(req.Email)
 	moves := emailErr == nil && email != id.Member.Email

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -39,7 +40,11 @@ const (
 	MethodPasskey  Method = "passkey"  //
 	MethodProvider Method = "provider" // by the vendor's or another sign-in provider
 	MethodVendor   Method = "vendor"   // by the vendor's back end
+	MethodEmbedded Method = "embedded" // by the vendor's back end, in a frame of its page
 )
+
+// isVendor reports whether the vendor's back end has signed the person in.
+func (m Method) isVendor() bool { return m == MethodVendor || m == MethodEmbedded }
 
 // entry is a person who proved who they are.
 type entry struct {
@@ -49,6 +54,8 @@ type entry struct {
 	// can use. A Bound session cannot leave it.
 	Account toksta.AccountID
 	Bound   bool
+	// Lifetime shortens the session; 0: as configured.
+	Lifetime time.Duration
 	// Provider and ProviderSession name the session at a sign-in provider.
 	Provider, ProviderSession string
 	Failures                  int // rejected attempts before this one, for the change log
@@ -82,14 +89,14 @@ func (s *Service) startSession(ctx context.Context, from Origin, e entry) (Signe
 	row := store.Session{
 		ID: sid, MemberID: m.ID, AccountID: place.Account.ID, Bound: e.Bound,
 		Method: string(e.Method), Provider: e.Provider, ProviderSession: e.ProviderSession,
-		CreatedAt: now, ConfirmedAt: now, FactorAt: e.FactorAt, SeenAt: now, ExpiresAt: now.Add(s.Lifetime),
+		CreatedAt: now, ConfirmedAt: now, FactorAt: e.FactorAt, SeenAt: now, ExpiresAt: now.Add(min(cmp.Or(e.Lifetime, s.Lifetime), s.Lifetime)),
 		Address: memberActor(m, from).Address, Agent: from.Agent,
 	}
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
 		return SignedIn{}, fmt.Errorf("store the session: %w", err)
 	}
 	var browser remembered
-	if e.Method != MethodVendor { // otherwise, the vendor's pages know the browser
+	if !e.Method.isVendor() { // otherwise, the vendor's pages know the browser
 		if browser, err = s.remember(ctx, from, m.ID); err != nil {
 			return SignedIn{}, err
 		}
@@ -119,9 +126,19 @@ func (s *Service) recheckMember(ctx context.Context, verified toksta.Member, ses
 	return wrongCredentials()
 }
 
-// Authenticate returns the identity for a cookie. If there is no live session, or
-// the member is disabled, the error is UNAUTHORIZED.
+// Authenticate returns the identity for a cookie. If there is no live session, if it is for
+// frames, or if the member is disabled, the error is UNAUTHORIZED.
 func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Identity, error) {
+	return s.authenticate(ctx, cookie, false)
+}
+
+// AuthenticateEmbedded does the same for the cookie of a session in a frame of the vendor's
+// page. No other session is valid there.
+func (s *Service) AuthenticateEmbedded(ctx context.Context, cookie toksta.Hidden) (Identity, error) {
+	return s.authenticate(ctx, cookie, true)
+}
+
+func (s *Service) authenticate(ctx context.Context, cookie toksta.Hidden, embedded bool) (Identity, error) {
 	id, ok := sessionID(cookie)
 	if !ok {
 		return Identity{}, notSignedIn()
@@ -133,7 +150,7 @@ func (s *Service) Authenticate(ctx context.Context, cookie toksta.Hidden) (Ident
 		return Identity{}, notSignedIn()
 	case err != nil:
 		return Identity{}, fmt.Errorf("read the session: %w", err)
-	case !s.isLive(row, now):
+	case !s.isLive(row, now), embedded != (Method(row.Method) == MethodEmbedded):
 		return Identity{}, notSignedIn()
 	}
 	m, err := s.Store.Member(ctx, row.MemberID)
@@ -213,8 +230,8 @@ func (s *Service) roleIn(ctx context.Context, account toksta.AccountID, member t
 // Switch makes a session show another account of the member. The error is NOT_FOUND if the
 // member cannot use the account, and FORBIDDEN if the session is bound.
 func (s *Service) Switch(ctx context.Context, id Identity, to toksta.AccountID) (Identity, error) {
-	if id.Session.Bound {
-		return Identity{}, forbidden("This session is for one account only.")
+	if err := denyBound(id); err != nil {
+		return Identity{}, err
 	}
 	place, err := s.roleIn(ctx, to, id.Member.ID)
 	if err == nil && place.Role == "" {
@@ -242,6 +259,9 @@ func (s *Service) isLive(row store.Session, now time.Time) bool {
 // ListSessions returns the live sessions of the identity's member, newest
 // first.
 func (s *Service) ListSessions(ctx context.Context, id Identity) ([]Session, error) {
+	if err := denyBound(id); err != nil {
+		return nil, err
+	}
 	now := s.now()
 	rows, err := s.Sessions.ListSessions(ctx, id.Member.ID, now)
 	if err != nil {
@@ -270,6 +290,9 @@ func (s *Service) SignOut(ctx context.Context, cookie toksta.Hidden) error {
 // SignOutEverywhere ends all sessions of the member. If keep is true, the session of
 // id stays.
 func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	set := store.SessionSet{Member: id.Member.ID}
 	if keep {
 		set.Keep = id.Session.id

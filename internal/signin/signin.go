@@ -187,6 +187,9 @@ func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, e 
 // by a new one, whose CreatedAt is now. It is throttled by its own failures, not by
 // failed sign-ins.
 func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, password toksta.Hidden) (SignedIn, error) {
+	if err := denyBound(id); err != nil {
+		return SignedIn{}, err
+	}
 	m, err := s.verifyPassword(ctx, id, password)
 	if err != nil {
 		return SignedIn{}, err

@@ -54,12 +54,18 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 		withoutUsage(ctx, readErr)
 	}
 	data.Credits.UsedUnknown = list.unread
+	if isEmbedded(ctx) {
+		p.forFrame(&data)
+	}
 	p.show(w, r, screen{page: "account"}, data)
 }
 
 // profile returns the card about the signed-in person.
 func (p *Pages) profile(ctx context.Context) view.Profile {
 	m := identity(ctx).Member
+	if identity(ctx).Session.Bound {
+		return view.Profile{Name: m.Name, SignsInWith: cmp.Or(p.Brand.Product, "The vendor"), Bound: true}
+	}
 	return view.Profile{Name: m.Name, Email: m.Email, SignsInWith: "E-mail and password"}
 }
 

@@ -24,8 +24,17 @@ func (p *Pages) hostCookie(name string) string {
 	return name
 }
 
+// sessionCookie returns the name of the session cookie that a request must have. Pages in a frame
+// have a cookie of their own.
+func (p *Pages) sessionCookie(r *http.Request) string {
+	if isEmbedded(r.Context()) {
+		return embedCookie
+	}
+	return p.cookieName()
+}
+
 // cookie returns the value of the session cookie, empty if there is none.
-func (p *Pages) cookie(r *http.Request) toksta.Hidden { return cookieValue(r, p.cookieName()) }
+func (p *Pages) cookie(r *http.Request) toksta.Hidden { return cookieValue(r, p.sessionCookie(r)) }
 
 // browserCookie returns the value of the browser's cookie, empty if there is none.
 func (p *Pages) browserCookie(r *http.Request) toksta.Hidden {

@@ -23,7 +23,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := toksta.ErrorCode(err)
 	e := view.Error{
 		Sheet: p.sheet(), Status: httpauth.Status(code), RequestID: x.RequestID,
-		Primary: view.Link{Text: "Go to the account", URL: "/account"},
+		Primary: view.Link{Text: "Go to the account", URL: home(r.Context())},
 	}
 	known, _ := errors.AsType[*toksta.Error](err)
 	if code == toksta.CodeUnavailable {
@@ -35,7 +35,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case known != nil && known.Reason == toksta.ReasonStoreUnavailable: // and no outer error reports a written change
 		e.Title, e.Text = "The account cannot be reached right now", "The page could not be loaded, and nothing was changed."
 		e.RetrySeconds = retrySeconds
-		e.Primary = view.Link{Text: "Try again", URL: "/account"}
+		e.Primary = view.Link{Text: "Try again", URL: home(r.Context())}
 	case code == toksta.CodeUnavailable:
 		e.Title, e.Text = "The change may have been made", "It was sent to the database, but not confirmed. Open the account to see whether it was made before you repeat it."
 	case known != nil && code != toksta.CodeInternal:

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,12 +35,18 @@ func (p *Pages) origin(r *http.Request) signin.Origin {
 // sign-in page.
 func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, err := p.SignIn.Authenticate(r.Context(), p.cookie(r))
+		who, err := p.authenticate(r)
 		switch {
-		case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):
+		case isEmbedded(r.Context()) && !ownFrame(r):
+			http.Redirect(w, r, view.EmbeddedHome, http.StatusSeeOther)
+		case isUnauthorized(err) && isEmbedded(r.Context()):
+			p.showEnded(w, r)
+		case isUnauthorized(err):
 			http.Redirect(w, r, "/signin?next="+url.QueryEscape(returnPath(r)), http.StatusSeeOther)
 		case err != nil:
 			p.fail(w, r, err)
+		case !mayOpen(r, who.Session):
+			p.forbidBound(w, r)
 		default:
 			x := exchange.FromContext(r.Context())
 			x.Principal.AccountID, x.Member = who.Account.ID, who.Member.ID
@@ -50,13 +55,26 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	})
 }
 
+// authenticate returns the identity of the request's cookie. A page in a frame has a cookie of
+// its own, and no page accepts the cookie of the other kind.
+func (p *Pages) authenticate(r *http.Request) (signin.Identity, error) {
+	if isEmbedded(r.Context()) {
+		return p.SignIn.AuthenticateEmbedded(r.Context(), p.cookie(r))
+	}
+	return p.SignIn.Authenticate(r.Context(), p.cookie(r))
+}
+
 // recent wraps member and requires the password again if the sign-in is older
 // than Config.Recent. It protects creating, rotating and revoking keys in an
 // unattended browser.
 func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 	return p.member(func(w http.ResponseWriter, r *http.Request) {
-		signedIn := identity(r.Context()).Session.ConfirmedAt
-		if p.Recent > 0 && p.Now().Sub(signedIn) > p.Recent {
+		session := identity(r.Context()).Session
+		if p.Recent > 0 && p.Now().Sub(session.ConfirmedAt) > p.Recent {
+			if session.Bound {
+				p.showRenew(w, r)
+				return
+			}
 			http.Redirect(w, r, "/confirm?next="+url.QueryEscape(returnPath(r)), http.StatusSeeOther)
 			return
 		}

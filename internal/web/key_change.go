@@ -17,21 +17,21 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// keyRoutes registers the pages of keys.
-func (p *Pages) keyRoutes(mux *routes) {
-	mux.Handle("GET /account/keys/new", p.recent(p.keyForm))
-	mux.Form("POST /account/keys", form{
-		page: "/account/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
+// keyRoutes registers the pages of keys under the path of an overview.
+func (p *Pages) keyRoutes(mux *routes, home string) {
+	mux.Handle("GET "+home+"/keys/new", p.recent(p.keyForm))
+	mux.Form("POST "+home+"/keys", form{
+		page: home + "/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
 	}, p.recent(p.createKey))
-	mux.Handle("GET /account/keys/{id}", p.member(p.showKey))
-	mux.Handle("GET /account/keys/{id}/secret", p.member(p.showSecret))
-	mux.Handle("GET /account/keys/{id}/edit", p.member(p.editForm))
-	mux.Form("POST /account/keys/{id}/edit", form{keeps: []string{"name"}}, p.member(p.edit))
-	mux.Handle("GET /account/keys/{id}/rotate", p.recent(p.rotateForm))
-	mux.Form("POST /account/keys/{id}/rotate", form{}, p.recent(p.rotate))
-	mux.Handle("GET /account/keys/{id}/revoke", p.recent(p.revokeForm))
-	mux.Form("POST /account/keys/{id}/revoke", form{}, p.recent(p.revoke))
-	mux.Handle("GET /account/keys/{id}/revoked", p.member(p.showRevoked))
+	mux.Handle("GET "+home+"/keys/{id}", p.member(p.showKey))
+	mux.Handle("GET "+home+"/keys/{id}/secret", p.member(p.showSecret))
+	mux.Handle("GET "+home+"/keys/{id}/edit", p.member(p.editForm))
+	mux.Form("POST "+home+"/keys/{id}/edit", form{keeps: []string{"name"}}, p.member(p.edit))
+	mux.Handle("GET "+home+"/keys/{id}/rotate", p.recent(p.rotateForm))
+	mux.Form("POST "+home+"/keys/{id}/rotate", form{}, p.recent(p.rotate))
+	mux.Handle("GET "+home+"/keys/{id}/revoke", p.recent(p.revokeForm))
+	mux.Form("POST "+home+"/keys/{id}/revoke", form{}, p.recent(p.revoke))
+	mux.Handle("GET "+home+"/keys/{id}/revoked", p.member(p.showRevoked))
 }
 
 // key returns the key whose id is in the address. If the key does not exist or

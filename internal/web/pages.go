@@ -51,6 +51,11 @@ type Config struct {
 	// ClientAddress returns the address of the client behind trusted proxies.
 	// Nil: the address is not known.
 	ClientAddress func(*http.Request) netip.Addr
+	// EmbedOrigins are the origins of the pages that may show the keys in a frame.
+	EmbedOrigins []string
+	// VendorURL is the page of the vendor that starts a session of the vendor's back end; "":
+	// none.
+	VendorURL string
 	// Recent is the time after signing in during which keys can be created,
 	// rotated and revoked without typing the password again. 0: always.
 	Recent time.Duration
@@ -102,12 +107,12 @@ func Owns(path string) bool {
 	case "/", "/signin", "/signup", "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
 		return true
 	}
-	for _, prefix := range []string{"/account/", "/signin/", "/signup/", page.AssetPrefix} {
+	for _, prefix := range []string{"/account/", "/signin/", "/signup/", view.EmbeddedHome + "/", page.AssetPrefix} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}
 	}
-	return false
+	return path == view.EmbeddedHome
 }
 
 // maxForm bounds the body of a form. The longest form has a few hundred bytes.
@@ -142,7 +147,9 @@ func (p *Pages) routes() *routes {
 	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
 	p.profileRoutes(mux)
 	p.securityRoutes(mux)
-	p.keyRoutes(mux)
+	p.keyRoutes(mux, view.AccountHome)
+	p.vendorRoutes(mux)
+	p.embedRoutes(mux)
 	p.outboxRoutes(mux)
 	return mux
 }
@@ -215,7 +222,7 @@ func (p *Pages) setHeaders(next http.Handler) http.Handler {
 		if p.SecureCookies {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, p.frameable(h, r))
 	})
 }
 
@@ -228,6 +235,9 @@ type screen struct {
 // show renders a page completely before it is sent. If rendering fails, it
 // responds with the error page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any) {
+	if isEmbedded(r.Context()) {
+		s.page = page.EmbedPrefix + s.page
+	}
 	var body bytes.Buffer
 	if err := p.render.Render(&body, s.page, data); err != nil {
 		p.fail(w, r, err)
@@ -244,7 +254,7 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	who := identity(ctx)
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
-		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(), Embedded: isEmbedded(ctx),
+		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(), Embedded: isEmbedded(ctx), Bound: who.Session.Bound,
 	}
 }
 

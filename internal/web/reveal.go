@@ -80,7 +80,7 @@ func (p *Pages) reveal(w http.ResponseWriter, r *http.Request, c keys.Created) {
 	}
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
-	p.setRevealCookie(w, path, base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(path))))
+	p.setRevealCookie(w, r, base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(path))), path)
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
@@ -93,7 +93,7 @@ func (p *Pages) showSecret(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content, ok := p.unseal(r)
-	p.setRevealCookie(w, secretPath(r, key.ID), "")
+	p.setRevealCookie(w, r, "", secretPath(r, key.ID))
 	if !ok {
 		p.show(w, r, screen{page: "key_already"}, view.KeyAlready{
 			Frame: p.frame(r.Context(), view.SectionKeys), ID: string(key.ID), Name: label(key), Text: p.keyText(key.Current()),
@@ -114,7 +114,7 @@ func (p *Pages) showSecret(w http.ResponseWriter, r *http.Request) {
 // unseal returns the content of the request's cookie. ok is false if there is no cookie, or
 // if it belongs to another key or session, has expired or was shown by this process.
 func (p *Pages) unseal(r *http.Request) (content sealed, ok bool) {
-	c, err := r.Cookie(p.revealCookie())
+	c, err := r.Cookie(p.revealCookie(r))
 	if err != nil {
 		return sealed{}, false
 	}
@@ -148,19 +148,22 @@ func (p *Pages) sealer(r *http.Request) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// revealCookie returns the name of the cookie. With TLS it has the prefix for which browsers
-// require the attribute Secure.
-func (p *Pages) revealCookie() string {
-	return strings.Replace(p.cookieName(), "__Host-", "__Secure-", 1) + "-secret"
+// revealCookie returns the name of the cookie, beside that of the session. With TLS it has the
+// prefix for which browsers require the attribute Secure.
+func (p *Pages) revealCookie(r *http.Request) string {
+	return strings.Replace(p.sessionCookie(r), "__Host-", "__Secure-", 1) + "-secret"
 }
 
 // setRevealCookie sets the cookie, which only the page at path receives. An empty value
 // deletes the cookie.
-func (p *Pages) setRevealCookie(w http.ResponseWriter, path, value string) {
+func (p *Pages) setRevealCookie(w http.ResponseWriter, r *http.Request, value, path string) {
 	c := &http.Cookie{
-		Name: p.revealCookie(), Value: value, Path: path, MaxAge: int(revealTime / time.Second),
-		HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteStrictMode,
+		Name: p.revealCookie(r), Value: value, Path: path, HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteStrictMode,
 	}
+	if isEmbedded(r.Context()) {
+		c = frameCookie(c.Name, path, value)
+	}
+	c.MaxAge = int(revealTime / time.Second)
 	if value == "" {
 		c.MaxAge = -1
 	}

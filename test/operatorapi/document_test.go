@@ -179,6 +179,7 @@ var tagNames = map[string]string{
 	"mail":          "The mail server.",
 	"nodes":         "The processes that admit calls.",
 	"operator-keys": "The credentials of this API.",
+	"sessions":      "Sessions of people whom the vendor has signed in, on the account pages.",
 	"usage":         "Counted calls and charged credits.",
 	"verify":        "Decisions about calls, as the gateway makes them.",
 	"whoami":        "The caller of this API.",

@@ -38,7 +38,7 @@ func requestExample(operation string) (json.RawMessage, bool) {
 
 // scenario returns the steps. Each operation has one or more.
 func scenario() (steps []step) {
-	for _, part := range [][]step{operatorKeySteps(), accountSteps(), keySteps(), verifySteps(), creditSteps(), reportSteps(), furtherSteps(), lastSteps()} {
+	for _, part := range [][]step{operatorKeySteps(), accountSteps(), keySteps(), sessionSteps(), verifySteps(), creditSteps(), reportSteps(), furtherSteps(), lastSteps()} {
 		steps = append(steps, part...)
 	}
 	return steps
@@ -94,6 +94,19 @@ func accountSteps() []step {
 		}},
 		{"accounts/set-password", `{"member":"ada@fjordlight.example","password":"another sentence that nobody guesses"}`, []failure{
 			{toksta.CodeNotFound, `{"member":"bob@fjordlight.example","password":"another sentence that nobody guesses"}`},
+		}},
+	}
+}
+
+func sessionSteps() []step {
+	return []step{
+		{"sessions/create", `{"account":"crm-42","member":{"email":"lin@fjordlight.example","name":"Lin"},"role":"developer","next":"/account","lifetime_seconds":3600}`, []failure{
+			{toksta.CodeConflict, `{"account":"crm-42","member":{"email":"lin@fjordlight.example"},"embed":true}`},
+			{toksta.CodeNotFound, `{"account":"crm-none","member":{"email":"lin@fjordlight.example"}}`},
+			{toksta.CodeNotFound, `{"account":"crm-42","member":{"id":"mem_none"}}`},
+			{toksta.CodeValidation, `{"account":"crm-42","member":{"email":"new@fjordlight.example"}}`},
+			{toksta.CodeValidation, `{"account":"crm-42","member":{"email":"lin@fjordlight.example"},"next":"https://evil.example"}`},
+			{toksta.CodeValidation, `{"account":"crm-42","member":{"email":"lin@fjordlight.example"},"lifetime_seconds":43201}`},
 		}},
 	}
 }

@@ -86,6 +86,7 @@ export class Toksta {
   call(operation: string, request?: Record<string, unknown>): Promise<any>
   readonly accounts: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setPlan' | 'setStatus' | 'setEntitlement' | 'setExternalId' | 'setMetadata' | 'close' | 'reopen' | 'erase' | 'invite' | 'addMember' | 'setPassword', Operation>>
   readonly keys: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setLimits' | 'setExternalId' | 'setMetadata' | 'rotate' | 'revoke' | 'revokeMany' | 'import', Operation>>
+  readonly sessions: Readonly<Record<'create', Operation>>
   readonly operatorKeys: Readonly<Record<'create' | 'list' | 'show' | 'rotate' | 'revoke', Operation>>
   readonly credits: Readonly<Record<'reserve' | 'settle' | 'refund' | 'topUp' | 'adjust' | 'entries' | 'reservations' | 'verify', Operation>>
   readonly usage: Readonly<Record<'show' | 'by' | 'table', Operation>>

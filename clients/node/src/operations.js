@@ -30,6 +30,7 @@ export const operations = {
     revokeMany: 'keys/revoke-many',
     import: 'keys/import',
   },
+  sessions: { create: 'sessions/create' },
   operatorKeys: {
     create: 'operator-keys/create',
     list: 'operator-keys/list',

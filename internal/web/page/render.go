@@ -18,8 +18,15 @@ var templateFiles embed.FS
 const (
 	framePages = "account plans key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked profile security"
 	openPages  = "docs operator outbox outbox_mail"
-	sheetPages = "signin signup second_factor confirm error sent forgot reset"
+	sheetPages = "signin signup second_factor confirm error sent forgot reset notice vendor"
 )
+
+// embedPages are the pages in a frame of the vendor's page. The name of the rendered page starts
+// with EmbedPrefix. The overview has a template of its own.
+const embedPages = "embed_account key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked error notice"
+
+// EmbedPrefix is the prefix of the names of pages in a frame of the vendor's page.
+const EmbedPrefix = "embed/"
 
 // Renderer has the parsed pages. It is safe for concurrent use.
 type Renderer struct {
@@ -34,7 +41,7 @@ func New(assets *Assets, money view.Money) (*Renderer, error) {
 		return nil, fmt.Errorf("parse parts: %w", err)
 	}
 	r := &Renderer{pages: map[string]*template.Template{}}
-	for layout, names := range map[string]string{"frame": framePages, "sheet": sheetPages, "open": openPages} {
+	for layout, names := range map[string]string{"frame": framePages, "sheet": sheetPages, "open": openPages, "embed": embedPages} {
 		for _, name := range strings.Fields(names) {
 			page, err := base.Clone()
 			if err != nil {
@@ -43,6 +50,9 @@ func New(assets *Assets, money view.Money) (*Renderer, error) {
 			files := []string{path.Join("templates", layout+".html"), path.Join("templates", name+".html")}
 			if _, err := page.ParseFS(templateFiles, files...); err != nil {
 				return nil, fmt.Errorf("parse %s: %w", name, err)
+			}
+			if layout == "embed" {
+				name = EmbedPrefix + strings.TrimPrefix(name, "embed_")
 			}
 			r.pages[name] = page
 		}

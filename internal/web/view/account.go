@@ -21,6 +21,8 @@ type Account struct {
 // Profile is the card about the signed-in person.
 type Profile struct {
 	Name, Email, SignsInWith string
+	// Bound is set for a session that the vendor's back end created. It shows no address.
+	Bound bool
 }
 
 // Subscription is the card about the plan.

@@ -16,6 +16,8 @@ type Link struct {
 	Text, URL string
 	// Outside marks an address of another site. The link gets an icon.
 	Outside bool
+	// Away opens the address outside of the frame in which the page is.
+	Away bool
 }
 
 // Section is the item of the navigation that is shown as the current one.
@@ -41,6 +43,9 @@ type Frame struct {
 	Links    Links
 	// Embedded is set for a page in a frame of the vendor's page.
 	Embedded bool
+	// Bound is set for a session that the vendor's back end created: it has no pages about the
+	// person.
+	Bound bool
 	// Now is the reference of relative times and the date in the footer.
 	Now time.Time
 }

@@ -68,6 +68,7 @@ class Toksta:
         self._decisions, self._pool = Pool(address, _DECISIONS), Pool(address, _CALLS)
         self.accounts = _operations.Accounts(self._call)
         self.keys = _operations.Keys(self._call)
+        self.sessions = _operations.Sessions(self._call)
         self.operator_keys = _operations.OperatorKeys(self._call)
         self.credits = _operations.Credits(self._call)
         self.usage = _operations.Usage(self._call)

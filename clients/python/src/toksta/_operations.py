@@ -65,6 +65,10 @@ class Keys(_Noun):
     import_ = _Operation("keys/import")
 
 
+class Sessions(_Noun):
+    create = _Operation("sessions/create")
+
+
 class OperatorKeys(_Noun):
     create = _Operation("operator-keys/create")
     list = _Operation("operator-keys/list")

@@ -179,6 +179,22 @@ function openTarget() {
   if (target && target.matches("details")) target.open = true;
 }
 
+// tellHeight tells the page around a frame how high the frame's content is, and that the session
+// has ended. It replies only to that page, which a header of the response limits to the vendor's,
+// and only at the page's own origin.
+function tellHeight(body) {
+  let origin = "";
+  const post = (message) => { if (origin) parent.postMessage(message, origin); };
+  const height = () => post({ toksta: "height", height: Math.ceil(body.getBoundingClientRect().height) });
+  addEventListener("message", (event) => {
+    if (event.source !== parent || event.data?.toksta !== "hello") return;
+    origin = event.origin;
+    height();
+    if (body.querySelector("[data-ended]")) post({ toksta: "ended" });
+  });
+  new ResizeObserver(height).observe(body);
+}
+
 const page = document.querySelector("[data-reveal]");
 copying(page ? reveal(page) : () => {});
 find("form[data-once]").forEach(once);
@@ -191,5 +207,6 @@ for (const line of find("[data-retry]")) {
   setTimeout(() => location.reload(), Number(line.dataset.retry) * 1000);
 }
 find("[data-find]").forEach(filterEndpoints);
+if (parent !== window) find("body[data-embed]").forEach(tellHeight);
 addEventListener("hashchange", openTarget);
 openTarget();
