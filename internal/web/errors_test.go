@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -14,7 +15,7 @@ import (
 // that nothing was changed: the old secret may be revoked.
 func TestOutageAfterChange(t *testing.T) {
 	t.Parallel()
-	p, err := New(Config{})
+	p, err := New(Config{SignIn: new(signin.Service)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 		case isUnauthorized(err) && isEmbedded(r.Context()):
 			p.showEnded(w, r)
 		case isUnauthorized(err):
-			http.Redirect(w, r, "/signin?next="+url.QueryEscape(returnPath(r)), http.StatusSeeOther)
+			p.ask(w, r, "/signin")
 		case err != nil:
 			p.fail(w, r, err)
 		case !mayOpen(r, who.Session):
@@ -50,7 +50,13 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 		default:
 			x := exchange.FromContext(r.Context())
 			x.Principal.AccountID, x.Member = who.Account.ID, who.Member.ID
-			next(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, who)))
+			r = r.WithContext(context.WithValue(r.Context(), identityKey{}, who))
+			ctx, err := p.restore(r)
+			if err != nil {
+				p.fail(w, r, err)
+				return
+			}
+			next(w, r.WithContext(ctx))
 		}
 	})
 }
@@ -64,6 +70,16 @@ func (p *Pages) authenticate(r *http.Request) (signin.Identity, error) {
 	return p.SignIn.Authenticate(r.Context(), p.cookie(r))
 }
 
+// ask redirects to the page that asks the person to sign in or to confirm, and from there back.
+func (p *Pages) ask(w http.ResponseWriter, r *http.Request, page string) {
+	next, err := p.returnPath(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, page+"?next="+url.QueryEscape(next), http.StatusSeeOther)
+}
+
 // recent wraps member and requires the password again if the sign-in is older
 // than Config.Recent. It protects creating, rotating and revoking keys in an
 // unattended browser.
@@ -75,53 +91,11 @@ func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 				p.showRenew(w, r)
 				return
 			}
-			http.Redirect(w, r, "/confirm?next="+url.QueryEscape(returnPath(r)), http.StatusSeeOther)
+			p.ask(w, r, "/confirm")
 			return
 		}
 		next(w, r)
 	})
-}
-
-// guardedAction describes the action of the page at next, for the page that
-// asks for the password before it.
-func guardedAction(next string) string {
-	path, _, _ := strings.Cut(next, "?")
-	switch {
-	case strings.HasSuffix(path, "/rotate"):
-		return "rotate a key"
-	case strings.HasSuffix(path, "/revoke"):
-		return "revoke a key"
-	default:
-		return "create a key"
-	}
-}
-
-// maxReturn bounds the query of a return path, in bytes. Browsers and proxies
-// accept twice this length.
-const maxReturn = 4 << 10
-
-// returnPath returns the address to return to after signing in: the requested
-// page or, after a POST, the page that its form declares, with the kept fields in
-// the query.
-func returnPath(r *http.Request) string {
-	form := formOf(r)
-	switch {
-	case form.step:
-		return safeNext(r.FormValue("next"))
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		return r.URL.RequestURI()
-	}
-	kept := url.Values{}
-	for _, field := range form.keeps {
-		if values := r.PostForm[field]; len(values) > 0 {
-			kept[field] = values
-		}
-	}
-	page := url.URL{Path: form.path(r), RawQuery: kept.Encode()}
-	if len(page.RawQuery) > maxReturn {
-		page.RawQuery = ""
-	}
-	return page.String()
 }
 
 // safeNext returns next if it is a path of the account pages, otherwise

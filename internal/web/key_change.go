@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -22,15 +21,16 @@ func (p *Pages) keyRoutes(mux *routes, home string) {
 	mux.Handle("GET "+home+"/keys/new", p.recent(p.keyForm))
 	mux.Form("POST "+home+"/keys", form{
 		page: home + "/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
+		action: "create a key",
 	}, p.recent(p.createKey))
 	mux.Handle("GET "+home+"/keys/{id}", p.member(p.showKey))
 	mux.Handle("GET "+home+"/keys/{id}/secret", p.member(p.showSecret))
 	mux.Handle("GET "+home+"/keys/{id}/edit", p.member(p.editForm))
 	mux.Form("POST "+home+"/keys/{id}/edit", form{keeps: []string{"name"}}, p.member(p.edit))
 	mux.Handle("GET "+home+"/keys/{id}/rotate", p.recent(p.rotateForm))
-	mux.Form("POST "+home+"/keys/{id}/rotate", form{}, p.recent(p.rotate))
+	mux.Form("POST "+home+"/keys/{id}/rotate", form{action: "rotate a key"}, p.recent(p.rotate))
 	mux.Handle("GET "+home+"/keys/{id}/revoke", p.recent(p.revokeForm))
-	mux.Form("POST "+home+"/keys/{id}/revoke", form{}, p.recent(p.revoke))
+	mux.Form("POST "+home+"/keys/{id}/revoke", form{action: "revoke a key"}, p.recent(p.revoke))
 	mux.Handle("GET "+home+"/keys/{id}/revoked", p.member(p.showRevoked))
 }
 
@@ -88,9 +88,15 @@ func withoutUsage(ctx context.Context, err error) {
 
 // editForm serves the form that renames a key.
 func (p *Pages) editForm(w http.ResponseWriter, r *http.Request) {
-	if key, ok := p.key(w, r); ok {
-		p.show(w, r, screen{page: "key_edit"}, p.editView(r, key, cmp.Or(r.FormValue("name"), key.Name)))
+	key, ok := p.key(w, r)
+	if !ok {
+		return
 	}
+	name := key.Name
+	if fields, again := restored(r, "POST /account/keys/{id}/edit"); again {
+		name = fields.Get("name")
+	}
+	p.show(w, r, screen{page: "key_edit"}, p.editView(r, key, name))
 }
 
 // edit renames the key, or shows the form again with its errors.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,8 @@ import (
 // so that sending one form twice creates one key. If a person had to sign in
 // after sending the form, it is shown again with its fields and its token.
 func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
-	form := readKeyForm(r)
+	fields, _ := restored(r, "POST /account/keys")
+	form := readKeyForm(fields)
 	if len(form.Token) != len(rand.Text()) {
 		form.Token = rand.Text()
 	}
@@ -29,12 +31,12 @@ func (p *Pages) keyForm(w http.ResponseWriter, r *http.Request) {
 }
 
 // readKeyForm returns the fields of the form as they were typed.
-func readKeyForm(r *http.Request) view.KeyNew {
+func readKeyForm(fields url.Values) view.KeyNew {
 	form := view.KeyNew{
-		Token: r.FormValue("token"), Name: r.FormValue("name"), OnlyThese: r.FormValue("scope") == "only",
-		Expires: r.FormValue("expires"), Day: r.FormValue("day"), IPs: r.FormValue("ips"),
+		Token: fields.Get("token"), Name: fields.Get("name"), OnlyThese: fields.Get("scope") == "only",
+		Expires: fields.Get("expires"), Day: fields.Get("day"), IPs: fields.Get("ips"),
 	}
-	for _, name := range r.Form["family"] {
+	for _, name := range fields["family"] {
 		form.Families = append(form.Families, view.Family{Name: name})
 	}
 	return form
@@ -69,7 +71,7 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 // createKey creates the key and redirects to the page that shows its secret once. The
 // token of the form makes a reload or a double click create one key.
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
-	form := readKeyForm(r)
+	form := readKeyForm(r.PostForm)
 	req, problems := p.createRequest(r, form)
 	if len(problems) > 0 {
 		form.Errors = problems

@@ -77,6 +77,7 @@ type Pages struct {
 	render *page.Renderer
 	money  view.Money
 	assets *page.Assets
+	table  *routes
 	shown  usedNonces
 }
 
@@ -97,7 +98,9 @@ func New(c Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pages{Config: c, render: render, assets: assets, money: money}, nil
+	p := &Pages{Config: c, render: render, assets: assets, money: money}
+	p.table = p.routes()
+	return p, nil
 }
 
 // Owns reports whether path belongs to the pages. All other paths belong to the
@@ -123,7 +126,7 @@ const maxForm = 64 << 10
 func (p *Pages) Handler() http.Handler {
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(p.crossOrigin))
-	return p.setHeaders(guard.Handler(http.MaxBytesHandler(p.parseForm(p.noteOperation(p.routes().mux)), maxForm)))
+	return p.setHeaders(guard.Handler(http.MaxBytesHandler(p.parseForm(p.noteOperation(p.table.mux)), maxForm)))
 }
 
 // routes returns the table of all pages.
@@ -252,9 +255,11 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, s screen, data any)
 // navigation.
 func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	who := identity(ctx)
+	_, unsent := ctx.Value(draftKey{}).(signin.Draft)
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
-		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(), Embedded: isEmbedded(ctx), Bound: who.Session.Bound,
+		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(),
+		Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent,
 	}
 }
 

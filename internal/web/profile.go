@@ -12,8 +12,8 @@ import (
 // profileRoutes registers the page about the person and the name of the account.
 func (p *Pages) profileRoutes(mux *routes) {
 	mux.Handle("GET /account/profile", p.member(p.profileForm))
-	mux.Form("POST /account/profile", form{}, p.member(p.changeProfile))
-	mux.Form("POST /account/profile/account", form{page: "/account/profile"}, p.member(p.renameAccount))
+	mux.Form("POST /account/profile", form{keeps: []string{"name", "email"}}, p.member(p.changeProfile))
+	mux.Form("POST /account/profile/account", form{page: "/account/profile", keeps: []string{"account"}}, p.member(p.renameAccount))
 }
 
 // profileForm serves the page on which a person changes their name and address, and the name
@@ -21,6 +21,12 @@ func (p *Pages) profileRoutes(mux *routes) {
 // address, so that a reload does not send the form again.
 func (p *Pages) profileForm(w http.ResponseWriter, r *http.Request) {
 	form := p.profileView(r)
+	if fields, again := restored(r, "POST /account/profile"); again {
+		form.Name, form.Email = fields.Get("name"), fields.Get("email")
+	}
+	if fields, again := restored(r, "POST /account/profile/account"); again {
+		form.Account = fields.Get("account")
+	}
 	switch r.FormValue("done") {
 	case "profile":
 		form.Notice = "Your profile is saved."

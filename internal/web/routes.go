@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ type form struct {
 	// keeps names the fields that are kept. None of them is a secret. A field in which a person
 	// confirms an action by typing is not kept.
 	keeps []string
+	// action describes the form to a person who must confirm before it is handled, in a phrase
+	// such as "revoke a key".
+	action string
 	// step states that the form leads to the page in its field next, as those that sign in and
 	// confirm do. This page is shown instead of the form.
 	step bool
@@ -58,6 +62,21 @@ type formKey struct{}
 func formOf(r *http.Request) form {
 	f, _ := r.Context().Value(formKey{}).(form)
 	return f
+}
+
+// actionAt returns the action of the form on the page at an address, "" if no form has one.
+func (t *routes) actionAt(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	_, pattern := t.mux.Handler(&http.Request{Method: http.MethodGet, URL: u})
+	for _, p := range t.patterns {
+		if f := t.forms[p]; f.action != "" && "GET "+f.page == pattern {
+			return f.action
+		}
+	}
+	return ""
 }
 
 // path returns the path of the page with the form that the request sends.

@@ -10,7 +10,7 @@ import (
 func TestEveryFormIsDeclared(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	table := w.routes()
+	table := w.table
 	pages := map[string]bool{}
 	for _, pattern := range table.patterns {
 		if path, found := strings.CutPrefix(pattern, "GET "); found {
@@ -30,4 +30,29 @@ func TestEveryFormIsDeclared(t *testing.T) {
 			t.Errorf("%s: no page has the path %q that the form declares", pattern, f.page)
 		}
 	}
+}
+
+// isOpen lists the routes that need no session, with the reason.
+var isOpen = map[string]string{
+	"GET /{$}":                     "redirects to the account",
+	"GET /favicon.ico":             "an icon",
+	"GET /robots.txt":              "for crawlers",
+	"GET /assets/":                 "style, script and fonts",
+	"GET /signin":                  "signs in",
+	"POST /signin":                 "signs in",
+	"GET /signin/forgot":           "for people who cannot sign in",
+	"POST /signin/forgot":          "for people who cannot sign in",
+	"GET /signin/reset":            "the link in the mail is the proof",
+	"POST /signin/reset":           "the link in the mail is the proof",
+	"GET /signin/second-factor":    "the pending sign-in is the proof",
+	"GET /signin/vendor":           "the link of the vendor's back end is the proof",
+	"GET /signin/vendor/enter":     "the link of the vendor's back end is the proof",
+	"POST /signin/vendor/enter":    "the link of the vendor's back end is the proof",
+	"POST /signin/second-factor":   "the pending sign-in is the proof",
+	"GET /signup":                  "signs up",
+	"POST /signup":                 "signs up",
+	"POST /signout":                "ends the session of the cookie, if there is one",
+	"GET /demo/mail":               "only in the demo, whose mails have invented receivers",
+	"GET /demo/mail/{number}":      "only in the demo, whose mails have invented receivers",
+	"GET /demo/mail/{number}/html": "only in the demo, whose mails have invented receivers",
 }

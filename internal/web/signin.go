@@ -188,7 +188,7 @@ func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
 	next := safeNext(r.FormValue("next"))
 	p.show(w, r, screen{formStatus(w, problems), "confirm"}, view.Confirm{
-		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: guardedAction(next),
+		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: cmp.Or(p.table.actionAt(next), "continue"),
 		Next: next, Cancel: "/account", Errors: problems,
 	})
 }

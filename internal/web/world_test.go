@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -35,6 +34,7 @@ type world struct {
 	owner   toksta.MemberID
 	url     string
 	browser *http.Client
+	last    response     // of a form that leads to another page
 	ahead   atomic.Int64 // of the real time, in nanoseconds
 	usage   atomic.Pointer[error]
 }
@@ -181,12 +181,6 @@ func (w *world) post(t *testing.T, path string, form url.Values) response {
 // with their current values.
 func (s response) fields() url.Values {
 	form := url.Values{}
-	attribute := func(tag, name string) string {
-		if m := regexp.MustCompile(`\s` + name + `="([^"]*)"`).FindStringSubmatch(tag); m != nil {
-			return html.UnescapeString(m[1])
-		}
-		return ""
-	}
 	for _, tag := range regexp.MustCompile(`<input[^>]*>`).FindAllString(s.body, -1) {
 		choice := regexp.MustCompile(`type="(radio|checkbox)"`).MatchString(tag)
 		if name := attribute(tag, "name"); name != "" && (!choice || strings.Contains(tag, " checked")) {

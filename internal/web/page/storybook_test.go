@@ -87,6 +87,8 @@ func keyStories() []story {
 	ended := storyKey()
 	ended.Badge, ended.Reason, ended.Ended = view.Badge{Tone: view.ToneOff, Text: "Revoked"}, "Revoked 9 June 2026", true
 	ended.Chart, ended.Rejections, ended.RejectedTotal = view.Chart{Month: storyNow, Today: storyNow, Height: 126}, nil, 0
+	unsent := made
+	unsent.Unsent = true
 	noScope := made
 	noScope.Families = storyFamilies()
 	noScope.Families[0].Checked, noScope.Families[1].Checked = false, false
@@ -94,6 +96,7 @@ func keyStories() []story {
 	hostile := view.KeyRevoke{Frame: f, ID: "key_9", Name: hostileName, Text: workerText, Errors: view.Errors{"name": "The name differs."}}
 	return []story{
 		{"key-new", "key_new", made},
+		{"key-new-unsent", "key_new", unsent},
 		{"key-new-error", "key_new", wrong},
 		{"key-new-scope", "key_new", noScope},
 		{"key-new-blocked", "key_new", view.KeyNew{Frame: f, Blocked: "100 of 100 live keys exist. Revoke one first."}},

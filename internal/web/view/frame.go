@@ -46,6 +46,9 @@ type Frame struct {
 	// Bound is set for a session that the vendor's back end created: it has no pages about the
 	// person.
 	Bound bool
+	// Unsent is set for a page whose form the person sent before signing in again or confirming. It
+	// has not been handled.
+	Unsent bool
 	// Now is the reference of relative times and the date in the footer.
 	Now time.Time
 }
