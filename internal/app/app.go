@@ -27,6 +27,7 @@ import (
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/meter"
+	"github.com/toksta/toksta/internal/notices"
 	"github.com/toksta/toksta/internal/operatorkeys"
 	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/ratelimit"
@@ -74,6 +75,7 @@ type App struct {
 	export       *export.Exporter // nil without a receiver
 	events       *events.Service
 	watch        *events.Watch
+	notices      *notices.Service
 
 	gate      *gateway.Gateway
 	served    handlers
@@ -137,9 +139,10 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	balances := credits.NewBalances()
+	a.buildNotices()
 	a.buildEvents(balances)
 	a.meter, err = meter.Open(meter.Config{
-		Dir: c.Meter.Dir, Sink: watchedSink{a.store, a.watch}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
+		Dir: c.Meter.Dir, Sink: watchedSink{a.store, a.watch, a.notices}, FlushEvery: c.Meter.FlushInterval, Strict: c.Meter.Strict,
 		Keep: c.Meter.Keep, Epochs: a.store, Log: a.log,
 		Alone: func() bool { return a.Credits.Only() },
 	})
@@ -295,6 +298,7 @@ func (a *App) run(ctx context.Context) error {
 	tasks.Go(func() error { return a.pruner().Run(failed) })
 	tasks.Go(func() error { return a.watch.Run(failed) })
 	tasks.Go(func() error { return a.events.Run(failed) })
+	tasks.Go(func() error { return a.notices.Run(failed) })
 
 	served := a.serve(ctx, failed)
 	stop()

@@ -2,9 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -12,12 +9,24 @@ import (
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/events"
-	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/meter"
+	"github.com/toksta/toksta/internal/notices"
 	"github.com/toksta/toksta/internal/store"
-	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
+
+// buildNotices builds the notices to members. They are mailed if mails are sent.
+func (a *App) buildNotices() {
+	n := a.config.Notices
+	c := notices.Config{
+		Store: a.store, Letters: a.letters, PagesURL: a.config.PagesURL,
+		Dates: notices.Dates{Expiring: n.ExpiringDays, Unused: n.UnusedDays}, Now: time.Now, Log: a.log,
+	}
+	if a.sender != nil && n.Mail {
+		c.Sender = a.sender
+	}
+	a.notices = notices.New(c)
+}
 
 // buildEvents builds the delivery of events and the watch that detects them.
 func (a *App) buildEvents(balances *credits.Balances) {
@@ -34,7 +43,7 @@ func (a *App) buildEvents(balances *credits.Balances) {
 	})
 }
 
-// channels returns the configured webhooks, and mail if a mail server is configured.
+// channels returns the configured webhooks, and the notices to members.
 func (a *App) channels() []events.Channel {
 	var out []events.Channel
 	for _, name := range slices.Sorted(maps.Keys(a.config.Webhooks)) {
@@ -43,93 +52,23 @@ func (a *App) channels() []events.Channel {
 			URL: w.URL, Secrets: w.Secrets(), Now: time.Now,
 		})})
 	}
-	if a.sender != nil {
-		out = append(out, events.Channel{Name: config.MailChannel, Sender: mailSender{
-			sender: a.sender, letters: a.letters, store: a.store, pages: a.config.PagesURL,
-		}})
-	}
-	return out
+	return append(out, events.Channel{Name: config.MailChannel, Sender: a.notices})
 }
 
-// watchedSink is the sink of the meter. It reports each flushed batch to the watch.
+// watchedSink is the sink of the meter. It reports each flushed batch to the watch and the
+// notices.
 type watchedSink struct {
 	meter.Sink
-	watch *events.Watch
+	watch   *events.Watch
+	notices *notices.Service
 }
 
-// Flush writes b to the store and then reports it to the watch.
+// Flush writes b to the store and then reports it.
 func (w watchedSink) Flush(ctx context.Context, b store.UsageBatch) error {
 	err := w.Sink.Flush(ctx, b)
 	if err == nil {
 		w.watch.ObserveFlush(b)
+		w.notices.ObserveFlush(b)
 	}
 	return err
-}
-
-// mailSender mails events to the members of the account.
-type mailSender struct {
-	sender  mailer
-	letters *mail.Letters
-	store   store.Store
-	pages   string
-}
-
-// Send sends a mail to every member who can sign in. It succeeds if one mail was
-// sent, because a repeat would send that mail again. It also succeeds if there is no
-// such member.
-func (s mailSender) Send(ctx context.Context, e store.Event) (string, error) {
-	message, err := s.message(ctx, e)
-	if err != nil {
-		return "", err
-	}
-	members, err := s.store.ListAccountMembers(ctx, e.AccountID)
-	if err != nil {
-		return "", err
-	}
-	sent, failed := 0, error(nil)
-	for _, m := range members {
-		if !m.CanAct() {
-			continue
-		}
-		message.To = m.Email
-		if err := s.sender.Send(ctx, message); err != nil {
-			failed = err
-			continue
-		}
-		sent++
-	}
-	switch {
-	case sent == 0 && errors.Is(failed, mail.ErrRejected):
-		return "", fmt.Errorf("%w: %w", events.ErrGone, failed)
-	case sent == 0 && failed != nil:
-		return "", failed
-	default:
-		return fmt.Sprintf("sent to %d of the account's members", sent), nil
-	}
-}
-
-// message turns an event into a mail.
-func (s mailSender) message(ctx context.Context, e store.Event) (mail.Message, error) {
-	if e.Kind == toksta.EventTest {
-		return mail.Message{}, errors.New("a test event has no mail: run toksta mail test ADDRESS")
-	}
-	account, err := s.store.Account(ctx, e.AccountID)
-	if err != nil {
-		return mail.Message{}, err
-	}
-	to := mail.Account{Name: account.Name, URL: s.pages + "/account"}
-	if e.Kind == toksta.EventRateLimitHit {
-		var l client.RateLimitData
-		err := json.Unmarshal(e.Data, &l)
-		return s.letters.LimitHit(to, mail.Limit{
-			PerMinute: l.PerMinute, PerHour: l.PerHour, PerDay: l.PerDay, Concurrent: l.Concurrent, Refused: l.Refused, Since: l.Since,
-		}), err
-	}
-	var c client.CreditsData
-	err = json.Unmarshal(e.Data, &c)
-	balance := mail.Credits{Remaining: c.Remaining, Included: c.Included, ResetsAt: c.ResetsAt, Overage: c.Beyond == events.BeyondOverage}
-	if e.Kind == toksta.EventCreditsExhausted {
-		return s.letters.CreditsExhausted(to, balance), err
-	}
-	return s.letters.LowBalance(to, balance), err
 }

@@ -30,6 +30,8 @@ var imports = map[string][]string{
 
 	// The vendor's mail server.
 	"internal/mail": {"internal/brand", "internal/text"},
+	// Notices to members: the change log as mails and for a page.
+	"internal/notices": {"sdk/toksta", "sdk/client", "internal/mail", "internal/store", "internal/text"},
 	// A mail server for tests of any package.
 	"internal/mail/mailtest": {},
 

@@ -85,6 +85,7 @@ func (c *checker) check() {
 	c.checkMail()
 	c.checkExport()
 	c.checkEvents()
+	c.checkNotices()
 	c.checkWebhooks()
 	c.checkKeys()
 	c.checkRateLimit()

@@ -16,7 +16,20 @@ func (c *checker) checkEvents() {
 	c.require(e.LimitHits >= 0, "events.limit_hits", "A number of calls is never below 0.", "choose a number of calls, or 0 to disable the event")
 }
 
-// MailChannel is the delivery channel of mails to customers. No webhook may have
+// maxNoticeDays bounds the days of notices about keys.
+const maxNoticeDays = 3650
+
+// checkNotices checks the days of notices about keys.
+func (c *checker) checkNotices() {
+	n := c.cfg.Notices
+	c.require(n.UnusedDays >= 0 && n.UnusedDays <= maxNoticeDays, "notices.unused_days", "This is not a number of days.", "choose a number from 1 to 3650, such as 90, or 0 for no notice")
+	c.require(len(n.ExpiringDays) <= 10, "notices.expiring_days", "There are too many days.", "choose at most 10, such as [7, 1]")
+	for _, days := range n.ExpiringDays {
+		c.require(days >= 1 && days <= maxNoticeDays, "notices.expiring_days", "This is not a number of days.", "choose numbers from 1 to 3650, such as [7, 1], or [] for no notices")
+	}
+}
+
+// MailChannel is the delivery channel of notices to customers. No webhook may have
 // this name.
 const MailChannel = "mail"
 

@@ -36,6 +36,7 @@ type Config struct {
 	Mail           Mail                            `yaml:"mail"`
 	Export         Export                          `yaml:"export"`
 	Events         Events                          `yaml:"events"`
+	Notices        Notices                         `yaml:"notices"`
 	Webhooks       map[string]Webhook              `yaml:"webhooks"` // by name
 	Keys           Keys                            `yaml:"keys"`
 	RateLimit      RateLimit                       `yaml:"rate_limit"`
@@ -185,6 +186,13 @@ type Events struct {
 	LowBalance   int   `yaml:"low_balance"`   // percent of the plan's included credits
 	LowPurchased int64 `yaml:"low_purchased"` // credits, for a plan without included credits
 	LimitHits    int64 `yaml:"limit_hits"`    // calls rejected by the rate limit within an hour
+}
+
+// Notices configures the notices to members.
+type Notices struct {
+	Mail         bool  `yaml:"mail"`               // send them by mail, if a mail server is configured
+	UnusedDays   int   `yaml:"unused_days"`        // after which a key that is not used has a notice; 0: never
+	ExpiringDays []int `yaml:"expiring_days,flow"` // before the expiry of a key, each with a notice; empty: none
 }
 
 // Webhook is a receiver of events.

@@ -68,12 +68,7 @@ func NewLetters(c LettersConfig) (*Letters, error) {
 			return nil, err
 		}
 	}
-	for _, s := range Samples() {
-		if _, err := l.own.write(s.name, l.page(s.values)); err != nil {
-			return nil, fmt.Errorf("try the mail template %s with sample values: %w", s.name+extension, err)
-		}
-	}
-	return l, nil
+	return l, l.try()
 }
 
 // LetterNames returns the names of all letters, sorted.
@@ -83,6 +78,16 @@ func LetterNames() []string {
 		files[i] = strings.TrimSuffix(path.Base(f), extension)
 	}
 	return files
+}
+
+// try writes each letter of the vendor's templates with its sample values.
+func (l *Letters) try() error {
+	for _, s := range Samples() {
+		if _, err := l.own.write(s.name, s.page(l)); err != nil {
+			return fmt.Errorf("try the mail template %s with sample values: %w", s.name+extension, err)
+		}
+	}
+	return nil
 }
 
 // parseTemplates parses the files of a directory. Base has the ones for missing files. A file

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	account = mail.Account{Name: "Ada & Co <b>", URL: "https://keys.acme.example/account"}
+	account = mail.NoticeLetter{Account: "Ada & Co <b>", Link: "https://keys.acme.example/account", Unsubscribe: "https://keys.acme.example/u"}
 	balance = mail.Credits{Remaining: 1234567, Included: 5000, ResetsAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 )
 
@@ -29,6 +29,20 @@ func letters(t *testing.T, c mail.LettersConfig) *mail.Letters {
 	return out
 }
 
+// withCredits returns the values of a mail about a balance.
+func withCredits(c mail.Credits) mail.NoticeLetter {
+	out := account
+	out.Credits = &c
+	return out
+}
+
+// withLimit returns the values of a mail about a limit.
+func withLimit(o mail.Limit) mail.NoticeLetter {
+	out := account
+	out.Limit = &o
+	return out
+}
+
 // Guarantee: a mail about an event contains the account, the numbers and the link, as text and as
 // HTML, and names cannot become markup.
 func TestEventLetters(t *testing.T) {
@@ -39,24 +53,24 @@ func TestEventLetters(t *testing.T) {
 		message mail.Message
 		says    []string
 	}{
-		"low balance": {l.LowBalance(account, balance), []string{"1,234,567", "5,000", "1 December 2026, 00:00 UTC"}},
-		"overage":     {l.CreditsExhausted(account, mail.Credits{Overage: true}), []string{"go on", "overage"}},
-		"exhausted":   {l.CreditsExhausted(account, mail.Credits{Remaining: -2500}), []string{"-2,500", "402"}},
-		"limit":       {l.LimitHit(account, limit), []string{"Its limit is 60 calls a minute.", "4,321", "24 November 2026, 09:30 UTC", "429"}},
-		"limits":      {l.LimitHit(account, mail.Limit{PerMinute: 60, PerHour: 1000, PerDay: 5000, Concurrent: 4}), []string{"60 calls a minute, 1,000 an hour, 5,000 a day (UTC), 4 at the same time."}},
+		"low balance": {l.Notice("credits_low", withCredits(balance)), []string{"1,234,567", "5,000", "1 December 2026, 00:00 UTC"}},
+		"overage":     {l.Notice("credits_exhausted", withCredits(mail.Credits{Overage: true})), []string{"go on", "overage"}},
+		"exhausted":   {l.Notice("credits_exhausted", withCredits(mail.Credits{Remaining: -2500})), []string{"-2,500", "402"}},
+		"limit":       {l.Notice("rate_limit_hit", withLimit(limit)), []string{"Its limit is 60 calls a minute.", "4,321", "24 November 2026, 09:30 UTC", "429"}},
+		"limits":      {l.Notice("rate_limit_hit", withLimit(mail.Limit{PerMinute: 60, PerHour: 1000, PerDay: 5000, Concurrent: 4})), []string{"60 calls a minute, 1,000 an hour, 5,000 a day (UTC), 4 at the same time."}},
 	} {
 		m := c.message
-		for _, want := range append(c.says, account.Name, account.URL) {
+		for _, want := range append(c.says, account.Account, account.Link) {
 			if !strings.Contains(m.Text, want) {
 				t.Errorf("%s: the text lacks %q:\n%s", name, want, m.Text)
 			}
 		}
-		for _, want := range append(c.says, "Ada &amp; Co &lt;b&gt;", `href="`+account.URL) {
+		for _, want := range append(c.says, "Ada &amp; Co &lt;b&gt;", `href="`+account.Link) {
 			if !strings.Contains(m.HTML, want) {
 				t.Errorf("%s: the HTML lacks %q:\n%s", name, want, m.HTML)
 			}
 		}
-		if strings.Contains(m.HTML, "<b>") || !strings.Contains(m.Subject, account.Name) || !strings.Contains(m.Subject, "Acme API") {
+		if strings.Contains(m.HTML, "<b>") || !strings.Contains(m.Subject, account.Account) || !strings.Contains(m.Subject, "Acme API") {
 			t.Errorf("%s: subject %q, HTML %s", name, m.Subject, m.HTML)
 		}
 	}
@@ -133,7 +147,7 @@ func TestNamesStayNames(t *testing.T) {
 		"Acme Inc.": "Acme Inc.", "Version 2.5 at 14:02": "Version 2.5 at 14:02", "Ada: keys": "Ada: keys", "日本 & Söhne": "日本 & Söhne",
 		strings.Repeat("x", 200): strings.Repeat("x", 119) + "…",
 	} {
-		if m := l.LimitHit(mail.Account{Name: name}, mail.Limit{}); !strings.Contains(m.Text, "account "+want+" were") {
+		if m := l.Notice("rate_limit_hit", mail.NoticeLetter{Account: name, Limit: &mail.Limit{}}); !strings.Contains(m.Text, "account "+want+" were") {
 			t.Errorf("%q is changed:\n%s", name, m.Text)
 		}
 	}
@@ -161,7 +175,7 @@ func TestOwnTemplates(t *testing.T) {
 	if !strings.Contains(m.HTML, `src="https://acme.example/logo.png"`) || !strings.Contains(m.HTML, "background: #087e3b") {
 		t.Errorf("neither logo nor accent: %s", m.HTML)
 	}
-	if m := l.LowBalance(account, balance); !strings.Contains(m.Text, "ACME") || !strings.Contains(m.Subject, "credits left") {
+	if m := l.Notice("credits_low", withCredits(balance)); !strings.Contains(m.Text, "ACME") || !strings.Contains(m.Subject, "credits left") {
 		t.Errorf("a shipped letter is not used: %+v", m)
 	}
 	for file, source := range map[string]string{

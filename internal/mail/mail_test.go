@@ -48,7 +48,7 @@ func TestSend(t *testing.T) {
 			}
 			server := mailtest.Start(t, c.options)
 			s := sender(t, server, config)
-			m := letters(t, mail.LettersConfig{}).LowBalance(account, balance)
+			m := letters(t, mail.LettersConfig{}).Notice("credits_low", withCredits(balance))
 			m.To, m.Unsubscribe = "ada@customer.example", "https://keys.acme.example/u?token=abc"
 			if err := s.Send(t.Context(), m); err != nil {
 				t.Fatal(err)

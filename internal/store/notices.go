@@ -39,8 +39,8 @@ type NoticeMails interface {
 	// NoticeSecret returns the secret that signs the links to unsubscribe, the same on all
 	// nodes. If there is none, it stores the proposed one.
 	NoticeSecret(ctx context.Context, proposed string) (string, error)
-	// DeleteNotices deletes a set of notices, and for a member also the preferences.
-	DeleteNotices(ctx context.Context, set NoticeSet) error
+	// PruneNotices deletes the notices before the given time, read or not.
+	PruneNotices(ctx context.Context, before time.Time) error
 }
 
 // NoticePages has the notices as a member sees them.
@@ -62,6 +62,8 @@ type NoticePages interface {
 type NoticeBox struct {
 	Member  toksta.MemberID
 	Account toksta.AccountID
+	// Without are kinds that ListNotices and CountUnread leave out.
+	Without []string
 }
 
 // Notice tells a member that something happened.
@@ -112,12 +114,6 @@ type NoticeBatch struct {
 type NoticeClaim struct {
 	Now, Until time.Time
 	Limit      int
-}
-
-// NoticeSet selects the notices from before a time, or those of a member.
-type NoticeSet struct {
-	Before time.Time
-	Member toksta.MemberID
 }
 
 // KeyWindow selects live keys by a date that is after After and not after Until.

@@ -138,9 +138,10 @@ func TestEventsAreDelivered(t *testing.T) {
 	if err := json.Unmarshal(v.got[0].Data, &low); err != nil || low.AccountID != owner || low.Remaining != 10 || low.Beyond != "refused" {
 		t.Errorf("%+v, %v", low, err)
 	}
-	apptest.Eventually(t, "the customer gets no mail", func() bool { return len(post.Mails()) >= 3 })
+	// One mail about the new key, and one for each event.
+	apptest.Eventually(t, "the customer gets no mail", func() bool { return len(post.Mails()) >= 4 })
 	for i, m := range post.Mails() {
-		if m.To != "ada@customer.example" || i > 2 {
+		if m.To != "ada@customer.example" || i > 3 {
 			t.Errorf("mail %d: %+v", i, m)
 		}
 	}

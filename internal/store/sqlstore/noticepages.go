@@ -13,9 +13,22 @@ import (
 // inBox selects the notices that the pages of account $2 show to member $1.
 const inBox = ` WHERE member_id = $1 AND (account_id = $2 OR account_id = '') AND address = ''`
 
+// selectBox returns the conditions of a box.
+func selectBox(box store.NoticeBox) *conditions {
+	c := &conditions{}
+	c.text.WriteString(inBox)
+	c.args = append(c.args, box.Member, box.Account)
+	for _, kind := range box.Without {
+		c.and("kind <>", kind)
+	}
+	return c
+}
+
 // ListNotices implements [store.NoticePages].
 func (s *Store) ListNotices(ctx context.Context, box store.NoticeBox, limit int) ([]store.Notice, error) {
-	rows, err := s.reads.QueryContext(ctx, `SELECT `+noticeColumns+` FROM notices`+inBox+` ORDER BY id DESC LIMIT $3`, box.Member, box.Account, limit)
+	c := selectBox(box)
+	c.text.WriteString(" ORDER BY id DESC LIMIT " + c.bind(limit))
+	rows, err := s.reads.QueryContext(ctx, `SELECT `+noticeColumns+` FROM notices`+c.text.String(), c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)
 	}
@@ -24,7 +37,8 @@ func (s *Store) ListNotices(ctx context.Context, box store.NoticeBox, limit int)
 
 // CountUnread implements [store.NoticePages].
 func (s *Store) CountUnread(ctx context.Context, box store.NoticeBox) (n int, err error) {
-	err = s.reads.QueryRowContext(ctx, `SELECT count(*) FROM notices`+inBox+` AND read_at = 0`, box.Member, box.Account).Scan(&n)
+	c := selectBox(box)
+	err = s.reads.QueryRowContext(ctx, `SELECT count(*) FROM notices`+c.text.String()+` AND read_at = 0`, c.args...).Scan(&n)
 	return n, rowError(err, "the number of notices")
 }
 

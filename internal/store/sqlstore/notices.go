@@ -142,18 +142,12 @@ func (s *Store) NoticeSecret(ctx context.Context, proposed string) (secret strin
 	return secret, nil
 }
 
-// DeleteNotices implements [store.NoticeMails].
-func (s *Store) DeleteNotices(ctx context.Context, set store.NoticeSet) error {
-	statements, arg := []string{`DELETE FROM notices WHERE at < $1`}, any(millis(set.Before))
-	if set.Member != "" {
-		statements, arg = []string{`DELETE FROM notices WHERE member_id = $1`, `DELETE FROM notice_preferences WHERE member_id = $1`}, set.Member
-	}
+// PruneNotices implements [store.NoticeMails].
+func (s *Store) PruneNotices(ctx context.Context, before time.Time) error {
 	ctx = dbconn.WithLongTimeout(ctx)
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		for _, statement := range statements {
-			if _, err := tx.ExecContext(ctx, statement, arg); err != nil {
-				return fmt.Errorf("delete notices: %w", err)
-			}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM notices WHERE at < $1`, millis(before)); err != nil {
+			return fmt.Errorf("prune notices: %w", err)
 		}
 		return nil
 	})

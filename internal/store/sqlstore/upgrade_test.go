@@ -72,6 +72,7 @@ func testUpgrade(t *testing.T, dialect goose.Dialect, driver, url string) {
 
 	exec(`INSERT INTO members (id, account_id, email, email_folded, name, password_hash, created_at, disabled_at)
 		VALUES ('mem_1', 'acct_01A', 'Ada@x', 'ada@x', 'Ada', 'hash', 7, 0)`)
+	exec(`UPDATE clock SET seq = 4`)
 	session := sha256.Sum256([]byte("cookie"))
 	exec(`INSERT INTO sessions (id, member_id, created_at, seen_at, expires_at, address, agent) VALUES ($1, 'mem_1', 8, 9, 10, 'a', 'b')`, session[:])
 
@@ -109,6 +110,10 @@ func testUpgrade(t *testing.T, dialect goose.Dialect, driver, url string) {
 	wantSession := store.Session{
 		ID: session, MemberID: "mem_1", AccountID: "acct_01A", Method: "password", CreatedAt: at(8), ConfirmedAt: at(8), SeenAt: at(9),
 		ExpiresAt: at(10), Address: "a", Agent: "b",
+	}
+	// Members get no notices about changes before the upgrade.
+	if p, err := s.NoticePosition(t.Context()); err != nil || p.Seq != 4 {
+		t.Errorf("notices start after change %d, %v", p.Seq, err)
 	}
 	if got, err := s.Session(t.Context(), session); err != nil || got != wantSession {
 		t.Errorf("session %+v, %v", got, err)

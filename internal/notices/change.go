@@ -1,0 +1,174 @@
+package notices
+
+import (
+	"context"
+	"fmt"
+	"net/mail"
+	"net/netip"
+	"strings"
+
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// keyKinds has the kinds of notices about changes of one key.
+var keyKinds = map[toksta.ChangeKind]Kind{
+	toksta.ChangeKeyCreated: KeyCreated, toksta.ChangeKeyRotated: KeyRotated, toksta.ChangeKeyRevoked: KeyRevoked,
+}
+
+// ownKinds has the kinds of notices to the member of a change.
+var ownKinds = map[toksta.ChangeKind]Kind{
+	toksta.ChangeMemberPasswordSet: PasswordChanged,
+	toksta.ChangeFactorAdded:       FactorAdded,
+	toksta.ChangeFactorRemoved:     FactorRemoved,
+	toksta.ChangeIdentityLinked:    IdentityLinked,
+	toksta.ChangeIdentityUnlinked:  IdentityUnlinked,
+}
+
+// ofChange returns the notices of a change. It takes identifiers from the change, and text only
+// after it has been parsed: a role, an address.
+func (s *Service) ofChange(ctx context.Context, c toksta.Change) ([]store.Notice, error) {
+	o := occasionOf(c)
+	if kind, ok := keyKinds[c.Kind]; ok {
+		o.kind, o.data.Key = kind, c.KeyID
+		return s.toMembers(ctx, o)
+	}
+	if kind, ok := ownKinds[c.Kind]; ok {
+		o.kind, o.account = kind, ""
+		return s.toPerson(ctx, o, c.MemberID)
+	}
+	switch c.Kind {
+	case toksta.ChangeKeysRevoked:
+		return s.ofRevokedKeys(ctx, o)
+	case toksta.ChangeMemberSignedIn:
+		if c.Detail["new_browser"] == "" {
+			return nil, nil
+		}
+		o.kind, o.account = NewBrowser, ""
+		return s.toPerson(ctx, o, c.MemberID)
+	case toksta.ChangeMemberProfileSet, toksta.ChangeMemberVerified:
+		return s.ofAddress(ctx, o, c)
+	case toksta.ChangeMemberCreated, toksta.ChangeMemberJoined:
+		if c.AccountID == "" {
+			return nil, nil
+		}
+		o.kind, o.data.Member, o.data.Role = MemberJoined, c.MemberID, roleOf(c)
+		return s.toMembers(ctx, o)
+	case toksta.ChangeMemberRemoved, toksta.ChangeMemberLeft:
+		return s.ofRemoved(ctx, o, c)
+	case toksta.ChangeMemberRoleSet:
+		o.kind, o.data.Member, o.data.Role = MemberRoleSet, c.MemberID, roleOf(c)
+		return s.toBoth(ctx, o, RoleChanged)
+	case toksta.ChangeAccountClosed:
+		o.kind = AccountClosed
+		return s.toMembers(ctx, o)
+	default:
+		return nil, nil
+	}
+}
+
+// occasionOf returns the occasion of a change, without its kind.
+func occasionOf(c toksta.Change) occasion {
+	o := occasion{account: c.AccountID, seq: c.Seq, at: c.At, token: fmt.Sprintf("change %d", c.Seq)}
+	if c.Actor.Kind != toksta.ActorMember {
+		o.data.Vendor = true
+		return o
+	}
+	o.data.Actor = toksta.MemberID(c.Actor.ID)
+	if a, err := netip.ParseAddr(c.Actor.Address); err == nil {
+		o.origin.address = a.String()
+	}
+	o.origin.browser = knownBrowser(c.Actor.Agent)
+	return o
+}
+
+// knownBrowser returns the name of a browser and a system if agent consists of known names, as
+// the pages write it. An unknown program has no name, because a client chooses its text.
+func knownBrowser(agent string) string {
+	name, system, _ := strings.Cut(agent, " on ")
+	const browsers, systems = " Edge Opera Firefox Chrome Safari curl ", " iOS iPadOS Android Windows macOS ChromeOS Linux  "
+	if !strings.Contains(browsers, " "+name+" ") || !strings.Contains(systems, " "+system+" ") {
+		return ""
+	}
+	return agent
+}
+
+// roleOf returns the role that a change gives, "" if its detail has none.
+func roleOf(c toksta.Change) toksta.MemberRole {
+	text := c.Detail["role"]
+	if _, next, changed := strings.Cut(text, " → "); changed {
+		text = next
+	}
+	if role := toksta.MemberRole(text); role.IsValid() {
+		return role
+	}
+	return ""
+}
+
+// ofRevokedKeys returns the notices of a change that revoked many keys, in each account.
+func (s *Service) ofRevokedKeys(ctx context.Context, o occasion) (out []store.Notice, err error) {
+	accounts, err := s.config.Store.KeysOfChange(ctx, o.seq)
+	if err != nil {
+		return nil, err
+	}
+	for account, n := range accounts {
+		each := o
+		each.kind, each.account, each.data.Keys = KeysRevoked, account, n
+		each.token += " " + string(account)
+		drafts, err := s.toMembers(ctx, each)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, drafts...)
+	}
+	return out, nil
+}
+
+// ofRemoved returns the notices of the end of a membership.
+func (s *Service) ofRemoved(ctx context.Context, o occasion, c toksta.Change) ([]store.Notice, error) {
+	revoked, err := s.config.Store.KeysOfChange(ctx, c.Seq)
+	if err != nil {
+		return nil, err
+	}
+	o.kind, o.data.Member, o.data.Keys = MemberLeft, c.MemberID, revoked[c.AccountID]
+	if o.data.Left = c.Kind == toksta.ChangeMemberLeft; o.data.Left {
+		return s.toMembers(ctx, o)
+	}
+	return s.toBoth(ctx, o, AccessRemoved)
+}
+
+// toBoth returns the notices to the members in the rule, and one of the kind own to the member of
+// the change.
+func (s *Service) toBoth(ctx context.Context, o occasion, own Kind) ([]store.Notice, error) {
+	out, err := s.toMembers(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	person := o.data.Member
+	o.kind, o.data.Member, o.data.Keys = own, "", 0
+	more, err := s.toPerson(ctx, o, person)
+	return append(out, more...), err
+}
+
+// ofAddress returns the notices of a new address: one to the new and one to the old address. The
+// latter is only a mail.
+func (s *Service) ofAddress(ctx context.Context, o occasion, c toksta.Change) ([]store.Notice, error) {
+	old, next, changed := strings.Cut(c.Detail["email"], " → ")
+	if !changed || !isAddress(old) || !isAddress(next) {
+		return nil, nil
+	}
+	o.kind, o.account, o.data.Old, o.data.New = AddressChanged, "", old, next
+	out, err := s.toPerson(ctx, o, c.MemberID)
+	if err != nil || len(out) == 0 || s.config.Sender == nil {
+		return out, err
+	}
+	mail := out[0]
+	mail.ID, mail.Token, mail.Address = toksta.NewID(toksta.PrefixNotice, o.at), mail.Token+" old", old
+	return append(out, mail), nil
+}
+
+// isAddress reports whether text is one bare mail address.
+func isAddress(text string) bool {
+	a, err := mail.ParseAddress(text)
+	return err == nil && a.Address == text
+}
