@@ -52,24 +52,31 @@ type PasswordRequest struct {
 	Current, Next toksta.Hidden
 }
 
-// ChangePassword verifies the current password of the signed-in member, sets the
-// new one and ends all other sessions.
-func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) error {
+// ChangePassword verifies the current password of the signed-in member, sets the new one, ends
+// all other sessions, and replaces the session by a new one, so that a stolen copy of the
+// cookie is useless.
+func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) (SignedIn, error) {
 	if err := denyBound(id); err != nil {
-		return err
+		return SignedIn{}, err
 	}
 	m, err := s.verifyPassword(ctx, id, req.Current)
 	switch {
 	// The member is signed in, so this is an invalid field and not a 401.
 	case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):
-		return toksta.Invalid("current_password", "This is not the current password.")
+		return SignedIn{}, toksta.Invalid("current_password", "This is not the current password.")
 	case err != nil:
-		return err
+		return SignedIn{}, err
 	}
 	if err := s.setPassword(ctx, id.Actor(from), passwordChange{m.ID, id.Account.ID, req.Next, from.Browser}); err != nil {
-		return err
+		return SignedIn{}, err
 	}
-	return s.SignOutEverywhere(ctx, id, true)
+	if err := s.SignOutEverywhere(ctx, id, true); err != nil {
+		return SignedIn{}, err
+	}
+	if m, err = s.Store.Member(ctx, m.ID); err != nil {
+		return SignedIn{}, fmt.Errorf("read the member with the new password: %w", err)
+	}
+	return s.renew(ctx, from, id, entry{Member: m})
 }
 
 // ResetPassword sets a member's password for the operator and ends all the

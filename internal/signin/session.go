@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -24,11 +25,18 @@ type Session struct {
 	Bound       bool // to the account: created by the vendor's back end
 	Address     string
 	Agent       string
-	Current     bool // in a list: the session of the request
+	// Handle names the session among those of its member. It is no secret.
+	Handle string
+	// Account is the account that the session shows, without a name outside of a list.
+	Account toksta.Account
+	Current bool // in a list: the session of the request
 
 	id                        toksta.Digest
 	provider, providerSession string
 }
+
+// Provider returns the name of the sign-in provider, "" if the person did not use one.
+func (s Session) Provider() string { return s.provider }
 
 // Method is a way to sign in.
 type Method string
@@ -268,14 +276,38 @@ func (s *Service) ListSessions(ctx context.Context, id Identity) ([]Session, err
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
 	var out []Session
+	names := map[toksta.AccountID]toksta.Account{"": {}}
 	for _, row := range rows {
-		if s.isLive(row, now) {
-			session := sessionOf(row)
-			session.Current = row.ID == id.Session.id
-			out = append(out, session)
+		if !s.isLive(row, now) {
+			continue
 		}
+		session := sessionOf(row)
+		session.Current = row.ID == id.Session.id
+		if _, known := names[row.AccountID]; !known {
+			if names[row.AccountID], err = s.Store.Account(ctx, row.AccountID); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, fmt.Errorf("read the account of a session: %w", err)
+			}
+		}
+		session.Account = names[row.AccountID]
+		out = append(out, session)
 	}
 	return out, nil
+}
+
+// EndSession ends the session of the member with a handle, and reports whether it is the one of
+// id. A session that has ended already is no error. The handle of another member's session is that
+// of no session.
+func (s *Service) EndSession(ctx context.Context, id Identity, handle string) (current bool, err error) {
+	all, err := s.ListSessions(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	for _, session := range all {
+		if session.Handle == handle {
+			return session.Current, s.endSessions(ctx, store.SessionSet{ID: session.id})
+		}
+	}
+	return false, nil
 }
 
 // SignOut ends the session of a cookie, if there is one.
@@ -352,7 +384,9 @@ func notSignedIn() error {
 
 // sessionOf converts a stored session. The id is not exported.
 func sessionOf(row store.Session) Session {
+	handle := sha256.Sum256(row.ID[:])
 	return Session{
+		Handle: hex.EncodeToString(handle[:8]), Account: toksta.Account{ID: row.AccountID},
 		CreatedAt: row.CreatedAt, ConfirmedAt: row.ConfirmedAt, FactorAt: row.FactorAt, SeenAt: row.SeenAt, ExpiresAt: row.ExpiresAt,
 		Method: Method(row.Method), Bound: row.Bound, Address: row.Address, Agent: row.Agent,
 		id: row.ID, provider: row.Provider, providerSession: row.ProviderSession,

@@ -167,7 +167,7 @@ func TestSignOut(t *testing.T) {
 	}
 }
 
-// A change of the password requires the current one and ends all other sessions.
+// A change of the password requires the current one, ends all other sessions and replaces the own one.
 func TestChangePassword(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -177,18 +177,23 @@ func TestChangePassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	change := func(current, next string) error {
-		return w.ChangePassword(t.Context(), home, mine.Identity, PasswordRequest{Current: toksta.Hide(current), Next: toksta.Hide(next)})
+		in, err := w.ChangePassword(t.Context(), home, mine.Identity, PasswordRequest{Current: toksta.Hide(current), Next: toksta.Hide(next)})
+		if err == nil {
+			mine = in
+		}
+		return err
 	}
 	wantError(t, change("wrong", "a much better one"), toksta.CodeValidation, "current password")
 	wantError(t, change(testPassword, "short"), toksta.CodeValidation, "at least 12")
 	if !w.isSignedIn(t, thief.Cookie) {
 		t.Error("a rejected change ended sessions")
 	}
+	old := mine.Cookie
 	if err := change(testPassword, "a much better one"); err != nil {
 		t.Fatal(err)
 	}
-	if !w.isSignedIn(t, mine.Cookie) || w.isSignedIn(t, thief.Cookie) {
-		t.Errorf("own session %v, other %v", w.isSignedIn(t, mine.Cookie), w.isSignedIn(t, thief.Cookie))
+	if !w.isSignedIn(t, mine.Cookie) || w.isSignedIn(t, old) || w.isSignedIn(t, thief.Cookie) {
+		t.Errorf("own session %v, with the old cookie %v, other %v", w.isSignedIn(t, mine.Cookie), w.isSignedIn(t, old), w.isSignedIn(t, thief.Cookie))
 	}
 	_, err = w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
 	wantError(t, err, toksta.CodeUnauthorized, "wrong")
@@ -254,7 +259,7 @@ func TestConfirmDuringGuesses(t *testing.T) {
 		t.Fatalf("the owner cannot confirm: %v", err)
 	}
 	change := PasswordRequest{Current: toksta.Hide(testPassword), Next: toksta.Hide("another horse battery")}
-	if err := w.ChangePassword(t.Context(), home, in.Identity, change); err != nil {
+	if in, err = w.ChangePassword(t.Context(), home, in.Identity, change); err != nil {
 		t.Fatalf("the owner cannot change the password: %v", err)
 	}
 	before := w.hashes.Load()

@@ -17,13 +17,12 @@ import (
 
 // typedAgain lists the fields without a secret that are not kept, with the reason.
 var typedAgain = map[string]string{
-	"POST /account/keys/{id}/revoke name":            "typing the name confirms the revocation",
-	"POST /account/keys/{id}/rotate token":           "each form has a token of its own, which nothing has used",
-	"POST /account/keys/{id}/rotate generation":      "the page shows the current generation, which the person confirms",
-	"POST /account/security/password username":       "a constant for password managers",
-	"POST /account/security/sessions/end which":      "a constant of the button",
-	"POST /account/security/sessions/end session":    "a constant of the button",
-	"POST /account/security/sessions/others session": "a constant of the button",
+	"POST /account/keys/{id}/revoke name":             "typing the name confirms the revocation",
+	"POST /account/keys/{id}/rotate token":            "each form has a token of its own, which nothing has used",
+	"POST /account/keys/{id}/rotate generation":       "the page shows the current generation, which the person confirms",
+	"POST /account/security/password username":        "a constant for password managers",
+	"POST /account/security/sessions/end which":       "a constant of the button",
+	"POST /account/security/sessions/end-one session": "a constant of the button",
 }
 
 // Guarantee: each form that a session guards survives the end of the session and the demand to

@@ -13,7 +13,7 @@ func (p *Pages) securityRoutes(mux *routes) {
 	const page = "/account/security"
 	mux.Handle("GET "+page, p.member(p.security))
 	mux.Form("POST /account/security/password", form{page: page}, p.member(p.changePassword))
-	mux.Form("POST /account/security/sessions/end", form{page: page}, p.member(p.endSessions))
+	p.sessionRoutes(mux, page)
 }
 
 // security serves the page about password and sessions. A processed form
@@ -26,6 +26,8 @@ func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 		form.Notice = "The password is changed. Every other device is signed out."
 	case "sessions":
 		form.Notice = "Every other device is signed out."
+	case "session":
+		form.Notice = "The device is signed out."
 	}
 	p.showSecurity(w, r, form)
 }
@@ -42,21 +44,18 @@ func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.S
 	form.Frame = p.frame(r.Context(), view.SectionSecurity)
 	form.Email, form.MinPassword = who.Member.Email, signin.MinPassword
 	form.HasPassword = who.Member.PasswordHash != ""
-	for _, s := range sessions {
-		form.Sessions = append(form.Sessions, view.Session{
-			Device: s.Agent, From: s.Address, Started: s.CreatedAt, Seen: s.SeenAt, Current: s.Current,
-		})
-	}
+	form.Sessions = p.sessionList(sessions)
 	p.show(w, r, screen{formStatus(w, form.Errors), "security"}, form)
 }
 
 // changePassword requires the current password, so that an unattended browser
 // cannot lock its owner out.
 func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
-	err := p.SignIn.ChangePassword(r.Context(), p.origin(r), identity(r.Context()), signin.PasswordRequest{
+	in, err := p.SignIn.ChangePassword(r.Context(), p.origin(r), identity(r.Context()), signin.PasswordRequest{
 		Current: toksta.Hide(r.PostFormValue("current")), Next: toksta.Hide(r.PostFormValue("password")),
 	})
 	if err == nil {
+		p.setSession(w, in)
 		http.Redirect(w, r, "/account/security?done=password", http.StatusSeeOther)
 		return
 	}
@@ -66,20 +65,4 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.showSecurity(w, r, view.Security{Errors: renameFields(problems, map[string]string{"current_password": "current"})})
-}
-
-// endSessions ends all sessions of the person or, depending on the form, all
-// except the current session.
-func (p *Pages) endSessions(w http.ResponseWriter, r *http.Request) {
-	all := r.PostFormValue("which") == "all"
-	if err := p.SignIn.SignOutEverywhere(r.Context(), identity(r.Context()), !all); err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	if all {
-		p.setCookie(w, "", p.Now())
-		http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
-		return
-	}
-	http.Redirect(w, r, "/account/security?done=sessions", http.StatusSeeOther)
 }

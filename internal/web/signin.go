@@ -173,8 +173,7 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.setCookie(w, "", p.Now())
-	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
+	p.leave(w, r)
 }
 
 // confirmForm serves the page that asks for the password before an action that

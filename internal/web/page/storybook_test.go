@@ -24,8 +24,8 @@ func stories() []story {
 func accountStories() []story {
 	f := storyFrame(view.SectionSecurity)
 	sessions := []view.Session{
-		{Device: "Firefox on macOS", From: "198.51.100.20", Started: day(6, 3), Seen: storyNow, Current: true},
-		{Device: "Chrome on Linux", From: "198.51.100.31", Started: day(5, 18), Seen: storyNow.Add(-3 * time.Hour)},
+		{Handle: "a1", Device: "Firefox on macOS", From: "198.51.100.20", Method: "with the password and a second factor", Account: "Fjordlight Studio", Started: day(6, 3), Seen: storyNow, Current: true},
+		{Handle: "b2", Device: "Chrome on Linux", From: "198.51.100.31", Method: "with a passkey", Account: "Northwind", Started: day(5, 18), Seen: storyNow.Add(-3 * time.Hour)},
 	}
 	unread := storyAccount()
 	unread.UsageFailed, unread.Usage, unread.Credits.Included, unread.Credits.UsedUnknown = true, nil, 0, true

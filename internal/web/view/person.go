@@ -98,7 +98,10 @@ type Security struct {
 
 // Session is one signed-in device.
 type Session struct {
+	Handle        string // in the form that ends the session
 	Device, From  string
+	Method        string // how the person signed in, such as "with a passkey"
+	Account       string // the name of the account that it shows, "" for none
 	Started, Seen time.Time
 	// Current is set for the device that sent the request.
 	Current bool

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+// sessionRoutes registers the forms that end sessions. page has the list of sessions.
+func (p *Pages) sessionRoutes(mux *routes, page string) {
+	mux.Form("POST /account/security/sessions/end", form{page: page}, p.member(p.endSessions))
+	mux.Form("POST /account/security/sessions/end-one", form{page: page}, p.member(p.endSession))
+}
+
+// sessionList returns the sessions of a person as the page shows them.
+func (p *Pages) sessionList(sessions []signin.Session) []view.Session {
+	out := make([]view.Session, len(sessions))
+	for i, s := range sessions {
+		out[i] = view.Session{
+			Handle: s.Handle, Device: cmp.Or(s.Agent, "A browser"), From: s.Address, Method: p.methodWords(s), Account: s.Account.Name,
+			Started: s.CreatedAt, Seen: s.SeenAt, Current: s.Current,
+		}
+	}
+	return out
+}
+
+// methodWords returns the way in which a person signed in, in words.
+func (p *Pages) methodWords(s signin.Session) string {
+	words := map[signin.Method]string{
+		signin.MethodPassword: "with the password", signin.MethodLink: "with a link in a mail", signin.MethodPasskey: "with a passkey",
+		signin.MethodProvider: "with " + cmp.Or(s.Provider(), "a provider"),
+		signin.MethodVendor:   "by " + cmp.Or(p.Brand.Product, "the vendor"),
+	}[s.Method]
+	if !s.FactorAt.IsZero() && s.Method != signin.MethodPasskey {
+		words += " and a second factor"
+	}
+	return words
+}
+
+// endSession ends one session of the person.
+func (p *Pages) endSession(w http.ResponseWriter, r *http.Request) {
+	current, err := p.SignIn.EndSession(r.Context(), identity(r.Context()), r.PostFormValue("session"))
+	switch {
+	case err != nil:
+		p.fail(w, r, err)
+	case current:
+		p.leave(w, r)
+	default:
+		http.Redirect(w, r, "/account/security?done=session", http.StatusSeeOther)
+	}
+}
+
+// endSessions ends all sessions of the person or, depending on the form, all
+// except the current session.
+func (p *Pages) endSessions(w http.ResponseWriter, r *http.Request) {
+	all := r.PostFormValue("which") == "all"
+	if err := p.SignIn.SignOutEverywhere(r.Context(), identity(r.Context()), !all); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	if all {
+		p.leave(w, r)
+		return
+	}
+	http.Redirect(w, r, "/account/security?done=sessions", http.StatusSeeOther)
+}
+
+// leave deletes the cookie of a session that has ended and shows the sign-in page.
+func (p *Pages) leave(w http.ResponseWriter, r *http.Request) {
+	p.setCookie(w, "", p.Now())
+	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
+}
