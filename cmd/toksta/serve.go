@@ -84,6 +84,8 @@ func (c *cli) demo() *cobra.Command {
 				return err
 			}
 			linkVendorPages(&cfg)
+			// The page of mails takes the place of a mail server.
+			cfg.Signup.Verification = cmp.Or(cfg.Signup.Verification, config.VerifyBeforeSignIn)
 			log, err := demoLog(cfg.Data)
 			if err != nil {
 				return err

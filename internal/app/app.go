@@ -158,16 +158,18 @@ func (a *App) build(ctx context.Context) (err error) {
 	})
 
 	// Only this log checks the roles of members, so every service of the change path uses it.
-	log := members.Log{Log: a.feed}
+	verifies := c.Verification() != config.VerifyOff
+	log := members.Log{Log: a.feed, RequireVerified: verifies}
 	a.Accounts = &accounts.Service{Log: log, Store: a.store, Erasing: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.OperatorKeys = &operatorkeys.Service{Log: log, Store: a.store, Now: time.Now}
-	a.Members = &members.Service{Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime}
+	a.Members = &members.Service{Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime, VerifiesAddresses: verifies}
 	a.operatorUses = operatorkeys.NewUses(a.store, a.log)
 	a.SignIn = signin.New(signin.Config{
 		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Factors: a.store, Attempts: a.store, Browsers: a.store,
 		Product: c.Branding.Product, Catalog: a.catalog, Now: time.Now,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
+		Verification: signin.Verification(c.Verification()), UnverifiedLifetime: c.Signup.UnverifiedLifetime,
 		Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle, Mail: a.signInMail(), Letters: a.letters, PagesURL: a.config.PagesURL,
 	})
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.Credits.Refresh, Balance: balances.Balance, Kept: usage.Retention(c.Usage), Exhausted: a.exhausted}

@@ -53,12 +53,15 @@ var reveals = map[string]int{
 	"internal/web/reveal.go Pages.sealer": 1,
 
 	// A password or a cookie, before it is hashed.
-	"internal/signin/password.go hasher.tag":            1,
-	"internal/signin/password.go validPassword":         1,
-	"internal/signin/session.go sessionID":              1,
-	"internal/members/join.go digestOf":                 1,
-	"internal/members/join.go sentByMail":               1,
-	"internal/signin/signup.go SignUpRequest.isInvited": 1,
+	"internal/signin/password.go hasher.tag":    1,
+	"internal/signin/password.go validPassword": 1,
+	"internal/signin/session.go sessionID":      1,
+
+	// The code of an invitation, in the mailed link with which the invited person signs up.
+	"internal/signin/verification.go Service.signUpLetter": 1,
+	"internal/members/join.go digestOf":                    1,
+	"internal/members/join.go sentByMail":                  1,
+	"internal/signin/signup.go SignUpRequest.isInvited":    1,
 
 	// The secret of an authenticator app: stored, shown for the set-up, and the key of its codes.
 	// A typed code, before it is compared.

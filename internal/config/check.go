@@ -178,6 +178,7 @@ func (c *checker) checkDurations() {
 		{"gateway.shutdown_grace", c.cfg.Gateway.ShutdownGrace, time.Second, time.Hour},
 		{"rate_limit.redis_timeout", c.cfg.RateLimit.RedisTimeout, time.Millisecond, 5 * time.Second},
 		{"signup.invitation_lifetime", c.cfg.Signup.InvitationLifetime, time.Minute, 8760 * time.Hour},
+		{"signup.unverified_lifetime", c.cfg.Signup.UnverifiedLifetime, 15 * time.Minute, 31 * 24 * time.Hour},
 		{"sessions.lifetime", c.cfg.Sessions.Lifetime, time.Minute, 8760 * time.Hour},
 		{"sessions.idle", c.cfg.Sessions.Idle, time.Minute, 8760 * time.Hour},
 		{"export.interval", c.cfg.Export.Interval, time.Second, 24 * time.Hour},
@@ -224,6 +225,7 @@ func (c *checker) checkTrustedNetworks(path string, networks []netip.Prefix) {
 // checkPages checks sign-up and the branding of the account pages.
 func (c *checker) checkPages() {
 	c.require(slices.Contains([]string{"open", "invited", "closed"}, c.cfg.Signup.Policy), "signup.policy", "There is no such policy.", "write open, invited or closed")
+	c.checkLinks()
 	c.checkBranding()
 	c.checkDocs()
 }

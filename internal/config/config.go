@@ -129,14 +129,6 @@ type Gateway struct {
 	TraceSampling     float64       `yaml:"trace_sampling"`      // fraction of the traces of callers without one that are sampled
 }
 
-// Signup configures how people create accounts.
-type Signup struct {
-	Policy             string        `yaml:"policy"`              // open, invited or closed
-	Plan               toksta.PlanID `yaml:"plan"`                // of a new account
-	InvitationLifetime time.Duration `yaml:"invitation_lifetime"` // from its creation
-	Consent            Consent       `yaml:"consent"`             // that a person must give
-}
-
 // Sessions configures how long a browser stays signed in.
 type Sessions struct {
 	Lifetime        time.Duration `yaml:"lifetime"`         // from the sign-in

@@ -21,12 +21,19 @@ import (
 // of operators and of the system pass. It is safe for concurrent use.
 type Log struct {
 	store.Log
+	// RequireVerified rejects changes with which a member whose sign-up ends unless the address is
+	// verified could keep access to an account or to its keys.
+	RequireVerified bool
 }
 
 // Commit implements store.Log. The error is FORBIDDEN if the role of the member does not
-// allow the change.
+// allow the change, or if it needs a verified address.
 func (l Log) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
-	return l.Log.Commit(ctx, by, authorized(by, decide))
+	decide = authorized(by, decide)
+	if l.RequireVerified && by.Kind == toksta.ActorMember {
+		decide = verified(by, decide)
+	}
+	return l.Log.Commit(ctx, by, decide)
 }
 
 // permissions lists the kinds of changes that a member can make in an account, with the

@@ -76,3 +76,43 @@ func TestRolesBoundEveryKindOfChange(t *testing.T) {
 		t.Error("an owner changes the password of another member")
 	}
 }
+
+// Guarantee: if addresses are verified, a member whose sign-up is not confirmed cannot make a change
+// that would keep access for a stranger. A confirmed member, and a member that the operator
+// created, can. Revoking a key is always possible.
+func TestChangesThatNeedAnAddress(t *testing.T) {
+	t.Parallel()
+	db := sqlitetest.Open(t)
+	setup := store.Mutation{Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{{ID: "acct_a"}}}
+	soon := time.UnixMilli(1)
+	for id, m := range map[toksta.MemberID]toksta.Member{
+		"mem_provisional": {ExpiresAt: soon}, "mem_verified": {VerifiedAt: soon}, "mem_created": {},
+	} {
+		m.ID, m.Email = id, string(id)+"@example.com"
+		setup.Members = append(setup.Members, m)
+		setup.Memberships = append(setup.Memberships, toksta.Membership{AccountID: "acct_a", MemberID: id, Role: toksta.MemberOwner})
+	}
+	commit := func(log members.Log, by toksta.Actor, m store.Mutation) error {
+		_, err := log.Commit(t.Context(), by, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil })
+		return err
+	}
+	off, on := members.Log{Log: db.DirectLog()}, members.Log{Log: db.DirectLog(), RequireVerified: true}
+	if err := commit(on, operator, setup); err != nil {
+		t.Fatal(err)
+	}
+	for kind, needed := range map[toksta.ChangeKind]bool{
+		toksta.ChangeKeyCreated: true, toksta.ChangeKeyRotated: true, toksta.ChangeInvitationCreated: true, toksta.ChangeMemberRoleSet: true,
+		toksta.ChangeIdentityLinked: true, toksta.ChangeKeyRevoked: false, toksta.ChangeMemberPasswordSet: false,
+	} {
+		for _, id := range []toksta.MemberID{"mem_provisional", "mem_verified", "mem_created"} {
+			by := toksta.Actor{Kind: toksta.ActorMember, ID: string(id)}
+			change := store.Mutation{Kind: kind, AccountID: "acct_a", MemberID: id}
+			if err := commit(on, by, change); (err != nil) != (needed && id == "mem_provisional") {
+				t.Errorf("%s by %s: %v", kind, id, err)
+			}
+			if err := commit(off, by, change); err != nil {
+				t.Errorf("%s by %s without verification: %v", kind, id, err)
+			}
+		}
+	}
+}

@@ -27,7 +27,9 @@ const LinkLifetime = 15 * time.Minute
 
 // The purposes of links in mails.
 const (
-	purposeReset = "reset"
+	purposeReset  = "reset"
+	purposeSignUp = "signup"
+	purposeVerify = "verify"
 )
 
 // link is a ticket whose code is in a mail.
@@ -106,8 +108,8 @@ func (s *Service) use(ctx context.Context, l link) error {
 	return nil
 }
 
-// member returns the member to whom the link was mailed. If the person is disabled or has
-// another address now, the error is FORBIDDEN. It is checked again in the transaction of a
+// member returns the member of the link. If the person is disabled, or has another address than
+// that of the link, the error is FORBIDDEN. It is checked again in the transaction of a
 // change, with the reader of the transaction.
 func (l link) member(ctx context.Context, r store.Reader) (toksta.Member, error) {
 	m, err := r.Member(ctx, l.MemberID)
@@ -128,8 +130,8 @@ func invalidLink() error {
 	return forbidden("This link was used before, or it has expired. Ask for a new one.")
 }
 
-// mailTo looks a member up by address in the background, and mails what write returns to the
-// address that is stored. The caller's response must not depend on the member, so mailTo is the
+// mailTo looks a member up by address in the background, and sends the mail of write to the
+// stored address. The caller's response must not depend on the member, so mailTo is the
 // same for an unknown address, also in its duration; then no mail is sent.
 func (s *Service) mailTo(email string, write func(context.Context, toksta.Member) (mail.Message, error)) error {
 	return s.compose(func(ctx context.Context) (mail.Message, error) {

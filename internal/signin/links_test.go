@@ -216,7 +216,7 @@ func (w *world) readTicket(tb testing.TB, id toksta.Digest, purpose string) (lin
 }
 
 // Guarantee: a mail with a link goes to the stored address and not to the typed one, which the
-// database considers equal, and to nobody for an unknown or disabled person. Its link starts with
+// database considers equal, and no mail is sent for an unknown or disabled person. The link starts with
 // the configured address.
 func TestResetMails(t *testing.T) {
 	t.Parallel()

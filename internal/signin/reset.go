@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/store"
@@ -79,12 +78,11 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 		if err != nil {
 			return store.Mutation{}, err
 		}
+		change, err := s.proveAddress(ctx, r, &m)
 		m.PasswordHash = hash
-		s.verify(&m)
-		return store.Mutation{
-			Kind: toksta.ChangeMemberPasswordSet, AccountID: account, MemberID: m.ID,
-			Detail: map[string]string{"email": m.Email, "by": "link"}, Members: []toksta.Member{m},
-		}, nil
+		change.Kind, change.AccountID, change.MemberID = toksta.ChangeMemberPasswordSet, account, m.ID
+		change.Members, change.Detail = []toksta.Member{m}, map[string]string{"email": m.Email, "by": "link"}
+		return change, err
 	})
 	if err != nil {
 		return err
@@ -93,15 +91,6 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 		return err
 	}
 	return s.endAccess(ctx, m.ID)
-}
-
-// verify records that the person receives mail at the address of m. The sign-up no longer
-// expires.
-func (s *Service) verify(m *toksta.Member) {
-	if m.VerifiedAt.IsZero() {
-		m.VerifiedAt = s.now()
-	}
-	m.ExpiresAt = time.Time{}
 }
 
 // endAccess ends all sessions of a member, and everything that a secret of the member can still

@@ -349,8 +349,9 @@ func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
 // sweepInterval is the interval between deletions of expired sessions.
 const sweepInterval = time.Hour
 
-// Run deletes expired sessions, tickets, browsers and counts of attempts until ctx ends. A failed
-// deletion is repeated in the next interval: an expired row is rejected even if it still exists.
+// Run deletes expired sessions, tickets, browsers and counts of attempts, and ends expired sign-ups,
+// until ctx ends. A failed deletion is repeated in the next interval: an expired row is rejected
+// even if it still exists.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
@@ -359,6 +360,7 @@ func (s *Service) Run(ctx context.Context) error {
 		_ = s.Tickets.DeleteTickets(ctx, store.TicketSet{Before: s.now()})
 		_ = s.Throttle.Trim(ctx)
 		_ = s.Browsers.DeleteBrowsers(ctx, store.BrowserSet{Before: s.now().Add(-BrowserLifetime)})
+		_ = s.expireSignUps(ctx)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -60,6 +60,11 @@ type Config struct {
 	// "": none.
 	Terms string
 
+	// Verification states when a new member must have proved the address. It needs Mail.
+	Verification Verification
+	// UnverifiedLifetime is the time in which the address must be proved; 0: a day.
+	UnverifiedLifetime time.Duration
+
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
 	// Passkeys is the relying party of passkeys; nil: people cannot use passkeys.
@@ -85,6 +90,7 @@ func New(c Config) *Service {
 	c.Plan = cmp.Or(c.Plan, c.Catalog.FreePlan)
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
 	c.Idle = cmp.Or(c.Idle, 7*24*time.Hour)
+	c.UnverifiedLifetime = cmp.Or(c.UnverifiedLifetime, 24*time.Hour)
 	return &Service{
 		Config:    c,
 		Throttle:  NewThrottle(c.Attempts, c.Now),

@@ -32,31 +32,71 @@ type SignUpRequest struct {
 // the member joins it; otherwise SignUp makes an account. If the policy does not
 // allow the sign-up, the error is FORBIDDEN. If the address is in use, the error is
 // CONFLICT.
+//
+// With VerifyBeforeSignIn, the error is FORBIDDEN unless the invitation proves the address: see
+// RequestSignUp. With VerifyBeforeKeys, the link that proves the address is mailed, and the
+// sign-up ends if it is not used in time.
 func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (SignedIn, error) {
-	invited := req.isInvited()
-	switch {
-	case s.Policy == Invited && !invited:
-		return SignedIn{}, forbidden("Signing up requires an invitation.")
-	case s.Policy != Open && s.Policy != Invited:
-		return SignedIn{}, forbidden("Signing up is closed. Ask the vendor for an account.")
+	if err := s.checkPolicy(req.isInvited()); err != nil {
+		return SignedIn{}, err
 	}
-	now := s.now()
 	// Successful attempts are throttled too: a client must not create accounts in
 	// large numbers.
 	if err := s.Throttle.Count(ctx, Name{ScopeSignUp, from.Network()}); err != nil {
 		return SignedIn{}, err
 	}
+	in, err := s.enroll(ctx, from, enrollment{SignUpRequest: req})
+	if err == nil && in.Member.IsProvisional() {
+		// If too many mails are waiting, the person asks for another one on the account page.
+		_ = s.mailVerification(from, in.Member)
+	}
+	return in, err
+}
+
+// checkPolicy returns FORBIDDEN if the policy does not allow to sign up.
+func (s *Service) checkPolicy(invited bool) error {
+	switch {
+	case s.Policy == Invited && !invited:
+		return forbidden("Signing up requires an invitation.")
+	case s.Policy != Open && s.Policy != Invited:
+		return forbidden("Signing up is closed. Ask the vendor for an account.")
+	}
+	return nil
+}
+
+// enrollment is a sign-up. Verified is the link that proves the address, which is used once the
+// other fields are valid; nil: the address is not proved.
+type enrollment struct {
+	SignUpRequest
+	verified *link
+}
+
+// enroll makes a member, with an account or as the invitation says, and signs the member in.
+func (s *Service) enroll(ctx context.Context, from Origin, req enrollment) (SignedIn, error) {
+	now := s.now()
 	accountName, invalid := text.Name("account_name", orElse(req.AccountName, req.Name))
 	if strings.TrimSpace(req.AccountName) == "" {
 		invalid = nil // it is the person's name, which draftMember validates
 	}
-	invalid = toksta.InvalidFields(invalid, s.checkConsent(req))
+	invalid = toksta.InvalidFields(invalid, s.checkConsent(req.SignUpRequest))
 	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Invalid: invalid})
 	if err != nil {
 		return SignedIn{}, err
 	}
 	if s.Terms != "" {
 		m.Consent, m.ConsentAt = s.Terms, now
+	}
+	switch {
+	case req.verified != nil:
+		m.VerifiedAt = now
+		if err := s.use(ctx, *req.verified); err != nil {
+			return SignedIn{}, err
+		}
+	case s.Verification == VerifyBeforeKeys:
+		m.ExpiresAt = now.Add(s.UnverifiedLifetime)
+	}
+	if err := s.freeAddress(ctx, m.Email); err != nil {
+		return SignedIn{}, err
 	}
 	account := toksta.Account{
 		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: accountName, Plan: s.Plan,
@@ -68,12 +108,15 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 			Detail:      map[string]string{"account": account.Name, "plan": string(account.Plan)},
 			Memberships: []toksta.Membership{{AccountID: account.ID, MemberID: m.ID, Role: toksta.MemberOwner, CreatedAt: now}},
 		}
-		if invited {
+		if req.isInvited() {
 			used, err := members.Redeem(ctx, r, members.Redemption{Code: req.Invitation, Email: m.Email, Now: now})
 			if err != nil {
 				return store.Mutation{}, err
 			}
 			applyInvitation(used, &m, &mutation)
+		}
+		if s.Verification == VerifyBeforeSignIn && m.VerifiedAt.IsZero() {
+			return store.Mutation{}, forbidden("Open the link in the mail to your address to sign up.")
 		}
 		return addMember(ctx, r, m, mutation)
 	})
@@ -100,7 +143,7 @@ func applyInvitation(used members.Redeemed, m *toksta.Member, mutation *store.Mu
 	i := used.Invitation
 	mutation.Invitations = []store.Invitation{i}
 	if used.Verified {
-		m.VerifiedAt = i.UsedAt
+		m.VerifiedAt, m.ExpiresAt = i.UsedAt, time.Time{}
 	}
 	if i.AccountID != "" {
 		mutation.Kind, mutation.AccountID, mutation.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil

@@ -26,6 +26,13 @@ type Memberships interface {
 	ListSoleMembers(ctx context.Context, account toksta.AccountID) ([]toksta.Member, error)
 }
 
+// SignUps reads the members whose sign-up is not complete.
+type SignUps interface {
+	// ListExpiredSignUps returns members, the oldest first, who did not verify their address and
+	// whose ExpiresAt is before a time.
+	ListExpiredSignUps(ctx context.Context, before time.Time, limit int) ([]toksta.Member, error)
+}
+
 // AccountMember is a member with the membership in one account.
 type AccountMember struct {
 	toksta.Member

@@ -92,6 +92,7 @@ type Reader interface {
 	Accounts
 	Keys
 	Members
+	SignUps
 	Factors
 	Audit
 	Search

@@ -35,12 +35,15 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	if useErr != nil {
 		readErr = useErr
 	}
-	list := keyList{keys: all, uses: uses, month: current, unread: readErr != nil, standing: standing, now: p.Now(), lack: p.shortageOf(ctx, standing)}
+	list := keyList{keys: all, uses: uses, month: current, unread: readErr != nil, standing: standing, now: p.Now(), lack: p.shortageOf(ctx, standing), unverified: p.unverified(ctx)}
 
 	data := view.Account{
 		Frame: p.frame(ctx, view.SectionAccount), Banner: p.banner(standing, list.lack),
 		Profile: p.profile(ctx), Subscription: p.subscription(standing), Credits: p.credits(standing, current),
 		Keys: p.keys(list, state), State: state,
+	}
+	if list.unverified != "" {
+		data.Unverified = identity(ctx).Member.Email
 	}
 	if readErr == nil && (len(all) > 0 || state.Month != "") {
 		data.Usage, readErr = p.usageSection(ctx, list, state.Month)
@@ -158,7 +161,7 @@ func (p *Pages) keys(l keyList, state view.State) view.Keys {
 	if !state.AllKeys {
 		out.Folded = max(out.Live-foldAfter, 0)
 	}
-	out.Blocked = p.blocked(l.standing, out.Live)
+	out.Blocked = cmp.Or(l.unverified, p.blocked(l.standing, out.Live))
 	return out
 }
 
@@ -223,13 +226,14 @@ func sentence(s string) string {
 
 // keyList has the data for the rows of the list of keys.
 type keyList struct {
-	keys     []toksta.Key
-	uses     map[toksta.KeyID]store.LastUse
-	month    usage.Breakdown
-	unread   bool // uses or month could not be read
-	standing *toksta.Standing
-	now      time.Time
-	lack     *usage.Shortage // nil: the account can pay calls
+	keys       []toksta.Key
+	uses       map[toksta.KeyID]store.LastUse
+	month      usage.Breakdown
+	unread     bool // uses or month could not be read
+	standing   *toksta.Standing
+	now        time.Time
+	lack       *usage.Shortage // nil: the account can pay calls
+	unverified string          // why the person can create no key; see Pages.unverified
 }
 
 // unusedAfter is the idle time after which the list marks a key as unused.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -27,6 +28,7 @@ const tries = 200
 // mailForms are the forms that anybody can send with any address.
 var mailForms = map[string]url.Values{
 	"/signin/forgot": {},
+	"/signup":        {},
 }
 
 // Guarantee: a stranger cannot find out whether an address belongs to a member: text, status,
@@ -36,8 +38,9 @@ func TestAddressesAreNotDisclosed(t *testing.T) {
 	for path, form := range mailForms {
 		t.Run(path, func(t *testing.T) {
 			box, stop := new(mail.Outbox), func() {}
-			w := newWorldWith(t, func(c *Config) {
+			w := emptyWorld(t, func(c *Config) {
 				withMail(t, box)(c)
+				c.SignIn.Verification = signin.VerifyBeforeSignIn
 				c.SignIn.Mail, stop = runningQueue(t, box)
 				c.ClientAddress = eachFromAnotherNetwork()
 			})

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"maps"
@@ -64,7 +65,7 @@ func (p *Pages) showKeyForm(w http.ResponseWriter, r *http.Request, form view.Ke
 		form.Families = append(form.Families, choice)
 	}
 	form.Frame = p.frame(r.Context(), view.SectionKeys)
-	form.Blocked = p.blocked(standing, live)
+	form.Blocked = cmp.Or(p.unverified(r.Context()), p.blocked(standing, live))
 	p.show(w, r, screen{formStatus(w, form.Errors), "key_new"}, form)
 }
 

@@ -3,9 +3,10 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/toksta/toksta/internal/exchange"
-	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -14,27 +15,31 @@ import (
 // history and the Referer at once.
 const linkCookie = "account_link"
 
+// linkCookieLifetime is the time in which a person fills in the form after opening a link. Later,
+// the person opens the link again.
+const linkCookieLifetime = time.Hour
+
 // takeCode moves the code in the address of a request to a cookie and redirects to the page
 // without the code. It returns false if there is none in the address. Neither it nor the page
 // uses the link: a program that only reads the address of a mail, such as a scanner, changes
 // nothing.
 func (p *Pages) takeCode(w http.ResponseWriter, r *http.Request) bool {
-	code := r.URL.Query().Get("code")
+	rest := r.URL.Query()
+	code := rest.Get("code")
 	if code == "" {
 		return false
 	}
+	rest.Del("code")
 	p.setLinkCookie(w, code)
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
+	page := url.URL{Path: r.URL.Path, RawQuery: rest.Encode()}
+	http.Redirect(w, r, page.String(), http.StatusSeeOther)
 	return true
 }
 
 // setLinkCookie sets the cookie with the code of a link. An empty code deletes the cookie.
 func (p *Pages) setLinkCookie(w http.ResponseWriter, code string) {
-	c := &http.Cookie{
-		Name: p.hostCookie(linkCookie), Value: code, Path: "/", MaxAge: int(signin.LinkLifetime.Seconds()),
-		HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteLaxMode,
-	}
+	c := p.newCookie(p.hostCookie(linkCookie), code, p.Now().Add(linkCookieLifetime))
 	if code == "" {
 		c.MaxAge = -1
 	}
@@ -43,11 +48,7 @@ func (p *Pages) setLinkCookie(w http.ResponseWriter, code string) {
 
 // linkCode returns the code of the link that the browser opened, empty if there is none.
 func (p *Pages) linkCode(r *http.Request) toksta.Hidden {
-	c, err := r.Cookie(p.hostCookie(linkCookie))
-	if err != nil {
-		return toksta.Hidden{}
-	}
-	return toksta.Hide(c.Value)
+	return cookieValue(r, p.hostCookie(linkCookie))
 }
 
 // failLink responds to a link that is not valid, with a way to get another one. It responds with
@@ -67,5 +68,10 @@ func (p *Pages) failLink(w http.ResponseWriter, r *http.Request, err error, agai
 	})
 }
 
-// lifetimeWords is signin.LinkLifetime for people.
-const lifetimeWords = "15 minutes"
+// lifetime returns the validity of a link in words.
+func lifetime(d time.Duration) string {
+	if hours := d.Truncate(time.Hour); hours == d {
+		return view.Count(int64(d/time.Hour), "hour")
+	}
+	return view.Count(int64(d/time.Minute), "minute")
+}

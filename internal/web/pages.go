@@ -139,6 +139,7 @@ func (p *Pages) routes() *routes {
 
 	p.signInRoutes(mux)
 	p.secondFactorRoutes(mux)
+	p.signUpRoutes(mux)
 	p.resetRoutes(mux)
 	mux.Handle("GET /account", p.member(p.account))
 	switch {

@@ -33,7 +33,7 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.RequestReset(r.Context(), p.origin(r), email)
 	if err == nil {
 		p.show(w, r, screen{page: "sent"}, view.Sent{
-			Sheet: p.sheet(), Email: email, Valid: lifetimeWords, Action: forgotPath,
+			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: forgotPath,
 			Text: "If there is a person with this address, a mail with a link for a new password is on its way to",
 		})
 		return

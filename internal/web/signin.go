@@ -17,8 +17,6 @@ import (
 func (p *Pages) signInRoutes(mux *routes) {
 	mux.HandleFunc("GET /signin", p.signInForm)
 	mux.Form("POST /signin", form{step: true}, http.HandlerFunc(p.signIn))
-	mux.HandleFunc("GET /signup", p.signUpForm)
-	mux.Form("POST /signup", form{}, http.HandlerFunc(p.signUp))
 	mux.Form("POST /signout", form{page: "/account"}, http.HandlerFunc(p.signOut))
 	mux.Handle("GET /confirm", p.member(p.confirmForm))
 	mux.Form("POST /confirm", form{step: true}, p.member(p.confirm))
@@ -91,79 +89,6 @@ func (p *Pages) admit(w http.ResponseWriter, r *http.Request, in signin.Admissio
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn, next string) {
 	p.setSession(w, in)
 	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
-}
-
-// signUpForm serves the form with the code of the invitation from the link.
-func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
-	p.showSignUp(w, r, view.SignUp{Invitation: r.FormValue("invitation")})
-}
-
-// showSignUp shows the fields that the policy and the invitation require, or a sentence
-// if signing up is closed.
-func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
-	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
-	form.Consent.Text, form.Consent.URL = p.Consent.Text, p.Consent.URL
-	switch p.SignIn.Policy {
-	case signin.Open:
-		form.AskInvitation = form.Invitation != ""
-	case signin.Invited:
-		form.AskInvitation, form.InvitationRequired = true, true
-	default:
-		form.Closed = "The vendor creates accounts. Ask for one, then sign in here."
-	}
-	if form.Closed == "" && form.Invitation != "" {
-		if err := p.describeInvitation(r, &form); err != nil {
-			p.fail(w, r, err)
-			return
-		}
-	}
-	p.show(w, r, screen{formStatus(w, form.Errors), "signup"}, form)
-}
-
-// describeInvitation adds the account that the person joins and the only address that can
-// join to the form. If the invitation cannot be used, it adds the error of the field.
-func (p *Pages) describeInvitation(r *http.Request, form *view.SignUp) error {
-	i, err := p.Members.Offer(r.Context(), toksta.Hide(form.Invitation))
-	switch refused, _ := errors.AsType[*toksta.Error](err); {
-	case err == nil:
-		form.Invited, form.Joins, form.EmailFixed = true, i.Account.Name, i.Email != ""
-		form.Email = cmp.Or(i.Email, form.Email)
-	case refused != nil && refused.Code == toksta.CodeForbidden:
-		if form.Errors == nil {
-			form.Errors = view.Errors{}
-		}
-		delete(form.Errors, "") // the same sentence, about the form
-		form.Errors["invitation"] = refused.Message
-	default:
-		return err
-	}
-	return nil
-}
-
-// signUp creates the member and starts a session. After an error nothing has
-// been created, and the form keeps all fields except the password.
-func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
-	form := view.SignUp{
-		Name: r.PostFormValue("name"), Account: r.PostFormValue("account"),
-		Email: r.PostFormValue("email"), Invitation: r.PostFormValue("invitation"),
-		Consent: view.Consent{Accepted: r.PostFormValue("consent") == "yes"},
-	}
-	in, err := p.SignIn.SignUp(r.Context(), p.origin(r), signin.SignUpRequest{
-		Name: form.Name, AccountName: form.Account, Email: form.Email,
-		Password: toksta.Hide(r.PostFormValue("password")), Invitation: toksta.Hide(form.Invitation),
-		Accepted: form.Consent.Accepted,
-	})
-	if err == nil {
-		p.enter(w, r, in, "")
-		return
-	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
-	}
-	form.Errors = renameFields(problems, map[string]string{"account_name": "account"})
-	p.showSignUp(w, r, form)
 }
 
 // signOut ends the session in the store before it deletes the cookie, so that a

@@ -21,6 +21,9 @@ type Member struct {
 	ConsentAt  time.Time // zero without Consent
 }
 
+// IsProvisional reports whether the sign-up of the member ends unless the address is verified.
+func (m Member) IsProvisional() bool { return m.VerifiedAt.IsZero() && !m.ExpiresAt.IsZero() }
+
 // Membership gives a member a role in an account.
 type Membership struct {
 	AccountID  AccountID

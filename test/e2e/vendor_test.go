@@ -46,6 +46,7 @@ func startWeather(t *testing.T) (*apptest.Node, *mailtest.Server) {
 		weather.Data, weather.Store, weather.Meter, weather.Listen, weather.Node = c.Data, c.Store, c.Meter, c.Listen, c.Node
 		weather.Upstreams["backend"] = config.Upstream{URL: backend.URL, ConnectTimeout: time.Second, ResponseTimeout: time.Minute, IdleTimeout: time.Second, ConnectionAge: time.Minute}
 		weather.Mail = config.Mail{Server: mails.Addr, TLS: "none", From: "keys@weather.example"}
+		weather.Signup.Verification = config.VerifyOff // TestVerification follows the link in a mail
 		*c = weather
 	})
 	return node, mails

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -36,6 +37,11 @@ func (r reader) MemberByEmail(ctx context.Context, email string) (toksta.Member,
 	forms := text.AddressForms(email)
 	return one(r.members(ctx, `WHERE email_folded IN ($1, $2, $3)
 		ORDER BY CASE email_folded WHEN $1 THEN 1 WHEN $2 THEN 2 ELSE 3 END LIMIT 1`, forms[0], forms[1], forms[2]))
+}
+
+// ListExpiredSignUps implements [store.SignUps]. A member whose sign-up has ended has no address.
+func (r reader) ListExpiredSignUps(ctx context.Context, before time.Time, limit int) ([]toksta.Member, error) {
+	return r.members(ctx, `WHERE expires_at > 0 AND expires_at < $1 AND verified_at = 0 AND email <> '' ORDER BY id LIMIT $2`, millis(before), limit)
 }
 
 func (r reader) members(ctx context.Context, where string, args ...any) ([]toksta.Member, error) {

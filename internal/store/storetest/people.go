@@ -52,6 +52,30 @@ func members(t *suite) {
 	t.missing(err)
 }
 
+// signUps: a sign-up ends after its time, unless the address was verified.
+func signUps(t *suite) {
+	for id, m := range map[toksta.MemberID]toksta.Member{
+		"mem_over":     {Email: "over@x", ExpiresAt: now.Add(-time.Millisecond)},
+		"mem_over2":    {Email: "over2@x", ExpiresAt: now.Add(-time.Hour)},
+		"mem_open":     {Email: "open@x", ExpiresAt: now},
+		"mem_verified": {Email: "verified@x", ExpiresAt: now.Add(-time.Hour), VerifiedAt: now},
+		"mem_ended":    {ExpiresAt: now.Add(-time.Hour)},
+		"mem_other":    {Email: "other@x"},
+	} {
+		m.ID, m.CreatedAt = id, now
+		t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{m}})
+	}
+	for limit, want := range map[int][]toksta.MemberID{10: {"mem_over", "mem_over2"}, 1: {"mem_over"}} {
+		list, err := t.s.ListExpiredSignUps(t.Context(), now, limit)
+		t.ok(err)
+		var ids []toksta.MemberID
+		for _, m := range list {
+			ids = append(ids, m.ID)
+		}
+		is(t, ids, want)
+	}
+}
+
 // memberships: a removed or disabled member must lose the role at once, and in the other
 // accounts keep it.
 func memberships(t *suite) {

@@ -61,6 +61,7 @@ var conformance = []conformanceTest{
 	{"live keys", liveKeys},
 	{"extreme times", extremeTimes},
 	{"members", members},
+	{"sign-ups", signUps},
 	{"memberships", memberships},
 	{"erased addresses", erasedAddresses},
 	{"erasing", erases},

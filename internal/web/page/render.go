@@ -18,7 +18,7 @@ var templateFiles embed.FS
 const (
 	framePages = "account plans key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked profile security"
 	openPages  = "docs operator outbox outbox_mail"
-	sheetPages = "signin signup second_factor confirm error sent forgot reset notice vendor"
+	sheetPages = "signin signup second_factor confirm error sent forgot reset verify notice vendor"
 )
 
 // embedPages are the pages in a frame of the vendor's page. The name of the rendered page starts

@@ -22,6 +22,8 @@ func mailStories() []story {
 	}
 	box := view.Outbox{Sheet: storySheet, Path: "/demo/mail", AccountURL: "/account", Now: storyNow, Mails: mails}
 	forgot := view.Forgot{Sheet: storySheet, Email: "mara", Errors: view.Errors{"email": "Give an e-mail address such as ada@example.com."}}
+	unverified := storyEmpty()
+	unverified.Unverified, unverified.Keys.Blocked = "mara@fjordlight.example", "Confirm your address first: open the link in the mail to you."
 	return []story{
 		{"forgot", "forgot", view.Forgot{Sheet: storySheet}},
 		{"forgot-error", "forgot", forgot},
@@ -33,6 +35,14 @@ func mailStories() []story {
 		{"reset-error", "reset", view.Reset{
 			Sheet: storySheet, Email: "mara@fjordlight.example", MinPassword: 12, Errors: view.Errors{"password": "Use a password of at least 12 characters."},
 		}},
+		{"signup-mail", "signup", view.SignUp{Sheet: storySheet, Action: "/signup", MailFirst: true}},
+		{"signup-proved", "signup", view.SignUp{
+			Sheet: storySheet, Action: "/signup/verify", Proved: true, Email: "mara@fjordlight.example", EmailFixed: true, MinPassword: 12,
+			Errors: view.Errors{"name": "Give a name with 1 to 100 characters."},
+		}},
+		{"verify", "verify", view.Verify{Sheet: storySheet, Email: "mara@fjordlight.example", HasLink: true}},
+		{"verify-wait", "verify", view.Verify{Sheet: storySheet, Email: "mara@fjordlight.example", Until: storyNow.Add(23 * time.Hour), Sent: true}},
+		{"account-unverified", "account", unverified},
 		{"link-ended", "error", view.Error{
 			Sheet: storySheet, Status: 410, Title: "This link does not work", Text: "This link was used before, or it has expired. Ask for a new one.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Ask for a new link", URL: "/signin/forgot"},

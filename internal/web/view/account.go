@@ -5,7 +5,9 @@ import "time"
 // Account is the overview at /account.
 type Account struct {
 	Frame
-	Banner       *Banner
+	Banner *Banner
+	// Unverified is the address that the signed-in person must confirm, "" for none.
+	Unverified   string
 	Profile      Profile
 	Subscription Subscription
 	Credits      Credits

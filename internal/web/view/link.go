@@ -1,5 +1,7 @@
 package view
 
+import "time"
+
 // Forgot is the page at /signin/forgot, which asks for the address of a person who needs a new
 // password.
 type Forgot struct {
@@ -23,6 +25,18 @@ type Sent struct {
 
 // Field is a field of a form that is sent again.
 type Field struct{ Name, Value string }
+
+// Verify is the page at /account/verify, on which a signed-in person proves the address.
+type Verify struct {
+	Sheet
+	Email string
+	// Until is when the sign-up ends; zero: never.
+	Until time.Time
+	// HasLink is set if the browser opened the link of the mail: the page has the button that
+	// uses it. Sent is set after another mail was requested.
+	HasLink, Sent bool
+	Errors        Errors
+}
 
 // Reset is the page at /signin/reset, on which a person chooses a new password.
 type Reset struct {

@@ -46,6 +46,11 @@ type SignUp struct {
 	// one. EmailFixed is set if only Email can use the invitation.
 	Invited, EmailFixed bool
 	Joins               string
+	// Action is the address that receives the form. MailFirst leaves out all fields except the
+	// address and the invitation: the others follow after the person has opened a link. Proved is
+	// set for the form after the link.
+	Action            string
+	MailFirst, Proved bool
 	// MinPassword is the smallest number of characters of a password.
 	MinPassword int
 	Consent     Consent
