@@ -154,7 +154,7 @@ func accountFields(a client.AccountDetail) table {
 		t.add("erased", formatTime(a.ErasedAt))
 	}
 	for _, m := range a.Members {
-		t.add("member", m.Email+" ("+m.Name+") "+string(m.ID))
+		t.add("member", m.Email+" ("+m.Name+") "+string(m.ID)+": "+memberSummary(m))
 	}
 	t.addMetadata(a.Metadata)
 	return t
@@ -248,6 +248,7 @@ func (c *cli) accountsInvite() *cobra.Command {
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "account to join (default: a new account)")
 	cmd.Flags().StringVar(&r.Email, "email", "", "only address that can use the link (default: any)")
+	addRole(cmd, &r.Role)
 	return cmd
 }
 

@@ -24,7 +24,8 @@ func (c *cli) audit() *cobra.Command {
 		Use: "audit", Short: "List changes and their actors, newest first", Args: exactArgs(),
 		Long: "List changes and their actors, newest first. With several conditions, a change meets\nall of them.",
 		Example: `  toksta audit --actor olga --since 7d
-  toksta audit --account crm-42 --kind key.revoked`,
+  toksta audit --account crm-42 --kind key.revoked
+  toksta audit --member ada@example.com`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if r.Since, err = parseSince(since, time.Now()); err != nil {
 				return usageError{err, cmd.CommandPath()}
@@ -51,6 +52,7 @@ func (c *cli) audit() *cobra.Command {
 	}
 	cmd.Flags().StringVar((*string)(&r.Account), "account", "", "only changes of this account")
 	cmd.Flags().StringVar((*string)(&r.Key), "key", "", "only changes of this key or operator key")
+	cmd.Flags().StringVar((*string)(&r.Member), "member", "", "only changes by or about this `person`: an e-mail address or an id")
 	cmd.Flags().StringVar(&r.Actor, "actor", "", "only changes by this `actor`: an operator's name, the id of an operator key, a member's e-mail address or id, or operator, member or system")
 	cmd.Flags().StringVar((*string)(&r.Kind), "kind", "", "only changes of this `kind`, such as key.revoked")
 	cmd.Flags().StringVar(&since, "since", "", "only changes from this `time` on: 24h or 7d ago, 2026-06-01 (00:00 UTC) or RFC 3339")

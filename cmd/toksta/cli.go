@@ -66,7 +66,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	for group, commands := range map[string][]*cobra.Command{
 		"server":  {c.initialize(), c.serve(), c.demo(), c.demoUpstream(), c.config()},
 		"remote":  {c.login(), c.logout(), c.profileCommands()},
-		"manage":  {c.accounts(), c.keys(), c.operatorKeys(), c.sessions(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
+		"manage":  {c.accounts(), c.memberCommands(), c.invitationCommands(), c.keys(), c.operatorKeys(), c.sessions(), c.credits(), c.store(), c.mail(), c.events(), c.export()},
 		"inspect": {c.routes(), c.audit(), c.usage(), c.nodes(), c.doctor(), c.version(), c.licenses()},
 	} {
 		for _, command := range commands {

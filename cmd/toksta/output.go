@@ -109,7 +109,7 @@ func (t table) ids() (out []string) {
 func (c *cli) addColumns(commands []*cobra.Command) {
 	for _, cmd := range commands {
 		c.addColumns(cmd.Commands())
-		if slices.Contains([]string{"list", "show", "reservations", "status", "audit", "usage", "nodes", "doctor"}, cmd.Name()) {
+		if slices.Contains([]string{"list", "show", "reservations", "sessions", "status", "audit", "usage", "nodes", "doctor"}, cmd.Name()) {
 			cmd.Flags().StringSliceVar(&c.columns, "columns", nil, "only these `columns` of a table or CSV, in this order")
 		}
 	}

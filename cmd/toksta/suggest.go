@@ -42,7 +42,7 @@ func synonyms(cmd *cobra.Command, word string) (names []string) {
 	others := map[string][]string{
 		"list": {"ls", "all", "find", "search"}, "show": {"get", "describe", "info", "view", "cat"}, "create": {"add", "new", "make"},
 		"revoke": {"delete", "remove", "rm", "disable", "destroy"}, "rename": {"edit", "update", "mv"},
-		"rotate": {"renew", "roll", "regenerate"}, "top-up": {"add", "buy", "grant"}, "add-member": {"member", "members"},
+		"rotate": {"renew", "roll", "regenerate"}, "top-up": {"add", "buy", "grant"}, "add-member": {"member"}, "remove": {"delete", "rm", "kick"}, "end-sessions": {"logout", "sign-out", "signout"}, "close": {"delete", "remove", "cancel"}, "erase": {"purge", "forget", "gdpr"},
 	}
 	for _, verb := range cmd.Commands() {
 		if slices.Contains(others[verb.Name()], word) {

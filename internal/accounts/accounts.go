@@ -64,6 +64,17 @@ func (s *Service) MemberByEmail(ctx context.Context, email string) (toksta.Membe
 	return s.Store.MemberByEmail(ctx, email)
 }
 
+// CheckPerson returns NOT_FOUND if the person does not exist or, with an account, never belonged
+// to it.
+func (s *Service) CheckPerson(ctx context.Context, account toksta.AccountID, member toksta.MemberID) (err error) {
+	if account == "" {
+		_, err = s.Store.Member(ctx, member)
+	} else {
+		_, err = s.Store.Membership(ctx, account, member)
+	}
+	return store.Missing("member", member, err)
+}
+
 // Find returns a page of the accounts that meet the conditions of q.
 func (s *Service) Find(ctx context.Context, q store.AccountSearch) (store.Found[toksta.Account], error) {
 	return s.Store.FindAccounts(ctx, q)

@@ -38,9 +38,9 @@ var reveals = map[string]int{
 	"internal/operator/operatorkeys.go server.operatorSecretResponse": 1,
 
 	// The code of an invitation and the cookie of a session, handed over once.
-	"internal/operator/accounts.go server.invite": 1,
-	"internal/web/signin.go Pages.admit":          1,
-	"internal/web/cookie.go Pages.setSession":     2,
+	"internal/operator/members.go server.invitationLink": 1,
+	"internal/web/signin.go Pages.admit":                 1,
+	"internal/web/cookie.go Pages.setSession":            2,
 
 	// The link that the vendor's back end sends a person to, handed over once, and its code in a
 	// cookie or in the link of a page.

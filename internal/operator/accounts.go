@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -82,12 +81,7 @@ func (s server) showAccount(ctx context.Context, _ toksta.Actor, r client.Accoun
 		return client.AccountDetail{}, err
 	}
 	for _, m := range members {
-		listed := member(m.Member)
-		listed.Role = m.Membership.Role
-		if listed.DisabledAt.IsZero() {
-			listed.DisabledAt = m.Membership.DisabledAt
-		}
-		out.Members = append(out.Members, listed)
+		out.Members = append(out.Members, accountMember(m))
 	}
 	out.LiveKeys, err = s.Keys.Live(ctx, a.ID)
 	return out, err
@@ -140,21 +134,20 @@ func (s server) checkAccount(ctx context.Context, id toksta.AccountID) error {
 
 // invite returns a new invitation code. Only its digest is stored.
 func (s server) invite(ctx context.Context, by toksta.Actor, r client.InviteRequest) (client.InviteResponse, error) {
-	invited, err := s.Members.Invite(ctx, by, members.InviteRequest{Account: r.Account, Email: r.Email})
+	invited, err := s.Members.Invite(ctx, by, members.InviteRequest{Account: r.Account, Email: r.Email, Role: r.Role})
 	if err != nil {
 		return client.InviteResponse{}, err
 	}
-	code := invited.Code.Reveal()
+	code, link := s.invitationLink(invited)
 	return client.InviteResponse{
-		Code: code, URL: s.PagesURL + "/signup?invitation=" + url.QueryEscape(code),
-		ExpiresAt: invited.Invitation.ExpiresAt, Receipt: client.NewReceipt(invited.Receipt),
+		Code: code, URL: link, ExpiresAt: invited.Invitation.ExpiresAt, Receipt: client.NewReceipt(invited.Receipt),
 	}, nil
 }
 
 // addMember creates a member who signs in with a password.
 func (s server) addMember(ctx context.Context, by toksta.Actor, r client.AddMemberRequest) (client.MemberResponse, error) {
 	m, err := s.SignIn.CreateMember(ctx, by, signin.MemberRequest{
-		Account: r.Account, Name: r.Name, Email: r.Email, Password: toksta.Hide(r.Password),
+		Account: r.Account, Name: r.Name, Email: r.Email, Password: toksta.Hide(r.Password), Role: r.Role,
 	})
 	if err != nil {
 		return client.MemberResponse{}, err
@@ -170,7 +163,7 @@ func (s server) setPassword(ctx context.Context, by toksta.Actor, r client.SetPa
 // member converts a member without the hash of the password.
 func member(m toksta.Member) client.Member {
 	return client.Member{
-		ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, VerifiedAt: m.VerifiedAt, DisabledAt: m.DisabledAt,
+		ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, VerifiedAt: m.VerifiedAt, ExpiresAt: m.ExpiresAt, DisabledAt: m.DisabledAt,
 		Consent: m.Consent, ConsentAt: m.ConsentAt,
 	}
 }

@@ -37,13 +37,18 @@ func (s server) audit(ctx context.Context, _ toksta.Actor, r client.AuditRequest
 			return client.AuditPage{}, err
 		}
 	}
+	if r.Member != "" {
+		if err := s.Accounts.CheckPerson(ctx, r.Account, r.Member); err != nil {
+			return client.AuditPage{}, err
+		}
+	}
 	actor, err := s.memberID(ctx, r.Actor)
 	if err != nil {
 		return client.AuditPage{}, err
 	}
 	found, err := s.Accounts.FindChanges(ctx, store.ChangeSearch{
 		ChangeQuery: store.ChangeQuery{Account: r.Account, Key: r.Key, Before: r.Before, Limit: limit},
-		OperatorKey: r.OperatorKey, Actor: actor, Kind: r.Kind, Since: since, Until: until,
+		OperatorKey: r.OperatorKey, Member: r.Member, Actor: actor, Kind: r.Kind, Since: since, Until: until,
 	})
 	if err != nil {
 		return client.AuditPage{}, err

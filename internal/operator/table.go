@@ -27,7 +27,7 @@ var (
 	// everyone has any role.
 	everyone = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling, toksta.RoleVerify, toksta.RoleMetrics}
 	// managers only have toksta.RoleManage. Each of their operations reveals a secret, sets
-	// one, or sends a message to an address of the caller's choice.
+	// one, gives a person more rights, or sends a message to an address of the caller's choice.
 	managers []toksta.Role
 )
 
@@ -40,7 +40,7 @@ var (
 
 // operations returns the table of all operations.
 func (s server) operations() []operation {
-	return slices.Concat(s.accountOperations(), s.keyOperations(), s.sessionOperations(), s.operatorKeyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
+	return slices.Concat(s.accountOperations(), s.memberOperations(), s.keyOperations(), s.sessionOperations(), s.operatorKeyOperations(), s.creditOperations(), s.verifyOperations(), s.eventOperations(), s.reportOperations())
 }
 
 // accountOperations returns the operations on accounts and their members. A new account has a
@@ -62,6 +62,24 @@ func (s server) accountOperations() []operation {
 		define(s, Operation{Name: "accounts/invite", Summary: "Creates an invitation to an account and returns its code once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundCode}, s.invite),
 		define(s, Operation{Name: "accounts/add-member", Summary: "Creates a member who signs in with a password.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.addMember),
 		define(s, Operation{Name: "accounts/set-password", Summary: "Replaces a member's password and ends the member's sessions.", Roles: managers, Changes: true, Codes: notFoundCode}, s.setPassword),
+	}
+}
+
+// memberOperations returns the operations on the people of accounts. Support staff may take access
+// away from a person, and give it back as it was, but cannot raise it or weaken a sign-in.
+func (s server) memberOperations() []operation {
+	return []operation{
+		define(s, Operation{Name: "members/list", Summary: "Lists the members of an account with their roles.", Roles: readers, Codes: notFoundCode}, s.listMembers),
+		define(s, Operation{Name: "members/invite", Summary: "Invites a person to an account, by mail or by a link.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.inviteMember),
+		define(s, Operation{Name: "members/set-role", Summary: "Changes the role of a member.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.setRole),
+		define(s, Operation{Name: "members/disable", Summary: "Takes the use of an account, or of all accounts, from a member.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.disableMember),
+		define(s, Operation{Name: "members/enable", Summary: "Gives a disabled member the use of an account back.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.enableMember),
+		define(s, Operation{Name: "members/remove", Summary: "Removes a member from an account, and keeps or revokes the member's keys.", Roles: supporters, Changes: true, Codes: notFoundConflictCode}, s.removeMember),
+		define(s, Operation{Name: "members/reset-factors", Summary: "Removes the second factors of a person and ends the person's sessions.", Roles: managers, Changes: true, Codes: notFoundCode}, s.resetFactors),
+		define(s, Operation{Name: "members/sessions", Summary: "Lists the sessions of a person.", Roles: readers, Codes: notFoundCode}, s.sessions),
+		define(s, Operation{Name: "members/end-sessions", Summary: "Ends all sessions of a person.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.endSessions),
+		define(s, Operation{Name: "invitations/list", Summary: "Lists the open invitations to an account.", Roles: readers, Codes: notFoundCode}, s.listInvitations),
+		define(s, Operation{Name: "invitations/revoke", Summary: "Revokes an open invitation.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeInvitation),
 	}
 }
 

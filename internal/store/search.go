@@ -59,8 +59,10 @@ type ChangeSearch struct {
 	ChangeQuery
 	// OperatorKey selects the changes of one operator key; "": any.
 	OperatorKey toksta.OperatorKeyID
-	Actor       string            // id of a member or an operator key, name of an operator, or a toksta.ActorKind; "": any
-	Kind        toksta.ChangeKind // "": any
-	Since       time.Time         // inclusive; zero: any
-	Until       time.Time         // exclusive; zero: any
+	// Member selects the changes by and about a person; "": any.
+	Member toksta.MemberID
+	Actor  string            // id of a member or an operator key, name of an operator, or a toksta.ActorKind; "": any
+	Kind   toksta.ChangeKind // "": any
+	Since  time.Time         // inclusive; zero: any
+	Until  time.Time         // exclusive; zero: any
 }

@@ -50,7 +50,10 @@ type Member struct {
 	Role       toksta.MemberRole `json:"role,omitempty"`
 	CreatedAt  time.Time         `json:"created_at"`
 	VerifiedAt time.Time         `json:"verified_at,omitzero"` // when the address was verified
-	DisabledAt time.Time         `json:"disabled_at,omitzero"`
+	ExpiresAt  time.Time         `json:"expires_at,omitzero"`  // when the sign-up ends, unless the address is verified before
+	DisabledAt time.Time         `json:"disabled_at,omitzero"` // in the account of the response, or everywhere
+	JoinedAt   time.Time         `json:"joined_at,omitzero"`   // the account of the response
+	RemovedAt  time.Time         `json:"removed_at,omitzero"`  // from the account of the response
 	// Consent has the terms that the person accepted at ConsentAt, empty if they were
 	// asked for no consent.
 	Consent   string    `json:"consent,omitempty"`
@@ -147,8 +150,9 @@ type SetEntitlementRequest struct {
 // InviteRequest describes an invitation. An empty account stands for a new
 // account.
 type InviteRequest struct {
-	Account toksta.AccountID `json:"account,omitempty"`
-	Email   string           `json:"email,omitempty"`
+	Account toksta.AccountID  `json:"account,omitempty"`
+	Email   string            `json:"email,omitempty"`
+	Role    toksta.MemberRole `json:"role,omitempty"` // in the account; "": owner
 }
 
 // InviteResponse has the code of an invitation, which is shown only once.
@@ -162,9 +166,10 @@ type InviteResponse struct {
 // AddMemberRequest describes a new member who signs in with a password.
 type AddMemberRequest struct {
 	AccountRef
-	Email    string `json:"email"`
-	Name     string `json:"name"`
-	Password string `json:"password"`
+	Email    string            `json:"email"`
+	Name     string            `json:"name"`
+	Password string            `json:"password"`
+	Role     toksta.MemberRole `json:"role,omitempty"` // "": owner
 }
 
 // SetPasswordRequest sets the password of a member, named by id or e-mail address.

@@ -14,7 +14,8 @@ type AuditRequest struct {
 	// OperatorKey selects the changes of an operator key. Actor selects those that were made
 	// with it.
 	OperatorKey toksta.OperatorKeyID `json:"operator_key,omitempty"`
-	Actor       string               `json:"actor,omitempty"` // name of an operator, id of an operator key, id or e-mail address of a member, or kind of actor
+	Member      toksta.MemberID      `json:"member,omitempty"` // changes by or about a person, by id or e-mail address
+	Actor       string               `json:"actor,omitempty"`  // name of an operator, id of an operator key, id or e-mail address of a member, or kind of actor
 	Kind        toksta.ChangeKind    `json:"kind,omitempty"`
 	Since       *time.Time           `json:"since,omitempty"`  // inclusive
 	Until       *time.Time           `json:"until,omitempty"`  // exclusive

@@ -53,6 +53,7 @@ const (
 	ChangeIdentityLinked    ChangeKind = "member.identity_linked" // of a sign-in provider
 	ChangeIdentityUnlinked  ChangeKind = "member.identity_unlinked"
 	ChangeSessionCreated    ChangeKind = "member.session_created" // by the vendor's back end
+	ChangeSessionsEnded     ChangeKind = "member.sessions_ended"  // of a person, by the operator
 	ChangeAccountClosed     ChangeKind = "account.closed"
 	ChangeAccountReopened   ChangeKind = "account.reopened"
 	ChangeAccountErased     ChangeKind = "account.erased"
@@ -102,6 +103,7 @@ func ChangeKinds() []ChangeKind {
 		ChangeIdentityLinked,
 		ChangeIdentityUnlinked,
 		ChangeSessionCreated,
+		ChangeSessionsEnded,
 		ChangeAccountClosed,
 		ChangeAccountReopened,
 		ChangeAccountErased,

@@ -13,7 +13,7 @@ type Role string
 // The roles of operator keys.
 const (
 	RoleRead    Role = "read"    // every list, display and report, except those of operator keys
-	RoleSupport Role = "support" // read, and the changes of accounts and keys that reveal no secret
+	RoleSupport Role = "support" // read, and the changes of accounts, members and keys that reveal no secret and raise no rights
 	RoleBilling Role = "billing" // read, and plans, statuses, entitlements and credits
 	RoleVerify  Role = "verify"  // decisions about calls, and the settlement of their holds
 	RoleMetrics Role = "metrics" // health, nodes and counts

@@ -32,6 +32,7 @@ import (
 var harmless = map[string]string{
 	"events/replay": "messages to the vendor", "events/test": "a message to the vendor", "mail/test": "a message to a person",
 	"credits/reserve": "exact in the store", "credits/settle": "exact in the store", "credits/refund": "exact in the store",
+	"members/end-sessions": "browsers' sessions and their record", "members/reset-factors": "a sign-in, which every node reads from the database",
 	"verify": "a decision", "verify/batch": "decisions",
 	"POST /signin": "a browser's session and its record", "POST /signin/second-factor": "a browser's session and its record", "POST /signout": "a browser's session",
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
@@ -260,7 +261,7 @@ func (v *customer) changes() []change {
 	ctx := v.t.Context()
 	scopes := []toksta.Family{"job"}
 	digest := sha256.Sum256([]byte("imported"))
-	return slices.Concat(v.vendorData(), v.operatorKeys(), v.closing(), []change{
+	return slices.Concat(v.vendorData(), v.operatorKeys(), v.closing(), v.people(), []change{
 		{"accounts/create", func() error {
 			_, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Other"})
 			return err
@@ -368,6 +369,43 @@ func (v *customer) operatorKeys() []change {
 		}},
 		{"operator-keys/revoke", func() error {
 			_, err := v.api.RevokeOperatorKey(ctx, ref)
+			return err
+		}},
+	}
+}
+
+// people returns calls that change a second member and an invitation of the account.
+func (v *customer) people() []change {
+	ctx := v.t.Context()
+	if err := v.addMember("lin@fjordlight.example"); err != nil {
+		v.t.Fatal(err)
+	}
+	member := client.MemberRef{AccountRef: v.ref(), Member: "lin@fjordlight.example"}
+	var invited toksta.InvitationID
+	return []change{
+		{"members/invite", func() error {
+			made, err := v.api.InviteMember(ctx, client.InviteMemberRequest{AccountRef: v.ref(), Role: toksta.MemberViewer})
+			invited = made.Invitation.ID
+			return err
+		}},
+		{"invitations/revoke", func() error {
+			_, err := v.api.RevokeInvitation(ctx, client.InvitationRef{Account: v.account, Invitation: invited})
+			return err
+		}},
+		{"members/set-role", func() error {
+			_, err := v.api.SetRole(ctx, client.SetRoleRequest{MemberRef: member, Role: toksta.MemberAdmin})
+			return err
+		}},
+		{"members/disable", func() error {
+			_, err := v.api.DisableMember(ctx, client.DisableMemberRequest{Account: v.account, Member: member.Member})
+			return err
+		}},
+		{"members/enable", func() error {
+			_, err := v.api.EnableMember(ctx, client.EnableMemberRequest{Account: v.account, Member: member.Member})
+			return err
+		}},
+		{"members/remove", func() error {
+			_, err := v.api.RemoveMember(ctx, client.RemoveMemberRequest{MemberRef: member, Keys: "revoke"})
 			return err
 		}},
 	}

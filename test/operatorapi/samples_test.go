@@ -18,6 +18,7 @@ const (
 	sampleFree        = "acct_01KDZ3VDM5Q8T1W4Z7B0E3H6JK" // the open account crm-free
 	sampleKey         = "key_01KDZ3W1C5H8J2P4S7V0Y3A6DG"
 	sampleMember      = "mem_01KDZ3WB7F0K3M6Q9T2X5Z8B1E"
+	sampleInvitation  = "inv_01KDZ3WQ9E2H5K8N1R4V7Y0B3D"
 	sampleReservation = "res_01KDZ3XH4D7G0J3N6R9V2Y5B8F"
 	sampleEvent       = "evt_01KDZ3Y9A2D5G8K1N4Q7T0W3Z6"
 	sampleOperatorKey = "op_01KDZ3YQ6B9E2H5K8N1R4V7Y0C"
@@ -52,6 +53,8 @@ func newSampler() sampler {
 			reflect.TypeFor[toksta.AccountID]():     sampleAccount,
 			reflect.TypeFor[toksta.KeyID]():         sampleKey,
 			reflect.TypeFor[toksta.MemberID]():      sampleMember,
+			reflect.TypeFor[toksta.InvitationID]():  sampleInvitation,
+			reflect.TypeFor[toksta.MemberRole]():    toksta.MemberDeveloper,
 			reflect.TypeFor[toksta.ReservationID](): sampleReservation,
 			reflect.TypeFor[toksta.OperatorKeyID](): sampleOperatorKey,
 			reflect.TypeFor[toksta.Role]():          toksta.RoleSupport,
@@ -80,7 +83,7 @@ func newSampler() sampler {
 			"revoked_at": left{}, "disabled_at": left{}, "cycle_anchor": left{}, "closed_at": left{}, "erased_at": left{}, "consent": left{}, "consent_at": left{}, "key_id": sampleKey,
 			"member_id": left{}, "next": left{}, "unknown": left{}, "currency": left{}, "overage_amount": left{}, "failure": "",
 			"rejected": []any{}, "differences": []any{}, "overspent": []any{}, "fix": left{}, "milliseconds": 4.2,
-			"EraseAccountResponse.rows": object{{"changes", 12}, {"keys", 3}, {"sessions", 1}}, "Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
+			"Member.name": "Ada", "Session.method": "password", "Member.expires_at": left{}, "removed_at": left{}, "Invitation.created_by": left{}, "kept_keys": []any{}, "EraseAccountResponse.rows": object{{"changes", 12}, {"keys", 3}, {"sessions", 1}}, "Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
 			"CreditEntry.id": "cre_01KDZ43S8C1F4H7K0N3R6V9Y2B", "CreditEntry.kind": "reserve", "Reservation.state": "open", "Reservation.charged": object{{"total", 0}, {"included", 0}, {"purchased", 0}, {"overage", 0}, {"overage_micros", 0}}, "Delivery.state": "delivered",
 			"Delivery.next_at": left{}, "Check.name": "store", "Check.level": "ok", "Check.detail": "responds in 1 ms", "UsageTable.by": "key",
 			"UsageRow.of": sampleKey, "UsageRow.name": "Production", "Node.name": "node 1", "Key.name": "Production", "KeyDetail.name": "Production",
@@ -112,6 +115,8 @@ var receiptKinds = map[string]toksta.ChangeKind{
 	"accounts/rename": toksta.ChangeAccountRenamed, "accounts/set-plan": toksta.ChangePlanSet, "accounts/set-status": toksta.ChangeStatusSet,
 	"accounts/set-entitlement": toksta.ChangeEntitlementSet, "accounts/set-external-id": toksta.ChangeAccountExternalID,
 	"accounts/set-metadata": toksta.ChangeAccountMetadata, "accounts/invite": toksta.ChangeInvitationCreated,
+	"members/invite": toksta.ChangeInvitationCreated, "members/set-role": toksta.ChangeMemberRoleSet, "members/disable": toksta.ChangeMemberDisabled,
+	"members/enable": toksta.ChangeMemberEnabled, "members/remove": toksta.ChangeMemberRemoved, "invitations/revoke": toksta.ChangeInvitationRevoked,
 	"accounts/close": toksta.ChangeAccountClosed, "accounts/reopen": toksta.ChangeAccountReopened, "accounts/erase": toksta.ChangeAccountErased,
 	"keys/create": toksta.ChangeKeyCreated, "keys/rename": toksta.ChangeKeyRenamed, "keys/set-limits": toksta.ChangeKeyLimitsSet,
 	"keys/set-external-id": toksta.ChangeKeyExternalID, "keys/set-metadata": toksta.ChangeKeyMetadata, "keys/rotate": toksta.ChangeKeyRotated,

@@ -38,7 +38,7 @@ func requestExample(operation string) (json.RawMessage, bool) {
 
 // scenario returns the steps. Each operation has one or more.
 func scenario() (steps []step) {
-	for _, part := range [][]step{operatorKeySteps(), accountSteps(), keySteps(), sessionSteps(), verifySteps(), creditSteps(), reportSteps(), furtherSteps(), lastSteps()} {
+	for _, part := range [][]step{operatorKeySteps(), accountSteps(), memberSteps(), keySteps(), sessionSteps(), verifySteps(), creditSteps(), reportSteps(), furtherSteps(), lastSteps()} {
 		steps = append(steps, part...)
 	}
 	return steps
@@ -108,6 +108,48 @@ func sessionSteps() []step {
 			{toksta.CodeValidation, `{"account":"crm-42","member":{"email":"lin@fjordlight.example"},"next":"https://evil.example"}`},
 			{toksta.CodeValidation, `{"account":"crm-42","member":{"email":"lin@fjordlight.example"},"lifetime_seconds":43201}`},
 		}},
+	}
+}
+
+// memberSteps change the member Ada of the account crm-42, and end with her as the only owner.
+func memberSteps() []step {
+	const (
+		ada      = `"account":"crm-42","member":"ada@fjordlight.example"`
+		stranger = `"account":"crm-free","member":"ada@fjordlight.example"`
+		person   = `{"member":"ada@fjordlight.example"}`
+		nobody   = `{"member":"bob@fjordlight.example"}`
+	)
+	return []step{
+		{"members/list", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
+		{"members/invite", `{"account":"crm-42","email":"linus@fjordlight.example","role":"developer"}`, []failure{
+			{toksta.CodeNotFound, `{"account":"crm-none","email":"bob@fjordlight.example","role":"developer"}`},
+			{toksta.CodeValidation, `{"account":"crm-42","email":"bob@fjordlight.example","role":"chief"}`},
+		}},
+		{"invitations/list", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
+		{"invitations/revoke", `{"account":"crm-42","invitation":"` + sampleInvitation + `"}`, []failure{
+			{toksta.CodeNotFound, `{"account":"crm-free","invitation":"` + sampleInvitation + `"}`},
+		}},
+		{"members/set-role", `{` + ada + `,"role":"owner"}`, []failure{
+			{toksta.CodeNotFound, `{` + stranger + `,"role":"owner"}`},
+			{toksta.CodeConflict, `{` + ada + `,"role":"viewer"}`},
+		}},
+		{"accounts/add-member", `{"account":"crm-42","email":"grace@fjordlight.example","name":"Grace","password":"a long sentence that nobody guesses","role":"viewer"}`, nil},
+		{"members/disable", `{"account":"crm-42","member":"grace@fjordlight.example"}`, []failure{
+			{toksta.CodeNotFound, `{` + stranger + `}`},
+			{toksta.CodeConflict, `{` + ada + `}`},
+		}},
+		{"members/enable", `{"account":"crm-42","member":"grace@fjordlight.example"}`, []failure{{toksta.CodeNotFound, `{` + stranger + `}`}}},
+		{"members/disable", `{"member":"ada@fjordlight.example","without_owner":true}`, nil},
+		{"members/enable", person, []failure{{toksta.CodeNotFound, nobody}}},
+		{"members/list", `{"account":"crm-42"}`, nil},
+		{"members/remove", `{"account":"crm-42","member":"grace@fjordlight.example","keys":"revoke"}`, []failure{
+			{toksta.CodeNotFound, `{` + stranger + `,"keys":"keep"}`},
+			{toksta.CodeConflict, `{` + ada + `,"keys":"keep"}`},
+			{toksta.CodeValidation, `{` + ada + `,"keys":"rotate"}`},
+		}},
+		{"members/reset-factors", person, []failure{{toksta.CodeNotFound, nobody}}},
+		{"members/sessions", person, []failure{{toksta.CodeNotFound, nobody}}},
+		{"members/end-sessions", person, []failure{{toksta.CodeNotFound, nobody}}},
 	}
 }
 
@@ -230,6 +272,13 @@ func lastSteps() []step {
 		{"accounts/close", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
 		{"accounts/reopen", `{"account":"crm-42"}`, []failure{{toksta.CodeNotFound, unknownAccount}}},
 		{"accounts/close", `{"account":"crm-42"}`, nil},
+		{"members/invite", `{"account":"crm-poor","role":"viewer"}`, []failure{
+			{toksta.CodeConflict, `{"account":"crm-42","email":"bob@fjordlight.example","role":"viewer"}`},
+		}},
+		{"members/disable", `{"account":"crm-42","member":"ada@fjordlight.example","without_owner":true}`, nil},
+		{"members/enable", `{"member":"ada@fjordlight.example"}`, []failure{
+			{toksta.CodeConflict, `{"account":"crm-42","member":"ada@fjordlight.example"}`},
+		}},
 		{"accounts/erase", `{"account":"crm-42","confirm":"` + sampleAccount + `"}`, []failure{
 			{toksta.CodeNotFound, `{"account":"crm-42","confirm":"` + sampleAccount + `"}`}, // it has no external id any more
 			{toksta.CodeValidation, `{"account":"` + sampleAccount + `","confirm":"crm-42"}`},

@@ -123,6 +123,7 @@ func (s *server) keep(t *testing.T, operation string, response []byte) {
 	t.Helper()
 	path := map[string][]string{
 		sampleAccount:     {"accounts/create", "account", "id"},
+		sampleInvitation:  {"members/invite", "invitation", "id"},
 		sampleReservation: {"credits/reserve", "reservation", "id"},
 		sampleOperatorKey: {"operator-keys/create", "key", "id"},
 		sampleSecret:      {"keys/rotate", "secret"},

@@ -17,6 +17,18 @@ export const operations = {
     addMember: 'accounts/add-member',
     setPassword: 'accounts/set-password',
   },
+  members: {
+    list: 'members/list',
+    invite: 'members/invite',
+    setRole: 'members/set-role',
+    disable: 'members/disable',
+    enable: 'members/enable',
+    remove: 'members/remove',
+    resetFactors: 'members/reset-factors',
+    sessions: 'members/sessions',
+    endSessions: 'members/end-sessions',
+  },
+  invitations: { list: 'invitations/list', revoke: 'invitations/revoke' },
   keys: {
     create: 'keys/create',
     list: 'keys/list',

@@ -32,6 +32,12 @@ const changesOfAccount = ` WHERE seq IN (
 	UNION SELECT first_seq FROM keys WHERE account_id = $1
 	UNION SELECT seq FROM keys WHERE account_id = $1)`
 
+// changesOfMember selects the newest $3 changes before number $2 by member $1, and those about
+// the member.
+const changesOfMember = ` WHERE seq IN (
+	SELECT seq FROM (SELECT seq FROM changes WHERE actor_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) made
+	UNION SELECT seq FROM (SELECT seq FROM changes WHERE member_id <> '' AND member_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3) about)`
+
 // ListChanges implements [store.Audit]. It reads indexes, so its time does not grow with
 // the whole log. For a key, it reads all changes of the key. For an account, it reads one
 // page of the account's own changes, and the first and last change of each of its keys.

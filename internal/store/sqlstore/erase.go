@@ -81,7 +81,7 @@ var memberErasures = []erasure{
 	{"notice_preferences", "member_id, account_id, topic", `member_id = $1`, nil},
 	{"keys", "id", ofMember + ` AND created_by_id = $1`, []column{{"created_by", "created_by_id"}}},
 	{"changes", "seq", `actor_id = $1 AND actor_kind = 'member'`, withoutActor},
-	{"changes", "seq", `member_id = $1 AND (account_id = '' OR ` + ofMember + `)`, []column{{"detail", withoutDetail}, {"token", "NULL"}}},
+	{"changes", "seq", `member_id <> '' AND member_id = $1`, []column{{"detail", withoutDetail}, {"token", "NULL"}}},
 }
 
 // Erase implements [store.Erasing].

@@ -70,6 +70,9 @@ func (c *conditions) selectChanges(q store.ChangeSearch, before int64) {
 		for _, kind := range operatorKeyChanges {
 			c.args = append(c.args, kind)
 		}
+	case q.Member != "":
+		c.text.WriteString(changesOfMember)
+		c.args = append(c.args, q.Member, before, searchScan)
 	case q.Actor != "" && !isActorKind(q.Actor):
 		c.and("actor_id =", q.Actor)
 	case q.Kind != "":
@@ -82,7 +85,8 @@ func isActorKind(actor string) bool {
 }
 
 func meetsChangeSearch(c toksta.Change, q store.ChangeSearch) bool {
-	return (q.Actor == "" || c.Actor.ID == q.Actor || string(c.Actor.Kind) == q.Actor) &&
+	byMember := c.Actor.Kind == toksta.ActorMember && c.Actor.ID == string(q.Member)
+	return (q.Member == "" || byMember || c.MemberID == q.Member) && (q.Actor == "" || c.Actor.ID == q.Actor || string(c.Actor.Kind) == q.Actor) &&
 		(q.Kind == "" || c.Kind == q.Kind) && (q.OperatorKey == "" || c.OperatorKeyID == q.OperatorKey) && !c.At.Before(q.Since) && (q.Until.IsZero() || c.At.Before(q.Until))
 }
 

@@ -166,21 +166,28 @@ func searchChanges(t *suite) {
 	renamed, err := t.s.Commit(t.Context(), ada, decided(store.Mutation{Kind: toksta.ChangeKeyRenamed, AccountID: "acct_a", KeyID: k.ID, Keys: []toksta.Key{k}}))
 	t.ok(err)
 	t.account("acct_b")
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberDisabled, AccountID: "acct_a", MemberID: "mem_a"})
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberDisabled, AccountID: "acct_a", MemberID: "mem_b"})
 	account := store.ChangeQuery{Account: "acct_a"}
 	for _, test := range []struct {
 		q    store.ChangeSearch
 		want []int64
 	}{
-		{store.ChangeSearch{}, []int64{4, 3, 2, 1}},
+		{store.ChangeSearch{}, []int64{6, 5, 4, 3, 2, 1}},
 		{store.ChangeSearch{Kind: toksta.ChangeAccountCreated}, []int64{4, 1}},
 		{store.ChangeSearch{Kind: toksta.ChangeAccountCreated, ChangeQuery: account}, []int64{1}},
 		{store.ChangeSearch{Actor: "mem_a"}, []int64{3}},
-		{store.ChangeSearch{Actor: "op"}, []int64{4, 2, 1}},
+		{store.ChangeSearch{Actor: "op"}, []int64{6, 5, 4, 2, 1}},
 		{store.ChangeSearch{Actor: "member"}, []int64{3}},
+		{store.ChangeSearch{Member: "mem_a"}, []int64{5, 3}},
+		{store.ChangeSearch{Member: "mem_a", ChangeQuery: account}, []int64{5, 3}},
+		{store.ChangeSearch{Member: "mem_a", ChangeQuery: store.ChangeQuery{Account: "acct_b"}}, nil},
+		{store.ChangeSearch{Member: "mem_a", Actor: "op"}, []int64{5}},
+		{store.ChangeSearch{Member: "mem_c"}, nil},
 		{store.ChangeSearch{Actor: "operator", Kind: toksta.ChangeKeyCreated}, []int64{2}},
 		{store.ChangeSearch{Actor: "mem_a", Kind: toksta.ChangeKeyCreated}, nil},
 		{store.ChangeSearch{ChangeQuery: store.ChangeQuery{Key: k.ID}, Actor: "op"}, []int64{2}},
-		{store.ChangeSearch{Since: renamed.At.Add(-time.Minute), Until: renamed.At.Add(time.Minute)}, []int64{4, 3, 2, 1}},
+		{store.ChangeSearch{Since: renamed.At.Add(-time.Minute), Until: renamed.At.Add(time.Minute)}, []int64{6, 5, 4, 3, 2, 1}},
 		{store.ChangeSearch{Since: renamed.At.Add(time.Minute)}, nil},
 		{store.ChangeSearch{Since: renamed.At.Add(48 * time.Hour)}, nil},
 		{store.ChangeSearch{Until: renamed.At.Add(-time.Minute)}, nil},

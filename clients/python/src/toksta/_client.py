@@ -67,6 +67,8 @@ class Toksta:
             address, self._base = _parse(url, insecure_http, tls)
         self._decisions, self._pool = Pool(address, _DECISIONS), Pool(address, _CALLS)
         self.accounts = _operations.Accounts(self._call)
+        self.members = _operations.Members(self._call)
+        self.invitations = _operations.Invitations(self._call)
         self.keys = _operations.Keys(self._call)
         self.sessions = _operations.Sessions(self._call)
         self.operator_keys = _operations.OperatorKeys(self._call)

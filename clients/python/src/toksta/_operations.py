@@ -51,6 +51,23 @@ class Accounts(_Noun):
     set_password = _Operation("accounts/set-password")
 
 
+class Members(_Noun):
+    list = _Operation("members/list")
+    invite = _Operation("members/invite")
+    set_role = _Operation("members/set-role")
+    disable = _Operation("members/disable")
+    enable = _Operation("members/enable")
+    remove = _Operation("members/remove")
+    reset_factors = _Operation("members/reset-factors")
+    sessions = _Operation("members/sessions")
+    end_sessions = _Operation("members/end-sessions")
+
+
+class Invitations(_Noun):
+    list = _Operation("invitations/list")
+    revoke = _Operation("invitations/revoke")
+
+
 class Keys(_Noun):
     create = _Operation("keys/create")
     list = _Operation("keys/list")
