@@ -36,6 +36,7 @@ var harmless = map[string]string{
 	"verify": "a decision", "verify/batch": "decisions",
 	"POST /signin": "a browser's session and its record", "POST /signin/second-factor": "a browser's session and its record", "POST /signout": "a browser's session",
 	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
+	"POST /account/security/sessions/end-one": "a browser's session", "sessions/create": "a link; a new member has no key yet",
 }
 
 // Guarantee: every route that changes rights returns only once a slow node has applied the
