@@ -107,9 +107,12 @@ type CreateRequest struct {
 	ExternalID  string            // id in the vendor's systems; "": none
 	Metadata    map[string]string // see toksta.ValidateMetadata
 	Token       string            // idempotency token: a repeated request creates no other account; "": none
+	// Owner is the member who creates the account and owns it. "": an account without members.
+	Owner toksta.MemberID
 }
 
-// Create makes an account without members.
+// Create makes an account. A member who creates one owns it, and can create a limited number of
+// accounts: the error is CONFLICT for a further one.
 func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest) (Changed, error) {
 	now := s.now()
 	a, err := s.draft(req, now)
@@ -121,13 +124,19 @@ func (s *Service) Create(ctx context.Context, by toksta.Actor, req CreateRequest
 		if err := store.AccountExternalID(ctx, r, a.ID, a.ExternalID); err != nil {
 			return store.Mutation{}, err
 		}
-		return store.Mutation{
+		m := store.Mutation{
 			Kind: toksta.ChangeAccountCreated, AccountID: a.ID,
 			Detail: map[string]string{
 				"name": a.Name, "plan": string(a.Plan), "status": string(a.Status), "external_id": a.ExternalID,
 			},
 			Accounts: []toksta.Account{a},
-		}, nil
+		}
+		if req.Owner != "" {
+			m.MemberID = req.Owner
+			m.Memberships = []toksta.Membership{{AccountID: a.ID, MemberID: req.Owner, Role: toksta.MemberOwner, CreatedAt: now}}
+			return m, s.checkOwned(ctx, r, req.Owner, a.Plan)
+		}
+		return m, nil
 	}))
 	if err != nil {
 		return Changed{}, repeated(err)

@@ -163,7 +163,9 @@ func (a *App) build(ctx context.Context) (err error) {
 	a.Accounts = &accounts.Service{Log: log, Store: a.store, Erasing: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.OperatorKeys = &operatorkeys.Service{Log: log, Store: a.store, Now: time.Now}
-	a.Members = &members.Service{Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime, VerifiesAddresses: verifies}
+	a.Members = &members.Service{
+		Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime, VerifiesAddresses: verifies, Mail: a.invitationMail(),
+	}
 	a.operatorUses = operatorkeys.NewUses(a.store, a.log)
 	a.SignIn = signin.New(signin.Config{
 		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Factors: a.store, Attempts: a.store, Browsers: a.store,

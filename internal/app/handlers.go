@@ -221,7 +221,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 			Look: look, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
 			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: footer(b.Links),
 		},
-		ExampleURL: a.config.PublicURL + a.config.ExamplePath(), UsagePath: a.config.UsagePath(), DocsURL: a.docsURL(),
+		PagesURL: a.config.PagesURL, ExampleURL: a.config.PublicURL + a.config.ExamplePath(), UsagePath: a.config.UsagePath(), DocsURL: a.docsURL(),
 		SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
 		EmbedOrigins: a.config.Embed.Origins, VendorURL: a.config.Sessions.VendorURL, Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
 		Plans:   web.PlansPage{Shown: a.plansURL() != "", Public: a.config.Pages.Plans == config.PagePublic},

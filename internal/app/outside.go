@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"time"
 
 	"github.com/toksta/toksta/internal/config"
 	"github.com/toksta/toksta/internal/export"
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
@@ -48,6 +50,30 @@ func (a *App) signInMail() signin.Mail {
 		return nil
 	}
 	return a.mails
+}
+
+// invitationMail returns the sender of the mails to invited people, nil without a sender of mails.
+func (a *App) invitationMail() members.Mailer {
+	if a.mails == nil {
+		return nil
+	}
+	return inviter{mails: a.mails, letters: a.letters, pages: a.config.PagesURL}
+}
+
+// inviter puts the mails to invited people into the queue.
+type inviter struct {
+	mails   *mail.Queue
+	letters *mail.Letters
+	pages   string
+}
+
+// Invite implements [members.Mailer].
+func (i inviter) Invite(_ context.Context, l members.Letter) error {
+	i.mails.Post(i.letters.Invitation(mail.InvitationLetter{
+		To: l.To, Inviter: l.Inviter, Account: l.Account, Role: string(l.Role), ExpiresAt: l.ExpiresAt,
+		Link: i.pages + "/invitation?code=" + url.QueryEscape(l.Code.Reveal()),
+	}))
+	return nil
 }
 
 // buildOutgoing builds mail and export, if they are configured.

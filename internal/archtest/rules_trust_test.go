@@ -41,6 +41,9 @@ var reveals = map[string]int{
 	"internal/operator/members.go server.invitationLink": 1,
 	"internal/web/signin.go Pages.admit":                 1,
 	"internal/web/cookie.go Pages.setSession":            2,
+	"internal/app/outside.go inviter.Invite":             1,
+	"internal/web/member_invite.go Pages.invite":         1,
+	"internal/web/invitation.go Pages.invitationCode":    1,
 
 	// The link that the vendor's back end sends a person to, handed over once, and its code in a
 	// cookie or in the link of a page.

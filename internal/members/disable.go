@@ -22,6 +22,9 @@ type DisableRequest struct {
 // invitations that the member made are revoked in the same change.
 func (s *Service) Disable(ctx context.Context, by toksta.Actor, req DisableRequest) (Changed, error) {
 	now := s.now()
+	if by.Kind == toksta.ActorMember && by.ID == string(req.Member) {
+		return Changed{}, conflict("You cannot disable yourself. Leave the account instead.")
+	}
 	if req.Account == "" {
 		return s.disableEverywhere(ctx, by, req)
 	}

@@ -56,6 +56,16 @@ func (s *Service) Get(ctx context.Context, ref Ref) (store.AccountMember, error)
 	return m, err
 }
 
+// Former returns a member who was removed from an account, or left it. The error is NOT_FOUND for
+// any other person.
+func (s *Service) Former(ctx context.Context, ref Ref) (store.AccountMember, error) {
+	m, err := read(ctx, s.Store, ref)
+	if err == nil && m.Membership.RemovedAt.IsZero() {
+		err = toksta.NotFoundID("former member", string(ref.Member))
+	}
+	return m, err
+}
+
 // read returns a member of an account, also a removed one. The error is NOT_FOUND if the person
 // never was a member of the account.
 func read(ctx context.Context, r store.Reader, ref Ref) (m store.AccountMember, err error) {

@@ -45,6 +45,9 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	if list.unverified != "" {
 		data.Unverified = identity(ctx).Member.Email
 	}
+	if role := identity(ctx).Role; !role.Allows(toksta.PermitKeys) {
+		data.Keys.Blocked = deniedWords(role, toksta.PermitKeys)
+	}
 	if readErr == nil && (len(all) > 0 || state.Month != "") {
 		data.Usage, readErr = p.usageSection(ctx, list, state.Month)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -23,6 +24,8 @@ var typedAgain = map[string]string{
 	"POST /account/security/password username":        "a constant for password managers",
 	"POST /account/security/sessions/end which":       "a constant of the button",
 	"POST /account/security/sessions/end-one session": "a constant of the button",
+	"POST /account/close name":                        "typing the name confirms that the account is closed",
+	"POST /account/switch account":                    "a constant of the button",
 }
 
 // Guarantee: each form that a session guards survives the end of the session and the demand to
@@ -31,14 +34,14 @@ var typedAgain = map[string]string{
 func TestEveryFormIsShownAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	places := map[string]string{"id": string(w.create(t, "CRM sync").ID)}
+	places := w.places(t)
 	for _, pattern := range slices.Sorted(maps.Keys(w.table.forms)) {
 		f := w.table.forms[pattern]
 		if f.step || isOpen[pattern] != "" {
 			continue
 		}
 		t.Run(strings.TrimPrefix(pattern, "POST /"), func(t *testing.T) {
-			action, page := place(t, strings.TrimPrefix(pattern, "POST "), places), place(t, f.page, places)
+			action, page := places.path(t, pattern), places.page(t, pattern, f.page)
 			controls := w.get(t, page).controls(action)
 			if controls == nil {
 				t.Fatalf("%s shows no form with the action %s", page, action)
@@ -139,16 +142,32 @@ func (w *world) otherChanges(t *testing.T) (n int) {
 	return n
 }
 
-// place replaces the wildcards of a path.
-func place(t *testing.T, path string, places map[string]string) string {
+// places makes what the pages with forms need: a key, members, invitations and a second account. It
+// returns the ids for their paths.
+func (w *world) places(t *testing.T) ids {
 	t.Helper()
-	return regexp.MustCompile(`\{(\w+)\}`).ReplaceAllStringFunc(path, func(wildcard string) string {
-		value := places[strings.Trim(wildcard, "{}")]
-		if value == "" {
-			t.Fatalf("no value for %s: add one to the world of the test", wildcard)
-		}
-		return value
+	past := w.Now().Add(-time.Hour)
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeMemberJoined, Accounts: []toksta.Account{{ID: "acct_second", Name: "Second", Plan: "BUILD"}, {ID: "acct_third", Name: "Third", Plan: "BUILD"}},
+		Members: []toksta.Member{{ID: "mem_second", Name: "Grace", Email: "grace@example.com"}, {ID: "mem_off", Name: "Olga", Email: "olga@example.com"}},
+		Memberships: []toksta.Membership{
+			{AccountID: w.account, MemberID: "mem_second", Role: toksta.MemberViewer},
+			{AccountID: w.account, MemberID: "mem_off", Role: toksta.MemberViewer, DisabledAt: past},
+			{AccountID: "acct_second", MemberID: w.owner, Role: toksta.MemberViewer},
+		},
 	})
+	invite := func(account toksta.AccountID) members.Invited {
+		out, err := w.Members.Invite(t.Context(), toksta.Actor{Kind: toksta.ActorOperator}, members.InviteRequest{Account: account, Role: toksta.MemberViewer, Valid: 10 * 365 * 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	w.get(t, "/invitation?code="+invite("acct_third").Code.Reveal()).shows(t, 200, "Third")
+	return ids{
+		"/account/keys/": string(w.create(t, "CRM sync").ID), "/account/members/": "mem_second", "/account/members/{id}/enable": "mem_off",
+		"/account/members/invitations/": string(invite(w.account).Invitation.ID),
+	}
 }
 
 // control is a field of a form. value is its present value, options are those of a choice.

@@ -31,9 +31,9 @@ func (p *Pages) origin(r *http.Request) signin.Origin {
 	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent())), Browser: p.browserCookie(r)}
 }
 
-// member requires a session. It redirects a request without a session to the
+// person requires a session. It redirects a request without a session to the
 // sign-in page.
-func (p *Pages) member(next http.HandlerFunc) http.Handler {
+func (p *Pages) person(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := p.authenticate(r)
 		switch {
@@ -61,6 +61,18 @@ func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	})
 }
 
+// member requires a session that shows an account. A person who belongs to no account gets
+// the page that says so.
+func (p *Pages) member(next http.HandlerFunc) http.Handler {
+	return p.person(func(w http.ResponseWriter, r *http.Request) {
+		if identity(r.Context()).Account.ID == "" {
+			p.noAccount(w, r)
+			return
+		}
+		next(w, r)
+	})
+}
+
 // authenticate returns the identity of the request's cookie. A page in a frame has a cookie of
 // its own, and no page accepts the cookie of the other kind.
 func (p *Pages) authenticate(r *http.Request) (signin.Identity, error) {
@@ -83,8 +95,11 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request, page string) {
 // recent wraps member and requires the password again if the sign-in is older
 // than Config.Recent. It protects creating, rotating and revoking keys in an
 // unattended browser.
-func (p *Pages) recent(next http.HandlerFunc) http.Handler {
-	return p.member(func(w http.ResponseWriter, r *http.Request) {
+func (p *Pages) recent(next http.HandlerFunc) http.Handler { return p.member(p.fresh(next)) }
+
+// fresh requires the password again if the sign-in is older than Config.Recent.
+func (p *Pages) fresh(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		session := identity(r.Context()).Session
 		if p.Recent > 0 && p.Now().Sub(session.ConfirmedAt) > p.Recent {
 			if session.Bound {
@@ -95,12 +110,27 @@ func (p *Pages) recent(next http.HandlerFunc) http.Handler {
 			return
 		}
 		next(w, r)
-	})
+	}
 }
 
-// safeNext returns next if it is a path of the account pages, otherwise
+// may requires a role with a permission, and responds with the error page 403 otherwise, which
+// gives the reason. The services check each change again, in its transaction.
+func (p *Pages) may(needed toksta.Permission, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if role := identity(r.Context()).Role; !role.Allows(needed) {
+			p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: deniedWords(role, needed)})
+			return
+		}
+		next(w, r)
+	}
+}
+
+// safeNext returns next if it is a path of the account pages or of an invitation, otherwise
 // /account.
 func safeNext(next string) string {
+	if next == invitationPath {
+		return next
+	}
 	u, err := url.Parse(next)
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(next, "/account") || strings.ContainsAny(next, "\\\r\n") {
 		return "/account"

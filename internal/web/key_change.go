@@ -18,19 +18,21 @@ import (
 
 // keyRoutes registers the pages of keys under the path of an overview.
 func (p *Pages) keyRoutes(mux *routes, home string) {
-	mux.Handle("GET "+home+"/keys/new", p.recent(p.keyForm))
+	change := func(next http.HandlerFunc) http.Handler { return p.member(p.may(toksta.PermitKeys, next)) }
+	replace := func(next http.HandlerFunc) http.Handler { return change(p.fresh(next)) }
+	mux.Handle("GET "+home+"/keys/new", replace(p.keyForm))
 	mux.Form("POST "+home+"/keys", form{
 		page: home + "/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
 		action: "create a key",
-	}, p.recent(p.createKey))
+	}, replace(p.createKey))
 	mux.Handle("GET "+home+"/keys/{id}", p.member(p.showKey))
-	mux.Handle("GET "+home+"/keys/{id}/secret", p.member(p.showSecret))
-	mux.Handle("GET "+home+"/keys/{id}/edit", p.member(p.editForm))
-	mux.Form("POST "+home+"/keys/{id}/edit", form{keeps: []string{"name"}}, p.member(p.edit))
-	mux.Handle("GET "+home+"/keys/{id}/rotate", p.recent(p.rotateForm))
-	mux.Form("POST "+home+"/keys/{id}/rotate", form{action: "rotate a key"}, p.recent(p.rotate))
-	mux.Handle("GET "+home+"/keys/{id}/revoke", p.recent(p.revokeForm))
-	mux.Form("POST "+home+"/keys/{id}/revoke", form{action: "revoke a key"}, p.recent(p.revoke))
+	mux.Handle("GET "+home+"/keys/{id}/secret", change(p.showSecret))
+	mux.Handle("GET "+home+"/keys/{id}/edit", change(p.editForm))
+	mux.Form("POST "+home+"/keys/{id}/edit", form{keeps: []string{"name"}}, change(p.edit))
+	mux.Handle("GET "+home+"/keys/{id}/rotate", replace(p.rotateForm))
+	mux.Form("POST "+home+"/keys/{id}/rotate", form{action: "rotate a key"}, replace(p.rotate))
+	mux.Handle("GET "+home+"/keys/{id}/revoke", replace(p.revokeForm))
+	mux.Form("POST "+home+"/keys/{id}/revoke", form{action: "revoke a key"}, replace(p.revoke))
 	mux.Handle("GET "+home+"/keys/{id}/revoked", p.member(p.showRevoked))
 }
 

@@ -77,11 +77,21 @@ func (p *Pages) revocation(ctx context.Context, k toksta.Key) (toksta.Change, er
 		return toksta.Change{}, err
 	}
 	for _, c := range changes {
-		if c.Kind == toksta.ChangeKeyRevoked || c.Kind == toksta.ChangeKeysRevoked {
+		if revokesKeys(c.Kind) {
 			return c, nil
 		}
 	}
 	return toksta.Change{}, nil
+}
+
+// revokesKeys reports whether a change of this kind, among the changes of a key, revoked the key.
+func revokesKeys(kind toksta.ChangeKind) bool {
+	switch kind {
+	case toksta.ChangeKeyRevoked, toksta.ChangeKeysRevoked, toksta.ChangeMemberRemoved, toksta.ChangeAccountClosed:
+		return true
+	default:
+		return false
+	}
 }
 
 // fenced returns a sentence about the nodes that were fenced because they did not confirm the

@@ -188,6 +188,10 @@ func event(c toksta.Change) view.Event {
 		e.Details = append(e.Details, c.Detail["name"])
 	case toksta.ChangeKeyRevoked, toksta.ChangeKeysRevoked:
 		e.Kind, e.Title = "revoked", "Revoked"
+	case toksta.ChangeMemberRemoved:
+		e.Kind, e.Title = "revoked", "Revoked with the removal of a member"
+	case toksta.ChangeAccountClosed:
+		e.Kind, e.Title = "revoked", "Revoked with the account"
 	default:
 		e.Title = "Limits changed"
 		for _, field := range []string{"scopes", "networks", "per_minute"} {

@@ -43,6 +43,8 @@ type Config struct {
 	Outbox *mail.Outbox
 	// CSVMark writes a byte-order mark at the start of the CSV file of usage.
 	CSVMark bool
+	// PagesURL is the address of the pages, with which links to them start.
+	PagesURL string
 	// ExampleURL is the address of the call in the curl examples. UsagePath is the path of the usage
 	// endpoint, DocsURL the address of the documentation; "" if the endpoint is switched off.
 	ExampleURL, UsagePath, DocsURL string
@@ -107,7 +109,7 @@ func New(c Config) (*Pages, error) {
 // API.
 func Owns(path string) bool {
 	switch path {
-	case "/", "/signin", "/signup", "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
+	case "/", "/signin", "/signup", invitationPath, "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
 		return true
 	}
 	for _, prefix := range []string{"/account/", "/signin/", "/signup/", view.EmbeddedHome + "/", page.AssetPrefix} {
@@ -154,6 +156,9 @@ func (p *Pages) routes() *routes {
 	p.keyRoutes(mux, view.AccountHome)
 	p.vendorRoutes(mux)
 	p.embedRoutes(mux)
+	p.memberRoutes(mux)
+	p.invitationRoutes(mux)
+	p.placeRoutes(mux)
 	p.outboxRoutes(mux)
 	return mux
 }
@@ -259,7 +264,7 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	_, unsent := ctx.Value(draftKey{}).(signin.Draft)
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
-		UserName: who.Member.Name, Section: section, Links: p.links(), Now: p.Now(),
+		UserName: who.Member.Name, Role: string(who.Role), Can: rights(who), Section: section, Links: p.links(), Now: p.Now(),
 		Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent,
 	}
 }

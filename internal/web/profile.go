@@ -11,9 +11,9 @@ import (
 
 // profileRoutes registers the page about the person and the name of the account.
 func (p *Pages) profileRoutes(mux *routes) {
-	mux.Handle("GET /account/profile", p.member(p.profileForm))
-	mux.Form("POST /account/profile", form{keeps: []string{"name", "email"}}, p.member(p.changeProfile))
-	mux.Form("POST /account/profile/account", form{page: "/account/profile", keeps: []string{"account"}}, p.member(p.renameAccount))
+	mux.Handle("GET /account/profile", p.person(p.profileForm))
+	mux.Form("POST /account/profile", form{keeps: []string{"name", "email"}}, p.person(p.changeProfile))
+	mux.Form("POST /account/profile/account", form{page: "/account/profile", keeps: []string{"account"}}, p.member(p.may(toksta.PermitAccount, p.renameAccount)))
 }
 
 // profileForm serves the page on which a person changes their name and address, and the name
@@ -43,7 +43,7 @@ func (p *Pages) profileView(r *http.Request) view.ProfileEdit {
 	who := identity(r.Context())
 	return view.ProfileEdit{
 		Frame: p.frame(r.Context(), view.SectionAccount), Name: who.Member.Name, Email: who.Member.Email,
-		Account: who.Account.Name, HasPassword: who.Member.PasswordHash != "",
+		Account: who.Account.Name, Closed: !who.Account.ClosedAt.IsZero(), HasPassword: who.Member.PasswordHash != "",
 	}
 }
 

@@ -49,6 +49,7 @@ var isOpen = map[string]string{
 	"GET /signin/vendor/enter":     "the link of the vendor's back end is the proof",
 	"POST /signin/vendor/enter":    "the link of the vendor's back end is the proof",
 	"POST /signin/second-factor":   "the pending sign-in is the proof",
+	"GET /invitation":              "the code of the invitation is the proof",
 	"GET /signup":                  "signs up",
 	"POST /signup":                 "signs up",
 	"GET /signup/verify":           "the link in the mail is the proof",

@@ -11,8 +11,8 @@ import (
 // securityRoutes registers the page about password and sessions.
 func (p *Pages) securityRoutes(mux *routes) {
 	const page = "/account/security"
-	mux.Handle("GET "+page, p.member(p.security))
-	mux.Form("POST /account/security/password", form{page: page}, p.member(p.changePassword))
+	mux.Handle("GET "+page, p.person(p.security))
+	mux.Form("POST /account/security/password", form{page: page}, p.person(p.changePassword))
 	p.sessionRoutes(mux, page)
 }
 

@@ -10,8 +10,8 @@ import (
 
 // sessionRoutes registers the forms that end sessions. page has the list of sessions.
 func (p *Pages) sessionRoutes(mux *routes, page string) {
-	mux.Form("POST /account/security/sessions/end", form{page: page}, p.member(p.endSessions))
-	mux.Form("POST /account/security/sessions/end-one", form{page: page}, p.member(p.endSession))
+	mux.Form("POST /account/security/sessions/end", form{page: page}, p.person(p.endSessions))
+	mux.Form("POST /account/security/sessions/end-one", form{page: page}, p.person(p.endSession))
 }
 
 // sessionList returns the sessions of a person as the page shows them.

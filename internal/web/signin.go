@@ -18,8 +18,8 @@ func (p *Pages) signInRoutes(mux *routes) {
 	mux.HandleFunc("GET /signin", p.signInForm)
 	mux.Form("POST /signin", form{step: true}, http.HandlerFunc(p.signIn))
 	mux.Form("POST /signout", form{page: "/account"}, http.HandlerFunc(p.signOut))
-	mux.Handle("GET /confirm", p.member(p.confirmForm))
-	mux.Form("POST /confirm", form{step: true}, p.member(p.confirm))
+	mux.Handle("GET /confirm", p.person(p.confirmForm))
+	mux.Form("POST /confirm", form{step: true}, p.person(p.confirm))
 }
 
 // signInForm serves the sign-in page, also to a signed-in person who wants to
@@ -96,6 +96,11 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
 		p.fail(w, r, err)
+		return
+	}
+	if r.PostFormValue("next") == invitationPath {
+		p.setCookie(w, "", p.Now())
+		http.Redirect(w, r, invitationPath, http.StatusSeeOther)
 		return
 	}
 	p.leave(w, r)

@@ -25,7 +25,7 @@ func (p *Pages) signUpRoutes(mux *routes) {
 
 // signUpForm serves the form with the code of the invitation from the link.
 func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
-	p.showSignUp(w, r, view.SignUp{Invitation: r.FormValue("invitation")})
+	p.showSignUp(w, r, view.SignUp{Invitation: p.invitationCode(r)})
 }
 
 // showSignUp shows the fields that the policy and the invitation require, or a sentence

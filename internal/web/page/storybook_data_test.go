@@ -21,7 +21,7 @@ const storySecret = "tk_live_4f19c07ab2e85d3360f7a9e1c48b02d67e35f0c9a1b4d826"
 func storyFrame(s view.Section) view.Frame {
 	return view.Frame{
 		AccountName: "Fjordlight Studio", AccountID: "acct_01JQ8Z6T4M", UserName: "Mara Lindqvist",
-		Section: s, Links: storyLinks, Now: storyNow,
+		Role: "owner", Can: view.Rights{Keys: true, Account: true, Members: true, Owners: true, Billing: true}, Section: s, Links: storyLinks, Now: storyNow,
 	}
 }
 

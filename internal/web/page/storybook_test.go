@@ -18,7 +18,7 @@ type story struct {
 }
 
 func stories() []story {
-	return slices.Concat(accountStories(), keyStories(), sheetStories(), mailStories())
+	return slices.Concat(accountStories(), keyStories(), sheetStories(), memberStories(), invitationStories(), mailStories())
 }
 
 func accountStories() []story {

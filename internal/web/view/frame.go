@@ -27,8 +27,10 @@ type Section string
 const (
 	SectionAccount  Section = "account"
 	SectionKeys     Section = "keys"
+	SectionMembers  Section = "members"
 	SectionSecurity Section = "security"
-	SectionPlans    Section = "plans" // without an item
+	SectionPlans    Section = "plans"  // without an item
+	SectionSwitch   Section = "switch" // without an item
 )
 
 // Frame is the part of a signed-in page around its content.
@@ -39,8 +41,11 @@ type Frame struct {
 	AccountName, AccountID string
 	// UserName is the name of the signed-in person. The bar shows its initials.
 	UserName string
-	Section  Section
-	Links    Links
+	// Role is the role of the person in the account, and Can lists what it allows there.
+	Role    string
+	Can     Rights
+	Section Section
+	Links   Links
 	// Embedded is set for a page in a frame of the vendor's page.
 	Embedded bool
 	// Bound is set for a session that the vendor's back end created: it has no pages about the
@@ -51,6 +56,12 @@ type Frame struct {
 	Unsent bool
 	// Now is the reference of relative times and the date in the footer.
 	Now time.Time
+}
+
+// Rights are the permissions of the signed-in person in the account. A page leaves out what they do
+// not allow, and the services reject it.
+type Rights struct {
+	Keys, Account, Members, Owners, Billing bool
 }
 
 // The path of the overview, and the path under which the pages of keys are: for a person who

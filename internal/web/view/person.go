@@ -80,6 +80,8 @@ type Confirm struct {
 type ProfileEdit struct {
 	Frame
 	Name, Email, Account string
+	// Closed is set if the account is closed.
+	Closed bool
 	// HasPassword is false for a person who signs in only with a provider, and so cannot
 	// confirm another address.
 	HasPassword bool

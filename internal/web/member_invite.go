@@ -1,0 +1,53 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// inviteForm serves the form that invites a person.
+func (p *Pages) inviteForm(w http.ResponseWriter, r *http.Request) { p.showInvite(w, r, nil) }
+
+func (p *Pages) showInvite(w http.ResponseWriter, r *http.Request, problems view.Errors) {
+	role := toksta.MemberRole(kept(r, "POST "+membersPath, "role"))
+	if !role.IsValid() {
+		role = toksta.MemberViewer
+	}
+	p.show(w, r, screen{formStatus(w, problems), "invite"}, view.Invite{
+		Frame: p.frame(r.Context(), view.SectionMembers), Email: kept(r, "POST "+membersPath, "email"), Roles: roleChoices(identity(r.Context()).Role, role),
+		HasMail: p.Members.Mail != nil, ByLink: kept(r, "POST "+membersPath, "by") == "link", Errors: problems,
+	})
+}
+
+// invite makes an invitation. Its link is sent by mail, or shown once: a link that its author sees
+// proves nothing about the address. If the form is sent again, the new link replaces the one before.
+func (p *Pages) invite(w http.ResponseWriter, r *http.Request) {
+	made, err := p.Members.Invite(r.Context(), p.actor(r), members.InviteRequest{
+		Account: identity(r.Context()).Account.ID, Email: r.PostFormValue("email"), Role: toksta.MemberRole(r.PostFormValue("role")),
+		ByMail: p.Members.Mail != nil && r.PostFormValue("by") != "link",
+	})
+	if code := made.Code.Reveal(); err == nil && code != "" {
+		p.show(w, r, screen{page: "invited"}, view.Invited{
+			Frame: p.frame(r.Context(), view.SectionMembers), Email: made.Invitation.Email, As: string(made.Invitation.Role),
+			Link: p.PagesURL + invitationPath + "?code=" + url.QueryEscape(code), Expires: made.Invitation.ExpiresAt,
+		})
+		return
+	}
+	p.changed(w, r, outcome{err: err, next: membersPath + "?done=invited", again: p.showInvite})
+}
+
+// revokeInvitation revokes an open invitation.
+func (p *Pages) revokeInvitation(w http.ResponseWriter, r *http.Request) {
+	_, err := p.Members.RevokeInvitation(r.Context(), p.actor(r), members.InvitationRef{
+		Account: identity(r.Context()).Account.ID, Invitation: toksta.InvitationID(r.PathValue("id")),
+	})
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, membersPath+"?done=revoked", http.StatusSeeOther)
+}

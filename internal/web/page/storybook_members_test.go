@@ -1,0 +1,98 @@
+package page
+
+import (
+	"time"
+
+	"github.com/toksta/toksta/internal/web/view"
+)
+
+var (
+	storyMara  = view.Member{ID: "mem_1", Name: "Mara Lindqvist", Email: "mara@fjordlight.example", Role: "owner", Joined: day(1, 12), Keys: 3, You: true}
+	storyTomas = view.Member{ID: "mem_2", Name: "Tomás Rey", Email: "tomas@fjordlight.example", Role: "developer", Joined: day(3, 2), Keys: 2}
+)
+
+func storyRoles(checked string) []view.Choice {
+	out := []view.Choice{
+		{Value: "viewer", Text: "Viewer", Note: "See everything, change nothing."},
+		{Value: "billing", Text: "Billing", Note: "See everything, and get the notices about credits and billing."},
+		{Value: "developer", Text: "Developer", Note: "Create, rotate and revoke keys."},
+		{Value: "admin", Text: "Admin", Note: "Keys, members and the name of the account."},
+		{Value: "owner", Text: "Owner", Note: "Everything, also other owners and closing the account."},
+	}
+	for i := range out {
+		out[i].Checked = out[i].Value == checked
+	}
+	return out
+}
+
+// memberStories shows the pages of members, invitations and accounts.
+func memberStories() []story {
+	f := storyFrame(view.SectionMembers)
+	viewer, nowhere := f, storyFrame(view.SectionSwitch)
+	viewer.Role, viewer.Can = "viewer", view.Rights{}
+	nowhere.AccountID, nowhere.AccountName, nowhere.Role, nowhere.Can = "", "", "", view.Rights{}
+	hostile := view.Member{ID: "mem_3", Name: hostileName, Email: "a-very-long-address-that-somebody-really-has@subdomain.of.fjordlight.example", Role: "viewer", Joined: day(6, 9), Badge: view.Badge{Tone: view.ToneOff, Text: "Disabled"}}
+	waiting := view.Member{ID: "mem_4", Name: "Ines Vogt", Email: "ines@fjordlight.example", Role: "billing", Joined: day(6, 9), Badge: view.Badge{Tone: view.ToneWarn, Text: "Not verified"}}
+	rows := []view.Member{storyMara, storyTomas, waiting, hostile}
+	made := []view.MadeKey{{ID: "key_1", Name: "Production CRM sync"}, {ID: "key_2", Name: hostileName}}
+	keys := []view.Choice{
+		{Value: "rotate", Text: "Keep them, and rotate them now", Note: "For secrets that the person could know. The next page lists the keys; programs work until you rotate each one."},
+		{Value: "revoke", Text: "Revoke them", Note: "For keys that only this person used. Calls with them are rejected at once."},
+		{Value: "keep", Text: "Keep them", Note: "For secrets that the person never saw, or that programs still need."},
+	}
+	fixed := storyRoles("viewer")
+	fixed[4].Missing = "Only an owner can give this role."
+	places := []view.Place{
+		{ID: "acct_01JQ8Z6T4M", Name: "Fjordlight Studio", Role: "owner", Current: true},
+		{ID: "acct_01JQ8Z7AAA", Name: "Nordic Weather Partners", Role: "viewer"},
+		{ID: "acct_01JQ8Z7BBB", Name: "Old pilot", Role: "admin", Closed: true},
+	}
+	return []story{
+		{"members", "members", view.Members{Frame: f, Rows: rows, Limit: 100, Invitations: []view.Invitation{
+			{ID: "inv_1", Email: "olga@fjordlight.example", Role: "developer", By: "Mara Lindqvist", Expires: storyNow.Add(120 * time.Hour)},
+			{ID: "inv_2", Role: "owner", By: "the vendor", Expires: storyNow.Add(20 * time.Hour), Fixed: true},
+		}}},
+		{"members-viewer", "members", view.Members{Frame: viewer, Rows: rows, Limit: 100}},
+		{"members-alone", "members", view.Members{Frame: f, Rows: rows[:1], Limit: 100, Notice: "The invitation is revoked. Its link no longer works."}},
+		{"member", "member", view.MemberShow{Frame: f, Member: storyTomas, Roles: storyRoles("developer"), Made: made}},
+		{"member-disabled", "member", view.MemberShow{Frame: f, Member: hostile, Roles: fixed, Disabled: true, Notice: "The member can no longer use the account, and is signed out of it."}},
+		{"member-you", "member", view.MemberShow{Frame: f, Member: storyMara, Roles: storyRoles("owner"), Made: made, Errors: view.Errors{"": "The account would have no owner who can sign in. Make another member an owner first."}}},
+		{"member-viewer", "member", view.MemberShow{Frame: viewer, Member: storyMara, Made: made, Fixed: "Your role in this account, viewer, does not allow you to manage members. It needs the role owner or admin."}},
+		{"member-remove", "member_remove", view.MemberRemove{Frame: f, Member: storyTomas, Choices: keys, Errors: view.Errors{"keys": "Choose what happens to the keys. Nothing was changed."}}},
+		{"member-remove-hostile", "member_remove", view.MemberRemove{Frame: f, Member: hostile}},
+		{"member-removed", "member_removed", view.MemberRemoved{Frame: f, Member: storyTomas, Made: made, Rotate: true}},
+		{"member-removed-clean", "member_removed", view.MemberRemoved{Frame: f, Member: storyTomas}},
+		{"member-owner", "member_owner", view.MemberOwner{Frame: f, Member: storyTomas}},
+		{"invite", "invite", view.Invite{Frame: f, Roles: storyRoles("viewer"), HasMail: true}},
+		{"invite-error", "invite", view.Invite{Frame: f, Email: "olga", Roles: fixed, Errors: view.Errors{"email": "Give an e-mail address such as ada@example.com."}}},
+		{"invited", "invited", view.Invited{Frame: f, Email: "olga@fjordlight.example", As: "developer", Link: "https://keys.weather.example/invitation?code=GVIRTA5M2XQ7QJ6ZB3DO5R6CSY", Expires: storyNow.Add(168 * time.Hour)}},
+		{"switch", "switch", view.Switch{Frame: storyFrame(view.SectionSwitch), Places: places, CanCreate: true}},
+		{"switch-none", "switch", view.Switch{Frame: nowhere, CanCreate: true, Errors: view.Errors{"name": "Give a name with 1 to 100 characters."}}},
+		{"switch-none-closed", "switch", view.Switch{Frame: nowhere}},
+		{"leave", "leave", view.Leave{Frame: f, Keys: 2}},
+		{"close", "close", view.Close{Frame: f, Keys: 4, Invitations: 1, Errors: view.Errors{"name": "This is not the name of the account. Nothing was closed."}}},
+		{"close-closed", "close", view.Close{Frame: f, Closed: true}},
+	}
+}
+
+// invitationStories shows the page of an invitation.
+func invitationStories() []story {
+	offer := view.Offer{
+		Sheet: storySheet, Account: "Fjordlight Studio", Role: "developer", RoleNote: "Create, rotate and revoke keys.", Inviter: "Mara Lindqvist",
+		Email: "olga@fjordlight.example", Expires: storyNow.Add(168 * time.Hour), CanSignUp: true,
+	}
+	matching, other, member := offer, offer, offer
+	matching.SignedInAs = offer.Email
+	other.SignedInAs, other.Other = "mara@fjordlight.example", true
+	member.SignedInAs, member.Belongs = offer.Email, true
+	hostile := offer
+	hostile.Account, hostile.Inviter = hostileName, hostileName
+	return []story{
+		{"invitation", "invitation", offer},
+		{"invitation-hostile", "invitation", hostile},
+		{"invitation-signed-in", "invitation", matching},
+		{"invitation-other", "invitation", other},
+		{"invitation-member", "invitation", member},
+		{"invitation-invalid", "invitation", view.Offer{Sheet: storySheet, Invalid: "This invitation is not valid: used, revoked, expired or made for another address."}},
+	}
+}

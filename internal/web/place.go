@@ -1,0 +1,135 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/toksta/toksta/internal/accounts"
+	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/web/view"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+const switchPath = "/account/switch"
+
+// placeRoutes registers the pages about the accounts of a person: switching, creating a further
+// one, leaving and closing one.
+func (p *Pages) placeRoutes(mux *routes) {
+	mux.Handle("GET "+switchPath, p.person(p.switchForm))
+	mux.Form("POST "+switchPath, form{}, p.person(p.switchAccount))
+	mux.Form("POST /account/new", form{page: switchPath, keeps: []string{"name"}}, p.person(p.createAccount))
+	mux.Handle("GET /account/leave", p.member(p.leaveForm))
+	mux.Form("POST /account/leave", form{}, p.member(p.leaveAccount))
+	owners := func(next http.HandlerFunc) http.Handler { return p.member(p.may(toksta.PermitOwners, p.fresh(next))) }
+	mux.Handle("GET /account/close", owners(p.closeForm))
+	mux.Form("POST /account/close", form{action: "close the account"}, owners(p.closeAccount))
+}
+
+// switchForm serves the list of the person's accounts. A person who belongs to no account gets it
+// for every page of an account.
+func (p *Pages) switchForm(w http.ResponseWriter, r *http.Request) {
+	p.showSwitch(w, r, view.Switch{Name: kept(r, "POST /account/new", "name")})
+}
+
+// noAccount responds to a request for a page of an account by a person who belongs to none.
+func (p *Pages) noAccount(w http.ResponseWriter, r *http.Request) { p.showSwitch(w, r, view.Switch{}) }
+
+// showSwitch shows the accounts of the person, and the form for a further one if the policy of
+// sign-ups allows it.
+func (p *Pages) showSwitch(w http.ResponseWriter, r *http.Request, form view.Switch) {
+	who := identity(r.Context())
+	places, err := p.Members.Places(r.Context(), who.Member.ID)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	form.Frame = p.frame(r.Context(), view.SectionSwitch)
+	form.CanCreate = p.SignIn.Policy == signin.Open && !who.Session.Bound
+	for _, place := range places {
+		if who.Session.Bound && place.Account.ID != who.Account.ID {
+			continue
+		}
+		form.Places = append(form.Places, view.Place{
+			ID: string(place.Account.ID), Name: place.Account.Name, Role: string(place.Role),
+			Current: place.Account.ID == who.Account.ID, Closed: !place.Account.ClosedAt.IsZero(),
+		})
+	}
+	p.show(w, r, screen{formStatus(w, form.Errors), "switch"}, form)
+}
+
+// switchAccount makes the session show another account of the person.
+func (p *Pages) switchAccount(w http.ResponseWriter, r *http.Request) {
+	if _, err := p.SignIn.Switch(r.Context(), identity(r.Context()), toksta.AccountID(r.PostFormValue("account"))); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/account", http.StatusSeeOther)
+}
+
+// createAccount makes a further account, which the person owns, and shows it.
+func (p *Pages) createAccount(w http.ResponseWriter, r *http.Request) {
+	who, name := identity(r.Context()), r.PostFormValue("name")
+	if p.SignIn.Policy != signin.Open || who.Session.Bound {
+		p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "New accounts are made by invitation only."})
+		return
+	}
+	made, err := p.Accounts.Create(r.Context(), p.actor(r), accounts.CreateRequest{Name: name, Plan: p.SignIn.Plan, Owner: who.Member.ID})
+	if err == nil {
+		_, err = p.SignIn.Switch(r.Context(), who, made.Account.ID)
+	}
+	if err == nil {
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		return
+	}
+	problems, ok := fieldErrors(w, r, err)
+	if !ok {
+		p.fail(w, r, err)
+		return
+	}
+	p.showSwitch(w, r, view.Switch{Name: name, Errors: problems})
+}
+
+// leaveForm serves the confirmation before the person leaves the account.
+func (p *Pages) leaveForm(w http.ResponseWriter, r *http.Request) { p.showLeave(w, r, nil) }
+
+func (p *Pages) showLeave(w http.ResponseWriter, r *http.Request, problems view.Errors) {
+	who := identity(r.Context())
+	made, err := p.Members.KeysBy(r.Context(), members.Ref{Account: who.Account.ID, Member: who.Member.ID})
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.show(w, r, screen{formStatus(w, problems), "leave"}, view.Leave{
+		Frame: p.frame(r.Context(), view.SectionMembers), Keys: len(made), Errors: problems,
+	})
+}
+
+// leaveAccount takes the person out of the account. The next page shows another account of the person, or
+// that there is none.
+func (p *Pages) leaveAccount(w http.ResponseWriter, r *http.Request) {
+	_, err := p.Members.Leave(r.Context(), p.actor(r), identity(r.Context()).Account.ID)
+	p.changed(w, r, outcome{err: err, next: switchPath, again: p.showLeave})
+}
+
+// outcome is the result of a form: the page after a success, and the function that shows the form
+// again with errors.
+type outcome struct {
+	err   error
+	next  string
+	again func(http.ResponseWriter, *http.Request, view.Errors)
+}
+
+// changed responds to a form.
+func (p *Pages) changed(w http.ResponseWriter, r *http.Request, o outcome) {
+	if o.err == nil {
+		http.Redirect(w, r, o.next, http.StatusSeeOther)
+		return
+	}
+	problems, ok := fieldErrors(w, r, o.err)
+	// A role that the person lost in the meantime is no mistake in the form.
+	if !ok || toksta.ErrorCode(o.err) == toksta.CodeForbidden {
+		p.fail(w, r, o.err)
+		return
+	}
+	o.again(w, r, problems)
+}
