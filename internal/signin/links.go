@@ -27,9 +27,10 @@ const LinkLifetime = 15 * time.Minute
 
 // The purposes of links in mails.
 const (
-	purposeReset  = "reset"
-	purposeSignUp = "signup"
-	purposeVerify = "verify"
+	purposeReset   = "reset"
+	purposeSignUp  = "signup"
+	purposeVerify  = "verify"
+	purposeAddress = "address"
 )
 
 // link is a ticket whose code is in a mail.
@@ -40,9 +41,11 @@ type link struct {
 
 // linkData is the data of a ticket whose code is in a mail.
 type linkData struct {
-	// Email is the address to which the link was mailed. The link ends when it is no longer the
-	// address of the member.
+	// Email is the address of the member. The link ends when the member has another one.
 	Email string `json:"email"`
+	// Next is the address that a link of purposeAddress gives the member, and to which it was
+	// mailed.
+	Next string `json:"next,omitempty"`
 }
 
 // CanMail reports whether mails with links can be sent.

@@ -16,7 +16,8 @@ import (
 type ProfileRequest struct {
 	Name, Email string
 	// Current is the password. It is required for another address, with which a person
-	// signs in, and ignored otherwise.
+	// signs in, unless a link is mailed to it and the session was confirmed within
+	// Config.Recent. It is ignored otherwise.
 	Current toksta.Hidden
 }
 
@@ -24,6 +25,9 @@ type ProfileRequest struct {
 // change of the log. Another address requires the current password and ends all other
 // sessions, because mail to the address is not verified. If the address is in use, the error
 // is about the field.
+//
+// If mail can be sent, another address is not set: a link is mailed to it, see
+// ChangeAddressByLink.
 func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, req ProfileRequest) error {
 	if err := denyBound(id); err != nil {
 		return err
@@ -33,12 +37,16 @@ func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, r
 	moves := emailErr == nil && email != id.Member.Email
 	var passwordErr error
 	if moves {
-		if _, passwordErr = s.verifyPassword(ctx, id, req.Current); errors.Is(passwordErr, &toksta.Error{Code: toksta.CodeUnauthorized}) {
-			passwordErr = toksta.Invalid("current_password", "Type the current password to change the address.")
-		}
+		passwordErr = s.checkPresence(ctx, id, req.Current)
 	}
 	if err := toksta.InvalidFields(nameErr, emailErr, passwordErr); err != nil {
 		return err
+	}
+	if moves && s.CanMail() {
+		if err := s.mailAddress(ctx, from, id.Member, email); err != nil {
+			return err
+		}
+		moves, email = false, id.Member.Email
 	}
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := changeProfile(ctx, r, toksta.Member{ID: id.Member.ID, Name: name, Email: email})
@@ -52,6 +60,19 @@ func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, r
 		return err
 	}
 	return s.SignOutEverywhere(ctx, id, true)
+}
+
+// checkPresence returns an error about the field of the password unless it is right, or the session
+// is recent and the new address is confirmed by a link.
+func (s *Service) checkPresence(ctx context.Context, id Identity, password toksta.Hidden) error {
+	if s.CanMail() && s.now().Sub(id.Session.ConfirmedAt) < s.Recent {
+		return nil
+	}
+	_, err := s.verifyPassword(ctx, id, password)
+	if errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
+		return toksta.Invalid("current_password", "Type the current password to change the address.")
+	}
+	return err
 }
 
 // changeProfile returns the mutation that gives the member with next's id its name and

@@ -65,6 +65,10 @@ type Config struct {
 	// UnverifiedLifetime is the time in which the address must be proved; 0: a day.
 	UnverifiedLifetime time.Duration
 
+	// Recent is the time after a sign-in or a confirmation in which a person can ask for a new
+	// address without the password; 0: never.
+	Recent time.Duration
+
 	Lifetime time.Duration // maximum age of a session; 0: 30 days
 	Idle     time.Duration // a session ends after this time without a request; 0: 7 days
 	// Passkeys is the relying party of passkeys; nil: people cannot use passkeys.

@@ -120,6 +120,9 @@ func (s *Service) SignUpByLink(ctx context.Context, from Origin, code toksta.Hid
 
 // RequestVerification mails the link with which a signed-in member proves the address.
 func (s *Service) RequestVerification(ctx context.Context, from Origin, id Identity) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	if !id.Member.VerifiedAt.IsZero() {
 		return &toksta.Error{Code: toksta.CodeConflict, Message: "Your address is confirmed already."}
 	}
@@ -148,16 +151,8 @@ func (s *Service) mailVerification(from Origin, m toksta.Member) error {
 // CheckVerification returns FORBIDDEN if the code is not that of a link with which the signed-in
 // member proves the address. It does not use the link.
 func (s *Service) CheckVerification(ctx context.Context, id Identity, code toksta.Hidden) error {
-	_, err := s.readVerification(ctx, id, code)
+	_, err := s.readOwn(ctx, purposeVerify, id, code)
 	return err
-}
-
-func (s *Service) readVerification(ctx context.Context, id Identity, code toksta.Hidden) (link, error) {
-	l, err := s.readLink(ctx, purposeVerify, code)
-	if err == nil && l.MemberID != id.Member.ID {
-		err = invalidLink()
-	}
-	return l, err
 }
 
 // VerifyByLink uses the link that proves the address of the signed-in member. The session is
@@ -165,7 +160,10 @@ func (s *Service) readVerification(ctx context.Context, id Identity, code toksta
 // That person asks for a new password, which replaces it. If the link is not valid, or is for
 // another member, the error is FORBIDDEN.
 func (s *Service) VerifyByLink(ctx context.Context, from Origin, id Identity, code toksta.Hidden) error {
-	l, err := s.readVerification(ctx, id, code)
+	if err := denyBound(id); err != nil {
+		return err
+	}
+	l, err := s.readOwn(ctx, purposeVerify, id, code)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,10 @@ import (
 func (p *Pages) profileRoutes(mux *routes) {
 	mux.Handle("GET /account/profile", p.person(p.profileForm))
 	mux.Form("POST /account/profile", form{keeps: []string{"name", "email"}}, p.person(p.changeProfile))
+	if p.SignIn.CanMail() {
+		mux.HandleFunc("GET "+signin.AddressPath, p.addressForm)
+		mux.Form("POST "+signin.AddressPath, form{}, p.person(p.changeAddress))
+	}
 	mux.Form("POST /account/profile/account", form{page: "/account/profile", keeps: []string{"account"}}, p.member(p.may(toksta.PermitAccount, p.renameAccount)))
 }
 
@@ -32,6 +36,8 @@ func (p *Pages) profileForm(w http.ResponseWriter, r *http.Request) {
 		form.Notice = "Your profile is saved."
 	case "address":
 		form.Notice = "Your profile is saved. Every other device is signed out."
+	case "mail":
+		form.Notice = "A mail with a link is on its way to the new address, unless another person has it. Until you open the link, your address stays."
 	case "account":
 		form.Notice = "The account is renamed."
 	}
@@ -43,7 +49,7 @@ func (p *Pages) profileView(r *http.Request) view.ProfileEdit {
 	who := identity(r.Context())
 	return view.ProfileEdit{
 		Frame: p.frame(r.Context(), view.SectionAccount), Name: who.Member.Name, Email: who.Member.Email,
-		Account: who.Account.Name, Closed: !who.Account.ClosedAt.IsZero(), HasPassword: who.Member.PasswordHash != "",
+		Account: who.Account.Name, Closed: !who.Account.ClosedAt.IsZero(), HasPassword: who.Member.PasswordHash != "", ByMail: p.SignIn.CanMail(),
 	}
 }
 
@@ -51,7 +57,7 @@ func (p *Pages) profileView(r *http.Request) view.ProfileEdit {
 func (p *Pages) changeProfile(w http.ResponseWriter, r *http.Request) {
 	who, form := identity(r.Context()), p.profileView(r)
 	form.Name, form.Email = r.PostFormValue("name"), r.PostFormValue("email")
-	if !form.HasPassword {
+	if !form.HasPassword && !form.ByMail {
 		form.Email = who.Member.Email
 	}
 	err := p.SignIn.ChangeProfile(r.Context(), p.origin(r), who, signin.ProfileRequest{
@@ -59,7 +65,11 @@ func (p *Pages) changeProfile(w http.ResponseWriter, r *http.Request) {
 	})
 	if err == nil {
 		done := "profile"
-		if form.Email != who.Member.Email {
+		switch {
+		case form.Email == who.Member.Email:
+		case form.ByMail:
+			done = "mail"
+		default:
 			done = "address"
 		}
 		http.Redirect(w, r, "/account/profile?done="+done, http.StatusSeeOther)
@@ -90,4 +100,36 @@ func (p *Pages) renameAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	form.AccountErrors = renameFields(problems, map[string]string{"name": "account"})
 	p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
+}
+
+// addressForm serves the page to which the link in the mail to a new address leads. It does not use
+// the link. A person without a session signs in first.
+func (p *Pages) addressForm(w http.ResponseWriter, r *http.Request) {
+	if !p.takeCode(w, r) {
+		p.person(p.showAddress).ServeHTTP(w, r)
+	}
+}
+
+// showAddress shows the new address, or a way to another link.
+func (p *Pages) showAddress(w http.ResponseWriter, r *http.Request) {
+	email, err := p.SignIn.NextAddress(r.Context(), identity(r.Context()), p.linkCode(r))
+	if err != nil {
+		p.failAddress(w, r, err)
+		return
+	}
+	p.show(w, r, screen{page: "address"}, view.Address{Sheet: p.sheet(), Old: identity(r.Context()).Member.Email, Email: email})
+}
+
+func (p *Pages) failAddress(w http.ResponseWriter, r *http.Request, err error) {
+	p.failLink(w, r, err, view.Link{Text: "Go to the profile", URL: "/account/profile"})
+}
+
+// changeAddress uses the link and changes the address.
+func (p *Pages) changeAddress(w http.ResponseWriter, r *http.Request) {
+	if err := p.SignIn.ChangeAddressByLink(r.Context(), p.origin(r), identity(r.Context()), p.linkCode(r)); err != nil {
+		p.failAddress(w, r, err)
+		return
+	}
+	p.setLinkCookie(w, "")
+	http.Redirect(w, r, "/account/profile?done=address", http.StatusSeeOther)
 }

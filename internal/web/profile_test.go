@@ -2,10 +2,12 @@ package web
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -57,4 +59,23 @@ func (w *world) changes(t *testing.T) (out []map[string]string) {
 		}
 	}
 	return out
+}
+
+// Guarantee: with mail, a new address is confirmed by a link. The page does not say whether another
+// person has the address. A browser without the session signs in first.
+func TestChangeAddressByMail(t *testing.T) {
+	t.Parallel()
+	box := new(mail.Outbox)
+	w := newWorldWith(t, withMail(t, box))
+	move := url.Values{"name": {"Ada"}, "email": {"ada@acme.example"}, "current": {password}}
+	w.post(t, "/account/profile", move).shows(t, 200, "on its way to the new address", `value="ada@example.com"`)
+	link := newestLink(t, box)
+	w.signOut(t)
+	if page := w.get(t, link); page.path != "/signin" && !strings.HasPrefix(page.path, "/signin?next=%2Faccount%2Fprofile%2Faddress") {
+		t.Errorf("the link leads to %s", page.path)
+	}
+	w.post(t, "/signin", url.Values{"email": {"ada@example.com"}, "password": {password}, "next": {"/account/profile/address"}}).shows(t, 200, "Confirm your new address", "ada@acme.example")
+	w.post(t, "/account/profile/address", nil).shows(t, 200, "Every other device is signed out", `value="ada@acme.example"`)
+	w.get(t, link).shows(t, 410, "This link does not work", `href="/account/profile"`)
+	w.post(t, "/account/profile/address", nil).shows(t, 410, "This link does not work")
 }

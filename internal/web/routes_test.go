@@ -55,6 +55,7 @@ var isOpen = map[string]string{
 	"GET /signup/verify":           "the link in the mail is the proof",
 	"POST /signup/verify":          "the link in the mail is the proof",
 	"GET /account/verify":          "takes the code of the link to a cookie, and requires a session for all else",
+	"GET /account/profile/address": "takes the code of the link to a cookie, and requires a session for all else",
 	"POST /signout":                "ends the session of the cookie, if there is one",
 	"GET /demo/mail":               "only in the demo, whose mails have invented receivers",
 	"GET /demo/mail/{number}":      "only in the demo, whose mails have invented receivers",

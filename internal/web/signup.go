@@ -19,8 +19,8 @@ func (p *Pages) signUpRoutes(mux *routes) {
 	mux.HandleFunc("GET "+signin.SignUpLinkPath, p.signUpLinkForm)
 	mux.Form("POST "+signin.SignUpLinkPath, form{}, http.HandlerFunc(p.signUpByLink))
 	mux.HandleFunc("GET "+signin.VerifyPath, p.verifyForm)
-	mux.Form("POST "+signin.VerifyPath, form{}, p.member(p.verify))
-	mux.Form("POST "+signin.VerifyPath+"/send", form{page: signin.VerifyPath}, p.member(p.sendVerification))
+	mux.Form("POST "+signin.VerifyPath, form{}, p.person(p.verify))
+	mux.Form("POST "+signin.VerifyPath+"/send", form{page: signin.VerifyPath}, p.person(p.sendVerification))
 }
 
 // signUpForm serves the form with the code of the invitation from the link.

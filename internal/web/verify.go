@@ -13,7 +13,7 @@ import (
 // signs in first: the code is in a cookie, not in the address of the return.
 func (p *Pages) verifyForm(w http.ResponseWriter, r *http.Request) {
 	if !p.takeCode(w, r) {
-		p.member(func(w http.ResponseWriter, r *http.Request) { p.showVerify(w, r, view.Verify{}) }).ServeHTTP(w, r)
+		p.person(func(w http.ResponseWriter, r *http.Request) { p.showVerify(w, r, view.Verify{}) }).ServeHTTP(w, r)
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 	framePages = "account plans key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked profile security " +
 		"switch leave close members member member_remove member_removed member_owner invite invited"
 	openPages  = "docs operator outbox outbox_mail"
-	sheetPages = "invitation signin signup second_factor confirm error sent forgot reset verify notice vendor"
+	sheetPages = "invitation signin signup second_factor confirm error sent forgot reset verify address notice vendor"
 )
 
 // embedPages are the pages in a frame of the vendor's page. The name of the rendered page starts

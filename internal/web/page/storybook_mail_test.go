@@ -43,6 +43,7 @@ func mailStories() []story {
 		{"verify", "verify", view.Verify{Sheet: storySheet, Email: "mara@fjordlight.example", HasLink: true}},
 		{"verify-wait", "verify", view.Verify{Sheet: storySheet, Email: "mara@fjordlight.example", Until: storyNow.Add(23 * time.Hour), Sent: true}},
 		{"account-unverified", "account", unverified},
+		{"address", "address", view.Address{Sheet: storySheet, Old: "mara@fjordlight.example", Email: "mara.lindqvist@a-rather-long-name-of-a-company.example"}},
 		{"link-ended", "error", view.Error{
 			Sheet: storySheet, Status: 410, Title: "This link does not work", Text: "This link was used before, or it has expired. Ask for a new one.",
 			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Ask for a new link", URL: "/signin/forgot"},

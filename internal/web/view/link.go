@@ -38,6 +38,12 @@ type Verify struct {
 	Errors        Errors
 }
 
+// Address is the page at /account/profile/address, on which a person confirms a new address.
+type Address struct {
+	Sheet
+	Old, Email string
+}
+
 // Reset is the page at /signin/reset, on which a person chooses a new password.
 type Reset struct {
 	Sheet

@@ -85,6 +85,8 @@ type ProfileEdit struct {
 	// HasPassword is false for a person who signs in only with a provider, and so cannot
 	// confirm another address.
 	HasPassword bool
+	// ByMail is set if a new address is confirmed by a link in a mail.
+	ByMail bool
 	// Notice is a sentence above the forms, for example after a change.
 	Notice                string
 	Errors, AccountErrors Errors
