@@ -74,13 +74,14 @@ func (s *Service) Remove(ctx context.Context, by toksta.Actor, req RemoveRequest
 }
 
 // Leave takes the actor, a member, out of an account. The keys that the member made keep working.
+// Sessions of the member continue, and show another account of the member from the next request on.
 // The last owner cannot leave: the error is CONFLICT.
 func (s *Service) Leave(ctx context.Context, by toksta.Actor, account toksta.AccountID) (Changed, error) {
 	if by.Kind != toksta.ActorMember {
 		return Changed{}, denied()
 	}
 	ref := Ref{Account: account, Member: toksta.MemberID(by.ID)}
-	out, err := s.edit(ctx, by, target{Ref: ref, self: true}, func(ctx context.Context, r store.Reader, m *store.AccountMember) (store.Mutation, error) {
+	return s.edit(ctx, by, target{Ref: ref, self: true}, func(ctx context.Context, r store.Reader, m *store.AccountMember) (store.Mutation, error) {
 		if !m.CanAct() {
 			return store.Mutation{}, denied()
 		}
@@ -88,10 +89,6 @@ func (s *Service) Leave(ctx context.Context, by toksta.Actor, account toksta.Acc
 		m.Membership.RemovedAt = s.now()
 		return change, s.withdraw(ctx, r, m.Membership, &change)
 	})
-	if err != nil {
-		return out, err
-	}
-	return out, s.endSessions(ctx, store.SessionSet{Member: ref.Member, Account: account})
 }
 
 // KeysBy returns the live keys of the account that a member made, oldest first.

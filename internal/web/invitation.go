@@ -21,9 +21,9 @@ const invitationTime = time.Hour
 
 // invitationRoutes registers the page of an invitation.
 func (p *Pages) invitationRoutes(mux *routes) {
-	mux.Handle("GET "+invitationPath, p.optional(p.showInvitation))
+	mux.Handle("GET /invitation", p.optional(p.showInvitation))
 	// The form has only the field next, with this page: after signing in, the person presses again.
-	mux.Form("POST "+invitationPath, form{step: true}, p.person(p.join))
+	mux.Form("POST /invitation", form{step: true}, p.person(p.join))
 }
 
 // showInvitation serves the page of an invitation: the account and the role that it gives, and its

@@ -13,13 +13,13 @@ import (
 func (p *Pages) inviteForm(w http.ResponseWriter, r *http.Request) { p.showInvite(w, r, nil) }
 
 func (p *Pages) showInvite(w http.ResponseWriter, r *http.Request, problems view.Errors) {
-	role := toksta.MemberRole(kept(r, "POST "+membersPath, "role"))
+	role := toksta.MemberRole(kept(r, "POST /account/members", "role"))
 	if !role.IsValid() {
 		role = toksta.MemberViewer
 	}
 	p.show(w, r, screen{formStatus(w, problems), "invite"}, view.Invite{
-		Frame: p.frame(r.Context(), view.SectionMembers), Email: kept(r, "POST "+membersPath, "email"), Roles: roleChoices(identity(r.Context()).Role, role),
-		HasMail: p.Members.Mail != nil, ByLink: kept(r, "POST "+membersPath, "by") == "link", Errors: problems,
+		Frame: p.frame(r.Context(), view.SectionMembers), Email: kept(r, "POST /account/members", "email"), Roles: roleChoices(identity(r.Context()).Role, role),
+		HasMail: p.Members.Mail != nil, ByLink: kept(r, "POST /account/members", "by") == "link", Errors: problems,
 	})
 }
 

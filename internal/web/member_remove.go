@@ -35,7 +35,7 @@ func (p *Pages) showRemove(w http.ResponseWriter, r *http.Request, problems view
 			{Value: string(members.KeepKeys), Text: "Keep them", Note: "For secrets that the person never saw, or that programs still need."},
 		}
 		for i := range page.Choices {
-			page.Choices[i].Checked = page.Choices[i].Value == kept(r, "POST "+membersPath+"/{id}/remove", "keys")
+			page.Choices[i].Checked = page.Choices[i].Value == kept(r, "POST /account/members/{id}/remove", "keys")
 		}
 	}
 	p.show(w, r, screen{formStatus(w, problems), "member_remove"}, page)

@@ -19,20 +19,20 @@ const membersPath = "/account/members"
 func (p *Pages) memberRoutes(mux *routes) {
 	manage := func(next http.HandlerFunc) http.Handler { return p.member(p.may(toksta.PermitMembers, p.fresh(next))) }
 	owners := func(next http.HandlerFunc) http.Handler { return p.member(p.may(toksta.PermitOwners, p.fresh(next))) }
-	const one = membersPath + "/{id}"
-	mux.Handle("GET "+membersPath, p.member(p.listMembers))
-	mux.Handle("GET "+membersPath+"/new", manage(p.inviteForm))
-	mux.Form("POST "+membersPath, form{page: membersPath + "/new", keeps: []string{"email", "role", "by"}, action: "invite a person"}, manage(p.invite))
-	mux.Form("POST "+membersPath+"/invitations/{id}/revoke", form{page: membersPath, action: "revoke an invitation"}, manage(p.revokeInvitation))
-	mux.Handle("GET "+one, p.member(p.showMember))
-	mux.Form("POST "+one+"/role", form{page: one, keeps: []string{"role"}, action: "change a member"}, manage(p.setRole))
-	mux.Form("POST "+one+"/disable", form{page: one}, manage(p.disableMember))
-	mux.Form("POST "+one+"/enable", form{page: one}, manage(p.enableMember))
-	mux.Handle("GET "+one+"/remove", manage(p.removeForm))
-	mux.Form("POST "+one+"/remove", form{keeps: []string{"keys"}, action: "remove a member"}, manage(p.removeMember))
-	mux.Handle("GET "+one+"/removed", p.member(p.may(toksta.PermitMembers, p.showRemoved)))
-	mux.Handle("GET "+one+"/owner", owners(p.ownerForm))
-	mux.Form("POST "+one+"/owner", form{action: "transfer the ownership"}, owners(p.makeOwner))
+	mux.Handle("GET /account/members", p.member(p.listMembers))
+	mux.Handle("GET /account/members/new", manage(p.inviteForm))
+	mux.Form("POST /account/members", form{page: "/account/members/new", keeps: []string{"email", "role", "by"}, action: "invite a person"}, manage(p.invite))
+	mux.Form("POST /account/members/invitations/{id}/revoke", form{page: "/account/members", action: "revoke an invitation"}, manage(p.revokeInvitation))
+	const one = "/account/members/{id}"
+	mux.Handle("GET /account/members/{id}", p.member(p.showMember))
+	mux.Form("POST /account/members/{id}/role", form{page: one, keeps: []string{"role"}, action: "change a member"}, manage(p.setRole))
+	mux.Form("POST /account/members/{id}/disable", form{page: one}, manage(p.disableMember))
+	mux.Form("POST /account/members/{id}/enable", form{page: one}, manage(p.enableMember))
+	mux.Handle("GET /account/members/{id}/remove", manage(p.removeForm))
+	mux.Form("POST /account/members/{id}/remove", form{keeps: []string{"keys"}, action: "remove a member"}, manage(p.removeMember))
+	mux.Handle("GET /account/members/{id}/removed", p.member(p.may(toksta.PermitMembers, p.showRemoved)))
+	mux.Handle("GET /account/members/{id}/owner", owners(p.ownerForm))
+	mux.Form("POST /account/members/{id}/owner", form{action: "transfer the ownership"}, owners(p.makeOwner))
 }
 
 // listMembers serves the list of members and, to people who manage them, of open invitations.
@@ -161,7 +161,7 @@ func (p *Pages) showMemberForm(w http.ResponseWriter, r *http.Request, problems 
 		return
 	}
 	who := identity(r.Context())
-	role := cmp.Or(toksta.MemberRole(kept(r, "POST "+membersPath+"/{id}/role", "role")), m.Membership.Role)
+	role := cmp.Or(toksta.MemberRole(kept(r, "POST /account/members/{id}/role", "role")), m.Membership.Role)
 	page := view.MemberShow{
 		Frame: p.frame(r.Context(), view.SectionMembers), Member: p.memberRow(r.Context(), m), Notice: memberNotices[r.FormValue("done")],
 		Roles: roleChoices(who.Role, role), Disabled: !m.Membership.DisabledAt.IsZero(), Made: made, Errors: problems,

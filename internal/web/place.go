@@ -15,8 +15,8 @@ const switchPath = "/account/switch"
 // placeRoutes registers the pages about the accounts of a person: switching, creating a further
 // one, leaving and closing one.
 func (p *Pages) placeRoutes(mux *routes) {
-	mux.Handle("GET "+switchPath, p.person(p.switchForm))
-	mux.Form("POST "+switchPath, form{}, p.person(p.switchAccount))
+	mux.Handle("GET /account/switch", p.person(p.switchForm))
+	mux.Form("POST /account/switch", form{}, p.person(p.switchAccount))
 	mux.Form("POST /account/new", form{page: switchPath, keeps: []string{"name"}}, p.person(p.createAccount))
 	mux.Handle("GET /account/leave", p.member(p.leaveForm))
 	mux.Form("POST /account/leave", form{}, p.member(p.leaveAccount))

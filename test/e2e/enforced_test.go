@@ -35,7 +35,8 @@ var harmless = map[string]string{
 	"members/end-sessions": "browsers' sessions and their record", "members/reset-factors": "a sign-in, which every node reads from the database",
 	"verify": "a decision", "verify/batch": "decisions",
 	"POST /signin": "a browser's session and its record", "POST /signin/second-factor": "a browser's session and its record", "POST /signout": "a browser's session",
-	"POST /confirm": "a browser's session", "POST /account/security/sessions/end": "a browser's session",
+	"POST /account/switch": "the account that a session shows",
+	"POST /confirm":        "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 	"POST /account/security/sessions/end-one": "a browser's session", "sessions/create": "a link; a new member has no key yet",
 }
 
@@ -262,7 +263,7 @@ func (v *customer) changes() []change {
 	ctx := v.t.Context()
 	scopes := []toksta.Family{"job"}
 	digest := sha256.Sum256([]byte("imported"))
-	return slices.Concat(v.vendorData(), v.operatorKeys(), v.closing(), v.people(), []change{
+	return slices.Concat(v.vendorData(), v.operatorKeys(), v.closing(), v.people(), v.memberPages(), []change{
 		{"accounts/create", func() error {
 			_, err := v.api.CreateAccount(ctx, client.CreateAccountRequest{Name: "Other"})
 			return err
