@@ -15,7 +15,7 @@ import (
 func (c *cli) memberCommands() *cobra.Command {
 	return commandGroup("members", "Manage the people of accounts, their roles and sessions",
 		c.membersList(), c.membersInvite(), c.membersSetRole(), c.membersDisable(), c.membersEnable(), c.membersRemove(),
-		c.membersResetFactors(), c.membersSessions(), c.membersEndSessions(),
+		c.membersResetFactors(), c.membersSessions(), c.membersEndSessions(), c.membersErase(),
 	)
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -73,3 +76,34 @@ func (c *cli) membersEndSessions() *cobra.Command {
 
 // personRef refers to a person by an e-mail address or an id.
 func personRef(name string) client.PersonRef { return client.PersonRef{Member: toksta.MemberID(name)} }
+
+// membersErase returns the command that erases the personal data of a person. The confirmation
+// repeats the name by which the command names the person.
+func (c *cli) membersErase() *cobra.Command {
+	yes := false
+	cmd := &cobra.Command{
+		Use: "erase MEMBER", Short: "Remove the personal data of a person for good", Args: exactArgs("MEMBER"),
+		Long: "Remove the personal data of a person who belongs to no account for good: address, name,\nways to sign in, sessions, and the name in keys and in the audit trail. The ids stay, and\n" +
+			"keys that the person made keep working. MEMBER is the id, which toksta members list shows.\nIf the command is interrupted, repeat it: it removes the rest.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.confirm(yes, args[0], "Erasing "+args[0]); err != nil {
+				return err
+			}
+			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
+				api.Wait.Limit = max(api.Wait.Limit, longTimeout)
+				erased, err := api.EraseMember(ctx, client.EraseMemberRequest{PersonRef: personRef(args[0]), Confirm: args[0]})
+				if err != nil {
+					return err
+				}
+				c.printReceipt(erased.Receipt)
+				t := table{header: []string{"table", "rows"}}
+				for _, name := range slices.Sorted(maps.Keys(erased.Rows)) {
+					t.add(name, strconv.FormatInt(erased.Rows[name], 10))
+				}
+				return c.show(erased, t)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for a confirmation")
+	return cmd
+}

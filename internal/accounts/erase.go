@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -93,6 +94,15 @@ func addresses(people []toksta.Member) (out []string) {
 	return out
 }
 
+// emptied returns a person without personal data, who cannot sign in.
+func emptied(p toksta.Member, now time.Time) toksta.Member {
+	empty := toksta.Member{ID: p.ID, CreatedAt: p.CreatedAt, DisabledAt: p.DisabledAt}
+	if empty.DisabledAt.IsZero() {
+		empty.DisabledAt = now
+	}
+	return empty
+}
+
 // anonymize returns the mutation that empties the rows of an account and of its people, and
 // removes all members from the account. It has no Kind if they are empty.
 func (s *Service) anonymize(ctx context.Context, r store.Reader, id toksta.AccountID, people []toksta.Member) (m store.Mutation, err error) {
@@ -106,14 +116,9 @@ func (s *Service) anonymize(ctx context.Context, r store.Reader, id toksta.Accou
 		m.Accounts = []toksta.Account{a}
 	}
 	for _, p := range people {
-		empty := toksta.Member{ID: p.ID, CreatedAt: p.CreatedAt, DisabledAt: p.DisabledAt}
-		if p == empty && !p.DisabledAt.IsZero() {
-			continue
+		if empty := emptied(p, now); p != empty {
+			m.Members = append(m.Members, empty)
 		}
-		if empty.DisabledAt.IsZero() {
-			empty.DisabledAt = now
-		}
-		m.Members = append(m.Members, empty)
 	}
 	all, err := r.ListAccountMembers(ctx, id)
 	if err != nil {

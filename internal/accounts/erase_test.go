@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -158,4 +159,57 @@ func (f *failingErasing) MarkErased(ctx context.Context, account toksta.AccountI
 		return f.err
 	}
 	return f.Erasing.MarkErased(ctx, account)
+}
+
+// Guarantee: a person is erased only after the person has left all accounts. Then the address is free, and the
+// name is neither in the person's keys nor in the change log of an account that stays. Other names stay.
+func TestErasePerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.create(t)
+	ada := toksta.Actor{Kind: toksta.ActorMember, ID: "mem_ada", Name: "Ada", Address: "192.0.2.1", Agent: "browser"}
+	bob := toksta.Actor{Kind: toksta.ActorMember, ID: "mem_bob", Name: "Bob"}
+	membership := toksta.Membership{AccountID: a.ID, MemberID: "mem_ada", Role: toksta.MemberOwner, CreatedAt: w.now}
+	made := func(id toksta.KeyID, by toksta.Actor) toksta.Key {
+		return toksta.Key{
+			ID: id, AccountID: a.ID, Name: "nightly", CreatedBy: by.Name, CreatedByID: toksta.MemberID(by.ID),
+			Generations: []toksta.Generation{{Digest: digest(string(id)), Number: 1}},
+		}
+	}
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeMemberCreated, AccountID: a.ID, MemberID: "mem_ada", Detail: map[string]string{"email": "ada@example.com"},
+		Members: []toksta.Member{{ID: "mem_ada", Email: "ada@example.com", Name: "Ada", CreatedAt: w.now}}, Memberships: []toksta.Membership{membership},
+	})
+	for id, by := range map[toksta.KeyID]toksta.Actor{"key_ada": ada, "key_bob": bob} {
+		_, err := w.store.Commit(t.Context(), by, func(context.Context, store.Reader) (store.Mutation, error) {
+			return store.Mutation{Kind: toksta.ChangeKeyCreated, AccountID: a.ID, KeyID: id, Keys: []toksta.Key{made(id, by)}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := w.ErasePerson(t.Context(), operator, "mem_ada")
+	wantError(t, err, toksta.CodeConflict, string(a.ID))
+	_, err = w.ErasePerson(t.Context(), operator, "mem_none")
+	wantError(t, err, toksta.CodeNotFound, "mem_none")
+	membership.RemovedAt = w.now
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberRemoved, AccountID: a.ID, MemberID: "mem_ada", Memberships: []toksta.Membership{membership}})
+	out, err := w.ErasePerson(t.Context(), operator, "mem_ada")
+	if err != nil || out.Rows["keys"] != 1 || out.Receipt.Change.Kind != toksta.ChangeMemberErased {
+		t.Errorf("erased %+v, %v", out, err)
+	}
+	if _, err := w.store.MemberByEmail(t.Context(), "ada@example.com"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the address is not free: %v", err)
+	}
+	for id, want := range map[toksta.KeyID]string{"key_ada": "mem_ada", "key_bob": "Bob"} {
+		if k, err := w.store.Key(t.Context(), a.ID, id); err != nil || k.CreatedBy != want || k.Name != "nightly" || !k.RevokedAt.IsZero() {
+			t.Errorf("%s: %+v, %v", id, k, err)
+		}
+	}
+	if text := fmt.Sprint(w.changes(t)); strings.Contains(text, "Ada") || strings.Contains(text, "192.0.2.1") || strings.Contains(text, "ada@") || !strings.Contains(text, "Bob") {
+		t.Errorf("the change log: %s", text)
+	}
+	if again, err := w.ErasePerson(t.Context(), operator, "mem_ada"); err != nil || len(again.Rows) > 0 || again.Receipt.Change.Seq != 0 {
+		t.Errorf("repeated: %+v, %v", again, err)
+	}
 }

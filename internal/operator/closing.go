@@ -42,3 +42,15 @@ func (s server) eraseAccount(ctx context.Context, by toksta.Actor, r client.Eras
 		Account: s.account(erased.Account), Members: erased.Members, Rows: erased.Rows, Receipt: client.NewReceipt(erased.Receipt),
 	}, nil
 }
+
+// eraseMember erases the personal data of a person who belongs to no account.
+func (s server) eraseMember(ctx context.Context, by toksta.Actor, r client.EraseMemberRequest) (client.ErasedMember, error) {
+	if err := s.Accounts.CheckPerson(ctx, "", r.Member); err != nil {
+		return client.ErasedMember{}, err
+	}
+	if r.Confirm != string(r.Member) {
+		return client.ErasedMember{}, toksta.Invalid("confirm", fmt.Sprintf("Nothing can undo an erasure. Confirm it with the id of the person: %s.", r.Member))
+	}
+	erased, err := s.Accounts.ErasePerson(ctx, by, r.Member)
+	return client.ErasedMember{Rows: erased.Rows, Receipt: client.NewReceipt(erased.Receipt)}, err
+}

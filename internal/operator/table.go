@@ -78,6 +78,7 @@ func (s server) memberOperations() []operation {
 		define(s, Operation{Name: "members/reset-factors", Summary: "Removes the second factors of a person and ends the person's sessions.", Roles: managers, Changes: true, Codes: notFoundCode}, s.resetFactors),
 		define(s, Operation{Name: "members/sessions", Summary: "Lists the sessions of a person.", Roles: readers, Codes: notFoundCode}, s.sessions),
 		define(s, Operation{Name: "members/end-sessions", Summary: "Ends all sessions of a person.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.endSessions),
+		define(s, Operation{Name: "members/erase", Summary: "Removes the personal data of a person who belongs to no account.", Roles: managers, Changes: true, Codes: notFoundConflictCode}, s.eraseMember),
 		define(s, Operation{Name: "invitations/list", Summary: "Lists the open invitations to an account.", Roles: readers, Codes: notFoundCode}, s.listInvitations),
 		define(s, Operation{Name: "invitations/revoke", Summary: "Revokes an open invitation.", Roles: supporters, Changes: true, Codes: notFoundCode}, s.revokeInvitation),
 	}

@@ -87,6 +87,19 @@ type PersonRef struct {
 	Member toksta.MemberID `json:"member"`
 }
 
+// EraseMemberRequest names a person whose personal data is erased. Confirm repeats the id of the
+// person, because nothing can undo an erasure.
+type EraseMemberRequest struct {
+	PersonRef
+	Confirm string `json:"confirm"`
+}
+
+// ErasedMember has the numbers of changed and deleted rows, by table of the database.
+type ErasedMember struct {
+	Rows    map[string]int64 `json:"rows"`
+	Receipt Receipt          `json:"receipt"`
+}
+
 // Session is a signed-in browser of a person.
 type Session struct {
 	AccountID toksta.AccountID `json:"account_id,omitempty"` // that its pages show
@@ -157,4 +170,10 @@ func (c *Client) Sessions(ctx context.Context, r PersonRef) (SessionList, error)
 // person can sign in again.
 func (c *Client) EndSessions(ctx context.Context, r PersonRef) (EndedSessions, error) {
 	return call[EndedSessions](ctx, c, "members/end-sessions", r)
+}
+
+// EraseMember removes the personal data of a person who belongs to no account. The ids stay, and so
+// do the keys that the person made. If a call fails, repeat it: it removes the rest.
+func (c *Client) EraseMember(ctx context.Context, r EraseMemberRequest) (ErasedMember, error) {
+	return call[ErasedMember](ctx, c, "members/erase", r)
 }

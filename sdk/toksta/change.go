@@ -53,6 +53,7 @@ const (
 	ChangeIdentityLinked    ChangeKind = "member.identity_linked" // of a sign-in provider
 	ChangeIdentityUnlinked  ChangeKind = "member.identity_unlinked"
 	ChangeSessionCreated    ChangeKind = "member.session_created" // by the vendor's back end
+	ChangeMemberErased      ChangeKind = "member.erased"          // the personal data, by the operator
 	ChangeSessionsEnded     ChangeKind = "member.sessions_ended"  // of a person, by the operator
 	ChangeAccountClosed     ChangeKind = "account.closed"
 	ChangeAccountReopened   ChangeKind = "account.reopened"
@@ -103,6 +104,7 @@ func ChangeKinds() []ChangeKind {
 		ChangeIdentityLinked,
 		ChangeIdentityUnlinked,
 		ChangeSessionCreated,
+		ChangeMemberErased,
 		ChangeSessionsEnded,
 		ChangeAccountClosed,
 		ChangeAccountReopened,

@@ -384,6 +384,7 @@ func (v *customer) people() []change {
 	}
 	member := client.MemberRef{AccountRef: v.ref(), Member: "lin@fjordlight.example"}
 	var invited toksta.InvitationID
+	var left toksta.MemberID
 	return []change{
 		{"members/invite", func() error {
 			made, err := v.api.InviteMember(ctx, client.InviteMemberRequest{AccountRef: v.ref(), Role: toksta.MemberViewer})
@@ -407,7 +408,12 @@ func (v *customer) people() []change {
 			return err
 		}},
 		{"members/remove", func() error {
-			_, err := v.api.RemoveMember(ctx, client.RemoveMemberRequest{MemberRef: member, Keys: "revoke"})
+			removed, err := v.api.RemoveMember(ctx, client.RemoveMemberRequest{MemberRef: member, Keys: "revoke"})
+			left = removed.Member.ID
+			return err
+		}},
+		{"members/erase", func() error {
+			_, err := v.api.EraseMember(ctx, client.EraseMemberRequest{PersonRef: client.PersonRef{Member: left}, Confirm: string(left)})
 			return err
 		}},
 	}

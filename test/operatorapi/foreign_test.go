@@ -45,6 +45,8 @@ func TestForeignIDs(t *testing.T) {
 				account = name
 			} else if id, ok := theirs.ids[f.Type]; ok {
 				request[name], foreign = id, true
+			} else if f.Type == reflect.TypeFor[client.SessionMember]() {
+				request[name], foreign = map[string]any{"id": theirs.ids[reflect.TypeFor[toksta.MemberID]()]}, true
 			}
 		}
 		if account == "" || !foreign {

@@ -16,6 +16,7 @@ import (
 const (
 	sampleAccount     = "acct_01KDZ3V8Q2M7X4N6B9R5T1W0CE"
 	sampleFree        = "acct_01KDZ3VDM5Q8T1W4Z7B0E3H6JK" // the open account crm-free
+	sampleOwner       = "mem_01KDZ3VJM1P4S7V0Y3A6D9F2HK"  // the owner of crm-free
 	sampleKey         = "key_01KDZ3W1C5H8J2P4S7V0Y3A6DG"
 	sampleMember      = "mem_01KDZ3WB7F0K3M6Q9T2X5Z8B1E"
 	sampleInvitation  = "inv_01KDZ3WQ9E2H5K8N1R4V7Y0B3D"
@@ -83,7 +84,7 @@ func newSampler() sampler {
 			"revoked_at": left{}, "disabled_at": left{}, "cycle_anchor": left{}, "closed_at": left{}, "erased_at": left{}, "consent": left{}, "consent_at": left{}, "key_id": sampleKey,
 			"member_id": left{}, "next": left{}, "unknown": left{}, "currency": left{}, "overage_amount": left{}, "failure": "",
 			"rejected": []any{}, "differences": []any{}, "overspent": []any{}, "fix": left{}, "milliseconds": 4.2,
-			"Member.name": "Ada", "Session.method": "password", "Member.expires_at": left{}, "removed_at": left{}, "Invitation.created_by": left{}, "kept_keys": []any{}, "EraseAccountResponse.rows": object{{"changes", 12}, {"keys", 3}, {"sessions", 1}}, "Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
+			"Member.name": "Ada", "Session.method": "password", "Member.expires_at": left{}, "removed_at": left{}, "Invitation.created_by": left{}, "kept_keys": []any{}, "ErasedMember.rows": object{{"changes", 4}, {"sessions", 1}}, "EraseAccountResponse.rows": object{{"changes", 12}, {"keys", 3}, {"sessions", 1}}, "Account.entitlements": object{}, "Event.id": sampleEvent, "Event.data": object{{"plan", "API_BUILD"}, {"remaining", 120}, {"included", 1000}},
 			"CreditEntry.id": "cre_01KDZ43S8C1F4H7K0N3R6V9Y2B", "CreditEntry.kind": "reserve", "Reservation.state": "open", "Reservation.charged": object{{"total", 0}, {"included", 0}, {"purchased", 0}, {"overage", 0}, {"overage_micros", 0}}, "Delivery.state": "delivered",
 			"Delivery.next_at": left{}, "Check.name": "store", "Check.level": "ok", "Check.detail": "responds in 1 ms", "UsageTable.by": "key",
 			"UsageRow.of": sampleKey, "UsageRow.name": "Production", "Node.name": "node 1", "Key.name": "Production", "KeyDetail.name": "Production",
@@ -116,7 +117,7 @@ var receiptKinds = map[string]toksta.ChangeKind{
 	"accounts/set-entitlement": toksta.ChangeEntitlementSet, "accounts/set-external-id": toksta.ChangeAccountExternalID,
 	"accounts/set-metadata": toksta.ChangeAccountMetadata, "accounts/invite": toksta.ChangeInvitationCreated,
 	"members/invite": toksta.ChangeInvitationCreated, "members/set-role": toksta.ChangeMemberRoleSet, "members/disable": toksta.ChangeMemberDisabled,
-	"members/enable": toksta.ChangeMemberEnabled, "members/remove": toksta.ChangeMemberRemoved, "invitations/revoke": toksta.ChangeInvitationRevoked,
+	"members/enable": toksta.ChangeMemberEnabled, "members/remove": toksta.ChangeMemberRemoved, "invitations/revoke": toksta.ChangeInvitationRevoked, "members/erase": toksta.ChangeMemberErased,
 	"accounts/close": toksta.ChangeAccountClosed, "accounts/reopen": toksta.ChangeAccountReopened, "accounts/erase": toksta.ChangeAccountErased,
 	"keys/create": toksta.ChangeKeyCreated, "keys/rename": toksta.ChangeKeyRenamed, "keys/set-limits": toksta.ChangeKeyLimitsSet,
 	"keys/set-external-id": toksta.ChangeKeyExternalID, "keys/set-metadata": toksta.ChangeKeyMetadata, "keys/rotate": toksta.ChangeKeyRotated,

@@ -147,6 +147,11 @@ func memberSteps() []step {
 			{toksta.CodeConflict, `{` + ada + `,"keys":"keep"}`},
 			{toksta.CodeValidation, `{` + ada + `,"keys":"rotate"}`},
 		}},
+		{"members/erase", `{"member":"` + sampleMember + `","confirm":"` + sampleMember + `"}`, []failure{
+			{toksta.CodeNotFound, `{"member":"bob@fjordlight.example","confirm":""}`},
+			{toksta.CodeValidation, `{"member":"` + sampleMember + `","confirm":"yes"}`},
+			{toksta.CodeConflict, `{"member":"` + sampleOwner + `","confirm":"` + sampleOwner + `"}`},
+		}},
 		{"members/reset-factors", person, []failure{{toksta.CodeNotFound, nobody}}},
 		{"members/sessions", person, []failure{{toksta.CodeNotFound, nobody}}},
 		{"members/end-sessions", person, []failure{{toksta.CodeNotFound, nobody}}},

@@ -73,6 +73,13 @@ func startServer(t *testing.T, alter ...func(*config.Config)) *server {
 		t.Fatal(err)
 	}
 	s.ids[sampleFree] = string(free.Account.ID)
+	owner, err := api.AddMember(t.Context(), client.AddMemberRequest{
+		AccountRef: client.AccountRef{Account: free.Account.ID}, Email: "max@fjordlight.example", Name: "Max", Password: "a long sentence that nobody guesses",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ids[sampleOwner] = string(owner.Member.ID)
 	return s
 }
 
@@ -122,6 +129,7 @@ func (s *server) replace(request string) string {
 func (s *server) keep(t *testing.T, operation string, response []byte) {
 	t.Helper()
 	path := map[string][]string{
+		sampleMember:      {"accounts/add-member", "member", "id"},
 		sampleAccount:     {"accounts/create", "account", "id"},
 		sampleInvitation:  {"members/invite", "invitation", "id"},
 		sampleReservation: {"credits/reserve", "reservation", "id"},

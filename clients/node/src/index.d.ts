@@ -85,7 +85,7 @@ export class Toksta {
   /** Calls any operation by its name, such as "keys/revoke". A change has returned once all nodes enforce it. */
   call(operation: string, request?: Record<string, unknown>): Promise<any>
   readonly accounts: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setPlan' | 'setStatus' | 'setEntitlement' | 'setExternalId' | 'setMetadata' | 'close' | 'reopen' | 'erase' | 'invite' | 'addMember' | 'setPassword', Operation>>
-  readonly members: Readonly<Record<'list' | 'invite' | 'setRole' | 'disable' | 'enable' | 'remove' | 'resetFactors' | 'sessions' | 'endSessions', Operation>>
+  readonly members: Readonly<Record<'list' | 'invite' | 'setRole' | 'disable' | 'enable' | 'remove' | 'resetFactors' | 'sessions' | 'endSessions' | 'erase', Operation>>
   readonly invitations: Readonly<Record<'list' | 'revoke', Operation>>
   readonly keys: Readonly<Record<'create' | 'list' | 'show' | 'rename' | 'setLimits' | 'setExternalId' | 'setMetadata' | 'rotate' | 'revoke' | 'revokeMany' | 'import', Operation>>
   readonly sessions: Readonly<Record<'create', Operation>>

@@ -27,6 +27,7 @@ export const operations = {
     resetFactors: 'members/reset-factors',
     sessions: 'members/sessions',
     endSessions: 'members/end-sessions',
+    erase: 'members/erase',
   },
   invitations: { list: 'invitations/list', revoke: 'invitations/revoke' },
   keys: {

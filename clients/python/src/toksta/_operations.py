@@ -61,6 +61,7 @@ class Members(_Noun):
     reset_factors = _Operation("members/reset-factors")
     sessions = _Operation("members/sessions")
     end_sessions = _Operation("members/end-sessions")
+    erase = _Operation("members/erase")
 
 
 class Invitations(_Noun):
