@@ -159,7 +159,7 @@ func (a *App) build(ctx context.Context) (err error) {
 
 	// Only this log checks the roles of members, so every service of the change path uses it.
 	verifies := c.Verification() != config.VerifyOff
-	log := members.Log{Log: a.feed, RequireVerified: verifies}
+	log := members.Log{Log: a.feed, RequireVerified: verifies, RequireFactor: c.SignIn.SecondFactor == config.FactorRequired}
 	a.Accounts = &accounts.Service{Log: log, Store: a.store, Erasing: a.store, Catalog: a.catalog, Now: time.Now, Unspent: a.Credits.Unspent}
 	a.Keys = &keys.Service{Log: log, Store: a.store, Catalog: a.catalog, Now: time.Now}
 	a.OperatorKeys = &operatorkeys.Service{Log: log, Store: a.store, Now: time.Now}
@@ -167,9 +167,13 @@ func (a *App) build(ctx context.Context) (err error) {
 		Log: log, Store: a.store, Sessions: a.store, Now: time.Now, Lifetime: c.Signup.InvitationLifetime, VerifiesAddresses: verifies, Mail: a.invitationMail(),
 	}
 	a.operatorUses = operatorkeys.NewUses(a.store, a.log)
+	passkeys, err := a.passkeys()
+	if err != nil {
+		return err
+	}
 	a.SignIn = signin.New(signin.Config{
 		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Factors: a.store, Attempts: a.store, Browsers: a.store,
-		Product: c.Branding.Product, Catalog: a.catalog, Now: time.Now,
+		Product: c.Branding.Product, Catalog: a.catalog, Now: time.Now, Passkeys: passkeys, RequireFactor: log.RequireFactor,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
 		Verification: signin.Verification(c.Verification()), UnverifiedLifetime: c.Signup.UnverifiedLifetime,
 		Recent: c.Sessions.Recent, Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle, Mail: a.signInMail(), Letters: a.letters, PagesURL: a.config.PagesURL,

@@ -66,6 +66,12 @@ var reveals = map[string]int{
 	"internal/members/join.go sentByMail":                  1,
 	"internal/signin/signup.go SignUpRequest.isInvited":    1,
 
+	// The secret of an authenticator app and recovery codes on the page that shows them once, and
+	// the cookie of a browser that gets a challenge.
+	"internal/web/factors.go Pages.showApp":        2,
+	"internal/web/factors.go Pages.showCodes":      1,
+	"internal/web/passkeys.go Pages.sendChallenge": 1,
+
 	// The secret of an authenticator app: stored, shown for the set-up, and the key of its codes.
 	// A typed code, before it is compared.
 	"internal/store/sqlstore/factors.go totpArgs": 1,

@@ -28,6 +28,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix                  `yaml:"trusted_proxies"` // peers whose X-Forwarded-* fields are trusted
 	ForwardAuth    ForwardAuth                     `yaml:"forward_auth"`
 	Signup         Signup                          `yaml:"signup"`
+	SignIn         SignIn                          `yaml:"signin"`
 	Sessions       Sessions                        `yaml:"sessions"`
 	Embed          Embed                           `yaml:"embed"`
 	Branding       Branding                        `yaml:"branding"`

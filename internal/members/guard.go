@@ -24,14 +24,20 @@ type Log struct {
 	// RequireVerified rejects changes with which a member whose sign-up ends unless the address is
 	// verified could keep access to an account or to its keys.
 	RequireVerified bool
+	// RequireFactor rejects changes in accounts by members without a second factor. They can
+	// still make the changes that concern only themselves, such as setting one up.
+	RequireFactor bool
 }
 
 // Commit implements store.Log. The error is FORBIDDEN if the role of the member does not
-// allow the change, or if it needs a verified address.
+// allow the change, or if it needs a verified address or a second factor.
 func (l Log) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
 	decide = authorized(by, decide)
 	if l.RequireVerified && by.Kind == toksta.ActorMember {
 		decide = verified(by, decide)
+	}
+	if l.RequireFactor && by.Kind == toksta.ActorMember {
+		decide = withFactor(by, decide)
 	}
 	return l.Log.Commit(ctx, by, decide)
 }
@@ -110,6 +116,27 @@ func authorize(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mut
 		return err
 	}
 	return withoutOwners(ctx, r, m)
+}
+
+// withFactor returns a Decide that rejects a change in an account if the member has no second
+// factor.
+func withFactor(by toksta.Actor, decide store.Decide) store.Decide {
+	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		m, err := decide(ctx, r)
+		if err != nil || m.Kind == "" || own[m.Kind] && m.MemberID == toksta.MemberID(by.ID) {
+			return m, err
+		}
+		state, err := r.FactorState(ctx, toksta.MemberID(by.ID))
+		switch {
+		case err != nil:
+			return store.Mutation{}, fmt.Errorf("check the factors of member %s: %w", by.ID, err)
+		case !state.HasFactor():
+			return store.Mutation{}, &toksta.Error{
+				Code: toksta.CodeForbidden, Message: "A second factor is required for this. Set one up on the page about your sign-in.",
+			}
+		}
+		return m, nil
+	}
 }
 
 // right is a permission in an account.

@@ -116,3 +116,49 @@ func TestChangesThatNeedAnAddress(t *testing.T) {
 		}
 	}
 }
+
+// Guarantee: if a second factor is required, a member without one changes nothing in an account,
+// also past the pages, and can set one up. A removed factor counts no longer.
+func TestRequiredFactorBoundsChanges(t *testing.T) {
+	t.Parallel()
+	db := sqlitetest.Open(t)
+	log := members.Log{Log: db.DirectLog(), RequireFactor: true}
+	commit := func(by toksta.Actor, m store.Mutation) error {
+		m.AccountID = "acct_a"
+		_, err := log.Commit(t.Context(), by, func(context.Context, store.Reader) (store.Mutation, error) { return m, nil })
+		return err
+	}
+	ada := toksta.Actor{Kind: toksta.ActorMember, ID: "mem_a"}
+	if err := commit(operator, store.Mutation{
+		Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{{ID: "acct_a"}}, Members: []toksta.Member{{ID: "mem_a", Email: "a@x"}},
+		Memberships: []toksta.Membership{{AccountID: "acct_a", MemberID: "mem_a", Role: toksta.MemberOwner}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p := store.Passkey{ID: "pass_a", MemberID: "mem_a", Credential: []byte{1}, PublicKey: []byte{2}}
+	app := store.TOTP{MemberID: "mem_a", Secret: toksta.Hide("AAAA")}
+	code := store.RecoveryCode{MemberID: "mem_a"}
+	for i, step := range []struct {
+		own     store.Mutation
+		allowed bool
+	}{
+		{store.Mutation{Kind: toksta.ChangeFactorAdded, RecoveryCodes: []store.RecoveryCode{code}}, false},
+		{store.Mutation{Kind: toksta.ChangeFactorAdded, TOTPs: []store.TOTP{app}}, false},
+		{store.Mutation{Kind: toksta.ChangeFactorAdded, Passkeys: []store.Passkey{p}}, true},
+		{store.Mutation{Kind: toksta.ChangeFactorRemoved, Passkeys: []store.Passkey{{ID: "pass_a", MemberID: "mem_a", Credential: []byte{1}, PublicKey: []byte{}, RemovedAt: time.UnixMilli(1)}}}, false},
+		{store.Mutation{Kind: toksta.ChangeFactorAdded, TOTPs: []store.TOTP{{MemberID: "mem_a", Secret: app.Secret, ConfirmedAt: time.UnixMilli(1)}}}, true},
+	} {
+		step.own.MemberID = "mem_a"
+		if err := commit(ada, step.own); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		for _, kind := range []toksta.ChangeKind{toksta.ChangeKeyCreated, toksta.ChangeKeyRevoked, toksta.ChangeMemberRoleSet} {
+			if err := commit(ada, store.Mutation{Kind: kind}); (err == nil) != step.allowed {
+				t.Errorf("step %d, %s: %v", i, kind, err)
+			}
+		}
+	}
+	if err := commit(operator, store.Mutation{Kind: toksta.ChangeKeyRevoked}); err != nil {
+		t.Errorf("the operator: %v", err)
+	}
+}

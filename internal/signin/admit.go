@@ -97,6 +97,24 @@ func (s *Service) needsFactor(ctx context.Context, e entry) (bool, error) {
 	return state.TOTP || s.RequireFactor && state.HasFactor(), nil
 }
 
+// need returns the step that the vendor requires of a signed-in person. In a session that the
+// vendor's back end began, the person must have a factor, and proves it to the vendor.
+func (s *Service) need(ctx context.Context, id Identity) (Need, error) {
+	if !s.RequireFactor {
+		return NeedsNothing, nil
+	}
+	state, err := s.Store.FactorState(ctx, id.Member.ID)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read the factors of member %s: %w", id.Member.ID, err)
+	case !state.HasFactor():
+		return NeedsFactor, nil
+	case id.Session.FactorAt.IsZero() && !id.Session.Bound:
+		return NeedsProof, nil
+	}
+	return NeedsNothing, nil
+}
+
 // suspend stores a pending sign-in and returns its cookie.
 func (s *Service) suspend(ctx context.Context, e entry) (toksta.Hidden, error) {
 	data, err := json.Marshal(pendingData{

@@ -10,6 +10,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// RecoveryCodes is the number of recovery codes that a person gets at once.
+const RecoveryCodes = totp.RecoveryCodes
+
 // CompleteWithCode ends a pending sign-in with a code of the authenticator app, or with a recovery
 // code. After a wrong code the sign-in stays pending and the error is about the field "code". If no
 // sign-in is pending, the error is UNAUTHORIZED.

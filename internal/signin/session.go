@@ -183,7 +183,8 @@ func (s *Service) authenticate(ctx context.Context, cookie toksta.Hidden, embedd
 		}
 	}
 	place.Member, place.Session = m, sessionOf(row)
-	return place, nil
+	place.Needs, err = s.need(ctx, place)
+	return place, err
 }
 
 // place returns the account that a session shows, with the member's role in it. If the member

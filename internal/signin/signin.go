@@ -133,7 +133,19 @@ type Identity struct {
 	// Role is the member's role in Account, "" without one.
 	Role    toksta.MemberRole
 	Session Session
+	// Needs is the step that the person must do before all else.
+	Needs Need
 }
+
+// Need is a step that the vendor requires of a signed-in person.
+type Need string
+
+// The needs. They arise only with Config.RequireFactor.
+const (
+	NeedsNothing Need = ""
+	NeedsFactor  Need = "factor" // the person has no second factor and must set one up
+	NeedsProof   Need = "proof"  // the session began without the second factor that the person has
+)
 
 // Actor returns the member as the actor of a change.
 func (i Identity) Actor(o Origin) toksta.Actor { return memberActor(i.Member, o) }

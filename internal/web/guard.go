@@ -31,9 +31,28 @@ func (p *Pages) origin(r *http.Request) signin.Origin {
 	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent())), Browser: p.browserCookie(r)}
 }
 
-// person requires a session. It redirects a request without a session to the
-// sign-in page.
+// person wraps session and requires the second factor that the vendor requires. It redirects a
+// person without one to the page that sets it up, and a session without its proof to the page that
+// asks for the proof.
 func (p *Pages) person(next http.HandlerFunc) http.Handler {
+	return p.session(func(w http.ResponseWriter, r *http.Request) {
+		who := identity(r.Context())
+		switch {
+		case who.Needs == signin.NeedsNothing:
+			next(w, r)
+		case who.Session.Bound:
+			p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "A second factor is required. Sign in on the account pages to set one up."})
+		case who.Needs == signin.NeedsProof:
+			p.ask(w, r, confirmFactor)
+		default:
+			http.Redirect(w, r, missingPath, http.StatusSeeOther)
+		}
+	})
+}
+
+// session requires a session. It redirects a request without a session to the
+// sign-in page.
+func (p *Pages) session(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := p.authenticate(r)
 		switch {
@@ -82,6 +101,9 @@ func (p *Pages) authenticate(r *http.Request) (signin.Identity, error) {
 	return p.SignIn.Authenticate(r.Context(), p.cookie(r))
 }
 
+// confirmFactor is the address of the page that asks the person to confirm with a factor.
+const confirmFactor = "/confirm?with=factor"
+
 // ask redirects to the page that asks the person to sign in or to confirm, and from there back.
 func (p *Pages) ask(w http.ResponseWriter, r *http.Request, page string) {
 	next, err := p.returnPath(r)
@@ -89,10 +111,14 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request, page string) {
 		p.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, page+"?next="+url.QueryEscape(next), http.StatusSeeOther)
+	separator := "?"
+	if strings.Contains(page, "?") {
+		separator = "&"
+	}
+	http.Redirect(w, r, page+separator+"next="+url.QueryEscape(next), http.StatusSeeOther)
 }
 
-// recent wraps member and requires the password again if the sign-in is older
+// recent wraps member and requires a new proof if the last one is older
 // than Config.Recent. It protects creating, rotating and revoking keys in an
 // unattended browser.
 func (p *Pages) recent(next http.HandlerFunc) http.Handler { return p.member(p.fresh(next)) }

@@ -112,7 +112,7 @@ func Owns(path string) bool {
 	case "/", "/signin", "/signup", invitationPath, "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
 		return true
 	}
-	for _, prefix := range []string{"/account/", "/signin/", "/signup/", view.EmbeddedHome + "/", page.AssetPrefix} {
+	for _, prefix := range []string{"/account/", "/confirm/", "/signin/", "/signup/", view.EmbeddedHome + "/", page.AssetPrefix} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}
@@ -142,6 +142,9 @@ func (p *Pages) routes() *routes {
 	p.signInRoutes(mux)
 	p.secondFactorRoutes(mux)
 	p.signUpRoutes(mux)
+	p.confirmRoutes(mux)
+	p.passkeyRoutes(mux)
+	p.factorRoutes(mux)
 	p.resetRoutes(mux)
 	mux.Handle("GET /account", p.member(p.account))
 	switch {

@@ -41,6 +41,22 @@ var needs = map[string]toksta.Permission{
 	"POST /account/switch":                    anyPerson,
 	"POST /account/new":                       anyPerson,
 
+	"POST /confirm/options":                       anyPerson,
+	"POST /confirm/passkey":                       anyPerson,
+	"GET /account/security/second-factor":         anyPerson,
+	"GET /account/security/authenticator":         anyPerson,
+	"POST /account/security/authenticator":        anyPerson,
+	"GET /account/security/authenticator/remove":  anyPerson,
+	"POST /account/security/authenticator/remove": anyPerson,
+	"GET /account/security/recovery-codes":        anyPerson,
+	"POST /account/security/recovery-codes":       anyPerson,
+	"GET /account/security/passkeys/new":          anyPerson,
+	"POST /account/security/passkeys":             anyPerson,
+	"POST /account/security/passkeys/options":     anyPerson,
+	"GET /account/security/passkeys/{id}":         anyPerson,
+	"POST /account/security/passkeys/{id}":        anyPerson,
+	"POST /account/security/passkeys/{id}/remove": anyPerson,
+
 	"GET /account":                   anyMember,
 	"GET /account/plans":             anyMember,
 	"GET /account/usage.csv":         anyMember,
@@ -141,7 +157,10 @@ const subject toksta.MemberID = "mem_subject"
 
 func newTeam(t *testing.T) *team {
 	t.Helper()
-	w := &team{world: newWorldWith(t, func(c *Config) { c.Plans.Shown = true }), other: "acct_other"}
+	w := &team{world: newWorldWith(t, func(c *Config) {
+		c.Plans.Shown = true
+		withPasskeys(t)(c)
+	}), other: "acct_other"}
 	key := func(id toksta.KeyID, account toksta.AccountID) toksta.Key {
 		return toksta.Key{ID: id, AccountID: account, Name: "Key", CreatedByID: subject, Generations: []toksta.Generation{{Number: 1, Digest: sha256.Sum256([]byte(id))}}}
 	}
@@ -150,6 +169,7 @@ func newTeam(t *testing.T) *team {
 		Members:     []toksta.Member{{ID: "mem_other", Name: "Olga", Email: "olga@example.com"}},
 		Memberships: []toksta.Membership{{AccountID: w.other, MemberID: "mem_other", Role: toksta.MemberOwner}},
 		Keys:        []toksta.Key{key("key_own", w.account), key("key_other", w.other)},
+		Passkeys:    []store.Passkey{{ID: "pass_other", MemberID: "mem_other", Name: "Olga's", Credential: []byte{1}, PublicKey: []byte{2}}},
 	})
 	w.reset(t)
 	invite := func(account toksta.AccountID) string {
@@ -159,8 +179,8 @@ func newTeam(t *testing.T) *team {
 		}
 		return string(out.Invitation.ID)
 	}
-	w.own = ids{"/account/keys/": "key_own", "/account/members/": string(subject), "/account/members/invitations/": invite(w.account)}
-	w.foreign = ids{"/account/keys/": "key_other", "/account/members/": "mem_other", "/account/members/invitations/": invite(w.other)}
+	w.own = ids{"/account/keys/": "key_own", "/account/members/": string(subject), "/account/members/invitations/": invite(w.account), "/account/security/passkeys/": "pass_own"}
+	w.foreign = ids{"/account/keys/": "key_other", "/account/members/": "mem_other", "/account/members/invitations/": invite(w.other), "/account/security/passkeys/": "pass_other"}
 	return w
 }
 

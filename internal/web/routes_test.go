@@ -60,4 +60,9 @@ var isOpen = map[string]string{
 	"GET /demo/mail":               "only in the demo, whose mails have invented receivers",
 	"GET /demo/mail/{number}":      "only in the demo, whose mails have invented receivers",
 	"GET /demo/mail/{number}/html": "only in the demo, whose mails have invented receivers",
+
+	"POST /signin/passkey/options":       "a challenge",
+	"POST /signin/passkey":               "signs in",
+	"POST /signin/second-factor/options": "the pending sign-in is the proof",
+	"POST /signin/second-factor/passkey": "the pending sign-in is the proof",
 }

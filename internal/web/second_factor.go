@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
@@ -19,20 +18,12 @@ func (p *Pages) secondFactorRoutes(mux *routes) {
 }
 
 // pendingName returns the name of the cookie of a pending sign-in.
-func (p *Pages) pendingName() string {
-	if p.SecureCookies {
-		return "__Host-account_signin"
-	}
-	return "account_signin"
-}
+func (p *Pages) pendingName() string { return p.hostCookie("account_signin") }
 
 // setPending sets the cookie of a pending sign-in, which the browser keeps as long as the sign-in is
 // pending. An empty value deletes the cookie.
 func (p *Pages) setPending(w http.ResponseWriter, value string) {
-	c := &http.Cookie{
-		Name: p.pendingName(), Value: value, Path: "/", MaxAge: int(signin.PendingLifetime / time.Second),
-		HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteLaxMode,
-	}
+	c := p.newCookie(p.pendingName(), value, p.Now().Add(signin.PendingLifetime))
 	if value == "" {
 		c.MaxAge = -1
 	}
@@ -40,13 +31,7 @@ func (p *Pages) setPending(w http.ResponseWriter, value string) {
 }
 
 // pendingCookie returns the value of the cookie of a pending sign-in, empty if there is none.
-func (p *Pages) pendingCookie(r *http.Request) toksta.Hidden {
-	c, err := r.Cookie(p.pendingName())
-	if err != nil {
-		return toksta.Hidden{}
-	}
-	return toksta.Hide(c.Value)
-}
+func (p *Pages) pendingCookie(r *http.Request) toksta.Hidden { return cookieValue(r, p.pendingName()) }
 
 // secondFactorForm serves the page that asks for a code.
 func (p *Pages) secondFactorForm(w http.ResponseWriter, r *http.Request) {
@@ -62,13 +47,19 @@ func (p *Pages) showSecondFactor(w http.ResponseWriter, r *http.Request, problem
 		return
 	}
 	p.show(w, r, screen{formStatus(w, problems), "second_factor"}, view.SecondFactor{
-		Sheet: p.sheet(), Next: safeNext(r.FormValue("next")), App: state.TOTP, Recovery: state.RecoveryCodes > 0, Errors: problems,
+		Sheet: p.sheet(), Next: safeNext(r.FormValue("next")), Passkey: state.Passkeys > 0 && p.SignIn.Passkeys != nil, App: state.TOTP, Recovery: state.RecoveryCodes > 0, Errors: problems,
 	})
 }
 
-// secondFactor starts the session of a pending sign-in.
+// secondFactor ends a pending sign-in with a code.
 func (p *Pages) secondFactor(w http.ResponseWriter, r *http.Request) {
 	in, err := p.SignIn.CompleteWithCode(r.Context(), p.origin(r), p.pendingCookie(r), toksta.Hide(r.PostFormValue("code")))
+	p.endPending(w, r, in, err)
+}
+
+// endPending sets the cookie of the session that a pending sign-in has become, or shows the page
+// again with the error.
+func (p *Pages) endPending(w http.ResponseWriter, r *http.Request, in signin.SignedIn, err error) {
 	if err == nil {
 		x := exchange.FromContext(r.Context())
 		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID

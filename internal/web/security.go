@@ -10,7 +10,7 @@ import (
 
 // securityRoutes registers the page about password and sessions.
 func (p *Pages) securityRoutes(mux *routes) {
-	const page = "/account/security"
+	const page = securityPath
 	mux.Handle("GET "+page, p.person(p.security))
 	mux.Form("POST /account/security/password", form{page: page}, p.person(p.changePassword))
 	p.sessionRoutes(mux, page)
@@ -20,7 +20,7 @@ func (p *Pages) securityRoutes(mux *routes) {
 // redirects to this page with the name of a notice in the address, so that a
 // reload does not send the form again.
 func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
-	form := view.Security{}
+	form := view.Security{Notice: factorNotice(r.FormValue("done"))}
 	switch r.FormValue("done") {
 	case "password":
 		form.Notice = "The password is changed. Every other device is signed out."
@@ -38,6 +38,10 @@ func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.S
 	who := identity(r.Context())
 	sessions, err := p.SignIn.ListSessions(r.Context(), who)
 	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	if form.Factors, err = p.factors(r); err != nil {
 		p.fail(w, r, err)
 		return
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -12,14 +11,11 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// signInRoutes registers the pages with which people sign up, in and out, and confirm that they
-// are present.
+// signInRoutes registers the pages with which people sign up, in and out.
 func (p *Pages) signInRoutes(mux *routes) {
 	mux.HandleFunc("GET /signin", p.signInForm)
 	mux.Form("POST /signin", form{step: true}, http.HandlerFunc(p.signIn))
 	mux.Form("POST /signout", form{page: "/account"}, http.HandlerFunc(p.signOut))
-	mux.Handle("GET /confirm", p.person(p.confirmForm))
-	mux.Form("POST /confirm", form{step: true}, p.person(p.confirm))
 }
 
 // signInForm serves the sign-in page, also to a signed-in person who wants to
@@ -41,7 +37,7 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 // showSignIn shows the form with an empty password field, and the link to sign
 // up if the policy allows it.
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.SignIn) {
-	form.Sheet = p.sheet()
+	form.Sheet, form.Passkeys = p.sheet(), p.SignIn.Passkeys != nil
 	if p.SignIn.Policy != signin.Closed {
 		form.SignUp = "/signup"
 	}
@@ -104,39 +100,4 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.leave(w, r)
-}
-
-// confirmForm serves the page that asks for the password before an action that
-// the guard recent protects.
-func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
-	p.showConfirm(w, r, nil)
-}
-
-// showConfirm shows the page that asks for the password. The page names the
-// action and the person's e-mail address.
-func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
-	next := safeNext(r.FormValue("next"))
-	p.show(w, r, screen{formStatus(w, problems), "confirm"}, view.Confirm{
-		Sheet: p.sheet(), Email: identity(r.Context()).Member.Email, Action: cmp.Or(p.table.actionAt(next), "continue"),
-		Next: next, Cancel: "/account", Errors: problems,
-	})
-}
-
-// confirm verifies the password and replaces the session by a new one.
-func (p *Pages) confirm(w http.ResponseWriter, r *http.Request) {
-	password := toksta.Hide(r.PostFormValue("password"))
-	in, err := p.SignIn.Confirm(r.Context(), p.origin(r), identity(r.Context()), password)
-	if err == nil {
-		p.enter(w, r, in, r.PostFormValue("next"))
-		return
-	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
-	}
-	if errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
-		problems = view.Errors{"password": "This is not your password."}
-	}
-	p.showConfirm(w, r, problems)
 }

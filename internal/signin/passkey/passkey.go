@@ -51,6 +51,8 @@ func New(c Config) (*Party, error) {
 			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: &resident,
 			UserVerification: protocol.VerificationRequired,
 		},
+		// No extension is used, so outputs that some clients add unasked change nothing.
+		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure passkeys: %w", err)

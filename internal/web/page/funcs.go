@@ -51,8 +51,22 @@ func funcs(assets *Assets, money view.Money) template.FuncMap {
 		"sharebar":  func(part, whole int64, kind string) template.HTML { return chart.Bar(part, whole, 4, kind) },
 		"strip":     chart.Strip,
 		"total":     total,
+		"qr":        qrCode,
+		"codehelp":  codeHelp,
 		"int64":     func(n int) int64 { return int64(n) },
 	}
+}
+
+// codeHelp returns the sentence below the field for a code, for a person with an authenticator app,
+// with recovery codes or both.
+func codeHelp(app, recovery bool) string {
+	switch {
+	case !recovery:
+		return "The 6 digits that your authenticator app shows."
+	case !app:
+		return "One of your recovery codes."
+	}
+	return "The 6 digits that your authenticator app shows, or a recovery code."
 }
 
 // productName returns the name of the product, "Toksta" if it is empty.

@@ -18,7 +18,7 @@ type story struct {
 }
 
 func stories() []story {
-	return slices.Concat(accountStories(), keyStories(), sheetStories(), memberStories(), invitationStories(), mailStories())
+	return slices.Concat(accountStories(), keyStories(), sheetStories(), memberStories(), invitationStories(), mailStories(), factorStories())
 }
 
 func accountStories() []story {
@@ -56,7 +56,7 @@ func accountStories() []story {
 		}},
 		{"security", "security", view.Security{
 			Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
-			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."},
+			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."}, Factors: view.Factors{Offered: true},
 		}},
 	}
 }
@@ -170,7 +170,7 @@ func storyKey() view.KeyShow {
 
 func sheetStories() []story {
 	return []story{
-		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup", Forgot: "/signin/forgot"}},
+		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup", Passkeys: true, Forgot: "/signin/forgot"}},
 		{"signin-error", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Errors: view.Errors{"": "E-mail and password do not match."}}},
 		{"signup-consent", "signup", view.SignUp{Sheet: storySheet, MinPassword: 12, Consent: view.Consent{Text: "I accept the terms, and I have no other account.", URL: "https://weather.example/terms"}, Errors: view.Errors{"consent": "Accept this to create an account."}}},
 		{"signup", "signup", view.SignUp{Sheet: storySheet, AskInvitation: true, MinPassword: 12, Errors: view.Errors{"email": "This is not an e-mail address."}}},
@@ -180,11 +180,21 @@ func sheetStories() []story {
 		}},
 		{"signup-closed", "signup", view.SignUp{Sheet: storySheet, Closed: "The vendor creates accounts. Ask for one, then sign in here."}},
 		{"signin-expired", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Warning: "The sign-in took too long, or was started in another browser. Start again."}},
-		{"second-factor", "second_factor", view.SecondFactor{Sheet: storySheet, Next: "/account", App: true, Recovery: true}},
+		{"second-factor", "second_factor", view.SecondFactor{Sheet: storySheet, Next: "/account", Passkey: true, App: true, Recovery: true}},
 		{"second-factor-error", "second_factor", view.SecondFactor{Sheet: storySheet, App: true, Errors: view.Errors{"code": "This code is wrong. Type the 6 digits that the app shows now."}}},
 		{"confirm", "confirm", view.Confirm{
-			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke Enrichment worker",
-			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2",
+			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke a key",
+			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2", HasPassword: true, Passkey: true,
+		}},
+		{"confirm-factor", "confirm", view.Confirm{
+			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "remove the authenticator app", Next: "/account/security/authenticator/remove",
+			Cancel: "/account", Passkey: true, App: true, Recovery: true, Factor: true,
+		}},
+		{"confirm-passkey", "confirm", view.Confirm{
+			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "create a key", Next: "/account/keys/new", Cancel: "/account", Passkey: true,
+		}},
+		{"confirm-again", "confirm", view.Confirm{
+			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "create a key", Next: "/account/keys/new", Cancel: "/account",
 		}},
 		{"error-404", "error", view.Error{
 			Sheet: storySheet, Status: 404, Title: "There is no page at this address",

@@ -16,7 +16,9 @@ type SignIn struct {
 	Notice string
 	// Warning is a sentence above the form about a sign-in that must be started again.
 	Warning string
-	Errors  Errors
+	// Passkeys is set if people can sign in with passkeys.
+	Passkeys bool
+	Errors   Errors
 }
 
 // SecondFactor is the page at /signin/second-factor. It asks a person who proved a first factor
@@ -24,10 +26,10 @@ type SignIn struct {
 type SecondFactor struct {
 	Sheet
 	Next string
-	// App and Recovery report whether the person has an authenticator app and unused recovery
-	// codes.
-	App, Recovery bool
-	Errors        Errors
+	// Passkey, App and Recovery report whether the person has a passkey, an authenticator app
+	// and unused recovery codes.
+	Passkey, App, Recovery bool
+	Errors                 Errors
 }
 
 // SignUp is the page at /signup.
@@ -63,8 +65,8 @@ type Consent struct {
 	Accepted  bool
 }
 
-// Confirm asks for the password again before a key is created, rotated or
-// revoked. It posts to /confirm.
+// Confirm asks a person to prove presence before a key is created, rotated or
+// revoked, by one of the ways that the person has. It posts to /confirm.
 type Confirm struct {
 	Sheet
 	Email string
@@ -72,7 +74,10 @@ type Confirm struct {
 	Action string
 	Next   string
 	Cancel string
-	Errors Errors
+	// The ways that the person has. Recovery are unused recovery codes, which confirm only with
+	// Factor set: then the person must prove a factor, and the password does not suffice.
+	HasPassword, Passkey, App, Recovery, Factor bool
+	Errors                                      Errors
 }
 
 // ProfileEdit is the page at /account/profile. Its first form changes Name and Email, its
@@ -102,6 +107,7 @@ type Security struct {
 	// Notice is a sentence above the forms, for example after a change.
 	Notice   string
 	Sessions []Session
+	Factors  Factors
 	Errors   Errors
 }
 

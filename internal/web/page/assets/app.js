@@ -210,3 +210,4 @@ find("[data-find]").forEach(filterEndpoints);
 if (parent !== window) find("body[data-embed]").forEach(tellHeight);
 addEventListener("hashchange", openTarget);
 openTarget();
+if (find("form[data-passkey]").length) import("./passkey.js");
