@@ -48,9 +48,13 @@ func (s server) inviteMember(ctx context.Context, by toksta.Actor, r client.Invi
 	return out, nil
 }
 
-// invitationLink reveals the code of a new invitation, and returns it with its link.
+// invitationLink reveals the code of a new invitation, and returns it with its link. The page of an
+// invitation to an account also serves a person who has a sign-in.
 func (s server) invitationLink(invited members.Invited) (code, link string) {
 	code = invited.Code.Reveal()
+	if invited.Invitation.AccountID != "" {
+		return code, s.PagesURL + "/invitation?code=" + url.QueryEscape(code)
+	}
 	return code, s.PagesURL + "/signup?invitation=" + url.QueryEscape(code)
 }
 

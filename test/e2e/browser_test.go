@@ -61,6 +61,21 @@ func TestBrowserStories(t *testing.T) {
 	}
 }
 
+// Guarantee: the journeys of a team work in a real browser: invitations, roles, the removal of a
+// member, which ends the session at once, and switching accounts.
+func TestBrowserMembers(t *testing.T) {
+	dir := browserTests(t)
+	n := apptest.Start(t, func(c *config.Config) { c.Signup.Policy = "open" })
+	run := exec.Command("node", "members.mjs")
+	run.Dir = dir
+	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL, "TOKSTA_BIN="+apptest.Binary(t), "TOKSTA_SOCKET="+filepath.Join(n.Data, "toksta.sock"))
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("members.mjs failed: %v", err)
+	}
+}
+
 // described is an OpenAPI document with every kind of text that a description can have.
 const described = `
 openapi: 3.1.0

@@ -76,7 +76,7 @@ func newSampler() sampler {
 			"name": "Fjordlight", "email": "ada@fjordlight.example", "cadence": "monthly", "external_id": "crm-42",
 			"preview": "tk_live_a1b2…9f0e", "secret": sampleSecret,
 			"created_by": "operator", "operation": "getCreator", "address": "192.0.2.17", "agent": "curl/8.14.1",
-			"month": "2027-01", "code": "XK4T-9QPL-7M2D", "url": "https://accounts.example.com/signup?invitation=XK4T-9QPL-7M2D",
+			"month": "2027-01", "code": "XK4T-9QPL-7M2D", "url": "https://accounts.example.com/invitation?code=XK4T-9QPL-7M2D",
 			"cost_key": "creator_search", "CreditEntry.actor": "operator", "reason": left{}, "text": "The balance differs from the sum of its entries by 5.",
 			"SessionResponse.url": "https://accounts.example.com/signin/vendor?code=XK4T-9QPL-7M2D",
 			"channel":             "billing", "outcome": "responded 204", "epoch": "01KDZ3N0", "version": "v1.0.0", "lease": "15s", "data": "/var/lib/toksta",
