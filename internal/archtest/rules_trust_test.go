@@ -60,6 +60,9 @@ var reveals = map[string]int{
 	"internal/signin/password.go validPassword": 1,
 	"internal/signin/session.go sessionID":      1,
 
+	// The cookie that binds a link to sign in to a browser.
+	"internal/web/signinlink.go Pages.setBinding": 1,
+
 	// The code of an invitation, in the mailed link with which the invited person signs up.
 	"internal/signin/verification.go Service.signUpLetter": 1,
 	"internal/members/join.go digestOf":                    1,

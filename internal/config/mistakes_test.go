@@ -57,6 +57,7 @@ var mistakes = map[string]mistake{
 	"operator proxies that are everyone":   {"127.0.0.1:8080", "127.0.0.1:8080\n  operator: {address: \":8443\", proxies: [0.0.0.0/0]}", "listen.operator.proxies", "only your own"},
 	"verification without a mail server":   {"signup: {policy: open", "signup: {verification: before_keys, policy: open", "signup.verification", "mail.server"},
 	"a verification that does not exist":   {"signup: {policy: open", "signup: {verification: always, policy: open", "signup.verification", "before_signin"},
+	"links to sign in without mail server": {"data: toksta-data", "data: toksta-data\nsignin: {links: true}", "signin.links", "mail.server"},
 	"a sign-up that ends at once":          {"signup: {policy: open", "signup: {unverified_lifetime: 10s, policy: open", "signup.unverified_lifetime", "15m"},
 	"a public URL without a scheme":        {"https://api.weather.example", "api.weather.example", "public_url", "https://"},
 	"a public URL with a query":            {"https://api.weather.example", "https://api.weather.example/?a=b", "public_url", ""},

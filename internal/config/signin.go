@@ -10,6 +10,7 @@ import (
 
 // SignIn configures how people sign in.
 type SignIn struct {
+	Links        bool   `yaml:"links"`         // people can sign in by a link in a mail
 	SecondFactor string `yaml:"second_factor"` // optional, or required of all people
 	Passkeys     bool   `yaml:"passkeys"`      // people can sign in with passkeys
 	// PasskeyDomain is the domain for which passkeys are made: the host of pages_url, or a parent

@@ -34,8 +34,8 @@ func (c Config) Verification() string {
 	return cmp.Or(c.Signup.Verification, VerifyBeforeSignIn)
 }
 
-// checkLinks checks the settings that need mails with links. A sign-up that waits for a mail which
-// is never sent would end there.
+// checkLinks checks the settings that need mails with links. A sign-up or a sign-in that waits for
+// a mail which is never sent would end there.
 func (c *checker) checkLinks() {
 	const fix = "set mail.server and mail.from"
 	noMail := c.cfg.Mail.Server == ""
@@ -44,4 +44,5 @@ func (c *checker) checkLinks() {
 		"There is no such setting.", "write before_signin, before_keys or off")
 	c.require(!noMail || v != VerifyBeforeSignIn && v != VerifyBeforeKeys, "signup.verification",
 		"The address of a new member is verified by a mail, and no mail server is configured.", fix+", or write off")
+	c.require(!noMail || !c.cfg.SignIn.Links, "signin.links", "The links to sign in are mailed, and no mail server is configured.", fix+", or write false")
 }

@@ -31,6 +31,7 @@ const (
 	purposeSignUp  = "signup"
 	purposeVerify  = "verify"
 	purposeAddress = "address"
+	purposeSignIn  = "signin.link"
 )
 
 // link is a ticket whose code is in a mail.
@@ -46,6 +47,10 @@ type linkData struct {
 	// Next is the address that a link of purposeAddress gives the member, and to which it was
 	// mailed.
 	Next string `json:"next,omitempty"`
+	// Binding is the SHA-256, in hex, of the cookie of the browser that asked for a link to sign in,
+	// and Page the page to open then.
+	Binding string `json:"binding,omitempty"`
+	Page    string `json:"page,omitempty"`
 }
 
 // CanMail reports whether mails with links can be sent.

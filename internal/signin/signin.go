@@ -51,6 +51,8 @@ type Config struct {
 	// PagesURL is the address of the account pages, with which links in mails start. It is
 	// configured, because the Host of a request could be an attacker's.
 	PagesURL string
+	// Links offers links to sign in. It needs Mail.
+	Links bool
 
 	// Product is the name of the vendor's product, which authenticator apps show.
 	Product string

@@ -146,6 +146,7 @@ func (p *Pages) routes() *routes {
 	p.passkeyRoutes(mux)
 	p.factorRoutes(mux)
 	p.resetRoutes(mux)
+	p.signInLinkRoutes(mux)
 	mux.Handle("GET /account", p.member(p.account))
 	switch {
 	case p.Plans.Public:

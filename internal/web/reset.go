@@ -24,7 +24,12 @@ func (p *Pages) resetRoutes(mux *routes) {
 
 // forgotForm serves the form that asks for the address.
 func (p *Pages) forgotForm(w http.ResponseWriter, r *http.Request) {
-	p.show(w, r, screen{page: "forgot"}, view.Forgot{Sheet: p.sheet()})
+	p.show(w, r, screen{page: "mailform"}, p.forgotView())
+}
+
+// forgotView returns the form without an address.
+func (p *Pages) forgotView() view.MailForm {
+	return view.MailForm{Sheet: p.sheet(), Title: "Forgot your password?", Text: "You get a mail with a link to choose a new one.", Action: forgotPath}
 }
 
 // forgot mails a link. The response is the same for an unknown address, also in its duration.
@@ -43,7 +48,9 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, screen{formStatus(w, problems), "forgot"}, view.Forgot{Sheet: p.sheet(), Email: email, Errors: problems})
+	form := p.forgotView()
+	form.Email, form.Errors = email, problems
+	p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 }
 
 // resetForm serves the form for the new password. It does not use the link.

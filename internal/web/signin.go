@@ -44,6 +44,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.Sig
 	if p.SignIn.CanMail() {
 		form.Forgot = forgotPath
 	}
+	if p.linksOffered() {
+		form.ByMail = askLinkPath
+	}
 	p.show(w, r, screen{formStatus(w, form.Errors), "signin"}, form)
 }
 

@@ -21,12 +21,15 @@ func mailStories() []story {
 		{Number: 1, At: storyNow.Add(-2 * time.Hour), To: "tomas@fjordlight.example", Subject: hostileName},
 	}
 	box := view.Outbox{Sheet: storySheet, Path: "/demo/mail", AccountURL: "/account", Now: storyNow, Mails: mails}
-	forgot := view.Forgot{Sheet: storySheet, Email: "mara", Errors: view.Errors{"email": "Give an e-mail address such as ada@example.com."}}
+	forgot := view.MailForm{Sheet: storySheet, Title: "Forgot your password?", Text: "You get a mail with a link to choose a new one.", Action: "/signin/forgot"}
+	wrong := forgot
+	wrong.Email, wrong.Errors = "mara", view.Errors{"email": "Give an e-mail address such as ada@example.com."}
 	unverified := storyEmpty()
 	unverified.Unverified, unverified.Keys.Blocked = "mara@fjordlight.example", "Confirm your address first: open the link in the mail to you."
 	return []story{
-		{"forgot", "forgot", view.Forgot{Sheet: storySheet}},
-		{"forgot-error", "forgot", forgot},
+		{"forgot", "mailform", forgot},
+		{"forgot-error", "mailform", wrong},
+		{"signin-link", "signin_link", view.SignInLink{Sheet: storySheet, Email: "mara@fjordlight.example"}},
 		{"sent", "sent", view.Sent{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Valid: "15 minutes", Action: "/signin/forgot",
 			Text: "If there is a person with this address, a mail with a link for a new password is on its way to",

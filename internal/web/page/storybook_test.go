@@ -170,7 +170,7 @@ func storyKey() view.KeyShow {
 
 func sheetStories() []story {
 	return []story{
-		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup", Passkeys: true, Forgot: "/signin/forgot"}},
+		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup", Passkeys: true, Forgot: "/signin/forgot", ByMail: "/signin/link"}},
 		{"signin-error", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Errors: view.Errors{"": "E-mail and password do not match."}}},
 		{"signup-consent", "signup", view.SignUp{Sheet: storySheet, MinPassword: 12, Consent: view.Consent{Text: "I accept the terms, and I have no other account.", URL: "https://weather.example/terms"}, Errors: view.Errors{"consent": "Accept this to create an account."}}},
 		{"signup", "signup", view.SignUp{Sheet: storySheet, AskInvitation: true, MinPassword: 12, Errors: view.Errors{"email": "This is not an e-mail address."}}},

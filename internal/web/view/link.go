@@ -2,12 +2,15 @@ package view
 
 import "time"
 
-// Forgot is the page at /signin/forgot, which asks for the address of a person who needs a new
-// password.
-type Forgot struct {
+// MailForm is a page that asks for the address to which a link is mailed: for a new password or to
+// sign in.
+type MailForm struct {
 	Sheet
-	Email  string
-	Errors Errors
+	Title, Text string
+	// Action is the address that receives the form. Next is the page to open after the sign-in.
+	Action, Next string
+	Email        string
+	Errors       Errors
 }
 
 // Sent is the page after a request of a mail with a link. It is the same for a known and an
@@ -17,6 +20,8 @@ type Sent struct {
 	Email string
 	// Text states what the mail is for, and Valid how long its link works: "15 minutes".
 	Text, Valid string
+	// Note is a further sentence, "" for none.
+	Note string
 	// Action is the address to which the same request is sent again, with the fields Kept
 	// besides the address.
 	Action string
@@ -42,6 +47,12 @@ type Verify struct {
 type Address struct {
 	Sheet
 	Old, Email string
+}
+
+// SignInLink is the page to which a link to sign in leads.
+type SignInLink struct {
+	Sheet
+	Email string
 }
 
 // Reset is the page at /signin/reset, on which a person chooses a new password.

@@ -12,6 +12,8 @@ type SignIn struct {
 	SignUp string
 	// Forgot is the address of the page for a new password, "" to leave it out.
 	Forgot string
+	// ByMail is the address of the page that mails a link to sign in, "" to leave it out.
+	ByMail string
 	// Notice is a sentence above the form, for example after signing out.
 	Notice string
 	// Warning is a sentence above the form about a sign-in that must be started again.
