@@ -55,7 +55,25 @@ func (p *Pages) embedRoutes(mux *routes) {
 	mux.HandleFunc("GET "+view.EmbeddedHome+"/enter", p.enterEmbedded)
 	mux.Handle("GET "+view.EmbeddedHome, p.member(p.account))
 	mux.Handle("GET "+view.EmbeddedHome+"/usage.csv", p.member(p.usageCSV))
-	p.keyRoutes(mux, view.EmbeddedHome)
+	p.keyRoutes(framed{mux})
+}
+
+// framed registers pages of the account as pages for frames.
+type framed struct{ *routes }
+
+// Handle implements table.
+func (t framed) Handle(pattern string, h http.Handler) { t.routes.Handle(inFrame(pattern), h) }
+
+// Form implements table.
+func (t framed) Form(pattern string, f form, h http.Handler) {
+	f.page = inFrame(f.page)
+	t.routes.Form(inFrame(pattern), f, h)
+}
+
+// inFrame returns the path, or the pattern, of a page of the account under the path of the pages
+// for frames.
+func inFrame(path string) string {
+	return strings.Replace(path, view.AccountHome, view.EmbeddedHome, 1)
 }
 
 // frameable lets the configured origins frame the page of a response, and marks the request.
@@ -173,7 +191,7 @@ func (p *Pages) openEmbedded(w http.ResponseWriter, r *http.Request, offer signi
 	c := frameCookie(embedCookie, "/", in.Cookie.Reveal())
 	c.Expires = in.Session.ExpiresAt
 	http.SetCookie(w, c)
-	http.Redirect(w, r, strings.Replace(safeNext(offer.Next), view.AccountHome, view.EmbeddedHome, 1), http.StatusSeeOther)
+	http.Redirect(w, r, inFrame(safeNext(offer.Next)), http.StatusSeeOther)
 }
 
 // offerWindow tells a person whose browser keeps no cookie in the frame how to go on. The link

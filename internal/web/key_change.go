@@ -16,24 +16,24 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// keyRoutes registers the pages of keys under the path of an overview.
-func (p *Pages) keyRoutes(mux *routes, home string) {
+// keyRoutes registers the pages of keys, which are also pages for frames.
+func (p *Pages) keyRoutes(mux table) {
 	change := func(next http.HandlerFunc) http.Handler { return p.member(p.may(toksta.PermitKeys, next)) }
 	replace := func(next http.HandlerFunc) http.Handler { return change(p.fresh(next)) }
-	mux.Handle("GET "+home+"/keys/new", replace(p.keyForm))
-	mux.Form("POST "+home+"/keys", form{
-		page: home + "/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
+	mux.Handle("GET /account/keys/new", replace(p.keyForm))
+	mux.Form("POST /account/keys", form{
+		page: "/account/keys/new", keeps: []string{"token", "name", "scope", "family", "expires", "day", "ips"},
 		action: "create a key",
 	}, replace(p.createKey))
-	mux.Handle("GET "+home+"/keys/{id}", p.member(p.showKey))
-	mux.Handle("GET "+home+"/keys/{id}/secret", change(p.showSecret))
-	mux.Handle("GET "+home+"/keys/{id}/edit", change(p.editForm))
-	mux.Form("POST "+home+"/keys/{id}/edit", form{keeps: []string{"name"}}, change(p.edit))
-	mux.Handle("GET "+home+"/keys/{id}/rotate", replace(p.rotateForm))
-	mux.Form("POST "+home+"/keys/{id}/rotate", form{action: "rotate a key"}, replace(p.rotate))
-	mux.Handle("GET "+home+"/keys/{id}/revoke", replace(p.revokeForm))
-	mux.Form("POST "+home+"/keys/{id}/revoke", form{action: "revoke a key"}, replace(p.revoke))
-	mux.Handle("GET "+home+"/keys/{id}/revoked", p.member(p.showRevoked))
+	mux.Handle("GET /account/keys/{id}", p.member(p.showKey))
+	mux.Handle("GET /account/keys/{id}/secret", change(p.showSecret))
+	mux.Handle("GET /account/keys/{id}/edit", change(p.editForm))
+	mux.Form("POST /account/keys/{id}/edit", form{keeps: []string{"name"}}, change(p.edit))
+	mux.Handle("GET /account/keys/{id}/rotate", replace(p.rotateForm))
+	mux.Form("POST /account/keys/{id}/rotate", form{action: "rotate a key"}, replace(p.rotate))
+	mux.Handle("GET /account/keys/{id}/revoke", replace(p.revokeForm))
+	mux.Form("POST /account/keys/{id}/revoke", form{action: "revoke a key"}, replace(p.revoke))
+	mux.Handle("GET /account/keys/{id}/revoked", p.member(p.showRevoked))
 }
 
 // key returns the key whose id is in the address. If the key does not exist or

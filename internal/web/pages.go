@@ -157,7 +157,7 @@ func (p *Pages) routes() *routes {
 	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
 	p.profileRoutes(mux)
 	p.securityRoutes(mux)
-	p.keyRoutes(mux, view.AccountHome)
+	p.keyRoutes(mux)
 	p.vendorRoutes(mux)
 	p.embedRoutes(mux)
 	p.memberRoutes(mux)

@@ -15,6 +15,12 @@ type routes struct {
 	forms    map[string]form // by pattern
 }
 
+// table registers pages and forms.
+type table interface {
+	Handle(pattern string, h http.Handler)
+	Form(pattern string, f form, h http.Handler)
+}
+
 func newRoutes() *routes { return &routes{mux: http.NewServeMux(), forms: map[string]form{}} }
 
 // form declares the form that a POST sends, for the case that the person must sign in again

@@ -18,20 +18,20 @@ import (
 // the person, such as passwords and sessions, pages of other accounts, and pages that are added
 // later.
 var boundRoutes = map[string]bool{
-	"GET " + view.AccountHome:                        true,
-	"GET " + plansPath:                               true,
-	"GET " + view.AccountHome + "/usage.csv":         true,
-	"GET " + view.AccountHome + "/keys/new":          true,
-	"POST " + view.AccountHome + "/keys":             true,
-	"GET " + view.AccountHome + "/keys/{id}":         true,
-	"GET " + view.AccountHome + "/keys/{id}/secret":  true,
-	"GET " + view.AccountHome + "/keys/{id}/edit":    true,
-	"POST " + view.AccountHome + "/keys/{id}/edit":   true,
-	"GET " + view.AccountHome + "/keys/{id}/rotate":  true,
-	"POST " + view.AccountHome + "/keys/{id}/rotate": true,
-	"GET " + view.AccountHome + "/keys/{id}/revoke":  true,
-	"POST " + view.AccountHome + "/keys/{id}/revoke": true,
-	"GET " + view.AccountHome + "/keys/{id}/revoked": true,
+	"GET /account":                   true,
+	"GET /account/plans":             true,
+	"GET /account/usage.csv":         true,
+	"GET /account/keys/new":          true,
+	"POST /account/keys":             true,
+	"GET /account/keys/{id}":         true,
+	"GET /account/keys/{id}/secret":  true,
+	"GET /account/keys/{id}/edit":    true,
+	"POST /account/keys/{id}/edit":   true,
+	"GET /account/keys/{id}/rotate":  true,
+	"POST /account/keys/{id}/rotate": true,
+	"GET /account/keys/{id}/revoke":  true,
+	"POST /account/keys/{id}/revoke": true,
+	"GET /account/keys/{id}/revoked": true,
 }
 
 // mayOpen reports whether a session may open the requested page.
@@ -51,7 +51,7 @@ func (p *Pages) forbidBound(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) vendorRoutes(mux *routes) {
 	mux.HandleFunc("GET "+signin.VendorPath, p.startVendor)
 	mux.HandleFunc("GET "+vendorEnterPath, p.enterVendor)
-	mux.Form("POST "+vendorEnterPath, form{}, http.HandlerFunc(p.confirmVendor))
+	mux.Form("POST /signin/vendor/enter", form{}, http.HandlerFunc(p.confirmVendor))
 }
 
 // vendorEnterPath is the address at which the link is used. The code is in a cookie there, and

@@ -35,8 +35,9 @@ var harmless = map[string]string{
 	"members/end-sessions": "browsers' sessions and their record", "members/reset-factors": "a sign-in, which every node reads from the database",
 	"verify": "a decision", "verify/batch": "decisions",
 	"POST /signin": "a browser's session and its record", "POST /signin/second-factor": "a browser's session and its record", "POST /signout": "a browser's session",
-	"POST /account/switch": "the account that a session shows",
-	"POST /confirm":        "a browser's session", "POST /account/security/sessions/end": "a browser's session",
+	"POST /signin/vendor/enter": "a browser's session and its record",
+	"POST /account/switch":      "the account that a session shows",
+	"POST /confirm":             "a browser's session", "POST /account/security/sessions/end": "a browser's session",
 	"POST /account/security/sessions/end-one": "a browser's session", "sessions/create": "a link; a new member has no key yet",
 }
 
