@@ -40,6 +40,14 @@ func ownsEmbedded(path string) bool {
 // home returns the path of the overview to which the requested page belongs.
 func home(ctx context.Context) string { return view.Frame{Embedded: isEmbedded(ctx)}.Home() }
 
+// homeLink returns the link to this overview.
+func homeLink(ctx context.Context) view.Link {
+	if isEmbedded(ctx) {
+		return view.Link{Text: "Go to the keys", URL: view.EmbeddedHome}
+	}
+	return view.Link{Text: "Go to the account", URL: view.AccountHome}
+}
+
 // keyPath returns the path of the page of a key, beside the requested page.
 func keyPath(r *http.Request, id toksta.KeyID) string {
 	return home(r.Context()) + "/keys/" + string(id)

@@ -23,7 +23,7 @@
       if (toksta === "ended") frame.dispatchEvent(new CustomEvent("toksta:ended", { bubbles: true }));
     }
   });
-  addEventListener("load", (event) => {
+  document.addEventListener("load", (event) => {
     if (event.target instanceof HTMLIFrameElement && event.target.matches("[data-toksta]")) ask(event.target);
   }, true);
   document.querySelectorAll("iframe[data-toksta]").forEach(ask);

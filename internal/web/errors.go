@@ -23,7 +23,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := toksta.ErrorCode(err)
 	e := view.Error{
 		Sheet: p.sheet(), Status: httpauth.Status(code), RequestID: x.RequestID,
-		Primary: view.Link{Text: "Go to the account", URL: home(r.Context())},
+		Primary: homeLink(r.Context()),
 	}
 	known, _ := errors.AsType[*toksta.Error](err)
 	if code == toksta.CodeUnavailable {

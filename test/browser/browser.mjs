@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
@@ -28,12 +30,22 @@ export async function call(secret, method, path) {
   return { status: response.status, body: await response.json() };
 }
 
+const chromiumOptions = {
+  executablePath: process.env.TOKSTA_CHROMIUM || '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-quic',
+    '--no-first-run', '--disable-component-update', '--disable-sync'],
+};
+
+// launch starts a browser. Its contexts block third-party cookies.
 export async function launch() {
-  return chromium.launch({
-    executablePath: process.env.TOKSTA_CHROMIUM || '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-quic',
-      '--no-first-run', '--disable-component-update', '--disable-sync'],
-  });
+  return chromium.launch(chromiumOptions);
+}
+
+// launchProfile starts a browser with a new profile in the directory, which keeps third-party cookies.
+export async function launchProfile(directory, options) {
+  await mkdir(join(directory, 'Default'));
+  await writeFile(join(directory, 'Default', 'Preferences'), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
+  return chromium.launchPersistentContext(directory, { ...chromiumOptions, ...options });
 }
 
 // colorRules are the rules of axe whose result depends on colors.
