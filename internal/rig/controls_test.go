@@ -93,6 +93,19 @@ var controls = []control{
 		faults: []string{"cut both ways"}, breaks: rig.LateAdmission,
 	},
 	{
+		rule: "the role of a member is cached for a second",
+		edits: []edit{
+			{
+				"internal/store/sqlstore/memberships.go", "\terr = r.q.QueryRowContext(ctx, read, account, member).Scan(&role)\n",
+				"\ttype kept struct{ role toksta.MemberRole; at time.Time }\n\tif k, ok := roles.Load(member); ok && time.Since(k.(kept).at) < time.Second {\n\t\treturn k.(kept).role, nil\n\t}\n" +
+					"\terr = r.q.QueryRowContext(ctx, read, account, member).Scan(&role)\n\tif err == nil {\n\t\troles.Store(member, kept{role, time.Now()})\n\t}\n",
+			},
+			{"internal/store/sqlstore/memberships.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"sync\"\n\t\"time\"\n"},
+			{"internal/store/sqlstore/memberships.go", "// membershipColumns is", "var roles sync.Map\n\n// membershipColumns is"},
+		},
+		faults: []string{"slow link"}, breaks: rig.LateAdmission,
+	},
+	{
 		rule: "grants are cached for a second",
 		edits: []edit{
 			{"internal/index/index.go", "\taccounts accounts\n", "\taccounts accounts\n\tcache sync.Map\n"},

@@ -30,7 +30,7 @@ func (h *history) bounds(nodes int, end time.Duration) map[slot]bounds {
 	hour := func(at time.Duration) int64 { return h.began.Add(at).Unix() / 3600 }
 	all := map[slot]bounds{}
 	for _, u := range h.uses {
-		if u.secret.operator {
+		if u.secret.kind != apiKey {
 			continue // they are not counted
 		}
 		first, last := hour(u.call), hour(u.done)

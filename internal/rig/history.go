@@ -45,13 +45,23 @@ func (g *gate) could(s span) (open, closed bool) {
 	return open, closed || !decided
 }
 
-// secret is a key's secret with the gates that must be open for an admission.
+// secret is a key's secret, or the cookie of a session, with the gates that must be open for an admission.
 type secret struct {
-	text     string
-	key      *key
-	gates    []*gate
-	operator bool // of an operator key
+	text  string
+	key   *key
+	gates []*gate
+	kind  credential
 }
+
+// credential is the kind of a secret.
+type credential int
+
+// The kinds of secrets.
+const (
+	apiKey credential = iota
+	operatorSecret
+	memberSession // the cookie of a browser session
+)
 
 // use is one request with a secret and the status of its response, 0 without one.
 type use struct {

@@ -65,7 +65,7 @@ func (o *operatorOwner) pick() *operatorKey {
 }
 
 func newOperatorSecret() *secret {
-	return &secret{operator: true, key: &key{}, gates: []*gate{{name: "operator secret"}}}
+	return &secret{kind: operatorSecret, key: &key{}, gates: []*gate{{name: "operator secret"}}}
 }
 
 // create creates a key and adds its secret to the targets.

@@ -18,6 +18,8 @@ type Report struct {
 	Responses  map[int]int    // by status, 0 without a response
 	Ways       map[string]int // uses that were admitted, by the way in which they were sent
 	Operators  int            // uses of operator keys that were admitted
+	Actions    int            // of members on the account pages that succeeded
+	Late       int            // actions sent within 100 ms after the member lost the right
 	Narrowing  int            // successful narrowing calls
 	Calls      map[string]int // all successful calls, by kind
 	Tests      int            // uses sent within 100 ms after a narrowing call returned
@@ -112,12 +114,17 @@ func (r *Report) addUses(uses []use) {
 	for _, u := range uses {
 		r.Responses[u.status]++
 		switch {
-		case u.admitted() && u.secret.operator:
+		case u.admitted() && u.secret.kind == operatorSecret:
 			r.Operators++
+		case u.admitted() && u.secret.kind == memberSession:
+			r.Actions++
 		case u.admitted():
 			r.Ways[string(u.way)]++
 		}
-		if u.isTest() {
+		switch {
+		case u.isTest() && u.secret.kind == memberSession:
+			r.Late++
+		case u.isTest():
 			r.Tests++
 		}
 	}
@@ -134,6 +141,8 @@ func (r Report) vacuous(c Config) string {
 	switch admitted := r.Responses[200] + r.Responses[204]; {
 	case r.Tests < c.MinTests:
 		return fmt.Sprintf("only %d uses within 100 ms after a narrowing call returned, %d wanted", r.Tests, c.MinTests)
+	case r.Actions == 0 || r.Late == 0:
+		return fmt.Sprintf("%d actions of members succeeded, %d were sent within 100 ms after a right was lost", r.Actions, r.Late)
 	case len(r.Missing) > 0:
 		return fmt.Sprintf("these faults were not injected: %v", r.Missing)
 	case admitted < r.Uses/20:
@@ -195,6 +204,7 @@ func (r Report) Print(to io.Writer) error {
 	counts(line, "response", r.Responses)
 	counts(line, "admitted by the", r.Ways)
 	line("  operator keys accepted", r.Operators)
+	line("  actions of members", fmt.Sprintf("%d, and %d sent within 100 ms after one lost the right", r.Actions, r.Late))
 	counts(line, "call", r.Calls)
 	counts(line, "fault", r.Faults)
 	line("starts of a process", fmt.Sprintf("%d, %d of them after all were ready", r.Starts, r.Restarts))

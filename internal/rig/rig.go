@@ -111,7 +111,7 @@ func drive(ctx context.Context, k *cluster, h *history) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	random := func(role, i int) *rand.Rand { return rand.New(rand.NewPCG(c.Seed, uint64(role<<32|i))) }
-	targets := &targets{place: map[*secret]int{}}
+	targets, people := newTargets(), newTargets()
 	permits := make(chan struct{}, 64)
 	k.load = func(ctx context.Context, at int, to access) {
 		var users sync.WaitGroup
@@ -141,6 +141,14 @@ func drive(ctx context.Context, k *cluster, h *history) error {
 		}
 		own := &owner{history: h, targets: targets, nodes: k.nodes, random: random(4, i), config: c}
 		o := &operatorOwner{owner: own, name: fmt.Sprint("rig ", i)}
+		group.Go(func() error { return o.run(ctx) })
+	}
+	for i := range k.nodes {
+		group.Go(func() error { k.loadPeople(ctx, h, people, i); return nil })
+	}
+	for i := range peopleOwners {
+		own := &owner{history: h, targets: people, nodes: k.nodes, random: random(6, i), config: c}
+		o := &peopleOwner{owner: own, name: fmt.Sprintf("m%d-%x", i, c.Seed)}
 		group.Go(func() error { return o.run(ctx) })
 	}
 	group.Go(func() error {

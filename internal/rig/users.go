@@ -28,6 +28,9 @@ type targets struct {
 	dead  []*secret
 }
 
+// newTargets returns targets without secrets.
+func newTargets() *targets { return &targets{place: map[*secret]int{}} }
+
 // hot is a recently changed secret. Half of all uses take a hot secret, because a node
 // that enforces a change late admits it only shortly after the change.
 type hot struct {
@@ -163,7 +166,7 @@ func (u *customer) run(ctx context.Context) {
 			continue
 		}
 		one := use{secret: s, node: u.node, way: u.way}
-		if s.operator {
+		if s.kind == operatorSecret {
 			one.way = byOperator
 		}
 		one.call = u.history.now()

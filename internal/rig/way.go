@@ -22,7 +22,8 @@ const (
 	byVerify  way = "verify API"
 	byForward way = "forward auth"
 
-	byOperator way = "operator API" // of uses of operator keys, by customers of each way
+	byOperator way = "operator API"  // of uses of operator keys, by customers of each way
+	byPages    way = "account pages" // of actions of members
 )
 
 // access holds the addresses of a node for customers.
@@ -44,7 +45,7 @@ func (k *cluster) ways() []way {
 // request returns the request of a use of a secret.
 func (u *customer) request(ctx context.Context, s *secret) (*http.Request, error) {
 	switch {
-	case s.operator:
+	case s.kind == operatorSecret:
 		return u.post(ctx, "whoami", s.text, struct{}{})
 	case u.way == byVerify:
 		return u.post(ctx, "verify", u.operatorKey, client.VerifyRequest{Key: s.text, Method: http.MethodGet, Target: u.path})
@@ -89,10 +90,10 @@ func (u *customer) post(ctx context.Context, operation, key string, request any)
 // response or, of the verify API, that of the decision. An invalid operator key is rejected with
 // 429 instead of 401 after many attempts; a valid one never is.
 func (u *customer) status(response *http.Response, s *secret) int {
-	if s.operator && response.StatusCode == http.StatusTooManyRequests {
+	if s.kind == operatorSecret && response.StatusCode == http.StatusTooManyRequests {
 		return http.StatusUnauthorized
 	}
-	if s.operator || u.way != byVerify || response.StatusCode != http.StatusOK {
+	if s.kind == operatorSecret || u.way != byVerify || response.StatusCode != http.StatusOK {
 		_, _ = io.Copy(io.Discard, response.Body)
 		return response.StatusCode
 	}

@@ -13,6 +13,7 @@ var narrowing = map[string]bool{
 	"revoke": true, "revoke many": true, "rotate": true,
 	"narrow scopes": true, "narrow networks": true,
 	"revoke operator key": true, "rotate operator key": true,
+	"demote member": true, "disable member": true, "remove member": true,
 	"lose plan": true, "lose status": true, "lose switch": true,
 }
 

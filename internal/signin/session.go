@@ -85,9 +85,16 @@ func (s *Service) seenInterval() time.Duration { return min(5*time.Minute, s.Idl
 // the password was changed, the error is UNAUTHORIZED.
 func (s *Service) startSession(ctx context.Context, from Origin, e entry) (SignedIn, error) {
 	m := e.Member
-	place, err := s.place(ctx, m.ID, store.Session{AccountID: e.Account, Bound: e.Bound})
-	if err != nil {
+	place, err := s.roleIn(ctx, e.Account, m.ID)
+	switch {
+	case err != nil:
 		return SignedIn{}, err
+	case place.Role == "" && e.Bound:
+		return SignedIn{}, notSignedIn()
+	case place.Role == "":
+		if place, err = s.firstPlace(ctx, m.ID); err != nil {
+			return SignedIn{}, err
+		}
 	}
 	cookie, sid := newCookie()
 	now := s.now()
@@ -168,14 +175,17 @@ func (s *Service) authenticate(ctx context.Context, cookie toksta.Hidden, embedd
 	if !m.DisabledAt.IsZero() {
 		return Identity{}, notSignedIn()
 	}
-	place, err := s.place(ctx, m.ID, row)
+	place, err := s.placeOf(ctx, row)
 	if err != nil {
 		return Identity{}, err
 	}
 	// The interval avoids a write for each page.
-	if now.Sub(row.SeenAt) >= s.seenInterval() || row.AccountID != place.Account.ID {
-		row.SeenAt, row.AccountID = now, place.Account.ID
-		switch err := s.Sessions.TouchSession(ctx, row); {
+	if isFound := row.AccountID != place.Account.ID; isFound || now.Sub(row.SeenAt) >= s.seenInterval() {
+		touch := store.Session{ID: id, SeenAt: now}
+		if isFound {
+			touch.AccountID = place.Account.ID
+		}
+		switch err := s.Sessions.TouchSession(ctx, touch); {
 		case errors.Is(err, store.ErrNotFound): // the session was ended after it was read
 			return Identity{}, notSignedIn()
 		case err != nil:
@@ -185,79 +195,6 @@ func (s *Service) authenticate(ctx context.Context, cookie toksta.Hidden, embedd
 	place.Member, place.Session = m, sessionOf(row)
 	place.Needs, err = s.need(ctx, place)
 	return place, err
-}
-
-// place returns the account that a session shows, with the member's role in it. If the member
-// can no longer use the session's account, it is the first one that the member can use; if
-// there is none, both are zero. If the session is bound, the error is UNAUTHORIZED instead.
-func (s *Service) place(ctx context.Context, member toksta.MemberID, row store.Session) (Identity, error) {
-	candidates := []toksta.AccountID{row.AccountID}
-	for tried := 0; ; tried++ {
-		if tried == 1 && !row.Bound {
-			all, err := s.Store.ListMemberships(ctx, member)
-			if err != nil {
-				return Identity{}, fmt.Errorf("list the accounts of member %s: %w", member, err)
-			}
-			for _, m := range all {
-				candidates = append(candidates, m.AccountID)
-			}
-		}
-		if tried == len(candidates) {
-			break
-		}
-		id, err := s.roleIn(ctx, candidates[tried], member)
-		if err != nil || id.Role != "" {
-			return id, err
-		}
-	}
-	if row.Bound {
-		return Identity{}, notSignedIn()
-	}
-	return Identity{}, nil
-}
-
-// roleIn returns an account with the role that a member has in it. Both are zero if the member
-// cannot use the account.
-func (s *Service) roleIn(ctx context.Context, account toksta.AccountID, member toksta.MemberID) (Identity, error) {
-	if account == "" {
-		return Identity{}, nil
-	}
-	role, err := s.Store.Role(ctx, account, member)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return Identity{}, nil
-	case err != nil:
-		return Identity{}, fmt.Errorf("read the role of member %s: %w", member, err)
-	}
-	a, err := s.Store.Account(ctx, account)
-	if err != nil {
-		return Identity{}, fmt.Errorf("read the account of a session: %w", err)
-	}
-	return Identity{Account: a, Role: role}, nil
-}
-
-// Switch makes a session show another account of the member. The error is NOT_FOUND if the
-// member cannot use the account, and FORBIDDEN if the session is bound.
-func (s *Service) Switch(ctx context.Context, id Identity, to toksta.AccountID) (Identity, error) {
-	if err := denyBound(id); err != nil {
-		return Identity{}, err
-	}
-	place, err := s.roleIn(ctx, to, id.Member.ID)
-	if err == nil && place.Role == "" {
-		err = toksta.NotFoundID("account", string(to))
-	}
-	if err != nil {
-		return Identity{}, err
-	}
-	err = s.Sessions.TouchSession(ctx, store.Session{ID: id.Session.id, AccountID: to, SeenAt: s.now()})
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return Identity{}, notSignedIn()
-	case err != nil:
-		return Identity{}, fmt.Errorf("switch the account of a session: %w", err)
-	}
-	place.Member, place.Session = id.Member, id.Session
-	return place, nil
 }
 
 // isLive reports whether a session is neither expired nor idle.

@@ -389,3 +389,36 @@ func TestHash(t *testing.T) {
 		}
 	}
 }
+
+// Guarantee: a session that a member uses after losing its account, and before the sessions of the account
+// are ended, stays dead when the member is enabled again, even if the member has another account.
+func TestSessionOfALostAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in, other := w.signUp(t, "ada@example.com"), w.signUp(t, "bob@example.com")
+	membership, err := w.store.Membership(t.Context(), in.Account.ID, in.Member.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := membership
+	second.AccountID = other.Account.ID
+	commit := func(kind toksta.ChangeKind, memberships ...toksta.Membership) {
+		t.Helper()
+		_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+			return store.Mutation{Kind: kind, Memberships: memberships}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	membership.DisabledAt = w.now
+	commit(toksta.ChangeMemberDisabled, membership, second)
+	if w.isSignedIn(t, in.Cookie) {
+		t.Error("the session moved to another account")
+	}
+	membership.DisabledAt = time.Time{}
+	commit(toksta.ChangeMemberEnabled, membership)
+	if w.isSignedIn(t, in.Cookie) {
+		t.Error("the session lives again")
+	}
+}

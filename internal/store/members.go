@@ -95,8 +95,8 @@ type Identity struct {
 type Sessions interface {
 	// PutSession inserts a session.
 	PutSession(ctx context.Context, s Session) error
-	// TouchSession sets SeenAt and AccountID. It returns ErrNotFound, and inserts nothing, if
-	// the session was ended in the meantime.
+	// TouchSession sets SeenAt, and AccountID unless it is "". It returns ErrNotFound, and inserts
+	// nothing, if the session was ended in the meantime.
 	TouchSession(ctx context.Context, s Session) error
 	Session(ctx context.Context, id toksta.Digest) (Session, error)
 	// ListSessions returns a member's sessions that end after now, newest first.

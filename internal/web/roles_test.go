@@ -219,9 +219,12 @@ func (w *team) reset(t *testing.T) {
 func (w *world) signInAs(t *testing.T, member toksta.MemberID) {
 	t.Helper()
 	raw := sha256.Sum256([]byte(t.Name() + string(member) + time.Now().String()))
-	now := w.Now()
+	now, account := w.Now(), w.account
+	if member == "mem_" { // belongs to no account
+		account = ""
+	}
 	err := w.store.PutSession(t.Context(), store.Session{
-		ID: sha256.Sum256(raw[:]), MemberID: member, AccountID: w.account, Method: "password", CreatedAt: now, ConfirmedAt: now, SeenAt: now, ExpiresAt: now.Add(24 * time.Hour),
+		ID: sha256.Sum256(raw[:]), MemberID: member, AccountID: account, Method: "password", CreatedAt: now, ConfirmedAt: now, SeenAt: now, ExpiresAt: now.Add(24 * time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)

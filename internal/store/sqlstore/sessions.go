@@ -30,7 +30,7 @@ func (s *Store) PutSession(ctx context.Context, v store.Session) error {
 // TouchSession implements [store.Sessions].
 func (s *Store) TouchSession(ctx context.Context, v store.Session) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1, account_id = $2 WHERE id = $3`, millis(v.SeenAt), v.AccountID, v.ID[:])
+		result, err := tx.ExecContext(ctx, `UPDATE sessions SET seen_at = $1, account_id = CASE WHEN $2 = '' THEN account_id ELSE $2 END WHERE id = $3`, millis(v.SeenAt), v.AccountID, v.ID[:])
 		if err != nil {
 			return fmt.Errorf("touch a session: %w", err)
 		}
