@@ -169,10 +169,13 @@ func (p *Pages) showMemberForm(w http.ResponseWriter, r *http.Request, problems 
 	switch {
 	case !page.Can.Members:
 		page.Fixed = deniedWords(who.Role, toksta.PermitMembers)
-	case m.Membership.Role == toksta.MemberOwner && !page.Can.Owners:
+	case m.Membership.Role == toksta.MemberOwner && !who.Role.Allows(toksta.PermitOwners):
 		page.Fixed = "Only an owner can change an owner."
-	case !who.Account.ClosedAt.IsZero():
-		page.Fixed = "The account is closed."
+	default:
+		page.Removable = string(who.Member.ID) != page.ID
+		if page.ReadOnly {
+			page.Fixed = "The account is closed, so roles no longer change."
+		}
 	}
 	p.show(w, r, screen{formStatus(w, problems), "member"}, page)
 }

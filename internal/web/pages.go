@@ -269,7 +269,7 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
 		UserName: who.Member.Name, Role: string(who.Role), Can: rights(who), Section: section, Links: p.links(), Now: p.Now(),
-		Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent,
+		ReadOnly: !who.Account.ClosedAt.IsZero(), Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent,
 	}
 }
 

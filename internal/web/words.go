@@ -104,9 +104,18 @@ func limitWords(limit int, cause string) words {
 	return words{Cause: number + cause + ".", Fix: "Wait for `Retry-After`, or move to a plan with a higher limit."}
 }
 
-// blockedWordsOf returns the texts about a blocked account. For a reason without
-// such texts, it returns the texts about an inactive subscription.
+// blockedWordsOf returns the texts about a blocked account. A closed account has its own, whatever
+// its plan. For a reason without such texts, it returns the texts about an inactive subscription.
 func blockedWordsOf(s *toksta.Standing) blockedWords {
+	if closed := s.Account.ClosedAt; !closed.IsZero() {
+		return blockedWords{
+			Row:    "Account is closed",
+			Title:  "This account was closed on " + view.DateTime(closed) + ".",
+			Effect: "All its keys are revoked: calls with them get `401 UNAUTHORIZED`. Members can still read the account.",
+			Create: "A closed account has no keys.",
+			Tone:   view.ToneWarn, Next: (*Pages).contactSupport,
+		}
+	}
 	return *cmp.Or(wordsOf(s.Blocked, s).Blocked, wordsOf(toksta.ReasonSubscriptionInactive, s).Blocked)
 }
 
@@ -159,6 +168,8 @@ func (p *Pages) blocked(s *toksta.Standing, live int) string {
 // statusBadge returns the badge of the subscription.
 func statusBadge(s *toksta.Standing) view.Badge {
 	switch {
+	case !s.Account.ClosedAt.IsZero():
+		return view.Badge{Tone: view.ToneOff, Text: "Closed"}
 	case s.Blocked == toksta.ReasonPlanFree:
 		return view.Badge{Tone: view.ToneOff, Text: "No API access"}
 	case s.Account.Status == toksta.StatusCanceling:

@@ -28,8 +28,11 @@ func TestBannerHasANextStep(t *testing.T) {
 		all      string // the address with every setting
 		one      string // the address with support_url alone
 	}{
-		"canceling":  {&toksta.Standing{Account: toksta.Account{Status: toksta.StatusCanceling}}, nil, plansPath, support},
-		"free":       {standing(toksta.ReasonPlanFree), nil, plansPath, support},
+		"canceling": {&toksta.Standing{Account: toksta.Account{Status: toksta.StatusCanceling}}, nil, plansPath, support},
+		"free":      {standing(toksta.ReasonPlanFree), nil, plansPath, support},
+		"closed": {
+			&toksta.Standing{Blocked: toksta.ReasonPlanFree, Account: toksta.Account{ClosedAt: time.Now()}}, nil, support, support,
+		},
 		"past due":   {standing(toksta.ReasonBillingPastDue), nil, billing, support},
 		"off":        {standing(toksta.ReasonAPIAccessDisabled), nil, support, support},
 		"no credits": {standing(""), &usage.Shortage{Grant: 5, Resets: time.Now()}, credits, support},

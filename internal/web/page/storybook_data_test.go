@@ -177,6 +177,20 @@ func storyPastDue() view.Account {
 	return a
 }
 
+func storyClosed() view.Account {
+	a := storyAccount()
+	a.Banner = &view.Banner{
+		Tone: view.ToneWarn, Title: "This account was closed on 24 June 2026, 08:14.",
+		Text:   "All its keys are revoked: calls with them get `401 UNAUTHORIZED`. Members can still read the account.",
+		Action: view.Link{Text: "Contact support", URL: "/support", Outside: true},
+	}
+	a.Can = view.Rights{}
+	a.Subscription.Badge = view.Badge{Tone: view.ToneOff, Text: "Closed"}
+	a.Keys.Blocked, a.Keys.Live, a.Keys.Rows = "A closed account has no keys.", 0, append(a.Keys.Rows[:0:0], storyRevoked())
+	a.Keys.Ended, a.Keys.Older = 8, 7
+	return a
+}
+
 func storyFree() view.Account {
 	a := storyEmpty()
 	a.Banner = &view.Banner{

@@ -30,6 +30,8 @@ func memberStories() []story {
 	f := storyFrame(view.SectionMembers)
 	viewer, nowhere := f, storyFrame(view.SectionSwitch)
 	viewer.Role, viewer.Can = "viewer", view.Rights{}
+	closed := f
+	closed.ReadOnly, closed.Can = true, view.Rights{Members: true}
 	nowhere.AccountID, nowhere.AccountName, nowhere.Role, nowhere.Can = "", "", "", view.Rights{}
 	hostile := view.Member{ID: "mem_3", Name: hostileName, Email: "a-very-long-address-that-somebody-really-has@subdomain.of.fjordlight.example", Role: "viewer", Joined: day(6, 9), Badge: view.Badge{Tone: view.ToneOff, Text: "Disabled"}}
 	waiting := view.Member{ID: "mem_4", Name: "Ines Vogt", Email: "ines@fjordlight.example", Role: "billing", Joined: day(6, 9), Badge: view.Badge{Tone: view.ToneWarn, Text: "Not verified"}}
@@ -53,9 +55,11 @@ func memberStories() []story {
 			{ID: "inv_2", Role: "owner", By: "the vendor", Expires: storyNow.Add(20 * time.Hour), Fixed: true},
 		}}},
 		{"members-viewer", "members", view.Members{Frame: viewer, Rows: rows, Limit: 100}},
+		{"members-closed", "members", view.Members{Frame: closed, Rows: rows, Limit: 100}},
 		{"members-alone", "members", view.Members{Frame: f, Rows: rows[:1], Limit: 100, Notice: "The invitation is revoked. Its link no longer works."}},
-		{"member", "member", view.MemberShow{Frame: f, Member: storyTomas, Roles: storyRoles("developer"), Made: made}},
-		{"member-disabled", "member", view.MemberShow{Frame: f, Member: hostile, Roles: fixed, Disabled: true, Notice: "The member can no longer use the account, and is signed out of it."}},
+		{"member", "member", view.MemberShow{Frame: f, Member: storyTomas, Roles: storyRoles("developer"), Removable: true, Made: made}},
+		{"member-closed", "member", view.MemberShow{Frame: closed, Member: storyTomas, Removable: true, Fixed: "The account is closed, so roles no longer change."}},
+		{"member-disabled", "member", view.MemberShow{Frame: f, Member: hostile, Roles: fixed, Removable: true, Disabled: true, Notice: "The member can no longer use the account, and is signed out of it."}},
 		{"member-you", "member", view.MemberShow{Frame: f, Member: storyMara, Roles: storyRoles("owner"), Made: made, Errors: view.Errors{"": "The account would have no owner who can sign in. Make another member an owner first."}}},
 		{"member-viewer", "member", view.MemberShow{Frame: viewer, Member: storyMara, Made: made, Fixed: "Your role in this account, viewer, does not allow you to manage members. It needs the role owner or admin."}},
 		{"member-remove", "member_remove", view.MemberRemove{Frame: f, Member: storyTomas, Choices: keys, Errors: view.Errors{"keys": "Choose what happens to the keys. Nothing was changed."}}},

@@ -39,6 +39,7 @@ func accountStories() []story {
 		{"account-table", "account", storyTable()},
 		{"account-pastdue", "account", storyPastDue()},
 		{"account-free", "account", storyFree()},
+		{"account-closed", "account", storyClosed()},
 		{"account-nocredits", "account", storyNoCredits()},
 		{"plans", "plans", storyPlans(storyFrame(view.SectionPlans))},
 		{"plans-public", "plans", storyPlans(view.Frame{Brand: "Skies", Links: storyFrame(view.SectionPlans).Links, Now: storyNow})},

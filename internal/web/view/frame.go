@@ -42,10 +42,12 @@ type Frame struct {
 	// UserName is the name of the signed-in person. The bar shows its initials.
 	UserName string
 	// Role is the role of the person in the account, and Can lists what it allows there.
-	Role    string
-	Can     Rights
-	Section Section
-	Links   Links
+	Role string
+	Can  Rights
+	// ReadOnly is set if the account is closed. Members can only take access away from each other.
+	ReadOnly bool
+	Section  Section
+	Links    Links
 	// Embedded is set for a page in a frame of the vendor's page.
 	Embedded bool
 	// Bound is set for a session that the vendor's back end created: it has no pages about the

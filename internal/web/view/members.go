@@ -100,9 +100,11 @@ type MemberShow struct {
 	// Notice is a sentence above the forms, for example after a change.
 	Notice string
 	Roles  []Choice
-	// Fixed is a sentence why the signed-in person cannot change the member. If it is set, the forms
-	// are left out.
+	// Fixed is a sentence why the signed-in person cannot change the role of the member. If it is set,
+	// the form is left out.
 	Fixed string
+	// Removable is set if the signed-in person can disable and remove the member.
+	Removable bool
 	// Disabled is set for a member who was disabled in this account.
 	Disabled bool
 	Made     []MadeKey
