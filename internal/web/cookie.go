@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/toksta/toksta/internal/signin"
@@ -69,7 +70,16 @@ func (p *Pages) setSession(w http.ResponseWriter, in signin.SignedIn) {
 // newCookie returns a cookie of these pages that scripts and other sites cannot read.
 func (p *Pages) newCookie(name, value string, expires time.Time) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Path: "/", Expires: expires,
+		Name: name, Value: cookieText(value), Path: "/", Expires: expires,
 		HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteLaxMode,
 	}
+}
+
+// cookieText returns a value for a cookie. One that a client chose can have characters that net/http
+// would report in the program's log: then it is a text that no code and no cookie equals.
+func cookieText(value string) string {
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`",;\`, r) }) {
+		return "malformed"
+	}
+	return value
 }

@@ -117,7 +117,7 @@ const embedCookie = "__Host-embed_session"
 // site only. An empty value deletes the cookie.
 func frameCookie(name, path, value string) *http.Cookie {
 	c := &http.Cookie{
-		Name: name, Value: value, Path: path,
+		Name: name, Value: cookieText(value), Path: path,
 		HttpOnly: true, Secure: true, SameSite: http.SameSiteNoneMode, Partitioned: true,
 	}
 	if value == "" {

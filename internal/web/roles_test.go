@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,8 @@ func allowed(role toksta.MemberRole, needed toksta.Permission) bool {
 // ids are the values of the wildcards of paths, by their start.
 type ids map[string]string
 
+var wildcard = regexp.MustCompile(`\{\w+\}`)
+
 // path returns the path of a pattern with its ids.
 func (i ids) path(t *testing.T, pattern string) string {
 	t.Helper()
@@ -142,7 +145,7 @@ func (i ids) page(t *testing.T, pattern, path string) string {
 	if best == "" {
 		t.Errorf("%s: no id is known for this path", pattern)
 	}
-	return strings.ReplaceAll(path, "{id}", i[best])
+	return wildcard.ReplaceAllLiteralString(path, i[best])
 }
 
 // team is a world whose account has a member of each role, and a second account, in which none of them
