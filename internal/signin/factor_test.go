@@ -107,6 +107,13 @@ func TestPendingSignInEnds(t *testing.T) {
 		"reset": func(in NewFactor) error {
 			return w.ResetPassword(t.Context(), operator, in.Member.ID, toksta.Hide("another battery staple"))
 		},
+		// A pending sign-in that a change of the password did not find, since it was stored later.
+		"new password": func(in NewFactor) error {
+			m := in.Member
+			m.PasswordHash = "another"
+			_, err := w.store.Commit(t.Context(), operator, decided(store.Mutation{Kind: toksta.ChangeMemberPasswordSet, Members: []toksta.Member{m}}))
+			return err
+		},
 		"sign-out": func(in NewFactor) error { return w.SignOutEverywhere(t.Context(), in.Identity, false) },
 		"disabled": func(in NewFactor) error {
 			m := in.Member

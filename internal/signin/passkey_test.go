@@ -101,6 +101,8 @@ func TestPasskeyChallenges(t *testing.T) {
 	if _, err := w.SignInWithPasskey(t.Context(), home, used); err != nil {
 		t.Fatal(err)
 	}
+	_, err := w.SignInWithPasskey(t.Context(), home, used)
+	wantError(t, err, toksta.CodeValidation, "too long")
 	late := w.signInChallenge(t, a)
 	w.now = w.now.Add(challengeLifetime)
 	other, stolen := w.signInChallenge(t, a), w.signInChallenge(t, a)
@@ -113,7 +115,7 @@ func TestPasskeyChallenges(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, r := range map[string]PasskeyResponse{
-		"used": used, "late": late, "another browser": stolen, "no browser": without, "another purpose": answer(t, confirm, a.Get), "empty": {},
+		"late": late, "another browser": stolen, "no browser": without, "another purpose": answer(t, confirm, a.Get), "empty": {},
 	} {
 		if _, err := w.SignInWithPasskey(t.Context(), home, r); toksta.ErrorCode(err) != toksta.CodeValidation || !strings.Contains(err.Error(), "too long") {
 			t.Errorf("%s: %v", name, err)
@@ -123,7 +125,7 @@ func TestPasskeyChallenges(t *testing.T) {
 	if _, err := w.SignInWithPasskey(t.Context(), home, answer(t, confirm, a.Get)); err == nil {
 		t.Error("a rejected response is accepted later")
 	}
-	_, err := w.ConfirmWithPasskey(t.Context(), home, ada.Identity, answer(t, forEve, a.Get))
+	_, err = w.ConfirmWithPasskey(t.Context(), home, ada.Identity, answer(t, forEve, a.Get))
 	wantError(t, err, toksta.CodeValidation, "too long")
 	_, err = w.AddPasskey(t.Context(), home, ada.Identity, w.signInChallenge(t, a))
 	wantError(t, err, toksta.CodeValidation, "too long")
@@ -161,6 +163,11 @@ func TestRejectedPasskeys(t *testing.T) {
 	}
 	_, err = w.CompleteWithPasskey(t.Context(), home, pending, answer(t, challenge, foreign.Get))
 	wantError(t, err, toksta.CodeValidation, "not known")
+	if challenge, err = w.BeginPasskeyConfirm(t.Context(), ada.Identity, challenge.Browser); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.CompleteWithPasskey(t.Context(), home, pending, answer(t, challenge, a.Get))
+	wantError(t, err, toksta.CodeValidation, "too long")
 	if challenge, err = w.BeginPasskeyFactor(t.Context(), pending, challenge.Browser); err != nil {
 		t.Fatal(err)
 	}
