@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/toksta/toksta/internal/brand"
 	"github.com/toksta/toksta/internal/mail"
@@ -298,5 +299,26 @@ func TestMailRequestsAreThrottled(t *testing.T) {
 	w.now = w.now.Add(5 * time.Minute)
 	if err := w.RequestReset(t.Context(), home, "ada@example.com"); err != nil {
 		t.Errorf("after the delay: %v", err)
+	}
+}
+
+// Guarantee: a name, as an earlier version could have stored it, adds no header, no recipient and no
+// markup to a mail with a link.
+func TestNamesInMails(t *testing.T) {
+	t.Parallel()
+	w, box := newMailWorld(t)
+	m := w.signUp(t, "ada@example.com").Member
+	m.Name = "Ada\r\nBcc: eve@example.com\r\n\r\n<script>x</script> https://evil.example"
+	_, err := w.Log.Commit(t.Context(), operator, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.ChangeMemberProfileSet, MemberID: m.ID, Members: []toksta.Member{m}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.resetCode(t, box, "ada@example.com")
+	sent := box.mails[0]
+	if strings.ContainsFunc(sent.Subject+sent.To, unicode.IsControl) || strings.Contains(sent.HTML, "<script") ||
+		strings.Contains(sent.HTML, `href="https://evil.example`) || strings.Contains(sent.Text, "\nBcc:") || strings.Contains(sent.Text, " https://evil.example") {
+		t.Errorf("subject %q\n%s", sent.Subject, sent.Text)
 	}
 }

@@ -1,9 +1,9 @@
-// Package signin authenticates people: it signs them up, signs them in with e-mail
-// address and password, keeps browser sessions and changes passwords.
+// Package signin authenticates people: it signs them up, signs them in, verifies their
+// addresses by links in mails, keeps browser sessions and changes passwords.
 //
 // The account pages use it to get the [Identity] of a cookie, and act as that
 // member. The package is not part of the request path and does not use keys. It
-// stores passwords as argon2id hashes, and cookies and invitation codes as SHA-256.
+// stores passwords as argon2id hashes, and cookies and the codes of links as SHA-256.
 // None of the three is ever logged or part of an error.
 package signin
 

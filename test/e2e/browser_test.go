@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +75,31 @@ func TestBrowserMembers(t *testing.T) {
 	if err != nil {
 		t.Fatalf("members.mjs failed: %v", err)
 	}
+}
+
+// Guarantee: the journeys with mails work in a real browser: signing up, a new password, a new address
+// and signing in by a link. Afterwards no file and no log has a password.
+func TestBrowserMail(t *testing.T) {
+	dir := browserTests(t)
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := reserved.Addr().String() // which the links in the mails name
+	reserved.Close()
+	n := apptest.StartDemo(t, func(c *config.Config) {
+		c.Listen.Public, c.PublicURL, c.PagesURL = address, "http://"+address, "http://"+address
+		c.Signup.Policy, c.Signup.Verification, c.SignIn.Links = "open", config.VerifyBeforeSignIn, true
+	})
+	run := exec.Command("node", "mail.mjs")
+	run.Dir = dir
+	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL)
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("mail.mjs failed: %v", err)
+	}
+	checkAbsent(t, n, []string{"a long sentence that nobody guesses", "another sentence, chosen after the mail"})
 }
 
 // described is an OpenAPI document with every kind of text that a description can have.

@@ -30,6 +30,17 @@ type Node struct {
 // Start runs a node until t ends. Each alter changes its configuration beforehand.
 func Start(t *testing.T, alter ...func(*config.Config)) *Node {
 	t.Helper()
+	return start(t, app.Options{Version: "test"}, alter)
+}
+
+// StartDemo runs a node whose mails are shown at /demo/mail, as those of the demo.
+func StartDemo(t *testing.T, alter ...func(*config.Config)) *Node {
+	t.Helper()
+	return start(t, app.Options{Version: "test", Demo: true}, alter)
+}
+
+func start(t *testing.T, o app.Options, alter []func(*config.Config)) *Node {
+	t.Helper()
 	upstream := httptest.NewServer(demo.Upstream())
 	t.Cleanup(upstream.Close)
 	n := &Node{Data: t.TempDir()}
@@ -39,7 +50,8 @@ func Start(t *testing.T, alter ...func(*config.Config)) *Node {
 		f(&c)
 	}
 	n.Log = newLog(int(c.Logs.Buffer))
-	a, err := app.New(t.Context(), c, app.Options{Version: "test", Log: n.Log.log})
+	o.Log = n.Log.log
+	a, err := app.New(t.Context(), c, o)
 	if err != nil {
 		t.Fatal(err)
 	}
