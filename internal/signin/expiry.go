@@ -46,14 +46,19 @@ func (s *Service) freeAddress(ctx context.Context, email string) error {
 	return nil
 }
 
-// expire ends a sign-up: its address is free, the person can no longer sign in, and an account
+// expire ends a sign-up whose time is over.
+func (s *Service) expire(ctx context.Context, member toksta.MemberID) error {
+	return s.endSignUp(ctx, member, s.now())
+}
+
+// endSignUp ends a sign-up that is to end at due or before: its address is free, the person can no longer sign in, and an account
 // without other members is closed. It changes nothing if the address was verified meanwhile, or
 // if such an account has keys, which were made while signup.verification was off.
-func (s *Service) expire(ctx context.Context, member toksta.MemberID) error {
+func (s *Service) endSignUp(ctx context.Context, member toksta.MemberID, due time.Time) error {
 	receipt, err := s.Log.Commit(ctx, toksta.Actor{Kind: toksta.ActorSystem, Name: "sign-up"}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := r.Member(ctx, member)
 		now := s.now()
-		if err != nil || m.Email == "" || !m.IsProvisional() || now.Before(m.ExpiresAt) {
+		if err != nil || m.Email == "" || !m.IsProvisional() || due.Before(m.ExpiresAt) {
 			return store.Mutation{}, err
 		}
 		m.Email, m.Name, m.PasswordHash, m.DisabledAt = "", "", "", now

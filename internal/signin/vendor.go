@@ -70,8 +70,9 @@ type vendorTicket struct {
 // CreateVendorLink makes the person a member of the account if needed, records the session in
 // the audit trail and returns the code that starts the session.
 //
-// The vendor vouches for the address of a new person. If the address belongs to a person who
-// never proved to receive mail at it and is not in the account, the error is CONFLICT: that
+// The vendor vouches for the address of a new person, and a sign-up that was not verified so far
+// gives way. If the address belongs to another person who never proved to receive mail at it and
+// is not in the account, the error is CONFLICT: that
 // person could have signed up with a stranger's address, and could use the account with the own
 // password. The error is also CONFLICT if the person was removed from the account or disabled,
 // because a new session must not undo what an admin did.
@@ -141,6 +142,9 @@ func validNext(next string) error {
 // vendorMember returns the person of a request. It creates the person or the membership if
 // needed.
 func (s *Service) vendorMember(ctx context.Context, by toksta.Actor, req VendorRequest) (toksta.Member, error) {
+	if err := s.vouch(ctx, req); err != nil {
+		return toksta.Member{}, err
+	}
 	m, missing, err := s.findVendorMember(ctx, s.Store, req)
 	if err != nil || missing.Kind == "" {
 		return m, err
@@ -150,6 +154,29 @@ func (s *Service) vendorMember(ctx context.Context, by toksta.Actor, req VendorR
 		return missing, err
 	})
 	return m, err
+}
+
+// vouch ends a sign-up with the address of a request that was not verified so far, so that nobody
+// can keep a person out by signing up with the person's address. The person of the sign-up, who
+// can be another one, keeps nothing.
+func (s *Service) vouch(ctx context.Context, req VendorRequest) error {
+	if req.Member != "" || req.Name == "" {
+		return nil // no person would be created
+	}
+	m, err := s.Store.MemberByEmail(ctx, req.Email)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && !m.IsProvisional():
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the member of a session: %w", err)
+	}
+	switch _, err := s.Store.Membership(ctx, req.Account, m.ID); {
+	case errors.Is(err, store.ErrNotFound):
+		return s.endSignUp(ctx, m.ID, m.ExpiresAt)
+	case err != nil:
+		return fmt.Errorf("read the membership of %s: %w", m.ID, err)
+	}
+	return nil
 }
 
 // findVendorMember returns the person of a request, and the change that makes the person a

@@ -304,3 +304,29 @@ func TestBoundSessionStaysInItsAccount(t *testing.T) {
 		t.Error("the removal ended the person's own session in another account")
 	}
 }
+
+// Guarantee: a sign-up with another person's address, which was not verified so far, neither keeps
+// that person out of the account nor gets into it.
+func TestVendorLinkEndsUnverifiedSignUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	account := w.signUp(t, "owner@example.com").Account
+	squatter := w.signUp(t, "lin@example.com")
+	squatter.Member.ExpiresAt = w.now.Add(24 * time.Hour)
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberProfileSet, MemberID: squatter.Member.ID, Members: []toksta.Member{squatter.Member}})
+	unnamed := VendorRequest{Account: account.ID, Email: "lin@example.com"}
+	_, err := w.CreateVendorLink(t.Context(), operator, unnamed)
+	wantCode(t, "without a name", err, toksta.CodeConflict)
+	if !w.isSignedIn(t, squatter.Cookie) {
+		t.Error("a rejected request ended the sign-up")
+	}
+	link := w.link(t, VendorRequest{Account: account.ID, Email: "lin@example.com", Name: "Lin"})
+	if link.Member.ID == squatter.Member.ID || link.Member.VerifiedAt.IsZero() {
+		t.Errorf("the link is for the person of the sign-up: %+v", link.Member)
+	}
+	if w.isSignedIn(t, squatter.Cookie) {
+		t.Error("the session of the sign-up continues")
+	}
+	_, err = w.SignIn(t.Context(), home, "lin@example.com", toksta.Hide(testPassword))
+	wantCode(t, "the password of the sign-up", err, toksta.CodeUnauthorized)
+}
