@@ -177,6 +177,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
 		Verification: signin.Verification(c.Verification()), UnverifiedLifetime: c.Signup.UnverifiedLifetime,
 		Links: c.SignIn.Links, Recent: c.Sessions.Recent, Lifetime: c.Sessions.Lifetime, Idle: c.Sessions.Idle, Mail: a.signInMail(), Letters: a.letters, PagesURL: a.config.PagesURL,
+		Providers: providers(c), PasswordOff: !c.SignIn.Password,
 	})
 	a.Usage = &usage.Reader{Store: a.store, Catalog: a.catalog, Refresh: a.Credits.Refresh, Balance: balances.Balance, Kept: usage.Retention(c.Usage), Exhausted: a.exhausted}
 	return a.listen()

@@ -45,6 +45,8 @@ var imports = map[string][]string{
 	// The request path: none of it can reach the database.
 	"internal/index":     {"sdk/toksta"},
 	"internal/ratelimit": {"sdk/toksta"},
+	// A provider that misbehaves, for tests of any package.
+	"internal/signin/oidc/oidctest": {},
 	// Redis, with counts only.
 	"internal/sharedrate": {"sdk/toksta", "internal/ratelimit"},
 	"internal/verify":     {"sdk/toksta", "internal/index", "internal/ratelimit", "internal/meter"},
@@ -65,13 +67,15 @@ var imports = map[string][]string{
 	"internal/accounts":     {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/members":      {"sdk/toksta", "internal/store", "internal/text"},
 	"internal/operatorkeys": {"sdk/toksta", "internal/store", "internal/text"},
-	"internal/signin":       {"sdk/toksta", "internal/mail", "internal/members", "internal/signin/passkey", "internal/signin/totp", "internal/store", "internal/text"},
+	"internal/signin":       {"sdk/toksta", "internal/mail", "internal/members", "internal/signin/passkey", "internal/signin/totp", "internal/store", "internal/text", "internal/signin/oidc"},
 	// Codes of authenticator apps: pure.
 	"internal/signin/totp": {"sdk/toksta"},
 	// WebAuthn, and an authenticator for tests of any package.
 	"internal/signin/passkey":             {},
 	"internal/signin/passkey/passkeytest": {},
-	"internal/changefeed":                 {"sdk/toksta", "internal/index", "internal/store"},
+	// The protocols of sign-in providers, without database and sessions.
+	"internal/signin/oidc": {"sdk/toksta"},
+	"internal/changefeed":  {"sdk/toksta", "internal/index", "internal/store"},
 
 	// Balances is on the request path: verify calls it through an interface of its
 	// own, so that it cannot reach Service and the database behind that.

@@ -55,6 +55,16 @@ var reveals = map[string]int{
 	// The cookie of a session, from which the key of the cookie with a secret is derived.
 	"internal/web/reveal.go Pages.sealer": 1,
 
+	// The sign-in by a provider: the secret of the browser, from which its proofs are derived, the code
+	// and the client's secret for the token endpoint, and a logout token.
+	"internal/signin/oidc/attempt.go Attempt.derive":       1,
+	"internal/signin/oidc/provider.go Provider.exchange":   1,
+	"internal/signin/oidc/provider.go Provider.oauth":      1,
+	"internal/signin/oidc/logout.go Provider.VerifyLogout": 1,
+
+	// The cookie of a sign-in by a provider.
+	"internal/web/provider.go Pages.depart": 1,
+
 	// A password or a cookie, before it is hashed.
 	"internal/signin/password.go hasher.tag":    1,
 	"internal/signin/password.go validPassword": 1,

@@ -82,6 +82,7 @@ func (c *checker) check() {
 	c.checkGateway()
 	c.checkForwardAuth()
 	c.checkPages()
+	c.checkSignIn()
 	c.checkMail()
 	c.checkExport()
 	c.checkEvents()

@@ -205,6 +205,10 @@ func (c *checker) readSecretFiles() {
 		c.readSecretFile("webhooks."+name+".secret", w.SecretFile, &w.Secret)
 		c.cfg.Webhooks[name] = w
 	}
+	for name, p := range c.cfg.SignIn.Providers {
+		c.readSecretFile("signin.providers."+name+".client_secret", p.ClientSecretFile, &p.ClientSecret)
+		c.cfg.SignIn.Providers[name] = p
+	}
 }
 
 // readSecretFile sets value, the setting at path, to the content of file, unless
@@ -262,6 +266,7 @@ func (c *checker) setDerivedDefaults() {
 		fill(&u.ConnectionAge, "connection_age", time.Minute)
 		cfg.Upstreams[name] = u
 	}
+	c.setProviderDefaults()
 	c.setRouteDefaults()
 	c.setFamilyDefault()
 	c.setPlanDefaults()

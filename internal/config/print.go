@@ -31,6 +31,13 @@ func (c Config) Print() ([]byte, error) {
 		}
 		c.Webhooks[name] = w
 	}
+	c.SignIn.Providers = maps.Clone(c.SignIn.Providers)
+	for name, p := range c.SignIn.Providers {
+		if p.ClientSecret != "" {
+			p.ClientSecret = redacted
+		}
+		c.SignIn.Providers[name] = p
+	}
 	return yaml.Dump(c, yaml.WithQuotePreference(yaml.QuoteDouble))
 }
 

@@ -15,7 +15,9 @@ type SignIn struct {
 	Passkeys     bool   `yaml:"passkeys"`      // people can sign in with passkeys
 	// PasskeyDomain is the domain for which passkeys are made: the host of pages_url, or a parent
 	// domain of it; "": the host of pages_url. Passkeys of another domain stop working.
-	PasskeyDomain string `yaml:"passkey_domain"`
+	PasskeyDomain string              `yaml:"passkey_domain"`
+	Password      bool                `yaml:"password"`  // people can sign in with an e-mail address and a password
+	Providers     map[string]Provider `yaml:"providers"` // by name, which is a part of the redirect URI
 }
 
 // FactorRequired is the value of SignIn.SecondFactor with which all people need a second factor.
@@ -52,6 +54,7 @@ func isLocalName(host string) bool {
 func (c *checker) checkSignIn() {
 	s := c.cfg.SignIn
 	c.require(slices.Contains([]string{"optional", FactorRequired}, s.SecondFactor), "signin.second_factor", "There is no such rule.", "write optional or required")
+	c.checkProviders()
 	if s.PasskeyDomain == "" || c.hasProblem("pages_url") {
 		return
 	}

@@ -107,6 +107,8 @@ func (s *Service) need(ctx context.Context, id Identity) (Need, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("read the factors of member %s: %w", id.Member.ID, err)
+	case !state.HasFactor() && id.Session.provider != "" && !id.Session.FactorAt.IsZero():
+		return NeedsNothing, nil // the provider verified a factor, and the vendor trusts it
 	case !state.HasFactor():
 		return NeedsFactor, nil
 	case id.Session.FactorAt.IsZero() && !id.Session.Bound:

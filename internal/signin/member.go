@@ -54,12 +54,19 @@ type PasswordRequest struct {
 
 // ChangePassword verifies the current password of the signed-in member, sets the new one, ends
 // all other sessions, and replaces the session by a new one, so that a stolen copy of the
-// cookie is useless.
+// cookie is useless. For a member without a password, the caller must have checked that the session
+// is recent.
 func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, req PasswordRequest) (SignedIn, error) {
 	if err := denyBound(id); err != nil {
 		return SignedIn{}, err
 	}
-	m, err := s.verifyPassword(ctx, id, req.Current)
+	if s.PasswordOff {
+		return SignedIn{}, passwordOff()
+	}
+	m, err := id.Member, error(nil)
+	if m.PasswordHash != "" {
+		m, err = s.verifyPassword(ctx, id, req.Current)
+	}
 	switch {
 	// The member is signed in, so this is an invalid field and not a 401.
 	case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):

@@ -77,6 +77,10 @@ type Config struct {
 	Passkeys *passkey.Party
 	// RequireFactor requires a second factor or a passkey of all people.
 	RequireFactor bool
+	// Providers are the sign-in providers, in the order of their buttons.
+	Providers []Provider
+	// PasswordOff disables signing in and up with a password.
+	PasswordOff bool
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int
 }
@@ -175,11 +179,19 @@ type SignedIn struct {
 // not, because an attacker could fill the log with them. The record of the next
 // success contains their number.
 func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (Admission, error) {
+	if s.PasswordOff {
+		return Admission{}, passwordOff()
+	}
 	m, failures, err := s.verifyCredentials(ctx, from, email, password)
 	if err != nil {
 		return Admission{}, err
 	}
 	return s.admit(ctx, from, entry{Member: m, Method: MethodPassword, Failures: failures})
+}
+
+// passwordOff returns the error for a sign-in with a password where the vendor does not allow it.
+func passwordOff() error {
+	return forbidden("Signing in with a password is not possible here. Use one of the other ways.")
 }
 
 // recordSignIn adds a sign-in, with its factor and the number of failures before, to the
@@ -189,6 +201,9 @@ func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, e 
 	detail := map[string]string{"email": m.Email, "method": string(in.Session.Method)}
 	if e.Factor != "" {
 		detail["factor"] = string(e.Factor)
+	}
+	if e.Provider != "" {
+		detail["provider"] = e.Provider
 	}
 	if e.Failures > 0 {
 		detail["failed_before"] = strconv.Itoa(e.Failures)

@@ -53,9 +53,11 @@ func (s *Service) SignUp(ctx context.Context, from Origin, req SignUpRequest) (S
 	return in, err
 }
 
-// checkPolicy returns FORBIDDEN if the policy does not allow to sign up.
+// checkPolicy returns FORBIDDEN if the policy does not allow to sign up with a password.
 func (s *Service) checkPolicy(invited bool) error {
 	switch {
+	case s.PasswordOff:
+		return passwordOff()
 	case s.Policy == Invited && !invited:
 		return forbidden("Signing up requires an invitation.")
 	case s.Policy != Open && s.Policy != Invited:
@@ -98,16 +100,8 @@ func (s *Service) enroll(ctx context.Context, from Origin, req enrollment) (Sign
 	if err := s.freeAddress(ctx, m.Email); err != nil {
 		return SignedIn{}, err
 	}
-	account := toksta.Account{
-		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: accountName, Plan: s.Plan,
-		Status: toksta.StatusActive, StatusSince: now, Cadence: "monthly", CreatedAt: now,
-	}
 	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		mutation := store.Mutation{
-			Kind: toksta.ChangeAccountCreated, AccountID: account.ID, Accounts: []toksta.Account{account},
-			Detail:      map[string]string{"account": account.Name, "plan": string(account.Plan)},
-			Memberships: []toksta.Membership{{AccountID: account.ID, MemberID: m.ID, Role: toksta.MemberOwner, CreatedAt: now}},
-		}
+		mutation := s.newAccount(m, accountName)
 		if req.isInvited() {
 			used, err := members.Redeem(ctx, r, members.Redemption{Code: req.Invitation, Email: m.Email, Now: now})
 			if err != nil {
@@ -124,6 +118,20 @@ func (s *Service) enroll(ctx context.Context, from Origin, req enrollment) (Sign
 		return SignedIn{}, conflictIfTaken(err)
 	}
 	return s.startSession(ctx, from, entry{Member: m, Method: MethodPassword})
+}
+
+// newAccount returns the mutation that makes an account, of which m is the owner.
+func (s *Service) newAccount(m toksta.Member, name string) store.Mutation {
+	now := m.CreatedAt
+	account := toksta.Account{
+		ID: toksta.AccountID(toksta.NewID(toksta.PrefixAccount, now)), Name: name, Plan: s.Plan,
+		Status: toksta.StatusActive, StatusSince: now, Cadence: "monthly", CreatedAt: now,
+	}
+	return store.Mutation{
+		Kind: toksta.ChangeAccountCreated, AccountID: account.ID, Accounts: []toksta.Account{account},
+		Detail:      map[string]string{"account": account.Name, "plan": string(account.Plan)},
+		Memberships: []toksta.Membership{{AccountID: account.ID, MemberID: m.ID, Role: toksta.MemberOwner, CreatedAt: now}},
+	}
 }
 
 // checkConsent returns an error if the person does not accept the terms.

@@ -12,20 +12,23 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // typedAgain lists the fields without a secret that are not kept, with the reason.
 var typedAgain = map[string]string{
-	"POST /account/keys/{id}/revoke name":             "typing the name confirms the revocation",
-	"POST /account/keys/{id}/rotate token":            "each form has a token of its own, which nothing has used",
-	"POST /account/keys/{id}/rotate generation":       "the page shows the current generation, which the person confirms",
-	"POST /account/security/password username":        "a constant for password managers",
-	"POST /account/security/sessions/end which":       "a constant of the button",
-	"POST /account/security/sessions/end-one session": "a constant of the button",
-	"POST /account/close name":                        "typing the name confirms that the account is closed",
-	"POST /account/switch account":                    "a constant of the button",
+	"POST /account/keys/{id}/revoke name":              "typing the name confirms the revocation",
+	"POST /account/keys/{id}/rotate token":             "each form has a token of its own, which nothing has used",
+	"POST /account/keys/{id}/rotate generation":        "the page shows the current generation, which the person confirms",
+	"POST /account/security/password username":         "a constant for password managers",
+	"POST /account/security/sessions/end which":        "a constant of the button",
+	"POST /account/security/sessions/end-one session":  "a constant of the button",
+	"POST /account/security/providers/link provider":   "a constant of the button",
+	"POST /account/security/providers/unlink provider": "a constant of the button",
+	"POST /account/close name":                         "typing the name confirms that the account is closed",
+	"POST /account/switch account":                     "a constant of the button",
 }
 
 // otherProof lists the forms that need a proof other than the password, with the test of it.
@@ -38,7 +41,8 @@ var otherProof = map[string]string{
 // secret is kept, in no address is anything that was typed, and nothing has been done.
 func TestEveryFormIsShownAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorldWith(t, func(c *Config) { c.SignIn.Providers = []signin.Provider{idleProvider("acme"), idleProvider("hub")} })
+	w.link(t, "acme")
 	places := w.places(t)
 	for _, pattern := range slices.Sorted(maps.Keys(w.table.forms)) {
 		f := w.table.forms[pattern]

@@ -140,6 +140,7 @@ func (p *Pages) routes() *routes {
 	mux.HandleFunc("GET /robots.txt", robots)
 
 	p.signInRoutes(mux)
+	p.providerRoutes(mux)
 	p.secondFactorRoutes(mux)
 	p.signUpRoutes(mux)
 	p.confirmRoutes(mux)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -38,6 +39,8 @@ var needs = map[string]toksta.Permission{
 	"POST /account/security/password":         anyPerson,
 	"POST /account/security/sessions/end":     anyPerson,
 	"POST /account/security/sessions/end-one": anyPerson,
+	"POST /account/security/providers/link":   anyPerson,
+	"POST /account/security/providers/unlink": anyPerson,
 	"GET /account/switch":                     anyPerson,
 	"POST /account/switch":                    anyPerson,
 	"POST /account/new":                       anyPerson,
@@ -182,7 +185,7 @@ func newTeam(t *testing.T) *team {
 		}
 		return string(out.Invitation.ID)
 	}
-	w.own = ids{"/account/keys/": "key_own", "/account/members/": string(subject), "/account/members/invitations/": invite(w.account), "/account/security/passkeys/": "pass_own"}
+	w.own = ids{"/account/keys/": "key_own", "/account/members/": string(subject), "/account/members/invitations/": invite(w.account), "/account/security/passkeys/": "pass_own", signin.ProviderPath: "acme"}
 	w.foreign = ids{"/account/keys/": "key_other", "/account/members/": "mem_other", "/account/members/invitations/": invite(w.other), "/account/security/passkeys/": "pass_other"}
 	return w
 }

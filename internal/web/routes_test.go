@@ -71,4 +71,9 @@ var isOpen = map[string]string{
 	"POST /signin/passkey":               "signs in",
 	"POST /signin/second-factor/options": "the pending sign-in is the proof",
 	"POST /signin/second-factor/passkey": "the pending sign-in is the proof",
+
+	"POST /signin/with/{provider}":         "leads to the provider",
+	"GET /signin/with/{provider}/callback": "the provider's response, with the cookie of the browser, is the proof",
+	"POST /signin/with/{provider}/logout":  "the signature of the provider is the proof",
+	"GET /signin/out":                      "redirects to the sign-in page",
 }

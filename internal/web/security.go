@@ -12,7 +12,7 @@ import (
 func (p *Pages) securityRoutes(mux *routes) {
 	const page = securityPath
 	mux.Handle("GET "+page, p.person(p.security))
-	mux.Form("POST /account/security/password", form{page: page}, p.person(p.changePassword))
+	mux.Form("POST /account/security/password", form{page: page}, p.person(p.passwordForm))
 	p.sessionRoutes(mux, page)
 }
 
@@ -24,6 +24,10 @@ func (p *Pages) security(w http.ResponseWriter, r *http.Request) {
 	switch r.FormValue("done") {
 	case "password":
 		form.Notice = "The password is changed. Every other device is signed out."
+	case "linked":
+		form.Notice = "The sign-in is linked. You can use it from now on."
+	case "unlinked":
+		form.Notice = "The sign-in is unlinked. Devices that used it are signed out."
 	case "sessions":
 		form.Notice = "Every other device is signed out."
 	case "session":
@@ -47,9 +51,24 @@ func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, form view.S
 	}
 	form.Frame = p.frame(r.Context(), view.SectionSecurity)
 	form.Email, form.MinPassword = who.Member.Email, signin.MinPassword
+	if form.Providers, err = p.linkedProviders(r); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	form.NoPassword = p.SignIn.PasswordOff
 	form.HasPassword = who.Member.PasswordHash != ""
 	form.Sessions = p.sessionList(sessions)
-	p.show(w, r, screen{formStatus(w, form.Errors), "security"}, form)
+	p.show(w, r, screen{max(formStatus(w, form.Errors), formStatus(w, form.ProviderErrors)), "security"}, form)
+}
+
+// passwordForm changes the password. A person without one, who signs in with a provider, must have
+// proved recently to be present.
+func (p *Pages) passwordForm(w http.ResponseWriter, r *http.Request) {
+	if identity(r.Context()).Member.PasswordHash == "" {
+		p.fresh(p.changePassword)(w, r)
+		return
+	}
+	p.changePassword(w, r)
 }
 
 // changePassword requires the current password, so that an unattended browser

@@ -37,17 +37,23 @@ func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) {
 // showSignIn shows the form with an empty password field, and the link to sign
 // up if the policy allows it.
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.SignIn) {
-	form.Sheet, form.Passkeys = p.sheet(), p.SignIn.Passkeys != nil
+	p.showSignInAs(w, r, formStatus(w, form.Errors), form)
+}
+
+// showSignInAs shows the form with a status.
+func (p *Pages) showSignInAs(w http.ResponseWriter, r *http.Request, status int, form view.SignIn) {
+	form.Sheet, form.Passkeys, form.NoPassword = p.sheet(), p.SignIn.Passkeys != nil, p.SignIn.PasswordOff
+	form.Providers = p.providers(view.Providers{Next: form.Next})
 	if p.SignIn.Policy != signin.Closed {
 		form.SignUp = "/signup"
 	}
-	if p.SignIn.CanMail() {
+	if p.SignIn.CanMail() && !form.NoPassword {
 		form.Forgot = forgotPath
 	}
 	if p.linksOffered() {
 		form.ByMail = askLinkPath
 	}
-	p.show(w, r, screen{formStatus(w, form.Errors), "signin"}, form)
+	p.show(w, r, screen{status, "signin"}, form)
 }
 
 // signIn starts a session. The response is the same for an unknown address and
@@ -93,13 +99,19 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn
 // signOut ends the session in the store before it deletes the cookie, so that a
 // copy of the cookie is useless.
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
+	departure, leaves := p.SignIn.ProviderSignOut(r.Context(), p.cookie(r))
 	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	if r.PostFormValue("next") == invitationPath {
+	switch {
+	case r.PostFormValue("next") == invitationPath:
 		p.setCookie(w, "", p.Now())
 		http.Redirect(w, r, invitationPath, http.StatusSeeOther)
+		return
+	case leaves:
+		p.setCookie(w, "", p.Now())
+		p.showDeparture(w, r, departure)
 		return
 	}
 	p.leave(w, r)

@@ -25,7 +25,11 @@ func (p *Pages) signUpRoutes(mux *routes) {
 
 // signUpForm serves the form with the code of the invitation from the link.
 func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) {
-	p.showSignUp(w, r, view.SignUp{Invitation: p.invitationCode(r)})
+	form := view.SignUp{Invitation: p.invitationCode(r)}
+	if r.FormValue("with") == "provider" {
+		form.Warning = "You have no sign-in here yet. To create one, accept the terms and continue again."
+	}
+	p.showSignUp(w, r, form)
 }
 
 // showSignUp shows the fields that the policy and the invitation require, or a sentence
@@ -38,7 +42,7 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 
 // completeSignUp shows a form to sign up.
 func (p *Pages) completeSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
-	form.Sheet, form.MinPassword = p.sheet(), signin.MinPassword
+	form.Sheet, form.MinPassword, form.NoPassword = p.sheet(), signin.MinPassword, p.SignIn.PasswordOff
 	form.Consent.Text, form.Consent.URL = p.Consent.Text, p.Consent.URL
 	switch p.SignIn.Policy {
 	case signin.Open:
@@ -53,6 +57,9 @@ func (p *Pages) completeSignUp(w http.ResponseWriter, r *http.Request, form view
 			p.fail(w, r, err)
 			return
 		}
+	}
+	if !form.Proved { // otherwise, the person has begun another way
+		form.Providers = p.providers(view.Providers{Invitation: form.Invitation, Consent: form.Consent})
 	}
 	p.show(w, r, screen{formStatus(w, form.Errors), "signup"}, form)
 }

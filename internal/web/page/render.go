@@ -20,7 +20,7 @@ const (
 		"switch leave close members member member_remove member_removed member_owner invite invited " +
 		"app_setup app_remove recovery_codes passkey_new passkey_edit factor_missing"
 	openPages  = "docs operator outbox outbox_mail"
-	sheetPages = "invitation signin signup second_factor confirm error sent mailform reset verify address signin_link notice vendor"
+	sheetPages = "invitation signin signup second_factor confirm error sent mailform reset verify address signin_link notice vendor departure"
 )
 
 // embedPages are the pages in a frame of the vendor's page. The name of the rendered page starts

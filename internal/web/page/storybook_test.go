@@ -18,7 +18,7 @@ type story struct {
 }
 
 func stories() []story {
-	return slices.Concat(accountStories(), keyStories(), sheetStories(), memberStories(), invitationStories(), mailStories(), factorStories(), embedStories())
+	return slices.Concat(accountStories(), keyStories(), sheetStories(), memberStories(), invitationStories(), mailStories(), factorStories(), embedStories(), providerStories())
 }
 
 func accountStories() []story {

@@ -17,10 +17,12 @@ type SignIn struct {
 	// Notice is a sentence above the form, for example after signing out.
 	Notice string
 	// Warning is a sentence above the form about a sign-in that must be started again.
-	Warning string
-	// Passkeys is set if people can sign in with passkeys.
-	Passkeys bool
-	Errors   Errors
+	Warning   string
+	Providers Providers
+	// Passkeys is set if people can sign in with passkeys, NoPassword if they cannot with address
+	// and password.
+	Passkeys, NoPassword bool
+	Errors               Errors
 }
 
 // SecondFactor is the page at /signin/second-factor. It asks a person who proved a first factor
@@ -58,7 +60,12 @@ type SignUp struct {
 	// MinPassword is the smallest number of characters of a password.
 	MinPassword int
 	Consent     Consent
-	Errors      Errors
+	// Warning is a sentence above the form, if a sign-in by a provider was not complete.
+	Warning   string
+	Providers Providers
+	// NoPassword leaves out the form for address and password.
+	NoPassword bool
+	Errors     Errors
 }
 
 // Consent is a box that a person must check. Without a text there is no box.
@@ -106,6 +113,11 @@ type Security struct {
 	// HasPassword is false for a person who signs in only with a provider.
 	HasPassword bool
 	MinPassword int
+	// NoPassword leaves out the form for the password.
+	NoPassword bool
+	// Providers are the sign-in providers; ProviderErrors are about their forms.
+	Providers      []LinkedProvider
+	ProviderErrors Errors
 	// Notice is a sentence above the forms, for example after a change.
 	Notice   string
 	Sessions []Session
