@@ -216,7 +216,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 		return nil, err
 	}
 	pages, err := web.New(web.Config{
-		Keys: a.Keys, Accounts: a.Accounts, Members: a.Members, SignIn: a.SignIn, Usage: a.Usage, Catalog: a.catalog, Currency: a.catalog.Currency,
+		Keys: a.Keys, Accounts: a.Accounts, Members: a.Members, SignIn: a.SignIn, Notices: a.notices, Usage: a.Usage, Catalog: a.catalog, Currency: a.catalog.Currency,
 		Brand: web.Brand{
 			Look: look, SupportURL: b.SupportURL, StatusURL: b.StatusURL,
 			TermsURL: b.TermsURL, BillingURL: b.BillingURL, CreditsURL: b.CreditsURL, Links: footer(b.Links),

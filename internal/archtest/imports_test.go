@@ -106,7 +106,7 @@ var imports = map[string][]string{
 	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/operatorkeys", "internal/credits", "internal/accounts", "internal/members", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
 	// Operator keys in requests over the network. It cannot reach the database.
 	"internal/operatorauth": {"sdk/toksta", "sdk/httpauth"},
-	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/mail", "internal/members", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
+	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/mail", "internal/members", "internal/notices", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
 	"internal/web/page":     {"internal/brand", "internal/web/chart", "internal/web/view"},
 	"internal/web/chart":    {"internal/web/view"},
 	"internal/web/view":     {"sdk/toksta"},
@@ -123,7 +123,7 @@ var imports = map[string][]string{
 	"internal/archtest":    {},
 	// The servers that a person manages from another machine.
 	"internal/profile": {"sdk/toksta"},
-	"cmd/toksta":       {"sdk/toksta", "sdk/client", "internal/admit", "internal/app", "internal/config", "internal/demo", "internal/openapi", "internal/profile", "internal/route", "internal/setup", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
+	"cmd/toksta":       {"sdk/toksta", "sdk/client", "internal/admit", "internal/app", "internal/config", "internal/demo", "internal/mail", "internal/openapi", "internal/profile", "internal/route", "internal/setup", "internal/store/sqlstore", "internal/telemetry", "internal/text"},
 
 	// A node inside a vendor's own program.
 	"node": {"sdk/client", "sdk/httpauth", "internal/app", "internal/config", "internal/telemetry"},

@@ -87,6 +87,16 @@ func (r rule) allows(role toksta.MemberRole) bool {
 	return len(r.needs) == 0 || slices.ContainsFunc(r.needs, role.Allows)
 }
 
+// Kinds returns all kinds, sorted.
+func Kinds() []Kind {
+	out := []Kind{RoleChanged, AccessRemoved, NewBrowser, PasswordChanged, AddressChanged, FactorAdded, FactorRemoved, IdentityLinked, IdentityUnlinked}
+	for kind := range rules {
+		out = append(out, kind)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // kindsWithout returns the kinds that a member with the role does not get, sorted.
 func kindsWithout(role toksta.MemberRole) []string {
 	var out []string

@@ -87,9 +87,9 @@ type Subscription struct {
 	Topic   Topic
 }
 
-// token returns the text in a link that allows only to stop the mails of a subscription. It is
+// Token returns the text in a link that allows only to stop the mails of a subscription. It is
 // signed, is not stored, and does not expire, because mails are kept for long.
-func (s *Service) token(ctx context.Context, sub Subscription) (string, error) {
+func (s *Service) Token(ctx context.Context, sub Subscription) (string, error) {
 	secret, err := s.signingSecret(ctx)
 	if err != nil {
 		return "", err

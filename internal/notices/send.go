@@ -123,7 +123,7 @@ func (s *Service) compose(ctx context.Context, n store.Notice) (mail.Message, er
 	}
 	letter.Link = s.config.PagesURL + item.Path()
 	if topic := rules[item.Kind].topic; topic != NoTopic {
-		token, err := s.token(ctx, Subscription{Member: n.MemberID, Account: n.AccountID, Topic: topic})
+		token, err := s.Token(ctx, Subscription{Member: n.MemberID, Account: n.AccountID, Topic: topic})
 		if err != nil {
 			return mail.Message{}, err
 		}

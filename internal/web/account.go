@@ -48,6 +48,10 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	if role := identity(ctx).Role; !role.Allows(toksta.PermitKeys) {
 		data.Keys.Blocked = deniedWords(role, toksta.PermitKeys)
 	}
+	if data.Alert, err = p.importantNotice(ctx, data.Unread); err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	if readErr == nil && (len(all) > 0 || state.Month != "") {
 		data.Usage, readErr = p.usageSection(ctx, list, state.Month)
 	}

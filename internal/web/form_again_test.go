@@ -22,6 +22,7 @@ var typedAgain = map[string]string{
 	"POST /account/keys/{id}/revoke name":              "typing the name confirms the revocation",
 	"POST /account/keys/{id}/rotate token":             "each form has a token of its own, which nothing has used",
 	"POST /account/keys/{id}/rotate generation":        "the page shows the current generation, which the person confirms",
+	"POST /account/notices/read through":               "a constant of the button",
 	"POST /account/security/password username":         "a constant for password managers",
 	"POST /account/security/sessions/end which":        "a constant of the button",
 	"POST /account/security/sessions/end-one session":  "a constant of the button",
@@ -44,6 +45,7 @@ func TestEveryFormIsShownAgain(t *testing.T) {
 	w := newWorldWith(t, func(c *Config) { c.SignIn.Providers = []signin.Provider{idleProvider("acme"), idleProvider("hub")} })
 	w.link(t, "acme")
 	places := w.places(t)
+	w.writeNotice(t, store.Notice{Kind: "password_changed"})
 	for _, pattern := range slices.Sorted(maps.Keys(w.table.forms)) {
 		f := w.table.forms[pattern]
 		if f.step || isOpen[pattern] != "" || otherProof[pattern] != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/notices"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/web/page"
@@ -31,6 +32,7 @@ type Config struct {
 	Accounts *accounts.Service
 	Members  *members.Service
 	SignIn   *signin.Service
+	Notices  *notices.Service
 	Usage    *usage.Reader
 	Catalog  *toksta.Catalog
 	Brand    Brand
@@ -109,7 +111,7 @@ func New(c Config) (*Pages, error) {
 // API.
 func Owns(path string) bool {
 	switch path {
-	case "/", "/signin", "/signup", invitationPath, "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
+	case "/", "/signin", "/signup", invitationPath, notices.UnsubscribePath, "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
 		return true
 	}
 	for _, prefix := range []string{"/account/", "/confirm/", "/signin/", "/signup/", view.EmbeddedHome + "/", page.AssetPrefix} {
@@ -156,6 +158,7 @@ func (p *Pages) routes() *routes {
 		mux.Handle("GET "+plansPath, p.member(p.showPlans))
 	}
 	mux.Handle("GET /account/usage.csv", p.member(p.usageCSV))
+	p.noticeRoutes(mux)
 	p.profileRoutes(mux)
 	p.securityRoutes(mux)
 	p.keyRoutes(mux)
@@ -270,7 +273,7 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
 		UserName: who.Member.Name, Role: string(who.Role), Can: rights(who), Section: section, Links: p.links(), Now: p.Now(),
-		ReadOnly: !who.Account.ClosedAt.IsZero(), Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent,
+		ReadOnly: !who.Account.ClosedAt.IsZero(), Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent, Unread: p.unread(ctx),
 	}
 }
 

@@ -62,6 +62,8 @@ var isOpen = map[string]string{
 	"POST /signup":                 "signs up",
 	"GET /signup/verify":           "the link in the mail is the proof",
 	"POST /signup/verify":          "the link in the mail is the proof",
+	"GET /unsubscribe":             "the link in the mail is the proof",
+	"POST /unsubscribe":            "the link in the mail is the proof",
 	"POST /signout":                "ends the session of the cookie, if there is one",
 	"GET /demo/mail":               "only in the demo, whose mails have invented receivers",
 	"GET /demo/mail/{number}":      "only in the demo, whose mails have invented receivers",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	"github.com/toksta/toksta/internal/credits"
 	"github.com/toksta/toksta/internal/keys"
 	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/notices"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
@@ -95,6 +97,7 @@ func emptyWorld(t *testing.T, alter func(*Config)) *world {
 			Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Attempts: s, Browsers: s,
 			Catalog: catalog, Now: now, Policy: signin.Open,
 		}),
+		Notices: notices.New(notices.Config{Store: s, Now: now, Log: slog.New(slog.DiscardHandler)}),
 		Usage: &usage.Reader{
 			Store: unreadable{s, w}, Catalog: catalog, Now: now, Kept: usage.Retention{KeepMonths: 1},
 			Balance: func(*toksta.Standing, time.Time) credits.Balance { return credits.Balance{} },

@@ -36,6 +36,7 @@ func accountStories() []story {
 	return []story{
 		{"account-unread", "account", unread},
 		{"account", "account", storyAccount()},
+		{"account-notice", "account", storyAlert()},
 		{"account-table", "account", storyTable()},
 		{"account-pastdue", "account", storyPastDue()},
 		{"account-free", "account", storyFree()},
@@ -55,6 +56,10 @@ func accountStories() []story {
 			Frame: f, Email: "mara", Account: "Fjordlight Studio", HasPassword: true,
 			Errors: view.Errors{"name": "Give a name with 1 to 100 characters.", "email": "Give an e-mail address such as ada@example.com."},
 		}},
+		{"notices", "notices", storyNotices()},
+		{"notices-empty", "notices", view.Notices{Frame: storyFrame(view.SectionNotices), Email: "mara@fjordlight.example"}},
+		{"unsubscribe", "unsubscribe", view.Unsubscribe{Sheet: storySheet, Topic: "Changes of keys", Account: "Fjordlight Studio", Action: "/unsubscribe?token=t"}},
+		{"unsubscribe-done", "unsubscribe", view.Unsubscribe{Sheet: storySheet, Topic: "Changes of keys", Account: "Fjordlight Studio", Done: true}},
 		{"security", "security", view.Security{
 			Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
 			Sessions: sessions, Errors: view.Errors{"current": "That is not the current password."}, Factors: view.Factors{Offered: true},

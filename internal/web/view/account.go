@@ -6,6 +6,8 @@ import "time"
 type Account struct {
 	Frame
 	Banner *Banner
+	// Alert is the newest notice that the person must see.
+	Alert *Banner
 	// Unverified is the address that the signed-in person must confirm, "" for none.
 	Unverified   string
 	Profile      Profile

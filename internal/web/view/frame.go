@@ -28,6 +28,7 @@ const (
 	SectionAccount  Section = "account"
 	SectionKeys     Section = "keys"
 	SectionMembers  Section = "members"
+	SectionNotices  Section = "notices"
 	SectionSecurity Section = "security"
 	SectionPlans    Section = "plans"  // without an item
 	SectionSwitch   Section = "switch" // without an item
@@ -56,6 +57,8 @@ type Frame struct {
 	// Unsent is set for a page whose form the person sent before signing in again or confirming. It
 	// has not been handled.
 	Unsent bool
+	// Unread is the number of notices that the person has not read.
+	Unread int
 	// Now is the reference of relative times and the date in the footer.
 	Now time.Time
 }
@@ -135,6 +138,7 @@ type Banner struct {
 	Tone        Tone
 	Title, Text string
 	Action      Link
+	Quiet       bool // the action is not the first one of the page
 }
 
 // KeyText is the visible part of a secret: its prefix and the first and last
