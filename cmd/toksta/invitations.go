@@ -27,7 +27,7 @@ func (c *cli) membersInvite() *cobra.Command {
 		ValidArgsFunction: c.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.AccountRef = accountRef(args[0])
-			if r.Mail && r.Email == "" {
+			if r.ByMail && r.Email == "" {
 				return usageError{errors.New("--mail needs an address: add --email"), cmd.CommandPath()}
 			}
 			return withClient(c, cmd, func(ctx context.Context, api *client.Client) error {
@@ -37,7 +37,7 @@ func (c *cli) membersInvite() *cobra.Command {
 				}
 				c.printReceipt(response.Receipt)
 				until := formatTime(response.Invitation.ExpiresAt)
-				if r.Mail {
+				if r.ByMail {
 					c.say("The link was sent to %s. It is valid until %s.", printable(r.Email), until)
 					return c.show(response, invitationTable(response.Invitation))
 				}
@@ -50,7 +50,7 @@ func (c *cli) membersInvite() *cobra.Command {
 	_ = cmd.MarkFlagRequired("role")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(memberRoles(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&r.Email, "email", "", "only address that can use the link (default: any)")
-	cmd.Flags().BoolVar(&r.Mail, "mail", false, "send the link to the address instead of printing it")
+	cmd.Flags().BoolVar(&r.ByMail, "mail", false, "send the link to the address instead of printing it")
 	return cmd
 }
 

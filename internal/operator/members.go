@@ -37,12 +37,12 @@ func (s server) inviteMember(ctx context.Context, by toksta.Actor, r client.Invi
 	if r.Role == "" {
 		return client.InvitedMember{}, toksta.Invalid("role", "Give the person a role: owner, admin, developer, billing or viewer.")
 	}
-	invited, err := s.Members.Invite(ctx, by, members.InviteRequest{Account: r.Account, Email: r.Email, Role: r.Role, ByMail: r.Mail})
+	invited, err := s.Members.Invite(ctx, by, members.InviteRequest{Account: r.Account, Email: r.Email, Role: r.Role, ByMail: r.ByMail})
 	if err != nil {
 		return client.InvitedMember{}, err
 	}
 	out := client.InvitedMember{Invitation: invitation(invited.Invitation), Receipt: client.NewReceipt(invited.Receipt)}
-	if !r.Mail {
+	if !r.ByMail {
 		out.Code, out.URL = s.invitationLink(invited)
 	}
 	return out, nil

@@ -24,13 +24,13 @@ type ChangedMember struct {
 	Receipt Receipt `json:"receipt"`
 }
 
-// InviteMemberRequest invites a person to an account. With Mail, the link is sent to the
+// InviteMemberRequest invites a person to an account. With ByMail, the link is sent to the
 // address, which counts as verified when the person uses it. Otherwise the response has the link.
 type InviteMemberRequest struct {
 	AccountRef
-	Email string            `json:"email,omitempty"` // the only address that can use the link; "": any, without Mail
-	Role  toksta.MemberRole `json:"role"`
-	Mail  bool              `json:"mail,omitempty"`
+	Email  string            `json:"email,omitempty"` // the only address that can use the link; "": any, without ByMail
+	Role   toksta.MemberRole `json:"role"`
+	ByMail bool              `json:"by_mail,omitempty"`
 }
 
 // InvitedMember is a new invitation. Code and URL are empty if the link was sent by mail.
