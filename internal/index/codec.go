@@ -47,6 +47,7 @@ func (c codec) pack(a toksta.Account) string {
 	b = appendTime(b, a.CycleAnchor)
 	b = c.appendEntitlements(b, a.Entitlements)
 	b = appendTime(b, a.CreatedAt)
+	b = appendTime(b, a.ClosedAt)
 	return string(binary.AppendVarint(b, a.Seq))
 }
 
@@ -95,6 +96,7 @@ func (c codec) unpack(row string) toksta.Account {
 		CycleAnchor:  r.time(),
 		Entitlements: r.entitlements(),
 		CreatedAt:    r.time(),
+		ClosedAt:     r.time(),
 		Seq:          r.number(),
 	}
 }

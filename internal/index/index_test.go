@@ -43,6 +43,7 @@ func accountGen() *rapid.Generator[toksta.Account] {
 			Plan:        rapid.SampledFrom([]toksta.PlanID{"", "BUILD", "FREE", "GONE"}).Draw(t, "plan"),
 			Status:      rapid.SampledFrom([]toksta.Status{"", "active", "past_due", "odd"}).Draw(t, "status"),
 			StatusSince: when("since"),
+			ClosedAt:    when("closed"),
 			Cadence:     rapid.SampledFrom([]string{"", "monthly", "annual", "weekly"}).Draw(t, "cadence"),
 			CycleAnchor: when("anchor"),
 			CreatedAt:   when("created"),
@@ -152,13 +153,13 @@ func TestRowKeepsEveryField(t *testing.T) {
 	full := toksta.Account{
 		ExternalID: "crm-1", Metadata: map[string]string{"a": "b"},
 		ID: "acct_1", Name: "Ünal & Co", Plan: "BUILD", Status: "active", StatusSince: time.UnixMilli(1).UTC(),
-		Cadence: "annual", CycleAnchor: time.UnixMilli(1 << 40).UTC(), CreatedAt: time.UnixMilli(-5).UTC(), Seq: 9,
+		Cadence: "annual", CycleAnchor: time.UnixMilli(1 << 40).UTC(), CreatedAt: time.UnixMilli(-5).UTC(), ClosedAt: time.UnixMilli(7).UTC(), ErasedAt: time.UnixMilli(8).UTC(), Seq: 9,
 		Entitlements: toksta.Entitlements{APIAccess: &on, Families: map[toksta.Family]bool{"workspace": true, "x": false}, PerMinute: 7, PerHour: 70, PerDay: 700, Concurrent: 3, OverageCapMicros: 8, PurchasedCredits: -1},
 	}
 	requireFilled(t, full)
 	requireFilled(t, full.Entitlements)
 	c := newCodec(catalog())
-	full.ExternalID, full.Metadata = "", nil // no decision needs them
+	full.ExternalID, full.Metadata, full.ErasedAt = "", nil, time.Time{} // no decision needs them
 	if diff := cmp.Diff(full, c.unpack(c.pack(full))); diff != "" {
 		t.Errorf("row (-want +got):\n%s", diff)
 	}
