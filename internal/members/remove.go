@@ -74,7 +74,7 @@ func (s *Service) Remove(ctx context.Context, by toksta.Actor, req RemoveRequest
 }
 
 // Leave takes the actor, a member, out of an account. The keys that the member made keep working.
-// Sessions of the member continue, and show another account of the member from the next request on.
+// A session that still shows the account ends with its next request.
 // The last owner cannot leave: the error is CONFLICT.
 func (s *Service) Leave(ctx context.Context, by toksta.Actor, account toksta.AccountID) (Changed, error) {
 	if by.Kind != toksta.ActorMember {

@@ -81,14 +81,10 @@ func (p *Pages) readOffer(r *http.Request) (offer members.Offer, err error) {
 
 // join makes the signed-in person a member, and shows the account.
 func (p *Pages) join(w http.ResponseWriter, r *http.Request) {
-	who := identity(r.Context())
 	joined, err := p.Members.Join(r.Context(), p.actor(r), p.invitation(r))
 	if err == nil {
 		p.setInvitation(w, "")
-		_, err = p.SignIn.Switch(r.Context(), who, joined.Member.Membership.AccountID)
-	}
-	if err == nil {
-		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		http.Redirect(w, r, p.moveTo(r, joined.Member.Membership.AccountID), http.StatusSeeOther)
 		return
 	}
 	problems, ok := fieldErrors(w, r, err)

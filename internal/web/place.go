@@ -75,10 +75,7 @@ func (p *Pages) createAccount(w http.ResponseWriter, r *http.Request) {
 	}
 	made, err := p.Accounts.Create(r.Context(), p.actor(r), accounts.CreateRequest{Name: name, Plan: p.SignIn.Plan, Owner: who.Member.ID})
 	if err == nil {
-		_, err = p.SignIn.Switch(r.Context(), who, made.Account.ID)
-	}
-	if err == nil {
-		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		http.Redirect(w, r, p.moveTo(r, made.Account.ID), http.StatusSeeOther)
 		return
 	}
 	problems, ok := fieldErrors(w, r, err)
@@ -104,11 +101,27 @@ func (p *Pages) showLeave(w http.ResponseWriter, r *http.Request, problems view.
 	})
 }
 
-// leaveAccount takes the person out of the account. The next page shows another account of the person, or
-// that there is none.
+// leaveAccount takes the person out of the account. The session goes on in another account of the
+// person. Without one, the person signs in again, to a session without an account.
 func (p *Pages) leaveAccount(w http.ResponseWriter, r *http.Request) {
-	_, err := p.Members.Leave(r.Context(), p.actor(r), identity(r.Context()).Account.ID)
+	who := identity(r.Context())
+	_, err := p.Members.Leave(r.Context(), p.actor(r), who.Account.ID)
+	if err == nil {
+		// The change is made. If the rest fails, the person signs in again.
+		if places, err := p.Members.Places(r.Context(), who.Member.ID); err == nil && len(places) > 0 {
+			p.moveTo(r, places[0].Account.ID)
+		}
+	}
 	p.changed(w, r, outcome{err: err, next: switchPath, again: p.showLeave})
+}
+
+// moveTo makes the session show an account after a change that was made, and returns the next page:
+// the account or, if this fails, the list of accounts.
+func (p *Pages) moveTo(r *http.Request, to toksta.AccountID) string {
+	if _, err := p.SignIn.Switch(r.Context(), identity(r.Context()), to); err != nil {
+		return switchPath
+	}
+	return "/account"
 }
 
 // outcome is the result of a form: the page after a success, and the function that shows the form

@@ -229,7 +229,7 @@ func (w *world) signInAs(t *testing.T, member toksta.MemberID) {
 	t.Helper()
 	raw := sha256.Sum256([]byte(t.Name() + string(member) + time.Now().String()))
 	now, account := w.Now(), w.account
-	if member == "mem_" { // belongs to no account
+	if _, err := w.store.Role(t.Context(), account, member); err != nil { // no member of the account
 		account = ""
 	}
 	err := w.store.PutSession(t.Context(), store.Session{
