@@ -76,4 +76,4 @@ screenshots: deps ## Take pictures of every page and state, and renew docs/scree
 
 .PHONY: clean
 clean: ## Remove build results and the demo's data
-	rm -rf bin demo-data test/browser/node_modules test/doors/node/node_modules
+	rm -rf bin demo-data test/browser/node_modules test/doors/node/node_modules test/oidc/node_modules

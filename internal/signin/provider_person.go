@@ -94,8 +94,12 @@ func (s *Service) welcome(ctx context.Context, from Origin, v visitor) (store.Id
 // linkByAddress links a visitor to the member with the same address. Both sides must have proved that
 // they receive mail there. Otherwise, an attacker with a sign-up here under the address of another
 // person would get that person's sign-in, or the reverse. A member with an identity of the provider is
-// not linked to a second one: the provider may have given the address to another person.
+// not linked to a second one: the provider may have given the address to another person. A sign-up that
+// was not verified so far gives way to the visitor.
 func (s *Service) linkByAddress(ctx context.Context, from Origin, v visitor, m toksta.Member) (store.Identity, error) {
+	if m.IsProvisional() {
+		return s.signUpVisitor(ctx, from, v)
+	}
 	known, err := s.Store.ListIdentities(ctx, m.ID)
 	switch {
 	case err != nil:
@@ -176,6 +180,9 @@ func (s *Service) signUpVisitor(ctx context.Context, from Origin, v visitor) (st
 	if err := s.checkConsent(v.request); err != nil {
 		return store.Identity{}, err
 	}
+	if err := s.endProvisional(ctx, v.Email); err != nil {
+		return store.Identity{}, err
+	}
 	now := s.now()
 	m := toksta.Member{
 		ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), Name: visitorName(v), Email: v.Email, VerifiedAt: now, CreatedAt: now,
@@ -195,6 +202,19 @@ func (s *Service) signUpVisitor(ctx context.Context, from Origin, v visitor) (st
 		return addMember(ctx, r, m, mutation)
 	})
 	return out, conflictIfTaken(err)
+}
+
+// endProvisional ends an unverified sign-up with an address that a provider has verified. Otherwise, a
+// stranger could keep a person out by signing up with the person's address.
+func (s *Service) endProvisional(ctx context.Context, email string) error {
+	m, err := s.Store.MemberByEmail(ctx, email)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && !m.IsProvisional():
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the member by address: %w", err)
+	}
+	return s.endSignUp(ctx, m.ID, m.ExpiresAt)
 }
 
 // newVisitor is a visitor who signs up, with the roles of the rules.

@@ -69,16 +69,20 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// keyInterval is the shortest time between two requests for the keys of a provider. Tokens with unknown
-// keys, which everybody can send to the back channel, must not cause more requests.
-const keyInterval = 5 * time.Second
+// Requests for the keys of a provider are limited to keyBurst at once and one more in keyInterval. Tokens
+// with unknown keys, which every program can send to the back channel, must not cause more.
+const (
+	keyBurst    = 2
+	keyInterval = 5 * time.Second
+)
 
-// spaced is a RoundTripper that fails at once if the last request was sent less than keyInterval ago.
+// spaced is a RoundTripper that fails at once if the requests exceed the limit.
 type spaced struct {
 	next http.RoundTripper
 	now  func() time.Time
 
 	mu     sync.Mutex
+	used   time.Duration // of keyBurst intervals
 	last   time.Time
 	failed bool // the last request got no usable response
 }
@@ -87,9 +91,10 @@ type spaced struct {
 func (s *spaced) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	now := s.now()
-	early := now.Sub(s.last) < keyInterval
+	s.used, s.last = max(s.used-now.Sub(s.last), 0), now
+	early := s.used > (keyBurst-1)*keyInterval
 	if !early {
-		s.last = now
+		s.used += keyInterval
 	}
 	s.mu.Unlock()
 	if early {
