@@ -73,6 +73,34 @@ func TestShortIdleTime(t *testing.T) {
 	}
 }
 
+// Use at one node counts at every node, and so do idle time, maximum age and end of a session.
+func TestSessionsOverNodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in, ended := w.signUp(t, "ada@example.com"), w.signUp(t, "bob@example.com")
+	other := w.node(w.store)
+	live := func(n *world, c toksta.Hidden, at time.Time) bool {
+		n.now = at
+		return n.isSignedIn(t, c)
+	}
+	start, day := w.now, 24*time.Hour
+	for i, n := range []*world{w, other, w, other, w} { // each node alone sees a longer pause
+		if at := start.Add(time.Duration(6*i) * day); !live(n, in.Cookie, at) {
+			t.Fatalf("a session that is used at another node ended after %v", at.Sub(start))
+		}
+	}
+	if live(other, in.Cookie, start.Add(30*day)) {
+		t.Error("a session continues at another node for more than thirty days")
+	}
+	if live(other, ended.Cookie, start.Add(7*day)) {
+		t.Error("a session continues at another node after a week without use")
+	}
+	w.now, other.now = start, start
+	if err := other.SignOut(t.Context(), ended.Cookie); err != nil || w.isSignedIn(t, ended.Cookie) {
+		t.Errorf("a session that was ended at one node is live at another, %v", err)
+	}
+}
+
 // Only the exact cookie authenticates.
 func TestOtherCookiesAreRejected(t *testing.T) {
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/members"
-	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/signin/passkey/passkeytest"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -28,13 +28,20 @@ var typedAgain = map[string]string{
 	"POST /account/security/sessions/end-one session":  "a constant of the button",
 	"POST /account/security/providers/link provider":   "a constant of the button",
 	"POST /account/security/providers/unlink provider": "a constant of the button",
+	"POST /account/security/passkeys response":         "the script asks the authenticator again",
 	"POST /account/close name":                         "typing the name confirms that the account is closed",
 	"POST /account/switch account":                     "a constant of the button",
 }
 
-// otherProof lists the forms that need a proof other than the password, with the test of it.
-var otherProof = map[string]string{
-	"POST /account/security/authenticator/remove": "TestFactorGuard",
+// special lists the forms that the test cannot send, with the reason.
+var special = map[string]string{
+	"POST /account/security/authenticator/remove": "needs a proof other than the password: TestFactorGuard",
+	"POST /account/security/passkeys/{id}/remove": "needs a proof other than the password: TestFactorGuard",
+	"POST /account/security/passkeys/options":     "the request of a script",
+	"POST /confirm/options":                       "the request of a script",
+	"POST /account/profile/address":               "needs a link from a mail, and has no fields",
+	"POST /account/verify":                        "needs a link from a mail, and has no fields",
+	"POST /account/verify/send":                   "a button without fields on a page without a frame",
 }
 
 // Guarantee: each form that a session guards survives the end of the session and the demand to
@@ -42,31 +49,46 @@ var otherProof = map[string]string{
 // secret is kept, in no address is anything that was typed, and nothing has been done.
 func TestEveryFormIsShownAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorldWith(t, func(c *Config) { c.SignIn.Providers = []signin.Provider{idleProvider("acme"), idleProvider("hub")} })
+	w, places := newFullWorld(t)
+	w.browser.CheckRedirect = nil
 	w.link(t, "acme")
-	places := w.places(t)
 	w.writeNotice(t, store.Notice{Kind: "password_changed"})
+	const ofPasskey = "POST /account/security/passkeys/{id}"
 	for _, pattern := range slices.Sorted(maps.Keys(w.table.forms)) {
 		f := w.table.forms[pattern]
-		if f.step || isOpen[pattern] != "" || otherProof[pattern] != "" {
-			continue
+		if f.step || isOpen[pattern] != "" || special[pattern] != "" || pattern == ofPasskey || strings.HasPrefix(pattern, "POST /embed") {
+			continue // a frame cannot ask the person to sign in: it says that the session has ended
 		}
-		t.Run(strings.TrimPrefix(pattern, "POST /"), func(t *testing.T) {
-			action, page := places.path(t, pattern), places.page(t, pattern, f.page)
-			controls := w.get(t, page).controls(action)
-			if controls == nil {
-				t.Fatalf("%s shows no form with the action %s", page, action)
-			}
-			filled := fill(t, pattern, f, controls)
-			w.ahead.Add(int64(8 * 24 * time.Hour)) // idle for longer than a session lasts
-			w.isAskedFor(t, action, filled, "/signin")
-			w.isFilledAgain(t, page, action, filled)
-			if f.action != "" {
-				w.ahead.Add(int64(2 * time.Hour)) // no longer recent
-				w.isAskedFor(t, action, filled, "/confirm").shows(t, 200, "to <bdi>"+f.action+"</bdi>")
-				w.isFilledAgain(t, page, action, filled)
-			}
-		})
+		t.Run(strings.TrimPrefix(pattern, "POST /"), func(t *testing.T) { w.isShownAgain(t, pattern, places) })
+	}
+	// From now on, the person must prove the passkey before other factors change.
+	a := &passkeytest.Authenticator{Origin: "https://acme.example", Domain: "acme.example"}
+	w.post(t, passkeysPath, url.Values{"name": {"Phone"}, "response": {w.ceremony(t, passkeysPath+"/options", a.Create)}}).shows(t, 200, "The passkey is added")
+	list, err := w.store.ListPasskeys(t.Context(), w.owner)
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	places[passkeysPath+"/"] = list[0].ID
+	w.isShownAgain(t, ofPasskey, places)
+}
+
+// isShownAgain checks that one form survives.
+func (w *world) isShownAgain(t *testing.T, pattern string, places ids) {
+	t.Helper()
+	f := w.table.forms[pattern]
+	action, page := places.path(t, pattern), places.page(t, pattern, f.page)
+	controls := w.get(t, page).controls(action)
+	if controls == nil {
+		t.Fatalf("%s shows no form with the action %s", page, action)
+	}
+	filled := fill(t, pattern, f, controls)
+	w.ahead.Add(int64(8 * 24 * time.Hour)) // idle for longer than a session lasts
+	w.isAskedFor(t, action, filled, "/signin")
+	w.isFilledAgain(t, page, action, filled)
+	if f.action != "" {
+		w.ahead.Add(int64(2 * time.Hour)) // no longer recent
+		w.isAskedFor(t, action, filled, "/confirm").shows(t, 200, "to <bdi>"+f.action+"</bdi>")
+		w.isFilledAgain(t, page, action, filled)
 	}
 }
 
@@ -288,5 +310,29 @@ func TestDraftsAreOfOneBrowser(t *testing.T) {
 	w.signOut(t)
 	if asked := w.post(t, "/account/keys", url.Values{"name": {"Night & day"}}); asked.fields().Get("next") != "/account/keys/new" {
 		t.Errorf("the form of an unknown browser leads to %s", asked.fields().Get("next"))
+	}
+}
+
+// Guarantee: a form that was sent in one of several accounts is shown again in this account, as long
+// as the person is a member of it.
+func TestDraftsKeepTheAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.places(t)
+	profile := url.Values{"name": {"Ada Lovelace"}, "email": {"ada@example.com"}}
+	credentials := url.Values{"email": {"ada@example.com"}, "password": {password}, "next": {"/account/profile?draft=1"}}
+	for _, member := range []bool{true, false} {
+		w.post(t, "/account/switch", url.Values{"account": {"acct_second"}}).shows(t, 200, "Second")
+		w.ahead.Add(int64(8 * 24 * time.Hour))
+		w.post(t, "/account/profile", profile).shows(t, 200, "<h1>Sign in</h1>")
+		if !member {
+			w.commit(t, store.Mutation{Kind: toksta.ChangeMemberRemoved, Memberships: []toksta.Membership{
+				{AccountID: "acct_second", MemberID: w.owner, Role: toksta.MemberViewer, RemovedAt: w.Now()},
+			}})
+		}
+		back := w.post(t, "/signin", credentials)
+		if shown := strings.Contains(back.body, "Ada Lovelace"); shown != member || strings.Contains(back.body, "<bdi>Second</bdi>") != member {
+			t.Errorf("a member of the account: %v; the form is shown: %v, at %s", member, shown, back.path)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/signin"
 )
 
 // These tests are generated from the table of routes: a new route is in each of them, or in a
@@ -22,11 +23,11 @@ func newFullWorld(t *testing.T) (*world, ids) {
 	w := newWorldWith(t, func(c *Config) {
 		withMails(c)
 		withPasskeys(t)(c)
-		c.SignIn.Links = true
+		c.SignIn.Links, c.SignIn.Providers = true, []signin.Provider{idleProvider("acme"), idleProvider("hub")}
 		c.EmbedOrigins, c.VendorURL, c.Plans.Public, c.Outbox = []string{"https://app.example"}, "https://app.example", true, new(mail.Outbox)
 	})
 	places := w.places(t)
-	places["/embed/keys/"], places["/demo/mail/"], places["/account/security/passkeys/"] = places["/account/keys/"], "1", "pk_none"
+	places["/embed/keys/"], places["/demo/mail/"], places["/account/security/passkeys/"], places["/signin/with/"] = places["/account/keys/"], "1", "pk_none", "acme"
 	w.browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return w, places
 }

@@ -102,6 +102,21 @@ func TestBrowserMail(t *testing.T) {
 	checkAbsent(t, n, []string{"a long sentence that nobody guesses", "another sentence, chosen after the mail"})
 }
 
+// Guarantee: a form survives the end of the session in a real browser, and is handled only after it was
+// sent again.
+func TestBrowserExpired(t *testing.T) {
+	dir := browserTests(t)
+	n := apptest.Start(t, func(c *config.Config) { c.Signup.Policy = "open" })
+	run := exec.Command("node", "expired.mjs")
+	run.Dir = dir
+	run.Env = append(os.Environ(), "TOKSTA_BASE="+n.URL, "TOKSTA_BIN="+apptest.Binary(t), "TOKSTA_SOCKET="+filepath.Join(n.Data, "toksta.sock"))
+	out, err := run.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("expired.mjs failed: %v", err)
+	}
+}
+
 // described is an OpenAPI document with every kind of text that a description can have.
 const described = `
 openapi: 3.1.0
