@@ -3,6 +3,7 @@ package accounts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -66,7 +67,9 @@ func (s *Service) Erase(ctx context.Context, by toksta.Actor, id toksta.AccountI
 	return out, err
 }
 
-// erasable returns the people of a closed account who belong to no other account.
+// erasable returns the people of a closed account whom its erasure concerns: those who belong to
+// no other account. Once the account is empty, these are only the people who are empty too: a
+// person who left another account since then keeps the own data.
 func (s *Service) erasable(ctx context.Context, r store.Reader, id toksta.AccountID) ([]toksta.Member, error) {
 	a, err := r.Account(ctx, id)
 	if err != nil {
@@ -81,7 +84,15 @@ func (s *Service) erasable(ctx context.Context, r store.Reader, id toksta.Accoun
 	if err != nil {
 		return nil, fmt.Errorf("list the people of the account: %w", err)
 	}
+	if isAnonymous(a) {
+		people = slices.DeleteFunc(people, func(p toksta.Member) bool { return p.Email != "" })
+	}
 	return people, nil
+}
+
+// isAnonymous reports whether the row of an account has no personal data.
+func isAnonymous(a toksta.Account) bool {
+	return a.Name == string(a.ID) && a.ExternalID == "" && len(a.Metadata) == 0
 }
 
 // addresses returns the e-mail addresses of people.
@@ -111,7 +122,7 @@ func (s *Service) anonymize(ctx context.Context, r store.Reader, id toksta.Accou
 	if err != nil {
 		return m, store.Missing("account", id, err)
 	}
-	if a.Name != string(id) || a.ExternalID != "" || len(a.Metadata) > 0 {
+	if !isAnonymous(a) {
 		a.Name, a.ExternalID, a.Metadata = string(id), "", nil
 		m.Accounts = []toksta.Account{a}
 	}

@@ -83,6 +83,17 @@ func TestEraseKeepsPeopleOfOtherAccounts(t *testing.T) {
 	if left, err := w.Members(t.Context(), a.ID); err != nil || len(left) > 0 {
 		t.Errorf("members: %+v, %v", left, err)
 	}
+	// A repetition must not reach a person who belonged to another account at the erasure.
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeMemberLeft, MemberID: "mem_bob", AccountID: other.ID,
+		Memberships: []toksta.Membership{{AccountID: other.ID, MemberID: "mem_bob", Role: toksta.MemberOwner, RemovedAt: w.now}},
+	})
+	if again, err := w.Erase(t.Context(), operator, a.ID); err != nil || again.Members != 0 {
+		t.Errorf("repeated: %+v, %v", again, err)
+	}
+	if bob, err := w.store.MemberByEmail(t.Context(), "bob@example.com"); err != nil || bob.Name != "Bob" {
+		t.Errorf("Bob after the repetition: %+v, %v", bob, err)
+	}
 }
 
 // Guarantee: an open account is not erased, and an erased one does not change again: a name would be new
