@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -56,6 +57,10 @@ func TestChangeAddressByLink(t *testing.T) {
 		t.Error("another session continues")
 	}
 	wantError(t, w.reset(t, reset), toksta.CodeForbidden, "used before")
+	ticket, _ := sessionID(reset)
+	if _, err := w.Tickets.Ticket(t.Context(), ticket); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the link to the old address is kept: %v", err)
+	}
 	changes, err := w.store.ListChanges(t.Context(), store.ChangeQuery{Limit: 1})
 	if err != nil || changes[0].Kind != toksta.ChangeMemberProfileSet || changes[0].Detail["email"] != "ada@example.com → ada@acme.example" {
 		t.Errorf("%+v, %v", changes, err)
