@@ -72,10 +72,10 @@ type vendorTicket struct {
 //
 // The vendor vouches for the address of a new person, and a sign-up that was not verified so far
 // gives way. If the address belongs to another person who never proved to receive mail at it and
-// is not in the account, the error is CONFLICT: that
-// person could have signed up with a stranger's address, and could use the account with the own
-// password. The error is also CONFLICT if the person was removed from the account or disabled,
-// because a new session must not undo what an admin did.
+// is not in the account, the error is CONFLICT: that person could have signed up with a stranger's
+// address, and could use the account with the own password. The error is also CONFLICT if the
+// person was removed from the account or disabled, because a new session must not undo the work
+// of an admin.
 func (s *Service) CreateVendorLink(ctx context.Context, by toksta.Actor, req VendorRequest) (VendorLink, error) {
 	req.Role, req.Lifetime = cmp.Or(req.Role, toksta.MemberDeveloper), cmp.Or(req.Lifetime, vendorLifetime)
 	if err := validVendorRequest(&req); err != nil {
