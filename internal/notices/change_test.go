@@ -37,7 +37,9 @@ func TestRecipients(t *testing.T) {
 		"dan@customer.example: Acme API: the key name of key_1 was created")
 	same(t, w.items("dan", toksta.MemberDeveloper), "key_created") // read: dan did it
 	same(t, w.items("ann", toksta.MemberOwner), "key_created*")
-	same(t, w.items("vic", toksta.MemberViewer))
+	if all, err := w.db.ListNotices(t.Context(), boxOf("vic"), 10); err != nil || len(all) != 0 {
+		t.Errorf("the viewer has %d notices, %v", len(all), err)
+	}
 
 	w.commit(byOperator, store.Mutation{Kind: toksta.ChangeKeyRotated, AccountID: "acct_a", KeyID: k.ID, Keys: []toksta.Key{k}})
 	w.commit(byOperator, store.Mutation{Kind: toksta.ChangeKeyRenamed, AccountID: "acct_a", KeyID: k.ID, Keys: []toksta.Key{k}})
@@ -68,7 +70,8 @@ func TestRecipients(t *testing.T) {
 }
 
 // Guarantee: a removed person gets the mail about the removal, and no further one about the
-// account, also none that was already written.
+// account, also none that was already written. The same holds for the keys and a person who lost
+// the right to them.
 func TestRemovedMemberGetsNoMore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -82,13 +85,19 @@ func TestRemovedMemberGetsNoMore(t *testing.T) {
 		Kind: toksta.ChangeMemberRemoved, AccountID: "acct_a", MemberID: "mem_dan", Keys: []toksta.Key{revoked},
 		Memberships: []toksta.Membership{{AccountID: "acct_a", MemberID: "mem_dan", Role: toksta.MemberDeveloper, CreatedAt: start, RemovedAt: start}},
 	})
+	w.commit(by("ann"), store.Mutation{
+		Kind: toksta.ChangeMemberRoleSet, AccountID: "acct_a", MemberID: "mem_adam", Detail: map[string]string{"role": "admin → viewer"},
+		Memberships: []toksta.Membership{{AccountID: "acct_a", MemberID: "mem_adam", Role: toksta.MemberViewer, CreatedAt: start}},
+	})
 	w.createKey(by("ann"), key("key_3"))
 	w.clock.add(time.Hour)
 	got := w.received()
+	same(t, slices.DeleteFunc(slices.Clone(got), func(s string) bool { return !strings.HasPrefix(s, "adam") }),
+		"adam@customer.example: Acme API: your role in Account a is now viewer")
 	same(t, slices.DeleteFunc(slices.Clone(got), func(s string) bool { return !strings.HasPrefix(s, "dan") }),
 		"dan@customer.example: Acme API: you are no longer a member of Account a")
 	same(t, slices.DeleteFunc(got, func(s string) bool { return !strings.HasPrefix(s, "ann") }),
-		"ann@customer.example: Acme API: dan is no longer a member of Account a", "ann@customer.example: Acme API: the key name of key_1 was created",
+		"ann@customer.example: Acme API: adam has another role in Account a", "ann@customer.example: Acme API: dan is no longer a member of Account a", "ann@customer.example: Acme API: the key name of key_1 was created",
 		"ann@customer.example: Acme API: the key name of key_3 was created")
 }
 
