@@ -87,10 +87,8 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 	if err != nil {
 		return err
 	}
-	if err := s.forgetBrowsers(ctx, from.Browser, m.ID); err != nil {
-		return err
-	}
-	return s.endAccess(ctx, m.ID)
+	// The sessions end also if the browsers cannot be forgotten.
+	return errors.Join(s.endAccess(ctx, m.ID), s.forgetBrowsers(ctx, from.Browser, m.ID))
 }
 
 // endAccess ends all sessions of a member, and everything that a secret of the member can still
