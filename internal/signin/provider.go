@@ -165,7 +165,10 @@ func (s *Service) FinishProvider(ctx context.Context, from Origin, req ProviderR
 	// The session must be the one of the member who started: otherwise an attacker's response, opened
 	// in the browser of another person, would link the attacker to this person.
 	id, err := s.Authenticate(ctx, req.Session)
-	if err != nil || id.Member.ID != t.MemberID {
+	switch {
+	case err != nil && toksta.ErrorCode(err) != toksta.CodeUnauthorized:
+		return out, err
+	case err != nil, id.Member.ID != t.MemberID:
 		return out, p.rejection("wrong_session")
 	}
 	return out, s.linkVisitor(ctx, from, id, v)

@@ -61,9 +61,7 @@ func (s *Service) Unlink(ctx context.Context, from Origin, id Identity, provider
 		case err != nil:
 			return store.Mutation{}, err
 		case !can:
-			return store.Mutation{}, &toksta.Error{
-				Code: toksta.CodeConflict, Message: "This is your last way to sign in. Set a password or link another sign-in before you unlink this one.",
-			}
+			return store.Mutation{}, s.lastWay()
 		}
 		return store.Mutation{
 			Kind: toksta.ChangeIdentityUnlinked, AccountID: id.Account.ID, MemberID: id.Member.ID, Unlinked: []store.Identity{all[at]},
@@ -74,6 +72,15 @@ func (s *Service) Unlink(ctx context.Context, from Origin, id Identity, provider
 		return err
 	}
 	return s.endSessions(ctx, store.SessionSet{Member: id.Member.ID, Provider: provider, Keep: id.Session.id})
+}
+
+// lastWay returns the error for removing the last way to sign in.
+func (s *Service) lastWay() error {
+	instead := "Set a password or link another sign-in"
+	if s.PasswordOff {
+		instead = "Link another sign-in"
+	}
+	return &toksta.Error{Code: toksta.CodeConflict, Message: "This is your last way to sign in. " + instead + " before you unlink this one."}
 }
 
 // canSignIn reports whether a member could sign in with only these identities, a password or a passkey.

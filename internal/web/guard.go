@@ -118,12 +118,8 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request, page string) {
 	http.Redirect(w, r, page+separator+"next="+url.QueryEscape(next), http.StatusSeeOther)
 }
 
-// recent wraps member and requires a new proof if the last one is older
-// than Config.Recent. It protects creating, rotating and revoking keys in an
-// unattended browser.
-func (p *Pages) recent(next http.HandlerFunc) http.Handler { return p.member(p.fresh(next)) }
-
-// fresh requires the password again if the sign-in is older than Config.Recent.
+// fresh requires a new proof of presence if the last one is older than Config.Recent. It
+// protects keys, members and ways to sign in in an unattended browser.
 func (p *Pages) fresh(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		session := identity(r.Context()).Session
