@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // SignIn configures how people sign in.
@@ -26,23 +28,41 @@ const FactorRequired = "required"
 // PasskeyDomain returns the domain of passkeys, "" if browsers make no passkeys for pages_url: its
 // host is an IP address, or it is not https.
 func (c Config) PasskeyDomain() string {
-	u, err := url.Parse(c.PagesURL)
-	if err != nil || !c.SignIn.Passkeys || net.ParseIP(u.Hostname()) != nil {
+	u := c.pages()
+	if !c.SignIn.Passkeys || net.ParseIP(u.Hostname()) != nil || u.Scheme != "https" && !isLocalName(u.Hostname()) {
 		return ""
 	}
-	if u.Scheme != "https" && !isLocalName(u.Hostname()) {
-		return ""
-	}
-	return cmp.Or(c.SignIn.PasskeyDomain, u.Hostname())
+	return cmp.Or(ascii(c.SignIn.PasskeyDomain), u.Hostname())
 }
 
-// PagesOrigin returns the origin of the account pages, as browsers state it.
+// PagesOrigin returns the origin of the account pages, as browsers state it: in ASCII and lower
+// case, without the default port.
 func (c Config) PagesOrigin() string {
+	u := c.pages()
+	return u.Scheme + "://" + u.Host
+}
+
+// pages returns pages_url with its host as browsers state it.
+func (c Config) pages() url.URL {
 	u, err := url.Parse(c.PagesURL)
 	if err != nil {
-		return ""
+		return url.URL{}
 	}
-	return u.Scheme + "://" + u.Host
+	out := url.URL{Scheme: u.Scheme, Host: u.Host}
+	if net.ParseIP(u.Hostname()) == nil {
+		out.Host = ascii(u.Hostname())
+		if port := u.Port(); port != "" {
+			out.Host += ":" + port
+		}
+	}
+	out.Host = strings.TrimSuffix(out.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	return out
+}
+
+// ascii returns a host name as browsers state it.
+func ascii(host string) string {
+	name, _ := text.Host(host) // an invalid name is in no URL that passes the checks
+	return name
 }
 
 // isLocalName reports whether browsers treat a host as secure without https.
@@ -58,7 +78,7 @@ func (c *checker) checkSignIn() {
 	if s.PasskeyDomain == "" || c.hasProblem("pages_url") {
 		return
 	}
-	u, err := url.Parse(c.cfg.PagesURL)
-	c.require(err == nil && (u.Hostname() == s.PasskeyDomain || strings.HasSuffix(u.Hostname(), "."+s.PasskeyDomain)) && strings.Contains(s.PasskeyDomain, "."),
+	pages, domain := c.cfg.pages(), ascii(s.PasskeyDomain)
+	c.require((pages.Hostname() == domain || strings.HasSuffix(pages.Hostname(), "."+domain)) && strings.Contains(domain, "."),
 		"signin.passkey_domain", "Browsers reject passkeys of this domain on the account pages.", "write the host of pages_url or a parent domain of it, such as example.com, or leave it empty")
 }

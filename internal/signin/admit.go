@@ -90,9 +90,9 @@ func (s *Service) needsFactor(ctx context.Context, e entry) (bool, error) {
 	if e.Factor != "" || e.Method == MethodPasskey || e.Method.isVendor() {
 		return false, nil
 	}
-	state, err := s.Store.FactorState(ctx, e.Member.ID)
+	state, err := s.factorState(ctx, e.Member.ID)
 	if err != nil {
-		return false, fmt.Errorf("read the factors of member %s: %w", e.Member.ID, err)
+		return false, err
 	}
 	return state.TOTP || s.RequireFactor && state.HasFactor(), nil
 }
@@ -103,10 +103,10 @@ func (s *Service) need(ctx context.Context, id Identity) (Need, error) {
 	if !s.RequireFactor {
 		return NeedsNothing, nil
 	}
-	state, err := s.Store.FactorState(ctx, id.Member.ID)
+	state, err := s.factorState(ctx, id.Member.ID)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("read the factors of member %s: %w", id.Member.ID, err)
+		return "", err
 	case !state.HasFactor() && id.Session.provider != "" && !id.Session.FactorAt.IsZero():
 		return NeedsNothing, nil // the provider verified a factor, and the vendor trusts it
 	case !state.HasFactor():
@@ -197,7 +197,7 @@ func (s *Service) PendingMember(ctx context.Context, cookie toksta.Hidden) (stor
 	if err != nil {
 		return store.FactorState{}, err
 	}
-	return s.Store.FactorState(ctx, p.Member.ID)
+	return s.factorState(ctx, p.Member.ID)
 }
 
 // notPending returns the same error for every cookie without a pending sign-in.

@@ -13,6 +13,24 @@ import (
 // RecoveryCodes is the number of recovery codes that a person gets at once.
 const RecoveryCodes = totp.RecoveryCodes
 
+// FactorState returns the factors of a signed-in member.
+func (s *Service) FactorState(ctx context.Context, id Identity) (store.FactorState, error) {
+	return s.factorState(ctx, id.Member.ID)
+}
+
+// factorState returns the factors that a member can use. If passkeys are switched off, a person who
+// has only passkeys has no factor: nobody is asked for one that no page accepts.
+func (s *Service) factorState(ctx context.Context, member toksta.MemberID) (store.FactorState, error) {
+	state, err := s.Store.FactorState(ctx, member)
+	if err != nil {
+		return state, fmt.Errorf("read the factors of member %s: %w", member, err)
+	}
+	if s.Passkeys == nil {
+		state.Passkeys = 0
+	}
+	return state, nil
+}
+
 // CompleteWithCode ends a pending sign-in with a code of the authenticator app, or with a recovery
 // code. After a wrong code the sign-in stays pending and the error is about the field "code". If no
 // sign-in is pending, the error is UNAUTHORIZED.

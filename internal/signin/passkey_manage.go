@@ -105,11 +105,6 @@ func (s *Service) ListPasskeys(ctx context.Context, id Identity) ([]store.Passke
 	return s.Store.ListPasskeys(ctx, id.Member.ID)
 }
 
-// FactorState returns the factors of a signed-in member.
-func (s *Service) FactorState(ctx context.Context, id Identity) (store.FactorState, error) {
-	return s.Store.FactorState(ctx, id.Member.ID)
-}
-
 // RenamePasskey gives a passkey of the member another name. If the member has no such passkey, the
 // error is NOT_FOUND.
 func (s *Service) RenamePasskey(ctx context.Context, from Origin, id Identity, renamed store.Passkey) error {

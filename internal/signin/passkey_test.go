@@ -286,6 +286,14 @@ func TestPasskeyAsRequiredFactor(t *testing.T) {
 	}
 	w.RequireFactor = true
 	w.firstProof(t, "ada@example.com")
+	party := w.Passkeys
+	w.Passkeys = nil // the vendor switches passkeys off: the person must set up an app
+	if next, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword)); err != nil || next.IsPending() {
+		t.Errorf("a passkey is asked for that no page accepts: %v", err)
+	} else if who, err := w.Authenticate(t.Context(), next.Cookie); err != nil || who.Needs != NeedsFactor {
+		t.Errorf("without passkeys the person needs %q, %v", who.Needs, err)
+	}
+	w.Passkeys = party
 	second := &passkeytest.Authenticator{Origin: a.Origin, Domain: a.Domain}
 	for i, want := range []int{10, 0} {
 		c, err := w.BeginAddPasskey(t.Context(), in.Identity, toksta.Hidden{})

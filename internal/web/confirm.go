@@ -35,7 +35,7 @@ func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, problems vie
 	page := view.Confirm{
 		Sheet: p.sheet(), Email: who.Member.Email, Action: cmp.Or(p.table.actionAt(next), "continue"), Next: next, Cancel: "/account", Errors: problems,
 		Factor:      state.HasFactor() && r.FormValue("with") == "factor",
-		HasPassword: who.Member.PasswordHash != "", Passkey: state.Passkeys > 0 && p.SignIn.Passkeys != nil,
+		HasPassword: who.Member.PasswordHash != "", Passkey: state.Passkeys > 0,
 		App: state.TOTP, Recovery: state.RecoveryCodes > 0,
 	}
 	if page.Factor {

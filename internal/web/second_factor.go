@@ -47,7 +47,7 @@ func (p *Pages) showSecondFactor(w http.ResponseWriter, r *http.Request, problem
 		return
 	}
 	p.show(w, r, screen{formStatus(w, problems), "second_factor"}, view.SecondFactor{
-		Sheet: p.sheet(), Next: safeNext(r.FormValue("next")), Passkey: state.Passkeys > 0 && p.SignIn.Passkeys != nil, App: state.TOTP, Recovery: state.RecoveryCodes > 0, Errors: problems,
+		Sheet: p.sheet(), Next: safeNext(r.FormValue("next")), Passkey: state.Passkeys > 0, App: state.TOTP, Recovery: state.RecoveryCodes > 0, Errors: problems,
 	})
 }
 
