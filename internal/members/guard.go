@@ -130,7 +130,7 @@ func withFactor(by toksta.Actor, decide store.Decide) store.Decide {
 		switch {
 		case err != nil:
 			return store.Mutation{}, fmt.Errorf("check the factors of member %s: %w", by.ID, err)
-		case !state.HasFactor():
+		case !state.HasFactor() && !state.Vouched:
 			return store.Mutation{}, &toksta.Error{
 				Code: toksta.CodeForbidden, Message: "A second factor is required for this. Set one up on the page about your sign-in.",
 			}

@@ -161,4 +161,16 @@ func TestRequiredFactorBoundsChanges(t *testing.T) {
 	if err := commit(operator, store.Mutation{Kind: toksta.ChangeKeyRevoked}); err != nil {
 		t.Errorf("the operator: %v", err)
 	}
+	if err := commit(ada, store.Mutation{Kind: toksta.ChangeFactorRemoved, MemberID: "mem_a", TOTPs: []store.TOTP{{MemberID: "mem_a"}}}); err != nil {
+		t.Fatal(err)
+	}
+	proved := store.Session{MemberID: "mem_a", Provider: "sso", FactorAt: time.UnixMilli(1), ExpiresAt: time.Now().Add(time.Hour)}
+	for _, vouched := range []bool{false, true} {
+		if err := commit(ada, store.Mutation{Kind: toksta.ChangeKeyCreated}); (err == nil) != vouched {
+			t.Errorf("a provider verified a factor: %t: %v", vouched, err)
+		}
+		if err := db.PutSession(t.Context(), proved); err != nil && !vouched {
+			t.Fatal(err)
+		}
+	}
 }

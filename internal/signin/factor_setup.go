@@ -114,7 +114,7 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, from Origin, id Identi
 }
 
 // RemoveApp removes the authenticator app of the member, and the recovery codes if it was the last
-// factor.
+// factor. If factors are required, the removal of the last one ends all sessions of the member.
 func (s *Service) RemoveApp(ctx context.Context, from Origin, id Identity) error {
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		state, err := r.FactorState(ctx, id.Member.ID)
@@ -133,7 +133,23 @@ func (s *Service) RemoveApp(ctx context.Context, from Origin, id Identity) error
 		m.TOTPs = []store.TOTP{{MemberID: id.Member.ID}}
 		return m, err
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.afterRemoval(ctx, id)
+}
+
+// afterRemoval ends all sessions of a member who has no factor left, if one is required: the factor
+// that was proved in them no longer counts.
+func (s *Service) afterRemoval(ctx context.Context, id Identity) error {
+	if !s.RequireFactor {
+		return nil
+	}
+	state, err := s.factorState(ctx, id.Member.ID)
+	if err != nil || state.HasFactor() {
+		return err
+	}
+	return s.endSessions(ctx, store.SessionSet{Member: id.Member.ID})
 }
 
 // ResetFactors removes all passkeys, the authenticator app and the recovery codes of a member, for

@@ -126,7 +126,7 @@ func (s *Service) RenamePasskey(ctx context.Context, from Origin, id Identity, r
 	return err
 }
 
-// RemovePasskey removes a passkey of the member, and the recovery codes if it was the last factor. If
+// RemovePasskey removes a passkey of the member, and ends as RemoveApp. If
 // the member has no such passkey, the error is NOT_FOUND.
 func (s *Service) RemovePasskey(ctx context.Context, from Origin, id Identity, passkeyID string) error {
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -144,7 +144,10 @@ func (s *Service) RemovePasskey(ctx context.Context, from Origin, id Identity, p
 		m.Detail = map[string]string{"factor": string(FactorPasskey), "name": p.Name}
 		return m, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.afterRemoval(ctx, id)
 }
 
 // ownPasskey returns a passkey of a member by its id, with the state of the member's factors.

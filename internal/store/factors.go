@@ -26,6 +26,8 @@ type FactorState struct {
 	Passkeys      int
 	TOTP          bool // confirmed
 	RecoveryCodes int  // unused
+	// Vouched is set if the member has a session in which a sign-in provider verified a factor.
+	Vouched bool
 }
 
 // HasFactor reports whether the member has a passkey or an authenticator app. Recovery codes

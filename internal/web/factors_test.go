@@ -173,7 +173,8 @@ func TestRequiredFactorPages(t *testing.T) {
 	w.signIn(t).shows(t, 200, "One more step")
 	w.post(t, "/signin/second-factor", url.Values{"code": {a.code(w)}}).shows(t, 200, "API keys")
 	w.post(t, appPath+"/remove", nil)
-	w.get(t, "/account").shows(t, 200, "Set up a second factor")
+	w.get(t, "/account").shows(t, 200, "Sign in")
+	w.signIn(t).shows(t, 200, "Set up a second factor")
 }
 
 // A session that began before a second factor was required must prove the factor.

@@ -14,10 +14,11 @@ import (
 func (r reader) FactorState(ctx context.Context, member toksta.MemberID) (f store.FactorState, err error) {
 	const read = `SELECT (SELECT COUNT(*) FROM passkeys WHERE member_id = $1 AND removed_at = 0),
 		(SELECT COUNT(*) FROM factors WHERE member_id = $1 AND confirmed_at <> 0),
-		(SELECT COUNT(*) FROM recovery_codes WHERE member_id = $1 AND used_at = 0)`
-	var apps int
-	err = r.q.QueryRowContext(ctx, read, member).Scan(&f.Passkeys, &apps, &f.RecoveryCodes)
-	f.TOTP = apps > 0
+		(SELECT COUNT(*) FROM recovery_codes WHERE member_id = $1 AND used_at = 0),
+		(SELECT COUNT(*) FROM sessions WHERE member_id = $1 AND provider <> '' AND factor_at <> 0 AND expires_at > `
+	var apps, sessions int
+	err = r.q.QueryRowContext(ctx, read+r.clock+`)`, member).Scan(&f.Passkeys, &apps, &f.RecoveryCodes, &sessions)
+	f.TOTP, f.Vouched = apps > 0, sessions > 0
 	return f, rowError(err, "the factors of a member")
 }
 

@@ -75,6 +75,27 @@ func passkeys(t *suite) {
 	is(t, list, nil)
 }
 
+// vouchedFactors: only a live session that a provider started with a factor counts as one.
+func vouchedFactors(t *suite) {
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{{ID: "mem_b", Email: "b@x"}}})
+	session := store.Session{ID: digest("s"), MemberID: "mem_b", FactorAt: now, ExpiresAt: time.Now().Add(time.Hour)}
+	t.ok(t.s.PutSession(t.Context(), session))
+	session.ID, session.Provider, session.FactorAt = digest("p"), "sso", time.Time{}
+	t.ok(t.s.PutSession(t.Context(), session))
+	session.ID, session.FactorAt, session.ExpiresAt = digest("e"), now, time.Now().Add(-time.Hour)
+	t.ok(t.s.PutSession(t.Context(), session))
+	vouched := func() bool {
+		t.Helper()
+		state, err := t.s.FactorState(t.Context(), "mem_b")
+		t.ok(err)
+		return state.Vouched
+	}
+	is(t, vouched(), false)
+	session.ID, session.ExpiresAt = digest("v"), time.Now().Add(time.Hour)
+	t.ok(t.s.PutSession(t.Context(), session))
+	is(t, vouched(), true)
+}
+
 // authenticatorApps: a time step must be accepted once, also by nodes at the same moment, and a
 // confirmed app must not be replaced by another one.
 func authenticatorApps(t *suite) {

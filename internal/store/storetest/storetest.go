@@ -72,6 +72,7 @@ var conformance = []conformanceTest{
 	{"trimmed attempts", trimmedAttempts},
 	{"browsers", browsers},
 	{"passkeys", passkeys},
+	{"factors of providers", vouchedFactors},
 	{"authenticator apps", authenticatorApps},
 	{"recovery codes", recoveryCodes},
 	{"invitations", invitations},
