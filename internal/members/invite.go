@@ -259,7 +259,7 @@ func (s *Service) Invitations(ctx context.Context, account toksta.AccountID) ([]
 }
 
 // RevokeInvitation revokes an open invitation: its link no longer works. The error is NOT_FOUND if
-// the account has no such invitation, or it was used. A repeated request changes nothing.
+// the account has no such invitation, or it was used or revoked.
 func (s *Service) RevokeInvitation(ctx context.Context, by toksta.Actor, ref InvitationRef) (toksta.Receipt, error) {
 	now := s.now()
 	return s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {

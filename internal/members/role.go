@@ -45,11 +45,13 @@ func (s *Service) TransferOwnership(ctx context.Context, by toksta.Actor, to Ref
 	return s.edit(ctx, by, target{Ref: to}, func(ctx context.Context, r store.Reader, m *store.AccountMember) (store.Mutation, error) {
 		from, err := r.Membership(ctx, to.Account, toksta.MemberID(by.ID))
 		switch {
-		case err != nil || from.Role != toksta.MemberOwner:
+		case err != nil:
+			return store.Mutation{}, fmt.Errorf("read the membership of member %s: %w", by.ID, err)
+		case from.Role != toksta.MemberOwner:
 			return store.Mutation{}, deniedOwner()
 		case m.Membership.Role == toksta.MemberOwner:
 			return store.Mutation{}, conflict("This member is an owner already.")
-		case !m.CanAct() || !m.ExpiresAt.IsZero():
+		case !m.CanAct() || m.IsProvisional():
 			return store.Mutation{}, conflict("This member cannot sign in at the moment. Choose another one.")
 		}
 		old := m.Membership.Role

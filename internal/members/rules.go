@@ -30,7 +30,7 @@ func keepOwner(ctx context.Context, r store.Reader, before, after store.AccountM
 // isActingOwner reports whether m owns the account and can sign in. A sign-up that can still expire
 // does not count.
 func isActingOwner(m store.AccountMember) bool {
-	return m.Membership.Role == toksta.MemberOwner && m.CanAct() && m.ExpiresAt.IsZero()
+	return m.Membership.Role == toksta.MemberOwner && m.CanAct() && !m.IsProvisional()
 }
 
 // withdraw adds to a mutation the revocation of the open invitations that a member made and, with

@@ -45,9 +45,7 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 	if list.unverified != "" {
 		data.Unverified = identity(ctx).Member.Email
 	}
-	if role := identity(ctx).Role; !role.Allows(toksta.PermitKeys) {
-		data.Keys.Blocked = deniedWords(role, toksta.PermitKeys)
-	}
+	leaveOut(&data, identity(ctx).Role)
 	if data.Alert, err = p.importantNotice(ctx, data.Unread); err != nil {
 		p.fail(w, r, err)
 		return

@@ -109,7 +109,7 @@ func (p *Pages) memberRow(ctx context.Context, m store.AccountMember) view.Membe
 	switch {
 	case !m.CanAct():
 		row.Badge = view.Badge{Tone: view.ToneOff, Text: "Disabled"}
-	case !m.ExpiresAt.IsZero():
+	case m.IsProvisional():
 		row.Badge = view.Badge{Tone: view.ToneWarn, Text: "Not verified"}
 	}
 	return row

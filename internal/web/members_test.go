@@ -124,6 +124,29 @@ func TestSwitchAccount(t *testing.T) {
 	w.get(t, "/account").shows(t, http.StatusOK, string(w.account))
 }
 
+// Guarantee: the overview leaves out the ways to things that the role does not allow.
+func TestOverviewOfRoles(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, func(c *Config) {
+		c.Brand.BillingURL, c.Brand.CreditsURL = "https://billing.example", "https://credits.example"
+	})
+	for role, want := range map[toksta.MemberRole]map[string]bool{
+		toksta.MemberAdmin:     {"https://billing.example": true, "https://credits.example": true, "/keys/new": true},
+		toksta.MemberDeveloper: {"https://billing.example": false, "https://credits.example": false, "/keys/key_developer/rotate": true},
+		toksta.MemberBilling:   {"https://billing.example": true, "https://credits.example": true, "/keys/new": false, "/keys/key_developer/rotate": false},
+		toksta.MemberViewer:    {"https://billing.example": false, "/keys/new": false, "/members/new": false},
+	} {
+		w.colleague(t, string(role), role)
+		w.signInAs(t, toksta.MemberID("mem_"+role))
+		body := w.get(t, "/account").body + w.get(t, "/account/members").body
+		for text, shown := range want {
+			if strings.Contains(body, text) != shown {
+				t.Errorf("%s: %s is shown: %t", role, text, !shown)
+			}
+		}
+	}
+}
+
 // Guarantee: an account closes only after its name is typed, with its keys, and stays readable.
 func TestCloseAccount(t *testing.T) {
 	t.Parallel()

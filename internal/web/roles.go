@@ -21,6 +21,16 @@ func rights(who signin.Identity) view.Rights {
 	}
 }
 
+// leaveOut removes from the overview the ways to things that the role does not allow.
+func leaveOut(data *view.Account, role toksta.MemberRole) {
+	if !role.Allows(toksta.PermitKeys) {
+		data.Keys.Blocked = deniedWords(role, toksta.PermitKeys)
+	}
+	if !role.Allows(toksta.PermitBilling) {
+		data.Subscription.Manage, data.Credits.Buy = view.Link{}, view.Link{}
+	}
+}
+
 // deniedWords explains why a role does not allow something, and which roles do.
 func deniedWords(role toksta.MemberRole, needed toksta.Permission) string {
 	var able []string

@@ -19,17 +19,23 @@ import (
 // for their paths.
 func newFullWorld(t *testing.T) (*world, ids) {
 	t.Helper()
-	withMails := withMail(t, new(mail.Outbox))
-	w := newWorldWith(t, func(c *Config) {
-		withMails(c)
-		withPasskeys(t)(c)
-		c.SignIn.Links, c.SignIn.Providers = true, []signin.Provider{idleProvider("acme"), idleProvider("hub")}
-		c.EmbedOrigins, c.VendorURL, c.Plans.Public, c.Outbox = []string{"https://app.example"}, "https://app.example", true, new(mail.Outbox)
-	})
+	w := newWorldWith(t, withEverything(t))
 	places := w.places(t)
 	places["/embed/keys/"], places["/demo/mail/"], places["/account/security/passkeys/"], places["/signin/with/"] = places["/account/keys/"], "1", "pk_none", "acme"
 	w.browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return w, places
+}
+
+// withEverything returns a configuration that switches on every route.
+func withEverything(t *testing.T) func(*Config) {
+	t.Helper()
+	withMails := withMail(t, new(mail.Outbox))
+	return func(c *Config) {
+		withMails(c)
+		withPasskeys(t)(c)
+		c.SignIn.Links, c.SignIn.Providers = true, []signin.Provider{idleProvider("acme"), idleProvider("hub")}
+		c.EmbedOrigins, c.VendorURL, c.Plans.Public, c.Outbox = []string{"https://app.example"}, "https://app.example", true, new(mail.Outbox)
+	}
 }
 
 // Guarantee: each route asks for a session, except those that are listed as open. In a frame,
