@@ -11,7 +11,7 @@ const { PORT = '3000', PAGES = 'http://localhost:8080', TOKSTA_SOCKET, TOKSTA_UR
 const toksta = TOKSTA_SOCKET ? new Toksta({ socket: TOKSTA_SOCKET }) : new Toksta({ url: TOKSTA_URL, keyFile: TOKSTA_KEY_FILE })
 
 // The hash of the script is in docs/embedding.md. It never changes.
-const scriptHash = 'sha256-ad/mepK+1aUOK8+69Mkf+E9HYVyaU0zbbu0zYcnTIZY='
+const scriptHash = 'sha256-qMC6RTJQs00pV79Lt4OzCOURPkVDxGbEIIpHi447cqw='
 
 // The people of this product, with the account of each. A real back end has them in its database, and
 // asks for a password. The account's id in this product is its external id at Toksta.

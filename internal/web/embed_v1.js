@@ -12,15 +12,15 @@
   // A frame sends its height to the page that has asked for it. Before the frame has loaded,
   // its document is readable from here, and no message can be delivered.
   const ask = (frame) => {
-    if (origin(frame) && !frame.contentDocument) frame.contentWindow.postMessage({ toksta: "hello" }, origin(frame));
+    if (origin(frame) && !frame.contentDocument) frame.contentWindow.postMessage({ embed: "hello" }, origin(frame));
   };
 
   addEventListener("message", (event) => {
     for (const frame of document.querySelectorAll("iframe[data-toksta]")) {
       if (event.source !== frame.contentWindow || event.origin !== origin(frame)) continue;
-      const { toksta, height } = event.data ?? {};
-      if (toksta === "height" && height > 0 && height < 50000) frame.style.height = `${height}px`;
-      if (toksta === "ended") frame.dispatchEvent(new CustomEvent("toksta:ended", { bubbles: true }));
+      const { embed, height } = event.data ?? {};
+      if (embed === "height" && height > 0 && height < 50000) frame.style.height = `${height}px`;
+      if (embed === "ended") frame.dispatchEvent(new CustomEvent("toksta:ended", { bubbles: true }));
     }
   });
   document.addEventListener("load", (event) => {

@@ -110,7 +110,7 @@ async function keys(context) {
   for (const text of messages) {
     const [origin, data] = JSON.parse(text);
     assert.equal(origin, base);
-    assert.deepEqual(Object.keys(data).sort(), ['height', 'toksta'], text);
+    assert.deepEqual(Object.keys(data).sort(), ['embed', 'height'], text);
   }
   assert.ok(!messages.join().includes(secret));
 

@@ -185,12 +185,12 @@ function openTarget() {
 function tellHeight(body) {
   let origin = "";
   const post = (message) => { if (origin) parent.postMessage(message, origin); };
-  const height = () => post({ toksta: "height", height: Math.ceil(body.getBoundingClientRect().height) });
+  const height = () => post({ embed: "height", height: Math.ceil(body.getBoundingClientRect().height) });
   addEventListener("message", (event) => {
-    if (event.source !== parent || event.data?.toksta !== "hello") return;
+    if (event.source !== parent || event.data?.embed !== "hello") return;
     origin = event.origin;
     height();
-    if (body.querySelector("[data-ended]")) post({ toksta: "ended" });
+    if (body.querySelector("[data-ended]")) post({ embed: "ended" });
   });
   new ResizeObserver(height).observe(body);
 }
