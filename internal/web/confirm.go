@@ -17,7 +17,7 @@ func (p *Pages) confirmRoutes(mux *routes) {
 	mux.Form("POST /confirm", form{step: true}, p.session(p.confirm))
 }
 
-// confirmForm serves the page that asks for a proof before an action that the guards recent and
+// confirmForm serves the page that asks for a proof before an action that the guards fresh and
 // factor protect.
 func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 	p.showConfirm(w, r, nil)
