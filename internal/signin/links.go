@@ -50,7 +50,11 @@ type linkData struct {
 	// Binding is the SHA-256, in hex, of the cookie of the browser that asked for a link to sign in,
 	// and Page the page to open then.
 	Binding string `json:"binding,omitempty"`
-	Page    string `json:"page,omitempty"`
+	// Password identifies the password at the time of the request, for a link that sets a password or
+	// signs in; "": another link. It ends when the password is changed: a person who does so can suspect
+	// a reader of the mails.
+	Password string `json:"password,omitempty"`
+	Page     string `json:"page,omitempty"`
 }
 
 // CanMail reports whether mails with links can be sent.
@@ -116,8 +120,8 @@ func (s *Service) use(ctx context.Context, l link) error {
 	return nil
 }
 
-// member returns the member of the link. If the person is disabled, or has another address than
-// that of the link, the error is FORBIDDEN. It is checked again in the transaction of a
+// member returns the member of the link. If the person is disabled, or has another address or another
+// password than at the time of the request, the error is FORBIDDEN. It is checked again in the transaction of a
 // change, with the reader of the transaction.
 func (l link) member(ctx context.Context, r store.Reader) (toksta.Member, error) {
 	m, err := r.Member(ctx, l.MemberID)
@@ -127,6 +131,8 @@ func (l link) member(ctx context.Context, r store.Reader) (toksta.Member, error)
 	case err != nil:
 		return m, fmt.Errorf("read the member of a link: %w", err)
 	case !m.DisabledAt.IsZero(), text.FoldAddress(m.Email) != text.FoldAddress(l.Email):
+		return m, invalidLink()
+	case l.Password != "" && l.Password != passwordMark(m):
 		return m, invalidLink()
 	}
 	return m, nil

@@ -322,3 +322,38 @@ func TestNamesInMails(t *testing.T) {
 		t.Errorf("subject %q\n%s", sent.Subject, sent.Text)
 	}
 }
+
+// Guarantee: links that were mailed before the password was changed, by the person or the operator, set
+// no password and sign nobody in: somebody else can have read them.
+func TestLinksEndWithThePassword(t *testing.T) {
+	t.Parallel()
+	w, box := newLinkWorld(t)
+	in := w.signUp(t, "ada@example.com")
+	changes := []func() error{
+		func() error {
+			_, err := w.ChangePassword(t.Context(), home, in.Identity, PasswordRequest{Current: toksta.Hide(testPassword), Next: toksta.Hide("a much better one")})
+			return err
+		},
+		func() error {
+			return w.ResetPassword(t.Context(), operator, in.Member.ID, toksta.Hide("the best of them all"))
+		},
+	}
+	for i, change := range changes {
+		reset, signIn := w.resetCode(t, box, "ada@example.com"), w.signInLink(t, box, toksta.Hidden{}, "ada@example.com")
+		if _, err := w.SignInAddress(t.Context(), signIn); err != nil {
+			t.Fatal(err)
+		}
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, w.reset(t, reset), toksta.CodeForbidden, "used before")
+		_, _, err := w.SignInByLink(t.Context(), home, signIn)
+		wantError(t, err, toksta.CodeForbidden, "used before")
+		if i == 0 {
+			w.now = w.now.Add(2 * time.Hour)
+		}
+	}
+	if err := w.reset(t, w.resetCode(t, box, "ada@example.com")); err != nil {
+		t.Errorf("a link of afterwards: %v", err)
+	}
+}

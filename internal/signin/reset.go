@@ -24,7 +24,7 @@ func (s *Service) RequestReset(ctx context.Context, from Origin, email string) e
 	return s.mailTo(email, func(ctx context.Context, m toksta.Member) (mail.Message, error) {
 		address, err := s.issue(ctx, ResetPath, link{
 			Ticket:   store.Ticket{Purpose: purposeReset, MemberID: m.ID, ExpiresAt: s.now().Add(LinkLifetime)},
-			linkData: linkData{Email: m.Email},
+			linkData: linkData{Email: m.Email, Password: passwordMark(m)},
 		})
 		if err != nil {
 			return mail.Message{}, err

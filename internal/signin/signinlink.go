@@ -59,7 +59,7 @@ func (s *Service) RequestSignInLink(ctx context.Context, from Origin, req LinkRe
 	return binding, s.mailTo(email, func(ctx context.Context, m toksta.Member) (mail.Message, error) {
 		address, err := s.issue(ctx, SignInLinkPath, link{
 			Ticket:   store.Ticket{Purpose: purposeSignIn, MemberID: m.ID, ExpiresAt: s.now().Add(LinkLifetime)},
-			linkData: linkData{Email: m.Email, Binding: hex.EncodeToString(id[:]), Page: req.Next},
+			linkData: linkData{Email: m.Email, Binding: hex.EncodeToString(id[:]), Page: req.Next, Password: passwordMark(m)},
 		})
 		if err != nil {
 			return mail.Message{}, err
