@@ -36,6 +36,11 @@ func (g Grant) Decide(ctx context.Context, r store.Reader) (m store.Mutation, he
 		if g.Role == "" {
 			return m, false, nil
 		}
+		if !isNew {
+			if byGrant, err := g.endedByGrant(ctx, r, member.RemovedAt); err != nil || !byGrant {
+				return m, false, err
+			}
+		}
 		return g.join(ctx, r)
 	case !g.Held || !member.RemovedAt.IsZero() || !member.DisabledAt.IsZero() || member.Role == g.Role:
 		return m, g.Held, nil
@@ -58,6 +63,27 @@ func (g Grant) Decide(ctx context.Context, r store.Reader) (m store.Mutation, he
 		return store.Mutation{}, true, err
 	}
 	return complete(m, before, after), g.Role != "", nil
+}
+
+// endedByGrant reports whether the last membership of the person in the account ended because a grant
+// did, and not by somebody's decision.
+func (g Grant) endedByGrant(ctx context.Context, r store.Reader, ended time.Time) (bool, error) {
+	// The hour covers a difference between clocks. Without a change in it, the answer is no.
+	q := store.ChangeSearch{Member: g.Member, Since: ended.Add(-time.Hour)}
+	for {
+		page, err := r.FindChanges(ctx, q)
+		if err != nil {
+			return false, fmt.Errorf("find the removal of member %s: %w", g.Member, err)
+		}
+		for _, c := range page.Rows {
+			if c.AccountID == g.Account && c.MemberID == g.Member && (c.Kind == toksta.ChangeMemberRemoved || c.Kind == toksta.ChangeMemberLeft) {
+				return c.Actor.Kind == toksta.ActorSystem, nil
+			}
+		}
+		if q.Before = page.Next; q.Before == 0 {
+			return false, nil
+		}
+	}
 }
 
 // join returns the mutation that makes the person a member of the account.

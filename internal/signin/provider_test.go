@@ -362,6 +362,13 @@ func TestRolesFromGroups(t *testing.T) {
 	i.Granted = slices.DeleteFunc(i.Granted, func(a toksta.AccountID) bool { return a == "acct_b" })
 	w.commit(t, store.Mutation{Kind: toksta.ChangeIdentityLinked, Identities: []store.Identity{i}})
 	want(roles("devs"), are{"acct_a": "developer", "acct_b": "admin", "acct_c": "owner"})
+	// People end it too: the domain does not bring the member back, neither at once nor later.
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeMemberRemoved, AccountID: "acct_b", MemberID: m,
+		Memberships: []toksta.Membership{{AccountID: "acct_b", MemberID: m, Role: "admin", CreatedAt: w.now, RemovedAt: w.now}},
+	})
+	want(roles("devs"), are{"acct_a": "developer", "acct_c": "owner"})
+	want(roles("devs"), are{"acct_a": "developer", "acct_c": "owner"})
 	w.Providers[0].Rules[0].Account = "acct_x"
 	w.acme.Claims["groups"] = []string{"admins"}
 	if _, err := w.signInWith(t); toksta.ErrorCode(err) != toksta.CodeInternal {
