@@ -84,9 +84,14 @@ type Departure struct {
 }
 
 // StartProvider begins a sign-in by a provider. Only the browser with the cookie can finish it, once.
-func (s *Service) StartProvider(ctx context.Context, req ProviderStart) (Departure, error) {
+// After too many from a network, the error is RATE_LIMITED.
+func (s *Service) StartProvider(ctx context.Context, from Origin, req ProviderStart) (Departure, error) {
 	p, err := s.provider(req.Provider)
 	if err != nil {
+		return Departure{}, err
+	}
+	// Each attempt is a row, and needs no proof.
+	if err := s.Throttle.Count(ctx, Name{ScopeProvider, from.Network()}); err != nil {
 		return Departure{}, err
 	}
 	a := oidc.NewAttempt()

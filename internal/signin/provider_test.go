@@ -43,7 +43,7 @@ func newProviderWorld(t *testing.T, change func(*Provider)) *providerWorld {
 func (w *providerWorld) attempt(t *testing.T, start ProviderStart) ProviderReturn {
 	t.Helper()
 	start.Provider = "acme"
-	d, err := w.StartProvider(t.Context(), start)
+	d, err := w.StartProvider(t.Context(), home, start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -466,4 +466,22 @@ func TestBackChannelLogout(t *testing.T) {
 	}
 	wantError(t, end(map[string]any{"nonce": "n", "sub": "s-1"}), toksta.CodeBadRequest, "not valid")
 	is(live(two), true)
+}
+
+// Guarantee: a client without a sign-in cannot fill the database with begun sign-ins.
+func TestBegunProviderSignInsAreThrottled(t *testing.T) {
+	t.Parallel()
+	w := newProviderWorld(t, nil)
+	var err error
+	begun := 0
+	for ; err == nil && begun < 1000; begun++ {
+		_, err = w.StartProvider(t.Context(), home, ProviderStart{Provider: "acme"})
+	}
+	wantError(t, err, toksta.CodeRateLimited, "Too many attempts")
+	if begun < 100 {
+		t.Errorf("only %d sign-ins of a network", begun)
+	}
+	if _, err := w.StartProvider(t.Context(), from(3), ProviderStart{Provider: "acme"}); err != nil {
+		t.Errorf("from another network: %v", err)
+	}
 }

@@ -25,10 +25,11 @@ const (
 	ScopeMember      Scope = "member"       // guesses at the password of a signed-in member, by member
 	ScopeCode        Scope = "code"         // guesses at the code of a second factor, by member
 	ScopeChallenge   Scope = "challenge"    // challenges for passkeys before the sign-in, by network
+	ScopeProvider    Scope = "provider"     // begun sign-ins by a provider, by network
 	ScopeSignUp      Scope = "signup"       // sign-ups, by network
 	ScopeMail        Scope = "mail"         // requests of a mail with a link, by e-mail address
 	ScopeMailNetwork Scope = "mail_network" // the same, by network
-	ScopeInvitation  Scope = "invitation"   // invitations, by account
+	ScopeInvitation  Scope = "invitation"   // mails with an invitation, by the e-mail address that gets them
 )
 
 // policies are the limits of the scopes. The delay of an address is shorter than that of a
@@ -42,10 +43,11 @@ var policies = map[Scope]backoff{
 	ScopeCode:        {free: 5, limit: time.Hour, expiry: maxExpiry},
 	ScopeBrowserCode: {free: 5, limit: time.Hour, expiry: maxExpiry},
 	ScopeChallenge:   {free: 200, limit: time.Minute, expiry: 10 * time.Minute},
+	ScopeProvider:    {free: 500, limit: 10 * time.Second, expiry: 10 * time.Minute},
 	ScopeSignUp:      {free: 10, limit: 15 * time.Minute, expiry: time.Hour},
 	ScopeMail:        {free: 3, first: time.Minute, limit: 5 * time.Minute, expiry: time.Hour},
 	ScopeMailNetwork: {free: 20, limit: 15 * time.Minute, expiry: time.Hour},
-	ScopeInvitation:  {free: 50, limit: 15 * time.Minute, expiry: time.Hour},
+	ScopeInvitation:  {free: 5, first: 5 * time.Minute, limit: time.Hour, expiry: maxExpiry},
 }
 
 // maxExpiry is the longest expiry of all scopes, after which the database forgets a counter.

@@ -56,7 +56,7 @@ func (p *Pages) linkProvider(w http.ResponseWriter, r *http.Request) {
 
 // depart starts a sign-in by a provider and shows the page that leads there.
 func (p *Pages) depart(w http.ResponseWriter, r *http.Request, start signin.ProviderStart) {
-	d, err := p.SignIn.StartProvider(r.Context(), start)
+	d, err := p.SignIn.StartProvider(r.Context(), p.origin(r), start)
 	if err != nil {
 		p.failProvider(w, r, err, view.SignIn{Next: start.Next})
 		return
