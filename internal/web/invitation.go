@@ -55,6 +55,7 @@ func (p *Pages) showOffer(w http.ResponseWriter, r *http.Request, problems view.
 		p.fail(w, r, err)
 		return
 	}
+	page.AccountID = string(offer.Account.ID)
 	page.Account, page.Role, page.RoleNote = offer.Account.Name, string(offer.Role), roleWords(offer.Role)
 	page.Inviter, page.Email, page.Expires = cmp.Or(offer.Inviter, vendorName), offer.Email, offer.ExpiresAt
 	if who, ok := r.Context().Value(identityKey{}).(signin.Identity); ok {
@@ -79,8 +80,16 @@ func (p *Pages) readOffer(r *http.Request) (offer members.Offer, err error) {
 	return offer, err
 }
 
-// join makes the signed-in person a member, and shows the account.
+// join makes the signed-in person a member, and shows the account. If the browser has opened the
+// invitation of another account since it got the page, the person decides again: the link can be a
+// stranger's.
 func (p *Pages) join(w http.ResponseWriter, r *http.Request) {
+	if shown := r.PostFormValue("account"); shown != "" {
+		if offer, err := p.readOffer(r); err == nil && string(offer.Account.ID) != shown {
+			p.showOffer(w, r, view.Errors{"": "This browser has opened another invitation in the meantime. Look at its account before you join."})
+			return
+		}
+	}
 	joined, err := p.Members.Join(r.Context(), p.actor(r), p.invitation(r))
 	if err == nil {
 		p.setInvitation(w, "")

@@ -172,3 +172,38 @@ func TestInvitationWithoutSignUp(t *testing.T) {
 	w.post(t, "/invitation", nil).shows(t, http.StatusOK, "Acme")
 	w.post(t, "/account/new", url.Values{"name": {"Own"}}).shows(t, http.StatusForbidden, "by invitation only")
 }
+
+// Guarantee: a person joins the account that the page showed, and no other one, whose invitation a
+// stranger made the browser open after it.
+func TestInvitationOpenedInBetween(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	code := w.invite(t, "bob@example.com", toksta.MemberDeveloper)
+	w.stranger(t, "bob")
+	w.get(t, "/invitation?code="+code).shows(t, http.StatusOK, `name="account" value="`+string(w.account)+`"`)
+	before := w.newest(t, "").Seq
+	w.post(t, "/invitation", url.Values{"account": {"acct_other"}}).shows(t, http.StatusUnprocessableEntity, "opened another invitation", "Join <bdi>Acme</bdi>")
+	if c := w.newest(t, ""); c.Seq != before {
+		t.Errorf("a change: %+v", c)
+	}
+	w.post(t, "/invitation", url.Values{"account": {string(w.account)}}).shows(t, http.StatusOK, "Acme")
+}
+
+// Guarantee: an address does not get any number of mails by being invited again and again. The link can
+// still be made, and other addresses get their mails.
+func TestInvitationMailsAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	box := &postbox{}
+	w.Members.Mail = box
+	last := response{}
+	for _, email := range []string{"bob@example.com", "Bob@Example.com", " bob@example.com", "bob@EXAMPLE.com", "bob@example.com", "bob@example.com", "bob@example.com"} {
+		last = w.post(t, "/account/members", url.Values{"email": {email}, "role": {"viewer"}})
+	}
+	last.shows(t, http.StatusTooManyRequests, "Too many attempts")
+	if n := len(box.letters); n != 6 {
+		t.Errorf("%d mails", n)
+	}
+	w.post(t, "/account/members", url.Values{"email": {"bob@example.com"}, "role": {"viewer"}, "by": {"link"}}).shows(t, http.StatusOK, "/invitation?code=")
+	w.post(t, "/account/members", url.Values{"email": {"eve@example.com"}, "role": {"viewer"}}).shows(t, http.StatusOK, "on its way by mail")
+}

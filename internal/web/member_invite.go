@@ -3,8 +3,11 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/toksta/toksta/internal/members"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -25,11 +28,22 @@ func (p *Pages) showInvite(w http.ResponseWriter, r *http.Request, problems view
 
 // invite makes an invitation. Its link is sent by mail, or shown once: a link that its author sees
 // proves nothing about the address. If the form is sent again, the new link replaces the one before.
+//
+// Mails are limited by their address too: the members of many accounts must not fill the mailbox of a
+// stranger.
 func (p *Pages) invite(w http.ResponseWriter, r *http.Request) {
-	made, err := p.Members.Invite(r.Context(), p.actor(r), members.InviteRequest{
+	req := members.InviteRequest{
 		Account: identity(r.Context()).Account.ID, Email: r.PostFormValue("email"), Role: toksta.MemberRole(r.PostFormValue("role")),
 		ByMail: p.Members.Mail != nil && r.PostFormValue("by") != "link",
-	})
+	}
+	if req.ByMail {
+		to := signin.Name{Scope: signin.ScopeInvitation, Value: text.FoldAddress(strings.TrimSpace(req.Email))}
+		if err := p.SignIn.Throttle.Count(r.Context(), to); err != nil {
+			p.changed(w, r, outcome{err: err, again: p.showInvite})
+			return
+		}
+	}
+	made, err := p.Members.Invite(r.Context(), p.actor(r), req)
 	if code := made.Code.Reveal(); err == nil && code != "" {
 		p.show(w, r, screen{page: "invited"}, view.Invited{
 			Frame: p.frame(r.Context(), view.SectionMembers), Email: made.Invitation.Email, As: string(made.Invitation.Role),

@@ -146,7 +146,9 @@ type Offer struct {
 	// Invalid is a sentence why the invitation cannot be used. If it is set, the rest is left out.
 	Invalid                                 string
 	Account, Role, RoleNote, Inviter, Email string
-	Expires                                 time.Time
+	// AccountID is sent with the form, so that the person joins the account that the page shows.
+	AccountID string
+	Expires   time.Time
 	// SignedInAs is the address of the signed-in person, "" without a session. Other is set if the
 	// invitation is for another address, and Belongs if the person is a member already.
 	SignedInAs     string
