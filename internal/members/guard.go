@@ -29,17 +29,37 @@ type Log struct {
 	RequireFactor bool
 }
 
-// Commit implements store.Log. The error is FORBIDDEN if the role of the member does not
-// allow the change, or if it needs a verified address or a second factor.
+// Commit implements store.Log. It checks the result of decide in the same transaction. The error is
+// FORBIDDEN if the role of the member does not allow the change, or if it needs a verified address
+// or a second factor, and CONFLICT if the account is closed.
 func (l Log) Commit(ctx context.Context, by toksta.Actor, decide store.Decide) (toksta.Receipt, error) {
-	decide = authorized(by, decide)
-	if l.RequireVerified && by.Kind == toksta.ActorMember {
-		decide = verified(by, decide)
+	return l.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		m, err := decide(ctx, r)
+		if err != nil || m.Kind == "" {
+			return m, err
+		}
+		return m, l.check(ctx, r, by, m)
+	})
+}
+
+// check returns an error if the actor may not make the change m.
+func (l Log) check(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
+	if by.Kind != toksta.ActorMember {
+		return checkOpen(ctx, r, by, m)
 	}
-	if l.RequireFactor && by.Kind == toksta.ActorMember {
-		decide = withFactor(by, decide)
+	checks := []func(context.Context, store.Reader, toksta.Actor, store.Mutation) error{checkRole, checkOpen}
+	if l.RequireVerified {
+		checks = append(checks, checkVerified)
 	}
-	return l.Log.Commit(ctx, by, decide)
+	if l.RequireFactor {
+		checks = append(checks, checkFactor)
+	}
+	for _, check := range checks {
+		if err := check(ctx, r, by, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // permissions lists the kinds of changes that a member can make in an account, with the
@@ -85,26 +105,14 @@ var own = map[toksta.ChangeKind]bool{
 	toksta.ChangeIdentityUnlinked:  true,
 }
 
-// authorized returns a Decide that checks the result of decide against the role of the actor
-// and against closed accounts.
-func authorized(by toksta.Actor, decide store.Decide) store.Decide {
-	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		m, err := decide(ctx, r)
-		if err != nil || m.Kind == "" {
-			return m, err
-		}
-		if by.Kind == toksta.ActorMember {
-			if err := authorize(ctx, r, by, m); err != nil {
-				return m, err
-			}
-		}
-		return m, checkOpen(ctx, r, by, m)
-	}
+// isOwn reports whether the change m concerns only the member who makes it.
+func isOwn(by toksta.Actor, m store.Mutation) bool {
+	return own[m.Kind] && m.MemberID == toksta.MemberID(by.ID)
 }
 
-// authorize returns FORBIDDEN if the actor, a member, may not make the change m.
-func authorize(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
-	if own[m.Kind] && m.MemberID == toksta.MemberID(by.ID) {
+// checkRole returns FORBIDDEN if the role of the actor, a member, does not allow the change m.
+func checkRole(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
+	if isOwn(by, m) {
 		return nil
 	}
 	needed, known := PermissionFor(m.Kind)
@@ -118,25 +126,22 @@ func authorize(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mut
 	return withoutOwners(ctx, r, m)
 }
 
-// withFactor returns a Decide that rejects a change in an account if the member has no second
-// factor.
-func withFactor(by toksta.Actor, decide store.Decide) store.Decide {
-	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		m, err := decide(ctx, r)
-		if err != nil || m.Kind == "" || own[m.Kind] && m.MemberID == toksta.MemberID(by.ID) {
-			return m, err
-		}
-		state, err := r.FactorState(ctx, toksta.MemberID(by.ID))
-		switch {
-		case err != nil:
-			return store.Mutation{}, fmt.Errorf("check the factors of member %s: %w", by.ID, err)
-		case !state.HasFactor() && !state.Vouched:
-			return store.Mutation{}, &toksta.Error{
-				Code: toksta.CodeForbidden, Message: "A second factor is required for this. Set one up on the page about your sign-in.",
-			}
-		}
-		return m, nil
+// checkFactor returns FORBIDDEN if m is a change in an account and the actor, a member, has no
+// second factor.
+func checkFactor(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
+	if isOwn(by, m) {
+		return nil
 	}
+	state, err := r.FactorState(ctx, toksta.MemberID(by.ID))
+	switch {
+	case err != nil:
+		return fmt.Errorf("check the factors of member %s: %w", by.ID, err)
+	case !state.HasFactor() && !state.Vouched:
+		return &toksta.Error{
+			Code: toksta.CodeForbidden, Message: "A second factor is required for this. Set one up on the page about your sign-in.",
+		}
+	}
+	return nil
 }
 
 // right is a permission in an account.

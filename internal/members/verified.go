@@ -20,23 +20,20 @@ var needsAddress = map[toksta.ChangeKind]bool{
 	toksta.ChangeIdentityLinked:    true,
 }
 
-// verified returns a Decide that rejects the result of decide if it needs the verified address
-// that the actor, a member, does not have.
-func verified(by toksta.Actor, decide store.Decide) store.Decide {
-	return func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		m, err := decide(ctx, r)
-		if err != nil || !needsAddress[m.Kind] {
-			return m, err
-		}
-		actor, err := r.Member(ctx, toksta.MemberID(by.ID))
-		switch {
-		case err != nil:
-			return m, fmt.Errorf("read whether the address of member %s is verified: %w", by.ID, err)
-		case actor.IsProvisional():
-			return m, unverified()
-		}
-		return m, nil
+// checkVerified returns FORBIDDEN if the change m needs a verified address and the actor, a member,
+// has none.
+func checkVerified(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
+	if !needsAddress[m.Kind] {
+		return nil
 	}
+	actor, err := r.Member(ctx, toksta.MemberID(by.ID))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read whether the address of member %s is verified: %w", by.ID, err)
+	case actor.IsProvisional():
+		return unverified()
+	}
+	return nil
 }
 
 // unverified returns the error for a change that needs a verified address.
