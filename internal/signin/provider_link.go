@@ -41,6 +41,16 @@ func (s *Service) LinkedProviders(ctx context.Context, id Identity) ([]LinkedPro
 	return out, nil
 }
 
+// ProviderLabel returns the label of a provider, which is its name if it is no longer configured.
+func (s *Service) ProviderLabel(name string) string {
+	for _, p := range s.Providers {
+		if p.Name == name {
+			return p.Label
+		}
+	}
+	return name
+}
+
 // Unlink removes the sign-in of a member at a provider and ends the sessions that it started, except the
 // current one. The last way to sign in cannot be removed: the error is CONFLICT.
 func (s *Service) Unlink(ctx context.Context, from Origin, id Identity, provider string) error {

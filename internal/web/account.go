@@ -72,9 +72,9 @@ func (p *Pages) account(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) profile(ctx context.Context) view.Profile {
 	m := identity(ctx).Member
 	if identity(ctx).Session.Bound {
-		return view.Profile{Name: m.Name, SignsInWith: cmp.Or(p.Brand.Product, "The vendor"), Bound: true}
+		return view.Profile{Name: m.Name, SignedInWith: cmp.Or(p.Brand.Product, "The vendor"), Bound: true}
 	}
-	return view.Profile{Name: m.Name, Email: m.Email, SignsInWith: "E-mail and password"}
+	return view.Profile{Name: m.Name, Email: m.Email, SignedInWith: p.signedInWith(identity(ctx).Session)}
 }
 
 // subscription returns the card about the plan and the billing state. Open

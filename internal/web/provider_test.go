@@ -98,6 +98,8 @@ func TestProviderJourney(t *testing.T) {
 	if in.path != "/account/security" || strings.Contains(in.path, "code") {
 		t.Errorf("the person arrives at %s", in.path)
 	}
+	in.shows(t, 200, ", with Acme SSO<")
+	w.get(t, "/account").shows(t, 200, "<dt>Signed in with</dt><dd>Acme SSO</dd>")
 	// It is the only way to sign in.
 	w.post(t, "/account/security/providers/unlink", url.Values{"provider": {"acme"}}).shows(t, 422, "your last way to sign in")
 	w.post(t, "/account/security/password", url.Values{"password": {password}})

@@ -30,13 +30,27 @@ func (p *Pages) sessionList(sessions []signin.Session) []view.Session {
 func (p *Pages) methodWords(s signin.Session) string {
 	words := map[signin.Method]string{
 		signin.MethodPassword: "with the password", signin.MethodLink: "with a link in a mail", signin.MethodPasskey: "with a passkey",
-		signin.MethodProvider: "with " + cmp.Or(s.Provider(), "a provider"),
+		signin.MethodProvider: "with " + cmp.Or(p.SignIn.ProviderLabel(s.Provider()), "a provider"),
 		signin.MethodVendor:   "by " + cmp.Or(p.Brand.Product, "the vendor"),
 	}[s.Method]
 	if !s.FactorAt.IsZero() && s.Method != signin.MethodPasskey {
 		words += " and a second factor"
 	}
 	return words
+}
+
+// signedInWith names the means with which the session of the card about the person started.
+func (p *Pages) signedInWith(s signin.Session) string {
+	switch s.Method {
+	case signin.MethodLink:
+		return "A link in a mail"
+	case signin.MethodPasskey:
+		return "A passkey"
+	case signin.MethodProvider:
+		return cmp.Or(p.SignIn.ProviderLabel(s.Provider()), "A provider")
+	default:
+		return "E-mail and password"
+	}
 }
 
 // endSession ends one session of the person.

@@ -96,7 +96,7 @@ func storyRevoked() view.Key {
 func storyAccount() view.Account {
 	return view.Account{
 		Frame:   storyFrame(view.SectionAccount),
-		Profile: view.Profile{Name: "Mara Lindqvist", Email: "mara@fjordlight.example", SignsInWith: "E-mail and password"},
+		Profile: view.Profile{Name: "Mara Lindqvist", Email: "mara@fjordlight.example", SignedInWith: "E-mail and password"},
 		Subscription: view.Subscription{
 			Plan: "API Scale", Badge: view.Badge{Tone: view.ToneOK, Text: "Active"},
 			Facts:  []view.Fact{{Label: "Renews", Value: "1 July 2026"}, {Label: "Payment", Value: "Visa ending 4242"}},

@@ -20,7 +20,7 @@ func embedStories() []story {
 	key := storyKey()
 	key.Frame = f
 	bound := storyAccount()
-	bound.Bound, bound.Profile = true, view.Profile{Name: "Mara Lindqvist", SignsInWith: "Skies", Bound: true}
+	bound.Bound, bound.Profile = true, view.Profile{Name: "Mara Lindqvist", SignedInWith: "Skies", Bound: true}
 	return []story{
 		{"embed-account", EmbedPrefix + "account", framed(storyAccount())},
 		{"embed-account-empty", EmbedPrefix + "account", framed(storyEmpty())},

@@ -24,7 +24,7 @@ type Account struct {
 
 // Profile is the card about the signed-in person.
 type Profile struct {
-	Name, Email, SignsInWith string
+	Name, Email, SignedInWith string
 	// Bound is set for a session that the vendor's back end created. It shows no address.
 	Bound bool
 }
