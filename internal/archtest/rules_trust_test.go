@@ -68,7 +68,10 @@ var reveals = map[string]int{
 	// A password or a cookie, before it is hashed.
 	"internal/signin/password.go hasher.tag":    1,
 	"internal/signin/password.go validPassword": 1,
-	"internal/signin/session.go sessionID":      1,
+	"internal/signin/tickets.go secretID":       1,
+
+	// The code of a link, in the address that is mailed.
+	"internal/signin/links.go Service.issue": 1,
 
 	// The cookie that binds a link to sign in to a browser.
 	"internal/web/signinlink.go Pages.setBinding": 1,

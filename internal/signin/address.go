@@ -49,14 +49,8 @@ func (s *Service) NextAddress(ctx context.Context, id Identity, code toksta.Hidd
 // The session is required: a mistyped address belongs to a stranger, whom the link must not give the
 // sign-in. The change ends all other sessions, and the links to the old address.
 func (s *Service) ChangeAddressByLink(ctx context.Context, from Origin, id Identity, code toksta.Hidden) error {
-	if err := denyBound(id); err != nil {
-		return err
-	}
-	l, err := s.readOwn(ctx, purposeAddress, id, code)
+	l, err := s.useOwn(ctx, purposeAddress, id, code)
 	if err != nil {
-		return err
-	}
-	if err := s.use(ctx, l); err != nil {
 		return err
 	}
 	_, err = s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -82,14 +76,4 @@ func (s *Service) ChangeAddressByLink(ctx context.Context, from Origin, id Ident
 		return fmt.Errorf("end the links of member %s: %w", id.Member.ID, err)
 	}
 	return s.SignOutEverywhere(ctx, id, true)
-}
-
-// readOwn returns the link of a code without using it. If it is not valid for the purpose, or is for
-// another member than the signed-in one, the error is FORBIDDEN.
-func (s *Service) readOwn(ctx context.Context, purpose string, id Identity, code toksta.Hidden) (link, error) {
-	l, err := s.readLink(ctx, purpose, code)
-	if err == nil && l.MemberID != id.Member.ID {
-		err = invalidLink()
-	}
-	return l, err
 }

@@ -57,7 +57,7 @@ func TestChangeAddressByLink(t *testing.T) {
 		t.Error("another session continues")
 	}
 	wantError(t, w.reset(t, reset), toksta.CodeForbidden, "used before")
-	ticket, _ := sessionID(reset)
+	ticket, _ := secretID(reset)
 	if _, err := w.Tickets.Ticket(t.Context(), ticket); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the link to the old address is kept: %v", err)
 	}

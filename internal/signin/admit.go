@@ -2,11 +2,8 @@ package signin
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -119,48 +116,27 @@ func (s *Service) need(ctx context.Context, id Identity) (Need, error) {
 
 // suspend stores a pending sign-in and returns its cookie.
 func (s *Service) suspend(ctx context.Context, e entry) (toksta.Hidden, error) {
-	data, err := json.Marshal(pendingData{
+	return s.putTicket(ctx, store.Ticket{
+		Purpose: purposePending, MemberID: e.Member.ID, AccountID: e.Account, ExpiresAt: s.now().Add(PendingLifetime),
+	}, pendingData{
 		Method: e.Method, Bound: e.Bound, Provider: e.Provider, ProviderSession: e.ProviderSession, Failures: e.Failures,
 		Password: passwordMark(e.Member),
 	})
-	if err != nil {
-		return toksta.Hidden{}, err
-	}
-	cookie, id := newCookie()
-	err = s.Tickets.PutTicket(ctx, store.Ticket{
-		ID: id, Purpose: purposePending, MemberID: e.Member.ID, AccountID: e.Account, Data: string(data), ExpiresAt: s.now().Add(PendingLifetime),
-	})
-	if err != nil {
-		return toksta.Hidden{}, fmt.Errorf("store the pending sign-in of %s: %w", e.Member.ID, err)
-	}
-	return cookie, nil
 }
 
 // pending is a pending sign-in: the first proof and its ticket.
 type pending struct {
 	entry
-	ticket toksta.Digest
+	ticket store.Ticket
 }
 
 // readPending returns the pending sign-in of a cookie, without using it. If there is none, or the
 // password was changed since the first proof, the error is UNAUTHORIZED.
 func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pending, error) {
-	id, ok := sessionID(cookie)
-	if !ok {
-		return pending{}, notPending()
-	}
-	t, err := s.Tickets.Ticket(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return pending{}, notPending()
-	case err != nil:
-		return pending{}, fmt.Errorf("read the pending sign-in: %w", err)
-	case t.Purpose != purposePending, !s.now().Before(t.ExpiresAt):
-		return pending{}, notPending()
-	}
 	var data pendingData
-	if err := json.Unmarshal([]byte(t.Data), &data); err != nil {
-		return pending{}, fmt.Errorf("read the pending sign-in of %s: %w", t.MemberID, err)
+	t, err := s.readTicket(ctx, purposePending, cookie, &data)
+	if err != nil {
+		return pending{}, ifNotFound(err, notPending())
 	}
 	m, err := s.Store.Member(ctx, t.MemberID)
 	switch {
@@ -169,7 +145,7 @@ func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pendin
 	case !m.DisabledAt.IsZero(), passwordMark(m) != data.Password:
 		return pending{}, notPending()
 	}
-	return pending{ticket: id, entry: entry{
+	return pending{ticket: t, entry: entry{
 		Member: m, Method: data.Method, Account: t.AccountID, Bound: data.Bound,
 		Provider: data.Provider, ProviderSession: data.ProviderSession, Failures: data.Failures,
 	}}, nil
@@ -178,12 +154,8 @@ func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pendin
 // complete starts the session of a pending sign-in after its second factor. Of several
 // simultaneous calls, one succeeds.
 func (s *Service) complete(ctx context.Context, from Origin, p pending, f Factor) (SignedIn, error) {
-	_, err := s.Tickets.UseTicket(ctx, p.ticket)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return SignedIn{}, notPending()
-	case err != nil:
-		return SignedIn{}, fmt.Errorf("end the pending sign-in: %w", err)
+	if err := s.useTicket(ctx, p.ticket); err != nil {
+		return SignedIn{}, ifNotFound(err, notPending())
 	}
 	p.Factor = f
 	a, err := s.admit(ctx, from, p.entry)
@@ -209,12 +181,4 @@ func notPending() error {
 func passwordMark(m toksta.Member) string {
 	sum := sha256.Sum256([]byte(m.PasswordHash))
 	return base64.RawStdEncoding.EncodeToString(sum[:])
-}
-
-// newCookie returns a random value and the form in which it is stored. It has 256 random bits, so
-// a SHA-256 without a salt is enough, as for a key's secret.
-func newCookie() (toksta.Hidden, toksta.Digest) {
-	var raw [cookieLen]byte
-	rand.Read(raw[:])
-	return toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:])), sha256.Sum256(raw[:])
 }

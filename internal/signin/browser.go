@@ -2,9 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -23,7 +20,7 @@ const browserInterval = 24 * time.Hour
 // knownBrowser returns the browser of a request for a member. The id is zero if the browser sent
 // no valid cookie; known is false if the member did not sign in with it.
 func (s *Service) knownBrowser(ctx context.Context, from Origin, member toksta.MemberID) (b store.Browser, known bool, err error) {
-	id, ok := sessionID(from.Browser)
+	id, ok := secretID(from.Browser)
 	if !ok {
 		return store.Browser{}, false, nil
 	}
@@ -73,10 +70,8 @@ func (s *Service) remember(ctx context.Context, from Origin, member toksta.Membe
 	var out remembered
 	var replaces toksta.Digest
 	if !known {
-		var raw [cookieLen]byte
-		rand.Read(raw[:])
-		replaces, b = b.ID, store.Browser{ID: sha256.Sum256(raw[:]), MemberID: member}
-		out.cookie = toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:]))
+		replaces, b = b.ID, store.Browser{MemberID: member}
+		out.cookie, b.ID = newSecret()
 	}
 	b.SeenAt = s.now()
 	others, err := s.Browsers.PutBrowser(ctx, b, replaces)
@@ -89,7 +84,7 @@ func (s *Service) remember(ctx context.Context, from Origin, member toksta.Membe
 
 // forgetBrowsers makes all browsers of a member unknown, except the one with a cookie.
 func (s *Service) forgetBrowsers(ctx context.Context, except toksta.Hidden, member toksta.MemberID) error {
-	keep, _ := sessionID(except)
+	keep, _ := secretID(except)
 	if err := s.Browsers.DeleteBrowsers(ctx, store.BrowserSet{Member: member, Keep: keep}); err != nil {
 		return fmt.Errorf("delete the browsers of member %s: %w", member, err)
 	}

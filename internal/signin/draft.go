@@ -33,7 +33,7 @@ type Draft struct {
 // member of a known browser. For an unknown browser it keeps nothing, so that a client without
 // an account cannot fill the database. A later draft of the same page and browser replaces it.
 func (s *Service) SaveDraft(ctx context.Context, from Origin, session toksta.Hidden, d Draft) (bool, error) {
-	browser, ok := sessionID(from.Browser)
+	browser, ok := secretID(from.Browser)
 	if !ok {
 		return false, nil
 	}
@@ -45,7 +45,7 @@ func (s *Service) SaveDraft(ctx context.Context, from Origin, session toksta.Hid
 	if len(members) == 1 {
 		t.MemberID = members[0].MemberID
 	}
-	if id, ok := sessionID(session); ok {
+	if id, ok := secretID(session); ok {
 		switch row, err := s.Sessions.Session(ctx, id); {
 		case err == nil:
 			t.MemberID, t.AccountID = row.MemberID, row.AccountID
@@ -74,7 +74,7 @@ func (s *Service) SaveDraft(ctx context.Context, from Origin, session toksta.Hid
 // was sent. found is false if there is none. The draft is kept until it expires, so that a reload
 // shows it again.
 func (s *Service) Draft(ctx context.Context, from Origin, id Identity, page string) (d Draft, account toksta.AccountID, found bool, err error) {
-	browser, ok := sessionID(from.Browser)
+	browser, ok := secretID(from.Browser)
 	if !ok {
 		return d, "", false, nil
 	}

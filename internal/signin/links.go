@@ -2,10 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,64 +56,49 @@ type linkData struct {
 // CanMail reports whether mails with links can be sent.
 func (s *Service) CanMail() bool { return s.Mail != nil }
 
-// issue stores l with the data d under a new code, and returns the address of the page at path
-// with this code.
+// issue stores l under a new code, and returns the address of the page at path with this code.
 func (s *Service) issue(ctx context.Context, path string, l link) (string, error) {
-	// A code has 256 random bits, so a SHA-256 without a salt is enough to store it.
-	var raw [cookieLen]byte
-	rand.Read(raw[:])
-	data, err := json.Marshal(l.linkData)
+	code, err := s.putTicket(ctx, l.Ticket, l.linkData)
 	if err != nil {
-		return "", fmt.Errorf("encode the data of a link: %w", err)
+		return "", err
 	}
-	l.ID, l.Data = sha256.Sum256(raw[:]), string(data)
-	if err := s.Tickets.PutTicket(ctx, l.Ticket); err != nil {
-		return "", fmt.Errorf("store a link: %w", err)
-	}
-	return s.PagesURL + path + "?code=" + base64.RawURLEncoding.EncodeToString(raw[:]), nil
+	return s.PagesURL + path + "?code=" + code.Reveal(), nil
 }
 
 // readLink returns the link of a code without using it. If it is unknown, used, expired, or for
 // another purpose, the error is FORBIDDEN.
-func (s *Service) readLink(ctx context.Context, purpose string, code toksta.Hidden) (link, error) {
-	id, ok := sessionID(code)
-	if !ok {
-		return link{}, invalidLink()
-	}
-	t, err := s.Tickets.Ticket(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return link{}, invalidLink()
-	case err != nil:
-		return link{}, fmt.Errorf("read a link: %w", err)
-	}
-	return s.linkOf(t, purpose)
+func (s *Service) readLink(ctx context.Context, purpose string, code toksta.Hidden) (l link, err error) {
+	l.Ticket, err = s.readTicket(ctx, purpose, code, &l.linkData)
+	return l, ifNotFound(err, invalidLink())
 }
 
-// linkOf returns the ticket as a link. If it is for another purpose or expired, the error is
-// FORBIDDEN.
-func (s *Service) linkOf(t store.Ticket, purpose string) (link, error) {
-	if t.Purpose != purpose || !s.now().Before(t.ExpiresAt) {
-		return link{}, invalidLink()
+// readOwn returns the link of a code without using it. If it is not valid for the purpose, or is for
+// another member than the signed-in one, the error is FORBIDDEN.
+func (s *Service) readOwn(ctx context.Context, purpose string, id Identity, code toksta.Hidden) (link, error) {
+	l, err := s.readLink(ctx, purpose, code)
+	if err == nil && l.MemberID != id.Member.ID {
+		err = invalidLink()
 	}
-	l := link{Ticket: t}
-	if err := json.Unmarshal([]byte(t.Data), &l.linkData); err != nil {
-		return link{}, fmt.Errorf("decode the data of a link: %w", err)
+	return l, err
+}
+
+// useOwn uses the link of a code for the signed-in member. The errors are those of readOwn; in a bound
+// session, the error is FORBIDDEN too.
+func (s *Service) useOwn(ctx context.Context, purpose string, id Identity, code toksta.Hidden) (link, error) {
+	if err := denyBound(id); err != nil {
+		return link{}, err
 	}
-	return l, nil
+	l, err := s.readOwn(ctx, purpose, id, code)
+	if err != nil {
+		return l, err
+	}
+	return l, s.use(ctx, l)
 }
 
 // use uses the link. Of several simultaneous calls, one succeeds; for the others, the error is
 // FORBIDDEN.
 func (s *Service) use(ctx context.Context, l link) error {
-	_, err := s.Tickets.UseTicket(ctx, l.ID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return invalidLink()
-	case err != nil:
-		return fmt.Errorf("use a link: %w", err)
-	}
-	return nil
+	return ifNotFound(s.useTicket(ctx, l.Ticket), invalidLink())
 }
 
 // member returns the member of the link. If the person is disabled, or has another address or another

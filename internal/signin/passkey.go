@@ -125,7 +125,7 @@ func (s *Service) challengeMember(ctx context.Context, m toksta.Member, browser 
 func (s *Service) keepChallenge(ctx context.Context, browser toksta.Hidden, t store.Ticket, c passkey.Ceremony) (PasskeyChallenge, error) {
 	id, ok := challengeID(browser, c.Challenge)
 	if !ok {
-		browser, _ = newCookie()
+		browser, _ = newSecret()
 		id, _ = challengeID(browser, c.Challenge)
 	}
 	t.ID, t.Data, t.ExpiresAt = id, c.State, s.now().Add(challengeLifetime)
@@ -139,7 +139,7 @@ func (s *Service) keepChallenge(ctx context.Context, browser toksta.Hidden, t st
 // is malformed.
 func challengeID(browser toksta.Hidden, challenge string) (id toksta.Digest, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(browser.Reveal())
-	if err != nil || len(raw) != cookieLen {
+	if err != nil || len(raw) != secretLen {
 		return id, false
 	}
 	return sha256.Sum256(append(raw, challenge...)), true

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -44,8 +43,8 @@ type Method string
 // The ways to sign in.
 const (
 	MethodPassword Method = "password"
-	MethodLink     Method = "link"     // by a link in a mail
-	MethodPasskey  Method = "passkey"  //
+	MethodLink     Method = "link" // by a link in a mail
+	MethodPasskey  Method = "passkey"
 	MethodProvider Method = "provider" // by the vendor's or another sign-in provider
 	MethodVendor   Method = "vendor"   // by the vendor's back end
 	MethodEmbedded Method = "embedded" // by the vendor's back end, in a frame of its page
@@ -73,9 +72,6 @@ type entry struct {
 	FactorAt time.Time
 }
 
-// cookieLen is the length of a session's random id.
-const cookieLen = 32
-
 // seenInterval returns the interval after which SeenAt of a used session is updated:
 // a hundredth of the idle time, at most 5 minutes. With a longer interval, a used
 // session could end as an idle one.
@@ -96,7 +92,7 @@ func (s *Service) startSession(ctx context.Context, from Origin, e entry) (Signe
 			return SignedIn{}, err
 		}
 	}
-	cookie, sid := newCookie()
+	cookie, sid := newSecret()
 	now := s.now()
 	if e.Factor != "" || e.Method == MethodPasskey && e.FactorAt.IsZero() {
 		e.FactorAt = now
@@ -154,7 +150,7 @@ func (s *Service) AuthenticateEmbedded(ctx context.Context, cookie toksta.Hidden
 }
 
 func (s *Service) authenticate(ctx context.Context, cookie toksta.Hidden, embedded bool) (Identity, error) {
-	id, ok := sessionID(cookie)
+	id, ok := secretID(cookie)
 	if !ok {
 		return Identity{}, notSignedIn()
 	}
@@ -250,7 +246,7 @@ func (s *Service) EndSession(ctx context.Context, id Identity, handle string) (c
 
 // SignOut ends the session of a cookie, if there is one.
 func (s *Service) SignOut(ctx context.Context, cookie toksta.Hidden) error {
-	id, ok := sessionID(cookie)
+	id, ok := secretID(cookie)
 	if !ok {
 		return nil
 	}
@@ -305,15 +301,6 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
-}
-
-// sessionID returns the stored id for a cookie; ok is false if it is malformed.
-func sessionID(cookie toksta.Hidden) (id toksta.Digest, ok bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(cookie.Reveal())
-	if err != nil || len(raw) != cookieLen {
-		return toksta.Digest{}, false
-	}
-	return sha256.Sum256(raw), true
 }
 
 // notSignedIn returns the same error for all rejected cookies: unknown, ended, idle,

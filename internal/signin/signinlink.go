@@ -51,10 +51,10 @@ func (s *Service) RequestSignInLink(ctx context.Context, from Origin, req LinkRe
 		return toksta.Hidden{}, err
 	}
 	binding, id := req.Binding, toksta.Digest{}
-	if given, ok := sessionID(binding); ok {
+	if given, ok := secretID(binding); ok {
 		id = given // earlier links of this browser keep working
 	} else {
-		binding, id = newCookie()
+		binding, id = newSecret()
 	}
 	return binding, s.mailTo(email, func(ctx context.Context, m toksta.Member) (mail.Message, error) {
 		address, err := s.issue(ctx, SignInLinkPath, link{
@@ -90,7 +90,7 @@ func (s *Service) readSignInLink(ctx context.Context, c LinkCookies) (link, erro
 	if err != nil {
 		return l, err
 	}
-	id, ok := sessionID(c.Binding)
+	id, ok := secretID(c.Binding)
 	if !ok || hex.EncodeToString(id[:]) != l.Binding {
 		return l, forbidden("Open the link in the browser in which you asked for it. To sign in with this browser, ask for a link here.")
 	}

@@ -3,7 +3,6 @@ package signin
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -101,9 +100,9 @@ func (s *Service) CreateVendorLink(ctx context.Context, by toksta.Actor, req Ven
 		return VendorLink{}, err
 	}
 	link.ExpiresAt = s.now().Add(VendorCodeTime)
-	link.Code, err = s.putVendorTicket(ctx, vendorTicket{req.Next, req.Embedded, req.Lifetime}, store.Ticket{
-		MemberID: link.Member.ID, AccountID: req.Account, ExpiresAt: link.ExpiresAt,
-	})
+	link.Code, err = s.putTicket(ctx, store.Ticket{
+		Purpose: purposeVendor, MemberID: link.Member.ID, AccountID: req.Account, ExpiresAt: link.ExpiresAt,
+	}, vendorTicket{req.Next, req.Embedded, req.Lifetime})
 	return link, err
 }
 
@@ -262,20 +261,6 @@ func cannotEnter(message string) error {
 	return &toksta.Error{Code: toksta.CodeConflict, Message: message}
 }
 
-// putVendorTicket stores a ticket for a new code, which it returns.
-func (s *Service) putVendorTicket(ctx context.Context, data vendorTicket, t store.Ticket) (toksta.Hidden, error) {
-	text, err := json.Marshal(data)
-	if err != nil {
-		return toksta.Hidden{}, err
-	}
-	code, id := newCookie()
-	t.ID, t.Purpose, t.Data = id, purposeVendor, string(text)
-	if err := s.Tickets.PutTicket(ctx, t); err != nil {
-		return toksta.Hidden{}, fmt.Errorf("store the link of a session: %w", err)
-	}
-	return code, nil
-}
-
 // VendorOffer describes the session that a link starts.
 type VendorOffer struct {
 	Member   toksta.Member
@@ -290,23 +275,10 @@ type VendorOffer struct {
 // VendorOffer returns the session that a code starts, without using the code. If the code is
 // unknown, used or expired, the error is UNAUTHORIZED.
 func (s *Service) VendorOffer(ctx context.Context, code toksta.Hidden) (VendorOffer, error) {
-	id, ok := sessionID(code)
-	if !ok {
-		return VendorOffer{}, usedVendorCode()
-	}
-	o := VendorOffer{}
+	var o VendorOffer
 	var err error
-	o.ticket, err = s.Tickets.Ticket(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return VendorOffer{}, usedVendorCode()
-	case err != nil:
-		return VendorOffer{}, fmt.Errorf("read the link of a session: %w", err)
-	case o.ticket.Purpose != purposeVendor, !s.now().Before(o.ticket.ExpiresAt):
-		return VendorOffer{}, usedVendorCode()
-	}
-	if err := json.Unmarshal([]byte(o.ticket.Data), &o.data); err != nil {
-		return VendorOffer{}, fmt.Errorf("read the link of a session: %w", err)
+	if o.ticket, err = s.readTicket(ctx, purposeVendor, code, &o.data); err != nil {
+		return VendorOffer{}, ifNotFound(err, usedVendorCode())
 	}
 	o.Next, o.Embedded = o.data.Next, o.data.Embedded
 	if o.Member, err = s.Store.Member(ctx, o.ticket.MemberID); err != nil {
@@ -341,7 +313,7 @@ func (s *Service) ReissueVendorLink(ctx context.Context, o VendorOffer) (toksta.
 		return toksta.Hidden{}, err
 	}
 	o.data.Embedded, o.ticket.ExpiresAt = false, s.now().Add(VendorReissueTime)
-	return s.putVendorTicket(ctx, o.data, o.ticket)
+	return s.putTicket(ctx, o.ticket, o.data)
 }
 
 // DiscardVendorLink uses the code of an offer without starting a session.
@@ -351,14 +323,7 @@ func (s *Service) DiscardVendorLink(ctx context.Context, o VendorOffer) error {
 
 // useVendorTicket uses the ticket of an offer.
 func (s *Service) useVendorTicket(ctx context.Context, o VendorOffer) error {
-	_, err := s.Tickets.UseTicket(ctx, o.ticket.ID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return usedVendorCode()
-	case err != nil:
-		return fmt.Errorf("use the link of a session: %w", err)
-	}
-	return nil
+	return ifNotFound(s.useTicket(ctx, o.ticket), usedVendorCode())
 }
 
 // usedVendorCode returns the same error for a code that is unknown, used or expired.

@@ -153,7 +153,7 @@ func TestVendorCodeWorksOnce(t *testing.T) {
 	_, err := w.open(t.Context(), late)
 	wantCode(t, "after a minute", err, toksta.CodeUnauthorized)
 
-	other, id := newCookie()
+	other, id := newSecret()
 	if err := w.Tickets.PutTicket(t.Context(), store.Ticket{ID: id, Purpose: "reset", MemberID: owner.Member.ID, AccountID: owner.Account.ID, Data: "{}", ExpiresAt: w.now.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}

@@ -160,14 +160,8 @@ func (s *Service) CheckVerification(ctx context.Context, id Identity, code tokst
 // That person asks for a new password, which replaces it. If the link is not valid, or is for
 // another member, the error is FORBIDDEN.
 func (s *Service) VerifyByLink(ctx context.Context, from Origin, id Identity, code toksta.Hidden) error {
-	if err := denyBound(id); err != nil {
-		return err
-	}
-	l, err := s.readOwn(ctx, purposeVerify, id, code)
+	l, err := s.useOwn(ctx, purposeVerify, id, code)
 	if err != nil {
-		return err
-	}
-	if err := s.use(ctx, l); err != nil {
 		return err
 	}
 	_, err = s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
