@@ -39,7 +39,7 @@ const PendingLifetime = 10 * time.Minute
 // purposePending is the purpose of the ticket of a pending sign-in.
 const purposePending = "signin.pending"
 
-// pendingData is the part of an entry that is stored in the ticket of a pending sign-in.
+// pendingData is the part of a proof that is stored in the ticket of a pending sign-in.
 type pendingData struct {
 	Method          Method `json:"method"`
 	Bound           bool   `json:"bound,omitempty"`
@@ -55,26 +55,26 @@ type pendingData struct {
 // or into a pending sign-in. It is the only way from a proof to a session, for every method,
 // so that none goes around the second factor. A passkey proves two factors, since it verifies the
 // person. A session of the vendor's back end has the proofs that the vendor requires.
-func (s *Service) admit(ctx context.Context, from Origin, e entry) (Admission, error) {
+func (s *Service) admit(ctx context.Context, from Origin, p proof) (Admission, error) {
 	// The vendor's pages create a session whenever they are opened.
-	if !e.Method.isVendor() {
-		if wait := s.signIns.attempt(e.Member.ID, s.now()); wait > 0 {
+	if !p.Method.isVendor() {
+		if wait := s.signIns.attempt(p.Member.ID, s.now()); wait > 0 {
 			return Admission{}, tooManyAttempts(wait)
 		}
 	}
-	needed, err := s.needsFactor(ctx, e)
+	needed, err := s.needsFactor(ctx, p)
 	if err != nil {
 		return Admission{}, err
 	}
 	if needed {
-		cookie, err := s.suspend(ctx, e)
+		cookie, err := s.suspend(ctx, p)
 		return Admission{Pending: cookie}, err
 	}
-	in, err := s.startSession(ctx, from, e)
+	in, err := s.startSession(ctx, from, p)
 	if err != nil {
 		return Admission{}, err
 	}
-	if err := s.recordSignIn(ctx, from, in, e); err != nil {
+	if err := s.recordSignIn(ctx, from, in, p); err != nil {
 		return Admission{}, err
 	}
 	return Admission{SignedIn: in}, nil
@@ -83,11 +83,11 @@ func (s *Service) admit(ctx context.Context, from Origin, e entry) (Admission, e
 // needsFactor reports whether the proof does not suffice for a session. A person with an
 // authenticator app has chosen to need a second factor. A person who has only passkeys needs one if the
 // vendor requires it.
-func (s *Service) needsFactor(ctx context.Context, e entry) (bool, error) {
-	if e.Factor != "" || e.Method == MethodPasskey || e.Method.isVendor() {
+func (s *Service) needsFactor(ctx context.Context, p proof) (bool, error) {
+	if p.Factor != "" || p.Method == MethodPasskey || p.Method.isVendor() {
 		return false, nil
 	}
-	state, err := s.factorState(ctx, e.Member.ID)
+	state, err := s.factorState(ctx, p.Member.ID)
 	if err != nil {
 		return false, err
 	}
@@ -115,18 +115,18 @@ func (s *Service) need(ctx context.Context, id Identity) (Need, error) {
 }
 
 // suspend stores a pending sign-in and returns its cookie.
-func (s *Service) suspend(ctx context.Context, e entry) (toksta.Hidden, error) {
+func (s *Service) suspend(ctx context.Context, p proof) (toksta.Hidden, error) {
 	return s.putTicket(ctx, store.Ticket{
-		Purpose: purposePending, MemberID: e.Member.ID, AccountID: e.Account, ExpiresAt: s.now().Add(PendingLifetime),
+		Purpose: purposePending, MemberID: p.Member.ID, AccountID: p.Account, ExpiresAt: s.now().Add(PendingLifetime),
 	}, pendingData{
-		Method: e.Method, Bound: e.Bound, Provider: e.Provider, ProviderSession: e.ProviderSession, Failures: e.Failures,
-		Password: passwordMark(e.Member),
+		Method: p.Method, Bound: p.Bound, Provider: p.Provider, ProviderSession: p.ProviderSession, Failures: p.Failures,
+		Password: passwordMark(p.Member),
 	})
 }
 
 // pending is a pending sign-in: the first proof and its ticket.
 type pending struct {
-	entry
+	proof
 	ticket store.Ticket
 }
 
@@ -145,7 +145,7 @@ func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pendin
 	case !m.DisabledAt.IsZero(), passwordMark(m) != data.Password:
 		return pending{}, notPending()
 	}
-	return pending{ticket: t, entry: entry{
+	return pending{ticket: t, proof: proof{
 		Member: m, Method: data.Method, Account: t.AccountID, Bound: data.Bound,
 		Provider: data.Provider, ProviderSession: data.ProviderSession, Failures: data.Failures,
 	}}, nil
@@ -158,7 +158,7 @@ func (s *Service) complete(ctx context.Context, from Origin, p pending, f Factor
 		return SignedIn{}, ifNotFound(err, notPending())
 	}
 	p.Factor = f
-	a, err := s.admit(ctx, from, p.entry)
+	a, err := s.admit(ctx, from, p.proof)
 	return a.SignedIn, err
 }
 

@@ -53,7 +53,7 @@ func (s *Service) ConfirmWithCode(ctx context.Context, from Origin, id Identity,
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.renew(ctx, from, id, entry{Member: id.Member, Factor: f})
+	return s.renew(ctx, from, id, proof{Member: id.Member, Factor: f})
 }
 
 // verifyCode accepts a code of a member's authenticator app or a recovery code, each once over all

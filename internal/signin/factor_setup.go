@@ -87,7 +87,7 @@ func (s *Service) ConfirmApp(ctx context.Context, from Origin, id Identity, type
 	if err != nil {
 		return NewFactor{}, err
 	}
-	in, err := s.renew(ctx, from, id, entry{Member: id.Member, Factor: FactorTOTP})
+	in, err := s.renew(ctx, from, id, proof{Member: id.Member, Factor: FactorTOTP})
 	return NewFactor{SignedIn: in, Codes: codes}, err
 }
 

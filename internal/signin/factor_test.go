@@ -76,7 +76,7 @@ func TestSecondFactorAtSignIn(t *testing.T) {
 	_, err = w.CompleteWithCode(t.Context(), home, pending, up.Codes[0])
 	wantError(t, err, toksta.CodeUnauthorized, "expired")
 	for _, method := range []Method{MethodPassword, MethodLink, MethodProvider} {
-		a, err := w.admit(t.Context(), home, entry{Member: up.Member, Method: method, Provider: "sso", ProviderSession: "s"})
+		a, err := w.admit(t.Context(), home, proof{Member: up.Member, Method: method, Provider: "sso", ProviderSession: "s"})
 		if err != nil || !a.IsPending() {
 			t.Fatalf("%s: %+v, %v", method, a, err)
 		}

@@ -83,7 +83,7 @@ func (s *Service) ChangePassword(ctx context.Context, from Origin, id Identity, 
 	if m, err = s.Store.Member(ctx, m.ID); err != nil {
 		return SignedIn{}, fmt.Errorf("read the member with the new password: %w", err)
 	}
-	return s.renew(ctx, from, id, entry{Member: m})
+	return s.renew(ctx, from, id, proof{Member: m})
 }
 
 // ResetPassword sets a member's password for the operator and ends all the

@@ -63,7 +63,7 @@ func (s *Service) SignInWithPasskey(ctx context.Context, from Origin, req Passke
 	if err != nil {
 		return Admission{}, &Failure{Member: m.ID, err: err}
 	}
-	return s.admit(ctx, from, entry{Member: m, Method: MethodPasskey})
+	return s.admit(ctx, from, proof{Member: m, Method: MethodPasskey})
 }
 
 // BeginPasskeyFactor returns a challenge for the passkeys of the person whose sign-in is pending.
@@ -98,7 +98,7 @@ func (s *Service) ConfirmWithPasskey(ctx context.Context, from Origin, id Identi
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.renew(ctx, from, id, entry{Member: m, Factor: FactorPasskey})
+	return s.renew(ctx, from, id, proof{Member: m, Factor: FactorPasskey})
 }
 
 // challengeMember returns a challenge for the passkeys of a member.

@@ -64,7 +64,7 @@ func (s *Service) AddPasskey(ctx context.Context, from Origin, id Identity, req 
 	if err != nil {
 		return NewFactor{}, err
 	}
-	in, err := s.renew(ctx, from, id, entry{Member: id.Member, Factor: FactorPasskey})
+	in, err := s.renew(ctx, from, id, proof{Member: id.Member, Factor: FactorPasskey})
 	return NewFactor{SignedIn: in, Codes: codes}, err
 }
 

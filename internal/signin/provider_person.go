@@ -60,7 +60,7 @@ func (s *Service) signInVisitor(ctx context.Context, from Origin, v visitor) (Ad
 	if err := s.followGrants(ctx, v, known); err != nil {
 		return Admission{}, err
 	}
-	return s.admit(ctx, from, entry{
+	return s.admit(ctx, from, proof{
 		Member: m, Method: MethodProvider, Provider: v.Provider.Name, ProviderSession: v.Session, Factor: v.factor(),
 	})
 }

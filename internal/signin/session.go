@@ -53,8 +53,8 @@ const (
 // isVendor reports whether the vendor's back end has signed the person in.
 func (m Method) isVendor() bool { return m == MethodVendor || m == MethodEmbedded }
 
-// entry is a person who proved who they are.
-type entry struct {
+// proof is the result of a way to sign in: the person, and the session to start.
+type proof struct {
 	Member toksta.Member
 	Method Method
 	// Account is the account that the session shows first; "": the last one that the person
@@ -66,7 +66,7 @@ type entry struct {
 	// Provider and ProviderSession name the session at a sign-in provider.
 	Provider, ProviderSession string
 	Failures                  int // rejected attempts before this one, for the change log
-	// Factor is the second factor that the person proved, "" for none.
+	// Factor is the second factor, "" for none.
 	Factor Factor
 	// FactorAt is when the person proved a factor in the session that this one replaces.
 	FactorAt time.Time
@@ -79,13 +79,13 @@ func (s *Service) seenInterval() time.Duration { return min(5*time.Minute, s.Idl
 
 // startSession starts a session with a new id. If the person was disabled since the proof, or
 // the password was changed, the error is UNAUTHORIZED.
-func (s *Service) startSession(ctx context.Context, from Origin, e entry) (SignedIn, error) {
-	m := e.Member
-	place, err := s.roleIn(ctx, e.Account, m.ID)
+func (s *Service) startSession(ctx context.Context, from Origin, p proof) (SignedIn, error) {
+	m := p.Member
+	place, err := s.roleIn(ctx, p.Account, m.ID)
 	switch {
 	case err != nil:
 		return SignedIn{}, err
-	case place.Role == "" && e.Bound:
+	case place.Role == "" && p.Bound:
 		return SignedIn{}, notSignedIn()
 	case place.Role == "":
 		if place, err = s.firstPlace(ctx, m.ID); err != nil {
@@ -94,20 +94,20 @@ func (s *Service) startSession(ctx context.Context, from Origin, e entry) (Signe
 	}
 	cookie, sid := newSecret()
 	now := s.now()
-	if e.Factor != "" || e.Method == MethodPasskey && e.FactorAt.IsZero() {
-		e.FactorAt = now
+	if p.Factor != "" || p.Method == MethodPasskey && p.FactorAt.IsZero() {
+		p.FactorAt = now
 	}
 	row := store.Session{
-		ID: sid, MemberID: m.ID, AccountID: place.Account.ID, Bound: e.Bound,
-		Method: string(e.Method), Provider: e.Provider, ProviderSession: e.ProviderSession,
-		CreatedAt: now, ConfirmedAt: now, FactorAt: e.FactorAt, SeenAt: now, ExpiresAt: now.Add(min(cmp.Or(e.Lifetime, s.Lifetime), s.Lifetime)),
+		ID: sid, MemberID: m.ID, AccountID: place.Account.ID, Bound: p.Bound,
+		Method: string(p.Method), Provider: p.Provider, ProviderSession: p.ProviderSession,
+		CreatedAt: now, ConfirmedAt: now, FactorAt: p.FactorAt, SeenAt: now, ExpiresAt: now.Add(min(cmp.Or(p.Lifetime, s.Lifetime), s.Lifetime)),
 		Address: memberActor(m, from).Address, Agent: from.Agent,
 	}
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
 		return SignedIn{}, fmt.Errorf("store the session: %w", err)
 	}
 	var browser remembered
-	if !e.Method.isVendor() { // otherwise, the vendor's pages know the browser
+	if !p.Method.isVendor() { // otherwise, the vendor's pages know the browser
 		if browser, err = s.remember(ctx, from, m.ID); err != nil {
 			return SignedIn{}, err
 		}

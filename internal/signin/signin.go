@@ -186,7 +186,7 @@ func (s *Service) SignIn(ctx context.Context, from Origin, email string, passwor
 	if err != nil {
 		return Admission{}, err
 	}
-	return s.admit(ctx, from, entry{Member: m, Method: MethodPassword, Failures: failures})
+	return s.admit(ctx, from, proof{Member: m, Method: MethodPassword, Failures: failures})
 }
 
 // passwordOff returns the error for a sign-in with a password where the vendor does not allow it.
@@ -196,17 +196,17 @@ func passwordOff() error {
 
 // recordSignIn adds a sign-in, with its factor and the number of failures before, to the
 // change log. It does not wait for nodes, because a sign-in changes no rights.
-func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, e entry) error {
+func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, p proof) error {
 	m := in.Member
 	detail := map[string]string{"email": m.Email, "method": string(in.Session.Method)}
-	if e.Factor != "" {
-		detail["factor"] = string(e.Factor)
+	if p.Factor != "" {
+		detail["factor"] = string(p.Factor)
 	}
-	if e.Provider != "" {
-		detail["provider"] = e.Provider
+	if p.Provider != "" {
+		detail["provider"] = p.Provider
 	}
-	if e.Failures > 0 {
-		detail["failed_before"] = strconv.Itoa(e.Failures)
+	if p.Failures > 0 {
+		detail["failed_before"] = strconv.Itoa(p.Failures)
 	}
 	if in.newBrowser {
 		detail["new_browser"] = "true"
@@ -233,15 +233,15 @@ func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, passwor
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.renew(ctx, from, id, entry{Member: m})
+	return s.renew(ctx, from, id, proof{Member: m})
 }
 
-// renew replaces the session of id by a new one after the proof e, whose CreatedAt is now. e has
+// renew replaces the session of id by a new one after the proof p, whose CreatedAt is now. p has
 // the member and the factor. With a new id, a stolen copy of the old cookie does not become recent.
-func (s *Service) renew(ctx context.Context, from Origin, id Identity, e entry) (SignedIn, error) {
-	e.Method, e.Account, e.Bound = id.Session.Method, id.Account.ID, id.Session.Bound
-	e.Provider, e.ProviderSession, e.FactorAt = id.Session.provider, id.Session.providerSession, id.Session.FactorAt
-	in, err := s.startSession(ctx, from, e)
+func (s *Service) renew(ctx context.Context, from Origin, id Identity, p proof) (SignedIn, error) {
+	p.Method, p.Account, p.Bound = id.Session.Method, id.Account.ID, id.Session.Bound
+	p.Provider, p.ProviderSession, p.FactorAt = id.Session.provider, id.Session.providerSession, id.Session.FactorAt
+	in, err := s.startSession(ctx, from, p)
 	if err != nil {
 		return SignedIn{}, err
 	}

@@ -116,7 +116,7 @@ func (s *Service) SignInByLink(ctx context.Context, from Origin, c LinkCookies) 
 			return Admission{}, "", err
 		}
 	}
-	a, err = s.admit(ctx, from, entry{Member: m, Method: MethodLink})
+	a, err = s.admit(ctx, from, proof{Member: m, Method: MethodLink})
 	return a, l.Page, err
 }
 

@@ -117,7 +117,7 @@ func (s *Service) enroll(ctx context.Context, from Origin, req enrollment) (Sign
 	if err != nil {
 		return SignedIn{}, conflictIfTaken(err)
 	}
-	return s.startSession(ctx, from, entry{Member: m, Method: MethodPassword})
+	return s.startSession(ctx, from, proof{Member: m, Method: MethodPassword})
 }
 
 // newAccount returns the mutation that makes an account, of which m is the owner.

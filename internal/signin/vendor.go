@@ -300,7 +300,7 @@ func (s *Service) OpenVendorLink(ctx context.Context, from Origin, o VendorOffer
 	if o.Embedded {
 		method = MethodEmbedded
 	}
-	a, err := s.admit(ctx, from, entry{
+	a, err := s.admit(ctx, from, proof{
 		Member: o.Member, Method: method, Account: o.Account.ID, Bound: true, Lifetime: o.data.Lifetime,
 	})
 	return a.SignedIn, err
