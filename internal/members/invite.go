@@ -133,7 +133,7 @@ func (s *Service) completeInvite(by toksta.Actor, req InviteRequest) (InviteRequ
 	var roleErr, emailErr, validErr error
 	switch {
 	case req.Role != "" || byMember:
-		roleErr = validRole(req.Role)
+		roleErr = ValidRole(req.Role)
 	default:
 		req.Role = toksta.MemberOwner
 	}

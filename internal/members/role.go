@@ -20,7 +20,7 @@ type RoleRequest struct {
 // owner keeps it: the error is CONFLICT. Open invitations that the member made, and could not
 // make with the new role, are revoked in the same change.
 func (s *Service) SetRole(ctx context.Context, by toksta.Actor, req RoleRequest) (Changed, error) {
-	if err := validRole(req.Role); err != nil {
+	if err := ValidRole(req.Role); err != nil {
 		return Changed{}, err
 	}
 	return s.edit(ctx, by, target{Ref: req.Ref, withoutOwner: req.WithoutOwner}, func(ctx context.Context, r store.Reader, m *store.AccountMember) (store.Mutation, error) {
@@ -64,8 +64,8 @@ func (s *Service) TransferOwnership(ctx context.Context, by toksta.Actor, to Ref
 	})
 }
 
-// validRole returns an error about the field role if there is no such role.
-func validRole(role toksta.MemberRole) error {
+// ValidRole returns an error about the field role if there is no such role.
+func ValidRole(role toksta.MemberRole) error {
 	if role.IsValid() {
 		return nil
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Failure is the error of a rejected sign-in. Its text is that of the wrapped error;
-// Member and Account are for the log.
+// Failure is the error of a rejected sign-in. Its text is that of the wrapped error; Member is for
+// the log.
 type Failure struct {
 	Member toksta.MemberID // the member with the given address; "": unknown address
 	err    error

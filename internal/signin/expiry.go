@@ -51,9 +51,10 @@ func (s *Service) expire(ctx context.Context, member toksta.MemberID) error {
 	return s.endSignUp(ctx, member, s.now())
 }
 
-// endSignUp ends a sign-up that is to end at due or before: its address is free, the person can no longer sign in, and an account
-// without other members is closed. It changes nothing if the address was verified meanwhile, or
-// if such an account has keys, which were made while signup.verification was off.
+// endSignUp ends a sign-up that expires at due or before. Afterwards its address is free, the person
+// can no longer sign in, and an account without other members is closed. endSignUp changes nothing if
+// the address was verified meanwhile, or if such an account has keys, which were made while
+// signup.verification was off.
 func (s *Service) endSignUp(ctx context.Context, member toksta.MemberID, due time.Time) error {
 	receipt, err := s.Log.Commit(ctx, toksta.Actor{Kind: toksta.ActorSystem, Name: "sign-up"}, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := r.Member(ctx, member)

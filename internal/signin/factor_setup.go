@@ -157,7 +157,7 @@ func (s *Service) afterRemoval(ctx context.Context, id Identity) error {
 func (s *Service) ResetFactors(ctx context.Context, by toksta.Actor, member toksta.MemberID) error {
 	_, err := s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		if _, err := r.Member(ctx, member); err != nil {
-			return store.Mutation{}, unknownMember(member, err)
+			return store.Mutation{}, store.Missing("member", member, err)
 		}
 		passkeys, err := r.ListPasskeys(ctx, member)
 		if err != nil {

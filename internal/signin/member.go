@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -23,18 +24,16 @@ type MemberRequest struct {
 // does not apply.
 func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberRequest) (toksta.Member, error) {
 	req.Role = cmp.Or(req.Role, toksta.MemberOwner)
-	if !req.Role.IsValid() {
-		return toksta.Member{}, toksta.Invalid("role", fmt.Sprintf("There is no role %q. Choose from: owner, admin, developer, billing, viewer.", req.Role))
+	if err := members.ValidRole(req.Role); err != nil {
+		return toksta.Member{}, err
 	}
 	m, err := s.draftMember(ctx, s.now(), memberDraft{Name: req.Name, Email: req.Email, Password: req.Password})
 	if err != nil {
 		return toksta.Member{}, err
 	}
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		if _, err := r.Account(ctx, req.Account); errors.Is(err, store.ErrNotFound) {
-			return store.Mutation{}, toksta.NotFoundID("account", string(req.Account))
-		} else if err != nil {
-			return store.Mutation{}, err
+		if _, err := r.Account(ctx, req.Account); err != nil {
+			return store.Mutation{}, store.Missing("account", req.Account, err)
 		}
 		return addMember(ctx, r, m, store.Mutation{
 			Kind: toksta.ChangeMemberCreated, AccountID: req.Account, Detail: map[string]string{"role": string(req.Role)},
@@ -110,7 +109,7 @@ type passwordChange struct {
 func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordChange) error {
 	m, err := s.Store.Member(ctx, c.member)
 	if err != nil {
-		return unknownMember(c.member, err)
+		return store.Missing("member", c.member, err)
 	}
 	if err := validPassword(c.password, m); err != nil {
 		return err
@@ -123,7 +122,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordCh
 	_, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		m, err := r.Member(ctx, c.member)
 		if err != nil {
-			return store.Mutation{}, unknownMember(c.member, err)
+			return store.Mutation{}, store.Missing("member", c.member, err)
 		}
 		m.PasswordHash = hash
 		account, err := historyOf(ctx, r, m.ID, c.account)
@@ -139,14 +138,6 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordCh
 		return err
 	}
 	return s.forgetBrowsers(ctx, c.browser, c.member)
-}
-
-// unknownMember replaces store.ErrNotFound by a NOT_FOUND error for the caller.
-func unknownMember(id toksta.MemberID, err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return toksta.NotFoundID("member", string(id))
-	}
-	return err
 }
 
 // historyOf returns the account in whose history a change of a member is shown: the given one

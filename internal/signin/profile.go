@@ -80,7 +80,7 @@ func (s *Service) checkPresence(ctx context.Context, id Identity, password tokst
 func changeProfile(ctx context.Context, r store.Reader, next toksta.Member) (store.Mutation, error) {
 	m, err := r.Member(ctx, next.ID)
 	if err != nil {
-		return store.Mutation{}, unknownMember(next.ID, err)
+		return store.Mutation{}, store.Missing("member", next.ID, err)
 	}
 	detail := map[string]string{}
 	if m.Name != next.Name {

@@ -20,7 +20,7 @@ type MemberSession struct {
 // NOT_FOUND if the person does not exist.
 func (s *Service) SessionsOf(ctx context.Context, member toksta.MemberID) ([]MemberSession, error) {
 	if _, err := s.Store.Member(ctx, member); err != nil {
-		return nil, unknownMember(member, err)
+		return nil, store.Missing("member", member, err)
 	}
 	now := s.now()
 	rows, err := s.Sessions.ListSessions(ctx, member, now)

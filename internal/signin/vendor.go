@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -109,7 +110,7 @@ func (s *Service) CreateVendorLink(ctx context.Context, by toksta.Actor, req Ven
 // validVendorRequest validates the fields of a request. It removes white space around the
 // name and the address.
 func validVendorRequest(req *VendorRequest) error {
-	var member, name, role, lifetime error
+	var member, name, lifetime error
 	switch {
 	case req.Member != "" && req.Email != "":
 		member = toksta.Invalid("member", "Give either the id or the address of the member.")
@@ -119,13 +120,10 @@ func validVendorRequest(req *VendorRequest) error {
 	if req.Name != "" {
 		req.Name, name = validMemberName(req.Name, "")
 	}
-	if !req.Role.IsValid() {
-		role = toksta.Invalid("role", fmt.Sprintf("There is no role %.60q. Choose from: owner, admin, developer, billing, viewer.", req.Role))
-	}
 	if req.Lifetime < time.Minute || req.Lifetime > maxVendorLifetime {
 		lifetime = toksta.Invalid("lifetime_seconds", "Give 60 to 43200 seconds.")
 	}
-	return toksta.InvalidFields(member, name, role, validNext(req.Next), lifetime)
+	return toksta.InvalidFields(member, name, members.ValidRole(req.Role), validNext(req.Next), lifetime)
 }
 
 // validNext returns an error if next is not a path of the account pages.
