@@ -166,7 +166,7 @@ const maxAddress = 254
 func validAddress(email string) error {
 	parsed, err := mail.ParseAddress(email)
 	_, domainErr := text.MailAddress(email)
-	if err != nil || domainErr != nil || parsed.Address != email || len(email) > maxAddress {
+	if err != nil || domainErr != nil || parsed.Address != email || len(email) > maxAddress || text.HasInvisible(email) {
 		return toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
 	}
 	return nil

@@ -51,6 +51,7 @@ func TestInvite(t *testing.T) {
 	}
 	for text, req := range map[string]members.InviteRequest{
 		"e-mail address": {Email: "ada"},
+		"such as":        {Email: "ad\u202ea@example.com"}, // turns the direction of the text after it
 		"no role":        {Role: "root"},
 		"negative":       {Valid: -1},
 		"sends no mail":  {Email: "ada@example.com", ByMail: true},

@@ -233,15 +233,11 @@ func validEmail(email string) (string, error) {
 	email = strings.TrimSpace(email)
 	parsed, err := mail.ParseAddress(email)
 	mailed, domainErr := text.MailAddress(email)
-	if err != nil || domainErr != nil || parsed.Address != email || len(mailed) > maxEmail || strings.ContainsFunc(email, isInvisible) {
+	if err != nil || domainErr != nil || parsed.Address != email || len(mailed) > maxEmail || text.HasInvisible(email) {
 		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
 	}
 	return email, nil
 }
-
-// isInvisible reports whether r is a space or invisible: two addresses that differ
-// only in r look the same.
-func isInvisible(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 
 // forbidden returns the error of a sign-up that the policy or the invitation does not
 // allow.

@@ -2,6 +2,7 @@ package text
 
 import (
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
@@ -36,17 +37,23 @@ func FoldAddress(address string) string {
 	return strings.ToLower(ascii)
 }
 
+// HasInvisible reports whether an address contains a space or an invisible character: two addresses
+// that differ only in it look the same.
+func HasInvisible(address string) bool {
+	return strings.ContainsFunc(address, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
+}
+
 // AddressForms returns the forms under which a member with the address could be stored, the most
 // exact first: as written, as FoldAddress returns it, and with a domain in Unicode, which earlier
 // versions stored.
 func AddressForms(address string) [3]string {
 	folded := FoldAddress(address)
 	local, domain := cutAddress(folded)
-	unicode, err := idna.Lookup.ToUnicode(domain)
+	readable, err := idna.Lookup.ToUnicode(domain)
 	if err != nil {
-		unicode = domain
+		readable = domain
 	}
-	return [3]string{strings.ToLower(address), folded, local + unicode}
+	return [3]string{strings.ToLower(address), folded, local + readable}
 }
 
 // cutAddress splits an address after its last @.
