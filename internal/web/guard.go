@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/toksta/toksta/internal/exchange"
@@ -154,7 +155,11 @@ func safeNext(next string) string {
 		return next
 	}
 	u, err := url.Parse(next)
-	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(next, "/account") || strings.ContainsAny(next, "\\\r\n") {
+	if err != nil || u.Host != "" || u.Scheme != "" || strings.ContainsAny(next, "\\\r\n") {
+		return "/account"
+	}
+	// A path that leads out of the account by ".." can be another page, such as one that opens a link.
+	if clean := path.Clean(u.Path); clean != "/account" && !strings.HasPrefix(clean, "/account/") {
 		return "/account"
 	}
 	return next

@@ -121,6 +121,7 @@ func TestEveryResponseIsGuarded(t *testing.T) {
 var otherSites = []string{
 	"https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/account\\@evil.example", "/account\r\nLocation: //evil.example",
 	"/\t/evil.example", "https:evil.example", "javascript:alert(1)", "/accounts//evil.example/../..", "//evil.example/account", "account.evil.example", "/%2f/evil.example",
+	"/account/../signin/vendor?code=x", "/account/%2e%2e/invitation?code=x", "/accounts",
 }
 
 // Guarantee: no redirect leaves the site, whatever address a request states to return to.
@@ -154,6 +155,9 @@ func TestNoOpenRedirect(t *testing.T) {
 				t.Fatalf("%s responds %d", path, res.StatusCode)
 			}
 			check("POST "+path, next, res)
+			if res.Header.Get("Location") != "/account" {
+				t.Errorf("%s with %q leads to %s, which is no page of the account", path, next, res.Header.Get("Location"))
+			}
 		}
 	}
 }
