@@ -36,6 +36,21 @@ const checks = {
     if (document.documentElement.scrollWidth > document.documentElement.clientWidth) found.push('the page scrolls sideways');
     return found;
   },
+  // crowded returns boxes that touch the next one, and labels of facts that are broken inside of a word.
+  crowded() {
+    const found = [];
+    for (const e of document.querySelectorAll('main :is(.notice, .card:not(.top), .facts, .choices)')) {
+      const next = e.nextElementSibling?.matches('form:not([class])') ? null : e.nextElementSibling?.getBoundingClientRect();
+      const gap = next?.height > 1 ? next.top - e.getBoundingClientRect().bottom : NaN;
+      if (gap > -1 && gap < 6) found.push(`${e.className} touches ${e.nextElementSibling.className || e.nextElementSibling.tagName}`);
+    }
+    for (const e of document.querySelectorAll('.facts dt')) {
+      const text = document.createRange();
+      text.selectNodeContents(e);
+      if (!e.textContent.includes(' ') && text.getClientRects().length > 1) found.push(`${e.textContent} is broken`);
+    }
+    return found;
+  },
   // overlaps returns pairs of labels of a chart that overlap.
   overlaps() {
     const found = [];
@@ -65,7 +80,7 @@ const checks = {
 const journeys = {};
 for (const width of [320, 390, 1280]) {
   journeys[`${names.length} pages at ${width} px`] = (browser) => each(browser, width, async (page, name) => {
-    for (const check of ['misplaced', 'overlaps', 'unfocused']) assert.deepEqual(await page.evaluate(checks[check]), [], `${name} at ${width} px: ${check}`);
+    for (const check of ['misplaced', 'crowded', 'overlaps', 'unfocused']) assert.deepEqual(await page.evaluate(checks[check]), [], `${name} at ${width} px: ${check}`);
     if (width !== 390) await checkPage(page, `${name}-${width}`);
   });
 }

@@ -74,8 +74,8 @@ func memberStories() []story {
 		{"switch-none", "switch", view.Switch{Frame: nowhere, CanCreate: true, Errors: view.Errors{"name": "Give a name with 1 to 100 characters."}}},
 		{"switch-none-closed", "switch", view.Switch{Frame: nowhere}},
 		{"leave", "leave", view.Leave{Frame: f, Keys: 2}},
-		{"close", "close", view.Close{Frame: f, Keys: 4, Invitations: 1, Errors: view.Errors{"name": "This is not the name of the account. Nothing was closed."}}},
-		{"close-closed", "close", view.Close{Frame: f, Closed: true}},
+		{"close", "close", view.Close{Frame: storyFrame(view.SectionAccount), Keys: 4, Invitations: 1, Errors: view.Errors{"name": "This is not the name of the account. Nothing was closed."}}},
+		{"close-closed", "close", view.Close{Frame: storyFrame(view.SectionAccount), Closed: true}},
 	}
 }
 
