@@ -77,9 +77,13 @@ type Credits struct {
 	Overage   bool // calls beyond the credits are admitted and charged at the plan's rate
 }
 
-// add adds the values of the balance.
+// add adds the values of the balance. Rest is empty if no credits are left, and the balance can be negative.
 func (c Credits) add(to fields) {
 	to["Remaining"], to["Included"], to["ResetsAt"], to["Overage"] = number(c.Remaining), "", "", c.Overage
+	to["Rest"] = ""
+	if c.Remaining > 0 {
+		to["Rest"] = number(c.Remaining)
+	}
 	if c.Included != 0 {
 		to["Included"], to["ResetsAt"] = number(c.Included), stamp(c.ResetsAt)
 	}

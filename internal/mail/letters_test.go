@@ -55,7 +55,8 @@ func TestEventLetters(t *testing.T) {
 	}{
 		"low balance": {l.Notice("credits_low", withCredits(balance)), []string{"1,234,567", "5,000", "1 December 2026, 00:00 UTC"}},
 		"overage":     {l.Notice("credits_exhausted", withCredits(mail.Credits{Overage: true})), []string{"go on", "overage"}},
-		"exhausted":   {l.Notice("credits_exhausted", withCredits(mail.Credits{Remaining: -2500})), []string{"-2,500", "402"}},
+		"exhausted":   {l.Notice("credits_exhausted", withCredits(mail.Credits{Remaining: 2500})), []string{"more than the 2,500", "402"}},
+		"none left":   {l.Notice("credits_exhausted", withCredits(mail.Credits{Remaining: -2500})), []string{"Calls that cost credits are refused with status 402."}},
 		"limit":       {l.Notice("rate_limit_hit", withLimit(limit)), []string{"Its limit is 60 calls a minute.", "4,321", "24 November 2026, 09:30 UTC", "429"}},
 		"limits":      {l.Notice("rate_limit_hit", withLimit(mail.Limit{PerMinute: 60, PerHour: 1000, PerDay: 5000, Concurrent: 4})), []string{"60 calls a minute, 1,000 an hour, 5,000 a day (UTC), 4 at the same time."}},
 	} {
