@@ -48,9 +48,12 @@ func (s *Service) ProviderLogout(ctx context.Context, name string, token toksta.
 	return s.endUnnamed(ctx, i)
 }
 
-// endUnnamed ends the sessions of a member for which the provider stated no name: the ended one can be
-// any of them.
+// endUnnamed ends the sessions of a member for which the provider stated no name, and the pending
+// sign-ins: the ended one can be any of them.
 func (s *Service) endUnnamed(ctx context.Context, i store.Identity) error {
+	if err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: i.MemberID, Purpose: purposePending}); err != nil {
+		return fmt.Errorf("end pending sign-ins: %w", err)
+	}
 	all, err := s.Sessions.ListSessions(ctx, i.MemberID, s.now())
 	if err != nil {
 		return fmt.Errorf("list the sessions of member %s: %w", i.MemberID, err)

@@ -468,6 +468,43 @@ func TestBackChannelLogout(t *testing.T) {
 	is(live(two), true)
 }
 
+// Guarantee: a sign-in that waits for the second factor does not outlive the session at the provider,
+// or the link to it.
+func TestPendingProviderSignInEnds(t *testing.T) {
+	t.Parallel()
+	w := newProviderWorld(t, nil)
+	id := w.enter(t)
+	app, err := w.SetUpApp(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.ChangePassword(t.Context(), home, id, PasswordRequest{Next: toksta.Hide(testPassword)}); err != nil {
+		t.Fatal(err)
+	}
+	logout := func(claims map[string]any) error {
+		return w.ProviderLogout(t.Context(), "acme", toksta.Hide(w.acme.LogoutToken(claims)))
+	}
+	for i, end := range []func() error{
+		func() error { return logout(map[string]any{"sid": "one", "sub": "s-1"}) },
+		func() error { return logout(map[string]any{"sub": "s-1"}) },
+		func() error { return w.Unlink(t.Context(), home, id, "acme") },
+	} {
+		r, err := w.signInWith(t)
+		if err != nil || !r.IsPending() {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.PendingMember(t.Context(), r.Pending); toksta.ErrorCode(err) != toksta.CodeUnauthorized {
+			t.Errorf("end %d: the sign-in is still pending: %v", i, err)
+		}
+	}
+}
+
 // Guarantee: a client without a sign-in cannot fill the database with begun sign-ins.
 func TestBegunProviderSignInsAreThrottled(t *testing.T) {
 	t.Parallel()

@@ -266,10 +266,10 @@ func (s *Service) SignOutEverywhere(ctx context.Context, id Identity, keep bool)
 	return s.endSessions(ctx, set)
 }
 
-// endSessions deletes the sessions that set selects, and with all sessions of a member also the
-// pending sign-ins. It is no error if there are none.
+// endSessions deletes the sessions that set selects, and with all sessions of a member, or all of a
+// provider, also the pending sign-ins. It is no error if there are none.
 func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
-	if set.Member != "" && set.Account == "" && set.Provider == "" {
+	if set.Member != "" && set.Account == "" {
 		if err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: set.Member, Purpose: purposePending}); err != nil {
 			return fmt.Errorf("end pending sign-ins: %w", err)
 		}
