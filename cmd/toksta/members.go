@@ -153,9 +153,20 @@ func (c *cli) membersRemove() *cobra.Command {
 	return cmd
 }
 
-// addWithoutOwner adds the flag that permits to leave an account without an owner.
+// addWithoutOwner adds the flag that permits to leave an account without an owner. The error of the
+// command without the flag names it.
 func addWithoutOwner(cmd *cobra.Command, permitted *bool) {
 	cmd.Flags().BoolVar(permitted, "without-owner", false, "permit to leave an account without an owner who can sign in")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		if e, ok := errors.AsType[*toksta.Error](err); ok && e.Code == toksta.CodeConflict && strings.Contains(e.Message, "no owner") {
+			hinted := *e
+			hinted.Hint = "if no other member can own the account, or the owner must be stopped at once, repeat the command with --without-owner"
+			return &hinted
+		}
+		return err
+	}
 }
 
 // memberRef refers to a member of an account by the first two arguments.

@@ -104,7 +104,7 @@ func Letters(c config.Config) (*mail.Letters, error) {
 	}
 	letters, err := mail.NewLetters(out)
 	if err != nil {
-		return nil, fmt.Errorf("read mail.templates: %w", err)
+		return nil, fmt.Errorf("read mail.templates %s: %w", c.Mail.Templates, err)
 	}
 	return letters, nil
 }

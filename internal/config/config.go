@@ -144,7 +144,7 @@ type Mail struct {
 	Server       string `yaml:"server"`        // host:port; "": no mail is sent
 	TLS          string `yaml:"tls"`           // starttls, tls or none
 	User         string `yaml:"user"`          // "": without authentication
-	Password     string `yaml:"password"`      // from the environment or PasswordFile
+	Password     string `yaml:"password"`      // from the environment or password_file
 	PasswordFile string `yaml:"password_file"` // file with the password
 	From         string `yaml:"from"`          // sender: an address, optionally with a name
 	Logo         string `yaml:"logo"`          // https address of a picture at the top of mails; "": the product's name

@@ -15,11 +15,11 @@ type Provider struct {
 	Kind             string   `yaml:"kind"`               // oidc (default) or github
 	Issuer           string   `yaml:"issuer"`             // of an OIDC provider, exactly as it states it; for github: https://github.com (default) or a GitHub Enterprise Server
 	ClientID         string   `yaml:"client_id"`          // from the registration at the provider
-	ClientSecret     string   `yaml:"client_secret"`      // from the environment or ClientSecretFile
+	ClientSecret     string   `yaml:"client_secret"`      // from the environment or client_secret_file
 	ClientSecretFile string   `yaml:"client_secret_file"` // file with the secret
 	Scopes           []string `yaml:"scopes,flow"`        // default: openid, profile, email
 	// Signup states which new people may sign in: open, invited or closed; default
-	// signup.policy. A person whom Accounts match may always sign in.
+	// signup.policy. A person whom accounts match may always sign in.
 	Signup   string            `yaml:"signup"`
 	Domains  []string          `yaml:"domains,flow"` // of the verified addresses of new people; empty: any
 	Accounts []ProviderAccount `yaml:"accounts"`     // accounts that people join by their groups or their domain
@@ -33,7 +33,7 @@ type Provider struct {
 }
 
 // ProviderAccount gives the people with a claim, or with a domain, a role in an account. Either
-// Claim and Value or Domain are set.
+// claim and value or domain are set.
 type ProviderAccount struct {
 	Claim   string            `yaml:"claim"`   // name of a claim whose value is a text or a list, such as groups
 	Value   string            `yaml:"value"`   // in the claim

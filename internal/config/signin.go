@@ -15,7 +15,7 @@ type SignIn struct {
 	Links        bool   `yaml:"links"`         // people can sign in by a link in a mail
 	SecondFactor string `yaml:"second_factor"` // optional, or required of all people
 	Passkeys     bool   `yaml:"passkeys"`      // people can sign in with passkeys
-	// PasskeyDomain is the domain for which passkeys are made: the host of pages_url, or a parent
+	// PasskeyDomain names the domain of the passkeys: the host of pages_url, or a parent
 	// domain of it; "": the host of pages_url. Passkeys of another domain stop working.
 	PasskeyDomain string              `yaml:"passkey_domain"`
 	Password      bool                `yaml:"password"`  // people can sign in with an e-mail address and a password

@@ -13,7 +13,7 @@ type Signup struct {
 	Policy             string        `yaml:"policy"`              // open, invited or closed
 	Plan               toksta.PlanID `yaml:"plan"`                // of a new account
 	InvitationLifetime time.Duration `yaml:"invitation_lifetime"` // from its creation
-	Verification       string        `yaml:"verification"`        // before_signin, before_keys or off; "": see Config.Verification
+	Verification       string        `yaml:"verification"`        // before_signin, before_keys or off; default: before_signin with a mail server, otherwise off
 	UnverifiedLifetime time.Duration `yaml:"unverified_lifetime"` // of a sign-up whose address is not verified
 	Consent            Consent       `yaml:"consent"`             // that a person must give
 }

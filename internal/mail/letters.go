@@ -99,7 +99,7 @@ func parseTemplates(dir fs.FS, base templates) (templates, error) {
 	}
 	files, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return templates{}, fmt.Errorf("read the mail templates: %w", err)
+		return templates{}, fmt.Errorf("read the directory of mail templates: %w", err)
 	}
 	for _, f := range files {
 		source, err := fs.ReadFile(dir, f.Name())

@@ -38,14 +38,14 @@ func Samples() []Sample { return append(signInSamples(), noticeSamples()...) }
 func signInSamples() []Sample {
 	withLink := func(path string) func(*Letters) page {
 		o := LinkLetter{
-			To: sampleTo, Name: "Ada Byron", Link: samplePages + path + "#code-of-the-link", ValidFor: 15 * time.Minute,
+			To: sampleTo, Name: "Ada Byron", Link: samplePages + path + "?code=code-of-the-link", ValidFor: 15 * time.Minute,
 			Address: "198.51.100.7", Browser: "Firefox on macOS",
 		}
 		return func(l *Letters) page { return l.page(o.values()) }
 	}
 	invited := InvitationLetter{
 		To: sampleTo, Inviter: "Grace Hopper", Account: sampleAccount, Role: "developer",
-		Link: samplePages + "/invitation#code-of-the-link", ExpiresAt: sampleTime().AddDate(0, 0, 7),
+		Link: samplePages + "/invitation?code=code-of-the-link", ExpiresAt: sampleTime().AddDate(0, 0, 7),
 	}
 	return []Sample{
 		{"verify_address", "after a sign-up, to prove the address", withLink("/signup/verify")},
