@@ -134,7 +134,7 @@ type Gateway struct {
 type Sessions struct {
 	Lifetime        time.Duration `yaml:"lifetime"`         // from the sign-in
 	Idle            time.Duration `yaml:"idle"`             // without any request
-	Recent          time.Duration `yaml:"recent"`           // after this, changes of keys need the password again
+	Recent          time.Duration `yaml:"recent"`           // after this, changes of keys, members and ways to sign in need a new proof
 	InsecureCookies bool          `yaml:"insecure_cookies"` // allow plain HTTP for the pages on other machines
 	VendorURL       string        `yaml:"vendor_url"`       // page of the vendor that starts a session by sessions/create; "": none
 }
