@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -137,9 +136,8 @@ func (s *Service) completeInvite(by toksta.Actor, req InviteRequest) (InviteRequ
 	default:
 		req.Role = toksta.MemberOwner
 	}
-	req.Email = strings.TrimSpace(req.Email)
-	if req.Email != "" || byMember || req.ByMail {
-		emailErr = validAddress(req.Email)
+	if req.Email = strings.TrimSpace(req.Email); req.Email != "" || byMember || req.ByMail {
+		req.Email, emailErr = text.Email(req.Email)
 	}
 	if req.Valid < 0 {
 		validErr = toksta.Invalid("valid", "The validity of an invitation must not be negative.")
@@ -157,19 +155,6 @@ func (s *Service) completeInvite(by toksta.Actor, req InviteRequest) (InviteRequ
 		return req, toksta.Invalid("by_mail", "Only an invitation to an account is sent by mail.")
 	}
 	return req, nil
-}
-
-// maxAddress is the maximum length of an address in SMTP (RFC 5321).
-const maxAddress = 254
-
-// validAddress returns an error about the field email if no mail can be sent to the address.
-func validAddress(email string) error {
-	parsed, err := mail.ParseAddress(email)
-	_, domainErr := text.MailAddress(email)
-	if err != nil || domainErr != nil || parsed.Address != email || len(email) > maxAddress || text.HasInvisible(email) {
-		return toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
-	}
-	return nil
 }
 
 // roomFor returns the invitations that a new one replaces, marked as revoked. The error is CONFLICT

@@ -31,7 +31,7 @@ func (f *Failure) Unwrap() error { return f.err }
 // attempt costs one hash, or no hash if it is throttled.
 func (s *Service) verifyCredentials(ctx context.Context, from Origin, email string, password toksta.Hidden) (m toksta.Member, failures int, err error) {
 	email = strings.TrimSpace(email)
-	email = strings.ToValidUTF8(email[:min(len(email), maxEmail)], "") // the cut may have split a character
+	email = strings.ToValidUTF8(email[:min(len(email), text.MaxEmail)], "") // the cut may have split a character
 	m, err = s.Store.MemberByEmail(ctx, email)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return m, 0, fmt.Errorf("read the member by address: %w", err)

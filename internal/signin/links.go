@@ -166,7 +166,7 @@ func (s *Service) checkMailed(ctx context.Context, from Origin, email string) (s
 	if !s.CanMail() {
 		return "", forbidden("No mail can be sent. Ask the vendor.")
 	}
-	email, err := validEmail(email)
+	email, err := text.Email(email)
 	if err != nil {
 		return "", err
 	}

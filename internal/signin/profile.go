@@ -33,7 +33,7 @@ func (s *Service) ChangeProfile(ctx context.Context, from Origin, id Identity, r
 		return err
 	}
 	name, nameErr := validMemberName(req.Name, id.Member.Name)
-	email, emailErr := validEmail(req.Email)
+	email, emailErr := text.Email(req.Email)
 	moves := emailErr == nil && email != id.Member.Email
 	var passwordErr error
 	if moves {

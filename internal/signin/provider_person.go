@@ -68,7 +68,7 @@ func (s *Service) signInVisitor(ctx context.Context, from Origin, v visitor) (Ad
 // welcome makes an identity for a visitor without one. It decides in one transaction, so that of
 // two simultaneous sign-ins of a person, the second one finds the identity of the first one.
 func (s *Service) welcome(ctx context.Context, from Origin, v visitor) (store.Identity, error) {
-	email, err := validEmail(v.Email)
+	email, err := text.Email(v.Email)
 	switch {
 	case !v.Verified || err != nil:
 		return store.Identity{}, v.refusal("address_not_verified",

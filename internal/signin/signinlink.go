@@ -34,7 +34,7 @@ func (s *Service) RequestSignInLink(ctx context.Context, from Origin, req LinkRe
 	if !s.CanMail() || !s.Links {
 		return toksta.Hidden{}, forbidden("Links to sign in are not offered.")
 	}
-	email, err := validEmail(req.Email)
+	email, err := text.Email(req.Email)
 	if err != nil {
 		return toksta.Hidden{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -175,7 +174,7 @@ func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft)
 	m := toksta.Member{ID: toksta.MemberID(toksta.NewID(toksta.PrefixMember, now)), CreatedAt: now}
 	var nameErr, emailErr error
 	m.Name, nameErr = validMemberName(d.Name, "")
-	m.Email, emailErr = validEmail(d.Email)
+	m.Email, emailErr = text.Email(d.Email)
 	err := toksta.InvalidFields(nameErr, emailErr, validPassword(d.Password, m), d.Invalid)
 	if err != nil {
 		return m, err
@@ -223,20 +222,6 @@ func conflictIfTaken(err error) error {
 		return &toksta.Error{Code: toksta.CodeConflict, Message: "This e-mail address is already in use. Sign in instead."}
 	}
 	return err
-}
-
-// maxEmail is the maximum length of an address in SMTP (RFC 5321).
-const maxEmail = 254
-
-// validEmail validates an address and returns it without surrounding white space.
-func validEmail(email string) (string, error) {
-	email = strings.TrimSpace(email)
-	parsed, err := mail.ParseAddress(email)
-	mailed, domainErr := text.MailAddress(email)
-	if err != nil || domainErr != nil || parsed.Address != email || len(mailed) > maxEmail || text.HasInvisible(email) {
-		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
-	}
-	return email, nil
 }
 
 // forbidden returns the error of a sign-up that the policy or the invitation does not

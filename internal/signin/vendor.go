@@ -11,6 +11,7 @@ import (
 
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -115,7 +116,7 @@ func validVendorRequest(req *VendorRequest) error {
 	case req.Member != "" && req.Email != "":
 		member = toksta.Invalid("member", "Give either the id or the address of the member.")
 	case req.Member == "":
-		req.Email, member = validEmail(req.Email)
+		req.Email, member = text.Email(req.Email)
 	}
 	if req.Name != "" {
 		req.Name, name = validMemberName(req.Name, "")

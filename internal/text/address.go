@@ -1,12 +1,34 @@
 package text
 
 import (
+	"net/mail"
 	"strings"
 	"unicode"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/toksta/toksta/sdk/toksta"
 )
+
+// MaxEmail is the maximum length of an address in SMTP (RFC 5321).
+const MaxEmail = 254
+
+// Email validates the e-mail address of a person, and returns it without surrounding white space. The
+// error is a *toksta.Error about the field email.
+func Email(address string) (string, error) {
+	address = strings.TrimSpace(address)
+	parsed, err := mail.ParseAddress(address)
+	mailed, domainErr := MailAddress(address)
+	if err != nil || domainErr != nil || parsed.Address != address || len(mailed) > MaxEmail || strings.ContainsFunc(address, isInvisible) {
+		return "", toksta.Invalid("email", "Give an e-mail address such as ada@example.com.")
+	}
+	return address, nil
+}
+
+// isInvisible reports whether r is a space or invisible: two addresses that differ only in r look the
+// same.
+func isInvisible(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
 
 // Host returns a host or domain name in the form that programs send: in lower case, and in Punycode
 // if it has characters other than ASCII. If the name is invalid, Host returns it in lower case,
@@ -35,12 +57,6 @@ func MailAddress(address string) (string, error) {
 func FoldAddress(address string) string {
 	ascii, _ := MailAddress(norm.NFC.String(address))
 	return strings.ToLower(ascii)
-}
-
-// HasInvisible reports whether an address contains a space or an invisible character: two addresses
-// that differ only in it look the same.
-func HasInvisible(address string) bool {
-	return strings.ContainsFunc(address, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
 }
 
 // AddressForms returns the forms under which a member with the address could be stored, the most
