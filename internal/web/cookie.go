@@ -52,11 +52,7 @@ func cookieValue(r *http.Request, name string) toksta.Hidden {
 
 // setCookie sets the session cookie. An empty value deletes the cookie.
 func (p *Pages) setCookie(w http.ResponseWriter, value string, expires time.Time) {
-	c := p.newCookie(p.cookieName(), value, expires)
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(p.cookieName(), value, expires))
 }
 
 // setSession sets the cookie of a new session and, if it is a new one, that of the browser.
@@ -67,12 +63,17 @@ func (p *Pages) setSession(w http.ResponseWriter, in signin.SignedIn) {
 	}
 }
 
-// newCookie returns a cookie of these pages that scripts and other sites cannot read.
+// newCookie returns a cookie of these pages that scripts and other sites cannot read. With an empty
+// value, it deletes the cookie.
 func (p *Pages) newCookie(name, value string, expires time.Time) *http.Cookie {
-	return &http.Cookie{
+	c := &http.Cookie{
 		Name: name, Value: cookieText(value), Path: "/", Expires: expires,
 		HttpOnly: true, Secure: p.SecureCookies, SameSite: http.SameSiteLaxMode,
 	}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	return c
 }
 
 // cookieText returns a value for a cookie. One that a client chose can have characters that net/http

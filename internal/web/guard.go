@@ -32,6 +32,12 @@ func (p *Pages) origin(r *http.Request) signin.Origin {
 	return signin.Origin{Address: p.ClientAddress(r), Agent: view.Browser(text.Keepable(r.UserAgent())), Browser: p.browserCookie(r)}
 }
 
+// noteIdentity names the account and the member in the log record of the request.
+func noteIdentity(r *http.Request, who signin.Identity) {
+	x := exchange.FromContext(r.Context())
+	x.Principal.AccountID, x.Member = who.Account.ID, who.Member.ID
+}
+
 // person wraps session and requires the second factor that the vendor requires. It redirects a
 // person without one to the page that sets it up, and a session without its proof to the page that
 // asks for the proof.
@@ -68,8 +74,7 @@ func (p *Pages) session(next http.HandlerFunc) http.Handler {
 		case !mayOpen(r, who.Session):
 			p.forbidBound(w, r)
 		default:
-			x := exchange.FromContext(r.Context())
-			x.Principal.AccountID, x.Member = who.Account.ID, who.Member.ID
+			noteIdentity(r, who)
 			r = r.WithContext(context.WithValue(r.Context(), identityKey{}, who))
 			ctx, err := p.restore(r)
 			if err != nil {

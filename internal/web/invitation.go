@@ -120,9 +120,5 @@ func (p *Pages) invitationCode(r *http.Request) string {
 
 // setInvitation sets the cookie with the code of an invitation. An empty code deletes the cookie.
 func (p *Pages) setInvitation(w http.ResponseWriter, code string) {
-	c := p.newCookie(p.hostCookie("invitation"), code, p.Now().Add(invitationTime))
-	if code == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(p.hostCookie("invitation"), code, p.Now().Add(invitationTime)))
 }

@@ -39,11 +39,7 @@ func (p *Pages) takeCode(w http.ResponseWriter, r *http.Request) bool {
 
 // setLinkCookie sets the cookie with the code of a link. An empty code deletes the cookie.
 func (p *Pages) setLinkCookie(w http.ResponseWriter, code string) {
-	c := p.newCookie(p.hostCookie(linkCookie), code, p.Now().Add(linkCookieLifetime))
-	if code == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(p.hostCookie(linkCookie), code, p.Now().Add(linkCookieLifetime)))
 }
 
 // linkCode returns the code of the link that the browser opened, empty if there is none.

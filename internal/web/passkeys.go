@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/toksta/toksta/internal/exchange"
@@ -88,15 +87,11 @@ func (p *Pages) passkeyOptions(w http.ResponseWriter, r *http.Request) {
 // passkeySignIn starts a session for the owner of a passkey.
 func (p *Pages) passkeySignIn(w http.ResponseWriter, r *http.Request) {
 	in, err := p.SignIn.SignInWithPasskey(r.Context(), p.origin(r), p.passkeyResponse(r))
-	x := exchange.FromContext(r.Context())
 	if err == nil {
-		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
 		p.admit(w, r, in, r.PostFormValue("next"))
 		return
 	}
-	if failed, ok := errors.AsType[*signin.Failure](err); ok {
-		x.Member = failed.Member
-	}
+	noteFailure(r, err)
 	problems, ok := fieldErrors(w, r, err)
 	if !ok {
 		p.fail(w, r, err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -33,8 +32,7 @@ func (p *Pages) optional(next http.HandlerFunc) http.Handler {
 		case err != nil:
 			p.fail(w, r, err)
 		default:
-			x := exchange.FromContext(r.Context())
-			x.Principal.AccountID, x.Member = who.Account.ID, who.Member.ID
+			noteIdentity(r, who)
 			next(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, who)))
 		}
 	})

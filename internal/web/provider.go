@@ -61,8 +61,7 @@ func (p *Pages) depart(w http.ResponseWriter, r *http.Request, start signin.Prov
 		p.failProvider(w, r, err, view.SignIn{Next: start.Next})
 		return
 	}
-	c := p.newCookie(p.providerCookieName(start.Provider), d.Cookie.Reveal(), p.Now().Add(signin.AttemptLifetime))
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(p.providerCookieName(start.Provider), d.Cookie.Reveal(), p.Now().Add(signin.AttemptLifetime)))
 	p.showDeparture(w, r, d)
 }
 
@@ -94,8 +93,6 @@ func (p *Pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 		p.dropCookie(w, p.providerCookieName(name))
 		http.Redirect(w, r, "/account/security?done=linked", http.StatusSeeOther)
 	default:
-		x := exchange.FromContext(r.Context())
-		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
 		p.dropCookie(w, p.providerCookieName(name))
 		p.admit(w, r, in.Admission, in.Next)
 	}
@@ -103,9 +100,7 @@ func (p *Pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 
 // dropCookie deletes a cookie.
 func (p *Pages) dropCookie(w http.ResponseWriter, name string) {
-	c := p.newCookie(name, "", time.Time{})
-	c.MaxAge = -1
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(name, "", time.Time{}))
 }
 
 // failProvider shows the sign-in page with the error, so that the person can use another way. A person

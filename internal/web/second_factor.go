@@ -23,11 +23,7 @@ func (p *Pages) pendingName() string { return p.hostCookie("account_signin") }
 // setPending sets the cookie of a pending sign-in, which the browser keeps as long as the sign-in is
 // pending. An empty value deletes the cookie.
 func (p *Pages) setPending(w http.ResponseWriter, value string) {
-	c := p.newCookie(p.pendingName(), value, p.Now().Add(signin.PendingLifetime))
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(p.pendingName(), value, p.Now().Add(signin.PendingLifetime)))
 }
 
 // pendingCookie returns the value of the cookie of a pending sign-in, empty if there is none.
@@ -61,8 +57,6 @@ func (p *Pages) secondFactor(w http.ResponseWriter, r *http.Request) {
 // again with the error.
 func (p *Pages) endPending(w http.ResponseWriter, r *http.Request, in signin.SignedIn, err error) {
 	if err == nil {
-		x := exchange.FromContext(r.Context())
-		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
 		p.setPending(w, "")
 		p.enter(w, r, in, r.PostFormValue("next"))
 		return

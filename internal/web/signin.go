@@ -61,15 +61,11 @@ func (p *Pages) showSignInAs(w http.ResponseWriter, r *http.Request, status int,
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	form := view.SignIn{Email: r.PostFormValue("email"), Next: r.PostFormValue("next")}
 	in, err := p.SignIn.SignIn(r.Context(), p.origin(r), form.Email, toksta.Hide(r.PostFormValue("password")))
-	x := exchange.FromContext(r.Context())
 	if err == nil {
-		x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
 		p.admit(w, r, in, form.Next)
 		return
 	}
-	if failed, ok := errors.AsType[*signin.Failure](err); ok {
-		x.Member = failed.Member
-	}
+	noteFailure(r, err)
 	var ok bool
 	if form.Errors, ok = fieldErrors(w, r, err); !ok {
 		p.fail(w, r, err)
@@ -90,8 +86,16 @@ func (p *Pages) admit(w http.ResponseWriter, r *http.Request, in signin.Admissio
 	http.Redirect(w, r, "/signin/second-factor?next="+url.QueryEscape(safeNext(next)), http.StatusSeeOther)
 }
 
+// noteFailure names the member of a rejected sign-in in the log record of the request.
+func noteFailure(r *http.Request, err error) {
+	if failed, ok := errors.AsType[*signin.Failure](err); ok {
+		exchange.FromContext(r.Context()).Member = failed.Member
+	}
+}
+
 // enter sets the session cookie and redirects to the requested page.
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn, next string) {
+	noteIdentity(r, in.Identity)
 	p.setSession(w, in)
 	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 
-	"github.com/toksta/toksta/internal/exchange"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -104,8 +103,6 @@ func (p *Pages) signInByLink(w http.ResponseWriter, r *http.Request) {
 		p.failSignInLink(w, r, err)
 		return
 	}
-	x := exchange.FromContext(r.Context())
-	x.Principal.AccountID, x.Member = in.Account.ID, in.Member.ID
 	p.setLinkCookie(w, "")
 	p.admit(w, r, in, next)
 }

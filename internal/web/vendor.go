@@ -63,11 +63,7 @@ func (p *Pages) vendorCookie() string { return p.hostCookie("vendor_code") }
 
 // setVendorCookie sets the cookie with the code. An empty code deletes the cookie.
 func (p *Pages) setVendorCookie(w http.ResponseWriter, code string, valid time.Duration) {
-	c := p.newCookie(p.vendorCookie(), code, p.Now().Add(valid))
-	if code == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+	http.SetCookie(w, p.newCookie(p.vendorCookie(), code, p.Now().Add(valid)))
 }
 
 // startVendor moves the code of a link from the address into a cookie. It does not use the link,
