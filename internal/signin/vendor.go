@@ -66,6 +66,9 @@ type vendorTicket struct {
 	Next     string        `json:"next"`
 	Embedded bool          `json:"embedded"`
 	Lifetime time.Duration `json:"lifetime"`
+	// Reissued is set if the code replaced an earlier one. It is not valid longer if it is replaced
+	// again: otherwise, reloading the page would keep a link for ever.
+	Reissued bool `json:"reissued,omitempty"`
 }
 
 // CreateVendorLink makes the person a member of the account if needed, records the session in
@@ -104,7 +107,7 @@ func (s *Service) CreateVendorLink(ctx context.Context, by toksta.Actor, req Ven
 	link.ExpiresAt = s.now().Add(VendorCodeTime)
 	link.Code, err = s.putTicket(ctx, store.Ticket{
 		Purpose: purposeVendor, MemberID: link.Member.ID, AccountID: req.Account, ExpiresAt: link.ExpiresAt,
-	}, vendorTicket{req.Next, req.Embedded, req.Lifetime})
+	}, vendorTicket{Next: req.Next, Embedded: req.Embedded, Lifetime: req.Lifetime})
 	return link, err
 }
 
@@ -311,7 +314,10 @@ func (s *Service) ReissueVendorLink(ctx context.Context, o VendorOffer) (toksta.
 	if err := s.useVendorTicket(ctx, o); err != nil {
 		return toksta.Hidden{}, err
 	}
-	o.data.Embedded, o.ticket.ExpiresAt = false, s.now().Add(VendorReissueTime)
+	if !o.data.Reissued {
+		o.ticket.ExpiresAt = s.now().Add(VendorReissueTime)
+	}
+	o.data.Embedded, o.data.Reissued = false, true
 	return s.putTicket(ctx, o.ticket, o.data)
 }
 

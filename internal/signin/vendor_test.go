@@ -172,7 +172,8 @@ func TestVendorCodeWorksOnce(t *testing.T) {
 	wantCode(t, "an ordinary session in a frame", err, toksta.CodeUnauthorized)
 }
 
-// Guarantee: a replaced code does not work any more, and the new one is for a window.
+// Guarantee: a replaced code does not work any more, and the new one is for a window. Further
+// replacements do not extend the time.
 func TestVendorCodeIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -191,8 +192,20 @@ func TestVendorCodeIsReplaced(t *testing.T) {
 	_, err = w.ReissueVendorLink(t.Context(), offer)
 	wantCode(t, "a second replacement", err, toksta.CodeUnauthorized)
 	w.now = w.now.Add(VendorReissueTime - time.Millisecond)
+	if offer, err = w.VendorOffer(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+	if next, err = w.ReissueVendorLink(t.Context(), offer); err != nil {
+		t.Fatal(err)
+	}
+	if offer, err = w.VendorOffer(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
 	if in, err := w.open(t.Context(), next); err != nil || !w.isSignedIn(t, in.Cookie) {
 		t.Errorf("the new code: %v", err)
+	}
+	if left := offer.ticket.ExpiresAt.Sub(w.now); left != time.Millisecond {
+		t.Errorf("the second replacement is valid for %v", left)
 	}
 }
 
