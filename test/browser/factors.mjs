@@ -112,7 +112,7 @@ async function passkeys(browser) {
   // Remove it: it no longer signs in.
   await go('link', 'Change Work phone');
   await checkPage(page, 'passkey-edit');
-  await go('button', 'Remove passkey');
+  await go('button', 'Remove passkey Work phone');
   assert.ok(await page.getByText('The passkey is removed').isVisible());
   await signOut();
   await go('button', 'Sign in with a passkey');

@@ -166,7 +166,7 @@ async function team(browser, variant) {
   await owner.sees('The account would have no owner');
   await owner.open('/account/members');
   await owner.go('link', /^Tomas/);
-  await owner.go('link', 'Transfer ownership');
+  await owner.go('link', 'Transfer ownership to Tomas');
   await owner.inspect('transfer');
   await owner.go('button', 'Transfer ownership to Tomas');
   await owner.sees('The ownership is handed over');
