@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/toksta/toksta/internal/web/view"
 )
@@ -30,33 +31,33 @@ const embedPages = "embed_account key_new key_reveal key_already key_show key_ed
 // EmbedPrefix is the prefix of the names of pages in a frame of the vendor's page.
 const EmbedPrefix = "embed/"
 
-// Renderer has the parsed pages. It is safe for concurrent use.
+// Renderer renders pages, each of which it parses when it first renders it: a program, or a test,
+// shows few of them. It is safe for concurrent use.
 type Renderer struct {
-	pages map[string]*template.Template
+	pages map[string]func() (*template.Template, error)
 }
 
-// New parses all pages. It takes the addresses of the stylesheet and the script
+// New parses the parts that all pages share. It takes the addresses of the stylesheet and the script
 // from assets. The pages show amounts as money formats them.
 func New(assets *Assets, money view.Money) (*Renderer, error) {
 	base, err := template.New("base").Funcs(funcs(assets, money)).ParseFS(templateFiles, "templates/parts/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse parts: %w", err)
 	}
-	r := &Renderer{pages: map[string]*template.Template{}}
+	r := &Renderer{pages: map[string]func() (*template.Template, error){}}
 	for layout, names := range map[string]string{"frame": framePages, "sheet": sheetPages, "open": openPages, "embed": embedPages} {
-		for _, name := range strings.Fields(names) {
-			page, err := base.Clone()
-			if err != nil {
-				return nil, err
-			}
-			files := []string{path.Join("templates", layout+".html"), path.Join("templates", name+".html")}
-			if _, err := page.ParseFS(templateFiles, files...); err != nil {
-				return nil, fmt.Errorf("parse %s: %w", name, err)
-			}
+		for _, file := range strings.Fields(names) {
+			name := file
 			if layout == "embed" {
-				name = EmbedPrefix + strings.TrimPrefix(name, "embed_")
+				name = EmbedPrefix + strings.TrimPrefix(file, "embed_")
 			}
-			r.pages[name] = page
+			r.pages[name] = sync.OnceValues(func() (*template.Template, error) {
+				page, err := base.Clone()
+				if err != nil {
+					return nil, err
+				}
+				return page.ParseFS(templateFiles, path.Join("templates", layout+".html"), path.Join("templates", file+".html"))
+			})
 		}
 	}
 	return r, nil
@@ -66,9 +67,13 @@ func New(assets *Assets, money view.Money) (*Renderer, error) {
 // of data is the struct of package view for that page. If Render returns an
 // error, it could have written a part of the page.
 func (r *Renderer) Render(w io.Writer, page string, data any) error {
-	t := r.pages[page]
-	if t == nil {
+	parse := r.pages[page]
+	if parse == nil {
 		return fmt.Errorf("no page %q", page)
+	}
+	t, err := parse()
+	if err != nil {
+		return fmt.Errorf("parse %s: %w", page, err)
 	}
 	if err := t.ExecuteTemplate(w, "layout", data); err != nil {
 		return fmt.Errorf("render %s: %w", page, err)
