@@ -125,11 +125,20 @@ func (s *Sender) session(ctx context.Context, do func(*gomail.Client) error) err
 		return fmt.Errorf("configure the mail client: %w", err)
 	}
 	if err := client.DialWithContext(ctx); err != nil {
-		return fmt.Errorf("connect to the mail server %s: %w", s.config.Server, err)
+		return s.wrapTimeout(ctx, fmt.Errorf("connect to the mail server %s: %w", s.config.Server, err))
 	}
 	err = do(client)
 	_ = client.Close()
-	return wrapRejection(err)
+	return s.wrapTimeout(ctx, wrapRejection(err))
+}
+
+// wrapTimeout names the server in the error of a session that took too long. Without it, the error is
+// that of the connection which options closed.
+func (s *Sender) wrapTimeout(ctx context.Context, err error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("the mail server %s did not respond in time: %w: %w", s.config.Server, ctx.Err(), err)
+	}
+	return err
 }
 
 // options returns the settings of one session. When ctx ends, its connection is closed
