@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -78,28 +79,19 @@ func occasionOf(c toksta.Change) occasion {
 	if a, err := netip.ParseAddr(c.Actor.Address); err == nil {
 		o.origin.address = a.String()
 	}
-	o.origin.browser = knownBrowser(c.Actor.Agent)
-	return o
-}
-
-// knownBrowser returns the name of a browser and a system if agent consists of known names, as
-// the pages write it. An unknown program has no name, because a client chooses its text.
-func knownBrowser(agent string) string {
-	name, system, _ := strings.Cut(agent, " on ")
-	const browsers, systems = " Edge Opera Firefox Chrome Safari curl ", " iOS iPadOS Android Windows macOS ChromeOS Linux  "
-	if !strings.Contains(browsers, " "+name+" ") || !strings.Contains(systems, " "+system+" ") {
-		return ""
+	if text.IsKnownBrowser(c.Actor.Agent) {
+		o.origin.browser = c.Actor.Agent
 	}
-	return agent
+	return o
 }
 
 // roleOf returns the role that a change gives, "" if its detail has none.
 func roleOf(c toksta.Change) toksta.MemberRole {
-	text := c.Detail["role"]
-	if _, next, changed := strings.Cut(text, " → "); changed {
-		text = next
+	given := c.Detail["role"]
+	if _, next, changed := strings.Cut(given, " → "); changed {
+		given = next
 	}
-	if role := toksta.MemberRole(text); role.IsValid() {
+	if role := toksta.MemberRole(given); role.IsValid() {
 		return role
 	}
 	return ""
@@ -167,8 +159,8 @@ func (s *Service) ofAddress(ctx context.Context, o occasion, c toksta.Change) ([
 	return append(out, mail), nil
 }
 
-// isAddress reports whether text is one bare mail address.
-func isAddress(text string) bool {
-	a, err := mail.ParseAddress(text)
-	return err == nil && a.Address == text
+// isAddress reports whether s is one bare mail address.
+func isAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
 }

@@ -1,8 +1,10 @@
-package view
+package text_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/toksta/toksta/internal/text"
 )
 
 // Guarantee: a person recognizes their devices in the list of sessions.
@@ -18,8 +20,23 @@ func TestBrowser(t *testing.T) {
 		"":                            "Unknown",
 		"x" + strings.Repeat("é", 60): "x" + strings.Repeat("é", 39),
 	} {
-		if got := Browser(agent); got != want {
+		if got := text.Browser(agent); got != want {
 			t.Errorf("Browser(%q) = %q, want %q", agent, got, want)
+		}
+	}
+}
+
+// Guarantee: a program cannot put own words into a mail by its User-Agent field, also not words that are
+// made of known names.
+func TestKnownBrowsers(t *testing.T) {
+	t.Parallel()
+	for browser, want := range map[string]bool{
+		"Firefox on macOS": true, "curl": true, "Safari on iOS": true,
+		"my-robot": false, "": false, "Unknown": false, "Edge Opera": false, "Firefox on ": false, "Firefox on Linux on macOS": false,
+		"Firefox on toasters": false, "on macOS": false,
+	} {
+		if got := text.IsKnownBrowser(browser); got != want {
+			t.Errorf("IsKnownBrowser(%q) = %v", browser, got)
 		}
 	}
 }
