@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 
 	"github.com/toksta/toksta/internal/signin"
@@ -69,7 +68,7 @@ func (p *Pages) endConfirm(w http.ResponseWriter, r *http.Request, in signin.Sig
 		p.fail(w, r, err)
 		return
 	}
-	if errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
+	if isUnauthorized(err) {
 		problems = view.Errors{"password": "This is not your password."}
 	}
 	p.showConfirm(w, r, problems)

@@ -120,3 +120,8 @@ func formStatus(w http.ResponseWriter, problems view.Errors) int {
 	}
 	return http.StatusUnprocessableEntity
 }
+
+// isUnauthorized reports whether err states that there is no session, or that a link was used.
+func isUnauthorized(err error) bool {
+	return errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized})
+}

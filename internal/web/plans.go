@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ func (p *Pages) optional(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := p.SignIn.Authenticate(r.Context(), p.cookie(r))
 		switch {
-		case errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}):
+		case isUnauthorized(err):
 			next(w, r)
 		case err != nil:
 			p.fail(w, r, err)

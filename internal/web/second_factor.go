@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -61,7 +60,7 @@ func (p *Pages) endPending(w http.ResponseWriter, r *http.Request, in signin.Sig
 		p.enter(w, r, in, r.PostFormValue("next"))
 		return
 	}
-	if errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
+	if isUnauthorized(err) {
 		p.notPending(w, r, err)
 		return
 	}
@@ -76,7 +75,7 @@ func (p *Pages) endPending(w http.ResponseWriter, r *http.Request, in signin.Sig
 // notPending redirects to the sign-in page if no sign-in is pending. Any other error gets the
 // error page.
 func (p *Pages) notPending(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized}) {
+	if !isUnauthorized(err) {
 		p.fail(w, r, err)
 		return
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"time"
 
@@ -119,11 +118,7 @@ func (p *Pages) confirmVendor(w http.ResponseWriter, r *http.Request) {
 // vendorOffer returns the session that the code in the request's cookie starts. If there is
 // none, it responds and returns false.
 func (p *Pages) vendorOffer(w http.ResponseWriter, r *http.Request) (signin.VendorOffer, bool) {
-	code := ""
-	if c, err := r.Cookie(p.vendorCookie()); err == nil {
-		code = c.Value
-	}
-	offer, err := p.SignIn.VendorOffer(r.Context(), toksta.Hide(code))
+	offer, err := p.SignIn.VendorOffer(r.Context(), cookieValue(r, p.vendorCookie()))
 	switch {
 	case isUnauthorized(err), err == nil && offer.Embedded:
 		p.showUsedLink(w, r)
@@ -202,9 +197,4 @@ func (p *Pages) showAgain(w http.ResponseWriter, r *http.Request, title, text st
 		n.Text, n.Action = text, view.Link{Text: "Start again", URL: p.VendorURL}
 	}
 	p.show(w, r, screen{http.StatusUnauthorized, "notice"}, n)
-}
-
-// isUnauthorized reports whether err states that there is no session, or that a link was used.
-func isUnauthorized(err error) bool {
-	return errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized})
 }
