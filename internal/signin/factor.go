@@ -49,6 +49,9 @@ func (s *Service) CompleteWithCode(ctx context.Context, from Origin, cookie, cod
 // ConfirmWithCode verifies a code of a signed-in member, as CompleteWithCode does, and replaces the
 // session by a new one.
 func (s *Service) ConfirmWithCode(ctx context.Context, from Origin, id Identity, code toksta.Hidden) (SignedIn, error) {
+	if err := denyBound(id); err != nil {
+		return SignedIn{}, err
+	}
 	f, err := s.verifyCode(ctx, from, id.Member.ID, code)
 	if err != nil {
 		return SignedIn{}, err
@@ -85,7 +88,8 @@ func cleanCode(typed toksta.Hidden) string {
 }
 
 // verifyTOTP accepts a code of a member's authenticator app. Each time step is accepted once over all
-// nodes: of two nodes, one sets the number of the step. Guesses are throttled by member, and apart from them in a known browser of the member.
+// nodes: of two nodes, one sets the number of the step. Guesses are throttled by member; those in a
+// known browser of the member have a counter of their own.
 func (s *Service) verifyTOTP(ctx context.Context, from Origin, member toksta.MemberID, code string) error {
 	names, err := s.guessNames(ctx, from, member, Name{ScopeCode, string(member)})
 	if err != nil {

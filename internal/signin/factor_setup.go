@@ -24,6 +24,9 @@ type AppSetUp struct {
 // reloaded page shows the code that was scanned. It counts only after ConfirmApp. If the member
 // has a confirmed app, the error is CONFLICT, and the secret of that app is never shown again.
 func (s *Service) SetUpApp(ctx context.Context, id Identity) (AppSetUp, error) {
+	if err := denyBound(id); err != nil {
+		return AppSetUp{}, err
+	}
 	t, err := s.Store.TOTP(ctx, id.Member.ID)
 	now := s.now()
 	switch {
@@ -59,6 +62,9 @@ type NewFactor struct {
 // ConfirmApp makes the authenticator app count if the code is one of it, and returns the member's
 // recovery codes. Codes of before no longer work. The session gets a new id.
 func (s *Service) ConfirmApp(ctx context.Context, from Origin, id Identity, typed toksta.Hidden) (NewFactor, error) {
+	if err := denyBound(id); err != nil {
+		return NewFactor{}, err
+	}
 	code, now := cleanCode(typed), s.now()
 	codes, hashes := totp.NewRecoveryCodes()
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
@@ -93,6 +99,9 @@ func (s *Service) ConfirmApp(ctx context.Context, from Origin, id Identity, type
 
 // RenewRecoveryCodes replaces all recovery codes of a member who has a factor.
 func (s *Service) RenewRecoveryCodes(ctx context.Context, from Origin, id Identity) ([]toksta.Hidden, error) {
+	if err := denyBound(id); err != nil {
+		return nil, err
+	}
 	codes, hashes := totp.NewRecoveryCodes()
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		state, err := r.FactorState(ctx, id.Member.ID)
@@ -116,6 +125,9 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, from Origin, id Identi
 // RemoveApp removes the authenticator app of the member, and the recovery codes if it was the last
 // factor. If factors are required, the removal of the last one ends all sessions of the member.
 func (s *Service) RemoveApp(ctx context.Context, from Origin, id Identity) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		state, err := r.FactorState(ctx, id.Member.ID)
 		switch {
@@ -159,22 +171,8 @@ func (s *Service) ResetFactors(ctx context.Context, by toksta.Actor, member toks
 		if _, err := r.Member(ctx, member); err != nil {
 			return store.Mutation{}, store.Missing("member", member, err)
 		}
-		passkeys, err := r.ListPasskeys(ctx, member)
+		m, err := s.withoutFactors(ctx, r, member)
 		if err != nil {
-			return store.Mutation{}, err
-		}
-		m, err := s.replaceCodes(ctx, r, member, nil)
-		if err != nil {
-			return store.Mutation{}, err
-		}
-		for _, p := range passkeys {
-			m.Passkeys = append(m.Passkeys, removed(p, s.now()))
-		}
-		// A row of an app is written only if there is one: the change would otherwise create it.
-		switch _, err := r.TOTP(ctx, member); {
-		case err == nil:
-			m.TOTPs = []store.TOTP{{MemberID: member}}
-		case !errors.Is(err, store.ErrNotFound):
 			return store.Mutation{}, err
 		}
 		if len(m.Passkeys)+len(m.TOTPs)+len(m.RecoveryCodes) == 0 {
@@ -188,6 +186,30 @@ func (s *Service) ResetFactors(ctx context.Context, by toksta.Actor, member toks
 		return err
 	}
 	return s.endSessions(ctx, store.SessionSet{Member: member})
+}
+
+// withoutFactors returns a mutation that removes all passkeys, the authenticator app and the recovery
+// codes of a member.
+func (s *Service) withoutFactors(ctx context.Context, r store.Reader, member toksta.MemberID) (store.Mutation, error) {
+	passkeys, err := r.ListPasskeys(ctx, member)
+	if err != nil {
+		return store.Mutation{}, err
+	}
+	m, err := s.replaceCodes(ctx, r, member, nil)
+	if err != nil {
+		return store.Mutation{}, err
+	}
+	for _, p := range passkeys {
+		m.Passkeys = append(m.Passkeys, removed(p, s.now()))
+	}
+	// A row of an app is written only if there is one: the change would otherwise create it.
+	switch _, err := r.TOTP(ctx, member); {
+	case err == nil:
+		m.TOTPs = []store.TOTP{{MemberID: member}}
+	case !errors.Is(err, store.ErrNotFound):
+		return store.Mutation{}, err
+	}
+	return m, nil
 }
 
 // removed returns the row of a removed passkey, without its key and its name.

@@ -89,11 +89,17 @@ func (s *Service) CompleteWithPasskey(ctx context.Context, from Origin, cookie t
 
 // BeginPasskeyConfirm returns a challenge for the passkeys of a signed-in member.
 func (s *Service) BeginPasskeyConfirm(ctx context.Context, id Identity, browser toksta.Hidden) (PasskeyChallenge, error) {
+	if err := denyBound(id); err != nil {
+		return PasskeyChallenge{}, err
+	}
 	return s.challengeMember(ctx, id.Member, browser, purposePasskeyConfirm)
 }
 
 // ConfirmWithPasskey verifies a passkey of a signed-in member and replaces the session by a new one.
 func (s *Service) ConfirmWithPasskey(ctx context.Context, from Origin, id Identity, req PasskeyResponse) (SignedIn, error) {
+	if err := denyBound(id); err != nil {
+		return SignedIn{}, err
+	}
 	m, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeyConfirm, MemberID: id.Member.ID})
 	if err != nil {
 		return SignedIn{}, err

@@ -19,6 +19,9 @@ const MaxPasskeys = 20
 
 // BeginAddPasskey returns a challenge for a new passkey of a signed-in member.
 func (s *Service) BeginAddPasskey(ctx context.Context, id Identity, browser toksta.Hidden) (PasskeyChallenge, error) {
+	if err := denyBound(id); err != nil {
+		return PasskeyChallenge{}, err
+	}
 	if err := s.hasPasskeys(); err != nil {
 		return PasskeyChallenge{}, err
 	}
@@ -40,6 +43,9 @@ func (s *Service) BeginAddPasskey(ctx context.Context, id Identity, browser toks
 // the session by a new one. If a second factor is required and the member has no recovery codes,
 // the result has some.
 func (s *Service) AddPasskey(ctx context.Context, from Origin, id Identity, req PasskeyResponse) (NewFactor, error) {
+	if err := denyBound(id); err != nil {
+		return NewFactor{}, err
+	}
 	name, err := text.Name("name", cmp.Or(req.Name, from.Agent, "Passkey"))
 	if err != nil {
 		return NewFactor{}, err
@@ -102,12 +108,18 @@ func tooManyPasskeys() error {
 
 // ListPasskeys returns the passkeys of a signed-in member, the oldest first.
 func (s *Service) ListPasskeys(ctx context.Context, id Identity) ([]store.Passkey, error) {
+	if err := denyBound(id); err != nil {
+		return nil, err
+	}
 	return s.Store.ListPasskeys(ctx, id.Member.ID)
 }
 
 // RenamePasskey gives a passkey of the member another name. If the member has no such passkey, the
 // error is NOT_FOUND.
 func (s *Service) RenamePasskey(ctx context.Context, from Origin, id Identity, renamed store.Passkey) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	name, err := text.Name("name", renamed.Name)
 	if err != nil {
 		return err
@@ -129,6 +141,9 @@ func (s *Service) RenamePasskey(ctx context.Context, from Origin, id Identity, r
 // RemovePasskey removes a passkey of the member, and ends as RemoveApp. If
 // the member has no such passkey, the error is NOT_FOUND.
 func (s *Service) RemovePasskey(ctx context.Context, from Origin, id Identity, passkeyID string) error {
+	if err := denyBound(id); err != nil {
+		return err
+	}
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		p, state, err := ownPasskey(ctx, r, id, passkeyID)
 		if err != nil {

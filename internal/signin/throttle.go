@@ -33,8 +33,8 @@ const (
 )
 
 // policies are the limits of the scopes. The delay of an address is shorter than that of a
-// network, so that the owner can sign in while an attacker guesses. Of a million codes of an app, three are right
-// at any time: the limit of ScopeCode allows 24 guesses a day.
+// network, so that the owner can sign in while an attacker guesses. Of a million codes of an app,
+// three are right at any time: the limit of ScopeCode allows 24 guesses a day.
 var policies = map[Scope]backoff{
 	ScopeAddress:     {free: 5, limit: time.Minute, expiry: time.Hour},
 	ScopeNetwork:     {free: 20, limit: 15 * time.Minute, expiry: time.Hour, shared: true},

@@ -292,7 +292,20 @@ func TestBoundSessionStaysInItsAccount(t *testing.T) {
 	_, listed := w.ListSessions(ctx, id)
 	_, confirmed := w.Confirm(ctx, home, id, toksta.Hide(testPassword))
 	_, changed := w.ChangePassword(ctx, home, id, PasswordRequest{toksta.Hide(testPassword), toksta.Hide("another long sentence")})
+	_, codeConfirmed := w.ConfirmWithCode(ctx, home, id, toksta.Hide("123456"))
+	_, appSetUp := w.SetUpApp(ctx, id)
+	_, appConfirmed := w.ConfirmApp(ctx, home, id, toksta.Hide("123456"))
+	_, renewed := w.RenewRecoveryCodes(ctx, home, id)
+	_, challenged := w.BeginPasskeyConfirm(ctx, id, toksta.Hidden{})
+	_, passkeyConfirmed := w.ConfirmWithPasskey(ctx, home, id, PasskeyResponse{})
+	_, passkeyBegun := w.BeginAddPasskey(ctx, id, toksta.Hidden{})
+	_, passkeyAdded := w.AddPasskey(ctx, home, id, PasskeyResponse{})
+	_, passkeysListed := w.ListPasskeys(ctx, id)
 	for name, err := range map[string]error{
+		"confirm with a code": codeConfirmed, "set up an app": appSetUp, "confirm an app": appConfirmed, "renew recovery codes": renewed,
+		"remove an app": w.RemoveApp(ctx, home, id), "confirm with a passkey": passkeyConfirmed, "get a challenge": challenged,
+		"begin a passkey": passkeyBegun, "add a passkey": passkeyAdded, "list passkeys": passkeysListed,
+		"rename a passkey": w.RenamePasskey(ctx, home, id, store.Passkey{Name: "x"}), "remove a passkey": w.RemovePasskey(ctx, home, id, "pass_x"),
 		"switch": switched, "list sessions": listed, "confirm": confirmed,
 		"change the password": changed,
 		"change the profile":  w.ChangeProfile(ctx, home, id, ProfileRequest{Name: "Eve", Email: "eve@example.com", Current: toksta.Hide(testPassword)}),

@@ -196,15 +196,5 @@ func (s *Service) proveAddress(ctx context.Context, r store.Reader, m *toksta.Me
 		return store.Mutation{}, nil
 	}
 	s.verify(m)
-	passkeys, err := r.ListPasskeys(ctx, m.ID)
-	if err != nil {
-		return store.Mutation{}, err
-	}
-	change, err := s.replaceCodes(ctx, r, m.ID, nil)
-	for _, p := range passkeys {
-		p.RemovedAt = s.now()
-		change.Passkeys = append(change.Passkeys, p)
-	}
-	change.TOTPs = []store.TOTP{{MemberID: m.ID}}
-	return change, err
+	return s.withoutFactors(ctx, r, m.ID)
 }

@@ -116,6 +116,15 @@ func TestPreHijacking(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeFactorAdded, MemberID: stranger.Member.ID,
+		Passkeys: []store.Passkey{{ID: "pass_s", MemberID: stranger.Member.ID, Name: "Stranger's phone", Credential: []byte("c"), PublicKey: []byte("k"), CreatedAt: w.now}},
+	})
+	provisional := setUp.Member
+	change, err := w.proveAddress(t.Context(), w.Store, &provisional)
+	if err != nil || len(change.Passkeys) != 1 || change.Passkeys[0].RemovedAt.IsZero() || change.Passkeys[0].Name != "" || len(change.TOTPs) != 1 {
+		t.Errorf("the stranger's factors become %+v, %v", change, err)
+	}
 	other := w.signUp(t, "other@example.com")
 	wantError(t, w.VerifyByLink(t.Context(), home, other.Identity, code), toksta.CodeForbidden, "used before")
 
@@ -131,6 +140,9 @@ func TestPreHijacking(t *testing.T) {
 	in, err := w.SignIn(t.Context(), from(4), "victim@example.com", toksta.Hide(nextPassword))
 	if err != nil || in.IsPending() || in.Member.IsProvisional() {
 		t.Fatalf("the owner of the address: %+v, %v", in, err)
+	}
+	if state, err := w.Store.FactorState(t.Context(), in.Member.ID); err != nil || state.HasFactor() {
+		t.Errorf("factors of the stranger: %+v, %v", state, err)
 	}
 	if codes, err := w.Store.ListRecoveryCodes(t.Context(), in.Member.ID); err != nil || len(codes) > 0 {
 		t.Errorf("%d recovery codes of the stranger, %v", len(codes), err)
