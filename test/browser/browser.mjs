@@ -51,18 +51,23 @@ export async function launchProfile(directory, options) {
 // colorRules are the rules of axe whose result depends on colors.
 const colorRules = ['color-contrast', 'link-in-text-block'];
 
+// violations returns the violations that axe finds on the page in a color scheme. It needs
+// JavaScript in the page. Without rules, axe checks all.
+export async function violations(page, colorScheme, rules) {
+  await page.emulateMedia({ colorScheme });
+  return page.evaluate(async ([source, only]) => {
+    if (!window.axe) new Function(source)();
+    const r = await window.axe.run(document, { resultTypes: ['violations'], ...(only && { runOnly: only }) });
+    return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
+  }, [axeSource, rules]);
+}
+
 // checkPage fails if axe finds a violation on the page in light or dark mode, or if the
-// page scrolls sideways. It needs JavaScript in the page. Without rules, axe checks all
-// in light mode and those that depend on colors in dark mode: the modes have the same
-// elements.
+// page scrolls sideways. Without rules, axe checks all in light mode and those that depend
+// on colors in dark mode: the modes have the same elements.
 export async function checkPage(page, name, rules) {
   for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
-    const found = await page.evaluate(async ([source, only]) => {
-      if (!window.axe) new Function(source)();
-      const r = await window.axe.run(document, { resultTypes: ['violations'], ...(only && { runOnly: only }) });
-      return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
-    }, [axeSource, rules ?? (colorScheme === 'dark' ? colorRules : undefined)]);
+    const found = await violations(page, colorScheme, rules ?? (colorScheme === 'dark' ? colorRules : undefined));
     assert.deepEqual(found, [], `axe on ${name}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: 'light' });
@@ -75,9 +80,10 @@ export async function run(journeys) {
   const browser = await launch();
   let failed = 0;
   for (const [name, journey] of Object.entries(journeys)) {
+    const start = performance.now();
     try {
       await journey(browser);
-      console.log(`ok ${name}`);
+      console.log(`ok ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
     } catch (err) {
       failed++;
       console.log(`FAIL ${name}\n${err.stack}`);

@@ -1,26 +1,14 @@
 // Checks every page of the storybook: with axe, in light and dark mode, for sideways
 // scrolling at the widths of phones and desktops, with text of twice the size, for the
 // focus after an error, and in print.
-//   node stories.mjs PAGES
-import { assert, checkPage, run } from './browser.mjs';
+//   node stories.mjs PAGES [PART OF A NAME]
+import { assert, run, violations } from './browser.mjs';
 import { serve, stories } from './storybook.mjs';
 
 const pages = process.argv[2];
 const { base } = await serve(pages);
 const names = await stories(pages);
 assert.ok(names.length > 20, `${names.length} stories in ${pages}`);
-
-// each opens every page of the storybook in a window of the given width.
-async function each(browser, width, check) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' });
-  const page = await context.newPage();
-  page.on('dialog', (d) => d.accept());
-  for (const name of names) {
-    await page.goto(`${base}/${name}.html`);
-    await check(page, name);
-  }
-  await context.close();
-}
 
 // The checks of one page run in the page. Each returns its findings as lines.
 const checks = {
@@ -77,22 +65,45 @@ const checks = {
   },
 };
 
-const journeys = {};
-for (const width of [320, 390, 1280]) {
-  journeys[`${names.length} pages at ${width} px`] = (browser) => each(browser, width, async (page, name) => {
-    for (const check of ['misplaced', 'crowded', 'overlaps', 'unfocused']) assert.deepEqual(await page.evaluate(checks[check]), [], `${name} at ${width} px: ${check}`);
-    if (width !== 390) await checkPage(page, `${name}-${width}`);
-  });
-}
-for (const width of [390, 1280]) {
-  journeys[`text of twice the size at ${width} px`] = (browser) => each(browser, width, async (page, name) => {
-    await page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
-    for (const check of ['misplaced', 'overlaps']) assert.deepEqual(await page.evaluate(checks[check]), [], `${name} at ${width} px: ${check}`);
-  });
-}
-journeys['in print'] = (browser) => each(browser, 718, async (page, name) => {
+// axe checks each page in light mode at 1280 px and in dark mode at 320 px, with all rules. The contrasts
+// of the colors, which are the same at each width, have a test of their own.
+const windows = [{ width: 1280, colorScheme: 'light' }, { width: 390 }, { width: 320, colorScheme: 'dark' }];
+
+// checkStory loads a page once, and returns its findings at each width, with large text, and in print.
+async function checkStory(page, name) {
+  const found = [];
+  const check = async (names, where) => {
+    for (const check of names) for (const line of await page.evaluate(checks[check])) found.push(`${name} ${where}, ${check}: ${line}`);
+  };
+  const resize = (width) => page.setViewportSize({ width, height: 800 });
+  await resize(windows[0].width);
+  await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
+  await page.goto(`${base}/${name}.html`);
+  await check(['unfocused'], 'after loading');
+  for (const { width, colorScheme } of windows) {
+    await resize(width);
+    await check(['misplaced', 'crowded', 'overlaps'], `at ${width} px`);
+    if (colorScheme) found.push(...(await violations(page, colorScheme)).map((line) => `${name} at ${width} px, axe, ${colorScheme}: ${line}`));
+  }
+  await page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  for (const width of [390, 1280]) {
+    await resize(width);
+    await check(['misplaced', 'overlaps'], `at ${width} px with text of twice the size`);
+  }
+  await page.evaluate(() => { document.documentElement.style.fontSize = ''; });
+  await resize(718);
   await page.emulateMedia({ media: 'print' });
-  assert.deepEqual(await page.evaluate(checks.printed), [], name);
-});
+  await check(['printed'], 'in print');
+  return found;
+}
+
 const only = process.argv[3];
-await run(Object.fromEntries(Object.entries(journeys).filter(([name]) => !only || name.includes(only))));
+await run({
+  async [`${names.length} pages`](browser) {
+    const page = await (await browser.newContext({ reducedMotion: 'reduce' })).newPage();
+    page.on('dialog', (d) => d.accept());
+    const found = [];
+    for (const name of names.filter((n) => !only || n.includes(only))) found.push(...await checkStory(page, name));
+    assert.deepEqual(found, []);
+  },
+});
