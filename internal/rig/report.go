@@ -141,8 +141,8 @@ func (r Report) vacuous(c Config) string {
 	switch admitted := r.Responses[200] + r.Responses[204]; {
 	case r.Tests < c.MinTests:
 		return fmt.Sprintf("only %d uses within 100 ms after a narrowing call returned, %d wanted", r.Tests, c.MinTests)
-	case r.Actions == 0 || r.Late == 0:
-		return fmt.Sprintf("%d actions of members succeeded, %d were sent within 100 ms after a right was lost", r.Actions, r.Late)
+	case r.Late < c.MinTests/50 || r.Actions < c.MinTests/50: // a run of some seconds on a busy machine has few
+		return fmt.Sprintf("only %d actions of members succeeded, and %d were sent within 100 ms after a right was lost", r.Actions, r.Late)
 	case len(r.Missing) > 0:
 		return fmt.Sprintf("these faults were not injected: %v", r.Missing)
 	case admitted < r.Uses/20:
