@@ -66,7 +66,7 @@ func (g Grant) Decide(ctx context.Context, r store.Reader) (m store.Mutation, he
 }
 
 // endedByGrant reports whether the last membership of the person in the account ended because a grant
-// did, and not by somebody's decision.
+// did, and not by the decision of a person.
 func (g Grant) endedByGrant(ctx context.Context, r store.Reader, ended time.Time) (bool, error) {
 	// The hour covers a difference between clocks. Without a change in it, the answer is no.
 	q := store.ChangeSearch{Member: g.Member, Since: ended.Add(-time.Hour)}

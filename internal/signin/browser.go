@@ -60,7 +60,7 @@ type remembered struct {
 }
 
 // remember makes the browser of a sign-in known for the member. If the browser was not known, it
-// gets a new id, also for its other members: an id that somebody else placed in the browser
+// gets a new id, also for its other members: an id that another person placed in the browser
 // before the sign-in does not become known.
 func (s *Service) remember(ctx context.Context, from Origin, member toksta.MemberID) (remembered, error) {
 	b, known, err := s.knownBrowser(ctx, from, member)

@@ -42,7 +42,7 @@ func TestNewBrowsers(t *testing.T) {
 	signIn("ada@example.com", home, "true")
 }
 
-// The cookie of a browser that somebody else knows is not that of the browser after a sign-in.
+// The cookie of a browser that another person knows is not that of the browser after a sign-in.
 func TestBrowserFixation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)

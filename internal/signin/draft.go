@@ -93,8 +93,8 @@ func (s *Service) Draft(ctx context.Context, from Origin, id Identity, page stri
 	return d, t.AccountID, true, nil
 }
 
-// draftID returns the id of the ticket of a draft. Only the browser knows its cookie, so nobody
-// else finds the draft. The number of pages bounds the drafts of a browser.
+// draftID returns the id of the ticket of a draft. Only the browser knows its cookie, so no other
+// browser finds the draft. The number of pages bounds the drafts of a browser.
 func draftID(browser toksta.Digest, page string) toksta.Digest {
 	return sha256.Sum256(fmt.Appendf(nil, "draft %x %s", browser, page))
 }

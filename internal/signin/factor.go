@@ -19,7 +19,7 @@ func (s *Service) FactorState(ctx context.Context, id Identity) (store.FactorSta
 }
 
 // factorState returns the factors that a member can use. If passkeys are switched off, a person who
-// has only passkeys has no factor: nobody is asked for one that no page accepts.
+// has only passkeys has no factor: the pages would ask for a passkey, but accept none.
 func (s *Service) factorState(ctx context.Context, member toksta.MemberID) (store.FactorState, error) {
 	state, err := s.Store.FactorState(ctx, member)
 	if err != nil {

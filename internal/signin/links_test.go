@@ -314,7 +314,7 @@ func TestNamesInMails(t *testing.T) {
 }
 
 // Guarantee: links that were mailed before the password was changed, by the person or the operator, set
-// no password and sign nobody in: somebody else can have read them.
+// no password and start no session: another person can have read them.
 func TestLinksEndWithThePassword(t *testing.T) {
 	t.Parallel()
 	w, box := newLinkWorld(t)

@@ -26,7 +26,7 @@ type LinkRequest struct {
 // RequestSignInLink mails a link to sign in to the member with this address. For an unknown address
 // it does the same, also in its duration, and no mail is sent. The link works only with the
 // returned cookie, which the caller sets in the browser: a person who opens a link that a
-// stranger asked for, or passes it on, signs nobody in.
+// stranger asked for, or passes it on, starts no session.
 //
 // Requests count by address and network. In a browser in which the member signed in before, they
 // count by browser, so that requests of strangers do not delay the member there.

@@ -157,8 +157,8 @@ func (s *Service) vendorMember(ctx context.Context, by toksta.Actor, req VendorR
 	return m, err
 }
 
-// vouch ends a sign-up with the address of a request that was not verified so far, so that nobody
-// can keep a person out by signing up with the person's address. The person of the sign-up, who
+// vouch ends a sign-up with the address of a request that was not verified so far, so that a stranger
+// cannot keep a person out by signing up with the person's address. The person of the sign-up, who
 // can be another one, keeps nothing.
 func (s *Service) vouch(ctx context.Context, req VendorRequest) error {
 	if req.Member != "" || req.Name == "" {

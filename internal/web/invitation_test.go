@@ -65,7 +65,7 @@ func TestInvitationPage(t *testing.T) {
 	w.get(t, "/invitation?code="+code).shows(t, http.StatusNotFound, "This invitation cannot be used")
 }
 
-// Guarantee: an invitation to another address joins nobody, says so, and survives signing out.
+// Guarantee: an invitation to another address adds no member, says so, and survives signing out.
 func TestInvitationOfAnotherAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

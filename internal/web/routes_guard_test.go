@@ -65,7 +65,7 @@ func TestEveryRouteNeedsASession(t *testing.T) {
 var fromOtherSites = map[string]string{}
 
 // Guarantee: no form is accepted from another site, according to Sec-Fetch-Site or, in older
-// browsers, Origin: also not those that sign in, which would sign a person in as somebody else,
+// browsers, Origin: also not those that sign in, which would sign a person in as another person,
 // and the one that signs out.
 func TestNoFormFromOtherSites(t *testing.T) {
 	t.Parallel()

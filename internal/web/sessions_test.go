@@ -53,7 +53,7 @@ func (w *world) handles(t *testing.T) (out []string) {
 	return out
 }
 
-// Guarantee: no cookie that somebody else placed in the browser, or read from it, is the session
+// Guarantee: no cookie that another person placed in the browser, or read from it, is the session
 // after the person has signed in, confirmed or changed the password. Over TLS the cookies have the
 // prefix with which no other host can place them.
 func TestSessionFixation(t *testing.T) {

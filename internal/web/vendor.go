@@ -83,7 +83,7 @@ func (p *Pages) startVendor(w http.ResponseWriter, r *http.Request) {
 }
 
 // enterVendor uses the link and starts its session. A running session of another person or
-// account is not replaced before the person agrees: a link that somebody else made must not
+// account is not replaced before the person agrees: a link that another person made must not
 // sign a person in to an account unnoticed. A running session of the same person in the same
 // account that is not bound stays, because it can do more.
 func (p *Pages) enterVendor(w http.ResponseWriter, r *http.Request) {

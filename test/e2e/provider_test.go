@@ -185,7 +185,7 @@ func TestCertifiedProvider(t *testing.T) {
 	c.is(t, c.send(t, http.MethodPost, c.issuer+"/session/end/confirm", url.Values{"xsrf": {token[1]}, "logout": {"yes"}}), "/signin", "You are signed out.")
 }
 
-// Guarantee: an address that a certified provider did not verify signs nobody up, and groups give roles.
+// Guarantee: an address that a certified provider did not verify makes no account, and groups give roles.
 func TestCertifiedClaims(t *testing.T) {
 	t.Parallel()
 	c := startCertified(t, nil)

@@ -1,6 +1,6 @@
 // Package passkey speaks WebAuthn with browsers: it makes the options of a ceremony, and verifies
 // the response of the browser. Its ceremonies are those of passkeys: the authenticator keeps the
-// credential and the person's handle, so nobody types a user name, and it verifies the person.
+// credential and the person's handle, so the person types no user name, and it verifies the person.
 //
 // The package wraps go-webauthn, which parses the formats and verifies the signatures. It knows no
 // database and no request. The caller keeps the state of a ceremony, and uses it once.
