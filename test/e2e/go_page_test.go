@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net"
 	"os"
 	"os/exec"
@@ -57,9 +60,8 @@ var api = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		"context", "log", "net/http", "os", "os/signal", "strings", "syscall", "time", "github.com/toksta/toksta/node",
 		"github.com/toksta/toksta/sdk/client", "github.com/toksta/toksta/sdk/httpauth", "github.com/toksta/toksta/sdk/toksta",
 	}
-	imports = slices.DeleteFunc(imports, func(path string) bool {
-		return !regexp.MustCompile(`\b` + filepath.Base(path) + `\.[A-Z]`).MatchString(code)
-	})
+	names := namesWithSelectors(t, "package main\n"+code)
+	imports = slices.DeleteFunc(imports, func(path string) bool { return !names[filepath.Base(path)] })
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")
 	if err := os.WriteFile(source, []byte("package main\n\nimport (\n\t\""+strings.Join(imports, "\"\n\t\"")+"\"\n)\n\n"+code), 0o600); err != nil {
@@ -84,6 +86,26 @@ var api = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.Fatalf("%v\n%s\n%s", err, out, code)
 	}
 	return program
+}
+
+// namesWithSelectors returns each name x of the code that stands before a selector, as in x.Y.
+// It parses the code: a text such as the path /tmp/toksta.D9K4 looks like a selector, too.
+func namesWithSelectors(t *testing.T, code string) map[string]bool {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "main.go", code, 0)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, code)
+	}
+	names := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if selector, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := selector.X.(*ast.Ident); ok {
+				names[x.Name] = true
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // run starts a program in dir and waits until it listens on address. The function that it
