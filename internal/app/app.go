@@ -29,7 +29,6 @@ import (
 	"github.com/toksta/toksta/internal/meter"
 	"github.com/toksta/toksta/internal/notices"
 	"github.com/toksta/toksta/internal/operatorkeys"
-	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/ratelimit"
 	"github.com/toksta/toksta/internal/sharedrate"
 	"github.com/toksta/toksta/internal/signin"
@@ -38,6 +37,7 @@ import (
 	"github.com/toksta/toksta/internal/telemetry"
 	"github.com/toksta/toksta/internal/usage"
 	"github.com/toksta/toksta/internal/verify"
+	"github.com/toksta/toksta/internal/verifyapi"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -80,7 +80,7 @@ type App struct {
 	gate      *gateway.Gateway
 	served    handlers
 	record    *telemetry.Config // of requests and verified calls
-	calls     *outcome.Verifier
+	calls     *verifyapi.Verifier
 	embedded  bool
 	started   chan struct{} // closed when the node can decide
 	slots     slots

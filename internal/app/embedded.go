@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/exchange"
-	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/verifyapi"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/httpauth"
 	"github.com/toksta/toksta/sdk/toksta"
@@ -29,7 +29,7 @@ func (a *App) PagesHandler() http.Handler { return a.served.pages }
 // does, and writes the record of the decision. It implements httpauth.Verifier.
 func (a *App) Verify(ctx context.Context, c httpauth.Call) (httpauth.Decision, error) {
 	request := client.NewVerifyRequest(c)
-	response, call, err := a.calls.Verify(ctx, outcome.Question{Call: &request, By: embedding})
+	response, call, err := a.calls.Verify(ctx, verifyapi.Question{Call: &request, By: embedding})
 	if err != nil {
 		return httpauth.Decision{}, err
 	}

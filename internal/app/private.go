@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/operator"
-	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/telemetry"
+	"github.com/toksta/toksta/internal/verifyapi"
 )
 
 // operatorConfig returns the configuration of the operator API, for both of its listeners. record
@@ -29,8 +29,8 @@ func (a *App) operatorConfig(record *telemetry.Config) operator.Config {
 
 // verifier returns the verifier of calls that other programs received. It decides by the chain of
 // the gateway.
-func (a *App) verifier(record *telemetry.Config) *outcome.Verifier {
-	return outcome.New(outcome.Config{
+func (a *App) verifier(record *telemetry.Config) *verifyapi.Verifier {
+	return verifyapi.New(verifyapi.Config{
 		Chain: a.gate.Chain(), Engine: a.engine, Credits: a.Credits, Names: record.Names, Realm: record.Realm,
 		Sampling: record.Sampling, RateFields: a.config.RateLimit.StructuredFields,
 	})

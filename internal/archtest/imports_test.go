@@ -57,7 +57,7 @@ var imports = map[string][]string{
 	// Connections to upstreams.
 	"internal/upstream": {},
 	// Decisions on calls that other programs received. Reservations go through interfaces.
-	"internal/outcome": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/admit", "internal/credits", "internal/exchange", "internal/store"},
+	"internal/verifyapi": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/admit", "internal/credits", "internal/exchange", "internal/store"},
 
 	// A Redis for tests of any package.
 	"internal/sharedrate/redistest": {},
@@ -103,7 +103,7 @@ var imports = map[string][]string{
 	// request) to the services, and cannot reach the database: they do not import
 	// sqlstore and index.
 	"internal/api":      {"sdk/toksta", "sdk/httpauth", "internal/store", "internal/usage", "internal/exchange"},
-	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/operatorkeys", "internal/credits", "internal/accounts", "internal/members", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/outcome", "internal/text", "internal/operatorauth"},
+	"internal/operator": {"sdk/toksta", "sdk/httpauth", "sdk/client", "internal/store", "internal/keys", "internal/operatorkeys", "internal/credits", "internal/accounts", "internal/members", "internal/signin", "internal/usage", "internal/mail", "internal/events", "internal/exchange", "internal/verifyapi", "internal/text", "internal/operatorauth"},
 	// Operator keys in requests over the network. It cannot reach the database.
 	"internal/operatorauth": {"sdk/toksta", "sdk/httpauth"},
 	"internal/web":          {"sdk/toksta", "sdk/httpauth", "internal/brand", "internal/store", "internal/keys", "internal/accounts", "internal/mail", "internal/members", "internal/notices", "internal/signin", "internal/usage", "internal/exchange", "internal/text", "internal/web/page", "internal/web/chart", "internal/web/view"},
@@ -171,7 +171,7 @@ var forbidden = map[string][]string{
 	"internal/verify":         {"net/http", "database/sql", "os"},
 	"internal/exchange":       {"net/http", "database/sql", "os"},
 	"internal/admit":          {"net/http", "database/sql", "os"},
-	"internal/outcome":        {"database/sql", "os"},
+	"internal/verifyapi":      {"database/sql", "os"},
 	"internal/gateway":        {"database/sql"},
 	"internal/route":          {"database/sql", "os"},
 	"internal/web":            {"database/sql"},

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/credits"
-	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/verifyapi"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -41,7 +41,7 @@ func reservationResponse(o credits.Outcome, err error) (client.ReservationRespon
 	if err != nil {
 		return client.ReservationResponse{}, err
 	}
-	return client.ReservationResponse{Reservation: outcome.Reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
+	return client.ReservationResponse{Reservation: verifyapi.Reservation(o.Reservation), Entry: creditEntry(o.Entry)}, nil
 }
 
 // topUpCredits adds purchased credits. It returns once every node has applied the
@@ -112,7 +112,7 @@ func (s server) reservations(ctx context.Context, _ toksta.Actor, r client.Reser
 	}
 	page := client.ReservationPage{Reservations: []client.Reservation{}}
 	for _, row := range rows[:min(len(rows), shown)] {
-		page.Reservations = append(page.Reservations, outcome.Reservation(row))
+		page.Reservations = append(page.Reservations, verifyapi.Reservation(row))
 	}
 	if len(rows) > shown {
 		page.Next = rows[shown-1].ID

@@ -23,10 +23,10 @@ import (
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/operatorkeys"
-	"github.com/toksta/toksta/internal/outcome"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/usage"
+	"github.com/toksta/toksta/internal/verifyapi"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -53,7 +53,7 @@ type Config struct {
 	Version      string
 	Now          func() time.Time
 	Probes       []Probe
-	Verifier     *outcome.Verifier
+	Verifier     *verifyapi.Verifier
 	Record       func(x *exchange.Exchange) // writes the record of one call of a batch
 	// Documents are served to GET requests without a credential, by path. A path that ends
 	// with "/" stands for all paths below it.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/toksta/toksta/internal/exchange"
-	"github.com/toksta/toksta/internal/outcome"
+	"github.com/toksta/toksta/internal/verifyapi"
 	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -51,7 +51,7 @@ func (v *verifyBatchRequest) decode(w http.ResponseWriter, r *http.Request) erro
 // verify decides on one call. The record of the request has the decision.
 func (s server) verify(ctx context.Context, by toksta.Actor, r verifyRequest) (client.VerifyResponse, error) {
 	x := exchange.FromContext(ctx)
-	response, call, err := s.Verifier.Verify(ctx, outcome.Question{Call: &r.VerifyRequest, Asked: x, By: by})
+	response, call, err := s.Verifier.Verify(ctx, verifyapi.Question{Call: &r.VerifyRequest, Asked: x, By: by})
 	if err != nil {
 		return client.VerifyResponse{}, err
 	}
@@ -66,7 +66,7 @@ func (s server) verifyBatch(ctx context.Context, by toksta.Actor, r verifyBatchR
 	out := client.VerifyBatchResponse{Decisions: make([]client.VerifyResponse, len(r.Calls))}
 	for i := range r.Calls {
 		var call *exchange.Exchange
-		question := outcome.Question{Call: &r.Calls[i], Malformed: r.malformed[i], By: by}
+		question := verifyapi.Question{Call: &r.Calls[i], Malformed: r.malformed[i], By: by}
 		out.Decisions[i], call, _ = s.Verifier.Verify(ctx, question) // the decision has the error
 		record := &exchange.Exchange{
 			Start: call.Start, Method: asked.Method, Path: asked.Path, Operation: asked.Operation, Operator: asked.Operator, Status: http.StatusOK,

@@ -7,7 +7,7 @@
 // header fields and bodies. As the response of the back end is not seen here, a call is
 // charged and ends with its decision. The package knows no HTTP library's types but
 // http.Header, and never sees a database: a reservation goes through an interface.
-package outcome
+package verifyapi
 
 import (
 	"context"
