@@ -79,6 +79,7 @@ func TestDoors(t *testing.T) {
 				s := &suite{world: w, door: d.Name, discards: d.Discards, address: address, keys: w.newKeyring(t)}
 				s.runCases(t)
 				s.checkCounts(t)
+				s.checkOverrides(t)
 				if d.Streams {
 					t.Run("stream", s.checkStream)
 				}

@@ -15,7 +15,11 @@ from ._client import Toksta
 from ._decision import Decision, Reply, encode
 
 _LOG = logging.getLogger("toksta")
-_REPLACED = {"http2-settings", "x-request-id", "x-trace-id", "traceparent", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override"}
+# In the form of fold: fields with a verified value, and fields that state another method, target or part of the path.
+_REPLACED = {
+    "http2-settings", "x-request-id", "x-trace-id", "traceparent", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override",
+    "script-name", "x-script-name", "path-info", "daphne-root-path",
+}  # fmt: skip
 # With these fields of a client, Gunicorn and Daphne have moved a part of the decided path out of the path on which frameworks route.
 _MOVES_PATH = ("script_name", "script-name", "path_info", "daphne-root-path")
 _LISTS = {"access-control-expose-headers", "vary"}
