@@ -57,7 +57,7 @@ func (s *Service) signInVisitor(ctx context.Context, from Origin, v visitor) (Ad
 	case !m.DisabledAt.IsZero():
 		return Admission{}, v.rejection("member_disabled")
 	}
-	if err := s.followGrants(ctx, v, known); err != nil {
+	if err := s.followRules(ctx, v, known); err != nil {
 		return Admission{}, err
 	}
 	return s.admit(ctx, from, proof{
@@ -166,12 +166,12 @@ func (s *Service) signUpVisitor(ctx context.Context, from Origin, v visitor) (st
 	if err := s.Throttle.Count(ctx, Name{ScopeSignUp, from.Network()}); err != nil {
 		return store.Identity{}, err
 	}
-	grants, err := s.grants(ctx, v)
+	mapped, err := s.mappedRoles(ctx, v)
 	if err != nil {
 		return store.Identity{}, err
 	}
 	switch {
-	case len(grants) > 0:
+	case len(mapped) > 0:
 	case v.SignUp == Invited && !v.request.isInvited():
 		return store.Identity{}, v.refusal("not_invited", "Signing up with %s requires an invitation. Open the link in your invitation, and use %[1]s there.")
 	case v.SignUp != Open && v.SignUp != Invited:
@@ -192,11 +192,11 @@ func (s *Service) signUpVisitor(ctx context.Context, from Origin, v visitor) (st
 	}
 	out := s.identity(v, m.ID)
 	_, err = s.Log.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		mutation, err := s.newMember(ctx, r, m, newVisitor{v, grants})
+		mutation, err := s.newMember(ctx, r, m, newVisitor{v, mapped})
 		if err != nil {
 			return store.Mutation{}, err
 		}
-		out.Granted = grantedIn(mutation, grants)
+		out.Granted = grantedIn(mutation, mapped)
 		mutation.Identities = []store.Identity{out}
 		mutation.Detail["provider"] = v.Provider.Name
 		return addMember(ctx, r, m, mutation)
@@ -217,17 +217,17 @@ func (s *Service) endProvisional(ctx context.Context, email string) error {
 	return s.endSignUp(ctx, m.ID, m.ExpiresAt)
 }
 
-// newVisitor is a visitor who signs up, with the roles of the rules.
+// newVisitor is a visitor who signs up, with the roles that the rules map to, by account.
 type newVisitor struct {
 	visitor
-	grants map[toksta.AccountID]toksta.MemberRole
+	mapped map[toksta.AccountID]toksta.MemberRole
 }
 
-// newMember returns the mutation that makes m a member of the accounts of the grants, of the account of
-// an invitation, or of a new account.
+// newMember returns the mutation that makes m a member of the accounts of the mapped roles, of the
+// account of an invitation, or of a new account.
 func (s *Service) newMember(ctx context.Context, r store.Reader, m toksta.Member, v newVisitor) (store.Mutation, error) {
 	out := store.Mutation{Kind: toksta.ChangeMemberCreated, Detail: map[string]string{}}
-	for _, account := range sortedAccounts(v.grants) {
+	for _, account := range sortedAccounts(v.mapped) {
 		room, err := members.HasRoom(ctx, r, account)
 		if err != nil {
 			return out, err
@@ -235,7 +235,7 @@ func (s *Service) newMember(ctx context.Context, r store.Reader, m toksta.Member
 		if !room {
 			return out, forbidden("Your account has no room for further members, or is closed. Ask an admin of the account.")
 		}
-		out.Memberships = append(out.Memberships, toksta.Membership{AccountID: account, MemberID: m.ID, Role: v.grants[account], CreatedAt: m.CreatedAt})
+		out.Memberships = append(out.Memberships, toksta.Membership{AccountID: account, MemberID: m.ID, Role: v.mapped[account], CreatedAt: m.CreatedAt})
 	}
 	if len(out.Memberships) > 0 {
 		out.AccountID, out.Detail["role"] = out.Memberships[0].AccountID, string(out.Memberships[0].Role)

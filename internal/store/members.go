@@ -84,8 +84,8 @@ type Identity struct {
 	Subject  string // the provider's id of the person, which never changes
 	MemberID toksta.MemberID
 	Email    string // at the provider, when it was linked
-	// Granted are the accounts in which the member has the role that follows from the
-	// provider's groups or domain.
+	// Granted are the accounts whose membership came from the rules of the provider, by groups
+	// or domain, and follows them.
 	Granted   []toksta.AccountID
 	CreatedAt time.Time
 }

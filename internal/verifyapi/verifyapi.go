@@ -1,8 +1,8 @@
-// Package outcome decides on calls that other programs received, such as the vendor's own
-// back end, and returns the outcome in plain values: the decision, the response for the
-// client and the identity for the back end.
+// Package verifyapi implements the verify API in plain values. It decides on calls that other
+// programs received, such as the vendor's own back end, and returns the decision, the response
+// for the client and the identity for the back end.
 //
-// It is a part of the request path beside the gateway: both use the same admission chain
+// The package is a part of the request path beside the gateway: both use the same admission chain
 // and the same rendering of package httpauth, so that a client sees the same statuses,
 // header fields and bodies. As the response of the back end is not seen here, a call is
 // charged and ends with its decision. The package knows no HTTP library's types but

@@ -11,9 +11,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// grants returns the roles that follow from the rules, by account. The first rule of an account that
-// matches decides.
-func (s *Service) grants(ctx context.Context, v visitor) (map[toksta.AccountID]toksta.MemberRole, error) {
+// mappedRoles returns the roles that the rules map a visitor to, by account. Of the rules of an account,
+// the first one that matches counts.
+func (s *Service) mappedRoles(ctx context.Context, v visitor) (map[toksta.AccountID]toksta.MemberRole, error) {
 	out := map[toksta.AccountID]toksta.MemberRole{}
 	for _, rule := range v.Rules {
 		if !v.matches(rule) {
@@ -55,13 +55,13 @@ func (v visitor) hasUnknownClaims() bool {
 	})
 }
 
-// followGrants gives the member the roles that follow from the rules now, and takes away those that
-// followed earlier. If the provider does not state the groups, nothing changes.
-func (s *Service) followGrants(ctx context.Context, v visitor, i store.Identity) error {
+// followRules gives the member the roles that the rules map to now, and ends the memberships of earlier
+// mappings. If the provider does not state the groups, nothing changes.
+func (s *Service) followRules(ctx context.Context, v visitor, i store.Identity) error {
 	if v.hasUnknownClaims() {
 		return nil
 	}
-	wanted, err := s.grants(ctx, v)
+	wanted, err := s.mappedRoles(ctx, v)
 	if err != nil {
 		return err
 	}
@@ -72,28 +72,28 @@ func (s *Service) followGrants(ctx context.Context, v visitor, i store.Identity)
 		}
 	}
 	for _, account := range accounts {
-		if err := s.followGrant(ctx, i, members.Grant{Ref: members.Ref{Account: account, Member: i.MemberID}, Role: wanted[account], Now: s.now()}); err != nil {
+		if err := s.followRule(ctx, i, members.MappedRole{Ref: members.Ref{Account: account, Member: i.MemberID}, Role: wanted[account], Now: s.now()}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// followGrant applies one grant. It takes the lock of the log only if something changes.
-func (s *Service) followGrant(ctx context.Context, i store.Identity, g members.Grant) error {
+// followRule gives the member one mapped role. It takes the lock of the log only if something changes.
+func (s *Service) followRule(ctx context.Context, i store.Identity, want members.MappedRole) error {
 	decide := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		current, err := r.Identity(ctx, i.Provider, i.Subject)
 		if err != nil || current.MemberID != i.MemberID {
 			return store.Mutation{}, err
 		}
-		g.Held = slices.Contains(current.Granted, g.Account)
-		m, held, err := g.Decide(ctx, r)
+		want.Held = slices.Contains(current.Granted, want.Account)
+		m, held, err := want.Decide(ctx, r)
 		if err != nil || m.Kind == "" {
 			return m, err
 		}
-		current.Granted = slices.DeleteFunc(current.Granted, func(a toksta.AccountID) bool { return a == g.Account })
+		current.Granted = slices.DeleteFunc(current.Granted, func(a toksta.AccountID) bool { return a == want.Account })
 		if held {
-			current.Granted = append(current.Granted, g.Account)
+			current.Granted = append(current.Granted, want.Account)
 		}
 		m.Identities, m.Detail["provider"] = []store.Identity{current}, i.Provider
 		return m, nil
@@ -106,13 +106,13 @@ func (s *Service) followGrant(ctx context.Context, i store.Identity, g members.G
 	if err != nil || receipt.Change.Kind != toksta.ChangeMemberRemoved {
 		return err
 	}
-	return s.endSessions(ctx, store.SessionSet{Member: i.MemberID, Account: g.Account})
+	return s.endSessions(ctx, store.SessionSet{Member: i.MemberID, Account: want.Account})
 }
 
-// grantedIn returns the accounts of the grants that the mutation gives a membership in.
-func grantedIn(m store.Mutation, grants map[toksta.AccountID]toksta.MemberRole) (out []toksta.AccountID) {
+// grantedIn returns the accounts of the mapped roles in which the mutation gives a membership.
+func grantedIn(m store.Mutation, mapped map[toksta.AccountID]toksta.MemberRole) (out []toksta.AccountID) {
 	for _, s := range m.Memberships {
-		if _, granted := grants[s.AccountID]; granted {
+		if _, isMapped := mapped[s.AccountID]; isMapped {
 			out = append(out, s.AccountID)
 		}
 	}
