@@ -31,14 +31,16 @@ func (c *cli) operatorKeysCreate() *cobra.Command {
 		Use: "create NAME --role ROLE", Short: "Create an operator key and show its secret, once", Args: exactArgs("NAME"),
 		Long: "Create a key for the operator API over the network, and show its secret, once. The\n" +
 			"audit trail has the name of the key for each change that is made with it. The roles:\n" +
-			"  read     every list, display and report, except those of operator keys\n" +
-			"  support  read, and the changes of accounts and keys that reveal no secret\n" +
-			"  billing  read, and plans, statuses, entitlements and credits\n" +
-			"  verify   decisions about calls, and the settlement of their holds\n" +
-			"  metrics  health, nodes and counts\n" +
-			"  manage   every operation, also those of operator keys",
+			"  read      every list, display and report, except those of operator keys\n" +
+			"  support   read, and the changes of accounts and keys that reveal no secret\n" +
+			"  billing   read, and plans, statuses, entitlements and credits\n" +
+			"  verify    decisions about calls, and the settlement of their holds\n" +
+			"  sessions  links that sign people in to the pages of any account, as any member\n" +
+			"  metrics   health, nodes and counts\n" +
+			"  manage    every operation, also those of operator keys",
 		Example: `  toksta operator-keys create "Support desk" --role support --expires 90d
-  toksta operator-keys create "API gateway" --role verify --network 10.0.0.0/8`,
+  toksta operator-keys create "API gateway" --role verify --network 10.0.0.0/8
+  toksta operator-keys create "Web app" --role sessions`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.Name = args[0]
 			for _, role := range roles {
@@ -55,7 +57,7 @@ func (c *cli) operatorKeysCreate() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&roles, "role", nil, "`roles` of the key: read, support, billing, verify, metrics or manage")
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "`roles` of the key: read, support, billing, verify, sessions, metrics or manage")
 	cmd.Flags().StringSliceVar(&networks, "network", nil, "`networks` that may use the key, such as 203.0.113.0/24 (default: any)")
 	cmd.Flags().StringVar(&expires, "expires", "", "`time` when the key expires: 90d, 12h, 2027-01-31 (00:00 UTC) or RFC 3339 (default: never)")
 	_ = cmd.MarkFlagRequired("role")

@@ -3,6 +3,8 @@
 //
 //   PORT=3000 PAGES=http://localhost:8080 TOKSTA_SOCKET=../../demo-data/toksta.sock node server.mjs
 //   PORT=3000 PAGES=https://keys.example.com TOKSTA_URL=https://toksta.internal:8443 TOKSTA_KEY_FILE=/run/secrets/toksta node server.mjs
+//
+// The file has an operator key with the role sessions, which allows nothing else.
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import { Toksta } from '../../clients/node/src/index.js' // in your project: from '@toksta/toksta'

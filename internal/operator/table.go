@@ -24,8 +24,10 @@ var (
 	settlers = []toksta.Role{toksta.RoleBilling, toksta.RoleVerify}
 	// deciders may ask for decisions on calls.
 	deciders = []toksta.Role{toksta.RoleVerify}
+	// vouchers may sign people in: the vendor's back end vouches for them.
+	vouchers = []toksta.Role{toksta.RoleSessions}
 	// everyone has any role.
-	everyone = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling, toksta.RoleVerify, toksta.RoleMetrics}
+	everyone = []toksta.Role{toksta.RoleRead, toksta.RoleSupport, toksta.RoleBilling, toksta.RoleVerify, toksta.RoleSessions, toksta.RoleMetrics}
 	// managers only have toksta.RoleManage. Each of their operations reveals a secret, sets
 	// one, gives a person more rights, or sends a message to an address of the caller's choice.
 	managers []toksta.Role
@@ -105,7 +107,7 @@ func (s server) keyOperations() []operation {
 // sessionOperations returns the operations on sessions of people.
 func (s server) sessionOperations() []operation {
 	return []operation{
-		define(s, Operation{Name: "sessions/create", Summary: "Creates a session of a person in one account and returns its link once.", Roles: managers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.createSession),
+		define(s, Operation{Name: "sessions/create", Summary: "Creates a session of a person in one account and returns its link once.", Roles: vouchers, Changes: true, Reveals: true, Codes: notFoundConflictCode}, s.createSession),
 	}
 }
 

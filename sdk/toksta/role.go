@@ -12,17 +12,18 @@ type Role string
 
 // The roles of operator keys.
 const (
-	RoleRead    Role = "read"    // every list, display and report, except those of operator keys
-	RoleSupport Role = "support" // read, and the changes of accounts, members and keys that reveal no secret and raise no rights
-	RoleBilling Role = "billing" // read, and plans, statuses, entitlements and credits
-	RoleVerify  Role = "verify"  // decisions about calls, and the settlement of their holds
-	RoleMetrics Role = "metrics" // health, nodes and counts
-	RoleManage  Role = "manage"  // every operation, also those of operator keys
+	RoleRead     Role = "read"     // every list, display and report, except those of operator keys
+	RoleSupport  Role = "support"  // read, and the changes of accounts, members and keys that reveal no secret and raise no rights
+	RoleBilling  Role = "billing"  // read, and plans, statuses, entitlements and credits
+	RoleVerify   Role = "verify"   // decisions about calls, and the settlement of their holds
+	RoleSessions Role = "sessions" // sessions on the account pages, in every account and as every member
+	RoleMetrics  Role = "metrics"  // health, nodes and counts
+	RoleManage   Role = "manage"   // every operation, also those of operator keys
 )
 
 // Roles returns all roles.
 func Roles() []Role {
-	return []Role{RoleRead, RoleSupport, RoleBilling, RoleVerify, RoleMetrics, RoleManage}
+	return []Role{RoleRead, RoleSupport, RoleBilling, RoleVerify, RoleSessions, RoleMetrics, RoleManage}
 }
 
 // ValidateRoles checks the roles of an operator key: at least one, each of [Roles].

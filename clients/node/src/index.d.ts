@@ -4,7 +4,7 @@ export interface TokstaOptions {
   url?: string
   /** Path of the operator socket, on the machine of the server. Instead of url; it needs no key. */
   socket?: string
-  /** An operator key (`tk_op_…`) with the roles of the calls: `verify` for middleware. */
+  /** An operator key (`tk_op_…`) with the roles of the calls: `verify` for middleware, `sessions` for `sessions.create`. */
   key?: string
   /** A file with the operator key. It is read again after a 401, so that a rotated key needs no restart. */
   keyFile?: string

@@ -25,8 +25,8 @@ class Toksta:
     decisions at the same time.
 
     url is the address of the operator listener (listen.operator), with key or key_file: an operator key (tk_op_…) with the roles
-    of the calls, "verify" for middleware. The file is read again after a 401, so that a rotated key needs no restart. socket is
-    the path of the operator socket instead, on the machine of the server, without a key.
+    of the calls, "verify" for middleware, "sessions" for sessions.create. The file is read again after a 401, so that a rotated
+    key needs no restart. socket is the path of the operator socket instead, on the machine of the server, without a key.
 
     timeout is the longest time of a decision in seconds, change_timeout that of every other call. operator is a name for the
     audit trail, which counts on the socket only. insecure_http allows an http URL of another machine, over which the key is
