@@ -66,9 +66,9 @@ var reveals = map[string]int{
 	"internal/web/provider.go Pages.depart": 1,
 
 	// A password or a cookie, before it is hashed.
-	"internal/signin/password.go hasher.tag":    1,
-	"internal/signin/password.go validPassword": 1,
-	"internal/signin/tickets.go secretID":       1,
+	"internal/signin/password_hash.go hasher.tag":        1,
+	"internal/signin/password_strength.go validPassword": 1,
+	"internal/signin/tickets.go secretID":                1,
 
 	// The code of a link, in the address that is mailed.
 	"internal/signin/links.go Service.issue": 1,
@@ -77,10 +77,10 @@ var reveals = map[string]int{
 	"internal/web/signinlink.go Pages.setBinding": 1,
 
 	// The code of an invitation, in the mailed link with which the invited person signs up.
-	"internal/signin/verification.go Service.signUpLetter": 1,
-	"internal/members/join.go digestOf":                    1,
-	"internal/members/join.go sentByMail":                  1,
-	"internal/signin/signup.go SignUpRequest.isInvited":    1,
+	"internal/signin/signup_verification.go Service.signUpLetter": 1,
+	"internal/members/join.go digestOf":                           1,
+	"internal/members/join.go sentByMail":                         1,
+	"internal/signin/signup.go SignUpRequest.isInvited":           1,
 
 	// The secret of an authenticator app and recovery codes on the page that shows them once, and
 	// the cookie of a browser that gets a challenge.

@@ -2,181 +2,146 @@ package signin
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 
-	"github.com/trustelem/zxcvbn"
-	"golang.org/x/crypto/argon2"
-
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Lengths of a password in characters. A length of twelve is stronger than eight
-// with rules about digits. The upper limit bounds the cost of a hash.
-const (
-	MinPassword = 12
-	MaxPassword = 200
-)
+// Failure is the error of a rejected sign-in. Its text is that of the wrapped error; Member is for
+// the log.
+type Failure struct {
+	Member toksta.MemberID // the member with the given address; "": unknown address
+	err    error
+}
 
-// minGuesses is the number of guesses that a new password must withstand. The
-// throttle allows one guess a minute for an address, half a million a year.
-const minGuesses = 1e6
+// Error returns the text of the wrapped error.
+func (f *Failure) Error() string { return f.err.Error() }
 
-// validPassword returns an error if the new password is too short, too long or
-// guessable for the member m.
-func validPassword(password toksta.Hidden, m toksta.Member) error {
-	text := password.Reveal()
-	switch n := utf8.RuneCountInString(text); {
-	case !utf8.ValidString(text):
-		return toksta.Invalid("password", "The password is not valid text.")
-	case n < MinPassword:
-		return toksta.Invalid("password", fmt.Sprintf("Use a password of at least %d characters.", MinPassword))
-	case n > MaxPassword:
-		return toksta.Invalid("password", fmt.Sprintf("Use a password of at most %d characters.", MaxPassword))
-	case strings.EqualFold(text, m.Email):
-		return toksta.Invalid("password", "Use a password that is not your e-mail address.")
-	case isGuessable(text, m):
-		return toksta.Invalid("password", "This password is easy to guess. Choose another.")
+// Unwrap returns the wrapped error, which is for the caller.
+func (f *Failure) Unwrap() error { return f.err }
+
+// SignIn starts a session for the member with this address and password. An unknown
+// address, a wrong password and a disabled member have the same error, UNAUTHORIZED,
+// after the same work. It wraps a *Failure, which names the member for the log. After
+// too many failures the error is RATE_LIMITED, with the detail retry_after in
+// seconds.
+//
+// If the person has a second factor, the result is a pending sign-in, see [Admission].
+//
+// Each sign-in is in the change log before its session starts. Failed attempts are
+// not, because an attacker could fill the log with them. The record of the next
+// success contains their number.
+func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (Admission, error) {
+	if s.PasswordOff {
+		return Admission{}, passwordOff()
+	}
+	m, failures, err := s.verifyCredentials(ctx, from, email, password)
+	if err != nil {
+		return Admission{}, err
+	}
+	return s.admit(ctx, from, proof{Member: m, Method: MethodPassword, Failures: failures})
+}
+
+// passwordOff returns the error for a sign-in with a password where the vendor does not allow it.
+func passwordOff() error {
+	return forbidden("Signing in with a password is not possible here. Use one of the other ways.")
+}
+
+// Confirm verifies the password of a signed-in member again and replaces the session
+// by a new one, whose CreatedAt is now. It is throttled by its own failures, not by
+// failed sign-ins.
+func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, password toksta.Hidden) (SignedIn, error) {
+	if err := denyBound(id); err != nil {
+		return SignedIn{}, err
+	}
+	m, err := s.verifyPassword(ctx, id, password)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return s.renew(ctx, from, id, proof{Member: m})
+}
+
+// verifyCredentials returns the member with this address and password, and the
+// number of failed attempts before. For known and unknown addresses alike, an
+// attempt costs one hash, or no hash if it is throttled.
+func (s *Service) verifyCredentials(ctx context.Context, from Origin, email string, password toksta.Hidden) (m toksta.Member, failures int, err error) {
+	email = strings.TrimSpace(email)
+	email = strings.ToValidUTF8(email[:min(len(email), text.MaxEmail)], "") // the cut may have split a character
+	m, err = s.Store.MemberByEmail(ctx, email)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return m, 0, fmt.Errorf("read the member by address: %w", err)
+	}
+	address := Name{ScopeAddress, text.FoldAddress(email)}
+	names, err := s.guessNames(ctx, from, m.ID, Name{ScopeNetwork, from.Network()}, address)
+	if err != nil {
+		return m, 0, err
+	}
+	failures, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, m, password) }, names...)
+	if err != nil {
+		return m, 0, err
+	}
+	others := 0
+	if names[len(names)-1] != address {
+		others, err = s.Throttle.Failures(ctx, address) // from other browsers
+	}
+	return m, failures + others, err
+}
+
+// verifyPassword verifies the password of a signed-in member. It has its own
+// throttle: guesses at the address, or from the same network, must not prevent the
+// member from revoking a key.
+func (s *Service) verifyPassword(ctx context.Context, id Identity, password toksta.Hidden) (m toksta.Member, err error) {
+	m, err = s.Store.Member(ctx, id.Member.ID)
+	if err != nil {
+		return m, fmt.Errorf("read the signed-in member: %w", err)
+	}
+	_, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, m, password) }, Name{ScopeMember, string(m.ID)})
+	return m, err
+}
+
+// checkPassword returns an error if the password is not that of the member, or the member cannot
+// sign in. The zero member stands for an unknown address. It always computes one hash.
+func (s *Service) checkPassword(ctx context.Context, m toksta.Member, password toksta.Hidden) error {
+	canSignIn := m.PasswordHash != "" && m.DisabledAt.IsZero()
+	hash := m.PasswordHash
+	// Without a member the same work is done, so that the response time does not
+	// show whether the address exists.
+	if !canSignIn {
+		hash = dummyHash
+	}
+	matches, err := s.passwords.matches(ctx, hash, password)
+	switch {
+	case err != nil:
+		return fmt.Errorf("check the password of %s: %w", m.ID, err)
+	case !matches || !canSignIn:
+		return &Failure{Member: m.ID, err: wrongCredentials()}
 	}
 	return nil
 }
 
-// estimateLen is the number of characters whose strength is estimated at once: the
-// time for an estimate grows with the square of the number.
-const estimateLen = 64
-
-// isGuessable reports whether a password is common, a keyboard sequence, made of
-// fewer than four different characters, or made from the member's name or address.
-// A long password is at least as strong as each of its parts.
-func isGuessable(text string, m toksta.Member) bool {
-	known := append(strings.FieldsFunc(m.Email, notLetter), "toksta", "correcthorsebatterystaple")
-	known = append(known, strings.Fields(m.Name)...)
-	for part := range slices.Chunk([]rune(text), estimateLen) {
-		different := distinct(part)
-		if len(different) >= 4 && zxcvbn.PasswordStrength(string(part), known).Guesses >= minGuesses {
-			return false
-		}
-	}
-	return true
+// wrongCredentials returns the same error for an unknown address, a wrong password
+// and a disabled member.
+func wrongCredentials() error {
+	return &toksta.Error{Code: toksta.CodeUnauthorized, Message: "The e-mail address or the password is wrong."}
 }
 
-func notLetter(r rune) bool { return !unicode.IsLetter(r) }
-
-// distinct returns the set of characters, ignoring case.
-func distinct(runes []rune) map[rune]bool {
-	set := map[rune]bool{}
-	for _, r := range runes {
-		set[unicode.ToLower(r)] = true
+// tooManyAttempts returns the error of a throttled attempt. The delay is rounded
+// up, so that an attempt after it is not throttled.
+func tooManyAttempts(wait time.Duration) error {
+	seconds := int(math.Ceil(wait.Seconds()))
+	duration := fmt.Sprintf("%d seconds", seconds)
+	if seconds == 1 {
+		duration = "1 second"
 	}
-	return set
-}
-
-// Parameters of a hash: a recommendation of OWASP, about 30 ms.
-const (
-	costMemory  = 19 << 10 // KiB
-	costTime    = 2
-	costThreads = 1
-	saltLen     = 16
-	tagLen      = 32
-)
-
-// dummyHash is a hash that no password matches. If the address is unknown, the
-// password is compared with dummyHash, which takes the same time as any other
-// hash.
-const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
-// hasher computes password hashes. It limits the number of simultaneous hashes and
-// so the memory; waiting for a slot ends with the caller's context.
-type hasher struct {
-	slots chan struct{}
-	key   func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
-}
-
-func newHasher(parallel int) *hasher {
-	return &hasher{slots: make(chan struct{}, parallel), key: argon2.IDKey}
-}
-
-// hash returns the PHC string of a password with a new salt.
-func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, error) {
-	var salt [saltLen]byte
-	rand.Read(salt[:])
-	// The string contains the parameters, so that hashes remain valid when the
-	// parameters change.
-	p := phc{time: costTime, memory: costMemory, threads: costThreads, salt: salt[:]}
-	tag, err := h.tag(ctx, p, password)
-	if err != nil {
-		return "", err
+	return &toksta.Error{
+		Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited,
+		Message: "Too many attempts. Try again in " + duration + ".",
+		Details: map[string]any{"retry_after": seconds},
 	}
-	p.tag = tag
-	return p.String(), nil
-}
-
-// matches reports whether encoded is the hash of password. It returns an error if
-// ctx ends while it waits, or if encoded is not a valid hash.
-func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hidden) (bool, error) {
-	p, err := parsePHC(encoded)
-	if err != nil {
-		return false, err
-	}
-	tag, err := h.tag(ctx, p, password)
-	if err != nil {
-		return false, err
-	}
-	return subtle.ConstantTimeCompare(tag, p.tag) == 1, nil
-}
-
-// tag computes an argon2id hash when a slot is free.
-func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	// No valid password is longer, and hashing a long text would cost an attacker
-	// nothing and the server much.
-	text := password.Reveal()
-	text = text[:min(len(text), MaxPassword*utf8.UTFMax)]
-	return h.key([]byte(text), p.salt, p.time, p.memory, p.threads, tagLen), nil
-}
-
-// phc is an argon2id hash with its parameters.
-type phc struct {
-	time, memory uint32
-	threads      uint8
-	salt, tag    []byte
-}
-
-// String returns $argon2id$v=19$m=…,t=…,p=…$salt$tag.
-func (p phc) String() string {
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
-		argon2.Version, p.memory, p.time, p.threads, b64.EncodeToString(p.salt), b64.EncodeToString(p.tag))
-}
-
-// parsePHC parses the result of String. Its error does not contain the text.
-func parsePHC(s string) (phc, error) {
-	var p phc
-	invalid := errors.New("the stored password hash is not in the format of this version")
-	parts := strings.Split(s, "$")
-	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return p, invalid
-	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
-		return p, invalid
-	}
-	var err1, err2 error
-	p.salt, err1 = base64.RawStdEncoding.DecodeString(parts[4])
-	p.tag, err2 = base64.RawStdEncoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(p.tag) != tagLen || p.time == 0 || p.threads == 0 {
-		return p, invalid
-	}
-	return p, nil
 }

@@ -280,6 +280,16 @@ func (s *Service) endSessions(ctx context.Context, set store.SessionSet) error {
 	return nil
 }
 
+// endAccess ends all sessions of a member, and everything that a secret of the member can still
+// do: links in mails and sign-ins that are not complete.
+func (s *Service) endAccess(ctx context.Context, member toksta.MemberID) error {
+	err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: member})
+	if err != nil {
+		err = fmt.Errorf("end the links of member %s: %w", member, err)
+	}
+	return errors.Join(err, s.endSessions(ctx, store.SessionSet{Member: member}))
+}
+
 // sweepInterval is the interval between deletions of expired sessions.
 const sweepInterval = time.Hour
 

@@ -1,10 +1,26 @@
-// Package signin authenticates people: it signs them up, signs them in, verifies their
-// addresses by links in mails, keeps browser sessions and changes passwords.
+// Package signin signs people up and in, for the account pages. Each way to sign in ends with a
+// proof of identity, which admit turns into a session, or into a pending sign-in that waits for a
+// second factor. The pages get the [Identity] of a session's cookie and act as that member.
 //
-// The account pages use it to get the [Identity] of a cookie, and act as that
-// member. The package is not part of the request path and does not use keys. It
-// stores passwords as argon2id hashes, and cookies and the codes of links as SHA-256.
-// None of the three is ever logged or part of an error.
+// The package is not part of the request path and does not use keys. It stores passwords as
+// argon2id hashes, and cookies and the codes of links as SHA-256. None of the three is ever logged
+// or part of an error.
+//
+// Files of one subject have a common prefix:
+//   - signin: the configuration and the service, and the record of each sign-in in the change log.
+//   - admit: proofs, sessions and pending sign-ins; session: the sessions of browsers, the account
+//     that one shows, and their end.
+//   - signup: sign-up, its link by mail, and the end of a sign-up whose address was not verified;
+//     member: members that the operator creates; profile: name and address.
+//   - password, links_signin, passkey, provider, vendor: the ways to sign in, each with its setup.
+//   - factor: second factors.
+//   - links: links in mails; tickets: all single-use secrets; draft: forms that are kept while
+//     a person signs in.
+//   - throttle: limits on attempts; browser: the browsers of a member, which strangers' attempts
+//     do not delay.
+//
+// The packages below it know no database: totp has the codes of authenticator apps, passkey has
+// WebAuthn, and oidc has the protocols of providers.
 package signin
 
 import (
@@ -167,33 +183,6 @@ type SignedIn struct {
 	newBrowser bool // the member signed in before, but only with other browsers
 }
 
-// SignIn starts a session for the member with this address and password. An unknown
-// address, a wrong password and a disabled member have the same error, UNAUTHORIZED,
-// after the same work. It wraps a *Failure, which names the member for the log. After
-// too many failures the error is RATE_LIMITED, with the detail retry_after in
-// seconds.
-//
-// If the person has a second factor, the result is a pending sign-in, see [Admission].
-//
-// Each sign-in is in the change log before its session starts. Failed attempts are
-// not, because an attacker could fill the log with them. The record of the next
-// success contains their number.
-func (s *Service) SignIn(ctx context.Context, from Origin, email string, password toksta.Hidden) (Admission, error) {
-	if s.PasswordOff {
-		return Admission{}, passwordOff()
-	}
-	m, failures, err := s.verifyCredentials(ctx, from, email, password)
-	if err != nil {
-		return Admission{}, err
-	}
-	return s.admit(ctx, from, proof{Member: m, Method: MethodPassword, Failures: failures})
-}
-
-// passwordOff returns the error for a sign-in with a password where the vendor does not allow it.
-func passwordOff() error {
-	return forbidden("Signing in with a password is not possible here. Use one of the other ways.")
-}
-
 // recordSignIn adds a sign-in, with its factor and the number of failures before, to the
 // change log. It does not wait for nodes, because a sign-in changes no rights.
 func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, p proof) error {
@@ -220,20 +209,6 @@ func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, p 
 		return fmt.Errorf("record the sign-in of %s: %w", m.ID, err)
 	}
 	return nil
-}
-
-// Confirm verifies the password of a signed-in member again and replaces the session
-// by a new one, whose CreatedAt is now. It is throttled by its own failures, not by
-// failed sign-ins.
-func (s *Service) Confirm(ctx context.Context, from Origin, id Identity, password toksta.Hidden) (SignedIn, error) {
-	if err := denyBound(id); err != nil {
-		return SignedIn{}, err
-	}
-	m, err := s.verifyPassword(ctx, id, password)
-	if err != nil {
-		return SignedIn{}, err
-	}
-	return s.renew(ctx, from, id, proof{Member: m})
 }
 
 // renew replaces the session of id by a new one after the proof p, whose CreatedAt is now. p has

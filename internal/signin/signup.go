@@ -224,8 +224,7 @@ func conflictIfTaken(err error) error {
 	return err
 }
 
-// forbidden returns the error of a sign-up that the policy or the invitation does not
-// allow.
+// forbidden returns a FORBIDDEN error with a message for the person.
 func forbidden(message string) error {
 	return &toksta.Error{Code: toksta.CodeForbidden, Message: message}
 }

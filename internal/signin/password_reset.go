@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/store"
@@ -89,14 +88,4 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 	}
 	// The sessions end also if the browsers cannot be forgotten.
 	return errors.Join(s.endAccess(ctx, m.ID), s.forgetBrowsers(ctx, from.Browser, m.ID))
-}
-
-// endAccess ends all sessions of a member, and everything that a secret of the member can still
-// do: links in mails and sign-ins that are not complete.
-func (s *Service) endAccess(ctx context.Context, member toksta.MemberID) error {
-	err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: member})
-	if err != nil {
-		err = fmt.Errorf("end the links of member %s: %w", member, err)
-	}
-	return errors.Join(err, s.endSessions(ctx, store.SessionSet{Member: member}))
 }

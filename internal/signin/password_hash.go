@@ -1,0 +1,119 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Parameters of a hash: a recommendation of OWASP, about 30 ms.
+const (
+	costMemory  = 19 << 10 // KiB
+	costTime    = 2
+	costThreads = 1
+	saltLen     = 16
+	tagLen      = 32
+)
+
+// dummyHash is a hash that no password matches. If the address is unknown, the
+// password is compared with dummyHash, which takes the same time as any other
+// hash.
+const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+// hasher computes password hashes. It limits the number of simultaneous hashes and
+// so the memory; waiting for a slot ends with the caller's context.
+type hasher struct {
+	slots chan struct{}
+	key   func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
+}
+
+func newHasher(parallel int) *hasher {
+	return &hasher{slots: make(chan struct{}, parallel), key: argon2.IDKey}
+}
+
+// hash returns the PHC string of a password with a new salt.
+func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, error) {
+	var salt [saltLen]byte
+	rand.Read(salt[:])
+	// The string contains the parameters, so that hashes remain valid when the
+	// parameters change.
+	p := phc{time: costTime, memory: costMemory, threads: costThreads, salt: salt[:]}
+	tag, err := h.tag(ctx, p, password)
+	if err != nil {
+		return "", err
+	}
+	p.tag = tag
+	return p.String(), nil
+}
+
+// matches reports whether encoded is the hash of password. It returns an error if
+// ctx ends while it waits, or if encoded is not a valid hash.
+func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hidden) (bool, error) {
+	p, err := parsePHC(encoded)
+	if err != nil {
+		return false, err
+	}
+	tag, err := h.tag(ctx, p, password)
+	if err != nil {
+		return false, err
+	}
+	return subtle.ConstantTimeCompare(tag, p.tag) == 1, nil
+}
+
+// tag computes an argon2id hash when a slot is free.
+func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	// No valid password is longer, and hashing a long text would cost an attacker
+	// nothing and the server much.
+	text := password.Reveal()
+	text = text[:min(len(text), MaxPassword*utf8.UTFMax)]
+	return h.key([]byte(text), p.salt, p.time, p.memory, p.threads, tagLen), nil
+}
+
+// phc is an argon2id hash with its parameters.
+type phc struct {
+	time, memory uint32
+	threads      uint8
+	salt, tag    []byte
+}
+
+// String returns $argon2id$v=19$m=…,t=…,p=…$salt$tag.
+func (p phc) String() string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
+		argon2.Version, p.memory, p.time, p.threads, b64.EncodeToString(p.salt), b64.EncodeToString(p.tag))
+}
+
+// parsePHC parses the result of String. Its error does not contain the text.
+func parsePHC(s string) (phc, error) {
+	var p phc
+	invalid := errors.New("the stored password hash is not in the format of this version")
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return p, invalid
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
+		return p, invalid
+	}
+	var err1, err2 error
+	p.salt, err1 = base64.RawStdEncoding.DecodeString(parts[4])
+	p.tag, err2 = base64.RawStdEncoding.DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(p.tag) != tagLen || p.time == 0 || p.threads == 0 {
+		return p, invalid
+	}
+	return p, nil
+}
