@@ -227,7 +227,6 @@ func (c *checker) checkTrustedNetworks(path string, networks []netip.Prefix) {
 func (c *checker) checkPages() {
 	c.require(slices.Contains([]string{"open", "invited", "closed"}, c.cfg.Signup.Policy), "signup.policy", "There is no such policy.", "write open, invited or closed")
 	c.checkLinks()
-	c.checkSignIn()
 	c.checkBranding()
 	c.checkDocs()
 }

@@ -48,7 +48,7 @@ func TestProviderDefaults(t *testing.T) {
 	}
 }
 
-// Guarantee: a wrong setting of a provider is reported with its place before the server starts.
+// Guarantee: a wrong setting of a provider is reported once, with its place, before the server starts.
 func TestProviderMistakes(t *testing.T) {
 	t.Parallel()
 	const valid = "issuer: 'https://id.acme.example', client_id: toksta"
@@ -84,6 +84,9 @@ func TestProviderMistakes(t *testing.T) {
 		problems, _ := errors.AsType[Problems](err)
 		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.HasSuffix(p.Field, c.field) && p.Fix != "" }) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if once := slices.Compact(slices.Clone(problems)); len(once) < len(problems) {
+			t.Errorf("%s is reported twice: %v", name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: the problem shows the secret: %v", name, err)

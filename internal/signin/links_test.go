@@ -229,7 +229,7 @@ func TestResetMails(t *testing.T) {
 	if err := w.RequestReset(t.Context(), home, " ADA@EXAMPLE.COM "); err != nil {
 		t.Fatal(err)
 	}
-	box.code("ada@example.com")
+	_, code := box.code("ada@example.com")
 	for _, email := range []string{"", "ada", "ada@example.com\r\nBcc: eve@example.com", "ada@example.com,eve@example.com"} {
 		wantError(t, w.RequestReset(t.Context(), home, email), toksta.CodeValidation, "Give an e-mail address")
 	}
@@ -237,6 +237,9 @@ func TestResetMails(t *testing.T) {
 	wantError(t, w.RequestReset(t.Context(), home, "ada@example.com"), toksta.CodeRateLimited, "Try again")
 	w.Mail = nil
 	wantError(t, w.RequestReset(t.Context(), home, "ada@example.com"), toksta.CodeForbidden, "No mail")
+	w.Mail, w.PasswordOff = box, true
+	wantError(t, w.RequestReset(t.Context(), home, "ada@example.com"), toksta.CodeForbidden, "not possible here")
+	wantError(t, w.ResetByLink(t.Context(), home, code, toksta.Hide(nextPassword)), toksta.CodeForbidden, "not possible here")
 }
 
 // Guarantee: no stored row contains a code: the ticket has its SHA-256, the change log and the

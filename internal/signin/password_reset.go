@@ -16,6 +16,9 @@ const ResetPath = "/signin/reset"
 // address it does the same, also in its duration, and no mail is sent. Earlier links stay valid,
 // so that requests by other people do not disturb the member.
 func (s *Service) RequestReset(ctx context.Context, from Origin, email string) error {
+	if s.PasswordOff {
+		return passwordOff()
+	}
 	email, err := s.checkMailed(ctx, from, email)
 	if err != nil {
 		return err
@@ -50,6 +53,9 @@ func (s *Service) ResetAddress(ctx context.Context, code toksta.Hidden) (string,
 // also with the second factor. The mail has proved the address, which is verified now. An invalid
 // password does not use the link.
 func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next toksta.Hidden) error {
+	if s.PasswordOff {
+		return passwordOff()
+	}
 	l, err := s.readLink(ctx, purposeReset, code)
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ type Config struct {
 	RequireFactor bool
 	// Providers are the sign-in providers, in the order of their buttons.
 	Providers []Provider
-	// PasswordOff disables signing in and up with a password.
+	// PasswordOff disables passwords: signing in and up with one, and setting one.
 	PasswordOff bool
 	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
 	Parallel int

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/toksta/toksta/internal/mail"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/signin/oidc"
 	"github.com/toksta/toksta/internal/signin/oidc/oidctest"
@@ -167,7 +168,10 @@ func TestProviderFailures(t *testing.T) {
 // Guarantee: without passwords, the pages offer only the providers, and no form for a password works.
 func TestProvidersOnly(t *testing.T) {
 	t.Parallel()
-	w := newProviderWorld(t, func(_ *signin.Provider, c *Config) { c.SignIn.PasswordOff = true })
+	w := newProviderWorld(t, func(_ *signin.Provider, c *Config) {
+		withMail(t, new(mail.Outbox))(c)
+		c.SignIn.PasswordOff = true
+	})
 	for _, path := range []string{"/signin", "/signup"} {
 		if page := w.get(t, path); strings.Contains(page.body, "password") || !strings.Contains(page.body, "Acme SSO") {
 			t.Errorf("%s offers a password, or no provider", path)
@@ -176,6 +180,8 @@ func TestProvidersOnly(t *testing.T) {
 	form := url.Values{"name": {"Eve"}, "email": {"eve@example.com"}, "password": {password}}
 	w.post(t, "/signup", form).shows(t, 422, "not possible here")
 	w.post(t, "/signin", form).shows(t, 422, "not possible here")
+	w.post(t, "/signin/forgot", form).shows(t, 404, "There is nothing here")
+	w.post(t, "/signin/reset", form).shows(t, 404, "There is nothing here")
 	page := w.signIn(t)
 	page.shows(t, 200, "Linked sign-ins")
 	if strings.Contains(page.body, `name="password"`) {

@@ -11,9 +11,9 @@ import (
 // forgotPath is the address of the page that asks for a mail with a link for a new password.
 const forgotPath = "/signin/forgot"
 
-// resetRoutes registers the pages for a new password. They need a mail server.
+// resetRoutes registers the pages for a new password. They need a mail server, and passwords.
 func (p *Pages) resetRoutes(mux *routes) {
-	if !p.SignIn.CanMail() {
+	if !p.SignIn.CanMail() || p.SignIn.PasswordOff {
 		return
 	}
 	mux.HandleFunc("GET "+forgotPath, p.forgotForm)
