@@ -93,9 +93,14 @@ func noteFailure(r *http.Request, err error) {
 	}
 }
 
-// enter sets the session cookie and redirects to the requested page.
+// enter replaces the session of the browser by a new one, and redirects to the requested page. The
+// replaced session ends: otherwise a copy of its cookie would stay valid.
 func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn, next string) {
 	noteIdentity(r, in.Identity)
+	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	p.setSession(w, in)
 	http.Redirect(w, r, safeNext(next), http.StatusSeeOther)
 }

@@ -128,12 +128,9 @@ func (p *Pages) vendorOffer(w http.ResponseWriter, r *http.Request) (signin.Vend
 	return offer, err == nil && !offer.Embedded
 }
 
-// openVendor uses the link, ends the session that the cookie has, and starts the new one.
+// openVendor uses the link and starts its session.
 func (p *Pages) openVendor(w http.ResponseWriter, r *http.Request, offer signin.VendorOffer) {
 	in, err := p.SignIn.OpenVendorLink(r.Context(), p.origin(r), offer)
-	if err == nil {
-		err = p.SignIn.SignOut(r.Context(), p.cookie(r))
-	}
 	switch {
 	case isUnauthorized(err):
 		p.showUsedLink(w, r)
