@@ -87,16 +87,28 @@ func (p *Pages) session(next http.HandlerFunc) http.Handler {
 }
 
 // member requires a session that shows an account. A person who belongs to no account gets
-// the page that says so.
+// the page that says so. A form of a page of another account is rejected.
 func (p *Pages) member(next http.HandlerFunc) http.Handler {
 	return p.person(func(w http.ResponseWriter, r *http.Request) {
-		if identity(r.Context()).Account.ID == "" {
+		shown := identity(r.Context()).Account
+		switch from := r.PostFormValue(accountField); {
+		case shown.ID == "":
 			p.noAccount(w, r)
-			return
+		case from != "" && from != string(shown.ID):
+			p.fail(w, r, &toksta.Error{
+				Code: toksta.CodeConflict, Message: "This form is from a page of another account. In the meantime this browser has changed to the account " +
+					shown.Name + ". Go back to the other account and open the page there again.",
+			})
+		default:
+			next(w, r)
 		}
-		next(w, r)
 	})
 }
+
+// accountField is the hidden field with the account of the page that a form is from. The session
+// can show another account in the meantime, because the person switched in another tab, or because
+// the vendor's page has opened a second frame.
+const accountField = "in_account"
 
 // authenticate returns the identity of the request's cookie. A page in a frame has a cookie of
 // its own, and no page accepts the cookie of the other kind.

@@ -124,6 +124,34 @@ func TestSwitchAccount(t *testing.T) {
 	w.get(t, "/account").shows(t, http.StatusOK, string(w.account))
 }
 
+// Guarantee: a form of a page of one account changes nothing in another account, to which the person
+// switched in another tab.
+func TestFormOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.colleague(t, "bob", toksta.MemberViewer)
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeAccountCreated, Accounts: []toksta.Account{{ID: "acct_second", Name: "Second", Plan: "BUILD"}},
+		Memberships: []toksta.Membership{
+			{AccountID: "acct_second", MemberID: w.owner, Role: toksta.MemberOwner}, {AccountID: "acct_second", MemberID: "mem_bob", Role: toksta.MemberViewer},
+		},
+	})
+	newKey, invite, bob := w.get(t, "/account/keys/new").fields(), w.get(t, "/account/members/new").fields(), w.get(t, "/account/members/mem_bob").fields()
+	newKey.Set("name", "In the first account")
+	invite.Set("email", "eve@example.com")
+	bob.Set("role", "admin")
+	w.post(t, "/account/switch", url.Values{"account": {"acct_second"}}).shows(t, http.StatusOK, "acct_second")
+	before := w.newest(t, "").Seq
+	for path, form := range map[string]url.Values{"/account/keys": newKey, "/account/members": invite, "/account/members/mem_bob/role": bob} {
+		w.post(t, path, form).shows(t, http.StatusConflict, "a page of another account", "Second")
+	}
+	if c := w.newest(t, ""); c.Seq != before {
+		t.Errorf("a change: %+v", c)
+	}
+	w.post(t, "/account/switch", url.Values{"account": {string(w.account)}})
+	w.post(t, "/account/members/mem_bob/role", bob).shows(t, http.StatusOK, "The role is changed")
+}
+
 // Guarantee: the overview leaves out the ways to things that the role does not allow.
 func TestOverviewOfRoles(t *testing.T) {
 	t.Parallel()

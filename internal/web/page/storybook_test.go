@@ -285,9 +285,14 @@ func checkPage(t *testing.T, page string) {
 		}
 		ids[m[1]] = true
 	}
-	for _, form := range regexp.MustCompile(`<form[^>]*>`).FindAllString(page, -1) {
+	for _, form := range regexp.MustCompile(`<form[^>]*>(<input[^>]*>)?`).FindAllString(page, -1) {
 		if !strings.Contains(form, `method="post"`) && !strings.Contains(form, `method="get"`) {
 			t.Errorf("form %s does not post", form)
+		}
+		// A form that concerns the account, and not the person, names the account of its page.
+		concerns := regexp.MustCompile(`action="/(embed|account)/(keys|members|notices|leave|close|profile/account)`).MatchString(form)
+		if concerns && !strings.Contains(form, `name="in_account"`) {
+			t.Errorf("form %s does not name the account", form)
 		}
 	}
 }
