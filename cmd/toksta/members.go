@@ -53,6 +53,8 @@ func memberState(m client.Member) string {
 	switch {
 	case !m.RemovedAt.IsZero():
 		return "removed"
+	case m.DisabledEverywhere:
+		return "disabled everywhere"
 	case !m.DisabledAt.IsZero():
 		return "disabled"
 	case !m.ExpiresAt.IsZero():

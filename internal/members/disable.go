@@ -43,7 +43,8 @@ func (s *Service) Disable(ctx context.Context, by toksta.Actor, req DisableReque
 }
 
 // Enable gives a disabled member the use of the account back, with the previous role. An operator
-// can leave the account empty to enable a person who was disabled everywhere.
+// can leave the account empty to enable a person who was disabled everywhere. If only this keeps the
+// person out, Enable with an account returns CONFLICT.
 func (s *Service) Enable(ctx context.Context, by toksta.Actor, ref Ref) (Changed, error) {
 	if ref.Account == "" {
 		return s.editPerson(ctx, by, ref.Member, func(_ context.Context, _ store.Reader, m *toksta.Member) (store.Mutation, error) {
@@ -55,12 +56,24 @@ func (s *Service) Enable(ctx context.Context, by toksta.Actor, ref Ref) (Changed
 		})
 	}
 	return s.edit(ctx, by, target{Ref: ref}, func(_ context.Context, _ store.Reader, m *store.AccountMember) (store.Mutation, error) {
-		if m.Membership.DisabledAt.IsZero() {
+		switch {
+		case m.Membership.DisabledAt.IsZero() && !m.Member.DisabledAt.IsZero():
+			return store.Mutation{}, disabledEverywhere(by)
+		case m.Membership.DisabledAt.IsZero():
 			return store.Mutation{}, nil
 		}
 		m.Membership.DisabledAt = time.Time{}
 		return store.Mutation{Kind: toksta.ChangeMemberEnabled}, nil
 	})
+}
+
+// disabledEverywhere returns the error for an attempt to enable a person in one account who is
+// disabled in all.
+func disabledEverywhere(by toksta.Actor) error {
+	if by.Kind == toksta.ActorMember {
+		return conflict("This person is disabled in all accounts, not only in this one. Only the vendor can enable the person.")
+	}
+	return conflict("This person is disabled in all accounts, not only in this one. Enable the person without an account.")
 }
 
 // disableEverywhere disables a person in all accounts, and ends all sessions of the person.

@@ -66,6 +66,20 @@ func TestRolesManageMembers(t *testing.T) {
 	}
 }
 
+// Guarantee: a person who is disabled in all accounts is not reported as enabled in one of them.
+func TestEnableDisabledEverywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.take(t, "viewer", "disabled everywhere")
+	_, err := w.Enable(t.Context(), person("owner"), in("viewer"))
+	w.wantError(t, err, toksta.CodeConflict, "Only the vendor")
+	_, err = w.Enable(t.Context(), operator, in("viewer"))
+	w.wantError(t, err, toksta.CodeConflict, "without an account")
+	if _, err = w.Enable(t.Context(), operator, members.Ref{Member: in("viewer").Member}); err != nil || w.role(t, "viewer") != toksta.MemberViewer {
+		t.Errorf("%v, role %q", err, w.role(t, "viewer"))
+	}
+}
+
 // Guarantee: no role lets a member raise the own role, or enable itself.
 func TestOwnRole(t *testing.T) {
 	t.Parallel()

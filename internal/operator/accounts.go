@@ -164,6 +164,6 @@ func (s server) setPassword(ctx context.Context, by toksta.Actor, r client.SetPa
 func member(m toksta.Member) client.Member {
 	return client.Member{
 		ID: m.ID, Email: m.Email, Name: m.Name, CreatedAt: m.CreatedAt, VerifiedAt: m.VerifiedAt, ExpiresAt: m.ExpiresAt, DisabledAt: m.DisabledAt,
-		Consent: m.Consent, ConsentAt: m.ConsentAt,
+		DisabledEverywhere: !m.DisabledAt.IsZero(), Consent: m.Consent, ConsentAt: m.ConsentAt,
 	}
 }

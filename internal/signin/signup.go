@@ -155,6 +155,9 @@ func applyInvitation(used members.Redeemed, m *toksta.Member, mutation *store.Mu
 	if i.AccountID != "" {
 		mutation.Kind, mutation.AccountID, mutation.Accounts = toksta.ChangeMemberCreated, i.AccountID, nil
 		mutation.Detail = map[string]string{"role": string(i.Role), "invitation": string(i.ID)}
+		if used.Verified {
+			mutation.Detail["verified"] = "true"
+		}
 		mutation.Memberships[0].AccountID, mutation.Memberships[0].Role = i.AccountID, i.Role
 	}
 }

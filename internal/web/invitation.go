@@ -44,6 +44,8 @@ func (p *Pages) showInvitation(w http.ResponseWriter, r *http.Request) {
 // showOffer shows the page of the invitation whose code is in the cookie.
 func (p *Pages) showOffer(w http.ResponseWriter, r *http.Request, problems view.Errors) {
 	page := view.Offer{Sheet: p.sheet(), CanSignUp: p.SignIn.Policy != signin.Closed, Errors: problems}
+	who, signedIn := r.Context().Value(identityKey{}).(signin.Identity)
+	page.SignedInAs = who.Member.Email
 	offer, err := p.readOffer(r)
 	switch refused, _ := errors.AsType[*toksta.Error](err); {
 	case err == nil:
@@ -57,9 +59,8 @@ func (p *Pages) showOffer(w http.ResponseWriter, r *http.Request, problems view.
 	}
 	page.AccountID = string(offer.Account.ID)
 	page.Account, page.Role, page.RoleNote = offer.Account.Name, string(offer.Role), roleWords(offer.Role)
-	page.Inviter, page.Email, page.Expires = cmp.Or(offer.Inviter, vendorName), offer.Email, offer.ExpiresAt
-	if who, ok := r.Context().Value(identityKey{}).(signin.Identity); ok {
-		page.SignedInAs = who.Member.Email
+	page.Inviter, page.Email, page.Expires = cmp.Or(offer.Inviter, p.Brand.Product, "The vendor"), offer.Email, offer.ExpiresAt
+	if signedIn {
 		page.Other = offer.Email != "" && text.FoldAddress(offer.Email) != text.FoldAddress(who.Member.Email)
 		_, err := p.Members.Get(r.Context(), members.Ref{Account: offer.Account.ID, Member: who.Member.ID})
 		page.Belongs = err == nil

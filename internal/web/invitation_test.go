@@ -32,7 +32,7 @@ func (w *world) stranger(t *testing.T, name string) {
 
 // Guarantee: opening a link any number of times uses nothing, also by a scanner of mails. The page says
 // which account and role are joined and by whose invitation, before anything is pressed. One press
-// joins. The code is in no address after the first one, and in no page.
+// joins. The code is in no address after the first one, and in no page. A used link leads to the account.
 func TestInvitationPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -62,7 +62,14 @@ func TestInvitationPage(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	w.get(t, "/invitation").shows(t, http.StatusNotFound, "This invitation cannot be used")
-	w.get(t, "/invitation?code="+code).shows(t, http.StatusNotFound, "This invitation cannot be used")
+	w.get(t, "/invitation?code="+code).shows(t, http.StatusNotFound, "This invitation cannot be used", "Go to your account")
+	by, err := w.Members.Invite(t.Context(), toksta.Actor{Kind: toksta.ActorOperator, Name: "root"}, members.InviteRequest{Account: w.account, Role: toksta.MemberViewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.get(t, "/invitation?code="+by.Code.Reveal()).shows(t, http.StatusOK, "<bdi>The vendor</bdi> invites you")
+	w.signOut(t)
+	w.get(t, "/invitation?code="+code).shows(t, http.StatusNotFound, "Go to sign-in")
 }
 
 // Guarantee: an invitation to another address adds no member, says so, and survives signing out.
@@ -128,7 +135,8 @@ func TestSignUpByInvitation(t *testing.T) {
 }
 
 // Guarantee: the link of an invitation is shown to its author once and is not stored in the clear. A
-// mailed link is not shown to its author.
+// mailed link is not shown to its author, and proves the address of a person who signs up with it, as the audit trail
+// states.
 func TestInvitePages(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, func(c *Config) { c.PagesURL = "https://keys.example" })
@@ -154,6 +162,14 @@ func TestInvitePages(t *testing.T) {
 	w.signOut(t)
 	w.get(t, "/invitation?code="+code).shows(t, http.StatusNotFound, "This invitation cannot be used")
 	w.get(t, "/invitation?code="+box.letters[0].Code.Reveal()).shows(t, http.StatusOK, "Join")
+	form := w.get(t, "/signup?invited=1").fields()
+	form.Set("name", "Bob")
+	form.Set("password", password)
+	w.post(t, "/signup", form).shows(t, http.StatusOK, "Your role in this account, viewer")
+	bob, err := w.store.MemberByEmail(t.Context(), "bob@example.com")
+	if c := w.newest(t, ""); err != nil || bob.VerifiedAt.IsZero() || c.Detail["verified"] != "true" {
+		t.Errorf("%+v, %v, the change %+v", bob, err, c)
+	}
 }
 
 // Guarantee: with a closed policy, people without a sign-in are not offered to sign up, and people

@@ -164,7 +164,7 @@ func (p *Pages) showMemberForm(w http.ResponseWriter, r *http.Request, problems 
 	role := cmp.Or(toksta.MemberRole(kept(r, "POST /account/members/{id}/role", "role")), m.Membership.Role)
 	page := view.MemberShow{
 		Frame: p.frame(r.Context(), view.SectionMembers), Member: p.memberRow(r.Context(), m), Notice: memberNotices[r.FormValue("done")],
-		Roles: roleChoices(who.Role, role), Disabled: !m.Membership.DisabledAt.IsZero(), Made: made, Errors: problems,
+		Roles: roleChoices(who.Role, role), Disabled: !m.Membership.DisabledAt.IsZero(), Everywhere: !m.Member.DisabledAt.IsZero(), Made: made, Errors: problems,
 	}
 	switch {
 	case !page.Can.Members:

@@ -52,8 +52,10 @@ type Member struct {
 	VerifiedAt time.Time         `json:"verified_at,omitzero"` // when the address was verified
 	ExpiresAt  time.Time         `json:"expires_at,omitzero"`  // when the sign-up ends, unless the address is verified before
 	DisabledAt time.Time         `json:"disabled_at,omitzero"` // in the account of the response, or everywhere
-	JoinedAt   time.Time         `json:"joined_at,omitzero"`   // the account of the response
-	RemovedAt  time.Time         `json:"removed_at,omitzero"`  // from the account of the response
+	// DisabledEverywhere is set if the person is disabled in all accounts.
+	DisabledEverywhere bool      `json:"disabled_everywhere,omitempty"`
+	JoinedAt           time.Time `json:"joined_at,omitzero"`  // the account of the response
+	RemovedAt          time.Time `json:"removed_at,omitzero"` // from the account of the response
 	// Consent has the terms that the person accepted at ConsentAt, empty if they were
 	// asked for no consent.
 	Consent   string    `json:"consent,omitempty"`

@@ -60,6 +60,7 @@ func memberStories() []story {
 		{"member", "member", view.MemberShow{Frame: f, Member: storyTomas, Roles: storyRoles("developer"), Removable: true, Made: made}},
 		{"member-closed", "member", view.MemberShow{Frame: closed, Member: storyTomas, Removable: true, Fixed: "The account is closed, so roles no longer change."}},
 		{"member-disabled", "member", view.MemberShow{Frame: f, Member: hostile, Roles: fixed, Removable: true, Disabled: true, Notice: "The member can no longer use the account, and is signed out of it."}},
+		{"member-everywhere", "member", view.MemberShow{Frame: f, Member: hostile, Roles: fixed, Removable: true, Everywhere: true}},
 		{"member-you", "member", view.MemberShow{Frame: f, Member: storyMara, Roles: storyRoles("owner"), Made: made, Errors: view.Errors{"": "The account would have no owner who can sign in. Make another member an owner first."}}},
 		{"member-viewer", "member", view.MemberShow{Frame: viewer, Member: storyMara, Made: made, Fixed: "Your role in this account, viewer, does not allow you to manage members. It needs the role owner or admin."}},
 		{"member-remove", "member_remove", view.MemberRemove{Frame: f, Member: storyTomas, Choices: keys, Errors: view.Errors{"keys": "Choose what happens to the keys. Nothing was changed."}}},

@@ -107,8 +107,10 @@ type MemberShow struct {
 	Removable bool
 	// Disabled is set for a member who was disabled in this account.
 	Disabled bool
-	Made     []MadeKey
-	Errors   Errors
+	// Everywhere is set for a member whom the vendor disabled in all accounts.
+	Everywhere bool
+	Made       []MadeKey
+	Errors     Errors
 }
 
 // MadeKey is a live key that a member made.
