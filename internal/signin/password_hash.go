@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -29,16 +31,24 @@ const (
 // hash.
 const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// hasher computes password hashes. It limits the number of simultaneous hashes and
-// so the memory; waiting for a slot ends with the caller's context.
+// strangerWait is the longest time for which the password of a stranger waits for its hash.
+const strangerWait = 5 * time.Second
+
+// hasher computes password hashes. It limits the number of simultaneous hashes, and so the memory
+// and the processor time that they take from calls.
 type hasher struct {
 	slots chan struct{}
+	wait  time.Duration // the longest time for which a hash waits for a slot; 0: as long as the caller's context
 	key   func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
 }
 
-func newHasher(parallel int) *hasher {
-	return &hasher{slots: make(chan struct{}, parallel), key: argon2.IDKey}
+func newHasher(parallel int, wait time.Duration) *hasher {
+	return &hasher{slots: make(chan struct{}, parallel), wait: wait, key: argon2.IDKey}
 }
+
+// parallelHashes is the default of Config.Parallel: half of the processors, so that sign-ins do not
+// delay calls, and at most four.
+func parallelHashes() int { return min(max(runtime.GOMAXPROCS(0)/2, 1), 4) }
 
 // hash returns the PHC string of a password with a new salt.
 func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, error) {
@@ -69,11 +79,18 @@ func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hi
 	return subtle.ConstantTimeCompare(tag, p.tag) == 1, nil
 }
 
-// tag computes an argon2id hash when a slot is free.
+// tag computes an argon2id hash when a slot is free. If no slot becomes free in time, the error is
+// a *busyError.
 func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte, error) {
+	var late <-chan time.Time
+	if h.wait > 0 {
+		late = time.After(h.wait)
+	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
+	case <-late:
+		return nil, &busyError{tooBusy(h.wait)}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -82,6 +99,22 @@ func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte
 	text := password.Reveal()
 	text = text[:min(len(text), MaxPassword*utf8.UTFMax)]
 	return h.key([]byte(text), p.salt, p.time, p.memory, p.threads, tagLen), nil
+}
+
+// busyError states that a password was not compared, because too many others were waiting. It is no
+// failed attempt. Its text is that of the wrapped error.
+type busyError struct{ error }
+
+// Unwrap returns the wrapped error, which is for the caller.
+func (e *busyError) Unwrap() error { return e.error }
+
+// tooBusy returns the error of a password that could not be hashed in time.
+func tooBusy(wait time.Duration) error {
+	return &toksta.Error{
+		Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited,
+		Message: "Too many people are signing in at the moment. Try again in a few seconds.",
+		Details: map[string]any{"retry_after": int(wait.Seconds())},
+	}
 }
 
 // phc is an argon2id hash with its parameters.

@@ -236,9 +236,9 @@ func TestSignInDuringPasswordChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
 	m := w.signUp(t, "ada@example.com").Member
-	hash := w.passwords.key
+	hash := w.strangers.key
 	var isChanged atomic.Bool
-	w.passwords.key = func(password, salt []byte, a, b uint32, c uint8, n uint32) []byte {
+	w.strangers.key = func(password, salt []byte, a, b uint32, c uint8, n uint32) []byte {
 		if isChanged.CompareAndSwap(false, true) {
 			if err := w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one")); err != nil {
 				t.Error(err)
@@ -350,7 +350,7 @@ func TestOperatorManagesMembers(t *testing.T) {
 // computes none.
 func TestHashesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHasher(3)
+		h := newHasher(3, 0)
 		var running, most atomic.Int64
 		h.key = func([]byte, []byte, uint32, uint32, uint8, uint32) []byte {
 			most.Store(max(most.Load(), running.Add(1)))
@@ -393,7 +393,7 @@ func TestSignInsAreBounded(t *testing.T) {
 // password. Comparing with a malformed hash is an error, not a mismatch.
 func TestHash(t *testing.T) {
 	t.Parallel()
-	h := newHasher(1)
+	h := newHasher(1, 0)
 	one, err := h.hash(t.Context(), toksta.Hide(testPassword))
 	if err != nil || !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%q, %v", one, err)

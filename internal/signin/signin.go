@@ -97,7 +97,8 @@ type Config struct {
 	Providers []Provider
 	// PasswordOff disables passwords: signing in and up with one, and setting one.
 	PasswordOff bool
-	// Parallel is the maximum number of simultaneous hashes, with 19 MiB each; 0: 4.
+	// Parallel is the maximum number of simultaneous hashes for strangers, and the same for people
+	// who are signed in or known, with 19 MiB each; 0: half of the processors, at most 4.
 	Parallel int
 }
 
@@ -106,9 +107,11 @@ type Config struct {
 type Service struct {
 	Config
 	// Throttle limits attempts, also those of other services.
-	Throttle  *Throttle
-	passwords *hasher
-	signIns   *signIns
+	Throttle *Throttle
+	// passwords hashes for people who are signed in or have a link, for known browsers and for the
+	// operator; strangers hashes for all others. So a flood of sign-ins delays only strangers.
+	passwords, strangers *hasher
+	signIns              *signIns
 }
 
 // New returns a service. The caller must start Run, which deletes expired sessions.
@@ -117,11 +120,13 @@ func New(c Config) *Service {
 	c.Lifetime = cmp.Or(c.Lifetime, 30*24*time.Hour)
 	c.Idle = cmp.Or(c.Idle, 7*24*time.Hour)
 	c.UnverifiedLifetime = cmp.Or(c.UnverifiedLifetime, 24*time.Hour)
+	c.Parallel = cmp.Or(c.Parallel, parallelHashes())
 	return &Service{
 		Config:    c,
 		Throttle:  NewThrottle(c.Attempts, c.Now),
 		signIns:   &signIns{backoff: backoff{free: 60, limit: time.Minute, expiry: time.Hour}},
-		passwords: newHasher(cmp.Or(c.Parallel, 4)),
+		passwords: newHasher(c.Parallel, 0),
+		strangers: newHasher(c.Parallel, strangerWait),
 	}
 }
 

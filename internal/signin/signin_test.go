@@ -56,10 +56,11 @@ func newService(s store.Store, policy Policy, now func() time.Time) *Service {
 
 // cheapHashes makes hashes cheap and counts them.
 func (w *world) cheapHashes() {
-	w.passwords.key = func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
+	cheap := func(password, salt []byte, _, _ uint32, _ uint8, n uint32) []byte {
 		w.hashes.Add(1)
 		return argon2.IDKey(password, salt, 1, 8, 1, n)
 	}
+	w.passwords.key, w.strangers.key = cheap, cheap
 }
 
 func (w *world) signUp(tb testing.TB, email string) SignedIn {

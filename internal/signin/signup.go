@@ -80,7 +80,11 @@ func (s *Service) enroll(ctx context.Context, from Origin, req enrollment) (Sign
 		invalid = nil // it is the person's name, which draftMember validates
 	}
 	invalid = toksta.InvalidFields(invalid, s.checkConsent(req.SignUpRequest))
-	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Invalid: invalid})
+	hashes := s.strangers
+	if req.verified != nil {
+		hashes = s.passwords
+	}
+	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Hashes: hashes, Invalid: invalid})
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -166,6 +170,7 @@ func applyInvitation(used members.Redeemed, m *toksta.Member, mutation *store.Mu
 type memberDraft struct {
 	Name, Email string
 	Password    toksta.Hidden
+	Hashes      *hasher
 	// Invalid is the error of another field of the same form, which is reported together
 	// with the errors of the member. nil: none.
 	Invalid error
@@ -183,7 +188,7 @@ func (s *Service) draftMember(ctx context.Context, now time.Time, d memberDraft)
 		return m, err
 	}
 	// The hash takes 30 ms, so it is computed before the store's lock is taken.
-	m.PasswordHash, err = s.passwords.hash(ctx, d.Password)
+	m.PasswordHash, err = d.Hashes.hash(ctx, d.Password)
 	return m, err
 }
 

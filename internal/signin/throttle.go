@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -97,7 +98,7 @@ func NewThrottle(s store.Attempts, now func() time.Time) *Throttle {
 }
 
 // Try calls verify as one attempt at each of the names, and returns the error of verify. Any
-// error is a failure, which counts. A success resets the names, except of ScopeNetwork, where
+// error is a failure, which counts, except a *busyError. A success resets the names, except of ScopeNetwork, where
 // it only does not count: otherwise an attacker could reset the network by signing in to an
 // own account. failed is the number of failures of the last name before the success.
 //
@@ -117,13 +118,16 @@ func (t *Throttle) Try(ctx context.Context, verify func() error, names ...Name) 
 	err = verify()
 	// A client must not avoid being counted by closing the connection.
 	ctx = context.WithoutCancel(ctx)
+	counted := slices.DeleteFunc(slices.Clone(names), func(n Name) bool { return slices.Contains(uncounted, n) })
+	if _, busy := errors.AsType[*busyError](err); busy {
+		return 0, cmp.Or(t.withdraw(ctx, counted), err)
+	}
 	if err != nil {
 		if countErr := t.add(ctx, uncounted); countErr != nil {
 			return 0, countErr // a result that is not counted is not told
 		}
 		return 0, err
 	}
-	counted := slices.DeleteFunc(slices.Clone(names), func(n Name) bool { return slices.Contains(uncounted, n) })
 	err = t.update(ctx, counted, func(counts []store.AttemptCount) error {
 		failed = 0
 		for i, n := range counted {
@@ -208,6 +212,16 @@ func (t *Throttle) add(ctx context.Context, names []Name) error {
 	return t.update(ctx, names, func(counts []store.AttemptCount) error {
 		for i := range counts {
 			counts[i].Count, counts[i].At = counts[i].Count+1, t.time()
+		}
+		return nil
+	})
+}
+
+// withdraw removes an attempt that was counted and not made.
+func (t *Throttle) withdraw(ctx context.Context, names []Name) error {
+	return t.update(ctx, names, func(counts []store.AttemptCount) error {
+		for i := range counts {
+			counts[i].Count = max(counts[i].Count-1, 0)
 		}
 		return nil
 	})

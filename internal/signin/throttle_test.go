@@ -20,7 +20,7 @@ import (
 func (w *world) node(s store.Store) *world {
 	other := &world{store: s, now: w.now}
 	other.Service = newService(s, w.Policy, func() time.Time { return other.now })
-	other.passwords.key = w.passwords.key
+	other.passwords.key, other.strangers.key = w.passwords.key, w.strangers.key
 	return other
 }
 
