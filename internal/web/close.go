@@ -37,5 +37,5 @@ func (p *Pages) closeAccount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, err := p.Accounts.Close(r.Context(), p.actor(r), account.ID)
-	p.changed(w, r, outcome{err: err, next: "/account", again: p.showClose})
+	p.endForm(w, r, formResult{err: err, next: "/account", again: p.showClose})
 }

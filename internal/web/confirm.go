@@ -63,9 +63,8 @@ func (p *Pages) endConfirm(w http.ResponseWriter, r *http.Request, in signin.Sig
 		p.enter(w, r, in, r.PostFormValue("next"))
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
+	problems, ok := p.formErrors(w, r, err)
 	if !ok {
-		p.fail(w, r, err)
 		return
 	}
 	if isUnauthorized(err) {

@@ -85,42 +85,6 @@ func (p *Pages) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, &toksta.Error{Code: toksta.CodeForbidden, Message: "The form was sent from another site."})
 }
 
-// fieldErrors converts an error into the sentences of a form, by field; the
-// empty name stands for the form as a whole. ok is false for an error that a
-// form cannot show. For too many attempts it sets Retry-After. It notes the
-// error for the log.
-func fieldErrors(w http.ResponseWriter, r *http.Request, err error) (view.Errors, bool) {
-	e, known := errors.AsType[*toksta.Error](err)
-	if !known {
-		return nil, false
-	}
-	switch e.Code {
-	case toksta.CodeValidation, toksta.CodeConflict, toksta.CodeForbidden, toksta.CodeRateLimited, toksta.CodeUnauthorized:
-	default:
-		return nil, false
-	}
-	exchange.FromContext(r.Context()).Fail(err)
-	if seconds, ok := e.Details["retry_after"].(int); ok {
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	}
-	if fields := e.Fields(); len(fields) > 0 {
-		return fields, true
-	}
-	return view.Errors{"": e.Message}, true
-}
-
-// formStatus returns 422 for a form with errors, 429 if it must be sent again
-// later, and 200 for a form without errors.
-func formStatus(w http.ResponseWriter, problems view.Errors) int {
-	switch {
-	case len(problems) == 0:
-		return http.StatusOK
-	case w.Header().Get("Retry-After") != "":
-		return http.StatusTooManyRequests
-	}
-	return http.StatusUnprocessableEntity
-}
-
 // isUnauthorized reports whether err states that there is no session, or that a link was used.
 func isUnauthorized(err error) bool {
 	return errors.Is(err, &toksta.Error{Code: toksta.CodeUnauthorized})

@@ -97,12 +97,9 @@ func (p *Pages) join(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, p.moveTo(r, joined.Member.Membership.AccountID), http.StatusSeeOther)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showOffer(w, r, problems)
 	}
-	p.showOffer(w, r, problems)
 }
 
 // invitation returns the code of the invitation that the browser opened last, empty if there is none.

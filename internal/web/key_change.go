@@ -113,11 +113,9 @@ func (p *Pages) edit(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, keyPath(r, key.ID), http.StatusSeeOther)
 		return
 	}
-	if form.Errors, ok = fieldErrors(w, r, err); !ok {
-		p.fail(w, r, err)
-		return
+	if form.Errors, ok = p.formErrors(w, r, err); ok {
+		p.show(w, r, screen{http.StatusUnprocessableEntity, "key_edit"}, form)
 	}
-	p.show(w, r, screen{http.StatusUnprocessableEntity, "key_edit"}, form)
 }
 
 // editView returns the data of the form: value is the text of its field, and
@@ -154,9 +152,8 @@ func (p *Pages) rotate(w http.ResponseWriter, r *http.Request) {
 	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.alreadyDone(w, r, known)
 	default:
-		problems, ok := fieldErrors(w, r, err)
+		problems, ok := p.formErrors(w, r, err)
 		if !ok {
-			p.fail(w, r, err)
 			return
 		}
 		// Read again, so that the form shows the current secret.

@@ -86,13 +86,10 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) {
 	case known != nil && known.Reason == toksta.ReasonRepeated:
 		p.alreadyDone(w, r, known)
 	default:
-		problems, ok := fieldErrors(w, r, err)
-		if !ok {
-			p.fail(w, r, err)
-			return
+		if problems, ok := p.formErrors(w, r, err); ok {
+			form.Errors = renameFields(problems, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
+			p.showKeyForm(w, r, form)
 		}
-		form.Errors = renameFields(problems, map[string]string{"scopes": "scope", "networks": "ips", "expires_at": "expires"})
-		p.showKeyForm(w, r, form)
 	}
 }
 
@@ -166,19 +163,6 @@ func networks(list string) (out []netip.Prefix, bad string) {
 		out = append(out, n)
 	}
 	return out, ""
-}
-
-// renameFields replaces the field names of the service by the field names of the
-// form, according to names.
-func renameFields(problems view.Errors, names map[string]string) view.Errors {
-	out := view.Errors{}
-	for field, sentence := range problems {
-		if name, ok := names[field]; ok {
-			field = name
-		}
-		out[field] = sentence
-	}
-	return out
 }
 
 // keyText returns the visible part of a secret.

@@ -39,7 +39,7 @@ func (p *Pages) invite(w http.ResponseWriter, r *http.Request) {
 	if req.ByMail {
 		to := signin.Name{Scope: signin.ScopeInvitation, Value: text.FoldAddress(strings.TrimSpace(req.Email))}
 		if err := p.SignIn.Throttle.Count(r.Context(), to); err != nil {
-			p.changed(w, r, outcome{err: err, again: p.showInvite})
+			p.endForm(w, r, formResult{err: err, again: p.showInvite})
 			return
 		}
 	}
@@ -51,7 +51,7 @@ func (p *Pages) invite(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	p.changed(w, r, outcome{err: err, next: membersPath + "?done=invited", again: p.showInvite})
+	p.endForm(w, r, formResult{err: err, next: membersPath + "?done=invited", again: p.showInvite})
 }
 
 // revokeInvitation revokes an open invitation.

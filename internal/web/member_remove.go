@@ -68,7 +68,7 @@ func (p *Pages) removeMember(w http.ResponseWriter, r *http.Request) {
 	if chosen == rotateKeys {
 		next += "?keys=" + rotateKeys
 	}
-	p.changed(w, r, outcome{err: err, next: next, again: p.showRemove})
+	p.endForm(w, r, formResult{err: err, next: next, again: p.showRemove})
 }
 
 // showRemoved serves the result of a removal, with the keys of the member that still work. A member

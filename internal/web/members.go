@@ -139,15 +139,6 @@ func memberPath(r *http.Request, done string) string {
 // showMember serves the page of one member.
 func (p *Pages) showMember(w http.ResponseWriter, r *http.Request) { p.showMemberForm(w, r, nil) }
 
-// kept returns a field of the form that the request sends, or of the draft of it that the page shows
-// again. pattern is the pattern of the form's route.
-func kept(r *http.Request, pattern, field string) string {
-	if fields, again := restored(r, pattern); again {
-		return fields.Get(field)
-	}
-	return r.PostFormValue(field)
-}
-
 // showMemberForm shows the page of one member, with the forms that the role of the signed-in
 // person allows.
 func (p *Pages) showMemberForm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
@@ -193,19 +184,19 @@ func (p *Pages) madeKeys(r *http.Request) (out []view.MadeKey, err error) {
 // with the rights that are left.
 func (p *Pages) setRole(w http.ResponseWriter, r *http.Request) {
 	_, err := p.Members.SetRole(r.Context(), p.actor(r), members.RoleRequest{Ref: p.memberRef(r), Role: toksta.MemberRole(r.PostFormValue("role"))})
-	p.changed(w, r, outcome{err: err, next: memberPath(r, "role"), again: p.showMemberForm})
+	p.endForm(w, r, formResult{err: err, next: memberPath(r, "role"), again: p.showMemberForm})
 }
 
 // disableMember takes the use of the account from a member.
 func (p *Pages) disableMember(w http.ResponseWriter, r *http.Request) {
 	_, err := p.Members.Disable(r.Context(), p.actor(r), members.DisableRequest{Ref: p.memberRef(r)})
-	p.changed(w, r, outcome{err: err, next: memberPath(r, "disabled"), again: p.showMemberForm})
+	p.endForm(w, r, formResult{err: err, next: memberPath(r, "disabled"), again: p.showMemberForm})
 }
 
 // enableMember gives a disabled member the use of the account back.
 func (p *Pages) enableMember(w http.ResponseWriter, r *http.Request) {
 	_, err := p.Members.Enable(r.Context(), p.actor(r), p.memberRef(r))
-	p.changed(w, r, outcome{err: err, next: memberPath(r, "enabled"), again: p.showMemberForm})
+	p.endForm(w, r, formResult{err: err, next: memberPath(r, "enabled"), again: p.showMemberForm})
 }
 
 // ownerForm serves the confirmation before the ownership is handed over.
@@ -222,5 +213,5 @@ func (p *Pages) showOwner(w http.ResponseWriter, r *http.Request, problems view.
 // makeOwner makes the member an owner and the signed-in person an admin.
 func (p *Pages) makeOwner(w http.ResponseWriter, r *http.Request) {
 	_, err := p.Members.TransferOwnership(r.Context(), p.actor(r), p.memberRef(r))
-	p.changed(w, r, outcome{err: err, next: membersPath + "?done=owner", again: p.showOwner})
+	p.endForm(w, r, formResult{err: err, next: membersPath + "?done=owner", again: p.showOwner})
 }

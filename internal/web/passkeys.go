@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/toksta/toksta/internal/exchange"
@@ -92,12 +93,9 @@ func (p *Pages) passkeySignIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	noteFailure(r, err)
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showSignIn(w, r, view.SignIn{Next: r.PostFormValue("next"), Errors: problems})
 	}
-	p.showSignIn(w, r, view.SignIn{Next: r.PostFormValue("next"), Errors: problems})
 }
 
 // secondFactorPasskey ends a pending sign-in with a passkey.
@@ -118,46 +116,31 @@ func (p *Pages) passkeyForm(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) showPasskeyForm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
-	name := r.PostFormValue("name")
-	if fields, again := restored(r, "POST "+passkeysPath); again {
-		name = fields.Get("name")
-	}
-	if name == "" {
-		name = p.origin(r).Agent
-	}
 	p.show(w, r, screen{formStatus(w, problems), "passkey_new"}, view.PasskeyNew{
-		Frame: p.frame(r.Context(), view.SectionSecurity), Name: name, Errors: problems,
+		Frame: p.frame(r.Context(), view.SectionSecurity), Name: cmp.Or(kept(r, "POST "+passkeysPath, "name"), p.origin(r).Agent), Errors: problems,
 	})
 }
 
 // addPasskey adds the passkey that the browser made.
 func (p *Pages) addPasskey(w http.ResponseWriter, r *http.Request) {
 	added, err := p.SignIn.AddPasskey(r.Context(), p.origin(r), identity(r.Context()), p.passkeyResponse(r))
-	if err != nil {
-		problems, ok := fieldErrors(w, r, err)
-		if !ok {
-			p.fail(w, r, err)
+	if err == nil {
+		p.setSession(w, added.SignedIn)
+		if len(added.Codes) > 0 {
+			p.showCodes(w, r, added.Codes, "The passkey is added.")
 			return
 		}
-		p.showPasskeyForm(w, r, problems)
-		return
 	}
-	p.setSession(w, added.SignedIn)
-	if len(added.Codes) > 0 {
-		p.showCodes(w, r, added.Codes, "The passkey is added.")
-		return
-	}
-	http.Redirect(w, r, securityPath+"?done=passkey", http.StatusSeeOther)
+	p.endForm(w, r, formResult{err: err, next: securityPath + "?done=passkey", again: p.showPasskeyForm})
 }
 
 // passkeyEdit serves the page on which a person renames and removes a passkey.
 func (p *Pages) passkeyEdit(w http.ResponseWriter, r *http.Request) {
-	fields, _ := restored(r, "POST "+passkeysPath+"/{id}")
-	p.showPasskey(w, r, fields.Get("name"), nil)
+	p.showPasskey(w, r, nil)
 }
 
-// showPasskey shows the page of a passkey. name is the value of the field, "" for the stored name.
-func (p *Pages) showPasskey(w http.ResponseWriter, r *http.Request, name string, problems view.Errors) {
+// showPasskey shows the page of the passkey whose id is in the address.
+func (p *Pages) showPasskey(w http.ResponseWriter, r *http.Request, problems view.Errors) {
 	factors, err := p.factors(r)
 	if err != nil {
 		p.fail(w, r, err)
@@ -167,11 +150,8 @@ func (p *Pages) showPasskey(w http.ResponseWriter, r *http.Request, name string,
 		if k.ID != r.PathValue("id") {
 			continue
 		}
-		if name == "" {
-			name = k.Name
-		}
 		p.show(w, r, screen{formStatus(w, problems), "passkey_edit"}, view.PasskeyEdit{
-			Frame: p.frame(r.Context(), view.SectionSecurity), Passkey: k, Name: name, Errors: problems,
+			Frame: p.frame(r.Context(), view.SectionSecurity), Passkey: k, Name: cmp.Or(kept(r, "POST "+passkeysPath+"/{id}", "name"), k.Name), Errors: problems,
 			Last: len(factors.Passkeys) == 1 && !factors.App, Required: factors.Required,
 		})
 		return
@@ -180,18 +160,9 @@ func (p *Pages) showPasskey(w http.ResponseWriter, r *http.Request, name string,
 }
 
 func (p *Pages) renamePasskey(w http.ResponseWriter, r *http.Request) {
-	name := r.PostFormValue("name")
-	err := p.SignIn.RenamePasskey(r.Context(), p.origin(r), identity(r.Context()), store.Passkey{ID: r.PathValue("id"), Name: name})
-	if err == nil {
-		http.Redirect(w, r, securityPath+"?done=passkey_renamed", http.StatusSeeOther)
-		return
-	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
-	}
-	p.showPasskey(w, r, name, problems)
+	renamed := store.Passkey{ID: r.PathValue("id"), Name: r.PostFormValue("name")}
+	err := p.SignIn.RenamePasskey(r.Context(), p.origin(r), identity(r.Context()), renamed)
+	p.endForm(w, r, formResult{err: err, next: securityPath + "?done=passkey_renamed", again: p.showPasskey})
 }
 
 func (p *Pages) removePasskey(w http.ResponseWriter, r *http.Request) {

@@ -78,12 +78,9 @@ func (p *Pages) createAccount(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, p.moveTo(r, made.Account.ID), http.StatusSeeOther)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showSwitch(w, r, view.Switch{Name: name, Errors: problems})
 	}
-	p.showSwitch(w, r, view.Switch{Name: name, Errors: problems})
 }
 
 // leaveForm serves the confirmation before the person leaves the account.
@@ -112,7 +109,7 @@ func (p *Pages) leaveAccount(w http.ResponseWriter, r *http.Request) {
 			p.moveTo(r, places[0].Account.ID)
 		}
 	}
-	p.changed(w, r, outcome{err: err, next: switchPath, again: p.showLeave})
+	p.endForm(w, r, formResult{err: err, next: switchPath, again: p.showLeave})
 }
 
 // moveTo makes the session show an account after a change that was made, and returns the next page:
@@ -122,27 +119,4 @@ func (p *Pages) moveTo(r *http.Request, to toksta.AccountID) string {
 		return switchPath
 	}
 	return "/account"
-}
-
-// outcome is the result of a form: the page after a success, and the function that shows the form
-// again with errors.
-type outcome struct {
-	err   error
-	next  string
-	again func(http.ResponseWriter, *http.Request, view.Errors)
-}
-
-// changed responds to a form.
-func (p *Pages) changed(w http.ResponseWriter, r *http.Request, o outcome) {
-	if o.err == nil {
-		http.Redirect(w, r, o.next, http.StatusSeeOther)
-		return
-	}
-	problems, ok := fieldErrors(w, r, o.err)
-	// A role that the person lost in the meantime is no mistake in the form.
-	if !ok || toksta.ErrorCode(o.err) == toksta.CodeForbidden {
-		p.fail(w, r, o.err)
-		return
-	}
-	o.again(w, r, problems)
 }

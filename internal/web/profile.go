@@ -75,13 +75,10 @@ func (p *Pages) changeProfile(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/profile?done="+done, http.StatusSeeOther)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		form.Errors = renameFields(problems, map[string]string{"current_password": "current"})
+		p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
 	}
-	form.Errors = renameFields(problems, map[string]string{"current_password": "current"})
-	p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
 }
 
 // renameAccount changes the name of the account.
@@ -93,13 +90,10 @@ func (p *Pages) renameAccount(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/profile?done=account", http.StatusSeeOther)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		form.AccountErrors = renameFields(problems, map[string]string{"name": "account"})
+		p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
 	}
-	form.AccountErrors = renameFields(problems, map[string]string{"name": "account"})
-	p.show(w, r, screen{formStatus(w, problems), "profile"}, form)
 }
 
 // addressForm serves the page to which the link in the mail to a new address leads. It does not use

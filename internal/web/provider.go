@@ -122,14 +122,11 @@ func (p *Pages) failProvider(w http.ResponseWriter, r *http.Request, err error, 
 		p.showSignInAs(w, r, http.StatusServiceUnavailable, form)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.noteProvider(r, err)
+		form.Errors = problems
+		p.showSignIn(w, r, form)
 	}
-	p.noteProvider(r, err)
-	form.Errors = problems
-	p.showSignIn(w, r, form)
 }
 
 // failLinking shows the error page to a signed-in person.
@@ -180,12 +177,9 @@ func (p *Pages) unlinkProvider(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/security?done=unlinked", http.StatusSeeOther)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showSecurity(w, r, view.Security{ProviderErrors: problems})
 	}
-	p.showSecurity(w, r, view.Security{ProviderErrors: problems})
 }
 
 // providers returns the buttons of the providers for a page.

@@ -43,14 +43,11 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		form := p.forgotView()
+		form.Email, form.Errors = email, problems
+		p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 	}
-	form := p.forgotView()
-	form.Email, form.Errors = email, problems
-	p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 }
 
 // resetForm serves the form for the new password. It does not use the link.
@@ -89,10 +86,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
 		p.failReset(w, r, err)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showReset(w, r, problems)
 	}
-	p.showReset(w, r, problems)
 }

@@ -64,12 +64,9 @@ func (p *Pages) endPending(w http.ResponseWriter, r *http.Request, in signin.Sig
 		p.notPending(w, r, err)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showSecondFactor(w, r, problems)
 	}
-	p.showSecondFactor(w, r, problems)
 }
 
 // notPending redirects to the sign-in page if no sign-in is pending. Any other error gets the

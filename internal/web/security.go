@@ -82,10 +82,7 @@ func (p *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account/security?done=password", http.StatusSeeOther)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showSecurity(w, r, view.Security{Errors: renameFields(problems, map[string]string{"current_password": "current"})})
 	}
-	p.showSecurity(w, r, view.Security{Errors: renameFields(problems, map[string]string{"current_password": "current"})})
 }

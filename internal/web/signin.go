@@ -67,11 +67,9 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	noteFailure(r, err)
 	var ok bool
-	if form.Errors, ok = fieldErrors(w, r, err); !ok {
-		p.fail(w, r, err)
-		return
+	if form.Errors, ok = p.formErrors(w, r, err); ok {
+		p.showSignIn(w, r, form)
 	}
-	p.showSignIn(w, r, form)
 }
 
 // admit sets the cookie of the session and redirects to the requested page. If the sign-in is

@@ -56,14 +56,11 @@ func (p *Pages) askLink(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, screen{page: "sent"}, sent)
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		form := p.askLinkView(r)
+		form.Email, form.Errors = email, problems
+		p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 	}
-	form := p.askLinkView(r)
-	form.Email, form.Errors = email, problems
-	p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 }
 
 // bindingName returns the name of the cookie of a browser that asked for a link to sign in.

@@ -121,16 +121,11 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// signUpErrors adds the sentences of an error to the form. If a form cannot show the error, it
-// responds with the error page and returns false.
+// signUpErrors adds the sentences of an error to the form, as formErrors returns them.
 func (p *Pages) signUpErrors(w http.ResponseWriter, r *http.Request, form *view.SignUp, err error) bool {
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return false
-	}
+	problems, ok := p.formErrors(w, r, err)
 	form.Errors = renameFields(problems, map[string]string{"account_name": "account"})
-	return true
+	return ok
 }
 
 // requestSignUp mails a link to sign up. The response is the same for the address of a member, also

@@ -47,12 +47,9 @@ func (p *Pages) sendVerification(w http.ResponseWriter, r *http.Request) {
 		p.showVerify(w, r, view.Verify{Sent: true})
 		return
 	}
-	problems, ok := fieldErrors(w, r, err)
-	if !ok {
-		p.fail(w, r, err)
-		return
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showVerify(w, r, view.Verify{Errors: problems})
 	}
-	p.showVerify(w, r, view.Verify{Errors: problems})
 }
 
 // unverified returns the sentence for a person who can create no keys before confirming the
