@@ -38,7 +38,7 @@ func (a *App) buildMail() (err error) {
 		if err != nil {
 			return err
 		}
-		a.sender = a.mail
+		a.sender = &mail.Watched{Sender: a.mail, Log: a.log}
 	}
 	a.mails = mail.NewQueue(mail.QueueConfig{Sender: a.sender, Log: a.log})
 	return nil
