@@ -3,9 +3,11 @@ package notices
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/sdk/toksta"
 )
 
 // batch is the number of changes that one transaction turns into notices.
@@ -71,6 +73,17 @@ func (s *Service) follow(ctx context.Context) (more bool, err error) {
 	return len(changes) == batch, nil
 }
 
+// digestAbove is the number of keys of an account up to which each has a notice of its own. More keys
+// with the same date have one notice: a mail for each would use up the account's mails of the day.
+const digestAbove = 3
+
+// dates describes keys whose date came near between two scans.
+type dates struct {
+	one, many Kind // of the notice about one key, and about more than digestAbove
+	days      int  // between the date and the scan
+	window    store.KeyWindow
+}
+
 // ofDates returns the notices of keys whose date came near after one scan and until the next. The
 // first scan looks a day back.
 func (s *Service) ofDates(ctx context.Context, from, to time.Time) (out []store.Notice, err error) {
@@ -78,35 +91,60 @@ func (s *Service) ofDates(ctx context.Context, from, to time.Time) (out []store.
 	if from.IsZero() {
 		from = to.Add(-day)
 	}
-	add := func(kind Kind, days int, w store.KeyWindow) error {
-		w.Now = to
-		keys, err := s.config.Store.DatedKeys(ctx, w)
+	var all []dates
+	for _, days := range s.config.Dates.Expiring {
+		before := time.Duration(days) * day
+		all = append(all, dates{KeyExpiring, KeysExpiring, days, store.KeyWindow{After: from.Add(before), Until: to.Add(before), Now: to}})
+	}
+	if unused := time.Duration(s.config.Dates.Unused) * day; unused > 0 {
+		all = append(all, dates{KeyUnused, KeysUnused, s.config.Dates.Unused, store.KeyWindow{Unused: true, After: from.Add(-unused), Until: to.Add(-unused), Now: to}})
+	}
+	for _, d := range all {
+		keys, err := s.config.Store.DatedKeys(ctx, d.window)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, k := range keys {
-			o := occasion{
-				kind: kind, account: k.AccountID, at: to, data: data{Key: k.ID, Date: k.Date, Days: daysBetween(k.Date, to)},
-				token: fmt.Sprintf("%s %s %d %d", kind, k.ID, k.Date.UnixMilli(), days),
-			}
+		for _, o := range d.occasions(keys) {
 			drafts, err := s.toMembers(ctx, o)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			out = append(out, drafts...)
 		}
-		return nil
 	}
-	for _, days := range s.config.Dates.Expiring {
-		before := time.Duration(days) * day
-		if err := add(KeyExpiring, days, store.KeyWindow{After: from.Add(before), Until: to.Add(before)}); err != nil {
-			return nil, err
+	return out, nil
+}
+
+// occasions returns the occasions of the keys: one for each key or, for an account with many, one
+// with their number and the first date.
+func (d dates) occasions(keys []store.DatedKey) (out []occasion) {
+	to := d.window.Now
+	for account, of := range byAccount(keys) {
+		if len(of) > digestAbove {
+			first := slices.MinFunc(of, func(a, b store.DatedKey) int { return a.Date.Compare(b.Date) }).Date
+			out = append(out, occasion{
+				kind: d.many, account: account, at: to, data: data{Keys: len(of), Date: first, Days: daysBetween(first, to)},
+				token: fmt.Sprintf("%s %s %d %d", d.many, account, d.window.After.UnixMilli(), d.days),
+			})
+			continue
+		}
+		for _, k := range of {
+			out = append(out, occasion{
+				kind: d.one, account: account, at: to, data: data{Key: k.ID, Date: k.Date, Days: daysBetween(k.Date, to)},
+				token: fmt.Sprintf("%s %s %d %d", d.one, k.ID, k.Date.UnixMilli(), d.days),
+			})
 		}
 	}
-	if unused := time.Duration(s.config.Dates.Unused) * day; unused > 0 {
-		err = add(KeyUnused, s.config.Dates.Unused, store.KeyWindow{Unused: true, After: from.Add(-unused), Until: to.Add(-unused)})
+	return out
+}
+
+// byAccount groups keys by their accounts.
+func byAccount(keys []store.DatedKey) map[toksta.AccountID][]store.DatedKey {
+	out := map[toksta.AccountID][]store.DatedKey{}
+	for _, k := range keys {
+		out[k.AccountID] = append(out[k.AccountID], k)
 	}
-	return out, err
+	return out
 }
 
 // daysBetween returns the number of days between two times, rounded, so that a scan that is late by

@@ -106,7 +106,7 @@ func (i Item) Path() string {
 	switch {
 	case i.KeyID != "":
 		return "/account/keys/" + url.PathEscape(string(i.KeyID))
-	case i.Kind == KeysRevoked:
+	case i.Kind == KeysRevoked, i.Kind == KeysExpiring, i.Kind == KeysUnused:
 		return "/account#api-keys"
 	case rules[i.Kind].topic == TopicMembers:
 		return "/account/members"

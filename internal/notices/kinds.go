@@ -16,7 +16,9 @@ const (
 	KeyRevoked       Kind = "key_revoked"
 	KeysRevoked      Kind = "keys_revoked" // many in one change
 	KeyExpiring      Kind = "key_expiring"
+	KeysExpiring     Kind = "keys_expiring" // more than digestAbove at the same time
 	KeyUnused        Kind = "key_unused"
+	KeysUnused       Kind = "keys_unused"
 	CallsRefused     Kind = "calls_refused" // because of the billing state
 	CreditsLow       Kind = "credits_low"
 	CreditsExhausted Kind = "credits_exhausted"
@@ -71,7 +73,9 @@ var rules = map[Kind]rule{
 	KeyRevoked:       {TopicKeys, []toksta.Permission{toksta.PermitKeys}, true},
 	KeysRevoked:      {TopicKeys, []toksta.Permission{toksta.PermitKeys}, true},
 	KeyExpiring:      {TopicDates, []toksta.Permission{toksta.PermitKeys}, true},
+	KeysExpiring:     {TopicDates, []toksta.Permission{toksta.PermitKeys}, true},
 	KeyUnused:        {TopicDates, []toksta.Permission{toksta.PermitKeys}, true},
+	KeysUnused:       {TopicDates, []toksta.Permission{toksta.PermitKeys}, true},
 	CallsRefused:     {TopicBilling, []toksta.Permission{toksta.PermitKeys, toksta.PermitBilling}, true},
 	CreditsLow:       {TopicBilling, []toksta.Permission{toksta.PermitKeys, toksta.PermitBilling}, true},
 	CreditsExhausted: {TopicBilling, []toksta.Permission{toksta.PermitKeys, toksta.PermitBilling}, true},
@@ -112,7 +116,7 @@ func kindsWithout(role toksta.MemberRole) []string {
 // Important reports whether the overview of the account shows the notice until it is read: the
 // person must see it to keep control over the sign-in, or before a key stops working.
 func (k Kind) Important() bool {
-	return k == KeyExpiring || k == AccountClosed || !rules[k].account
+	return k == KeyExpiring || k == KeysExpiring || k == AccountClosed || !rules[k].account
 }
 
 // Topics returns the topics that a member with the role can switch off, in the order in which

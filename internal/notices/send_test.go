@@ -46,6 +46,38 @@ func TestDates(t *testing.T) {
 	same(t, got, "89: the key name of key_1 is not used", "95: the key name of key_1 expires in 4 days", "98: the key name of key_1 expires in 1 day")
 }
 
+// Guarantee: many keys with the same date have one notice with their number, so that their mails do not
+// use up those of the day. A few keys have one each.
+func TestManyDates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 7 {
+		k := key(fmt.Sprint("key_", i))
+		k.ExpiresAt = start.AddDate(0, 0, 10).Add(time.Duration(i/4*48) * time.Hour) // four, and three two days later
+		w.createKey(byOperator, k)
+	}
+	w.pass()
+	w.box.take()
+	var got []string
+	for day := range 101 {
+		w.clock.add(24 * time.Hour)
+		for _, line := range w.received() {
+			if strings.HasPrefix(line, "dan") {
+				got = append(got, fmt.Sprint(day, line[len("dan@customer.example: Acme API"):]))
+			}
+		}
+	}
+	want := []string{"2: 4 API keys of Account a expire soon", "8: 4 API keys of Account a expire soon"}
+	for _, day := range []string{"4: the key name of key_%d expires in 7 days", "10: the key name of key_%d expires in 1 day"} {
+		for i := range 3 {
+			want = append(want, fmt.Sprintf(day, 4+i))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	same(t, got, want...)
+}
+
 // Guarantee: a mail that the server does not accept is tried again with growing pauses for about
 // two days; one that it rejects for ever is not. Run waits for the pauses.
 func TestRetries(t *testing.T) {

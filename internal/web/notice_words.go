@@ -52,6 +52,10 @@ func noticeTitle(i notices.Item, author string) string {
 		return fmt.Sprintf("%s revoked %s at once", author, view.Count(int64(i.Keys), "key"))
 	case notices.KeyExpiring:
 		return "The key " + i.Key + " expires on " + view.DateTime(i.Date)
+	case notices.KeysExpiring:
+		return view.Count(int64(i.Keys), "key") + " expire soon, the first on " + view.DateTime(i.Date)
+	case notices.KeysUnused:
+		return fmt.Sprintf("No call used %s for %s", view.Count(int64(i.Keys), "key"), view.Count(int64(i.Days), "day"))
 	case notices.KeyUnused:
 		return fmt.Sprintf("No call used the key %s for %s", i.Key, view.Count(int64(i.Days), "day"))
 	case notices.CallsRefused:
