@@ -1,6 +1,7 @@
 // A session ends in the middle of a form: the person sends the form, signs in, finds it filled in as
 // before, and sends it again. It runs with JavaScript and without it, also at the width of a phone,
 // and by keyboard.
+import { createServer, request as forward } from 'node:http';
 import { assert, base, checkPage, operator, run } from './browser.mjs';
 
 const password = 'a long sentence that nobody guesses';
@@ -75,7 +76,41 @@ async function expired(browser, options) {
   await context.close();
 }
 
+// slow starts a proxy in front of the server that delays the responses to forms.
+async function slow() {
+  const server = createServer((request, response) => {
+    const { url, method, headers } = request;
+    const forwarded = forward(base + url, { method, headers }, (r) => {
+      setTimeout(() => { response.writeHead(r.statusCode, r.rawHeaders); r.pipe(response); }, method === 'POST' ? 400 : 0);
+    });
+    forwarded.on('error', () => response.destroy());
+    request.pipe(forwarded);
+  });
+  await new Promise((listens) => { server.listen(0, '127.0.0.1', listens); });
+  return { server, address: `http://127.0.0.1:${server.address().port}` };
+}
+
+// Two clicks on a button that replaces the session leave the person signed in: without care, the
+// browser drops the response with the new session, and sends the cookie of the replaced one.
+async function twice(browser) {
+  const { context, page, fill, press } = await open(browser, { js: true, width: 1280 });
+  await page.goto(`${base}/signup`);
+  await fill('Your name', 'Ida Berg');
+  await fill('E-mail', 'ida@fjordlight.example');
+  await fill('Password', password);
+  await press('Create account');
+  const { server, address } = await slow();
+  await page.goto(`${address}/confirm?next=/account/security`);
+  await fill('Password', password);
+  await page.getByRole('button', { name: 'Continue', exact: true }).dblclick({ delay: 100 });
+  await page.waitForURL((url) => url.pathname !== '/confirm');
+  assert.match(page.url(), /\/account\/security$/);
+  await context.close();
+  server.close();
+}
+
 await run({
+  'two clicks on a slow network': twice,
   'expired session': (browser) => expired(browser, { js: true, width: 1280, variant: 'wide' }),
   'expired session, 320 pixels, without JavaScript': (browser) => expired(browser, { js: false, width: 320, variant: 'narrow' }),
   'expired session, 320 pixels': (browser) => expired(browser, { js: true, width: 320, variant: 'phone' }),

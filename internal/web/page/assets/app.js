@@ -93,19 +93,25 @@ function reveal(page) {
   };
 }
 
-// once lets a form be sent one time; the server's token is what truly counts.
+// once ignores a second click on the button of a form. The second request would still have the
+// cookie of a session that the first one replaces, and the browser drops the first response. A form
+// without a response can be sent again after ten seconds.
 function once(form) {
   let sent = 0;
-  form.addEventListener("submit", (event) => {
-    if (sent) { event.preventDefault(); return; }
-    sent = setTimeout(() => say("Waiting for the nodes"), 400);
-    event.submitter?.setAttribute("aria-busy", "true");
-  });
-  addEventListener("pageshow", () => {
+  let late = 0;
+  const release = () => {
     clearTimeout(sent);
+    clearTimeout(late);
     sent = 0;
     for (const b of find("[aria-busy]", form)) b.removeAttribute("aria-busy");
+  };
+  form.addEventListener("submit", (event) => {
+    if (sent) { event.preventDefault(); return; }
+    sent = setTimeout(() => say(form.dataset.once || "Waiting for the nodes"), 400);
+    late = setTimeout(release, 10_000);
+    event.submitter?.setAttribute("aria-busy", "true");
   });
+  addEventListener("pageshow", release);
 }
 
 // families ticks "Only these families" when one of them is chosen.
