@@ -33,9 +33,14 @@ func (v visitor) factor() Factor {
 	return ""
 }
 
-// identity returns the row that links the visitor to a member.
+// identity returns the row that links the visitor to a member. A person can often choose the address
+// at the provider freely: a text that is no address is left out.
 func (s *Service) identity(v visitor, m toksta.MemberID) store.Identity {
-	return store.Identity{Provider: v.Provider.Name, Subject: v.Subject, MemberID: m, Email: v.Email, CreatedAt: s.now()}
+	email, err := text.Email(v.Email)
+	if err != nil {
+		email = ""
+	}
+	return store.Identity{Provider: v.Provider.Name, Subject: v.Subject, MemberID: m, Email: email, CreatedAt: s.now()}
 }
 
 // signInVisitor signs in the member of the visitor's identity. A visitor without an identity is linked
@@ -163,12 +168,15 @@ func (s *Service) link(ctx context.Context, from Origin, m toksta.Member, i stor
 // signUpVisitor makes a member, whose address the provider has verified. The member joins the accounts
 // of the rules. If none matches, the policy decides as for a sign-up with a password.
 func (s *Service) signUpVisitor(ctx context.Context, from Origin, v visitor) (store.Identity, error) {
-	if err := s.Throttle.Count(ctx, Name{ScopeSignUp, from.Network()}); err != nil {
-		return store.Identity{}, err
-	}
 	mapped, err := s.mappedRoles(ctx, v)
 	if err != nil {
 		return store.Identity{}, err
+	}
+	// The rules make no accounts, and the whole team of an account can be in one network.
+	if len(mapped) == 0 {
+		if err := s.Throttle.Count(ctx, Name{ScopeSignUp, from.Network()}); err != nil {
+			return store.Identity{}, err
+		}
 	}
 	switch {
 	case len(mapped) > 0:

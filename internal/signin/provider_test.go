@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -225,6 +226,13 @@ func TestLinking(t *testing.T) {
 	if _, err := w.Authenticate(t.Context(), in.Cookie); err == nil {
 		t.Error("a session of the unlinked provider still works")
 	}
+	w.acme.Claims["email"] = "boss@example.com\u202e " + strings.Repeat("x", 1000)
+	if err := link(eve, eve.Cookie); err != nil {
+		t.Fatal(err)
+	}
+	if linked, err := w.LinkedProviders(t.Context(), eve.Identity); err != nil || !linked[0].Linked || linked[0].Email != "" {
+		t.Errorf("a text that is no address is stored: %+v, %v", linked, err)
+	}
 }
 
 // Guarantee: a response is accepted once, in the browser that started, for the provider and in the time.
@@ -311,6 +319,14 @@ func TestRolesFromGroups(t *testing.T) {
 	})
 	for _, id := range []toksta.AccountID{"acct_a", "acct_b", "acct_c"} {
 		w.account(t, id)
+	}
+	// The team of an account can be in one network, and is not throttled like sign-ups of strangers.
+	for range 20 {
+		_ = w.Throttle.Count(t.Context(), Name{ScopeSignUp, home.Network()})
+		w.now = w.now.Add(policies[ScopeSignUp].limit)
+	}
+	if err := w.Throttle.Count(t.Context(), Name{ScopeSignUp, home.Network()}); err != nil {
+		t.Fatal(err)
 	}
 	roles := func(groups ...string) map[toksta.AccountID]toksta.MemberRole {
 		t.Helper()

@@ -106,6 +106,7 @@ func (p *Provider) explain(ctx context.Context, m *metadata, raw string, cause e
 // check verifies the claims that the library leaves to its caller.
 func (t idToken) check(p *Provider, a Attempt, accessToken string) error {
 	party, _ := t.values["azp"].(string)
+	session, _ := t.values["sid"].(string)
 	switch {
 	case party == "" && len(t.Audience) > 1, party != "" && party != p.config.ClientID:
 		return reject(ReasonAuthorizedParty, "the ID token is for %q and was issued to %q", t.Audience, party)
@@ -115,6 +116,8 @@ func (t idToken) check(p *Provider, a Attempt, accessToken string) error {
 		return reject(ReasonIssuedAt, "the ID token was issued at %s", t.IssuedAt.UTC().Format(time.RFC3339))
 	case t.Subject == "" || len(t.Subject) > maxSubject || strings.ContainsFunc(t.Subject, isControl):
 		return reject(ReasonSubject, "the ID token has no subject, or one of more than %d bytes", maxSubject)
+	case len(session) > maxSubject || strings.ContainsFunc(session, isControl): // the back channel could not name it
+		return reject(ReasonSubject, "the ID token has a sid of more than %d bytes, or with control characters", maxSubject)
 	case t.AccessTokenHash != "" && t.VerifyAccessToken(accessToken) != nil:
 		return reject(ReasonAccessTokenHash, "the access token is not the one of the ID token")
 	}
