@@ -109,22 +109,6 @@ func Letters(c config.Config) (*mail.Letters, error) {
 	return letters, nil
 }
 
-// mailProbe opens a session with the mail server and sends no message. Without a mail
-// server it passes.
-func (a *App) mailProbe() operator.Probe {
-	p := operator.Probe{Name: "mail", Fix: "correct the section mail of the configuration"}
-	p.Run = func(context.Context) (string, error) {
-		return "off: mail.server is empty, so customers get no notices", nil
-	}
-	switch {
-	case a.outbox != nil:
-		p.Run = func(context.Context) (string, error) { return "the demo keeps mails and shows them at /demo/mail", nil }
-	case a.mail != nil:
-		p.Run = timed("the server accepts mail, checked in", a.mail.Check)
-	}
-	return p
-}
-
 // exportProbe fails while the receiver accepts no events from any node.
 func (a *App) exportProbe() operator.Probe {
 	p := operator.Probe{Name: "export", Fix: "check the receiver and the section export of the configuration; nothing is lost meanwhile"}

@@ -16,8 +16,8 @@ import (
 	"github.com/toksta/toksta/internal/store"
 )
 
-// probes returns the checks that `toksta doctor` runs in a server: of its own database,
-// and of its upstreams from its place in the network.
+// probes returns the checks that `toksta doctor` runs in a server: of its own database and its
+// configuration, and of mail server, sign-in providers and upstreams from its place in the network.
 func (a *App) probes() []operator.Probe {
 	probes := []operator.Probe{
 		{Name: "store", Fix: "check that the database runs and that its disk is not full", Run: timed("responds in", a.store.Ping)},
@@ -35,11 +35,11 @@ func (a *App) probes() []operator.Probe {
 		}},
 		a.tombstonesProbe(),
 		a.redisProbe(),
-		a.mailProbe(),
 		a.exportProbe(),
 		a.eventsProbe(),
 		{Name: "journal", Fix: "free space in the data directory: calls that cannot be counted are rejected", Run: a.checkSpace},
 	}
+	probes = append(probes, a.peopleProbes()...)
 	for _, calls := range a.gate.PublicCalls() {
 		probes = append(probes, a.publicProbe(calls.Operation))
 	}

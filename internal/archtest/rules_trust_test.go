@@ -57,10 +57,10 @@ var reveals = map[string]int{
 
 	// The sign-in by a provider: the secret of the browser, from which its proofs are derived, the code
 	// and the client's secret for the token endpoint, and a logout token.
-	"internal/signin/oidc/attempt.go Attempt.derive":       1,
-	"internal/signin/oidc/provider.go Provider.exchange":   1,
-	"internal/signin/oidc/provider.go Provider.oauth":      1,
-	"internal/signin/oidc/logout.go Provider.VerifyLogout": 1,
+	"internal/signin/oidc/attempt.go Attempt.derive":         1,
+	"internal/signin/oidc/provider.go Provider.exchange":     1,
+	"internal/signin/oidc/provider.go Provider.registration": 1,
+	"internal/signin/oidc/logout.go Provider.VerifyLogout":   1,
 
 	// The cookie of a sign-in by a provider.
 	"internal/web/provider.go Pages.depart": 1,

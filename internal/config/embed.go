@@ -10,12 +10,12 @@ type Embed struct {
 func (c *checker) checkEmbed() {
 	for _, o := range c.cfg.Embed.Origins {
 		c.require(isOrigin(o), "embed.origins", "The entry "+o+" is not an origin as browsers send it.", "write scheme, host and port in lower case, such as https://app.example.com")
-		c.require(isPrivateURL(o), "embed.origins", "The page at "+o+" is sent over plain HTTP, so others could read the link of a session.", "write the https origin of the page")
+		c.require(IsPrivateURL(o), "embed.origins", "The page at "+o+" is sent over plain HTTP, so others could read the link of a session.", "write the https origin of the page")
 	}
-	c.require(len(c.cfg.Embed.Origins) == 0 || isPrivateURL(c.cfg.PagesURL), "embed.origins", "Browsers keep no cookie of a frame that is sent over plain HTTP.", "set pages_url to an https address, or leave the list empty")
-	c.require(c.cfg.Sessions.VendorURL == "" || isURL(c.cfg.Sessions.VendorURL, "http", "https") && isPrivateURL(c.cfg.Sessions.VendorURL), "sessions.vendor_url", "This is not an https URL.", "write the address of a page of yours, such as https://app.example.com/api-keys")
+	c.require(len(c.cfg.Embed.Origins) == 0 || IsPrivateURL(c.cfg.PagesURL), "embed.origins", "Browsers keep no cookie of a frame that is sent over plain HTTP.", "set pages_url to an https address, or leave the list empty")
+	c.require(c.cfg.Sessions.VendorURL == "" || isURL(c.cfg.Sessions.VendorURL, "http", "https") && IsPrivateURL(c.cfg.Sessions.VendorURL), "sessions.vendor_url", "This is not an https URL.", "write the address of a page of yours, such as https://app.example.com/api-keys")
 }
 
-// isPrivateURL reports whether the URL is of TLS or of this machine, so that no other machine can
+// IsPrivateURL reports whether the URL is of TLS or of this machine, so that no other machine can
 // read the traffic.
-func isPrivateURL(address string) bool { return isURL(address, "https") || isLocalURL(address) }
+func IsPrivateURL(address string) bool { return isURL(address, "https") || isLocalURL(address) }

@@ -27,6 +27,38 @@ type Queue struct {
 	tasks chan compose
 	space chan struct{} // one element for each mail that waits or is sent
 	slots chan struct{} // limits the mails that are composed or sent at the same time
+
+	mu     sync.Mutex
+	status QueueStatus
+}
+
+// QueueStatus counts the mails of a queue since the start of the process.
+type QueueStatus struct {
+	Waiting  int // now, also between attempts
+	Sent     int64
+	Failed   int64     // given up
+	FailedAt time.Time // the last time; zero: never
+}
+
+// Status returns the numbers of mails.
+func (q *Queue) Status() QueueStatus {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := q.status
+	out.Waiting = len(q.space)
+	return out
+}
+
+// count adds a mail that was sent or given up.
+func (q *Queue) count(sent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if sent {
+		q.status.Sent++
+		return
+	}
+	q.status.Failed++
+	q.status.FailedAt = time.Now()
 }
 
 // compose writes a mail. A message without an address means that there is nothing to send.
@@ -70,6 +102,7 @@ func (q *Queue) Compose(write func(context.Context) (Message, error)) bool {
 		q.tasks <- write // has room: each element has one of space
 		return true
 	default:
+		q.count(false)
 		q.Log.Error("a mail was dropped, because too many are waiting", "waiting", maxWaiting)
 		return false
 	}
@@ -115,6 +148,7 @@ func (q *Queue) deliver(ctx context.Context, stop <-chan struct{}, write compose
 		return err
 	})
 	if err != nil {
+		q.count(false)
 		q.Log.Error("a mail was not written", "error", err.Error())
 		return
 	}
@@ -122,6 +156,7 @@ func (q *Queue) deliver(ctx context.Context, stop <-chan struct{}, write compose
 	for attempt := 0; m.To != ""; attempt++ {
 		err := q.limited(ctx, func() error { return q.Sender.Send(ctx, m) })
 		if err == nil {
+			q.count(true)
 			return
 		}
 		ended := attempt == len(pauses) || errors.Is(err, ErrRejected)
@@ -131,7 +166,8 @@ func (q *Queue) deliver(ctx context.Context, stop <-chan struct{}, write compose
 		default:
 		}
 		if ended {
-			q.Log.Error("a mail was not sent", "error", withoutContent(err), "attempts", attempt+1)
+			q.count(false)
+			q.Log.Error("a mail was not sent", "error", WithoutContent(err), "attempts", attempt+1)
 			return
 		}
 		select {
@@ -152,9 +188,9 @@ func (q *Queue) limited(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// withoutContent describes an error for the log. A response of a mail server is reduced to its
+// WithoutContent describes an error of Send for a log. A response of a mail server is reduced to its
 // codes, because it can quote the mail and so a link.
-func withoutContent(err error) string {
+func WithoutContent(err error) string {
 	if e, ok := errors.AsType[*gomail.SendError](err); ok {
 		return fmt.Sprintf("the mail server responded with status %d %s: %s", e.ErrorCode(), e.EnhancedStatusCode(), e.Reason)
 	}

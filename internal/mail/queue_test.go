@@ -51,7 +51,7 @@ func runQueue(sender *mailServer) (q *mail.Queue, log *bytes.Buffer, stop func()
 }
 
 // Guarantee: a mail that the server does not accept for a while is repeated a few times and then
-// given up with an error record. A permanent rejection is not repeated, and a mail without an
+// given up with an error record, which the status counts. A permanent rejection is not repeated, and a mail without an
 // address is not sent.
 func TestQueueRetries(t *testing.T) {
 	t.Parallel()
@@ -59,7 +59,7 @@ func TestQueueRetries(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail []error
 		want []string
-		log  string
+		log  string // of a mail that was given up
 	}{
 		"accepted":       {nil, []string{"ada@example.com 0s"}, ""},
 		"later":          {[]error{away, away}, []string{"ada@example.com 0s", "ada@example.com 10s", "ada@example.com 1m10s"}, ""},
@@ -72,8 +72,23 @@ func TestQueueRetries(t *testing.T) {
 				q, log, stop := runQueue(server)
 				q.Post(mail.Message{})
 				q.Post(mail.Message{To: "ada@example.com"})
+				<-time.After(20 * time.Second)
+				waiting := 0
+				if len(c.fail) > 1 {
+					waiting = 1
+				}
+				if s := q.Status(); s.Waiting != waiting {
+					t.Errorf("after 20 seconds: %+v", s)
+				}
 				<-time.After(time.Hour)
 				stop()
+				s, want := q.Status(), mail.QueueStatus{Sent: 1}
+				if c.log != "" {
+					want = mail.QueueStatus{Failed: 1, FailedAt: s.FailedAt}
+				}
+				if s != want || s.FailedAt.IsZero() != (c.log == "") {
+					t.Errorf("at the end: %+v", s)
+				}
 				if diff := cmp.Diff(c.want, server.attempts); diff != "" {
 					t.Errorf("attempts (-want +got):\n%s", diff)
 				}
@@ -111,6 +126,9 @@ func TestQueueFull(t *testing.T) {
 		if q.Compose(func(context.Context) (mail.Message, error) { return mail.Message{To: strconv.Itoa(i)}, nil }) {
 			accepted++
 		}
+	}
+	if s := q.Status(); s.Waiting != 1000 || s.Failed != 100 {
+		t.Errorf("the status is %+v", s)
 	}
 	if accepted != 1000 || !strings.Contains(log.String(), "a mail was dropped") {
 		t.Errorf("accepted %d mails; the log: %.200s", accepted, log)

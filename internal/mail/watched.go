@@ -28,7 +28,7 @@ func (w *Watched) Send(ctx context.Context, m Message) error {
 	}
 	switch before := w.failing.Swap(err != nil); {
 	case err != nil && !before:
-		w.Log.Error("cannot send mails; trying again", "error", withoutContent(err), "fix", "toksta mail test ADDRESS shows the response of the mail server")
+		w.Log.Error("cannot send mails; trying again", "error", WithoutContent(err), "fix", "toksta mail test ADDRESS shows the response of the mail server")
 	case err == nil && before:
 		w.Log.Info("can send mails again")
 	}

@@ -29,6 +29,7 @@ import (
 type Store interface {
 	store.NoticeLog
 	store.NoticeMails
+	store.NoticeReport
 	store.NoticePages
 	store.Claims
 	store.Accounts

@@ -97,7 +97,7 @@ func (s *Service) next(n store.Notice, err error) store.Notice {
 		// Jitter of up to a fifth separates mails that failed at the same time.
 		n.NextAt = s.config.Now().Add(pause + rand.N(pause/5))
 	}
-	n.Outcome = text.Keepable(err.Error())
+	n.Outcome = text.Keepable(mail.WithoutContent(err))
 	return n
 }
 

@@ -71,12 +71,18 @@ type Mailer interface {
 }
 
 // Probe is one check that the server makes of itself. Run returns the result in words, or
-// an error.
+// an error. A [Warning] is not a failure.
 type Probe struct {
 	Name string
 	Fix  string // instruction for the operator if Run fails
 	Run  func(ctx context.Context) (string, error)
 }
+
+// Warning is the error of a probe that found a risk, although everything works.
+type Warning struct{ Detail, Fix string }
+
+// Error implements error.
+func (w Warning) Error() string { return w.Detail }
 
 // server holds the endpoints.
 type server struct {

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,7 +111,9 @@ func (s server) health(ctx context.Context, _ toksta.Actor, _ struct{}) (client.
 		check := client.Check{Name: p.Name, Level: client.LevelOK}
 		detail, err := p.Run(ctx)
 		check.Detail = detail
-		if err != nil {
+		if w, ok := errors.AsType[Warning](err); ok {
+			check.Level, check.Detail, check.Fix = client.LevelWarn, w.Detail, w.Fix
+		} else if err != nil {
 			check.Level, check.Detail, check.Fix = client.LevelFail, err.Error(), p.Fix
 		}
 		out.Checks = append(out.Checks, check)

@@ -43,6 +43,18 @@ type NoticeMails interface {
 	PruneNotices(ctx context.Context, before time.Time) error
 }
 
+// NoticeReport shows operators how many mails of notices are not sent yet.
+type NoticeReport interface {
+	NoticeBacklog(ctx context.Context) (NoticeBacklog, error)
+}
+
+// NoticeBacklog describes the mails of notices that are to be sent.
+type NoticeBacklog struct {
+	Waiting  int       // all of them
+	Retrying int       // of which an attempt failed
+	DueAt    time.Time // when the longest due one was, or the next one will be, due; zero: none
+}
+
 // NoticePages has the notices as a member sees them.
 type NoticePages interface {
 	// ListNotices returns up to limit notices of the box, newest first.

@@ -78,6 +78,7 @@ type Store interface {
 	OperatorUses
 	NoticeLog
 	NoticeMails
+	NoticeReport
 	NoticePages
 	Erasing
 	// Ping fails if the database does not respond to a read.

@@ -79,8 +79,23 @@ func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 	return nil, failure
 }
 
-// discover reads the discovery document. It keeps the cached keys if their address is the same.
+// discover reads the discovery document for the cache. It keeps the cached keys if their address is
+// the same.
 func (p *Provider) discover(ctx context.Context) (*metadata, *Error) {
+	m, failure := p.readDocument(ctx)
+	if failure != nil {
+		return nil, failure
+	}
+	if last := p.known.current; last != nil && last.Keys == m.Keys {
+		m.idKeys, m.logoutKeys = last.idKeys, last.logoutKeys
+		return m, nil
+	}
+	m.idKeys, m.logoutKeys = p.keySet(m.Keys), p.keySet(m.Keys)
+	return m, nil
+}
+
+// readDocument reads and checks the discovery document. The result has no verifiers for keys.
+func (p *Provider) readDocument(ctx context.Context) (*metadata, *Error) {
 	document, err := gooidc.NewProvider(p.with(ctx), p.config.Issuer)
 	if err != nil {
 		if wrong, ok := err.(*gooidc.IssuerMismatchError); ok {
@@ -102,11 +117,6 @@ func (p *Provider) discover(ctx context.Context) (*metadata, *Error) {
 			return nil, reject(ReasonMetadata, "the discovery document names the address %q, which is not https", address)
 		}
 	}
-	if last := p.known.current; last != nil && last.Keys == m.Keys {
-		m.idKeys, m.logoutKeys = last.idKeys, last.logoutKeys
-		return m, nil
-	}
-	m.idKeys, m.logoutKeys = p.keySet(m.Keys), p.keySet(m.Keys)
 	return m, nil
 }
 
@@ -161,13 +171,15 @@ func (m *metadata) algorithms() (out []string) {
 	return out
 }
 
-// getJSON requests a JSON document with an access token.
+// getJSON requests a JSON document, with an access token if there is one.
 func (p *Provider) getJSON(ctx context.Context, address string, token *oauth2.Token) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
-	token.SetAuthHeader(request)
+	if token != nil {
+		token.SetAuthHeader(request)
+	}
 	return p.client.Do(request)
 }

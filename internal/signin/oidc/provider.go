@@ -155,10 +155,15 @@ func (p *Provider) oauth(ctx context.Context) (*oauth2.Config, error) {
 		}
 		endpoint = m.endpoint()
 	}
+	return p.registration(endpoint), nil
+}
+
+// registration returns the client's registration with the endpoints.
+func (p *Provider) registration(endpoint oauth2.Endpoint) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret.Reveal(), Endpoint: endpoint,
 		RedirectURL: p.config.RedirectURL, Scopes: p.config.Scopes,
-	}, nil
+	}
 }
 
 // with returns a context with which the libraries use the bounded client.

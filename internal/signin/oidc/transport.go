@@ -44,11 +44,17 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if r.Method == http.MethodGet && response.StatusCode != http.StatusOK {
 		_ = response.Body.Close()
-		return nil, fmt.Errorf("the response has the status %d", response.StatusCode)
+		return nil, statusError(response.StatusCode)
 	}
 	response.Body = &limitedBody{ReadCloser: response.Body, left: maxResponse}
 	return response, nil
 }
+
+// statusError is the error of a response without success.
+type statusError int
+
+// Error implements error.
+func (e statusError) Error() string { return fmt.Sprintf("the response has the status %d", int(e)) }
 
 // errTooLarge is the error of a body with more than maxResponse bytes.
 var errTooLarge = errors.New("the response is too large")

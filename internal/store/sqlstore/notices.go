@@ -203,3 +203,10 @@ func (s *Store) CountNoticeMails(ctx context.Context, box store.NoticeBox, since
 	err = s.reads.QueryRowContext(ctx, count, box.Member, box.Account, millis(since)).Scan(&n)
 	return n, rowError(err, "the number of mails")
 }
+
+// NoticeBacklog implements [store.NoticeReport]. It reads the index notices_due.
+func (s *Store) NoticeBacklog(ctx context.Context) (b store.NoticeBacklog, err error) {
+	const query = `SELECT count(*), count(CASE WHEN outcome <> '' THEN 1 END), COALESCE(min(next_at), 0) FROM notices WHERE mail = 'pending'`
+	err = s.reads.QueryRowContext(ctx, query).Scan(&b.Waiting, &b.Retrying, timeColumn{&b.DueAt})
+	return b, rowError(err, "the number of mails of notices")
+}

@@ -190,6 +190,31 @@ func claimNotices(t *suite) {
 	is(t, []int{count(noticeBox, now), count(noticeBox, now.Add(6*time.Minute)), count(store.NoticeBox{Member: "mem_a"}, now)}, []int{1, 0, 0})
 }
 
+// noticeBacklog: operators must see mails that wait or failed, and how late the longest due one is.
+func noticeBacklog(t *suite) {
+	backlog := func(want store.NoticeBacklog) {
+		t.Helper()
+		b, err := t.s.NoticeBacklog(t.Context())
+		t.ok(err)
+		is(t, b, want)
+	}
+	backlog(store.NoticeBacklog{})
+	silent, later := notice("silent"), notice("later")
+	silent.Mail, later.NextAt = store.MailNone, now.Add(5*time.Minute)
+	t.write(silent, later, notice("1"), notice("2"))
+	backlog(store.NoticeBacklog{Waiting: 3, DueAt: now})
+	claimed, err := t.s.ClaimNotices(t.Context(), store.NoticeClaim{Now: now, Until: now.Add(time.Minute), Limit: 2})
+	t.ok(err)
+	is(t, len(claimed), 2)
+	backlog(store.NoticeBacklog{Waiting: 3, DueAt: now.Add(time.Minute)})
+	sent, failed := claimed[0], claimed[1]
+	sent.Mail, sent.Outcome = store.MailSent, "sent"
+	failed.Outcome, failed.NextAt = "busy", now.Add(2*time.Minute)
+	t.ok(t.s.FinishNotice(t.Context(), claimed[0], sent))
+	t.ok(t.s.FinishNotice(t.Context(), claimed[1], failed))
+	backlog(store.NoticeBacklog{Waiting: 2, Retrying: 1, DueAt: now.Add(2 * time.Minute)})
+}
+
 // datedKeys: each key must be in the window of its date once, and a revoked or expired key in none.
 func datedKeys(t *suite) {
 	t.account("acct_a")

@@ -113,6 +113,7 @@ var conformance = []conformanceTest{
 	{"notices are written once", writeNotices},
 	{"notices on pages", noticePages},
 	{"claims of notices", claimNotices},
+	{"backlog of notices", noticeBacklog},
 	{"dates of keys", datedKeys},
 	{"credit use of reservations", creditUseHeld},
 	{"credits are decided in turn", creditsDecideInTurn},

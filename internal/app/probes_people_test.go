@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/operator"
+	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/signin/oidc"
+	"github.com/toksta/toksta/internal/signin/oidc/oidctest"
+	"github.com/toksta/toksta/sdk/toksta"
+)
+
+// Guarantee: the doctor warns of account pages over plain HTTP in the network, of an API over plain HTTP, of
+// passkeys that browsers do not make, and of frames that cannot work safely. A trial on one machine has
+// no warnings.
+func TestPagesProbes(t *testing.T) {
+	t.Parallel()
+	const secure = "https://keys.example.com"
+	for name, c := range map[string]struct {
+		pages, public, origin, vendor string
+		noPasskeys                    bool
+		text                          string // of the two probes
+		warns                         bool
+	}{
+		"https":            {pages: secure, public: "https://api.example.com", text: "passkeys of keys.example.com off: embed.origins is empty"},
+		"without passkeys": {pages: secure, public: secure, noPasskeys: true, text: "signin.passkeys is false"},
+		"a trial":          {pages: "http://localhost:8080", public: "http://localhost:8080", text: "passkeys of localhost"},
+		"an address":       {pages: "http://127.0.0.1:8080", public: "http://[::1]:8080", text: "none for an IP address"},
+		"plain pages":      {pages: "http://keys.example.com", public: "https://api.example.com", text: "http://keys.example.com is plain HTTP", warns: true},
+		"plain API":        {pages: secure, public: "http://api.example.com", text: "http://api.example.com is plain HTTP", warns: true},
+		"no host name":     {pages: "https://192.0.2.1", public: secure, text: "no passkeys for an IP address", warns: true},
+		"frames":           {pages: secure, public: secure, origin: "https://app.example.com", vendor: "https://app.example.com/keys", text: "allowed in pages of https://app.example.com"},
+		"plain frames":     {pages: secure, public: secure, origin: "http://127.0.0.1:3000", vendor: "x", text: "of which http://127.0.0.1:3000 is plain HTTP", warns: true},
+		"no way back":      {pages: secure, public: secure, origin: "https://app.example.com", text: "leads nowhere", warns: true},
+	} {
+		a := &App{config: config.Config{PagesURL: c.pages, PublicURL: c.public}}
+		a.config.SignIn.Passkeys, a.config.Sessions.VendorURL = !c.noPasskeys, c.vendor
+		if c.origin != "" {
+			a.config.Embed.Origins = []string{c.origin}
+		}
+		text, warns := "", false
+		for _, p := range []operator.Probe{a.pagesProbe(), a.framesProbe()} {
+			detail, err := p.Run(t.Context())
+			if w, ok := errors.AsType[operator.Warning](err); ok {
+				detail, warns = w.Detail, true
+				if w.Fix == "" {
+					t.Errorf("%s: a warning without a fix", name)
+				}
+			} else if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			text += detail + " "
+		}
+		if !strings.Contains(text, c.text) || warns != c.warns {
+			t.Errorf("%s: %s, warns: %v", name, text, warns)
+		}
+	}
+}
+
+// Guarantee: the doctor states the redirect URI of each provider, whether it works or not, fails for a provider
+// that does not accept the client or stays silent, and never prints the client secret.
+func TestProviderProbe(t *testing.T) {
+	t.Parallel()
+	provider := oidctest.Start(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	for name, c := range map[string]struct{ issuer, secret, text string }{
+		"works":        {provider.URL, oidctest.ClientSecret, "accepts the client"},
+		"wrong secret": {provider.URL, "tk-another-secret", "invalid_client"},
+		"other issuer": {provider.URL + "/", oidctest.ClientSecret, "names the issuer"},
+		"silent":       {"http://" + silent.Addr().String(), oidctest.ClientSecret, "deadline"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const redirect = "https://keys.example.com/signin/with/acme/callback"
+			p := providerProbe(signin.Provider{Name: "acme", Protocol: oidc.New(oidc.Config{
+				Kind: oidc.OpenID, Issuer: c.issuer, ClientID: oidctest.ClientID, ClientSecret: toksta.Hide(c.secret), RedirectURL: redirect,
+			})})
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			text, err := p.Run(ctx)
+			shown := text
+			if err != nil {
+				shown = err.Error() + " " + p.Fix
+			}
+			if (err == nil) != (name == "works") || !strings.Contains(shown, c.text) || !strings.Contains(shown, redirect) || strings.Contains(shown, c.secret) {
+				t.Errorf("%s", shown)
+			}
+		})
+	}
+}
