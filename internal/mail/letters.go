@@ -132,10 +132,10 @@ func (t *templates) parse(file, source string, known map[string]*letterFile) (er
 // fields has the values of a letter. A string is shown as a name, a link unchanged.
 type fields map[string]any
 
-// link is an address that this program made.
+// link is an address that this program made, unlike a text of a person.
 type link string
 
-// page has the values of the layouts and of the letter.
+// page has the values of a mail: those of the letter, and those of the layouts around it.
 type page struct {
 	values      fields
 	Letter      letter
@@ -174,7 +174,7 @@ func (l *Letters) message(name string, p page) Message {
 	return m
 }
 
-// write fills in a letter and both layouts.
+// write returns the mail that consists of a letter in both layouts, text and HTML.
 func (t templates) write(name string, p page) (Message, error) {
 	file, ok := t.letters[name]
 	if !ok {
@@ -200,7 +200,7 @@ type colors struct {
 	ButtonDark, OnButtonDark, TextDark string
 }
 
-// defaultHue is the hue of the default palette.
+// defaultHue is the hue of a mail whose vendor configures no color.
 const defaultHue = 264
 
 // colorsOf computes the colors of the accent. Without one, it is the default accent with the hue

@@ -177,7 +177,7 @@ func (q *Queue) deliver(ctx context.Context, stop <-chan struct{}, write compose
 	}
 }
 
-// limited runs do when a slot is free.
+// limited calls do when a slot is free. If ctx ends before, it returns the error of ctx.
 func (q *Queue) limited(ctx context.Context, do func() error) error {
 	select {
 	case q.slots <- struct{}{}:

@@ -29,7 +29,8 @@ const (
 	sampleAccount = "Northwind Trading"
 )
 
-// sampleTime is a function, because a variable could be changed.
+// sampleTime returns the time of all samples. It is a function, because a variable could be
+// changed.
 func sampleTime() time.Time { return time.Date(2026, 6, 28, 14, 2, 0, 0, time.UTC) }
 
 // Samples returns one sample of each letter.

@@ -82,7 +82,7 @@ func (p *partParser) part(text string) *template.Template {
 	return t
 }
 
-// block parses a block after the head.
+// block parses one block of a letter: a button, a list of facts or a paragraph.
 func (p *partParser) block(text string) block {
 	if b := buttonForm.FindStringSubmatch(text); b != nil {
 		return block{button: &pair{p.part(b[1]), p.part(b[2])}}
@@ -137,7 +137,7 @@ type executor struct {
 	err    error
 }
 
-// text returns a part with its values, as one line.
+// text fills in a part and returns it as one line.
 func (e *executor) text(t *template.Template) string {
 	var out strings.Builder
 	if err := t.Execute(&out, e.values); err != nil && e.err == nil {
@@ -146,7 +146,7 @@ func (e *executor) text(t *template.Template) string {
 	return strings.Join(strings.Fields(out.String()), " ")
 }
 
-// block returns a block with its values, and false if nothing of it is left.
+// block fills in a block. ok is false if the block is empty with these values.
 func (e *executor) block(b block) (out shownBlock, ok bool) {
 	switch {
 	case b.button != nil:

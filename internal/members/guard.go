@@ -1,10 +1,9 @@
-// Package members manages the people of accounts: memberships, their roles and
-// invitations.
+// Package members manages the people of accounts: memberships, their roles and invitations.
 //
-// It is part of the change path. Service makes the changes. Log, which all services of the change path share, compares
-// each change of a member with the member's role in the account, in the transaction of the
-// change. No page and no service can forget this check, and no change of a removed or demoted
-// member is committed after the removal. The package does not use HTTP and
+// It is part of the change path. Service makes the changes. Log, which all services of the change
+// path share, compares each change by a member with the member's role in the account, in the
+// transaction of the change. No page and no service can forget this check, and no change by a
+// removed or demoted member is committed after the removal. The package uses neither HTTP nor
 // passwords.
 package members
 

@@ -185,5 +185,6 @@ func digestOf(code toksta.Hidden) (id toksta.Digest, given bool) {
 	return sha256.Sum256([]byte(plain)), plain != ""
 }
 
-// sentByMail reports whether a code was sent by mail. It is only meaningful for a stored code.
+// sentByMail reports whether a code was sent by mail. The caller must have found the code in the
+// database, since anybody can write the prefix.
 func sentByMail(code toksta.Hidden) bool { return strings.HasPrefix(code.Reveal(), mailed) }

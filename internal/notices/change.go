@@ -12,12 +12,12 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// keyKinds has the kinds of notices about changes of one key.
+// keyKinds maps the kinds of changes of one key to the kinds of notices about them.
 var keyKinds = map[toksta.ChangeKind]Kind{
 	toksta.ChangeKeyCreated: KeyCreated, toksta.ChangeKeyRotated: KeyRotated, toksta.ChangeKeyRevoked: KeyRevoked,
 }
 
-// ownKinds has the kinds of notices to the member of a change.
+// ownKinds maps kinds of changes to the kinds of notices that only the changed member gets.
 var ownKinds = map[toksta.ChangeKind]Kind{
 	toksta.ChangeMemberPasswordSet: PasswordChanged,
 	toksta.ChangeFactorAdded:       FactorAdded,

@@ -10,7 +10,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// eventKinds has the kinds of notices about events.
+// eventKinds maps the kinds of events to the kinds of notices about them.
 var eventKinds = map[toksta.EventKind]Kind{
 	toksta.EventCreditsLow: CreditsLow, toksta.EventCreditsExhausted: CreditsExhausted, toksta.EventRateLimitHit: RateLimitHit,
 }

@@ -28,7 +28,8 @@ func (s *Service) followAll(ctx context.Context) error {
 	}
 }
 
-// follow makes one step, and reports whether there can be another one.
+// follow writes the notices of the next changes of the log and, once an hour, of the dates of keys.
+// It reports whether the log can have further changes.
 func (s *Service) follow(ctx context.Context) (more bool, err error) {
 	from, err := s.config.Store.NoticePosition(ctx)
 	if err != nil {

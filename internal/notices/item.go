@@ -129,7 +129,7 @@ func (i Item) Why() string {
 	}
 }
 
-// letter returns the values of the mail.
+// letter returns the values of the mail about the notice.
 func (i Item) letter() mail.NoticeLetter {
 	return mail.NoticeLetter{
 		Account: i.Account, Actor: i.Actor, Vendor: i.Vendor, Key: i.Key, Keys: i.Keys, Member: i.Member, Left: i.Left, Role: string(i.Role),

@@ -66,7 +66,8 @@ type rule struct {
 	account bool // it is about the account, so only its members get it
 }
 
-// rules has the kinds about an account. All other kinds are about the recipient.
+// rules has a rule for each kind of notice about an account. All other kinds are about the
+// recipient, and have none.
 var rules = map[Kind]rule{
 	KeyCreated:       {TopicKeys, []toksta.Permission{toksta.PermitKeys}, true},
 	KeyRotated:       {TopicKeys, []toksta.Permission{toksta.PermitKeys}, true},

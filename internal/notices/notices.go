@@ -96,7 +96,7 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// loop is a background task.
+// loop is a background task that Run repeats.
 type loop struct {
 	name string
 	wake <-chan struct{} // starts it before its next poll; nil: never

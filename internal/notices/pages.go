@@ -110,14 +110,14 @@ func (s *Service) signingSecret(ctx context.Context) (string, error) {
 	return secret, err
 }
 
-// signature is the length of the signature of a token, in bytes.
-const signature = 16
+// signatureLen is the length of the signature of a token, in bytes.
+const signatureLen = 16
 
-// sign returns the signature of a payload.
+// sign returns the signatureLen of the payload of a token: the beginning of an HMAC-SHA-256.
 func sign(secret, payload string) []byte {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte("unsubscribe " + payload))
-	return mac.Sum(nil)[:signature]
+	return mac.Sum(nil)[:signatureLen]
 }
 
 // Subscription returns the subscription of the link with the token. The error is NOT_FOUND if the
@@ -125,16 +125,16 @@ func sign(secret, payload string) []byte {
 func (s *Service) Subscription(ctx context.Context, token string) (Subscription, error) {
 	invalid := &toksta.Error{Code: toksta.CodeNotFound, Message: "This link is not complete. Open it from the mail again, or switch mails off on the page of notices."}
 	text, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(text) < signature {
+	if err != nil || len(text) < signatureLen {
 		return Subscription{}, invalid
 	}
 	secret, err := s.signingSecret(ctx)
 	if err != nil {
 		return Subscription{}, err
 	}
-	payload := string(text[signature:])
+	payload := string(text[signatureLen:])
 	parts := strings.Split(payload, ".")
-	if !hmac.Equal(text[:signature], sign(secret, payload)) || len(parts) != 3 {
+	if !hmac.Equal(text[:signatureLen], sign(secret, payload)) || len(parts) != 3 {
 		return Subscription{}, invalid
 	}
 	return Subscription{toksta.MemberID(parts[0]), toksta.AccountID(parts[1]), Topic(parts[2])}, nil

@@ -53,7 +53,7 @@ func (s *Service) guessNames(ctx context.Context, from Origin, member toksta.Mem
 	return []Name{{scope, string(member) + " " + hex.EncodeToString(b.ID[:])}}, nil
 }
 
-// remembered is the result of remember.
+// remembered describes the browser of a sign-in after remember.
 type remembered struct {
 	cookie toksta.Hidden // to set in the browser; zero: the browser has it
 	isNew  bool          // the member signed in before, but only with other browsers

@@ -99,7 +99,7 @@ func (s *Service) verifyTOTP(ctx context.Context, from Origin, member toksta.Mem
 	return err
 }
 
-// checkTOTP is verifyTOTP without the throttle.
+// checkTOTP accepts a code of the app, as verifyTOTP does, but counts no attempt.
 func (s *Service) checkTOTP(ctx context.Context, member toksta.MemberID, code string) error {
 	t, err := s.Store.TOTP(ctx, member)
 	switch {

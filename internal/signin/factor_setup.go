@@ -47,7 +47,7 @@ func (s *Service) SetUpApp(ctx context.Context, id Identity) (AppSetUp, error) {
 	return AppSetUp{URI: totp.URI(t.Secret, s.Product, id.Member.Email), Secret: t.Secret}, nil
 }
 
-// hasApp returns the error for a member who has an authenticator app.
+// hasApp returns the error for the set-up of a second authenticator app: a member has at most one.
 func hasApp() error {
 	return &toksta.Error{Code: toksta.CodeConflict, Message: "You have an authenticator app. Remove it before you set up another one."}
 }

@@ -36,7 +36,7 @@ type link struct {
 	linkData
 }
 
-// linkData is the data of a ticket whose code is in a mail.
+// linkData is the part of a link that its ticket stores as JSON.
 type linkData struct {
 	// Email is the address of the member. The link ends when the member has another one.
 	Email string `json:"email"`

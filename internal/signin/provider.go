@@ -52,7 +52,7 @@ const AttemptLifetime = 10 * time.Minute
 // state.
 const purposeAttempt = "signin.provider"
 
-// attemptData is the data of the ticket.
+// attemptData is the data of the ticket of a sign-in by a provider.
 type attemptData struct {
 	Provider string `json:"provider"`
 	Next     string `json:"next,omitempty"`
@@ -77,7 +77,8 @@ type ProviderStart struct {
 	Fresh bool
 }
 
-// Departure sends a browser to a provider. The browser keeps the cookie for AttemptLifetime.
+// Departure is the address at a provider to which the browser goes. The browser keeps the cookie
+// for AttemptLifetime.
 type Departure struct {
 	Label, URL string
 	Cookie     toksta.Hidden

@@ -69,7 +69,8 @@ func (s *Service) endUnnamed(ctx context.Context, i store.Identity) error {
 	return nil
 }
 
-// takeLogout remembers a logout token. A replayed token would end sessions that started later.
+// takeLogout accepts each logout token once: a replayed token would end sessions that started
+// later.
 func (s *Service) takeLogout(ctx context.Context, p Provider, l oidc.Logout) error {
 	id := sha256.Sum256([]byte(purposeLogout + " " + p.Name + " " + l.ID))
 	switch _, err := s.Tickets.Ticket(ctx, id); {

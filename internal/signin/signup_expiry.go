@@ -84,7 +84,7 @@ func (s *Service) endSignUp(ctx context.Context, member toksta.MemberID, due tim
 	return s.endAccess(ctx, member)
 }
 
-// ended is a membership that ends at a time.
+// ended is a membership with the time at which it ends.
 type ended struct {
 	toksta.Membership
 	at time.Time

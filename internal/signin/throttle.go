@@ -65,7 +65,7 @@ type backoff struct {
 	shared bool          // several people share a name, so the success of one must not reset it
 }
 
-// delay returns the delay after a number of failures.
+// delay returns the time to wait before the next attempt after a number of failures.
 func (b backoff) delay(failures int) time.Duration {
 	if failures <= b.free {
 		return 0
@@ -154,7 +154,7 @@ func (t *Throttle) Count(ctx context.Context, names ...Name) error {
 	})
 }
 
-// Failures returns the number of failures of a name.
+// Failures returns the number of failures of a name that have not expired. It counts no attempt.
 func (t *Throttle) Failures(ctx context.Context, n Name) (failures int, err error) {
 	err = t.update(ctx, []Name{n}, func(counts []store.AttemptCount) error {
 		failures = counts[0].Count
@@ -264,7 +264,7 @@ func (t *Throttle) update(ctx context.Context, names []Name, change func([]store
 	return tooManyAttempts(time.Second)
 }
 
-// live returns the counts without the expired ones.
+// live returns the counts, in which a count that has expired is 0.
 func (t *Throttle) live(names []Name, counts []store.AttemptCount) []store.AttemptCount {
 	now, live := t.time(), slices.Clone(counts)
 	for i, n := range names {
@@ -324,7 +324,7 @@ func (t *Throttle) isClaimed(n Name) bool {
 	return slices.Contains(t.claimed, n)
 }
 
-// release removes the marks of claim.
+// release ends the claims of names whose attempts are counted now or need no count.
 func (t *Throttle) release(names []Name) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -53,7 +53,7 @@ type VendorRequest struct {
 	Lifetime    time.Duration     // of the session, 0: 1 hour
 }
 
-// VendorLink is the right of one browser to start the session.
+// VendorLink is a link of the vendor's back end, with which one browser starts the session.
 type VendorLink struct {
 	Code      toksta.Hidden // used once
 	ExpiresAt time.Time     // of the code
@@ -61,7 +61,7 @@ type VendorLink struct {
 	Role      toksta.MemberRole
 }
 
-// vendorTicket is the data of the ticket of a link.
+// vendorTicket is the data of the ticket of such a link: it describes the session to start.
 type vendorTicket struct {
 	Next     string        `json:"next"`
 	Embedded bool          `json:"embedded"`
@@ -326,7 +326,7 @@ func (s *Service) DiscardVendorLink(ctx context.Context, o VendorOffer) error {
 	return s.useVendorTicket(ctx, o)
 }
 
-// useVendorTicket uses the ticket of an offer.
+// useVendorTicket uses the ticket of an offer. If it was used before, the error is UNAUTHORIZED.
 func (s *Service) useVendorTicket(ctx context.Context, o VendorOffer) error {
 	return ifNotFound(s.useTicket(ctx, o.ticket), usedVendorCode())
 }

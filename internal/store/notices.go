@@ -78,7 +78,7 @@ type NoticeBox struct {
 	Without []string
 }
 
-// Notice tells a member that something happened.
+// Notice is a message to a member about one occasion.
 type Notice struct {
 	ID        string // toksta.PrefixNotice and a ULID, so identifiers sort by time
 	MemberID  toksta.MemberID
@@ -109,7 +109,7 @@ const (
 	MailDropped MailState = "dropped" // not sent, and not tried again
 )
 
-// NoticePosition states how far notices are written.
+// NoticePosition is the end of the changes and dates whose notices are written.
 type NoticePosition struct {
 	Seq       int64     // number of the last change
 	ScannedAt time.Time // through which dates of keys were read; zero: never

@@ -22,8 +22,9 @@ func (p *Pages) confirmForm(w http.ResponseWriter, r *http.Request) {
 	p.showConfirm(w, r, nil)
 }
 
-// showConfirm shows the page with the ways that the person has. The page names the action and the
-// person's e-mail address. If the action needs a factor, the password is not offered.
+// showConfirm shows the page with the proofs that the person has: password, code or passkey. The
+// page names the action and the person's e-mail address. If the action needs a factor, the password
+// is not offered.
 func (p *Pages) showConfirm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
 	who, next := identity(r.Context()), safeNext(r.FormValue("next"))
 	state, err := p.SignIn.FactorState(r.Context(), who)

@@ -40,7 +40,7 @@ func ownsEmbedded(path string) bool {
 // home returns the path of the overview to which the requested page belongs.
 func home(ctx context.Context) string { return view.Frame{Embedded: isEmbedded(ctx)}.Home() }
 
-// homeLink returns the link to this overview.
+// homeLink returns the link to the overview to which the requested page belongs.
 func homeLink(ctx context.Context) view.Link {
 	if isEmbedded(ctx) {
 		return view.Link{Text: "Go to the keys", URL: view.EmbeddedHome}
@@ -48,12 +48,13 @@ func homeLink(ctx context.Context) view.Link {
 	return view.Link{Text: "Go to the account", URL: view.AccountHome}
 }
 
-// keyPath returns the path of the page of a key, beside the requested page.
+// keyPath returns the path of the page of a key. If the requested page is for frames, this one is
+// too.
 func keyPath(r *http.Request, id toksta.KeyID) string {
 	return home(r.Context()) + "/keys/" + string(id)
 }
 
-// embedRoutes registers the pages for frames, if a page may embed them.
+// embedRoutes registers the pages for frames if the configuration has origins that may show them.
 func (p *Pages) embedRoutes(mux *routes) {
 	if len(p.EmbedOrigins) == 0 {
 		return

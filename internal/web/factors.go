@@ -116,7 +116,7 @@ func (p *Pages) showApp(w http.ResponseWriter, r *http.Request, problems view.Er
 	p.show(w, r, screen{formStatus(w, problems), "app_setup"}, page)
 }
 
-// confirmApp makes the app count and shows the recovery codes.
+// confirmApp makes the app a second factor, after its first code, and shows the recovery codes.
 func (p *Pages) confirmApp(w http.ResponseWriter, r *http.Request) {
 	added, err := p.SignIn.ConfirmApp(r.Context(), p.origin(r), identity(r.Context()), toksta.Hide(r.PostFormValue("code")))
 	if err == nil {

@@ -54,7 +54,7 @@ func (p *Pages) invite(w http.ResponseWriter, r *http.Request) {
 	p.endForm(w, r, formResult{err: err, next: membersPath + "?done=invited", again: p.showInvite})
 }
 
-// revokeInvitation revokes an open invitation.
+// revokeInvitation revokes the open invitation whose id is in the address.
 func (p *Pages) revokeInvitation(w http.ResponseWriter, r *http.Request) {
 	_, err := p.Members.RevokeInvitation(r.Context(), p.actor(r), members.InvitationRef{
 		Account: identity(r.Context()).Account.ID, Invitation: toksta.InvitationID(r.PathValue("id")),

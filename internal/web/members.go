@@ -131,7 +131,8 @@ func (p *Pages) memberRef(r *http.Request) members.Ref {
 	return members.Ref{Account: identity(r.Context()).Account.ID, Member: toksta.MemberID(r.PathValue("id"))}
 }
 
-// memberPath returns the path of a member's page with the name of a notice.
+// memberPath returns the address of the page of the requested member. done names the notice that
+// the page shows.
 func memberPath(r *http.Request, done string) string {
 	return membersPath + "/" + url.PathEscape(r.PathValue("id")) + "?done=" + done
 }

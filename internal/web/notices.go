@@ -32,7 +32,8 @@ func (p *Pages) noticeRoutes(mux *routes) {
 	mux.Form("POST "+notices.UnsubscribePath, form{}, http.HandlerFunc(p.unsubscribe))
 }
 
-// noticeBox returns the notices that a person sees in the account of the session.
+// noticeBox selects the notices that a person sees: those of the account of the session, and those
+// about the person.
 func noticeBox(who signin.Identity) store.NoticeBox {
 	return store.NoticeBox{Member: who.Member.ID, Account: who.Account.ID}
 }
@@ -141,18 +142,19 @@ func (p *Pages) importantNotice(ctx context.Context, unread int) (*view.Banner, 
 // stops nothing.
 func (p *Pages) showUnsubscribe(w http.ResponseWriter, r *http.Request) {
 	sub, err := p.Notices.Subscription(r.Context(), r.FormValue("token"))
-	p.answerUnsubscribe(w, r, sub, err)
+	p.showUnsubscribed(w, r, sub, err)
 }
 
 // unsubscribe stops the mails of the link. A mail program sends the form without a cookie and
 // without the page (RFC 8058).
 func (p *Pages) unsubscribe(w http.ResponseWriter, r *http.Request) {
 	sub, err := p.Notices.Unsubscribe(r.Context(), r.FormValue("token"))
-	p.answerUnsubscribe(w, r, sub, err)
+	p.showUnsubscribed(w, r, sub, err)
 }
 
-// answerUnsubscribe shows the subscription, or the error.
-func (p *Pages) answerUnsubscribe(w http.ResponseWriter, r *http.Request, sub notices.Subscription, err error) {
+// showUnsubscribed shows the mails to which a link belongs, before and after they are stopped, or
+// the error.
+func (p *Pages) showUnsubscribed(w http.ResponseWriter, r *http.Request, sub notices.Subscription, err error) {
 	if toksta.ErrorCode(err) == toksta.CodeNotFound {
 		p.show(w, r, screen{http.StatusNotFound, "notice"}, view.Notice{
 			Sheet: p.sheet(), Title: "This link does not work", Text: "It is not complete. Open it from the mail again, or choose your mails on the page of notices.",

@@ -36,7 +36,7 @@ func (p *Pages) outboxRoutes(mux *routes) {
 	mux.HandleFunc("GET "+outboxPath+"/{number}/html", p.showMailHTML)
 }
 
-// outboxView returns the data that both pages have.
+// outboxView returns the data that the list and the page of one mail share.
 func (p *Pages) outboxView() view.Outbox {
 	return view.Outbox{Sheet: p.sheet(), Path: outboxPath, AccountURL: "/account", Now: p.Now()}
 }

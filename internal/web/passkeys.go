@@ -121,7 +121,8 @@ func (p *Pages) showPasskeyForm(w http.ResponseWriter, r *http.Request, problems
 	})
 }
 
-// addPasskey adds the passkey that the browser made.
+// addPasskey adds the passkey that the browser made. If recovery codes were made with it, they are
+// shown.
 func (p *Pages) addPasskey(w http.ResponseWriter, r *http.Request) {
 	added, err := p.SignIn.AddPasskey(r.Context(), p.origin(r), identity(r.Context()), p.passkeyResponse(r))
 	if err == nil {

@@ -77,7 +77,8 @@ func (p *Pages) providerCookieName(provider string) string {
 	return p.hostCookie("account_with_" + provider)
 }
 
-// finishProvider receives the browser from a provider.
+// finishProvider handles the response of a provider, with which the browser comes back. The person
+// is signed in, or linked to the signed-in member.
 func (p *Pages) finishProvider(w http.ResponseWriter, r *http.Request) {
 	name, query := r.PathValue("provider"), r.URL.Query()
 	in, err := p.SignIn.FinishProvider(r.Context(), p.origin(r), signin.ProviderReturn{
@@ -129,7 +130,7 @@ func (p *Pages) failProvider(w http.ResponseWriter, r *http.Request, err error, 
 	}
 }
 
-// failLinking shows the error page to a signed-in person.
+// failLinking responds with the error page if a provider could not be linked.
 func (p *Pages) failLinking(w http.ResponseWriter, r *http.Request, err error) {
 	known, _ := errors.AsType[*toksta.Error](err)
 	if known == nil || known.Code == toksta.CodeInternal {
@@ -170,7 +171,7 @@ func (p *Pages) signedOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/signin?out=1", http.StatusSeeOther)
 }
 
-// unlinkProvider removes a way to sign in.
+// unlinkProvider removes the link of the member to a provider.
 func (p *Pages) unlinkProvider(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.Unlink(r.Context(), p.origin(r), identity(r.Context()), r.PostFormValue("provider"))
 	if err == nil {
@@ -182,7 +183,7 @@ func (p *Pages) unlinkProvider(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// providers returns the buttons of the providers for a page.
+// providers returns of with a button for each provider. The fields of of are sent with each button.
 func (p *Pages) providers(of view.Providers) view.Providers {
 	for _, one := range p.SignIn.Providers {
 		of.List = append(of.List, view.Provider{Label: one.Label, URL: signin.ProviderPath + one.Name})

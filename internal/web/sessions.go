@@ -53,7 +53,8 @@ func (p *Pages) signedInWith(s signin.Session) string {
 	}
 }
 
-// endSession ends one session of the person.
+// endSession ends the session of the person that the form names. If it is the current one, the
+// sign-in page is shown.
 func (p *Pages) endSession(w http.ResponseWriter, r *http.Request) {
 	current, err := p.SignIn.EndSession(r.Context(), identity(r.Context()), r.PostFormValue("session"))
 	switch {

@@ -40,7 +40,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, form view.Sig
 	p.showSignInAs(w, r, formStatus(w, form.Errors), form)
 }
 
-// showSignInAs shows the form with a status.
+// showSignInAs shows the sign-in page with the given status.
 func (p *Pages) showSignInAs(w http.ResponseWriter, r *http.Request, status int, form view.SignIn) {
 	form.Sheet, form.Passkeys, form.NoPassword = p.sheet(), p.SignIn.Passkeys != nil, p.SignIn.PasswordOff
 	form.Providers = p.providers(view.Providers{Next: form.Next})

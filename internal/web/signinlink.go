@@ -66,7 +66,7 @@ func (p *Pages) askLink(w http.ResponseWriter, r *http.Request) {
 // bindingName returns the name of the cookie of a browser that asked for a link to sign in.
 func (p *Pages) bindingName() string { return p.hostCookie("account_link_browser") }
 
-// setBinding sets this cookie, which is valid as long as the link.
+// setBinding sets the cookie that binds a link to this browser. It is valid as long as the link.
 func (p *Pages) setBinding(w http.ResponseWriter, binding toksta.Hidden) {
 	http.SetCookie(w, p.newCookie(p.bindingName(), binding.Reveal(), p.Now().Add(signin.LinkLifetime)))
 }

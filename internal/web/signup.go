@@ -40,7 +40,8 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request, form view.Sig
 	p.completeSignUp(w, r, form)
 }
 
-// completeSignUp shows a form to sign up.
+// completeSignUp adds the texts, the invitation and the providers to a form to sign up, and shows
+// it.
 func (p *Pages) completeSignUp(w http.ResponseWriter, r *http.Request, form view.SignUp) {
 	form.Sheet, form.MinPassword, form.NoPassword = p.sheet(), signin.MinPassword, p.SignIn.PasswordOff
 	form.Consent.Text, form.Consent.URL = p.Consent.Text, p.Consent.URL

@@ -29,7 +29,7 @@ func (p *Pages) showVerify(w http.ResponseWriter, r *http.Request, form view.Ver
 	p.show(w, r, screen{formStatus(w, form.Errors), "verify"}, form)
 }
 
-// verify uses the link.
+// verify uses the link and so confirms the address of the signed-in person.
 func (p *Pages) verify(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.VerifyByLink(r.Context(), p.origin(r), identity(r.Context()), p.linkCode(r))
 	if err != nil {
@@ -40,7 +40,7 @@ func (p *Pages) verify(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/account", http.StatusSeeOther)
 }
 
-// sendVerification mails another link.
+// sendVerification mails another link to confirm the address.
 func (p *Pages) sendVerification(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.RequestVerification(r.Context(), p.origin(r), identity(r.Context()))
 	if err == nil {

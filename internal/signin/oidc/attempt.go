@@ -24,7 +24,7 @@ func NewAttempt() Attempt {
 	return Attempt{toksta.Hide(base64.RawURLEncoding.EncodeToString(raw[:]))}
 }
 
-// ResumeAttempt returns the attempt of a cookie.
+// ResumeAttempt returns the attempt that the browser with the cookie began.
 func ResumeAttempt(cookie toksta.Hidden) Attempt { return Attempt{cookie} }
 
 // Cookie returns the value that the browser keeps.

@@ -44,7 +44,7 @@ func (p Person) Values(claim string) (values []string, ok bool) {
 // Methods returns the authentication methods (amr) and the context class (acr) of the sign-in.
 func (p Person) Methods() []string { return append(texts(p.claims["amr"]), texts(p.claims["acr"])...) }
 
-// texts returns the texts of a JSON value.
+// texts returns the strings of a claim, which is one string or a list.
 func texts(value any) (out []string) {
 	switch v := value.(type) {
 	case string:
@@ -80,7 +80,8 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, raw string) (
 	return t, nil
 }
 
-// lenient returns the time with which expiry is compared.
+// lenient returns the time with which the library compares expiry: now, less the accepted
+// difference of clocks.
 func (p *Provider) lenient() time.Time { return p.config.Now().Add(-leeway) }
 
 // explain returns the error of an ID token that the library rejected, with its reason.
@@ -160,7 +161,8 @@ func (p *Provider) addUserInfo(ctx context.Context, m *metadata, token *oauth2.T
 	return nil
 }
 
-// person returns the statement of the claims.
+// person returns the person whom the claims describe. The claim verifiedClaim states whether the
+// address is verified.
 func (t idToken) person(verifiedClaim string) Person {
 	text := func(claim string) string {
 		s, _ := t.values[claim].(string)

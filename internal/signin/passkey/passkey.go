@@ -81,7 +81,7 @@ type Credential struct {
 	Suspect bool
 }
 
-// Ceremony is the begin of a registration or a proof.
+// Ceremony is a registration or a proof that has begun.
 type Ceremony struct {
 	Options []byte // JSON for the browser
 	// Challenge identifies the ceremony, also in the response. It is not secret.
@@ -218,7 +218,7 @@ func rejected(err error) error {
 	return fmt.Errorf("%w: %w", ErrRejected, err)
 }
 
-// user is a Person as the library needs it.
+// user adapts a Person to the interface of the library.
 type user struct{ Person }
 
 // WebAuthnID implements [webauthn.User].

@@ -42,7 +42,7 @@ func (s *Store) ListAttempts(ctx context.Context, names []store.AttemptName) ([]
 	return counts, err
 }
 
-// errSwapped rolls a transaction back whose counter another transaction changed.
+// errSwapped means that another transaction changed a counter, so the current one is rolled back.
 var errSwapped = errors.New("a counter has changed")
 
 // SwapAttempts implements [store.Attempts]. It writes the rows in the same order as any other

@@ -9,7 +9,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// membershipColumns is the list of columns that membershipTargets returns the targets of.
+// membershipColumns lists the columns in the order of membershipTargets.
 const membershipColumns = `s.account_id, s.member_id, s.role, s.created_at, s.disabled_at, s.removed_at`
 
 func membershipTargets(m *toksta.Membership) []any {

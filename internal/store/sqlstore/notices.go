@@ -164,7 +164,8 @@ func scanNotice(rows *sql.Rows) (n store.Notice, err error) {
 	return n, err
 }
 
-// claimNotices has its condition twice, like claimDue.
+// claimNotices has its condition twice: a claim that waited for the lock of a row evaluates the
+// outer condition again, and skips the row if it was claimed.
 const claimNotices = `UPDATE notices SET attempts = attempts + 1, next_at = $1, tried_at = $2
 	WHERE mail = 'pending' AND next_at <= $2 AND id IN (
 		SELECT id FROM notices WHERE mail = 'pending' AND next_at <= $2 ORDER BY next_at, id LIMIT $3)

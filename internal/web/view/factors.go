@@ -61,7 +61,8 @@ type PasskeyNew struct {
 	Errors Errors
 }
 
-// PasskeyEdit is the page of one passkey.
+// PasskeyEdit is the page at /account/security/passkeys/{id}, on which a person renames or removes
+// a passkey.
 type PasskeyEdit struct {
 	Frame
 	Passkey Passkey

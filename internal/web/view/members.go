@@ -12,7 +12,7 @@ type Switch struct {
 	Errors    Errors
 }
 
-// Place is an account of the person.
+// Place is an account of the person, with the role in it.
 type Place struct {
 	ID, Name, Role  string
 	Current, Closed bool

@@ -11,7 +11,7 @@ type Outbox struct {
 	Mails            []OutboxMail
 }
 
-// OutboxMail is a mail in the outbox, and the page that shows it.
+// OutboxMail is a mail in the outbox.
 type OutboxMail struct {
 	Number      int
 	At          time.Time
@@ -27,7 +27,7 @@ type MailLine struct {
 	Text, Link string
 }
 
-// OutboxEntry is the page of one mail.
+// OutboxEntry is the page at /demo/mail/{number}, with one mail.
 type OutboxEntry struct {
 	Outbox
 	Mail OutboxMail

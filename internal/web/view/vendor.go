@@ -8,7 +8,7 @@ type VendorAsk struct {
 	RunningAccount, RunningPerson string
 }
 
-// Notice is a page with a title, a sentence and at most one way on, also in a frame.
+// Notice is a page with a title, a sentence and at most one link. It can be in a frame.
 type Notice struct {
 	Sheet
 	Title, Text string
