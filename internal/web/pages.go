@@ -165,6 +165,7 @@ func (p *Pages) routes() *routes {
 	p.vendorRoutes(mux)
 	p.embedRoutes(mux)
 	p.memberRoutes(mux)
+	p.activityRoutes(mux)
 	p.invitationRoutes(mux)
 	p.placeRoutes(mux)
 	p.outboxRoutes(mux)

@@ -91,6 +91,7 @@ var needs = map[string]toksta.Permission{
 
 	"POST /account/profile/account": toksta.PermitAccount,
 
+	"GET /account/activity":                         toksta.PermitMembers,
 	"GET /account/members/new":                      toksta.PermitMembers,
 	"POST /account/members":                         toksta.PermitMembers,
 	"POST /account/members/invitations/{id}/revoke": toksta.PermitMembers,

@@ -19,24 +19,32 @@ func (p *Pages) sessionList(sessions []signin.Session) []view.Session {
 	out := make([]view.Session, len(sessions))
 	for i, s := range sessions {
 		out[i] = view.Session{
-			Handle: s.Handle, Device: cmp.Or(s.Agent, "A browser"), From: s.Address, Method: p.methodWords(s), Account: s.Account.Name,
+			Handle: s.Handle, Device: cmp.Or(s.Agent, "A browser"), From: s.Address, Method: p.sessionWords(s), Account: s.Account.Name,
 			Started: s.CreatedAt, Seen: s.SeenAt, Current: s.Current,
 		}
 	}
 	return out
 }
 
-// methodWords returns the way in which a person signed in, in words.
-func (p *Pages) methodWords(s signin.Session) string {
-	words := map[signin.Method]string{
-		signin.MethodPassword: "with the password", signin.MethodLink: "with a link in a mail", signin.MethodPasskey: "with a passkey",
-		signin.MethodProvider: "with " + cmp.Or(p.SignIn.ProviderLabel(s.Provider()), "a provider"),
-		signin.MethodVendor:   "by " + cmp.Or(p.Brand.Product, "the vendor"),
-	}[s.Method]
+// sessionWords returns the way in which a session started, in words.
+func (p *Pages) sessionWords(s signin.Session) string {
+	words := p.methodWords(s.Method, s.Provider())
 	if !s.FactorAt.IsZero() && s.Method != signin.MethodPasskey {
 		words += " and a second factor"
 	}
 	return words
+}
+
+// methodWords returns the way in which a person signed in, in words. provider is the name of the
+// provider, if one signed the person in.
+func (p *Pages) methodWords(m signin.Method, provider string) string {
+	vendor := cmp.Or(p.Brand.Product, "the vendor")
+	return map[signin.Method]string{
+		signin.MethodPassword: "with the password", signin.MethodLink: "with a link in a mail", signin.MethodPasskey: "with a passkey",
+		signin.MethodProvider: "with " + cmp.Or(p.SignIn.ProviderLabel(provider), "a provider"),
+		signin.MethodVendor:   "by " + vendor,
+		signin.MethodEmbedded: "by " + vendor + ", in another page",
+	}[m]
 }
 
 // signedInWith names the means with which the session of the card about the person started.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/toksta/toksta/internal/signin"
 )
 
 // Guarantee: a person sees each own session with browser, address, way of signing in and account,
@@ -122,5 +124,18 @@ func TestCookieAttributes(t *testing.T) {
 	}
 	if len(found) != 2 || found["__Host-account_browser"] < 399*24*time.Hour || found["__Host-account_session"] > 31*24*time.Hour {
 		t.Errorf("signing in set %v", found)
+	}
+}
+
+// Guarantee: the list of sessions names each way in which one can start.
+func TestEveryMethodHasWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, m := range []signin.Method{
+		signin.MethodPassword, signin.MethodLink, signin.MethodPasskey, signin.MethodProvider, signin.MethodVendor, signin.MethodEmbedded,
+	} {
+		if w.methodWords(m, "acme") == "" {
+			t.Errorf("%s has no words", m)
+		}
 	}
 }

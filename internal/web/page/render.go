@@ -18,7 +18,7 @@ var templateFiles embed.FS
 // The pages of each layout.
 const (
 	framePages = "account plans key_new key_reveal key_already key_show key_edit key_rotate key_revoke key_revoked notices profile security " +
-		"switch leave close members member member_remove member_removed member_owner invite invited " +
+		"switch leave close activity members member member_remove member_removed member_owner invite invited " +
 		"app_setup app_remove recovery_codes passkey_new passkey_edit factor_missing"
 	openPages  = "docs operator outbox outbox_mail"
 	sheetPages = "invitation signin signup second_factor confirm error sent mailform reset verify address signin_link notice vendor departure unsubscribe"

@@ -57,6 +57,13 @@ func memberStories() []story {
 		{"members-viewer", "members", view.Members{Frame: viewer, Rows: rows, Limit: 100}},
 		{"members-closed", "members", view.Members{Frame: closed, Rows: rows, Limit: 100}},
 		{"members-alone", "members", view.Members{Frame: f, Rows: rows[:1], Limit: 100, Notice: "The invitation is revoked. Its link no longer works."}},
+		{"activity", "activity", view.Activity{Frame: f, Older: "/account/activity?before=120", Rows: []view.ActivityRow{
+			{Title: "Mara Lindqvist signed in with the password and a second factor, from a new browser", From: "198.51.100.31, Chrome on Windows", At: storyNow},
+			{Title: "Tomás Rey created the key " + hostileName, URL: "/account/keys/key_1", From: "198.51.100.20, Firefox on macOS", At: storyNow.Add(-time.Hour)},
+			{Title: "Mara Lindqvist invited a-very-long-address-that-somebody-really-has@subdomain.of.fjordlight.example: viewer", From: "2001:db8:85a3:8d3:1319:8a2e:370:7348, Safari on iOS", At: day(6, 9)},
+			{Title: "Skies changed the plan", At: day(6, 3)},
+		}}},
+		{"activity-end", "activity", view.Activity{Frame: f, Later: true}},
 		{"member", "member", view.MemberShow{Frame: f, Member: storyTomas, Roles: storyRoles("developer"), Removable: true, Made: made}},
 		{"member-closed", "member", view.MemberShow{Frame: closed, Member: storyTomas, Removable: true, Fixed: "The account is closed, so roles no longer change."}},
 		{"member-disabled", "member", view.MemberShow{Frame: f, Member: hostile, Roles: fixed, Removable: true, Disabled: true, Notice: "The member can no longer use the account, and is signed out of it."}},
