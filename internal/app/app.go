@@ -172,7 +172,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.SignIn = signin.New(signin.Config{
-		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Factors: a.store, Attempts: a.store, Browsers: a.store,
+		Log: log, Trail: a.store, Store: a.store, Sessions: a.store, Tickets: a.store, Factors: a.store, Attempts: a.store, Browsers: a.store, Clock: a.store,
 		Product: c.Branding.Product, Catalog: a.catalog, Now: time.Now, Passkeys: passkeys, RequireFactor: log.RequireFactor,
 		Policy: signin.Policy(c.Signup.Policy), Plan: c.Signup.Plan, Terms: c.Signup.Consent.Terms(),
 		Verification: signin.Verification(c.Verification()), UnverifiedLifetime: c.Signup.UnverifiedLifetime,

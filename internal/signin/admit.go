@@ -41,11 +41,15 @@ const purposePending = "signin.pending"
 
 // pendingData is the part of a proof that is stored in the ticket of a pending sign-in.
 type pendingData struct {
-	Method          Method `json:"method"`
-	Bound           bool   `json:"bound,omitempty"`
-	Provider        string `json:"provider,omitempty"`
-	ProviderSession string `json:"provider_session,omitempty"`
-	Failures        int    `json:"failures,omitempty"`
+	Method          Method    `json:"method"`
+	Bound           bool      `json:"bound,omitempty"`
+	Provider        string    `json:"provider,omitempty"`
+	ProviderSession string    `json:"provider_session,omitempty"`
+	Subject         string    `json:"subject,omitempty"`
+	Begun           time.Time `json:"begun,omitzero"`
+	Failures        int       `json:"failures,omitempty"`
+	// Email is the address of the member. Like Password, it ends the sign-in when it is changed.
+	Email string `json:"email"`
 	// Password identifies the password at the time of the first proof: a sign-in that was begun
 	// with the old password ends when the password is changed.
 	Password string `json:"password,omitempty"`
@@ -70,12 +74,12 @@ func (s *Service) admit(ctx context.Context, from Origin, p proof) (Admission, e
 		cookie, err := s.suspend(ctx, p)
 		return Admission{Pending: cookie}, err
 	}
-	in, err := s.startSession(ctx, from, p)
-	if err != nil {
-		return Admission{}, err
+	in, err := s.putSession(ctx, from, p)
+	if err == nil {
+		err = s.recordSignIn(ctx, from, in, p)
 	}
-	if err := s.recordSignIn(ctx, from, in, p); err != nil {
-		return Admission{}, err
+	if err != nil {
+		return Admission{}, s.discard(ctx, in, err) // no sign-in without its record
 	}
 	return Admission{SignedIn: in}, nil
 }
@@ -119,8 +123,8 @@ func (s *Service) suspend(ctx context.Context, p proof) (toksta.Hidden, error) {
 	return s.putTicket(ctx, store.Ticket{
 		Purpose: purposePending, MemberID: p.Member.ID, AccountID: p.Account, ExpiresAt: s.now().Add(PendingLifetime),
 	}, pendingData{
-		Method: p.Method, Bound: p.Bound, Provider: p.Provider, ProviderSession: p.ProviderSession, Failures: p.Failures,
-		Password: passwordMark(p.Member),
+		Method: p.Method, Bound: p.Bound, Provider: p.Provider, ProviderSession: p.ProviderSession, Subject: p.Subject, Begun: p.Begun,
+		Failures: p.Failures, Email: p.Member.Email, Password: passwordMark(p.Member),
 	})
 }
 
@@ -130,8 +134,8 @@ type pending struct {
 	ticket store.Ticket
 }
 
-// readPending returns the pending sign-in of a cookie, without using it. If there is none, or the
-// password was changed since the first proof, the error is UNAUTHORIZED.
+// readPending returns the pending sign-in of a cookie, without using it. If there is none, or the first
+// proof was taken away since, the error is UNAUTHORIZED.
 func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pending, error) {
 	var data pendingData
 	t, err := s.readTicket(ctx, purposePending, cookie, &data)
@@ -142,13 +146,17 @@ func (s *Service) readPending(ctx context.Context, cookie toksta.Hidden) (pendin
 	switch {
 	case err != nil:
 		return pending{}, fmt.Errorf("read the member of a pending sign-in: %w", err)
-	case !m.DisabledAt.IsZero(), passwordMark(m) != data.Password:
+	case !m.DisabledAt.IsZero(), passwordMark(m) != data.Password, m.Email != data.Email:
 		return pending{}, notPending()
 	}
-	return pending{ticket: t, proof: proof{
-		Member: m, Method: data.Method, Account: t.AccountID, Bound: data.Bound,
-		Provider: data.Provider, ProviderSession: data.ProviderSession, Failures: data.Failures,
-	}}, nil
+	p := pending{ticket: t, proof: proof{
+		Member: m, Method: data.Method, Account: t.AccountID, Bound: data.Bound, Provider: data.Provider,
+		ProviderSession: data.ProviderSession, Subject: data.Subject, Begun: data.Begun, Failures: data.Failures,
+	}}
+	if err := s.checkLogouts(ctx, p.proof); err != nil {
+		return pending{}, err
+	}
+	return p, recheckWay(ctx, s.Store, p.proof)
 }
 
 // complete starts the session of a pending sign-in after its second factor. Of several

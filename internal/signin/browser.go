@@ -56,6 +56,7 @@ func (s *Service) guessNames(ctx context.Context, from Origin, member toksta.Mem
 // remembered describes the browser of a sign-in after remember.
 type remembered struct {
 	cookie toksta.Hidden // to set in the browser; zero: the browser has it
+	id     toksta.Digest // of the written row; zero: none was written
 	isNew  bool          // the member signed in before, but only with other browsers
 }
 
@@ -73,7 +74,7 @@ func (s *Service) remember(ctx context.Context, from Origin, member toksta.Membe
 		replaces, b = b.ID, store.Browser{MemberID: member}
 		out.cookie, b.ID = newSecret()
 	}
-	b.SeenAt = s.now()
+	b.SeenAt, out.id = s.now(), b.ID
 	others, err := s.Browsers.PutBrowser(ctx, b, replaces)
 	if err != nil {
 		return remembered{}, fmt.Errorf("store the browser of member %s: %w", member, err)

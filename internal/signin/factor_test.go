@@ -161,16 +161,17 @@ func TestCodeReplay(t *testing.T) {
 	other := New(w.Config) // another node
 	code := codeAt(secret, w.now)
 	var done sync.WaitGroup
-	results := make([]error, 8)
+	results, confirmed := make([]error, 8), make([]SignedIn, 8)
 	for i := range results {
 		node := []*Service{w.Service, other}[i%2]
-		done.Go(func() { _, results[i] = node.ConfirmWithCode(t.Context(), home, in.Identity, code) })
+		done.Go(func() { confirmed[i], results[i] = node.ConfirmWithCode(t.Context(), home, in.Identity, code) })
 	}
 	done.Wait()
 	accepted := 0
-	for _, err := range results {
+	for i, err := range results {
 		if err == nil {
 			accepted++
+			in.SignedIn = confirmed[i]
 		}
 	}
 	if accepted != 1 {
@@ -216,7 +217,7 @@ func TestGuessesAtCodes(t *testing.T) {
 	}
 	_, err := w.ConfirmWithCode(t.Context(), home, in.Identity, codeAt(secret, w.now))
 	wantError(t, err, toksta.CodeRateLimited, "1 second")
-	if _, err := w.ConfirmWithCode(t.Context(), home, in.Identity, in.Codes[3]); err != nil {
+	if in.SignedIn, err = w.ConfirmWithCode(t.Context(), home, in.Identity, in.Codes[3]); err != nil {
 		t.Errorf("a recovery code during the delay: %v", err)
 	}
 	for range 60 { // a minute apart, to the longest delay

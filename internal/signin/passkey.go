@@ -59,11 +59,12 @@ func (s *Service) BeginPasskeySignIn(ctx context.Context, from Origin, browser t
 // so it proves two factors. If the response is rejected, the error is about the field "passkey" and
 // wraps a *Failure.
 func (s *Service) SignInWithPasskey(ctx context.Context, from Origin, req PasskeyResponse) (Admission, error) {
-	m, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeySignIn})
+	proved, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeySignIn})
 	if err != nil {
-		return Admission{}, &Failure{Member: m.ID, err: err}
+		return Admission{}, &Failure{Member: proved.Member.ID, err: err}
 	}
-	return s.admit(ctx, from, proof{Member: m, Method: MethodPasskey})
+	proved.Method = MethodPasskey
+	return s.admit(ctx, from, proved)
 }
 
 // BeginPasskeyFactor returns a challenge for the passkeys of the person whose sign-in is pending.
@@ -81,9 +82,11 @@ func (s *Service) CompleteWithPasskey(ctx context.Context, from Origin, cookie t
 	if err != nil {
 		return SignedIn{}, err
 	}
-	if _, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeyFactor, MemberID: p.Member.ID}); err != nil {
+	proved, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeyFactor, MemberID: p.Member.ID})
+	if err != nil {
 		return SignedIn{}, err
 	}
+	p.Passkey = proved.Passkey
 	return s.complete(ctx, from, p, FactorPasskey)
 }
 
@@ -100,11 +103,12 @@ func (s *Service) ConfirmWithPasskey(ctx context.Context, from Origin, id Identi
 	if err := denyBound(id); err != nil {
 		return SignedIn{}, err
 	}
-	m, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeyConfirm, MemberID: id.Member.ID})
+	proved, err := s.prove(ctx, req, store.Ticket{Purpose: purposePasskeyConfirm, MemberID: id.Member.ID})
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.renew(ctx, from, id, proof{Member: m, Factor: FactorPasskey})
+	proved.Factor = FactorPasskey
+	return s.renew(ctx, from, id, proved)
 }
 
 // challengeMember returns a challenge for the passkeys of a member.
@@ -173,12 +177,12 @@ func (s *Service) takeChallenge(ctx context.Context, req PasskeyResponse, want s
 	return t.Data, nil
 }
 
-// prove verifies the response to a challenge and returns the owner of the passkey. If want has a
-// member, it is a passkey of this member.
-func (s *Service) prove(ctx context.Context, req PasskeyResponse, want store.Ticket) (m toksta.Member, err error) {
+// prove verifies the response to a challenge and returns the proof: the passkey and its owner. If want
+// has a member, it is a passkey of this member. With an error, the proof has the owner as far as known.
+func (s *Service) prove(ctx context.Context, req PasskeyResponse, want store.Ticket) (p proof, err error) {
 	state, err := s.takeChallenge(ctx, req, want)
 	if err != nil {
-		return m, err
+		return p, err
 	}
 	var used store.Passkey
 	proved, err := s.Passkeys.FinishProof(state, req.Response, func(credential []byte) (owner passkey.Person, err error) {
@@ -189,20 +193,21 @@ func (s *Service) prove(ctx context.Context, req PasskeyResponse, want store.Tic
 		if err != nil {
 			return owner, fmt.Errorf("read a passkey: %w", err)
 		}
-		if m, err = s.Store.Member(ctx, used.MemberID); err != nil {
+		p.Passkey = used.Credential
+		if p.Member, err = s.Store.Member(ctx, used.MemberID); err != nil {
 			return owner, fmt.Errorf("read the owner of a passkey: %w", err)
 		}
-		return s.ownerOf(ctx, m)
+		return s.ownerOf(ctx, p.Member)
 	})
 	switch {
 	case errors.Is(err, passkey.ErrRejected):
-		return m, fmt.Errorf("%w (%w)", rejectedPasskey(), err)
+		return p, fmt.Errorf("%w (%w)", rejectedPasskey(), err)
 	case err != nil:
-		return m, err
-	case !m.DisabledAt.IsZero():
-		return m, unknownPasskey()
+		return p, err
+	case !p.Member.DisabledAt.IsZero():
+		return p, unknownPasskey()
 	}
-	return m, s.notePasskey(ctx, used, proved)
+	return p, s.notePasskey(ctx, used, proved)
 }
 
 // notePasskey notes a use. If the sign count did not grow, a copy of the passkey can exist: the time

@@ -61,6 +61,8 @@ type attemptData struct {
 	// Since is the earliest time at which the person must have signed in at the provider, in Unix
 	// seconds; 0: any.
 	Since int64 `json:"since,omitempty"`
+	// Begun is the database's time of the departure; zero: long ago.
+	Begun time.Time `json:"begun,omitzero"`
 }
 
 // ProviderStart asks for a sign-in by a provider.
@@ -101,7 +103,11 @@ func (s *Service) StartProvider(ctx context.Context, from Origin, req ProviderSt
 		return Departure{}, p.failure(err)
 	}
 	now := s.now()
-	data := attemptData{Provider: p.Name, Next: req.Next, Invited: req.Invited, Accepted: req.Accepted}
+	begun, err := s.Clock.Time(ctx)
+	if err != nil {
+		return Departure{}, fmt.Errorf("begin a sign-in by %s: %w", p.Name, err)
+	}
+	data := attemptData{Provider: p.Name, Next: req.Next, Invited: req.Invited, Accepted: req.Accepted, Begun: begun}
 	if req.Fresh {
 		data.Since = now.Add(-clockLeeway).Unix()
 	}
@@ -160,7 +166,7 @@ func (s *Service) FinishProvider(ctx context.Context, from Origin, req ProviderR
 	case !person.AuthenticatedAt.IsZero() && person.AuthenticatedAt.Unix() < data.Since:
 		return out, p.rejection("stale_authentication")
 	}
-	v := visitor{Provider: p, Person: person, request: SignUpRequest{Accepted: data.Accepted}}
+	v := visitor{Provider: p, Person: person, begun: data.Begun, request: SignUpRequest{Accepted: data.Accepted}}
 	if data.Invited || p.SignUp == Invited { // otherwise, the browser has the code of an earlier page
 		v.request.Invitation = req.Invitation
 	}

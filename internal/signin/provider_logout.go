@@ -15,7 +15,9 @@ import (
 const purposeLogout = "signin.logout"
 
 // ProviderLogout ends the sessions that a logout token of a provider names, on every node when it
-// returns. The error is BAD_REQUEST if the token is not valid or was used.
+// returns, and the sign-ins that were begun before. The error is BAD_REQUEST if the token is not valid or
+// was used. The token counts as used once the sessions have ended, so that the provider can repeat it after
+// another error.
 func (s *Service) ProviderLogout(ctx context.Context, name string, token toksta.Hidden) error {
 	p, err := s.provider(name)
 	if err != nil {
@@ -25,9 +27,28 @@ func (s *Service) ProviderLogout(ctx context.Context, name string, token toksta.
 	if err != nil {
 		return p.logoutFailure(err)
 	}
-	if err := s.takeLogout(ctx, p, l); err != nil {
+	used := store.Ticket{ID: sha256.Sum256([]byte(purposeLogout + " " + p.Name + " " + l.ID)), Purpose: purposeLogout, ExpiresAt: l.ExpiresAt}
+	// A replayed token would end sessions that started later.
+	switch _, err := s.Tickets.Ticket(ctx, used.ID); {
+	case err == nil:
+		return badLogout("used_logout_token")
+	case !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("check a logout token of %s: %w", p.Name, err)
+	}
+	if err := s.markEnded(ctx, p, l); err != nil {
 		return err
 	}
+	if err := s.endNamed(ctx, p, l); err != nil {
+		return err
+	}
+	if err := s.Tickets.KeepLatestTicket(ctx, used); err != nil {
+		return fmt.Errorf("remember a logout token of %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// endNamed ends the sessions that a logout token names.
+func (s *Service) endNamed(ctx context.Context, p Provider, l oidc.Logout) error {
 	if l.Session != "" {
 		if err := s.endSessions(ctx, store.SessionSet{Provider: p.Name, ProviderSession: l.Session}); err != nil {
 			return err
@@ -48,12 +69,9 @@ func (s *Service) ProviderLogout(ctx context.Context, name string, token toksta.
 	return s.endUnnamed(ctx, i)
 }
 
-// endUnnamed ends the sessions of a member for which the provider stated no name, and the pending
-// sign-ins: the ended one can be any of them.
+// endUnnamed ends the sessions of a member for which the provider stated no name: the ended one can be any
+// of them.
 func (s *Service) endUnnamed(ctx context.Context, i store.Identity) error {
-	if err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: i.MemberID, Purpose: purposePending}); err != nil {
-		return fmt.Errorf("end pending sign-ins: %w", err)
-	}
 	all, err := s.Sessions.ListSessions(ctx, i.MemberID, s.now())
 	if err != nil {
 		return fmt.Errorf("list the sessions of member %s: %w", i.MemberID, err)
@@ -65,23 +83,6 @@ func (s *Service) endUnnamed(ctx context.Context, i store.Identity) error {
 		if err := s.endSessions(ctx, store.SessionSet{ID: row.ID}); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// takeLogout accepts each logout token once: a replayed token would end sessions that started
-// later.
-func (s *Service) takeLogout(ctx context.Context, p Provider, l oidc.Logout) error {
-	id := sha256.Sum256([]byte(purposeLogout + " " + p.Name + " " + l.ID))
-	switch _, err := s.Tickets.Ticket(ctx, id); {
-	case err == nil:
-		return badLogout("used_logout_token")
-	case !errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("check a logout token of %s: %w", p.Name, err)
-	}
-	err := s.Tickets.PutTicket(ctx, store.Ticket{ID: id, Purpose: purposeLogout, ExpiresAt: l.ExpiresAt})
-	if err != nil {
-		return fmt.Errorf("remember a logout token of %s: %w", p.Name, err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/signin/oidc"
@@ -18,6 +19,7 @@ import (
 type visitor struct {
 	Provider
 	oidc.Person
+	begun   time.Time     // see attemptData
 	request SignUpRequest // its Invitation and Accepted, if the visitor signs up
 }
 
@@ -66,7 +68,8 @@ func (s *Service) signInVisitor(ctx context.Context, from Origin, v visitor) (Ad
 		return Admission{}, err
 	}
 	return s.admit(ctx, from, proof{
-		Member: m, Method: MethodProvider, Provider: v.Provider.Name, ProviderSession: v.Session, Factor: v.factor(),
+		Member: m, Method: MethodProvider, Factor: v.factor(),
+		Provider: v.Provider.Name, ProviderSession: v.Session, Subject: v.Subject, Begun: v.begun,
 	})
 }
 

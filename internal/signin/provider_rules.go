@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,7 +84,10 @@ func (s *Service) followRules(ctx context.Context, v visitor, i store.Identity) 
 func (s *Service) followRule(ctx context.Context, i store.Identity, want members.MappedRole) error {
 	decide := func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		current, err := r.Identity(ctx, i.Provider, i.Subject)
-		if err != nil || current.MemberID != i.MemberID {
+		if errors.Is(err, store.ErrNotFound) || err == nil && current.MemberID != i.MemberID {
+			return store.Mutation{}, endedMeanwhile() // unlinked during the sign-in
+		}
+		if err != nil {
 			return store.Mutation{}, err
 		}
 		want.Held = slices.Contains(current.Granted, want.Account)

@@ -494,12 +494,15 @@ func TestPendingProviderSignInEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now)); err != nil {
+	confirmed, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.ChangePassword(t.Context(), home, id, PasswordRequest{Next: toksta.Hide(testPassword)}); err != nil {
+	changed, err := w.ChangePassword(t.Context(), home, confirmed.Identity, PasswordRequest{Next: toksta.Hide(testPassword)})
+	if err != nil {
 		t.Fatal(err)
 	}
+	id = changed.Identity
 	logout := func(claims map[string]any) error {
 		return w.ProviderLogout(t.Context(), "acme", toksta.Hide(w.acme.LogoutToken(claims)))
 	}

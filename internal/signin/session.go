@@ -63,9 +63,15 @@ type proof struct {
 	Bound   bool
 	// Lifetime shortens the session; 0: as configured.
 	Lifetime time.Duration
-	// Provider and ProviderSession name the session at a sign-in provider.
-	Provider, ProviderSession string
-	Failures                  int // rejected attempts before this one, for the change log
+	// Provider and ProviderSession name the session at a sign-in provider, Subject the person there, and
+	// Begun is the database's time at which the person was sent there.
+	Provider, ProviderSession, Subject string
+	Begun                              time.Time
+	// Passkey is the id of the used credential; empty: another proof.
+	Passkey []byte
+	// Replaces is the session that must still exist; zero: none.
+	Replaces toksta.Digest
+	Failures int // rejected attempts before this one, for the change log
 	// Factor is the second factor, "" for none.
 	Factor Factor
 	// FactorAt is when the person proved a factor in the session that this one replaces.
@@ -77,20 +83,25 @@ type proof struct {
 // session could end as an idle one.
 func (s *Service) seenInterval() time.Duration { return min(5*time.Minute, s.Idle/100) }
 
-// startSession starts a session with a new id. If the person was disabled since the proof, or
-// the password was changed, the error is UNAUTHORIZED.
+// startSession starts a session with a new id. If the proof p was taken away meanwhile, the error is
+// UNAUTHORIZED: see recheck.
 func (s *Service) startSession(ctx context.Context, from Origin, p proof) (SignedIn, error) {
-	m := p.Member
-	place, err := s.roleIn(ctx, p.Account, m.ID)
-	switch {
-	case err != nil:
-		return SignedIn{}, err
-	case place.Role == "" && p.Bound:
-		return SignedIn{}, notSignedIn()
-	case place.Role == "":
-		if place, err = s.firstPlace(ctx, m.ID); err != nil {
-			return SignedIn{}, err
-		}
+	in, err := s.putSession(ctx, from, p)
+	if err == nil {
+		err = recheck(ctx, s.Store, p, in.Account.ID)
+	}
+	if err != nil {
+		return SignedIn{}, s.discard(ctx, in, err)
+	}
+	return in, nil
+}
+
+// putSession stores a session and its browser. If the session at the provider has ended, or the session that
+// it replaces, the error is UNAUTHORIZED. The caller must recheck the proof then, and discard the session
+// after any error.
+func (s *Service) putSession(ctx context.Context, from Origin, p proof) (in SignedIn, err error) {
+	if in.Identity, err = s.placeOfProof(ctx, p); err != nil {
+		return in, err
 	}
 	cookie, sid := newSecret()
 	now := s.now()
@@ -98,43 +109,36 @@ func (s *Service) startSession(ctx context.Context, from Origin, p proof) (Signe
 		p.FactorAt = now
 	}
 	row := store.Session{
-		ID: sid, MemberID: m.ID, AccountID: place.Account.ID, Bound: p.Bound,
+		ID: sid, MemberID: p.Member.ID, AccountID: in.Account.ID, Bound: p.Bound,
 		Method: string(p.Method), Provider: p.Provider, ProviderSession: p.ProviderSession,
 		CreatedAt: now, ConfirmedAt: now, FactorAt: p.FactorAt, SeenAt: now, ExpiresAt: now.Add(min(cmp.Or(p.Lifetime, s.Lifetime), s.Lifetime)),
-		Address: memberActor(m, from).Address, Agent: from.Agent,
+		Address: memberActor(p.Member, from).Address, Agent: from.Agent,
 	}
+	in.Member, in.Session, in.Cookie = p.Member, sessionOf(row), cookie
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
-		return SignedIn{}, fmt.Errorf("store the session: %w", err)
+		return in, fmt.Errorf("store the session: %w", err)
 	}
-	var browser remembered
 	if !p.Method.isVendor() { // otherwise, the vendor's pages know the browser
-		if browser, err = s.remember(ctx, from, m.ID); err != nil {
-			return SignedIn{}, err
+		browser, err := s.remember(ctx, from, p.Member.ID)
+		if err != nil {
+			return in, err
 		}
+		in.Browser, in.browser, in.newBrowser = browser.cookie, browser.id, browser.isNew
 	}
-	if err := s.recheckMember(ctx, m, row.ID); err != nil {
-		return SignedIn{}, err
-	}
-	place.Member, place.Session = m, sessionOf(row)
-	return SignedIn{Identity: place, Cookie: cookie, Browser: browser.cookie, newBrowser: browser.isNew}, nil
+	return in, s.recheckSessions(ctx, p)
 }
 
-// recheckMember ends a new session if the member's password was changed, or the
-// member disabled, after the password was verified. Such a change ends the member's
-// sessions after its commit: either it finds this session, or recheckMember finds
-// the change.
-func (s *Service) recheckMember(ctx context.Context, verified toksta.Member, session toksta.Digest) error {
-	m, err := s.Store.Member(ctx, verified.ID)
-	if err != nil {
-		return fmt.Errorf("read the session's member: %w", err)
+// placeOfProof returns the account that a new session shows, with the member's role in it. A bound session
+// without its account is UNAUTHORIZED.
+func (s *Service) placeOfProof(ctx context.Context, p proof) (Identity, error) {
+	place, err := s.roleIn(ctx, p.Account, p.Member.ID)
+	switch {
+	case err != nil || place.Role != "":
+		return place, err
+	case p.Bound:
+		return place, notSignedIn()
 	}
-	if m.PasswordHash == verified.PasswordHash && m.DisabledAt.IsZero() {
-		return nil
-	}
-	if err := s.endSessions(ctx, store.SessionSet{ID: session}); err != nil {
-		return err
-	}
-	return wrongCredentials()
+	return s.firstPlace(ctx, p.Member.ID)
 }
 
 // Authenticate returns the identity for a cookie. If there is no live session, if it is for

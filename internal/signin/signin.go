@@ -47,8 +47,8 @@ const (
 	Closed  Policy = "closed"  // sign-up is disabled; the operator creates members
 )
 
-// Config configures a Service. Log, Trail, Store, Sessions, Tickets, Factors, Catalog and Now
-// are required.
+// Config configures a Service. Log, Trail, Store, Sessions, Tickets, Factors, Clock, Catalog and
+// Now are required.
 type Config struct {
 	Log      store.Log
 	Trail    store.Mutator // commits the records of sign-ins, without waiting for nodes
@@ -58,6 +58,7 @@ type Config struct {
 	Factors  store.FactorUses
 	Attempts store.Attempts
 	Browsers store.Browsers
+	Clock    store.Clock // orders the sign-ins and the sign-outs of providers
 	Catalog  *toksta.Catalog
 	Now      func() time.Time
 
@@ -185,11 +186,13 @@ type SignedIn struct {
 	// known at the next sign-in. It gives no rights. Zero: the browser keeps the one that it has.
 	Browser toksta.Hidden
 
-	newBrowser bool // the member signed in before, but only with other browsers
+	browser    toksta.Digest // id of the stored browser; zero: unchanged
+	newBrowser bool          // the member signed in before, but only with other browsers
 }
 
-// recordSignIn adds a sign-in, with its factor and the number of failures before, to the
-// change log. It does not wait for nodes, because a sign-in changes no rights.
+// recordSignIn adds a sign-in, with its factor and the number of failures before, to the change log, and
+// rechecks the proof in the same transaction: no record of an erased person follows the erasure. It does not
+// wait for nodes, because a sign-in changes no rights.
 func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, p proof) error {
 	m := in.Member
 	detail := map[string]string{"email": m.Email, "method": string(in.Session.Method)}
@@ -205,15 +208,13 @@ func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, p 
 	if in.newBrowser {
 		detail["new_browser"] = "true"
 	}
-	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: in.Account.ID, MemberID: m.ID, Detail: detail}, nil
+	_, err := s.Trail.Commit(ctx, memberActor(m, from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: in.Account.ID, MemberID: m.ID, Detail: detail}, recheck(ctx, r, p, in.Account.ID)
 	})
-	if err != nil {
-		// No sign-in without its record.
-		_ = s.endSessions(ctx, store.SessionSet{ID: in.Session.id})
+	if err != nil && toksta.ErrorCode(err) != toksta.CodeUnauthorized {
 		return fmt.Errorf("record the sign-in of %s: %w", m.ID, err)
 	}
-	return nil
+	return err
 }
 
 // renew replaces the session of id by a new one after the proof p, whose CreatedAt is now. p has
@@ -221,6 +222,11 @@ func (s *Service) recordSignIn(ctx context.Context, from Origin, in SignedIn, p 
 func (s *Service) renew(ctx context.Context, from Origin, id Identity, p proof) (SignedIn, error) {
 	p.Method, p.Account, p.Bound = id.Session.Method, id.Account.ID, id.Session.Bound
 	p.Provider, p.ProviderSession, p.FactorAt = id.Session.provider, id.Session.providerSession, id.Session.FactorAt
+	// Whatever ends the old session before the new one exists must end both. A password alone suffices for a
+	// new session, so a form that is sent twice at once does not sign the person out.
+	if p.Factor != "" || p.Provider != "" {
+		p.Replaces = id.Session.id
+	}
 	in, err := s.startSession(ctx, from, p)
 	if err != nil {
 		return SignedIn{}, err

@@ -50,8 +50,15 @@ func newWorld(tb testing.TB, policy Policy) *world {
 func newService(s store.Store, policy Policy, now func() time.Time) *Service {
 	return New(Config{
 		Log: members.Log{Log: sqlitetest.DirectLog{Mutator: s}}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s,
-		Attempts: s, Browsers: s, Policy: policy, Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: now,
+		Attempts: s, Browsers: s, Clock: new(steps), Policy: policy, Catalog: &toksta.Catalog{FreePlan: "FREE"}, Now: now,
 	})
+}
+
+// steps is a clock that is a millisecond later at each reading.
+type steps struct{ n atomic.Int64 }
+
+func (s *steps) Time(context.Context) (time.Time, error) {
+	return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(s.n.Add(1)) * time.Millisecond), nil
 }
 
 // cheapHashes makes hashes cheap and counts them.

@@ -58,6 +58,7 @@ type Browser struct {
 // BrowserSet selects browsers: those of a member, or all whose last sign-in was before a time.
 type BrowserSet struct {
 	Member toksta.MemberID
+	ID     toksta.Digest // with Member: only this one
 	Keep   toksta.Digest // with Member: except this one
 	Before time.Time
 }

@@ -142,6 +142,9 @@ type SessionSet struct {
 type Tickets interface {
 	// PutTicket inserts a ticket.
 	PutTicket(ctx context.Context, t Ticket) error
+	// KeepLatestTicket inserts a ticket, or replaces the one with the same id if that one expires
+	// earlier.
+	KeepLatestTicket(ctx context.Context, t Ticket) error
 	// Ticket returns a ticket without using it. It also finds an expired one.
 	Ticket(ctx context.Context, id toksta.Digest) (Ticket, error)
 	// UseTicket deletes a ticket and returns it. Of several simultaneous calls, one succeeds,

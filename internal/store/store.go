@@ -75,6 +75,7 @@ type Store interface {
 	Retention
 	Epochs
 	Claims
+	Clock
 	OperatorUses
 	NoticeLog
 	NoticeMails

@@ -35,6 +35,13 @@ type Claims interface {
 	Claim(ctx context.Context, c Claim) (at time.Time, err error)
 }
 
+// Clock is the clock of the database. The clocks of nodes can differ by seconds, so the order of two
+// events at different nodes is decided by this one.
+type Clock interface {
+	// Time returns the database's time.
+	Time(ctx context.Context) (time.Time, error)
+}
+
 // Claim names the work and the process that wants to do it.
 type Claim struct {
 	Name   string        // of the work

@@ -94,7 +94,7 @@ func emptyWorld(t *testing.T, alter func(*Config)) *world {
 		Accounts: &accounts.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Catalog: catalog, Now: now},
 		Members:  &members.Service{Log: members.Log{Log: s.DirectLog()}, Store: s, Sessions: s, Now: now},
 		SignIn: signin.New(signin.Config{
-			Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Attempts: s, Browsers: s,
+			Log: members.Log{Log: s.DirectLog()}, Trail: s, Store: s, Sessions: s, Tickets: s, Factors: s, Attempts: s, Browsers: s, Clock: s,
 			Catalog: catalog, Now: now, Policy: signin.Open,
 		}),
 		Notices: notices.New(notices.Config{Store: s, Now: now, Log: slog.New(slog.DiscardHandler)}),

@@ -147,6 +147,8 @@ func (s *Store) PutBrowser(ctx context.Context, b store.Browser, replaces toksta
 func (s *Store) DeleteBrowsers(ctx context.Context, set store.BrowserSet) error {
 	where, args := `WHERE seen_at < $1`, []any{millis(set.Before)}
 	switch {
+	case set.Member != "" && set.ID != toksta.Digest{}:
+		where, args = `WHERE member_id = $1 AND id = $2`, []any{set.Member, set.ID[:]}
 	case set.Member != "":
 		where, args = `WHERE member_id = $1 AND id <> $2`, []any{set.Member, set.Keep[:]}
 	case set.Before.IsZero():

@@ -168,6 +168,11 @@ func (r reader) decisionTime(ctx context.Context, account toksta.AccountID) (now
 		_, now, err = r.lockCredits(ctx, account, 0)
 		return now, err
 	}
+	return r.Time(ctx)
+}
+
+// Time implements [store.Clock].
+func (r reader) Time(ctx context.Context) (now time.Time, err error) {
 	err = r.q.QueryRowContext(ctx, `SELECT `+r.clock).Scan(timeColumn{&now})
 	return now, rowError(err, "the time")
 }

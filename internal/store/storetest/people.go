@@ -186,6 +186,30 @@ func tickets(t *suite) {
 	is(t, left(), nil)
 }
 
+// latestTickets: of two sign-outs of a person, in any order of their writes, the later one must be kept.
+func latestTickets(t *suite) {
+	earlier := store.Ticket{ID: digest("1"), Purpose: "ended", Data: `{"a":1}`, ExpiresAt: now}
+	later := store.Ticket{ID: earlier.ID, Purpose: "ended", Data: `{"a":2}`, ExpiresAt: now.Add(time.Millisecond)}
+	for _, v := range []store.Ticket{earlier, later, earlier} {
+		t.ok(t.s.KeepLatestTicket(t.Context(), v))
+	}
+	got, err := t.s.Ticket(t.Context(), earlier.ID)
+	t.ok(err)
+	is(t, got, later)
+}
+
+// databaseTime: the order of two events at different nodes must not depend on the clocks of the nodes.
+func databaseTime(t *suite) {
+	before, err := t.s.Time(t.Context())
+	t.ok(err)
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberExpired})
+	newest, err := t.s.ListChanges(t.Context(), store.ChangeQuery{Limit: 1})
+	t.ok(err)
+	after, err := t.s.Time(t.Context())
+	t.ok(err)
+	is(t, before.After(newest[0].At) || newest[0].At.After(after), false)
+}
+
 // invitations: a used or revoked invitation must stay so.
 func invitations(t *suite) {
 	i := store.Invitation{

@@ -68,6 +68,8 @@ var conformance = []conformanceTest{
 	{"time of an erasure", marksErased},
 	{"people of one account", soleMembers},
 	{"tickets", tickets},
+	{"latest tickets", latestTickets},
+	{"database time", databaseTime},
 	{"attempts", attempts},
 	{"trimmed attempts", trimmedAttempts},
 	{"browsers", browsers},
