@@ -59,13 +59,32 @@ func (s *Service) ofChange(ctx context.Context, c toksta.Change) ([]store.Notice
 		return s.ofRemoved(ctx, o, c)
 	case toksta.ChangeMemberRoleSet:
 		o.kind, o.data.Member, o.data.Role = MemberRoleSet, c.MemberID, roleOf(c)
+		if c.Detail["previous_owner"] != "" {
+			o.kind = OwnerChanged
+		}
 		return s.toBoth(ctx, o, RoleChanged)
+	case toksta.ChangeMemberDisabled:
+		o.kind, o.data.Member = MemberDisabled, c.MemberID
+		return s.ofDisabled(ctx, o, AccessDisabled)
+	case toksta.ChangeMemberEnabled:
+		o.kind, o.data.Member = MemberEnabled, c.MemberID
+		return s.ofDisabled(ctx, o, AccessEnabled)
+	default:
+		return s.ofAccount(ctx, o, c)
+	}
+}
+
+// ofAccount returns the notices of a change that concerns all members of the account.
+func (s *Service) ofAccount(ctx context.Context, o occasion, c toksta.Change) ([]store.Notice, error) {
+	switch c.Kind {
 	case toksta.ChangeAccountClosed:
 		o.kind = AccountClosed
-		return s.toMembers(ctx, o)
+	case toksta.ChangeAccountReopened:
+		o.kind = AccountReopened
 	default:
 		return nil, nil
 	}
+	return s.toMembers(ctx, o)
 }
 
 // occasionOf returns the occasion of a change, without its kind.
@@ -127,6 +146,35 @@ func (s *Service) ofRemoved(ctx context.Context, o occasion, c toksta.Change) ([
 		return s.toMembers(ctx, o)
 	}
 	return s.toBoth(ctx, o, AccessRemoved)
+}
+
+// ofDisabled returns the notices about a member who was disabled or enabled, in one account or everywhere. One
+// change everywhere has notices in each account in which the member was not disabled before.
+func (s *Service) ofDisabled(ctx context.Context, o occasion, own Kind) (out []store.Notice, err error) {
+	if o.account != "" {
+		return s.toBoth(ctx, o, own)
+	}
+	places, err := s.config.Store.ListMemberships(ctx, o.data.Member)
+	if err != nil {
+		return nil, fmt.Errorf("list the accounts of member %s: %w", o.data.Member, err)
+	}
+	for _, in := range places {
+		if !in.DisabledAt.IsZero() {
+			continue
+		}
+		each := o
+		each.account = in.AccountID
+		each.token += " " + string(in.AccountID)
+		drafts, err := s.toMembers(ctx, each)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, drafts...)
+	}
+	person := o.data.Member
+	o.kind, o.data.Member = own, ""
+	more, err := s.toPerson(ctx, o, person)
+	return append(out, more...), err
 }
 
 // toBoth returns the notices to the members in the rule, and one of the kind own to the member of

@@ -154,7 +154,7 @@ func TestNoSecretsInNotices(t *testing.T) {
 	for _, kind := range kinds {
 		actor := toksta.Actor{Kind: toksta.ActorMember, ID: "mem_ann", Name: secret, Address: secret, Agent: secret + " on macOS"}
 		detail := map[string]string{"new_browser": secret}
-		for _, field := range []string{"role", "email", "name", "secret", "factor", "provider", "keys", "method", "invitation", "failed_before"} {
+		for _, field := range []string{"role", "email", "name", "secret", "factor", "provider", "keys", "method", "invitation", "failed_before", "previous_owner"} {
 			detail[field] = secret
 			if field == "email" {
 				detail[field] = "old@customer.example → " + secret + "\r\nBcc: eve@evil.example"
@@ -172,7 +172,7 @@ func TestNoSecretsInNotices(t *testing.T) {
 		}
 		seen[m.Subject] = true
 	}
-	if len(seen) < 14 {
+	if len(seen) < 19 {
 		t.Errorf("only %d kinds of mails: %v", len(seen), slices.Collect(maps.Keys(seen)))
 	}
 	for _, member := range []string{"ann", "dan", "vic"} {

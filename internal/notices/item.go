@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/toksta/toksta/internal/mail"
@@ -108,9 +109,9 @@ func (i Item) Path() string {
 		return "/account/keys/" + url.PathEscape(string(i.KeyID))
 	case i.Kind == KeysRevoked, i.Kind == KeysExpiring, i.Kind == KeysUnused:
 		return "/account#api-keys"
-	case rules[i.Kind].topic == TopicMembers:
+	case rules[i.Kind].topic == TopicMembers, i.Kind == OwnerChanged:
 		return "/account/members"
-	case rules[i.Kind].account || i.Kind == RoleChanged || i.Kind == AccessRemoved:
+	case rules[i.Kind].account || slices.Contains([]Kind{RoleChanged, AccessRemoved, AccessDisabled, AccessEnabled}, i.Kind):
 		return "/account"
 	default:
 		return "/account/security"

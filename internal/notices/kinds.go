@@ -26,13 +26,19 @@ const (
 	MemberJoined     Kind = "member_joined"
 	MemberLeft       Kind = "member_left" // by themselves, or removed
 	MemberRoleSet    Kind = "member_role_set"
+	MemberDisabled   Kind = "member_disabled" // in the account or everywhere
+	MemberEnabled    Kind = "member_enabled"
+	OwnerChanged     Kind = "ownership_transferred"
 	AccountClosed    Kind = "account_closed"
+	AccountReopened  Kind = "account_reopened"
 )
 
 // The kinds about the recipient, whose mails cannot be switched off.
 const (
 	RoleChanged      Kind = "role_changed"
 	AccessRemoved    Kind = "access_removed"
+	AccessDisabled   Kind = "access_disabled" // to one account or, without one, everywhere
+	AccessEnabled    Kind = "access_enabled"
 	NewBrowser       Kind = "new_browser" // a sign-in from one
 	PasswordChanged  Kind = "password_changed"
 	AddressChanged   Kind = "address_changed"
@@ -84,7 +90,11 @@ var rules = map[Kind]rule{
 	MemberJoined:     {TopicMembers, []toksta.Permission{toksta.PermitMembers}, true},
 	MemberLeft:       {TopicMembers, []toksta.Permission{toksta.PermitMembers}, true},
 	MemberRoleSet:    {TopicMembers, []toksta.Permission{toksta.PermitMembers}, true},
+	MemberDisabled:   {TopicMembers, []toksta.Permission{toksta.PermitMembers}, true},
+	MemberEnabled:    {TopicMembers, []toksta.Permission{toksta.PermitMembers}, true},
+	OwnerChanged:     {NoTopic, []toksta.Permission{toksta.PermitMembers}, true},
 	AccountClosed:    {NoTopic, nil, true},
+	AccountReopened:  {NoTopic, nil, true},
 }
 
 // allows reports whether a member with the role gets the notice.
@@ -94,7 +104,10 @@ func (r rule) allows(role toksta.MemberRole) bool {
 
 // Kinds returns all kinds, sorted.
 func Kinds() []Kind {
-	out := []Kind{RoleChanged, AccessRemoved, NewBrowser, PasswordChanged, AddressChanged, FactorAdded, FactorRemoved, IdentityLinked, IdentityUnlinked}
+	out := []Kind{
+		RoleChanged, AccessRemoved, AccessDisabled, AccessEnabled, NewBrowser, PasswordChanged, AddressChanged,
+		FactorAdded, FactorRemoved, IdentityLinked, IdentityUnlinked,
+	}
 	for kind := range rules {
 		out = append(out, kind)
 	}
@@ -117,7 +130,7 @@ func kindsWithout(role toksta.MemberRole) []string {
 // Important reports whether the overview of the account shows the notice until it is read: the
 // person must see it to keep control over the sign-in, or before a key stops working.
 func (k Kind) Important() bool {
-	return k == KeyExpiring || k == KeysExpiring || k == AccountClosed || !rules[k].account
+	return k == KeyExpiring || k == KeysExpiring || k == AccountClosed || k == OwnerChanged || !rules[k].account
 }
 
 // Topics returns the topics that a member with the role can switch off, in the order in which

@@ -83,12 +83,32 @@ func personTitle(i notices.Item, author string) string {
 		return author + " removed " + i.Member + " from the account"
 	case notices.MemberRoleSet:
 		return author + " changed the role of " + i.Member + withRole(i)
+	case notices.MemberDisabled:
+		return author + " disabled " + i.Member
+	case notices.MemberEnabled:
+		return author + " enabled " + i.Member + " again"
+	case notices.OwnerChanged:
+		return author + " transferred the ownership to " + i.Member
 	case notices.AccountClosed:
 		return author + " closed the account"
+	case notices.AccountReopened:
+		return author + " opened the account again"
+	default:
+		return rightsTitle(i, author)
+	}
+}
+
+// rightsTitle returns the sentence of a notice about the rights of the recipient.
+func rightsTitle(i notices.Item, author string) string {
+	switch i.Kind {
 	case notices.RoleChanged:
 		return author + " changed your role" + withRole(i)
 	case notices.AccessRemoved:
 		return author + " removed you from the account " + i.Account
+	case notices.AccessDisabled:
+		return author + " disabled " + cmp.Or(inAccount(i), "your sign-in")
+	case notices.AccessEnabled:
+		return author + " enabled " + cmp.Or(inAccount(i), "your sign-in") + " again"
 	default:
 		return ownTitle(i, author)
 	}
@@ -121,6 +141,14 @@ func ownTitle(i notices.Item, author string) string {
 	}
 }
 
+// inAccount names the recipient in the account of the notice, "" without an account.
+func inAccount(i notices.Item) string {
+	if i.Account == "" {
+		return ""
+	}
+	return "you in the account " + i.Account
+}
+
 func withRole(i notices.Item) string {
 	if i.Role == "" {
 		return ""
@@ -135,7 +163,7 @@ func topicWords(t notices.Topic) view.Topic {
 		notices.TopicDates:   {"Keys that expire or are not used", "Before a key expires, and when no call used it for a long time."},
 		notices.TopicLimits:  {"Rate limit", "The rate limit refuses many calls."},
 		notices.TopicBilling: {"Credits and payment", "Credits are low or used up, or calls are refused because of the billing state."},
-		notices.TopicMembers: {"Members", "A person joins, leaves or gets another role."},
+		notices.TopicMembers: {"Members", "A person joins, leaves, gets another role, or is disabled or enabled."},
 	}
 	return view.Topic{Name: string(t), Label: words[t][0], Help: words[t][1]}
 }

@@ -18,6 +18,8 @@ func storyNotices() view.Notices {
 			{Title: "The key Production CRM sync expires on 5 July 2026, 23:59", URL: "/account/keys/key_1", At: ago(3), New: true},
 			{Title: "Tomas Berg created the key Enrichment worker", URL: "/account/keys/key_2", At: ago(30)},
 			{Title: "You revoked the key " + hostileName, Detail: "From Firefox on macOS, 198.51.100.20", URL: "/account/keys/key_3", At: ago(200)},
+			{Title: "You transferred the ownership to Tomas Berg", Detail: "From Firefox on macOS, 198.51.100.20", URL: "/account/members", At: ago(300)},
+			{Title: "Tomas Berg disabled Ida Holm", URL: "/account/members", At: ago(310)},
 			{Title: "Tomas Berg joined the account: developer", URL: "/account/members", At: ago(400)},
 		},
 		Topics: []view.Topic{
