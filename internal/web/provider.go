@@ -12,6 +12,9 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
+// providerRetrySeconds is the time after which a person tries a provider again that cannot be used.
+const providerRetrySeconds = "60"
+
 // waysAction describes the forms that add and remove ways to sign in.
 const waysAction = "change how you sign in"
 
@@ -118,6 +121,7 @@ func (p *Pages) failProvider(w http.ResponseWriter, r *http.Request, err error, 
 		http.Redirect(w, r, again, http.StatusSeeOther)
 		return
 	case known != nil && known.Code == toksta.CodeUnavailable && known.Reason != toksta.ReasonStoreUnavailable && known.Reason != toksta.ReasonOutcomeUnknown:
+		w.Header().Set("Retry-After", providerRetrySeconds)
 		form.Errors = view.Errors{"": known.Message}
 		p.noteProvider(r, err)
 		p.showSignInAs(w, r, http.StatusServiceUnavailable, form)
@@ -139,6 +143,9 @@ func (p *Pages) failLinking(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p.noteProvider(r, err)
 	status := httpauth.Status(known.Code)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", providerRetrySeconds)
+	}
 	p.show(w, r, screen{status, "error"}, view.Error{
 		Sheet: p.sheet(), Status: status, RequestID: exchange.FromContext(r.Context()).RequestID,
 		Title: "The sign-in was not linked", Text: known.Message, Primary: view.Link{Text: "Go back", URL: "/account/security"},

@@ -147,7 +147,11 @@ func TestProviderFailures(t *testing.T) {
 		rw.WriteHeader(http.StatusBadGateway)
 		return true
 	}
-	w.post(t, "/signin/with/acme", nil).shows(t, 503, "Acme SSO cannot be used at the moment", `name="password"`)
+	down := w.post(t, "/signin/with/acme", nil)
+	down.shows(t, 503, "Acme SSO cannot be used at the moment", `name="password"`)
+	if down.Header.Get("Retry-After") != "60" {
+		t.Errorf("Retry-After %q", down.Header.Get("Retry-After"))
+	}
 	w.post(t, "/signin/with/other", nil).shows(t, 404, "nothing here")
 	w.get(t, "/signin/with/other/callback").shows(t, 404, "nothing here")
 	w = newProviderWorld(t, nil)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
@@ -21,13 +22,21 @@ const (
 
 // discovery caches the discovery document of one provider.
 type discovery struct {
-	lock    chan struct{} // of capacity 1, so that waiting for it ends with the context
-	current *metadata     // nil: never read
-	tried   time.Time     // when reading last failed
+	lock    chan struct{}            // held while the document is read; of capacity 1, so that waiting for it ends with the context
+	current atomic.Pointer[metadata] // nil: never read
+	tried   time.Time                // when reading last failed
 	failure *Error
 }
 
-func newDiscovery() discovery { return discovery{lock: make(chan struct{}, 1)} }
+func newDiscovery() *discovery { return &discovery{lock: make(chan struct{}, 1)} }
+
+// cached returns the document if it was read less than an age ago, otherwise nil.
+func (d *discovery) cached(now time.Time, age time.Duration) *metadata {
+	if m := d.current.Load(); m != nil && now.Sub(m.read) < age {
+		return m
+	}
+	return nil
+}
 
 // metadata is the checked part of a discovery document, with the verifiers for the provider's keys.
 type metadata struct {
@@ -46,37 +55,54 @@ type metadata struct {
 	idKeys, logoutKeys keys
 }
 
-// metadata returns the provider's metadata, from the cache or from the provider.
+// metadata returns the provider's metadata, from the cache or from the provider. While one sign-in reads
+// the document, others use the cached one or wait for the result, so that they do not queue for a
+// provider that does not respond.
 func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
+	d := p.known
+	if m := d.cached(p.config.Now(), refreshAfter); m != nil {
+		return m, nil
+	}
 	select {
-	case p.known.lock <- struct{}{}:
-		defer func() { <-p.known.lock }()
-	case <-ctx.Done():
-		return nil, reject(ReasonUnavailable, "wait for the discovery document: %v", ctx.Err())
-	}
-	d, now := &p.known, p.config.Now()
-	if d.current != nil && now.Sub(d.current.read) < refreshAfter {
-		return d.current, nil
-	}
-	usable := d.current != nil && now.Sub(d.current.read) < uselessAfter
-	if d.failure != nil && now.Sub(d.tried) < retryAfter {
-		if usable {
-			return d.current, nil
+	case d.lock <- struct{}{}:
+	default:
+		if m := d.cached(p.config.Now(), uselessAfter); m != nil {
+			return m, nil
 		}
-		return nil, d.failure
+		select {
+		case d.lock <- struct{}{}:
+		case <-ctx.Done():
+			return nil, reject(ReasonUnavailable, "wait for the discovery document: %v", ctx.Err())
+		}
+	}
+	defer func() { <-d.lock }()
+	failure := p.refresh(ctx)
+	if m := d.cached(p.config.Now(), uselessAfter); m != nil {
+		return m, nil
+	}
+	return nil, failure
+}
+
+// refresh reads the discovery document, unless the cached one is current or reading failed a moment ago.
+// It returns the failure, nil if the cached document is current. The caller must hold the lock.
+func (p *Provider) refresh(ctx context.Context) *Error {
+	d, now := p.known, p.config.Now()
+	switch {
+	case d.cached(now, refreshAfter) != nil: // another sign-in has read it
+		return nil
+	case d.failure != nil && now.Sub(d.tried) < retryAfter:
+		return d.failure
 	}
 	m, failure := p.discover(ctx)
 	switch {
 	case failure == nil:
-		d.current, d.failure = m, nil
-		return m, nil
+		d.current.Store(m)
+		d.failure = nil
 	case ctx.Err() == nil: // a caller that gave up says nothing about the provider
-		d.failure, d.tried = failure, now
+		// The time after the request: a request can take as long as retryAfter.
+		d.failure, d.tried = failure, p.config.Now()
 	}
-	if usable {
-		return d.current, nil
-	}
-	return nil, failure
+	return failure
 }
 
 // discover reads the discovery document for the cache. It keeps the cached keys if their address is
@@ -86,7 +112,7 @@ func (p *Provider) discover(ctx context.Context) (*metadata, *Error) {
 	if failure != nil {
 		return nil, failure
 	}
-	if last := p.known.current; last != nil && last.Keys == m.Keys {
+	if last := p.known.current.Load(); last != nil && last.Keys == m.Keys {
 		m.idKeys, m.logoutKeys = last.idKeys, last.logoutKeys
 		return m, nil
 	}

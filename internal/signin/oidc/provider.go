@@ -51,7 +51,7 @@ type Config struct {
 type Provider struct {
 	config Config
 	client *http.Client
-	known  discovery
+	known  *discovery
 }
 
 // New returns a provider. It sends no request, so a provider that is down does not delay the start.

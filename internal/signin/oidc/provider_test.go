@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,6 +184,60 @@ func TestStaleDocument(t *testing.T) {
 	}
 	w.now = w.now.Add(23 * time.Hour)
 	wantReason(t, url(), oidc.ReasonUnavailable)
+}
+
+// Guarantee: sign-ins do not queue for a provider that does not respond. All of them wait for one
+// request, and with a document of the last day only one waits.
+func TestSignInsDuringSlowDiscovery(t *testing.T) {
+	t.Parallel()
+	var clock, asked atomic.Int64
+	w := newWorld(t, func(c *oidc.Config) {
+		c.Now = func() time.Time { return time.Unix(1e9+clock.Load(), 0) }
+		c.Timeout = 300 * time.Millisecond // ten seconds of the clock
+	})
+	var hangs atomic.Bool
+	hangs.Store(true)
+	w.Respond = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/.well-known/openid-configuration" || !hangs.Load() {
+			return false
+		}
+		asked.Add(1)
+		clock.Add(10)
+		<-r.Context().Done()
+		return true
+	}
+	signIns := func() (failed int) {
+		var all sync.WaitGroup
+		results := make(chan error, 5)
+		for range cap(results) {
+			all.Go(func() {
+				_, err := w.client.AuthURL(t.Context(), oidc.NewAttempt(), false)
+				results <- err
+			})
+		}
+		all.Wait()
+		close(results)
+		for err := range results {
+			if err != nil {
+				failed++
+			}
+		}
+		return failed
+	}
+	if failed, n := signIns(), asked.Load(); failed != 5 || n != 1 {
+		t.Errorf("without a document: %d of 5 sign-ins failed, after %d requests", failed, n)
+	}
+	hangs.Store(false)
+	clock.Add(11)
+	if failed := signIns(); failed != 0 {
+		t.Errorf("%d sign-ins failed with a provider that responds", failed)
+	}
+	hangs.Store(true)
+	clock.Add(7200)
+	asked.Store(0)
+	if failed, n := signIns(), asked.Load(); failed != 0 || n != 1 {
+		t.Errorf("with a document of two hours ago: %d of 5 sign-ins failed, after %d requests", failed, n)
+	}
 }
 
 // Guarantee: only the provider can end sessions, by a fresh message about a session or a person of this
