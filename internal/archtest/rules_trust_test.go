@@ -74,6 +74,7 @@ var reveals = map[string]int{
 	"internal/signin/links.go Service.issue": 1,
 
 	// The cookie that binds a link to sign in to a browser.
+	"internal/web/reset.go Pages.reset":           1,
 	"internal/web/signinlink.go Pages.setBinding": 1,
 
 	// The code of an invitation, in the mailed link with which the invited person signs up.

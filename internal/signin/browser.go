@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,17 +41,33 @@ func (s *Service) knownBrowser(ctx context.Context, from Origin, member toksta.M
 
 // guessNames returns the names at which a guess at a secret of a member counts: in a browser in
 // which the member signed in before, a name of the browser, otherwise the given ones. So guesses
-// by others, also from the same network, do not delay the member in an own browser.
+// by others, also from the same network, do not delay the member in an own browser. For a while after a
+// reset, this holds for the browser of the reset, too, except for codes: otherwise each reset would admit
+// further guesses at the code.
 func (s *Service) guessNames(ctx context.Context, from Origin, member toksta.MemberID, given ...Name) ([]Name, error) {
+	isCode := given[len(given)-1].Scope == ScopeCode
 	b, known, err := s.knownBrowser(ctx, from, member)
+	if err == nil && !known && !isCode {
+		b.ID, known, err = s.hasGrace(ctx, from, member)
+	}
 	if err != nil || !known {
 		return given, err
 	}
 	scope := ScopeBrowser
-	if given[len(given)-1].Scope == ScopeCode {
+	if isCode {
 		scope = ScopeBrowserCode
 	}
 	return []Name{{scope, string(member) + " " + hex.EncodeToString(b.ID[:])}}, nil
+}
+
+// hasGrace reports whether the member set a password by a link in the browser of the request, and
+// returns the id of the browser's cookie. The query does not depend on the member.
+func (s *Service) hasGrace(ctx context.Context, from Origin, member toksta.MemberID) (id toksta.Digest, ok bool, err error) {
+	t, err := s.readTicket(ctx, purposeResetGrace, from.Grace, &struct{}{})
+	if errors.Is(err, store.ErrNotFound) {
+		return id, false, nil
+	}
+	return t.ID, err == nil && t.MemberID == member, err
 }
 
 // remembered describes the browser of a sign-in after remember.

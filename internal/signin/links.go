@@ -43,14 +43,14 @@ type linkData struct {
 	// Next is the address that a link of purposeAddress gives the member, and to which it was
 	// mailed.
 	Next string `json:"next,omitempty"`
-	// Binding is the SHA-256, in hex, of the cookie of the browser that asked for a link to sign in,
-	// and Page the page to open then.
+	// Binding is the SHA-256, in hex, of the cookie of the browser that asked for a link to sign in.
 	Binding string `json:"binding,omitempty"`
+	// Page is the page to open after a sign-in by the link, or with the password that it sets.
+	Page string `json:"page,omitempty"`
 	// Password identifies the password at the time of the request, for a link that sets a password or
 	// signs in; "": another link. It ends when the password is changed: a person who does so can suspect
 	// a reader of the mails.
 	Password string `json:"password,omitempty"`
-	Page     string `json:"page,omitempty"`
 }
 
 // CanMail reports whether mails with links can be sent.

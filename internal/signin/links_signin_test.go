@@ -117,7 +117,7 @@ func TestLinkRequestsDoNotLockOut(t *testing.T) {
 	if _, err := w.RequestSignInLink(t.Context(), own, LinkRequest{Email: "ada@example.com"}); err != nil {
 		t.Errorf("in the member's browser: %v", err)
 	}
-	if err := w.RequestReset(t.Context(), home, "ada@example.com"); err != nil {
+	if err := w.RequestReset(t.Context(), home, ResetRequest{Email: "ada@example.com"}); err != nil {
 		t.Errorf("a new password: %v", err)
 	}
 	w.Links = false

@@ -73,7 +73,7 @@ func (p *postbox) code(to string) (path string, code toksta.Hidden) {
 // resetCode requests a link for a new password and returns its code.
 func (w *world) resetCode(tb testing.TB, box *postbox, email string) toksta.Hidden {
 	tb.Helper()
-	if err := w.RequestReset(tb.Context(), home, email); err != nil {
+	if err := w.RequestReset(tb.Context(), home, ResetRequest{Email: email}); err != nil {
 		tb.Fatal(err)
 	}
 	path, code := box.code(email)
@@ -86,7 +86,8 @@ func (w *world) resetCode(tb testing.TB, box *postbox, email string) toksta.Hidd
 const nextPassword = "a staple for the battery horse"
 
 func (w *world) reset(tb testing.TB, code toksta.Hidden) error {
-	return w.ResetByLink(tb.Context(), from(9), code, toksta.Hide(nextPassword))
+	_, err := w.ResetByLink(tb.Context(), from(9), code, toksta.Hide(nextPassword))
+	return err
 }
 
 // Guarantee: a link in a mail sets a new password once. It ends all sessions and all other links
@@ -103,7 +104,7 @@ func TestReset(t *testing.T) {
 			t.Fatalf("the link is for %q, %v", email, err)
 		}
 	}
-	if err := w.ResetByLink(t.Context(), home, first, toksta.Hide("short")); toksta.ErrorCode(err) != toksta.CodeValidation {
+	if _, err := w.ResetByLink(t.Context(), home, first, toksta.Hide("short")); toksta.ErrorCode(err) != toksta.CodeValidation {
 		t.Errorf("a short password: %v", err)
 	}
 	if err := w.reset(t, first); err != nil {
@@ -222,24 +223,24 @@ func TestResetMails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, email := range []string{"unknown@example.com", "gone@example.com"} {
-		if err := w.RequestReset(t.Context(), home, email); err != nil || len(box.mails) > 0 {
+		if err := w.RequestReset(t.Context(), home, ResetRequest{Email: email}); err != nil || len(box.mails) > 0 {
 			t.Fatalf("%s: %d mails, %v", email, len(box.mails), err)
 		}
 	}
-	if err := w.RequestReset(t.Context(), home, " ADA@EXAMPLE.COM "); err != nil {
+	if err := w.RequestReset(t.Context(), home, ResetRequest{Email: " ADA@EXAMPLE.COM "}); err != nil {
 		t.Fatal(err)
 	}
 	_, code := box.code("ada@example.com")
 	for _, email := range []string{"", "ada", "ada@example.com\r\nBcc: eve@example.com", "ada@example.com,eve@example.com"} {
-		wantError(t, w.RequestReset(t.Context(), home, email), toksta.CodeValidation, "Give an e-mail address")
+		wantError(t, w.RequestReset(t.Context(), home, ResetRequest{Email: email}), toksta.CodeValidation, "Give an e-mail address")
 	}
 	box.full = true
-	wantError(t, w.RequestReset(t.Context(), home, "ada@example.com"), toksta.CodeRateLimited, "Try again")
+	wantError(t, w.RequestReset(t.Context(), home, ResetRequest{Email: "ada@example.com"}), toksta.CodeRateLimited, "Try again")
 	w.Mail = nil
-	wantError(t, w.RequestReset(t.Context(), home, "ada@example.com"), toksta.CodeForbidden, "No mail")
+	wantError(t, w.RequestReset(t.Context(), home, ResetRequest{Email: "ada@example.com"}), toksta.CodeForbidden, "No mail")
 	w.Mail, w.PasswordOff = box, true
-	wantError(t, w.RequestReset(t.Context(), home, "ada@example.com"), toksta.CodeForbidden, "not possible here")
-	wantError(t, w.ResetByLink(t.Context(), home, code, toksta.Hide(nextPassword)), toksta.CodeForbidden, "not possible here")
+	wantError(t, w.RequestReset(t.Context(), home, ResetRequest{Email: "ada@example.com"}), toksta.CodeForbidden, "not possible here")
+	wantError(t, w.reset(t, code), toksta.CodeForbidden, "not possible here")
 }
 
 // Guarantee: no stored row contains a code: the ticket has its SHA-256, the change log and the
@@ -280,7 +281,7 @@ func TestMailRequestsAreThrottled(t *testing.T) {
 		sent := 0
 		var last error
 		for i := range 20 {
-			if last = w.RequestReset(t.Context(), from(i), email); last == nil {
+			if last = w.RequestReset(t.Context(), from(i), ResetRequest{Email: email}); last == nil {
 				sent++
 			}
 		}
@@ -290,7 +291,7 @@ func TestMailRequestsAreThrottled(t *testing.T) {
 		wantError(t, last, toksta.CodeRateLimited, "Too many attempts. Try again in 60 seconds.")
 	}
 	w.now = w.now.Add(5 * time.Minute)
-	if err := w.RequestReset(t.Context(), home, "ada@example.com"); err != nil {
+	if err := w.RequestReset(t.Context(), home, ResetRequest{Email: "ada@example.com"}); err != nil {
 		t.Errorf("after the delay: %v", err)
 	}
 }

@@ -137,6 +137,8 @@ type Origin struct {
 	Agent   string
 	// Browser is the cookie that a sign-in set in the browser; see SignedIn. Zero: none.
 	Browser toksta.Hidden
+	// Grace is the cookie that a new password by a link set in the browser; see ResetDone. Zero: none.
+	Grace toksta.Hidden
 }
 
 // Network returns the network that one person could control, as a name of ScopeNetwork: the

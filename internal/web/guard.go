@@ -29,7 +29,7 @@ func (p *Pages) actor(r *http.Request) toksta.Actor {
 
 // origin returns the client of a request, for the audit trail and the limits on attempts.
 func (p *Pages) origin(r *http.Request) signin.Origin {
-	return signin.Origin{Address: p.ClientAddress(r), Agent: text.Browser(text.Keepable(r.UserAgent())), Browser: p.browserCookie(r)}
+	return signin.Origin{Address: p.ClientAddress(r), Agent: text.Browser(text.Keepable(r.UserAgent())), Browser: p.browserCookie(r), Grace: cookieValue(r, p.graceName())}
 }
 
 // noteIdentity names the account and the member in the log record of the request.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"strings"
@@ -96,6 +97,8 @@ func TestResetPages(t *testing.T) {
 	w := newWorldWith(t, withMail(t, box))
 	w.signOut(t)
 	w.get(t, "/signin").shows(t, 200, `href="/signin/forgot"`)
+	w.get(t, "/signin?next=/account/profile").shows(t, 200, `href="/signin/forgot?next=%2faccount%2fprofile"`)
+	w.get(t, "/signin/forgot?next=/account/profile").shows(t, 200, `name="next" value="/account/profile"`, `href="/signin?next=%2faccount%2fprofile"`)
 	w.get(t, "/signin/forgot").shows(t, 200, "Mail me a link")
 	w.post(t, "/signin/forgot", url.Values{"email": {"ada@"}}).shows(t, 422, "Give an e-mail address", `value="ada@"`)
 	w.post(t, "/signin/forgot", url.Values{"email": {"ada@example.com"}}).shows(t, 200, "Check your mail", "15 minutes")
@@ -122,6 +125,36 @@ func TestResetPages(t *testing.T) {
 	w.get(t, link).shows(t, 410, "This link does not work", `href="/signin/forgot"`)
 	w.post(t, "/signin/reset", url.Values{"password": {newPassword}}).shows(t, 410, "This link does not work")
 	w.post(t, "/signin", url.Values{"email": {"ada@example.com"}, "password": {newPassword}}).shows(t, 200, "API keys")
+}
+
+// Guarantee: a person who forgot the password returns to the page from which the sign-in was asked for, and
+// to no other site. Guesses by others do not delay the person in the browser of the reset.
+func TestReturnAfterReset(t *testing.T) {
+	t.Parallel()
+	box := new(mail.Outbox)
+	w := newWorldWith(t, withMail(t, box))
+	w.signOut(t)
+	w.browser.Jar, _ = cookiejar.New(nil)
+	for range 6 {
+		w.post(t, "/signin", url.Values{"email": {"ada@example.com"}, "password": {"wrong"}})
+	}
+	w.post(t, "/signin", url.Values{"email": {"ada@example.com"}, "password": {password}}).shows(t, 429, "Too many attempts", "With a new password by mail")
+	for next, want := range map[string]string{
+		"/account/profile":      "/signin?done=password&next=%2Faccount%2Fprofile",
+		"//evil.example":        "/signin?done=password",
+		"https://evil.example/": "/signin?done=password",
+	} {
+		form := url.Values{"email": {"ada@example.com"}, "next": {next}}
+		w.post(t, "/signin/forgot", form).shows(t, 200, "Check your mail", `name="next"`)
+		w.get(t, newestLink(t, box))
+		if done := w.post(t, "/signin/reset", url.Values{"password": {newPassword}}); done.path != want {
+			t.Errorf("with %q, the reset leads to %q", next, done.path)
+		}
+	}
+	w.post(t, "/signin/forgot", url.Values{"email": {"ada@example.com"}})
+	w.post(t, "/signin/forgot", url.Values{"email": {"ada@example.com"}}).shows(t, 429, "Too many attempts", "A link that was mailed to you")
+	form := url.Values{"email": {"ada@example.com"}, "password": {newPassword}, "next": {"/account/profile"}}
+	w.post(t, "/signin", form).shows(t, 200, "<h1>Profile</h1>")
 }
 
 // Guarantee: without a mail server, no page offers a link in a mail.

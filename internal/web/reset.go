@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/web/view"
@@ -17,35 +18,40 @@ func (p *Pages) resetRoutes(mux *routes) {
 		return
 	}
 	mux.HandleFunc("GET "+forgotPath, p.forgotForm)
-	mux.Form("POST "+forgotPath, form{}, http.HandlerFunc(p.forgot))
+	mux.Form("POST "+forgotPath, form{step: true}, http.HandlerFunc(p.forgot))
 	mux.HandleFunc("GET "+signin.ResetPath, p.resetForm)
 	mux.Form("POST "+signin.ResetPath, form{}, http.HandlerFunc(p.reset))
 }
 
 // forgotForm serves the form that asks for the address.
 func (p *Pages) forgotForm(w http.ResponseWriter, r *http.Request) {
-	p.show(w, r, screen{page: "mailform"}, p.forgotView())
+	p.show(w, r, screen{page: "mailform"}, p.forgotView(r))
 }
 
 // forgotView returns the form without an address.
-func (p *Pages) forgotView() view.MailForm {
-	return view.MailForm{Sheet: p.sheet(), Title: "Forgot your password?", Text: "You get a mail with a link to choose a new one.", Action: forgotPath}
+func (p *Pages) forgotView(r *http.Request) view.MailForm {
+	return view.MailForm{
+		Sheet: p.sheet(), Title: "Forgot your password?", Text: "You get a mail with a link to choose a new one.", Action: forgotPath, Next: r.FormValue("next"),
+	}
 }
 
 // forgot mails a link. The response is the same for an unknown address, also in its duration.
 func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) {
-	email := r.PostFormValue("email")
-	err := p.SignIn.RequestReset(r.Context(), p.origin(r), email)
+	email, next := r.PostFormValue("email"), r.PostFormValue("next")
+	err := p.SignIn.RequestReset(r.Context(), p.origin(r), signin.ResetRequest{Email: email, Next: safeNext(next)})
 	if err == nil {
 		p.show(w, r, screen{page: "sent"}, view.Sent{
-			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: forgotPath,
+			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: forgotPath, Kept: keptNext(next),
 			Text: "If there is a person with this address, a mail with a link for a new password is on its way to",
 		})
 		return
 	}
 	if problems, ok := p.formErrors(w, r, err); ok {
-		form := p.forgotView()
+		form := p.forgotView(r)
 		form.Email, form.Errors = email, problems
+		if toksta.ErrorCode(err) == toksta.CodeRateLimited {
+			problems[""] += " A link that was mailed to you in the last minutes works, too, whoever asked for it."
+		}
 		p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 	}
 }
@@ -76,10 +82,15 @@ func (p *Pages) failReset(w http.ResponseWriter, r *http.Request, err error) {
 // reset uses the link and sets the password. The person then signs in with it. The session of
 // this browser ended with all others.
 func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
-	err := p.SignIn.ResetByLink(r.Context(), p.origin(r), p.linkCode(r), toksta.Hide(r.PostFormValue("password")))
+	done, err := p.SignIn.ResetByLink(r.Context(), p.origin(r), p.linkCode(r), toksta.Hide(r.PostFormValue("password")))
 	if err == nil {
 		p.setLinkCookie(w, "")
-		http.Redirect(w, r, "/signin?done=password", http.StatusSeeOther)
+		http.SetCookie(w, p.newCookie(p.graceName(), done.Grace.Reveal(), p.Now().Add(signin.ResetGraceLifetime)))
+		page := "/signin?done=password"
+		if next := safeNext(done.Next); next != "/account" {
+			page += "&next=" + url.QueryEscape(next)
+		}
+		http.Redirect(w, r, page, http.StatusSeeOther)
 		return
 	}
 	if toksta.ErrorCode(err) == toksta.CodeForbidden {
@@ -90,3 +101,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) {
 		p.showReset(w, r, problems)
 	}
 }
+
+// graceName returns the name of the cookie of a browser in which a person chose a new password; see
+// [signin.ResetDone].
+func (p *Pages) graceName() string { return p.hostCookie("account_reset") }

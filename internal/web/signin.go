@@ -68,6 +68,9 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	noteFailure(r, err)
 	var ok bool
 	if form.Errors, ok = p.formErrors(w, r, err); ok {
+		if toksta.ErrorCode(err) == toksta.CodeRateLimited && p.SignIn.CanMail() {
+			form.Errors[""] += " With a new password by mail, you need not wait."
+		}
 		p.showSignIn(w, r, form)
 	}
 }

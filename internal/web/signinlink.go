@@ -48,10 +48,7 @@ func (p *Pages) askLink(w http.ResponseWriter, r *http.Request) {
 		sent := view.Sent{
 			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: askLinkPath,
 			Text: "If there is a person with this address, a mail with a link to sign in is on its way to",
-			Note: "Open it in this browser.",
-		}
-		if next != "" {
-			sent.Kept = []view.Field{{Name: "next", Value: next}}
+			Note: "Open it in this browser.", Kept: keptNext(next),
 		}
 		p.show(w, r, screen{page: "sent"}, sent)
 		return
@@ -61,6 +58,14 @@ func (p *Pages) askLink(w http.ResponseWriter, r *http.Request) {
 		form.Email, form.Errors = email, problems
 		p.show(w, r, screen{formStatus(w, problems), "mailform"}, form)
 	}
+}
+
+// keptNext returns the hidden field with the page to open after the sign-in, if there is one.
+func keptNext(next string) []view.Field {
+	if next == "" {
+		return nil
+	}
+	return []view.Field{{Name: "next", Value: next}}
 }
 
 // bindingName returns the name of the cookie of a browser that asked for a link to sign in.
