@@ -223,7 +223,7 @@ func (a *App) pages(gate *gateway.Gateway) (http.Handler, error) {
 		},
 		PagesURL: a.config.PagesURL, ExampleURL: a.config.PublicURL + a.config.ExamplePath(), UsagePath: a.config.UsagePath(), DocsURL: a.docsURL(),
 		SecureCookies: a.config.SecureCookies(), ClientAddress: gate.ClientAddress,
-		EmbedOrigins: a.config.Embed.Origins, VendorURL: a.config.Sessions.VendorURL, Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
+		EmbedOrigins: a.config.Embed.Origins, EmbedScheme: strings.TrimPrefix(a.config.Embed.ColorScheme, config.SchemeAuto), VendorURL: a.config.Sessions.VendorURL, Recent: a.config.Sessions.Recent, CSVMark: b.CSVMark,
 		Plans:   web.PlansPage{Shown: a.plansURL() != "", Public: a.config.Pages.Plans == config.PagePublic},
 		Outbox:  a.outbox,
 		Consent: view.Consent{Text: a.config.Signup.Consent.Sentence(), URL: a.config.Signup.Consent.URL},

@@ -18,9 +18,11 @@ func TestEmbed(t *testing.T) {
 		"pages_url: 'https://keys.example'\nembed: {origins: [\"https://a.example; script-src *\"]}":                      "not an origin",
 		"pages_url: 'https://keys.example'\nembed: {origins: ['http://app.example']}":                                     "plain HTTP",
 		"pages_url: 'http://keys.example'\nsessions: {insecure_cookies: true}\nembed: {origins: ['https://app.example']}": "pages_url",
-		"sessions: {vendor_url: 'https://app.example/api-keys'}":                                                          "",
-		"sessions: {vendor_url: 'javascript:alert(1)'}":                                                                   "sessions.vendor_url",
-		"sessions: {vendor_url: 'http://app.example/api-keys'}":                                                           "sessions.vendor_url",
+		"embed: {color_scheme: dark}":                            "",
+		"embed: {color_scheme: black}":                           "embed.color_scheme",
+		"sessions: {vendor_url: 'https://app.example/api-keys'}": "",
+		"sessions: {vendor_url: 'javascript:alert(1)'}":          "sessions.vendor_url",
+		"sessions: {vendor_url: 'http://app.example/api-keys'}":  "sessions.vendor_url",
 	} {
 		_, err := loadText(t, text+"\n")
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

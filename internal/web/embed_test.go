@@ -25,7 +25,7 @@ const vendorPage = "https://app.example/api-keys"
 func newEmbedded(t *testing.T) *world {
 	t.Helper()
 	return newWorldWith(t, func(c *Config) {
-		c.EmbedOrigins, c.VendorURL = []string{"https://app.example", "https://admin.example:8443"}, vendorPage
+		c.EmbedOrigins, c.EmbedScheme, c.VendorURL = []string{"https://app.example", "https://admin.example:8443"}, "light", vendorPage
 	})
 }
 
@@ -134,7 +134,7 @@ func (c checked) shows(status int, texts ...string) {
 }
 
 // Guarantee: in a frame, a person creates, sees, renames, rotates and revokes a key, and no link or
-// form leads out of the frame. The cookie has the attributes with which browsers keep it in a
+// form leads out of the frame. The page has the configured colors. The cookie has the attributes with which browsers keep it in a
 // frame, for this site only, and another page of a frame's site cannot make a page lose its secret.
 func TestKeysInFrame(t *testing.T) {
 	t.Parallel()
@@ -154,7 +154,7 @@ func TestKeysInFrame(t *testing.T) {
 		}
 		return res.Body.String()
 	}
-	inside("the overview", a.do(t, "GET /embed", nil), "Acme", "/embed/keys/new", "data-embed")
+	inside("the overview", a.do(t, "GET /embed", nil), "Acme", "/embed/keys/new", "data-embed", `class="embed always-light"`)
 	form := inside("the form", a.do(t, "GET /embed/keys/new", nil), `action="/embed/keys"`)
 	fields := response{body: form}.fields()
 	fields.Set("name", "In a frame")

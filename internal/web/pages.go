@@ -57,6 +57,9 @@ type Config struct {
 	ClientAddress func(*http.Request) netip.Addr
 	// EmbedOrigins are the origins of the pages that may show the keys in a frame.
 	EmbedOrigins []string
+	// EmbedScheme is light or dark if the pages in frames always are, "" if they follow the person's
+	// system.
+	EmbedScheme string
 	// VendorURL is the page of the vendor that starts a session of the vendor's back end; "":
 	// none.
 	VendorURL string
@@ -274,13 +277,13 @@ func (p *Pages) frame(ctx context.Context, section view.Section) view.Frame {
 	return view.Frame{
 		Brand: p.Brand.Product, AccountName: who.Account.Name, AccountID: string(who.Account.ID),
 		UserName: who.Member.Name, Role: string(who.Role), Can: rights(who), Section: section, Links: p.links(), Now: p.Now(),
-		ReadOnly: !who.Account.ClosedAt.IsZero(), Embedded: isEmbedded(ctx), Bound: who.Session.Bound, Unsent: unsent, Unread: p.unread(ctx),
+		ReadOnly: !who.Account.ClosedAt.IsZero(), Embedded: isEmbedded(ctx), Scheme: p.EmbedScheme, Bound: who.Session.Bound, Unsent: unsent, Unread: p.unread(ctx),
 	}
 }
 
 // sheet returns the frame of a page that needs no account, such as the sign-in page.
 func (p *Pages) sheet() view.Sheet {
-	return view.Sheet{Brand: p.Brand.Product, Links: p.links()}
+	return view.Sheet{Brand: p.Brand.Product, Links: p.links(), Scheme: p.EmbedScheme}
 }
 
 // links returns the vendor's addresses. The templates leave out empty ones.

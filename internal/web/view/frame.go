@@ -51,6 +51,8 @@ type Frame struct {
 	Links    Links
 	// Embedded is set for a page in a frame of the vendor's page.
 	Embedded bool
+	// Scheme is light or dark if a page in a frame always is.
+	Scheme string
 	// Bound is set for a session that the vendor's back end created: it has no pages about the
 	// person.
 	Bound bool
@@ -88,8 +90,9 @@ func (f Frame) Home() string {
 // Sheet is the part around the card of a page that needs no account, such as
 // the sign-in page.
 type Sheet struct {
-	Brand string
-	Links Links
+	Brand  string
+	Links  Links
+	Scheme string // light or dark if a page in a frame always is
 }
 
 // Errors maps the name of a form field to the sentence below it. The empty name
