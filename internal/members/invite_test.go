@@ -117,6 +117,9 @@ func TestJoin(t *testing.T) {
 	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{{ID: "mem_eve", Name: "Eve", Email: "eve@example.com"}}})
 	_, err = w.Join(t.Context(), person("eve"), out.Code)
 	w.wantError(t, err, toksta.CodeForbidden, "another address")
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{{ID: "mem_off", Email: "off@example.com", DisabledAt: w.now}}})
+	_, err = w.Join(t.Context(), person("off"), other.Code)
+	w.wantError(t, err, toksta.CodeForbidden, "does not allow")
 	if _, err := w.Join(t.Context(), person("b"), out.Code); err != nil || w.role(t, "b") != toksta.MemberBilling {
 		t.Errorf("%v, role %q", err, w.role(t, "b"))
 	}
@@ -147,6 +150,26 @@ func TestJoinOnce(t *testing.T) {
 	wg.Wait()
 	if (errs[0] == nil) == (errs[1] == nil) || toksta.ErrorCode(errors.Join(errs...)) != toksta.CodeForbidden {
 		t.Errorf("%v, %v", errs[0], errs[1])
+	}
+}
+
+// Guarantee: the last free place of an account can be taken by an invitation, and no further one. The
+// rejected person keeps the invitation.
+func TestJoinFullAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberCreated, Members: []toksta.Member{{ID: "mem_c", Email: "c@example.com"}}})
+	first := w.invite(t, operator, members.InviteRequest{Role: toksta.MemberViewer}).Code
+	second := w.invite(t, operator, members.InviteRequest{Role: toksta.MemberViewer}).Code
+	w.addMembers(t, members.MaxMembers-7)
+	if _, err := w.Join(t.Context(), person("b"), first); err != nil {
+		t.Errorf("the last place: %v", err)
+	}
+	_, err := w.Join(t.Context(), person("c"), second)
+	w.wantError(t, err, toksta.CodeForbidden, "no room")
+	w.take(t, "b", "removed")
+	if _, err := w.Join(t.Context(), person("c"), second); err != nil {
+		t.Errorf("after a place became free: %v", err)
 	}
 }
 
@@ -245,12 +268,6 @@ func TestInvitationLimits(t *testing.T) {
 	if err := invite("owner", "acct_a", 0); err != nil {
 		t.Errorf("replacing an invitation: %v", err)
 	}
-	full := store.Mutation{Kind: toksta.ChangeMemberCreated}
-	for n := range members.MaxMembers - 6 {
-		id := toksta.MemberID(fmt.Sprintf("mem_%d", n))
-		full.Members = append(full.Members, toksta.Member{ID: id, Email: string(id) + "@example.com"})
-		full.Memberships = append(full.Memberships, toksta.Membership{AccountID: "acct_a", MemberID: id, Role: toksta.MemberViewer})
-	}
-	w.commit(t, full)
+	w.addMembers(t, members.MaxMembers-6)
 	w.wantError(t, invite("owner", "acct_a", 0), toksta.CodeConflict, "members")
 }

@@ -2,6 +2,7 @@ package members_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,18 @@ func (w *world) role(tb testing.TB, name string) toksta.MemberRole {
 		return ""
 	}
 	return role
+}
+
+// addMembers adds n viewers to acct_a.
+func (w *world) addMembers(tb testing.TB, n int) {
+	tb.Helper()
+	all := store.Mutation{Kind: toksta.ChangeMemberCreated}
+	for i := range n {
+		id := toksta.MemberID(fmt.Sprintf("mem_%d", i))
+		all.Members = append(all.Members, toksta.Member{ID: id, Email: string(id) + "@example.com"})
+		all.Memberships = append(all.Memberships, toksta.Membership{AccountID: "acct_a", MemberID: id, Role: toksta.MemberViewer})
+	}
+	w.commit(tb, all)
 }
 
 // setRole makes the operator give a person a role, also if no owner is left.

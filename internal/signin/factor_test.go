@@ -308,6 +308,33 @@ func TestAppSetUp(t *testing.T) {
 	wantError(t, err, toksta.CodeValidation, "used already")
 }
 
+// Guarantee: if a second factor is required, a person in a session that the vendor's back end began must
+// have one, but proves it to the vendor. In another session without a proof, it is asked for.
+func TestRequiredFactorInBoundSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	withApp, _ := w.withApp(t, "ada@example.com")
+	without := w.signUp(t, "bob@example.com")
+	w.RequireFactor = true
+	for member, want := range map[toksta.MemberID]Need{withApp.Member.ID: NeedsNothing, without.Member.ID: NeedsFactor} {
+		account := map[toksta.MemberID]toksta.AccountID{withApp.Member.ID: withApp.Account.ID, without.Member.ID: without.Account.ID}[member]
+		in, err := w.open(t.Context(), w.link(t, VendorRequest{Account: account, Member: member}).Code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who, err := w.Authenticate(t.Context(), in.Cookie); err != nil || who.Needs != want {
+			t.Errorf("a bound session needs %q, want %q, %v", who.Needs, want, err)
+		}
+	}
+	unproved, err := w.startSession(t.Context(), home, proof{Member: withApp.Member, Method: MethodLink})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, err := w.Authenticate(t.Context(), unproved.Cookie); err != nil || who.Needs != NeedsProof {
+		t.Errorf("a session without a proof needs %q, %v", who.Needs, err)
+	}
+}
+
 // The operator's reset removes all factors and ends all sessions.
 func TestResetFactors(t *testing.T) {
 	t.Parallel()

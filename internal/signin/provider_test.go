@@ -113,6 +113,22 @@ func TestProviderSignUp(t *testing.T) {
 	}
 }
 
+// Guarantee: a provider does not sign in a disabled member, and its rules give the member no role.
+func TestProviderOfADisabledMember(t *testing.T) {
+	t.Parallel()
+	w := newProviderWorld(t, nil)
+	w.account(t, "acct_a")
+	m := w.enter(t).Member
+	m.DisabledAt = w.now
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberDisabled, MemberID: m.ID, Members: []toksta.Member{m}})
+	w.Providers[0].Rules = []AccountRule{{Domain: "acme.example", Account: "acct_a", Role: toksta.MemberViewer}}
+	r, err := w.signInWith(t)
+	wantCause(t, err, "member_disabled")
+	if _, err := w.store.Membership(t.Context(), "acct_a", m.ID); r.Cookie.Reveal() != "" || !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the disabled member has a session or a role: %v", err)
+	}
+}
+
 // Guarantee: an address links a person only if both sides verified it, and never a second person at the
 // provider: otherwise the first one to use a stranger's address would share the stranger's sign-in.
 func TestLinkingByAddress(t *testing.T) {
@@ -365,6 +381,15 @@ func TestRolesFromGroups(t *testing.T) {
 	m := w.enter(t).Member.ID
 	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberRemoved, Memberships: []toksta.Membership{{AccountID: "acct_b", MemberID: m, Role: "viewer", CreatedAt: w.now, RemovedAt: w.now}}})
 	want(roles("devs"), are{"acct_a": "developer"})
+	// An admin disabled the member, so another group changes nothing.
+	disabled := toksta.Membership{AccountID: "acct_a", MemberID: m, Role: "developer", CreatedAt: w.now, DisabledAt: w.now}
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberDisabled, Memberships: []toksta.Membership{disabled}})
+	want(roles("admins"), are{})
+	if got, err := w.store.Membership(t.Context(), "acct_a", m); err != nil || got.Role != "developer" || got.DisabledAt.IsZero() {
+		t.Errorf("a disabled member after another group: %+v, %v", got, err)
+	}
+	disabled.DisabledAt = time.Time{}
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberEnabled, Memberships: []toksta.Membership{disabled}})
 	// The last owner stays.
 	want(roles("devs", "owners"), are{"acct_a": "developer", "acct_c": "owner"})
 	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberRoleSet, Memberships: []toksta.Membership{{AccountID: "acct_c", MemberID: "mem_acct_c", Role: "viewer", CreatedAt: w.now}}})

@@ -216,6 +216,25 @@ func TestSimultaneousAttempts(t *testing.T) {
 	}
 }
 
+// An attempt that is not counted yet, because its check takes long, is one of the free attempts.
+func TestAttemptDuringACheck(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	th := NewThrottle(sqlitetest.Open(t), func() time.Time { return now })
+	name := Name{ScopeCode, "mem_a"}
+	wrong := errors.New("wrong")
+	checks := 0
+	_, _ = th.Try(t.Context(), func() error {
+		for range 10 {
+			_, _ = th.Try(t.Context(), func() error { checks++; return wrong }, name)
+		}
+		return wrong
+	}, name)
+	if checks != policies[ScopeCode].free {
+		t.Errorf("%d attempts were checked during the first one, want %d", checks, policies[ScopeCode].free)
+	}
+}
+
 // Each action of Count is limited, and the delays double up to the limit of the scope.
 func TestCountedActions(t *testing.T) {
 	t.Parallel()
