@@ -107,18 +107,18 @@ func badLogout(reason toksta.Reason) *toksta.Error {
 // SignedOutPath is the path of the page to which a provider sends the browser after a sign-out.
 const SignedOutPath = "/signin/out"
 
-// ProviderSignOut returns the departure to the page of the provider that ends its session, if the
-// session of the cookie was started by a provider that the vendor configured so. A provider that is down
-// must not prevent the sign-out here, so there is no error.
-func (s *Service) ProviderSignOut(ctx context.Context, cookie toksta.Hidden) (Departure, bool) {
-	id, err := s.Authenticate(ctx, cookie)
-	if err != nil {
-		return Departure{}, false
+// ProviderSignOut ends the session of the cookie, and returns the departure to the page of the provider
+// that ends its session, if a provider that the vendor configured so started the session. Our session
+// ends first: a provider that does not respond must not prevent it, also if the person gives up waiting.
+func (s *Service) ProviderSignOut(ctx context.Context, cookie toksta.Hidden) (to Departure, leaves bool, err error) {
+	id, signedIn := s.Authenticate(ctx, cookie)
+	if err := s.SignOut(ctx, cookie); err != nil || signedIn != nil {
+		return Departure{}, false, err
 	}
 	p, err := s.provider(id.Session.provider)
 	if err != nil || !p.SignsOut {
-		return Departure{}, false
+		return Departure{}, false, nil
 	}
 	address, err := p.Protocol.EndSessionURL(ctx, s.PagesURL+SignedOutPath)
-	return Departure{Label: p.Label, URL: address}, err == nil && address != ""
+	return Departure{Label: p.Label, URL: address}, err == nil && address != "", nil
 }

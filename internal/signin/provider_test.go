@@ -1,8 +1,10 @@
 package signin
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -564,5 +566,29 @@ func TestBegunProviderSignInsAreThrottled(t *testing.T) {
 	}
 	if _, err := w.StartProvider(t.Context(), from(3), ProviderStart{Provider: "acme"}); err != nil {
 		t.Errorf("from another network: %v", err)
+	}
+}
+
+// Guarantee: a provider that does not respond does not keep a session, also if the person closes the
+// page while the provider is asked for its page.
+func TestSignOutAtASlowProvider(t *testing.T) {
+	t.Parallel()
+	w := newProviderWorld(t, func(p *Provider) { p.SignsOut = true })
+	in, err := w.signInWith(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(2 * time.Hour) // the discovery document is read again
+	ctx, giveUp := context.WithCancel(t.Context())
+	w.acme.Respond = func(_ http.ResponseWriter, r *http.Request) bool {
+		giveUp()
+		<-r.Context().Done()
+		return true
+	}
+	if _, _, err := w.ProviderSignOut(ctx, in.Cookie); err != nil || ctx.Err() == nil {
+		t.Errorf("the provider was asked: %v, error %v", ctx.Err() != nil, err)
+	}
+	if w.isSignedIn(t, in.Cookie) {
+		t.Error("the session goes on")
 	}
 }

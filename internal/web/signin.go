@@ -109,8 +109,8 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, in signin.SignedIn
 // signOut ends the session in the store before it deletes the cookie, so that a
 // copy of the cookie is useless.
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
-	departure, leaves := p.SignIn.ProviderSignOut(r.Context(), p.cookie(r))
-	if err := p.SignIn.SignOut(r.Context(), p.cookie(r)); err != nil {
+	departure, leaves, err := p.SignIn.ProviderSignOut(r.Context(), p.cookie(r))
+	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
