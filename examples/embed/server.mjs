@@ -27,8 +27,8 @@ const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.codePoin
 
 const page = (title, main) => `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(title)}</title><meta name="color-scheme" content="light dark">
-<style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem } iframe { border: 0 }</style>
-<h1>${escape(title)}</h1>${main}`
+<style>html { background: Canvas } body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem } iframe { border: 0 }</style>
+<main><h1>${escape(title)}</h1>${main}</main>`
 
 /** signedIn returns the person of a request. */
 function signedIn(request) {

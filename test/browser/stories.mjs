@@ -51,10 +51,14 @@ const checks = {
     }
     return found;
   },
-  // unfocused returns the first invalid field if another element has the focus.
+  // unfocused returns the first invalid field if another element has the focus, and the message about a
+  // form if the focus is at the start of the page.
   unfocused() {
+    const { activeElement, body } = document;
     const first = document.querySelector('[aria-invalid=true], .choices.wrong input');
-    return !first || first === document.activeElement ? [] : [`${document.activeElement.name || document.activeElement.tagName} has the focus, not ${first.name}`];
+    if (first) return first === activeElement ? [] : [`${activeElement.name || activeElement.tagName} has the focus, not ${first.name}`];
+    const message = document.querySelector('main :is(.notice.bad, .notice.ok, .err)[role]:not([hidden])');
+    return message && activeElement === body ? [`the focus is at the start, not at "${message.textContent.trim()}"`] : [];
   },
   // printed returns controls that are printed, and bars that are not.
   printed() {

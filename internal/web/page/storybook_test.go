@@ -275,6 +275,9 @@ func checkPage(t *testing.T, page string) {
 	if n := strings.Count(page, `class="button primary`); n > 1 {
 		t.Errorf("%d primary buttons", n)
 	}
+	if n := strings.Count(page, " autofocus"); n > 1 {
+		t.Errorf("%d elements with the focus", n)
+	}
 	if on := regexp.MustCompile(`\son[a-z]+=`).FindString(page); on != "" {
 		t.Errorf("inline handler %q", on)
 	}

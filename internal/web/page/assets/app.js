@@ -207,13 +207,14 @@ find("form[data-once]").forEach(once);
 find("form:has([name=scope])").forEach(families);
 find("[name=day]").forEach(lastDay);
 find("form[data-search]").forEach(search);
-for (const select of find("[data-send]")) select.addEventListener("change", () => select.form.requestSubmit());
 for (const line of find("[data-retry]")) {
   line.hidden = false;
   setTimeout(() => location.reload(), Number(line.dataset.retry) * 1000);
 }
 find("[data-find]").forEach(filterEndpoints);
 if (parent !== window) find("body[data-embed]").forEach(tellHeight);
+// Browsers ignore autofocus in a frame of another site. A person who has just used the frame gets it.
+if (parent !== window && document.hasFocus()) document.querySelector("[autofocus]")?.focus();
 addEventListener("hashchange", openTarget);
 openTarget();
 if (find("form[data-passkey]").length) import("./passkey.js");
