@@ -7,7 +7,8 @@ import http from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { assert, base, call, checkPage, launchProfile, operator, run } from './browser.mjs';
+import { assert, base, call, launchProfile, operator, run } from './browser.mjs';
+import { byKeyboard, person, personIn, withoutScripts } from './person.mjs';
 
 const port = process.env.VENDOR_PORT;
 const vendor = `http://127.0.0.1:${port}`;
@@ -31,11 +32,11 @@ const sibling = `http://127.0.0.1:${otherPort}`; // another origin of the vendor
 const stranger = `http://stranger.localhost:${otherPort}`; // of another site
 
 // enter signs a person in to the vendor's page and returns the frame with the keys.
-async function enter(page, name) {
-  await page.goto(vendor);
-  await page.getByRole('button', { name }).click();
-  await page.waitForURL(`${vendor}/api-keys`);
-  return page.frameLocator('iframe[data-toksta]');
+async function enter(who, name) {
+  await who.open(vendor);
+  await who.press('button', name);
+  await who.page.waitForURL(`${vendor}/api-keys`);
+  return who.page.frameLocator('iframe[data-toksta]');
 }
 
 // frameHeight waits until the frame is as high as its content, and returns the height.
@@ -44,11 +45,11 @@ async function frameHeight(page) {
   const frame = await element.contentFrame();
   await frame.waitForLoadState();
   let shown, content;
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < 300; i++) {
     content = await frame.evaluate(() => Math.ceil(document.body.getBoundingClientRect().height)).catch(() => 0);
     shown = (await element.boundingBox()).height;
     if (content > 0 && shown === content) return shown;
-    await page.waitForTimeout(100);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
   }
   assert.fail(`the frame is ${shown} px high, its content ${content} px`);
 }
@@ -72,37 +73,58 @@ async function thirdPartyCookies(context) {
   return cookies.split('; ').sort();
 }
 
+// throughFrame presses Tab from the start of the page through the whole frame, and Shift+Tab back into it.
+async function throughFrame(page) {
+  const place = () => page.evaluate(() => document.activeElement.tagName);
+  const stops = [];
+  while (stops.at(-1) !== 'A') {
+    await page.keyboard.press('Tab');
+    stops.push(await place());
+    assert.ok(stops.length < 60, `Tab does not leave the frame: ${stops}`);
+  }
+  assert.ok(stops.filter((tag) => tag === 'IFRAME').length > 1, `Tab does not enter the frame: ${stops}`);
+  await page.keyboard.press('Shift+Tab');
+  assert.equal(await place(), 'IFRAME', 'Shift+Tab does not lead back into the frame');
+}
+
 // keys creates, uses and revokes a key in the frame, and follows its height.
-async function keys(context) {
-  const page = await context.newPage();
-  page.on('dialog', (d) => d.accept());
+async function keys(who) {
+  const { context, page } = who;
   const messages = [];
   await page.exposeFunction('heard', (text) => messages.push(text));
   await page.addInitScript(() => { if (window === top) addEventListener('message', (event) => window.heard(JSON.stringify([event.origin, event.data]))); });
-  const frame = await enter(page, 'Ada Lovelace');
+  const frame = await enter(who, 'Ada Lovelace');
   await frame.getByRole('heading', { name: 'analytical' }).waitFor();
   const empty = await frameHeight(page);
   assert.ok(empty !== 640, 'the height did not follow');
+  if (who.keyboard) {
+    await who.inspect('the page with the frame');
+    await throughFrame(page);
+  }
 
-  await frame.getByRole('link', { name: 'Create key' }).click();
-  await frame.getByLabel('Name', { exact: true }).fill('In a frame');
+  await who.press('link', 'Create key', frame);
+  await frame.getByLabel('Name', { exact: true }).waitFor();
   const form = await frameHeight(page);
   assert.notEqual(form, empty, 'the height did not follow');
-  await frame.getByRole('button', { name: 'Create key' }).click();
+  await who.press('button', 'Create key', frame);
+  await frame.getByText('Give a name').waitFor();
+  if (who.keyboard) await frame.locator('#f-name:focus').waitFor(); // a browser ignores autofocus in a frame of another site
+  await who.fill('Name', 'In a frame', frame);
+  await who.press('button', 'Create key', frame);
   const secret = await frame.getByLabel('Secret', { exact: true }).inputValue();
   console.log(`secret ${secret}`);
   assert.match(secret, /^tk_live_[0-9a-f]{48}$/);
   assert.equal((await call(secret, 'POST', '/v1/creators/search')).status, 200);
-  await frame.getByRole('link', { name: 'I have stored this key' }).click();
+  await who.press('link', /^I have stored this key/, frame);
   await frame.getByRole('heading', { name: 'In a frame' }).waitFor();
   await frameHeight(page);
 
-  await frame.getByRole('link', { name: 'Revoke In a frame' }).click();
-  await frame.getByLabel(/^Type/).fill('In a frame');
-  await frame.getByRole('button', { name: 'Revoke In a frame' }).click();
+  await who.press('link', 'Revoke In a frame', frame);
+  await who.fill(/^Type/, 'In a frame', frame);
+  await who.press('button', 'Revoke In a frame', frame);
   await frame.getByRole('heading', { name: 'In a frame is revoked' }).waitFor();
   assert.equal((await call(secret, 'POST', '/v1/creators/search')).status, 401);
-  await frame.getByRole('link', { name: 'Done' }).click();
+  await who.press('link', 'Done', frame);
   await frame.getByText('No live keys.').waitFor();
 
   // The page around hears heights only, and from the pages' origin only.
@@ -123,20 +145,20 @@ async function keys(context) {
   await page.evaluate((src) => { document.querySelector('iframe').src = src; }, link);
   await frame.getByRole('heading', { name: 'This view has expired' }).waitFor();
   await account.close();
-  return { page, frame };
+  return frame;
 }
 
 const journeys = {
-  async 'keys in a frame, with third-party cookies blocked'(browser) {
-    const context = await browser.newContext({ reducedMotion: 'reduce' });
-    context.setDefaultTimeout(10_000);
+  async 'keys in a frame, by keyboard at 320 px, with third-party cookies blocked'(browser) {
+    const who = await person(browser, byKeyboard);
+    const { context, page } = who;
     assert.deepEqual(await thirdPartyCookies(context), ['kept=1']);
-    const { page, frame } = await keys(context);
+    const frame = await keys(who);
     // An expired session: the event reaches the page, and the link leads to a new session.
     await page.evaluate(() => addEventListener('toksta:ended', () => { document.title = 'ended'; }));
     await page.evaluate(() => { const f = document.querySelector('iframe'); f.src = f.src.replace(/.$/, 'x'); });
     await page.waitForFunction(() => document.title === 'ended');
-    await frame.getByRole('link', { name: 'Start again' }).click();
+    await who.press('link', 'Start again', frame);
     await page.waitForURL(`${vendor}/api-keys`);
     await frame.getByRole('heading', { name: 'analytical' }).waitFor();
     await context.close();
@@ -146,62 +168,53 @@ const journeys = {
     const directory = await mkdtemp(join(tmpdir(), 'profile-'));
     const context = await launchProfile(directory, { reducedMotion: 'reduce' });
     try {
-      context.setDefaultTimeout(10_000);
       assert.deepEqual(await thirdPartyCookies(context), ['kept=1', 'ordinary=1']);
-      await keys(context);
+      await keys(await personIn(context, {}));
     } finally {
       await context.close();
       await rm(directory, { recursive: true, force: true });
     }
   },
 
-  async 'keys in a frame on a phone, without scripts'(browser) {
-    const context = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 320, height: 640 } });
-    context.setDefaultTimeout(10_000);
-    const page = await context.newPage();
-    const frame = await enter(page, 'Ada Lovelace');
-    await frame.getByRole('link', { name: 'Create key' }).click();
-    await frame.getByLabel('Name', { exact: true }).fill('Without scripts');
-    await frame.getByRole('button', { name: 'Create key' }).click();
+  async 'keys in a frame, without JavaScript'(browser) {
+    const who = await person(browser, withoutScripts);
+    const frame = await enter(who, 'Ada Lovelace');
+    await who.press('link', 'Create key', frame);
+    await who.fill('Name', 'Without scripts', frame);
+    await who.press('button', 'Create key', frame);
     console.log(`secret ${await frame.getByLabel('Secret', { exact: true }).inputValue()}`);
-    await frame.getByRole('link', { name: 'I have stored this key' }).click();
+    await who.press('link', /^I have stored this key/, frame);
     await frame.getByRole('heading', { name: 'Without scripts' }).waitFor();
-    await context.close();
+    await who.context.close();
   },
 
-  async 'a link in a window'(browser) {
-    const context = await browser.newContext({ reducedMotion: 'reduce' });
-    context.setDefaultTimeout(10_000);
-    const page = await context.newPage();
-    await enter(page, 'Grace Hopper');
-    await page.getByRole('link', { name: 'Open in a window' }).press('Enter'); // a click could meet the growing frame
+  async 'a link in a window, by keyboard at 320 px'(browser) {
+    const who = await person(browser, byKeyboard);
+    const { context, page, open, go } = who;
+    await enter(who, 'Grace Hopper');
+    await who.press('link', 'Open in a window');
     await page.waitForURL(`${base}/account`);
     await page.getByRole('heading', { name: 'Account', exact: true }).waitFor();
     assert.ok(!(await page.content()).includes('grace@cobol.example'), 'the page shows the address');
-    await checkPage(page, 'account-bound');
-    for (const path of ['/account/security', '/account/profile', '/confirm']) {
-      assert.equal((await page.goto(base + path)).status(), 403, path);
-    }
+    for (const path of ['/account/security', '/account/profile', '/confirm']) assert.equal((await open(path)).status(), 403, path);
     // A link of another person asks first, and keeps the session unless the person agrees.
-    await page.goto(vendor);
+    await open(vendor);
     await context.clearCookies({ name: 'app_session' });
-    await enter(page, 'Ada Lovelace');
-    await page.goto(`${vendor}/api-keys/open`);
+    await enter(who, 'Ada Lovelace');
+    await open(`${vendor}/api-keys/open`);
     await page.getByRole('heading', { name: 'Open analytical?' }).waitFor();
-    await checkPage(page, 'vendor-ask');
-    await page.getByRole('link', { name: 'Stay in cobol' }).click();
+    await go('link', 'Stay in cobol');
     assert.ok(await page.locator('.account', { hasText: 'cobol' }).isVisible());
-    await page.goto(`${vendor}/api-keys/open`);
-    await page.getByRole('button', { name: 'Switch account' }).click();
+    await open(`${vendor}/api-keys/open`);
+    await go('button', 'Switch account');
     assert.ok(await page.locator('.account', { hasText: 'analytical' }).isVisible());
     await context.close();
   },
 
   async 'other pages cannot embed or act'(browser) {
-    const context = await browser.newContext({ reducedMotion: 'reduce' });
-    context.setDefaultTimeout(10_000);
-    const page = await context.newPage();
-    await enter(page, 'Ada Lovelace');
+    const who = await person(browser, {});
+    const { context, page } = who;
+    await enter(who, 'Ada Lovelace');
     const id = operator('keys', 'list', 'analytical').at(-1).id;
     await page.locator('iframe').waitFor();
     const session = (await context.cookies()).find((c) => c.name === '__Host-embed_session');

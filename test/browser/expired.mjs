@@ -1,61 +1,49 @@
 // A session ends in the middle of a form: the person sends the form, signs in, finds it filled in as
-// before, and sends it again. It runs with JavaScript and without it, also at the width of a phone,
-// and by keyboard.
+// before, and sends it again.
 import { createServer, request as forward } from 'node:http';
-import { assert, base, checkPage, operator, run } from './browser.mjs';
+import { assert, base, operator, run } from './browser.mjs';
+import { both, person } from './person.mjs';
 
 const password = 'a long sentence that nobody guesses';
 const networks = Array.from({ length: 60 }, (_, i) => `2001:db8:0:${i.toString(16)}::/64`).join(', ');
 
-async function open(browser, { js, width }) {
-  const context = await browser.newContext({ javaScriptEnabled: js, reducedMotion: 'reduce', viewport: { width, height: 800 } });
-  context.setDefaultTimeout(10_000);
-  const page = await context.newPage();
-  page.on('dialog', (d) => d.accept());
-  const fill = (label, text) => page.getByLabel(label, { exact: true }).fill(text);
-  const press = (name) => Promise.all([page.waitForEvent('load'), page.getByRole('button', { name, exact: true }).click()]);
-  const inspect = (name) => (js && width > 320 ? checkPage(page, name) : undefined);
-  return { context, page, fill, press, inspect };
-}
-
-async function expired(browser, options) {
-  const { context, page, fill, press, inspect } = await open(browser, options);
-  const email = `mara.${options.variant}@fjordlight.example`;
-  await page.goto(`${base}/signup`);
+async function expired(browser, way) {
+  const { context, page, open, fill, check, go, keyboard } = await person(browser, way);
+  const press = (name) => go('button', name);
+  const email = `mara.${way.name}@fjordlight.example`;
+  await open('/signup');
   await fill('Your name', 'Mara Lindqvist');
-  await fill('Account optional', `Fjordlight ${options.variant}`);
+  await fill('Account optional', `Fjordlight ${way.name}`);
   await fill('E-mail', email);
   await fill('Password', password);
   await press('Create account');
-  const account = operator('accounts', 'list').find((a) => a.name === `Fjordlight ${options.variant}`);
+  const account = operator('accounts', 'list').find((a) => a.name === `Fjordlight ${way.name}`);
   operator('accounts', 'set-plan', account.id, 'API_SCALE');
   operator('accounts', 'set-status', account.id, 'active');
 
   // The form is filled in, and meanwhile the session is ended from another device.
-  await page.goto(`${base}/account/keys/new`);
+  await open('/account/keys/new');
   await fill('Name', 'Night & day <b>');
-  await page.getByLabel(/^Only these families/).check();
-  await page.getByLabel(/^data/).check();
+  await check(/^Only these families/);
+  await check(/^data/);
   await fill('Allowed IPs optional', networks);
-  const other = await open(browser, options);
-  await other.page.goto(`${base}/account/security`);
+  const other = await person(browser, way);
+  await other.open('/account/security');
   await other.fill('E-mail', email);
   await other.fill('Password', password);
-  await other.press('Sign in');
+  await other.go('button', 'Sign in');
   assert.equal(await other.page.getByText('with the password').count(), 2, 'both sessions are listed');
-  await other.inspect(`${options.variant}-sessions`);
-  await other.press('Sign out everywhere else');
+  await other.go('button', 'Sign out everywhere else');
   await other.context.close();
 
   // Sending the form leads to the sign-in page, whose address has no field of the form.
   await press('Create key');
   assert.match(page.url(), /\/signin\?next=/);
   assert.ok(!/Night|2001/.test(decodeURIComponent(page.url())), page.url());
-  await inspect(`${options.variant}-signin`);
-  await page.keyboard.type(email); // the first field has the focus
-  await page.keyboard.press('Tab');
-  await page.keyboard.type(password);
-  await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
+  if (keyboard) assert.equal(await page.evaluate(() => document.activeElement.name), 'email', 'the first field has no focus');
+  await fill('E-mail', email);
+  await fill('Password', password);
+  await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]); // in the field of the password
 
   // Nothing was created. The form is filled in as before.
   assert.equal(operator('keys', 'list', account.id).length, 0);
@@ -64,7 +52,6 @@ async function expired(browser, options) {
   assert.equal(await page.getByLabel('Allowed IPs optional', { exact: true }).inputValue(), networks);
   assert.ok(await page.getByLabel(/^data/).isChecked());
   assert.ok(!(await page.getByLabel(/^job/).isChecked()));
-  await inspect(`${options.variant}-again`);
 
   // Sending it again creates one key; sending it a third time none.
   await press('Create key');
@@ -93,14 +80,14 @@ async function slow() {
 // Two clicks on a button that replaces the session leave the person signed in: without care, the
 // browser drops the response with the new session, and sends the cookie of the replaced one.
 async function twice(browser) {
-  const { context, page, fill, press } = await open(browser, { js: true, width: 1280 });
-  await page.goto(`${base}/signup`);
+  const { context, page, open, fill, go } = await person(browser, {});
+  await open('/signup');
   await fill('Your name', 'Ida Berg');
   await fill('E-mail', 'ida@fjordlight.example');
   await fill('Password', password);
-  await press('Create account');
+  await go('button', 'Create account');
   const { server, address } = await slow();
-  await page.goto(`${address}/confirm?next=/account/security`);
+  await open(`${address}/confirm?next=/account/security`);
   await fill('Password', password);
   await page.getByRole('button', { name: 'Continue', exact: true }).dblclick({ delay: 100 });
   await page.waitForURL((url) => url.pathname !== '/confirm');
@@ -111,7 +98,5 @@ async function twice(browser) {
 
 await run({
   'two clicks on a slow network': twice,
-  'expired session': (browser) => expired(browser, { js: true, width: 1280, variant: 'wide' }),
-  'expired session, 320 pixels, without JavaScript': (browser) => expired(browser, { js: false, width: 320, variant: 'narrow' }),
-  'expired session, 320 pixels': (browser) => expired(browser, { js: true, width: 320, variant: 'phone' }),
+  ...both('expired session', expired),
 });

@@ -1,7 +1,8 @@
 // The journeys of passkeys and of the second factor, with an authenticator of the browser's
-// developer tools and an authenticator app in this file.
+// developer tools and an authenticator app in this file. Passkeys need JavaScript.
 import { createHmac } from 'node:crypto';
-import { assert, base, checkPage, run } from './browser.mjs';
+import { assert, base, run } from './browser.mjs';
+import { both, byKeyboard, person } from './person.mjs';
 
 const password = 'a long sentence that nobody guesses';
 
@@ -15,35 +16,32 @@ function code(key, step = 0) {
   return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
 
-async function open(browser, options, email) {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  context.setDefaultTimeout(10_000);
-  const page = await context.newPage();
-  await page.goto(`${base}/signup`);
-  await page.getByLabel('Your name').fill('Mara Lindqvist');
-  await page.getByLabel('E-mail').fill(email);
-  await page.getByLabel('Password').fill(password);
-  const go = async (role, name) => {
-    await Promise.all([page.waitForEvent('load'), page.getByRole(role, { name, exact: true }).first().click()]);
-  };
+// signUp opens a browser as a person who has just signed up.
+async function signUp(browser, way, email) {
+  const who = await person(browser, way);
+  const { context, page, open, fill, go } = who;
+  await open('/signup');
+  await fill('Your name', 'Mara Lindqvist');
+  await fill('E-mail', email);
+  await fill('Password', password);
   await go('button', 'Create account');
-  assert.match(page.url(), /\/account$/);
+  who.isAt('/account');
   const signIn = async () => {
-    await page.goto(`${base}/signin?next=/account/profile`);
-    await page.getByLabel('E-mail').fill(email);
-    await page.getByLabel('Password').fill(password);
+    await open('/signin?next=/account/profile');
+    await fill('E-mail', email);
+    await fill('Password', password);
     await go('button', 'Sign in');
   };
   const signOut = async () => {
-    await page.goto(`${base}/account/security`);
+    await open('/account/security');
     await go('button', 'Sign out');
   };
   const session = async () => (await context.cookies()).find((c) => c.name === 'account_session')?.value;
-  return { context, page, go, signIn, signOut, session };
+  return { ...who, signIn, signOut, session };
 }
 
 async function passkeys(browser) {
-  const { context, page, go, signOut, session } = await open(browser, { viewport: { width: 320, height: 700 } }, 'mara.passkey@fjordlight.example');
+  const { context, page, open, fill, go, press, sees, signOut, session } = await signUp(browser, byKeyboard, 'mara.passkey@fjordlight.example');
   const devtools = await context.newCDPSession(page);
   await devtools.send('WebAuthn.enable');
   const device = await devtools.send('WebAuthn.addVirtualAuthenticator', {
@@ -60,30 +58,27 @@ async function passkeys(browser) {
   const credentials = async () => (await devtools.send('WebAuthn.getCredentials', device)).credentials;
 
   // Add one, with a name. The authenticator keeps the member's id, not the address.
-  await page.goto(`${base}/account/security`);
+  await open('/account/security');
   await go('link', 'Add a passkey');
-  await checkPage(page, 'passkey-new');
   const first = await session();
-  await page.getByLabel('Name').fill('Work phone');
+  await fill('Name', 'Work phone');
   await go('button', 'Add passkey');
-  assert.ok(await page.getByText('The passkey is added').isVisible());
+  await sees('The passkey is added');
   assert.ok(await page.getByRole('heading', { name: 'Work phone' }).isVisible());
   assert.notEqual(await session(), first, 'the session keeps its id');
   const [kept] = await credentials();
   assert.ok(kept.isResidentCredential);
   assert.equal(kept.rpId, 'localhost');
   assert.match(Buffer.from(kept.userHandle, 'base64').toString(), /^mem_/);
-  await checkPage(page, 'security');
 
   // A second one of the same authenticator is prevented, with a sentence.
-  await page.goto(`${base}/account/security/passkeys/new`);
-  await page.getByRole('button', { name: 'Add passkey' }).click();
-  await page.getByText('This device has a passkey for you already').waitFor();
+  await open('/account/security/passkeys/new');
+  await press('button', 'Add passkey');
+  await sees('This device has a passkey for you already');
 
   // Sign in without a name.
   await signOut();
-  await checkPage(page, 'signin');
-  await page.goto(`${base}/signin?next=/account/profile`);
+  await open('/signin?next=/account/profile');
   await go('button', 'Sign in with a passkey');
   assert.match(page.url(), /\/account\/profile$/);
 
@@ -94,66 +89,60 @@ async function passkeys(browser) {
   // A person whom the authenticator does not verify stays out, and can use another way.
   await signOut();
   await devtools.send('WebAuthn.setUserVerified', { ...device, isUserVerified: false });
-  await page.goto(`${base}/signin`);
-  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
-  await page.getByText('No passkey was used').waitFor();
+  await open('/signin');
+  await press('button', 'Sign in with a passkey');
+  await sees('No passkey was used');
   await devtools.send('WebAuthn.setUserVerified', { ...device, isUserVerified: true });
   await go('button', 'Sign in with a passkey');
   assert.match(page.url(), /\/account$/);
 
   // Confirm with it: a new session.
   const before = await session();
-  await page.goto(`${base}/confirm?next=/account/security`);
-  await checkPage(page, 'confirm');
+  await open('/confirm?next=/account/security');
   await go('button', 'Use a passkey');
   assert.match(page.url(), /\/account\/security$/);
   assert.notEqual(await session(), before, 'the session keeps its id');
 
   // Remove it: it no longer signs in.
   await go('link', 'Change Work phone');
-  await checkPage(page, 'passkey-edit');
   await go('button', 'Remove passkey Work phone');
-  assert.ok(await page.getByText('The passkey is removed').isVisible());
+  await sees('The passkey is removed');
   await signOut();
   await go('button', 'Sign in with a passkey');
-  assert.ok(await page.getByText('This passkey is not known here').isVisible());
+  await sees('This passkey is not known here');
   await context.close();
 }
 
-async function secondFactor(browser, variant, options) {
-  const { context, page, go, signIn, signOut } = await open(browser, options, `mara.${variant}@fjordlight.example`);
-  const inspect = (name) => (options.javaScriptEnabled === false ? undefined : checkPage(page, `${variant}-${name}`));
-  await page.goto(`${base}/account/security`);
+async function secondFactor(browser, way) {
+  const { context, page, open, fill, go, sees, keyboard, signIn, signOut } = await signUp(browser, way, `mara.${way.name}@fjordlight.example`);
+  await open('/account/security');
   await go('link', 'Set up an app');
-  await inspect('app-setup');
   const key = (await page.locator('#secret').textContent()).trim();
   assert.match(key, /^[A-Z2-7]{32}$/);
-  await page.getByLabel('Code', { exact: true }).fill('12345');
+  await fill('Code', '12345');
   await go('button', 'Turn on');
-  assert.ok(await page.getByText('Type the 6 digits').first().isVisible());
+  await sees('Type the 6 digits');
   assert.equal((await page.locator('#secret').textContent()).trim(), key, 'the key changed');
   const used = code(key);
-  await page.getByLabel('Code', { exact: true }).fill(used);
+  await fill('Code', used);
   await go('button', 'Turn on');
   const codes = (await page.locator('#codes').textContent()).trim().split('\n');
   assert.equal(codes.length, 10);
   for (const c of codes) console.log(`secret ${c}`);
-  await inspect('codes');
   await go('link', 'I have stored them');
-  assert.ok(await page.getByText('10 of 10 left').isVisible());
+  await sees('10 of 10 left');
 
   // The password alone does not sign in; a code does, once.
   await signOut();
   await signIn();
   assert.match(page.url(), /\/signin\/second-factor/);
-  await inspect('second-factor');
-  await page.getByLabel('Code').fill(used);
+  await fill('Code', used);
   await go('button', 'Sign in');
   assert.ok(await page.getByText('This code was used already').isVisible(), 'the code of the set-up is accepted again');
-  await page.goto(`${base}/account`);
+  await open('/account');
   assert.match(page.url(), /\/signin\?/);
   await signIn();
-  await page.getByLabel('Code').fill(code(key, 1));
+  await fill('Code', code(key, 1));
   await go('button', 'Sign in');
   assert.match(page.url(), /\/account\/profile$/);
 
@@ -161,34 +150,32 @@ async function secondFactor(browser, variant, options) {
   for (const [text, expected] of [[codes[0].toLowerCase(), /\/account\/profile$/], [codes[0], /\/signin\/second-factor/]]) {
     await signOut();
     await signIn();
-    await page.getByLabel('Code').fill(text);
+    await fill('Code', text);
     await go('button', 'Sign in');
     assert.match(page.url(), expected);
   }
-  await page.getByLabel('Code').fill(codes[1]);
+  await fill('Code', codes[1]);
   await go('button', 'Sign in');
-  await page.goto(`${base}/account/security`);
-  assert.ok(await page.getByText('8 of 10 left').isVisible());
+  await open('/account/security');
+  await sees('8 of 10 left');
 
   // Remove the app: the password signs in again.
   await go('link', 'Remove app');
-  await inspect('app-remove');
   await go('button', 'Remove app');
-  assert.ok(await page.getByText('The authenticator app is removed').isVisible());
+  await sees('The authenticator app is removed');
   await signOut();
   await signIn();
   assert.match(page.url(), /\/account\/profile$/);
 
-  if (options.javaScriptEnabled === false) {
-    await page.goto(`${base}/account/security/passkeys/new`);
-    assert.ok(await page.getByText('This browser cannot make a passkey here').isVisible());
+  if (!keyboard) {
+    await open('/account/security/passkeys/new');
+    await sees('This browser cannot make a passkey here');
     assert.ok(!(await page.getByRole('button', { name: 'Add passkey' }).isVisible()));
   }
   await context.close();
 }
 
 await run({
-  passkeys,
-  'second factor': (b) => secondFactor(b, 'app', { viewport: { width: 320, height: 700 } }),
-  'second factor without scripts': (b) => secondFactor(b, 'plain', { javaScriptEnabled: false }),
+  'passkeys, by keyboard at 320 px': passkeys,
+  ...both('second factor', secondFactor),
 });

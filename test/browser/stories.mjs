@@ -3,6 +3,7 @@
 // focus after an error, and in print.
 //   node stories.mjs PAGES [PART OF A NAME]
 import { assert, run, violations } from './browser.mjs';
+import { settle } from './person.mjs';
 import { serve, stories } from './storybook.mjs';
 
 const pages = process.argv[2];
@@ -83,6 +84,7 @@ async function checkStory(page, name) {
   await resize(windows[0].width);
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
   await page.goto(`${base}/${name}.html`);
+  await settle(page);
   await check(['unfocused'], 'after loading');
   for (const { width, colorScheme } of windows) {
     await resize(width);
