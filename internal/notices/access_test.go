@@ -45,10 +45,10 @@ func TestDisabledMember(t *testing.T) {
 func TestDisabledEverywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	elsewhere, before := place("dan", toksta.MemberViewer), place("adam", toksta.MemberAdmin)
-	elsewhere.AccountID = "acct_z"
-	before.AccountID, before.DisabledAt = "acct_z", start
-	w.commit(byOperator, store.Mutation{Kind: toksta.ChangeAccountMetadata, Memberships: []toksta.Membership{elsewhere, before}})
+	elsewhere, both, before := place("dan", toksta.MemberViewer), place("ann", toksta.MemberAdmin), place("adam", toksta.MemberAdmin)
+	elsewhere.AccountID, both.AccountID, before.AccountID = "acct_z", "acct_z", "acct_z"
+	before.DisabledAt = start
+	w.commit(byOperator, store.Mutation{Kind: toksta.ChangeAccountMetadata, Memberships: []toksta.Membership{elsewhere, both, before}})
 	w.pass()
 	for _, c := range []struct {
 		kind        toksta.ChangeKind
@@ -59,13 +59,13 @@ func TestDisabledEverywhere(t *testing.T) {
 	} {
 		w.commit(byOperator, store.Mutation{Kind: c.kind, MemberID: "mem_dan"})
 		got := w.received()
-		for i, to := range []string{"adam: a", "ann: a", "dan", "zoe: z"} {
+		for i, to := range []string{"adam: a", "ann: a", "ann: z", "dan", "zoe: z"} {
 			name, account, _ := strings.Cut(to, ": ")
 			want := c.other + account
 			if name == "dan" {
 				want = c.self
 			}
-			if len(got) != 4 || !strings.HasPrefix(got[i], name+"@customer.example: Acme API: "+want) {
+			if len(got) != 5 || !strings.HasPrefix(got[i], name+"@customer.example: Acme API: "+want) {
 				t.Errorf("%s: %q, want %s to %s", c.kind, got, want, name)
 			}
 		}
