@@ -3,6 +3,7 @@ package signin
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
@@ -38,8 +39,11 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 			Memberships: []toksta.Membership{{AccountID: req.Account, MemberID: m.ID, Role: req.Role, CreatedAt: m.CreatedAt}},
 		})
 	})
-	if err != nil {
-		return toksta.Member{}, conflictIfTaken(err)
+	switch {
+	case errors.Is(err, store.ErrTaken):
+		return toksta.Member{}, &toksta.Error{Code: toksta.CodeConflict, Message: "A person with this e-mail address can sign in already. Invite the person to the account instead."}
+	case err != nil:
+		return toksta.Member{}, err
 	}
 	return m, nil
 }

@@ -319,7 +319,7 @@ func TestOperatorManagesMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.CreateMember(t.Context(), operator, req)
-	wantError(t, err, toksta.CodeConflict, "address")
+	wantError(t, err, toksta.CodeConflict, "Invite the person")
 	req.Account, req.Email = "acct_none", "bob@example.com"
 	_, err = w.CreateMember(t.Context(), operator, req)
 	wantError(t, err, toksta.CodeNotFound, "account")

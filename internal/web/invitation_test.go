@@ -172,6 +172,32 @@ func TestInvitePages(t *testing.T) {
 	}
 }
 
+// Guarantee: an open invitation is made again with its address and role, and only in its own account. The
+// address is in no URL.
+func TestInviteAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invite(t, "bob@example.com", toksta.MemberDeveloper)
+	open, err := w.Members.Invitations(t.Context(), w.account)
+	if err != nil || len(open) != 1 {
+		t.Fatalf("%+v, %v", open, err)
+	}
+	again := "/account/members/new?again=" + string(open[0].ID)
+	w.get(t, "/account/members").shows(t, http.StatusOK, again, "Invite again")
+	form := w.get(t, again).fields()
+	if form.Get("email") != "bob@example.com" || form.Get("role") != "developer" {
+		t.Errorf("the form has %v", form)
+	}
+	w.post(t, "/account/members", form).shows(t, http.StatusOK, "Copy the link now")
+	w.get(t, again).shows(t, http.StatusNotFound, "There is nothing here")
+	w.post(t, "/account/new", url.Values{"name": {"Second"}})
+	open, err = w.Members.Invitations(t.Context(), w.account)
+	if err != nil || len(open) != 1 {
+		t.Fatalf("%+v, %v", open, err)
+	}
+	w.get(t, "/account/members/new?again="+string(open[0].ID)).shows(t, http.StatusNotFound, "There is nothing here")
+}
+
 // Guarantee: with a closed policy, people without a sign-in are not offered to sign up, and people
 // with one still join, but create no account.
 func TestInvitationWithoutSignUp(t *testing.T) {

@@ -3,25 +3,55 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/signin"
+	"github.com/toksta/toksta/internal/store"
 	"github.com/toksta/toksta/internal/text"
 	"github.com/toksta/toksta/internal/web/view"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// inviteForm serves the form that invites a person.
-func (p *Pages) inviteForm(w http.ResponseWriter, r *http.Request) { p.showInvite(w, r, nil) }
-
-func (p *Pages) showInvite(w http.ResponseWriter, r *http.Request, problems view.Errors) {
-	role := toksta.MemberRole(kept(r, "POST /account/members", "role"))
-	if !role.IsValid() {
-		role = toksta.MemberViewer
+// inviteForm serves the form that invites a person. The field again has the id of an open invitation,
+// whose address and role the form then has: the address of the page contains no person's address.
+func (p *Pages) inviteForm(w http.ResponseWriter, r *http.Request) {
+	again := toksta.InvitationID(r.FormValue("again"))
+	if again == "" {
+		p.showInvite(w, r, nil)
+		return
 	}
+	open, err := p.Members.Invitations(r.Context(), identity(r.Context()).Account.ID)
+	at := slices.IndexFunc(open, func(i store.Invitation) bool { return i.ID == again })
+	switch {
+	case err != nil:
+		p.fail(w, r, err)
+	case at < 0:
+		p.notFound(w, r)
+	default:
+		p.showInviteForm(w, r, invitee{open[at].Email, open[at].Role}, nil)
+	}
+}
+
+// invitee is the person whom the form invites.
+type invitee struct {
+	email string
+	role  toksta.MemberRole
+}
+
+// showInvite shows the form with the fields that the request or its draft has.
+func (p *Pages) showInvite(w http.ResponseWriter, r *http.Request, problems view.Errors) {
+	to := invitee{kept(r, "POST /account/members", "email"), toksta.MemberRole(kept(r, "POST /account/members", "role"))}
+	if !to.role.IsValid() {
+		to.role = toksta.MemberViewer
+	}
+	p.showInviteForm(w, r, to, problems)
+}
+
+func (p *Pages) showInviteForm(w http.ResponseWriter, r *http.Request, to invitee, problems view.Errors) {
 	p.show(w, r, screen{formStatus(w, problems), "invite"}, view.Invite{
-		Frame: p.frame(r.Context(), view.SectionMembers), Email: kept(r, "POST /account/members", "email"), Roles: roleChoices(identity(r.Context()).Role, role),
+		Frame: p.frame(r.Context(), view.SectionMembers), Email: to.email, Roles: roleChoices(identity(r.Context()).Role, to.role),
 		HasMail: p.Members.Mail != nil, ByLink: kept(r, "POST /account/members", "by") == "link", Errors: problems,
 	})
 }
