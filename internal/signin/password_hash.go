@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/toksta/toksta/sdk/toksta"
 )
@@ -98,7 +99,8 @@ func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte
 	// nothing and the server much.
 	text := password.Reveal()
 	text = text[:min(len(text), MaxPassword*utf8.UTFMax)]
-	return h.key([]byte(text), p.salt, p.time, p.memory, p.threads, tagLen), nil
+	// Keyboards write the same character in different ways, such as é as one code point or as two.
+	return h.key(norm.NFC.Bytes([]byte(text)), p.salt, p.time, p.memory, p.threads, tagLen), nil
 }
 
 // busyError states that a password was not compared, because too many others were waiting. It is no

@@ -390,7 +390,7 @@ func TestSignInsAreBounded(t *testing.T) {
 }
 
 // A hash is argon2id with the stated parameters and a salt, and matches only its
-// password. Comparing with a malformed hash is an error, not a mismatch.
+// password, in whichever way the keyboard writes its characters. Comparing with a malformed hash is an error, not a mismatch.
 func TestHash(t *testing.T) {
 	t.Parallel()
 	h := newHasher(1, 0)
@@ -405,6 +405,16 @@ func TestHash(t *testing.T) {
 	for word, want := range map[string]bool{testPassword: true, testPassword + " ": false} {
 		if got, err := h.matches(t.Context(), one, toksta.Hide(word)); err != nil || got != want {
 			t.Errorf("%q matches %v, %v", word, got, err)
+		}
+	}
+	// "é" as one code point and as two.
+	for set, typed := range map[string]string{"caf\u00e9 au lait, please": "cafe\u0301 au lait, please", "cafe\u0301 noir, please": "caf\u00e9 noir, please"} {
+		encoded, err := h.hash(t.Context(), toksta.Hide(set))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := h.matches(t.Context(), encoded, toksta.Hide(typed)); err != nil || !same {
+			t.Errorf("%+q does not match %+q: %v", typed, set, err)
 		}
 	}
 	p, err := parsePHC(dummyHash)
