@@ -230,26 +230,37 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
-// If the password is changed during a sign-in with the old one, the sign-in fails
-// and leaves no session.
-func TestSignInDuringPasswordChange(t *testing.T) {
+// If the password is changed, or the member disabled, during a sign-in with the old state, the sign-in
+// fails and leaves no session.
+func TestChangeDuringSignIn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, Open)
-	m := w.signUp(t, "ada@example.com").Member
-	hash := w.strangers.key
-	var isChanged atomic.Bool
-	w.strangers.key = func(password, salt []byte, a, b uint32, c uint8, n uint32) []byte {
-		if isChanged.CompareAndSwap(false, true) {
-			if err := w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one")); err != nil {
-				t.Error(err)
+	for name, change := range map[string]func(*world, toksta.Member) error{
+		"another password": func(w *world, m toksta.Member) error {
+			return w.ResetPassword(t.Context(), operator, m.ID, toksta.Hide("a much better one"))
+		},
+		"disabled": func(w *world, m toksta.Member) error {
+			m.DisabledAt = w.now
+			w.commit(t, store.Mutation{Kind: toksta.ChangeMemberDisabled, MemberID: m.ID, Members: []toksta.Member{m}})
+			return w.endSessions(t.Context(), store.SessionSet{Member: m.ID})
+		},
+	} {
+		w := newWorld(t, Open)
+		m := w.signUp(t, "ada@example.com").Member
+		hash := w.strangers.key
+		var isChanged atomic.Bool
+		w.strangers.key = func(password, salt []byte, a, b uint32, c uint8, n uint32) []byte {
+			if isChanged.CompareAndSwap(false, true) {
+				if err := change(w, m); err != nil {
+					t.Error(err)
+				}
 			}
+			return hash(password, salt, a, b, c, n)
 		}
-		return hash(password, salt, a, b, c, n)
-	}
-	_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
-	wantError(t, err, toksta.CodeUnauthorized, "wrong")
-	if left, err := w.Sessions.ListSessions(t.Context(), m.ID, w.now); err != nil || len(left) != 0 {
-		t.Errorf("%d sessions are left, %v", len(left), err)
+		_, err := w.SignIn(t.Context(), home, "ada@example.com", toksta.Hide(testPassword))
+		wantError(t, err, toksta.CodeUnauthorized, "wrong")
+		if left, err := w.Sessions.ListSessions(t.Context(), m.ID, w.now); err != nil || len(left) != 0 {
+			t.Errorf("%s: %d sessions are left, %v", name, len(left), err)
+		}
 	}
 }
 
@@ -429,7 +440,7 @@ func TestHash(t *testing.T) {
 }
 
 // Guarantee: a session that a member uses after losing its account, and before the sessions of the account
-// are ended, stays dead when the member is enabled again, even if the member has another account.
+// are ended, is not valid when the member is enabled again, even if the member has another account.
 func TestSessionOfALostAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Open)
@@ -457,6 +468,30 @@ func TestSessionOfALostAccount(t *testing.T) {
 	membership.DisabledAt = time.Time{}
 	commit(toksta.ChangeMemberEnabled, membership)
 	if w.isSignedIn(t, in.Cookie) {
-		t.Error("the session lives again")
+		t.Error("the session is valid again")
+	}
+}
+
+// Guarantee: a session shows only the accounts of its member, and a disabled member has no session, also
+// without an account.
+func TestSessionWithoutAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Open)
+	in, other := w.signUp(t, "ada@example.com"), w.signUp(t, "bob@example.com")
+	_, err := w.Switch(t.Context(), in.Identity, other.Account.ID)
+	wantError(t, err, toksta.CodeNotFound, string(other.Account.ID))
+	if !w.isSignedIn(t, in.Cookie) {
+		t.Error("the rejected switch ended the session")
+	}
+	lone := toksta.Member{ID: "mem_lone", Email: "lone@example.com", CreatedAt: w.now}
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberCreated, MemberID: lone.ID, Members: []toksta.Member{lone}})
+	started, err := w.startSession(t.Context(), home, proof{Member: lone, Method: MethodLink})
+	if err != nil || !w.isSignedIn(t, started.Cookie) {
+		t.Fatalf("a session without an account: %v", err)
+	}
+	lone.DisabledAt = w.now
+	w.commit(t, store.Mutation{Kind: toksta.ChangeMemberDisabled, MemberID: lone.ID, Members: []toksta.Member{lone}})
+	if w.isSignedIn(t, started.Cookie) {
+		t.Error("the disabled member is signed in")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -237,26 +238,28 @@ func TestVendorLinkIsDenied(t *testing.T) {
 	for name, c := range map[string]struct {
 		req  VendorRequest
 		code toksta.Code
+		text string // in the message
 	}{
-		"an unverified person of another account": {VendorRequest{Email: "stranger@example.com"}, toksta.CodeConflict},
-		"a person who is disabled":                {VendorRequest{Email: "disabled@example.com"}, toksta.CodeConflict},
-		"a removed member":                        {VendorRequest{Email: removed.Email}, toksta.CodeConflict},
-		"a removed member by id":                  {VendorRequest{Member: removed.ID}, toksta.CodeConflict},
-		"a disabled member":                       {VendorRequest{Member: paused.ID}, toksta.CodeConflict},
-		"a closed account":                        {VendorRequest{Account: closed.Account.ID, Member: closed.Member.ID}, toksta.CodeConflict},
-		"a member of another account":             {VendorRequest{Member: stranger.ID}, toksta.CodeNotFound},
-		"an unknown member":                       {VendorRequest{Member: "mem_none"}, toksta.CodeNotFound},
-		"an unknown account":                      {VendorRequest{Account: "acct_none", Email: "lin@example.com", Name: "Lin"}, toksta.CodeNotFound},
-		"a new person without a name":             {VendorRequest{Email: "lin@example.com"}, toksta.CodeValidation},
-		"neither id nor address":                  {VendorRequest{Name: "Lin"}, toksta.CodeValidation},
-		"id and address":                          {VendorRequest{Member: removed.ID, Email: "lin@example.com"}, toksta.CodeValidation},
-		"an unknown role":                         {VendorRequest{Email: "lin@example.com", Name: "Lin", Role: "root"}, toksta.CodeValidation},
-		"the vendor's name":                       {VendorRequest{Email: "lin@example.com", Name: "the vendor"}, toksta.CodeValidation},
-		"a page of another site":                  {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: "//evil.example/account"}, toksta.CodeValidation},
-		"a page of another site, escaped":         {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: `/account\@evil.example`}, toksta.CodeValidation},
-		"a page that is not an account page":      {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: "/accounting"}, toksta.CodeValidation},
-		"a lifetime over 12 hours":                {VendorRequest{Email: "lin@example.com", Name: "Lin", Lifetime: 12*time.Hour + time.Second}, toksta.CodeValidation},
-		"a negative lifetime":                     {VendorRequest{Email: "lin@example.com", Name: "Lin", Lifetime: -time.Hour}, toksta.CodeValidation},
+		"an unverified person of another account": {VendorRequest{Email: "stranger@example.com"}, toksta.CodeConflict, "has not verified"},
+		"a person who is disabled":                {VendorRequest{Email: "disabled@example.com"}, toksta.CodeConflict, "person is disabled."},
+		"a removed member":                        {VendorRequest{Email: removed.Email}, toksta.CodeConflict, "was removed"},
+		"a removed member by id":                  {VendorRequest{Member: removed.ID}, toksta.CodeConflict, "was removed"},
+		"a disabled member":                       {VendorRequest{Member: paused.ID}, toksta.CodeConflict, "disabled in the account"},
+		"a closed account":                        {VendorRequest{Account: closed.Account.ID, Member: closed.Member.ID}, toksta.CodeConflict, "is closed"},
+		"a member of another account":             {VendorRequest{Member: stranger.ID}, toksta.CodeNotFound, ""},
+		"an unknown member":                       {VendorRequest{Member: "mem_none"}, toksta.CodeNotFound, ""},
+		"an unknown account":                      {VendorRequest{Account: "acct_none", Email: "lin@example.com", Name: "Lin"}, toksta.CodeNotFound, ""},
+		"a new person without a name":             {VendorRequest{Email: "lin@example.com"}, toksta.CodeValidation, ""},
+		"neither id nor address":                  {VendorRequest{Name: "Lin"}, toksta.CodeValidation, ""},
+		"id and address":                          {VendorRequest{Member: removed.ID, Email: "lin@example.com"}, toksta.CodeValidation, ""},
+		"an unknown role":                         {VendorRequest{Email: "lin@example.com", Name: "Lin", Role: "root"}, toksta.CodeValidation, ""},
+		"the vendor's name":                       {VendorRequest{Email: "lin@example.com", Name: "the vendor"}, toksta.CodeValidation, ""},
+		"a page of another site":                  {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: "//evil.example/account"}, toksta.CodeValidation, ""},
+		"a page of another site, escaped":         {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: `/account\@evil.example`}, toksta.CodeValidation, ""},
+		"a page with a backslash":                 {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: `/account/\evil.example`}, toksta.CodeValidation, ""},
+		"a page that is not an account page":      {VendorRequest{Email: "lin@example.com", Name: "Lin", Next: "/accounting"}, toksta.CodeValidation, ""},
+		"a lifetime over 12 hours":                {VendorRequest{Email: "lin@example.com", Name: "Lin", Lifetime: 12*time.Hour + time.Second}, toksta.CodeValidation, ""},
+		"a negative lifetime":                     {VendorRequest{Email: "lin@example.com", Name: "Lin", Lifetime: -time.Hour}, toksta.CodeValidation, ""},
 	} {
 		if c.req.Account == "" {
 			c.req.Account = account.ID
@@ -264,10 +267,25 @@ func TestVendorLinkIsDenied(t *testing.T) {
 		before := w.changes(t)
 		_, err := w.CreateVendorLink(t.Context(), operator, c.req)
 		wantCode(t, name, err, c.code)
+		if err != nil && !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%s: %v, want the text %q", name, err, c.text)
+		}
 		if after := w.changes(t); after != before {
 			t.Errorf("%s: made %d changes", name, after-before)
 		}
 	}
+}
+
+// ownLink returns the code of a link for a purpose to the member of a session.
+func (w *world) ownLink(tb testing.TB, purpose string, id Identity) toksta.Hidden {
+	tb.Helper()
+	code, err := w.putTicket(tb.Context(), store.Ticket{
+		Purpose: purpose, MemberID: id.Member.ID, ExpiresAt: w.now.Add(time.Hour),
+	}, linkData{Email: id.Member.Email, Next: "new@example.com"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return code
 }
 
 // Guarantee: a person who has other accounts gets a session for this account only. The session
@@ -310,8 +328,15 @@ func TestBoundSessionStaysInItsAccount(t *testing.T) {
 		"change the password": changed,
 		"change the profile":  w.ChangeProfile(ctx, home, id, ProfileRequest{Name: "Eve", Email: "eve@example.com", Current: toksta.Hide(testPassword)}),
 		"end other sessions":  w.SignOutEverywhere(ctx, id, true),
+		"verify by a link":    w.VerifyByLink(ctx, home, id, w.ownLink(t, purposeVerify, id)),
+		"change the address":  w.ChangeAddressByLink(ctx, home, id, w.ownLink(t, purposeAddress, id)),
+		"ask for a mail":      w.RequestVerification(ctx, home, id),
+		"unlink a provider":   w.Unlink(ctx, home, id, "acme"),
+		"link a provider":     w.linkVisitor(ctx, home, id, visitor{Provider: Provider{Name: "acme"}}),
 	} {
-		wantCode(t, name, err, toksta.CodeForbidden)
+		if toksta.ErrorCode(err) != toksta.CodeForbidden || !strings.Contains(err.Error(), "for one account only") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if !w.isSignedIn(t, person.Cookie) {
 		t.Error("the bound session ended the person's own")
