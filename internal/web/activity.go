@@ -73,7 +73,8 @@ func (p *Pages) activityNames(ctx context.Context, account toksta.AccountID) (ma
 }
 
 // activity returns one change as the page shows it, without the client of an operator. shown is false
-// for a change of data that the vendor keeps for itself. The details of a change are empty if the
+// for a change of data that the vendor keeps for itself, and for a session of the vendor's back end, whose
+// use is a sign-in. The details of a change are empty if the
 // personal data in them was erased.
 func (p *Pages) activity(c toksta.Change, names map[string]string) (row view.ActivityRow, shown bool) {
 	row.At = c.At
@@ -168,8 +169,6 @@ func (p *Pages) memberActivity(c toksta.Change, name string) string {
 		return "left the account"
 	case toksta.ChangeMemberSignedIn:
 		return p.signInActivity(c)
-	case toksta.ChangeSessionCreated:
-		return "opened a session for " + name
 	default:
 		whose := name + "’s"
 		if own {
