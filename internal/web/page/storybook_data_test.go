@@ -241,6 +241,20 @@ func storyFound() view.Account {
 	return a
 }
 
+// storyNotFound returns the result of a search that no key matches.
+func storyNotFound() view.Account {
+	a := storyFound()
+	a.State.Query, a.Keys.Query, a.Keys.Found, a.Keys.Rows = "nothing", "nothing", 0, nil
+	return a
+}
+
+// storyEnded returns an account of which all keys are revoked.
+func storyEnded() view.Account {
+	a := storyAccount()
+	a.Keys.Rows, a.Keys.Live = nil, 0
+	return a
+}
+
 // storyQuiet returns an account with a long name, in a month without calls.
 func storyQuiet() view.Account {
 	a := storyAccount()

@@ -22,7 +22,7 @@ func factorStories() []story {
 	wrong := set
 	wrong.Errors = view.Errors{"code": "This code is wrong. Type the 6 digits that the app shows now."}
 	security := view.Security{
-		Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
+		Notice: "The passkey is added.", Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
 		Sessions: []view.Session{{Device: "Firefox on macOS", From: "198.51.100.20", Started: day(6, 3), Seen: storyNow, Current: true}},
 		Factors:  view.Factors{Offered: true, Passkeys: storyPasskeys(), App: true, Codes: 7, OfCodes: 10},
 	}

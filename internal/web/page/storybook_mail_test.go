@@ -10,7 +10,7 @@ import (
 func mailStories() []story {
 	mails := []view.OutboxMail{
 		{
-			Number: 2, At: storyNow.Add(-time.Minute), To: "mara@fjordlight.example", Subject: "Toksta: set a new password",
+			Number: 2, At: storyNow.Add(-time.Minute), To: "mara@fjordlight.example", Subject: "Toksta: set a new password", HTML: "sent.html",
 			Lines: []view.MailLine{
 				{Text: "Hello Mara Lindqvist,"},
 				{},
@@ -41,7 +41,7 @@ func mailStories() []story {
 		{"signup-mail", "signup", view.SignUp{Sheet: storySheet, Action: "/signup", MailFirst: true}},
 		{"signup-proved", "signup", view.SignUp{
 			Sheet: storySheet, Action: "/signup/verify", Proved: true, Email: "mara@fjordlight.example", EmailFixed: true, MinPassword: 12,
-			Errors: view.Errors{"name": "Give a name with 1 to 100 characters."},
+			Errors: view.Errors{"name": "Give a name with 1 to 100 characters.", "password": "Use a password of at least 12 characters."},
 		}},
 		{"verify", "verify", view.Verify{Sheet: storySheet, Email: "mara@fjordlight.example", HasLink: true}},
 		{"verify-wait", "verify", view.Verify{Sheet: storySheet, Email: "mara@fjordlight.example", Until: storyNow.Add(23 * time.Hour), Sent: true}},

@@ -30,7 +30,8 @@ func memberStories() []story {
 	f := storyFrame(view.SectionMembers)
 	viewer, nowhere := f, storyFrame(view.SectionSwitch)
 	viewer.Role, viewer.Can = "viewer", view.Rights{}
-	closed := f
+	closed, unread := f, f
+	unread.Unread = 3
 	closed.ReadOnly, closed.Can = true, view.Rights{Members: true}
 	nowhere.AccountID, nowhere.AccountName, nowhere.Role, nowhere.Can = "", "", "", view.Rights{}
 	hostile := view.Member{ID: "mem_3", Name: hostileName, Email: "a-very-long-address-that-somebody-really-has@subdomain.of.fjordlight.example", Role: "viewer", Joined: day(6, 9), Badge: view.Badge{Tone: view.ToneOff, Text: "Disabled"}}
@@ -56,7 +57,7 @@ func memberStories() []story {
 		}}},
 		{"members-viewer", "members", view.Members{Frame: viewer, Rows: rows, Limit: 100}},
 		{"members-closed", "members", view.Members{Frame: closed, Rows: rows, Limit: 100}},
-		{"members-alone", "members", view.Members{Frame: f, Rows: rows[:1], Limit: 100, Notice: "The invitation is revoked. Its link no longer works."}},
+		{"members-alone", "members", view.Members{Frame: unread, Rows: rows[:1], Limit: 100, Notice: "The invitation is revoked. Its link no longer works."}},
 		{"activity", "activity", view.Activity{Frame: f, Older: "/account/activity?before=120", Rows: []view.ActivityRow{
 			{Title: "Mara Lindqvist signed in with the password and a second factor, from a new browser", From: "198.51.100.31, Chrome on Windows", At: storyNow},
 			{Title: "Tomás Rey created the key " + hostileName, URL: "/account/keys/key_1", From: "198.51.100.20, Firefox on macOS", At: storyNow.Add(-time.Hour)},
@@ -82,6 +83,7 @@ func memberStories() []story {
 		{"switch-none", "switch", view.Switch{Frame: nowhere, CanCreate: true, Errors: view.Errors{"name": "Give a name with 1 to 100 characters."}}},
 		{"switch-none-closed", "switch", view.Switch{Frame: nowhere}},
 		{"leave", "leave", view.Leave{Frame: f, Keys: 2}},
+		{"leave-error", "leave", view.Leave{Frame: f, Errors: view.Errors{"": "The account would have no owner who can sign in. Make another member an owner first."}}},
 		{"close", "close", view.Close{Frame: storyFrame(view.SectionAccount), Keys: 4, Invitations: 1, Errors: view.Errors{"name": "This is not the name of the account. Nothing was closed."}}},
 		{"close-closed", "close", view.Close{Frame: storyFrame(view.SectionAccount), Closed: true}},
 	}

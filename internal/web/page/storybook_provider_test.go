@@ -25,7 +25,8 @@ func providerStories() []story {
 	last := view.Errors{"": "This is your last way to sign in. Set a password or link another sign-in before you unlink this one."}
 	return []story{
 		{"signin-providers", "signin", view.SignIn{
-			Sheet: storySheet, SignUp: "/signup", Forgot: "/signin/forgot", Providers: storyProviders(view.Providers{Next: "/account", Or: true}),
+			Sheet: storySheet, SignUp: "/signup", Forgot: "/signin/forgot", Passkeys: true, Notice: "You are signed out.",
+			Providers: storyProviders(view.Providers{Next: "/account", Or: true}),
 		}},
 		{"signin-only-providers", "signin", view.SignIn{
 			Sheet: storySheet, SignUp: "/signup", NoPassword: true, Providers: storyProviders(view.Providers{}), Errors: down,

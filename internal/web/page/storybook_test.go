@@ -49,6 +49,8 @@ func accountStories() []story {
 		{"account-quiet", "account", storyQuiet()},
 		{"account-many", "account", storyMany()},
 		{"account-found", "account", storyFound()},
+		{"account-not-found", "account", storyNotFound()},
+		{"account-ended", "account", storyEnded()},
 		{"profile", "profile", view.ProfileEdit{
 			Frame: f, Name: "Mara Lindqvist", Email: "mara@fjordlight.example", Account: "Fjordlight Studio", HasPassword: true, Notice: "Your profile is saved.",
 		}},
@@ -177,6 +179,9 @@ func storyKey() view.KeyShow {
 func sheetStories() []story {
 	return []story{
 		{"signin", "signin", view.SignIn{Sheet: storySheet, Email: "mara@fjordlight.example", Next: "/account", SignUp: "/signup", Passkeys: true, Forgot: "/signin/forgot", ByMail: "/signin/link"}},
+		{"signin-passkey-error", "signin", view.SignIn{
+			Sheet: storySheet, SignUp: "/signup", Passkeys: true, Errors: view.Errors{"passkey": "This passkey is not known here."},
+		}},
 		{"signin-error", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Errors: view.Errors{"": "E-mail and password do not match."}}},
 		{"signup-consent", "signup", view.SignUp{Sheet: storySheet, MinPassword: 12, Consent: view.Consent{Text: "I accept the terms, and I have no other account.", URL: "https://weather.example/terms"}, Errors: view.Errors{"consent": "Accept this to create an account."}}},
 		{"signup", "signup", view.SignUp{Sheet: storySheet, AskInvitation: true, MinPassword: 12, Errors: view.Errors{"email": "This is not an e-mail address."}}},
@@ -188,6 +193,7 @@ func sheetStories() []story {
 		{"signin-expired", "signin", view.SignIn{Sheet: storySheet, SignUp: "/signup", Warning: "The sign-in took too long, or was started in another browser. Start again."}},
 		{"second-factor", "second_factor", view.SecondFactor{Sheet: storySheet, Next: "/account", Passkey: true, App: true, Recovery: true}},
 		{"second-factor-error", "second_factor", view.SecondFactor{Sheet: storySheet, App: true, Errors: view.Errors{"code": "This code is wrong. Type the 6 digits that the app shows now."}}},
+		{"second-factor-passkey", "second_factor", view.SecondFactor{Sheet: storySheet, Passkey: true, Recovery: true, Errors: view.Errors{"passkey": "This took too long. Try again."}}},
 		{"confirm", "confirm", view.Confirm{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "revoke a key",
 			Next: "/account/keys/key_2/revoke", Cancel: "/account/keys/key_2", HasPassword: true, Passkey: true,
@@ -198,14 +204,15 @@ func sheetStories() []story {
 		}},
 		{"confirm-passkey", "confirm", view.Confirm{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "create a key", Next: "/account/keys/new", Cancel: "/account", Passkey: true,
+			Errors: view.Errors{"passkey": "This took too long. Try again."},
 		}},
 		{"confirm-again", "confirm", view.Confirm{
 			Sheet: storySheet, Email: "mara@fjordlight.example", Action: "create a key", Next: "/account/keys/new", Cancel: "/account",
 		}},
 		{"error-404", "error", view.Error{
-			Sheet: storySheet, Status: 404, Title: "There is no page at this address",
-			Text:      "The link may be old, or the key it points to belongs to another account. Your keys are not affected.",
-			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Go to API keys", URL: "/account#api-keys"},
+			Sheet: storySheet, Status: 404, Title: "There is nothing here",
+			Text:      "The address is wrong, or its page belongs to another account. No key has changed.",
+			RequestID: "req_01JZ3M8K7Q2V9D4T", Primary: view.Link{Text: "Go to the account", URL: "/account"},
 		}},
 		{"error-503", "error", view.Error{
 			Sheet: storySheet, Status: 503, Title: "The account cannot be reached right now",
