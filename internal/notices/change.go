@@ -47,7 +47,13 @@ func (s *Service) ofChange(ctx context.Context, c toksta.Change) ([]store.Notice
 		}
 		o.kind, o.account = NewBrowser, ""
 		return s.toPerson(ctx, o, c.MemberID)
-	case toksta.ChangeMemberProfileSet, toksta.ChangeMemberVerified:
+	case toksta.ChangeMemberVerified: // the first link to sign in removes a password that nothing proved
+		if c.Detail["password"] == "" {
+			return nil, nil
+		}
+		o.kind, o.account = PasswordChanged, ""
+		return s.toPerson(ctx, o, c.MemberID)
+	case toksta.ChangeMemberProfileSet:
 		return s.ofAddress(ctx, o, c)
 	case toksta.ChangeMemberCreated, toksta.ChangeMemberJoined:
 		if c.AccountID == "" {

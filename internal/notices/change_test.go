@@ -121,6 +121,12 @@ func TestOwnSignIn(t *testing.T) {
 		w.commit(by("vic"), store.Mutation{Kind: change, AccountID: "acct_a", MemberID: "mem_vic"})
 		same(t, w.received(), "vic@customer.example: Acme API: "+subject)
 	}
+	verified := store.Mutation{Kind: toksta.ChangeMemberVerified, AccountID: "acct_a", MemberID: "mem_vic", Detail: map[string]string{"email": "vic@customer.example"}}
+	w.commit(by("vic"), verified)
+	same(t, w.received())
+	verified.Detail["password"] = "removed" // by the first link to sign in
+	w.commit(by("vic"), verified)
+	same(t, w.received(), "vic@customer.example: Acme API: your password was changed")
 	signIn := store.Mutation{Kind: toksta.ChangeMemberSignedIn, AccountID: "acct_a", MemberID: "mem_vic", Detail: map[string]string{"method": "password"}}
 	w.commit(by("vic"), signIn)
 	same(t, w.received())
@@ -135,7 +141,7 @@ func TestOwnSignIn(t *testing.T) {
 		Members: []toksta.Member{{ID: "mem_vic", Email: "vic@new.example", Name: "vic", CreatedAt: start}},
 	})
 	same(t, w.received(), "vic@customer.example: Acme API: your e-mail address was changed", "vic@new.example: Acme API: your e-mail address was changed")
-	if got := w.items("vic", toksta.MemberViewer); len(got) != 7 || !slices.Contains(got, "address_changed*") {
+	if got := w.items("vic", toksta.MemberViewer); len(got) != 8 || !slices.Contains(got, "address_changed*") {
 		t.Errorf("on the page: %q", got)
 	}
 	w.commit(by("vic"), store.Mutation{
