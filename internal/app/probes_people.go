@@ -71,8 +71,12 @@ func (a *App) framesProbe() operator.Probe {
 	}}
 }
 
-// providerTimeout bounds the check of a provider, which makes up to three requests.
-const providerTimeout = 10 * time.Second
+const (
+	// providerTimeout bounds the check of a provider, which makes up to three requests.
+	providerTimeout = 10 * time.Second
+	// mailTimeout bounds the check of the mail server. Some servers delay their greeting by several seconds.
+	mailTimeout = 15 * time.Second
+)
 
 // providerProbe checks a provider from this node's place in the network.
 func providerProbe(p signin.Provider) operator.Probe {
@@ -100,6 +104,8 @@ func (a *App) mailProbe() operator.Probe {
 		p.Run = func(context.Context) (string, error) { return "the demo keeps mails and shows them at /demo/mail", nil }
 	case a.mail != nil:
 		p.Run = func(ctx context.Context) (string, error) {
+			ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+			defer cancel()
 			text, err := timed("the server accepts mail, checked in", a.mail.Check)(ctx)
 			s := a.mails.Status()
 			text += fmt.Sprintf("; links and invitations since the start: %d sent, %d waiting, %d given up", s.Sent, s.Waiting, s.Failed)

@@ -3,16 +3,23 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/toksta/toksta/internal/config"
+	"github.com/toksta/toksta/internal/mail"
+	"github.com/toksta/toksta/internal/mail/mailtest"
+	"github.com/toksta/toksta/internal/notices"
 	"github.com/toksta/toksta/internal/operator"
 	"github.com/toksta/toksta/internal/signin"
 	"github.com/toksta/toksta/internal/signin/oidc"
 	"github.com/toksta/toksta/internal/signin/oidc/oidctest"
+	"github.com/toksta/toksta/internal/store"
+	"github.com/toksta/toksta/internal/store/storetest/sqlitetest"
+	"github.com/toksta/toksta/sdk/client"
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
@@ -97,4 +104,88 @@ func TestProviderProbe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Guarantee: the doctor counts the mails of the node, and warns for an hour after one was given up, although the
+// mail server works.
+func TestMailProbe(t *testing.T) {
+	t.Parallel()
+	server := mailtest.Start(t, mailtest.Options{Reject: func(to string) int {
+		if to == "gone@example.com" {
+			return 550
+		}
+		return 0
+	}})
+	a := &App{log: slog.New(slog.DiscardHandler)}
+	a.config.Mail = config.Mail{Server: server.Addr, TLS: "none", From: "keys@example.com"}
+	if err := a.buildMail(); err != nil {
+		t.Fatal(err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, c := range []struct {
+		to, text string
+		warns    bool
+	}{{"ada@example.com", "1 sent, 0 waiting, 0 given up", false}, {"gone@example.com", "1 sent, 0 waiting, 1 given up, the last one at ", true}} {
+		a.mails.Post(mail.Message{To: c.to, Subject: "Link", Text: "a link"})
+		if err := a.mails.Run(stopped); err != nil { // sends what waits
+			t.Fatal(err)
+		}
+		text, err := a.mailProbe().Run(t.Context())
+		w, warns := errors.AsType[operator.Warning](err)
+		if warns != c.warns || !warns && err != nil || !strings.Contains(text+w.Detail, c.text) {
+			t.Errorf("after a mail to %s: %s, %v", c.to, text, err)
+		}
+	}
+}
+
+// Guarantee: the doctor fails while notices or their mails are late, and warns of mails that are tried again.
+func TestNoticesProbe(t *testing.T) {
+	t.Parallel()
+	db := sqlitetest.Open(t)
+	now := time.Now()
+	a := &App{notices: notices.New(notices.Config{Store: db, Sender: new(mail.Outbox), Now: func() time.Time { return now }})}
+	check := func(when, level, want string) {
+		t.Helper()
+		text, err := a.noticesProbe().Run(t.Context())
+		got := client.LevelOK
+		if err != nil {
+			got, text = client.LevelFail, err.Error()
+		}
+		if _, warns := errors.AsType[operator.Warning](err); warns {
+			got = client.LevelWarn
+		}
+		if got != level || !strings.Contains(text, want) {
+			t.Errorf("%s: %s, %s", when, got, text)
+		}
+	}
+	check("an empty database", client.LevelOK, "every change is noticed; mails that wait: 0")
+	c, err := db.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorOperator, Name: "root"}, func(context.Context, store.Reader) (store.Mutation, error) {
+		return store.Mutation{Kind: toksta.ChangeKeysRevoked}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = c.At.Add(time.Minute)
+	check("a new change", client.LevelOK, "is of 1m0s ago")
+	now = c.At.Add(time.Hour)
+	check("an old change", client.LevelFail, "overdue for 1h0m0s")
+
+	n := store.Notice{ID: "ntc_1", MemberID: "mem_a", Kind: "password_changed", At: now, Data: []byte("{}"), Token: "t", Mail: store.MailPending, NextAt: now}
+	if _, err := db.WriteNotices(t.Context(), store.NoticeBatch{To: store.NoticePosition{Seq: c.Seq}, Notices: []store.Notice{n}}); err != nil {
+		t.Fatal(err)
+	}
+	check("a due mail", client.LevelOK, "mails that wait: 1, of these after a failed attempt: 0")
+	claimed, err := db.ClaimNotices(t.Context(), store.NoticeClaim{Now: now, Until: now.Add(time.Minute), Limit: 1})
+	if err != nil || len(claimed) != 1 {
+		t.Fatal(claimed, err)
+	}
+	failed := claimed[0]
+	failed.Outcome = "busy"
+	if err := db.FinishNotice(t.Context(), claimed[0], failed); err != nil {
+		t.Fatal(err)
+	}
+	check("a failed mail", client.LevelWarn, "of these after a failed attempt: 1")
+	now = now.Add(time.Hour)
+	check("a late mail", client.LevelFail, "overdue for 59m0s")
 }
