@@ -101,6 +101,11 @@ var controls = []control{
 		keeps:  one("internal/keys/a.go", "// Package keys is.\npackage keys\n"),
 	},
 	{
+		rule: "package comments", name: "the name before a renaming", where: "internal/keys",
+		breaks: one("internal/keys/a.go", "// Package key is.\npackage keys\n"),
+		keeps:  one("internal/keys/a.go", "// Package keys is.\npackage keys\n"),
+	},
+	{
 		rule: "exported docs", name: "a method", where: "internal/keys/a.go Service.Create",
 		breaks: one("internal/keys/a.go", "package keys\nfunc (s *Service) Create() {}\n"),
 		keeps:  one("internal/keys/a.go", "package keys\n// Create makes.\nfunc (s *Service) Create() {}\nfunc (s *service) Create() {}\n"),

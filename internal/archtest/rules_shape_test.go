@@ -55,14 +55,24 @@ func packageNames(t *tree) (out []finding) {
 }
 
 // packageComments requires a package comment: the purpose and the place of the
-// package.
+// package. It starts with the current name of the package.
 func packageComments(t *tree) (out []finding) {
 	for dir, files := range t.packages() {
-		if !slices.ContainsFunc(files, func(f *file) bool { return f.syntax.Doc != nil }) {
+		i := slices.IndexFunc(files, func(f *file) bool { return f.syntax.Doc != nil })
+		switch {
+		case i < 0:
 			out = append(out, finding{dir, "no package comment: state its purpose, its place on a path, and what it never does"})
+		case !startsWithName(files[i].syntax):
+			out = append(out, finding{dir, "the package comment starts with another name than that of the package"})
 		}
 	}
 	return out
+}
+
+// startsWithName reports whether the comment of a package starts with its name. The comment of a
+// command starts with the name of the program.
+func startsWithName(f *ast.File) bool {
+	return f.Name.Name == "main" || strings.HasPrefix(f.Doc.Text(), "Package "+f.Name.Name+" ")
 }
 
 // exportedDocs requires a doc comment on exported names.

@@ -18,13 +18,8 @@ func (p *Pages) removeForm(w http.ResponseWriter, r *http.Request) { p.showRemov
 // showRemove shows the confirmation. If the member made keys, it asks what happens to them. None of
 // the choices is preset: each is wrong for some accounts.
 func (p *Pages) showRemove(w http.ResponseWriter, r *http.Request, problems view.Errors) {
-	m, ok := p.memberOf(w, r)
+	m, made, ok := p.memberWithKeys(w, r)
 	if !ok {
-		return
-	}
-	made, err := p.madeKeys(r)
-	if err != nil {
-		p.fail(w, r, err)
 		return
 	}
 	page := view.MemberRemove{Frame: p.frame(r.Context(), view.SectionMembers), Member: p.memberRow(r.Context(), m), Errors: problems}
@@ -44,24 +39,19 @@ func (p *Pages) showRemove(w http.ResponseWriter, r *http.Request, problems view
 // removeMember removes a member, and revokes the keys of the member in the same change if this was
 // chosen.
 func (p *Pages) removeMember(w http.ResponseWriter, r *http.Request) {
-	m, ok := p.memberOf(w, r)
+	m, made, ok := p.memberWithKeys(w, r)
 	if !ok {
 		return
 	}
 	chosen, keys := r.PostFormValue("keys"), members.KeyChoice(r.PostFormValue("keys"))
-	made, err := p.madeKeys(r)
-	switch {
-	case err != nil:
-		p.fail(w, r, err)
-		return
-	case chosen == rotateKeys, chosen == "" && len(made) == 0:
+	if chosen == rotateKeys || chosen == "" && len(made) == 0 {
 		keys = members.KeepKeys
 	}
 	if keys != members.KeepKeys && keys != members.RevokeKeys {
 		p.showRemove(w, r, view.Errors{"keys": "Choose what happens to the keys. Nothing was changed."})
 		return
 	}
-	_, err = p.Members.Remove(r.Context(), p.actor(r), members.RemoveRequest{
+	_, err := p.Members.Remove(r.Context(), p.actor(r), members.RemoveRequest{
 		Ref: members.Ref{Account: m.Membership.AccountID, Member: m.Member.ID}, Keys: keys,
 	})
 	next := membersPath + "/" + url.PathEscape(string(m.Member.ID)) + "/removed"

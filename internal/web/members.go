@@ -126,6 +126,19 @@ func (p *Pages) memberOf(w http.ResponseWriter, r *http.Request) (store.AccountM
 	return m, true
 }
 
+// memberWithKeys returns the member whose id is in the address, with the live keys that the member
+// made. After an error it responds with the error page and returns false.
+func (p *Pages) memberWithKeys(w http.ResponseWriter, r *http.Request) (m store.AccountMember, made []view.MadeKey, ok bool) {
+	if m, ok = p.memberOf(w, r); !ok {
+		return m, nil, false
+	}
+	made, err := p.madeKeys(r)
+	if err != nil {
+		p.fail(w, r, err)
+	}
+	return m, made, err == nil
+}
+
 // memberRef names the member whose id is in the address, in the account of the session.
 func (p *Pages) memberRef(r *http.Request) members.Ref {
 	return members.Ref{Account: identity(r.Context()).Account.ID, Member: toksta.MemberID(r.PathValue("id"))}
@@ -143,13 +156,8 @@ func (p *Pages) showMember(w http.ResponseWriter, r *http.Request) { p.showMembe
 // showMemberForm shows the page of one member, with the forms that the role of the signed-in
 // person allows.
 func (p *Pages) showMemberForm(w http.ResponseWriter, r *http.Request, problems view.Errors) {
-	m, ok := p.memberOf(w, r)
+	m, made, ok := p.memberWithKeys(w, r)
 	if !ok {
-		return
-	}
-	made, err := p.madeKeys(r)
-	if err != nil {
-		p.fail(w, r, err)
 		return
 	}
 	who := identity(r.Context())
