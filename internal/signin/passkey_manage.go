@@ -139,7 +139,7 @@ func (s *Service) RenamePasskey(ctx context.Context, from Origin, id Identity, r
 }
 
 // RemovePasskey removes a passkey of the member, and ends as RemoveApp. If
-// the member has no such passkey, the error is NOT_FOUND.
+// the member has no such passkey, the error is NOT_FOUND; if it is the last way to sign in, CONFLICT.
 func (s *Service) RemovePasskey(ctx context.Context, from Origin, id Identity, passkeyID string) error {
 	if err := denyBound(id); err != nil {
 		return err
@@ -147,6 +147,9 @@ func (s *Service) RemovePasskey(ctx context.Context, from Origin, id Identity, p
 	_, err := s.Log.Commit(ctx, id.Actor(from), func(ctx context.Context, r store.Reader) (store.Mutation, error) {
 		p, state, err := ownPasskey(ctx, r, id, passkeyID)
 		if err != nil {
+			return store.Mutation{}, err
+		}
+		if err := s.keepsAWay(ctx, r, id.Member.ID, state); err != nil {
 			return store.Mutation{}, err
 		}
 		m := store.Mutation{MemberID: id.Member.ID}
@@ -163,6 +166,22 @@ func (s *Service) RemovePasskey(ctx context.Context, from Origin, id Identity, p
 		return err
 	}
 	return s.afterRemoval(ctx, id)
+}
+
+// keepsAWay returns CONFLICT if a member with these factors has no other way to sign in than one passkey.
+func (s *Service) keepsAWay(ctx context.Context, r store.Reader, member toksta.MemberID, state store.FactorState) error {
+	if s.Passkeys == nil {
+		return nil // no passkey signs in
+	}
+	all, err := r.ListIdentities(ctx, member)
+	if err != nil {
+		return err
+	}
+	can, err := s.canSignIn(ctx, r, member, ways{all, state.Passkeys - 1})
+	if err == nil && !can {
+		err = s.lastWay("remove")
+	}
+	return err
 }
 
 // ownPasskey returns a passkey of a member by its id, with the state of the member's factors.

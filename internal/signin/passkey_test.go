@@ -197,6 +197,9 @@ func TestRejectedPasskeys(t *testing.T) {
 	if err := w.RenamePasskey(t.Context(), home, eve.Identity, store.Passkey{ID: list[0].ID, Name: "Mine"}); toksta.ErrorCode(err) != toksta.CodeNotFound {
 		t.Errorf("Eve renames a passkey of Ada: %v", err)
 	}
+	w.PasswordOff = true
+	wantError(t, w.RemovePasskey(t.Context(), home, ada.Identity, list[0].ID), toksta.CodeConflict, "last way to sign in")
+	w.PasswordOff = false
 	if err := w.RemovePasskey(t.Context(), home, ada.Identity, list[0].ID); err != nil {
 		t.Fatal(err)
 	}

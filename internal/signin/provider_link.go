@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -66,12 +65,15 @@ func (s *Service) Unlink(ctx context.Context, from Origin, id Identity, provider
 		if at < 0 {
 			return store.Mutation{}, toksta.NotFoundID("linked sign-in", provider)
 		}
-		rest := slices.Concat(all[:at], all[at+1:])
-		switch can, err := s.canSignIn(ctx, r, id.Member.ID, rest); {
+		state, err := r.FactorState(ctx, id.Member.ID)
+		if err != nil {
+			return store.Mutation{}, err
+		}
+		switch can, err := s.canSignIn(ctx, r, id.Member.ID, ways{slices.Concat(all[:at], all[at+1:]), state.Passkeys}); {
 		case err != nil:
 			return store.Mutation{}, err
 		case !can:
-			return store.Mutation{}, s.lastWay()
+			return store.Mutation{}, s.lastWay("unlink")
 		}
 		return store.Mutation{
 			Kind: toksta.ChangeIdentityUnlinked, AccountID: id.Account.ID, MemberID: id.Member.ID, Unlinked: []store.Identity{all[at]},
@@ -84,33 +86,35 @@ func (s *Service) Unlink(ctx context.Context, from Origin, id Identity, provider
 	return s.endSessions(ctx, store.SessionSet{Member: id.Member.ID, Provider: provider, Keep: id.Session.id})
 }
 
-// lastWay returns the error for removing the last way to sign in.
-func (s *Service) lastWay() error {
+// lastWay returns the error for removing the last way to sign in by an action, such as "unlink".
+func (s *Service) lastWay(action string) error {
 	instead := "Set a password or link another sign-in"
 	if s.PasswordOff {
 		instead = "Link another sign-in"
 	}
-	return &toksta.Error{Code: toksta.CodeConflict, Message: "This is your last way to sign in. " + instead + " before you unlink this one."}
+	return &toksta.Error{Code: toksta.CodeConflict, Message: "This is your last way to sign in. " + instead + " before you " + action + " this one."}
 }
 
-// canSignIn reports whether a member could sign in with only these identities, a password or a passkey.
+// ways are the ways to sign in that a member has beside the password.
+type ways struct {
+	identities []store.Identity
+	passkeys   int
+}
+
+// canSignIn reports whether a member could sign in with only these ways, or with the password.
 // Identities of providers that are no longer configured do not count.
-func (s *Service) canSignIn(ctx context.Context, r store.Reader, member toksta.MemberID, identities []store.Identity) (bool, error) {
-	for _, i := range identities {
+func (s *Service) canSignIn(ctx context.Context, r store.Reader, member toksta.MemberID, w ways) (bool, error) {
+	for _, i := range w.identities {
 		if _, err := s.provider(i.Provider); err == nil {
 			return true, nil
 		}
+	}
+	if s.Passkeys != nil && w.passkeys > 0 {
+		return true, nil
 	}
 	m, err := r.Member(ctx, member)
 	if err != nil {
 		return false, err
 	}
-	if m.PasswordHash != "" && !s.PasswordOff {
-		return true, nil
-	}
-	state, err := r.FactorState(ctx, member)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return false, err
-	}
-	return s.Passkeys != nil && state.Passkeys > 0, nil
+	return m.PasswordHash != "" && !s.PasswordOff, nil
 }

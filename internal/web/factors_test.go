@@ -241,6 +241,9 @@ func TestPasskeyPages(t *testing.T) {
 	if confirmed.path != page {
 		t.Errorf("the passkey leads to %s", confirmed.path)
 	}
+	w.SignIn.PasswordOff = true
+	w.post(t, page+"/remove", nil).shows(t, 422, "your last way to sign in", "Work phone")
+	w.SignIn.PasswordOff = false
 	w.post(t, page+"/remove", nil).shows(t, 200, "The passkey is removed")
 	w.get(t, page).shows(t, 404, "nothing here")
 	w.signOut(t)

@@ -167,9 +167,12 @@ func (p *Pages) renamePasskey(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) removePasskey(w http.ResponseWriter, r *http.Request) {
-	if err := p.SignIn.RemovePasskey(r.Context(), p.origin(r), identity(r.Context()), r.PathValue("id")); err != nil {
-		p.fail(w, r, err)
+	err := p.SignIn.RemovePasskey(r.Context(), p.origin(r), identity(r.Context()), r.PathValue("id"))
+	if err == nil {
+		http.Redirect(w, r, securityPath+"?done=passkey_removed", http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, securityPath+"?done=passkey_removed", http.StatusSeeOther)
+	if problems, ok := p.formErrors(w, r, err); ok {
+		p.showPasskey(w, r, problems)
+	}
 }
