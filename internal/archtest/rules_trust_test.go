@@ -66,7 +66,7 @@ var reveals = map[string]int{
 	"internal/web/provider.go Pages.depart": 1,
 
 	// A password or a cookie, before it is hashed.
-	"internal/signin/password_hash.go hasher.tag":        1,
+	"internal/signin/password_hash.go source.tag":        1,
 	"internal/signin/password_strength.go validPassword": 1,
 	"internal/signin/tickets.go secretID":                1,
 

@@ -26,7 +26,7 @@ func (s *Service) CreateMember(ctx context.Context, by toksta.Actor, req MemberR
 	if err := members.ValidRole(req.Role); err != nil {
 		return toksta.Member{}, err
 	}
-	m, err := s.draftMember(ctx, s.now(), memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Hashes: s.passwords})
+	m, err := s.draftMember(ctx, s.now(), memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Hashes: s.passwords.of("")})
 	if err != nil {
 		return toksta.Member{}, err
 	}

@@ -82,9 +82,9 @@ func (s *Service) verifyCredentials(ctx context.Context, from Origin, email stri
 	if err != nil {
 		return m, 0, err
 	}
-	hashes := s.strangers
+	hashes := s.strangers.of(from.Network())
 	if names[0].Scope == ScopeBrowser {
-		hashes = s.passwords
+		hashes = s.passwords.of(string(m.ID))
 	}
 	failures, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, hashes, m, password) }, names...)
 	if err != nil {
@@ -105,13 +105,13 @@ func (s *Service) verifyPassword(ctx context.Context, id Identity, password toks
 	if err != nil {
 		return m, fmt.Errorf("read the signed-in member: %w", err)
 	}
-	_, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, s.passwords, m, password) }, Name{ScopeMember, string(m.ID)})
+	_, err = s.Throttle.Try(ctx, func() error { return s.checkPassword(ctx, s.passwords.of(string(m.ID)), m, password) }, Name{ScopeMember, string(m.ID)})
 	return m, err
 }
 
 // checkPassword returns an error if the password is not that of the member, or the member cannot
 // sign in. The zero member stands for an unknown address. It always computes one hash.
-func (s *Service) checkPassword(ctx context.Context, hashes *hasher, m toksta.Member, password toksta.Hidden) error {
+func (s *Service) checkPassword(ctx context.Context, hashes source, m toksta.Member, password toksta.Hidden) error {
 	canSignIn := m.PasswordHash != "" && m.DisabledAt.IsZero()
 	hash := m.PasswordHash
 	// Without a member the same work is done, so that the response time does not

@@ -77,7 +77,7 @@ func (s *Service) setPassword(ctx context.Context, by toksta.Actor, c passwordCh
 	if err := validPassword(c.password, m); err != nil {
 		return err
 	}
-	hash, err := s.passwords.hash(ctx, c.password)
+	hash, err := s.passwords.of(string(m.ID)).hash(ctx, c.password)
 	if err != nil {
 		return err
 	}

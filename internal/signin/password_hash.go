@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -41,10 +42,46 @@ type hasher struct {
 	slots chan struct{}
 	wait  time.Duration // the longest time for which a hash waits for a slot; 0: as long as the caller's context
 	key   func(password, salt []byte, time, memory uint32, threads uint8, keyLen uint32) []byte
+
+	mu      sync.Mutex
+	pending map[string]int // hashes that wait or are computed, by source
 }
 
 func newHasher(parallel int, wait time.Duration) *hasher {
-	return &hasher{slots: make(chan struct{}, parallel), wait: wait, key: argon2.IDKey}
+	return &hasher{slots: make(chan struct{}, parallel), wait: wait, key: argon2.IDKey, pending: map[string]int{}}
+}
+
+// maxPending bounds the hashes of one source that wait or are computed. Correct passwords are not
+// throttled, so one client could otherwise keep all others waiting.
+const maxPending = 16
+
+// source computes hashes for one network or one person; "": without a limit.
+type source struct {
+	*hasher
+	name string
+}
+
+// of returns the source with a name.
+func (h *hasher) of(name string) source { return source{h, name} }
+
+// enter counts a hash of the source, and reports whether it may wait. The caller must then call leave.
+func (h source) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.name != "" && h.pending[h.name] >= maxPending {
+		return false
+	}
+	h.pending[h.name]++
+	return true
+}
+
+// leave ends a hash of the source.
+func (h source) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pending[h.name]--; h.pending[h.name] == 0 {
+		delete(h.pending, h.name)
+	}
 }
 
 // parallelHashes is the default of Config.Parallel: half of the processors, so that sign-ins do not
@@ -52,7 +89,7 @@ func newHasher(parallel int, wait time.Duration) *hasher {
 func parallelHashes() int { return min(max(runtime.GOMAXPROCS(0)/2, 1), 4) }
 
 // hash returns the PHC string of a password with a new salt.
-func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, error) {
+func (h source) hash(ctx context.Context, password toksta.Hidden) (string, error) {
 	var salt [saltLen]byte
 	rand.Read(salt[:])
 	// The string contains the parameters, so that hashes remain valid when the
@@ -68,7 +105,7 @@ func (h *hasher) hash(ctx context.Context, password toksta.Hidden) (string, erro
 
 // matches reports whether encoded is the hash of password. It returns an error if
 // ctx ends while it waits, or if encoded is not a valid hash.
-func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hidden) (bool, error) {
+func (h source) matches(ctx context.Context, encoded string, password toksta.Hidden) (bool, error) {
 	p, err := parsePHC(encoded)
 	if err != nil {
 		return false, err
@@ -80,9 +117,13 @@ func (h *hasher) matches(ctx context.Context, encoded string, password toksta.Hi
 	return subtle.ConstantTimeCompare(tag, p.tag) == 1, nil
 }
 
-// tag computes an argon2id hash when a slot is free. If no slot becomes free in time, the error is
-// a *busyError.
-func (h *hasher) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte, error) {
+// tag computes an argon2id hash when a slot is free. If no slot becomes free in time, or too many
+// hashes of the source are pending, the error is a *busyError.
+func (h source) tag(ctx context.Context, p phc, password toksta.Hidden) ([]byte, error) {
+	if !h.enter() {
+		return nil, &busyError{tooBusy(time.Second)}
+	}
+	defer h.leave()
 	var late <-chan time.Time
 	if h.wait > 0 {
 		late = time.After(h.wait)
@@ -115,7 +156,7 @@ func tooBusy(wait time.Duration) error {
 	return &toksta.Error{
 		Code: toksta.CodeRateLimited, Reason: toksta.ReasonRateLimited,
 		Message: "Too many people are signing in at the moment. Try again in a few seconds.",
-		Details: map[string]any{"retry_after": int(wait.Seconds())},
+		Details: map[string]any{"retry_after": max(int(wait.Seconds()), 1)},
 	}
 }
 

@@ -64,7 +64,7 @@ func TestHashesWaitForALimitedTime(t *testing.T) {
 		start := time.Now()
 		for range 200 {
 			wg.Go(func() {
-				if _, err := h.hash(t.Context(), toksta.Hide(testPassword)); err == nil {
+				if _, err := h.of("").hash(t.Context(), toksta.Hide(testPassword)); err == nil {
 					served.Add(1)
 				}
 			})
@@ -72,6 +72,36 @@ func TestHashesWaitForALimitedTime(t *testing.T) {
 		wg.Wait()
 		if n, took := served.Load(), time.Since(start); n < 5 || n > 6 || took > strangerWait+time.Second {
 			t.Errorf("%d hashes were computed in %s", n, took)
+		}
+	})
+}
+
+// One client with many requests at a time, also with the right password, leaves the hashes to others.
+func TestOneSourceDoesNotTakeAllHashes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHasher(1, 0)
+		h.key = func([]byte, []byte, uint32, uint32, uint8, uint32) []byte {
+			<-time.After(time.Second)
+			return make([]byte, tagLen)
+		}
+		var rejected atomic.Int64
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() {
+				if _, err := h.of("203.0.113.0/24").hash(t.Context(), toksta.Hide(testPassword)); toksta.ErrorCode(err) == toksta.CodeRateLimited {
+					rejected.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if _, err := h.of("198.51.100.0/24").hash(t.Context(), toksta.Hide(testPassword)); err != nil || time.Since(start) > maxPending*time.Second+time.Second {
+			t.Errorf("another source waited for %s: %v", time.Since(start), err)
+		}
+		wg.Wait()
+		if n := rejected.Load(); n != 200-maxPending || len(h.pending) != 0 {
+			t.Errorf("%d hashes of one source were rejected; %d sources are counted after the last one", n, len(h.pending))
 		}
 	})
 }

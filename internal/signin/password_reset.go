@@ -89,7 +89,7 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 	if err := validPassword(next, m); err != nil {
 		return ResetDone{}, err
 	}
-	hash, err := s.passwords.hash(ctx, next)
+	hash, err := s.passwords.of(string(m.ID)).hash(ctx, next)
 	if err != nil {
 		return ResetDone{}, err
 	}

@@ -375,7 +375,7 @@ func TestHashesAreLimited(t *testing.T) {
 		defer cancel()
 		for range 20 {
 			wg.Go(func() {
-				if _, err := h.hash(ctx, toksta.Hide(testPassword)); err == nil {
+				if _, err := h.of("").hash(ctx, toksta.Hide(testPassword)); err == nil {
 					served.Add(1)
 				}
 			})
@@ -405,26 +405,26 @@ func TestSignInsAreBounded(t *testing.T) {
 func TestHash(t *testing.T) {
 	t.Parallel()
 	h := newHasher(1, 0)
-	one, err := h.hash(t.Context(), toksta.Hide(testPassword))
+	one, err := h.of("").hash(t.Context(), toksta.Hide(testPassword))
 	if err != nil || !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%q, %v", one, err)
 	}
-	two, err := h.hash(t.Context(), toksta.Hide(testPassword))
+	two, err := h.of("").hash(t.Context(), toksta.Hide(testPassword))
 	if err != nil || one == two {
 		t.Error("two hashes share a salt")
 	}
 	for word, want := range map[string]bool{testPassword: true, testPassword + " ": false} {
-		if got, err := h.matches(t.Context(), one, toksta.Hide(word)); err != nil || got != want {
+		if got, err := h.of("").matches(t.Context(), one, toksta.Hide(word)); err != nil || got != want {
 			t.Errorf("%q matches %v, %v", word, got, err)
 		}
 	}
 	// "é" as one code point and as two.
 	for set, typed := range map[string]string{"caf\u00e9 au lait, please": "cafe\u0301 au lait, please", "cafe\u0301 noir, please": "caf\u00e9 noir, please"} {
-		encoded, err := h.hash(t.Context(), toksta.Hide(set))
+		encoded, err := h.of("").hash(t.Context(), toksta.Hide(set))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same, err := h.matches(t.Context(), encoded, toksta.Hide(typed)); err != nil || !same {
+		if same, err := h.of("").matches(t.Context(), encoded, toksta.Hide(typed)); err != nil || !same {
 			t.Errorf("%+q does not match %+q: %v", typed, set, err)
 		}
 	}
@@ -433,7 +433,7 @@ func TestHash(t *testing.T) {
 		t.Errorf("an unknown address costs %+v, %v", p, err)
 	}
 	for _, malformed := range []string{"", "x", strings.Replace(one, "argon2id", "argon2i", 1), one[:len(one)-1], strings.Replace(one, "t=2", "t=0", 1)} {
-		if _, err := h.matches(t.Context(), malformed, toksta.Hide(testPassword)); err == nil {
+		if _, err := h.of("").matches(t.Context(), malformed, toksta.Hide(testPassword)); err == nil {
 			t.Errorf("the malformed hash %q is accepted", malformed)
 		}
 	}

@@ -80,9 +80,9 @@ func (s *Service) enroll(ctx context.Context, from Origin, req enrollment) (Sign
 		invalid = nil // it is the person's name, which draftMember validates
 	}
 	invalid = toksta.InvalidFields(invalid, s.checkConsent(req.SignUpRequest))
-	hashes := s.strangers
+	hashes := s.strangers.of(from.Network())
 	if req.verified != nil {
-		hashes = s.passwords
+		hashes = s.passwords.of(from.Network())
 	}
 	m, err := s.draftMember(ctx, now, memberDraft{Name: req.Name, Email: req.Email, Password: req.Password, Hashes: hashes, Invalid: invalid})
 	if err != nil {
@@ -170,7 +170,7 @@ func applyInvitation(used members.Redeemed, m *toksta.Member, mutation *store.Mu
 type memberDraft struct {
 	Name, Email string
 	Password    toksta.Hidden
-	Hashes      *hasher
+	Hashes      source
 	// Invalid is the error of another field of the same form, which is reported together
 	// with the errors of the member. nil: none.
 	Invalid error
