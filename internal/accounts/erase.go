@@ -53,7 +53,8 @@ func (s *Service) Erase(ctx context.Context, by toksta.Actor, id toksta.AccountI
 	for i, p := range people {
 		ids[i] = p.ID
 	}
-	rest, err := s.Erasing.Erase(ctx, store.Erasure{Account: id, Members: ids})
+	// An invitation can have been made between the first call and the change.
+	rest, err := s.Erasing.Erase(ctx, store.Erasure{Account: id, Members: ids, Addresses: addresses(people)})
 	if err != nil {
 		return Erased{}, fmt.Errorf("erase the rest of account %s, repeat the request: %w", id, err)
 	}

@@ -32,8 +32,8 @@ func (s *Service) ErasePerson(ctx context.Context, by toksta.Actor, id toksta.Me
 	}
 	out := ErasedPerson{Rows: rows}
 	now := s.now()
-	out.Receipt, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (store.Mutation, error) {
-		person, err := erasablePerson(ctx, r, id)
+	out.Receipt, err = s.Log.Commit(ctx, by, func(ctx context.Context, r store.Reader) (_ store.Mutation, err error) {
+		person, err = erasablePerson(ctx, r, id)
 		if empty := emptied(person, now); err == nil && person != empty {
 			return store.Mutation{Kind: toksta.ChangeMemberErased, MemberID: id, Members: []toksta.Member{empty}}, nil
 		}
@@ -42,7 +42,8 @@ func (s *Service) ErasePerson(ctx context.Context, by toksta.Actor, id toksta.Me
 	if err != nil {
 		return ErasedPerson{}, err
 	}
-	rest, err := s.Erasing.Erase(ctx, store.Erasure{Members: []toksta.MemberID{id}})
+	// An invitation can have been made between the first call and the change.
+	rest, err := s.Erasing.Erase(ctx, store.Erasure{Members: []toksta.MemberID{id}, Addresses: addresses([]toksta.Member{person})})
 	if err != nil {
 		return ErasedPerson{}, fmt.Errorf("erase the rest of member %s, repeat the request: %w", id, err)
 	}

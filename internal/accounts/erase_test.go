@@ -140,8 +140,8 @@ func TestEraseContinues(t *testing.T) {
 		if out, err := w.Erase(t.Context(), operator, a.ID); err != nil || out.Account.ErasedAt.IsZero() {
 			t.Errorf("step %d, repeated: %+v, %v", step, out, err)
 		}
-		if i, err := w.store.Invitation(t.Context(), digest("old")); err != nil || i.Email != "" {
-			t.Errorf("step %d: the invitation of the person has the address %q, %v", step, i.Email, err)
+		if i, err := w.store.Invitation(t.Context(), digest("old")); err != nil || i.Email != "" || i.RevokedAt.IsZero() {
+			t.Errorf("step %d: the invitation of the person has the address %q, revoked at %v, %v", step, i.Email, i.RevokedAt, err)
 		}
 	}
 }
@@ -170,6 +170,54 @@ func (f *failingErasing) MarkErased(ctx context.Context, account toksta.AccountI
 		return f.err
 	}
 	return f.Erasing.MarkErased(ctx, account)
+}
+
+// lateInvitation makes an invitation to an address after the first call of Erase.
+type lateInvitation struct {
+	store.Erasing
+	invite func()
+}
+
+func (l *lateInvitation) Erase(ctx context.Context, e store.Erasure) (map[string]int64, error) {
+	rows, err := l.Erasing.Erase(ctx, e)
+	if invite := l.invite; invite != nil {
+		l.invite = nil
+		invite()
+	}
+	return rows, err
+}
+
+// Guarantee: an invitation that another account makes to the person during the erasure is emptied too, and
+// revoked: without its address, any person with the link could use it.
+func TestEraseFindsLateInvitations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, other := w.people(t)
+	erasing := w.Erasing
+	late := func(code string) {
+		w.Erasing = &lateInvitation{erasing, func() {
+			w.commit(t, store.Mutation{Kind: toksta.ChangeInvitationCreated, Invitations: []store.Invitation{
+				{Code: digest(code), AccountID: other.ID, Email: code + "@example.com", ExpiresAt: w.now},
+			}})
+		}}
+	}
+	late("ada")
+	if _, err := w.Erase(t.Context(), operator, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.commit(t, store.Mutation{
+		Kind: toksta.ChangeMemberLeft, MemberID: "mem_bob", AccountID: other.ID,
+		Memberships: []toksta.Membership{{AccountID: other.ID, MemberID: "mem_bob", Role: toksta.MemberOwner, RemovedAt: w.now}},
+	})
+	late("bob")
+	if _, err := w.ErasePerson(t.Context(), operator, "mem_bob"); err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{"ada", "bob"} {
+		if i, err := w.store.Invitation(t.Context(), digest(code)); err != nil || i.Email != "" || i.RevokedAt.IsZero() {
+			t.Errorf("the invitation of %s: %+v, %v", code, i, err)
+		}
+	}
 }
 
 // Guarantee: a person is erased only after the person has left all accounts. Then the address is free, and the

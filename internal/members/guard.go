@@ -109,10 +109,26 @@ func isOwn(by toksta.Actor, m store.Mutation) bool {
 	return own[m.Kind] && m.MemberID == toksta.MemberID(by.ID)
 }
 
+// checkEnabled returns FORBIDDEN if the actor, a member, was disabled everywhere, or erased. A request that
+// was being handled meanwhile must not add a way to sign in, or write a name again. A person who signs up
+// with this change does not exist yet.
+func checkEnabled(ctx context.Context, r store.Reader, by toksta.Actor) error {
+	actor, err := r.Member(ctx, toksta.MemberID(by.ID))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read whether member %s is disabled: %w", by.ID, err)
+	case !actor.DisabledAt.IsZero():
+		return denied()
+	}
+	return nil
+}
+
 // checkRole returns FORBIDDEN if the role of the actor, a member, does not allow the change m.
 func checkRole(ctx context.Context, r store.Reader, by toksta.Actor, m store.Mutation) error {
 	if isOwn(by, m) {
-		return nil
+		return checkEnabled(ctx, r, by)
 	}
 	needed, known := PermissionFor(m.Kind)
 	if !known {

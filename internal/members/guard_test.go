@@ -75,6 +75,10 @@ func TestRolesBoundEveryKindOfChange(t *testing.T) {
 	if err := commit(actor(toksta.MemberOwner), own); err == nil {
 		t.Error("an owner changes the password of another member")
 	}
+	disabled := actor("disabled_everywhere")
+	if err := commit(disabled, store.Mutation{Kind: toksta.ChangeMemberPasswordSet, MemberID: toksta.MemberID(disabled.ID)}); toksta.ErrorCode(err) != toksta.CodeForbidden {
+		t.Errorf("a person who is disabled everywhere changes the own password: %v", err)
+	}
 }
 
 // Guarantee: if addresses are verified, a member whose sign-up is not confirmed cannot make a change

@@ -120,12 +120,13 @@ func (s *Service) need(ctx context.Context, id Identity) (Need, error) {
 
 // suspend stores a pending sign-in and returns its cookie.
 func (s *Service) suspend(ctx context.Context, p proof) (toksta.Hidden, error) {
-	return s.putTicket(ctx, store.Ticket{
+	cookie, err := s.putTicket(ctx, store.Ticket{
 		Purpose: purposePending, MemberID: p.Member.ID, AccountID: p.Account, ExpiresAt: s.now().Add(PendingLifetime),
 	}, pendingData{
 		Method: p.Method, Bound: p.Bound, Provider: p.Provider, ProviderSession: p.ProviderSession, Subject: p.Subject, Begun: p.Begun,
 		Failures: p.Failures, Email: p.Member.Email, Password: passwordMark(p.Member),
 	})
+	return cookie, ifNotFound(err, endedMeanwhile()) // erased
 }
 
 // pending is a pending sign-in: the first proof and its ticket.

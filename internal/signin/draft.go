@@ -64,10 +64,11 @@ func (s *Service) SaveDraft(ctx context.Context, from Origin, session toksta.Hid
 	if _, err := s.Tickets.UseTicket(ctx, t.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, fmt.Errorf("replace the draft of a form: %w", err)
 	}
-	if err := s.Tickets.PutTicket(ctx, t); err != nil && !errors.Is(err, store.ErrTaken) {
+	err = s.Tickets.PutTicket(ctx, t)
+	if err != nil && !errors.Is(err, store.ErrTaken) && !errors.Is(err, store.ErrNotFound) {
 		return false, fmt.Errorf("keep a form: %w", err)
 	}
-	return true, nil
+	return !errors.Is(err, store.ErrNotFound), nil // nothing is kept for an erased person
 }
 
 // Draft returns the draft of a page for the signed-in member, and the account in which the form

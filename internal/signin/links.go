@@ -146,7 +146,14 @@ func (s *Service) mailTo(email string, write func(context.Context, toksta.Member
 // compose writes and sends a mail in the background. If too many mails are waiting, the error is
 // RATE_LIMITED.
 func (s *Service) compose(write func(context.Context) (mail.Message, error)) error {
-	if !s.Mail.Compose(write) {
+	unlessErased := func(ctx context.Context) (mail.Message, error) {
+		m, err := write(ctx)
+		if errors.Is(err, store.ErrNotFound) { // the person was erased meanwhile
+			return mail.Message{}, nil
+		}
+		return m, err
+	}
+	if !s.Mail.Compose(unlessErased) {
 		return tooManyAttempts(time.Minute)
 	}
 	return nil

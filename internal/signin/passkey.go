@@ -140,7 +140,7 @@ func (s *Service) keepChallenge(ctx context.Context, browser toksta.Hidden, t st
 	}
 	t.ID, t.Data, t.ExpiresAt = id, c.State, s.now().Add(challengeLifetime)
 	if err := s.Tickets.PutTicket(ctx, t); err != nil {
-		return PasskeyChallenge{}, fmt.Errorf("store the challenge for a passkey: %w", err)
+		return PasskeyChallenge{}, ifNotFound(fmt.Errorf("store the challenge for a passkey: %w", err), notSignedIn()) // erased
 	}
 	return PasskeyChallenge{Options: c.Options, Browser: browser}, nil
 }

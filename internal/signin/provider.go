@@ -119,7 +119,7 @@ func (s *Service) StartProvider(ctx context.Context, from Origin, req ProviderSt
 		ID: sha256.Sum256([]byte(a.State())), Purpose: purposeAttempt, MemberID: req.Link, Data: string(raw), ExpiresAt: now.Add(AttemptLifetime),
 	})
 	if err != nil {
-		return Departure{}, fmt.Errorf("store a sign-in by %s: %w", p.Name, err)
+		return Departure{}, ifNotFound(fmt.Errorf("store a sign-in by %s: %w", p.Name, err), notSignedIn()) // erased
 	}
 	return Departure{Label: p.Label, URL: address, Cookie: a.Cookie()}, nil
 }

@@ -116,12 +116,12 @@ func (s *Service) putSession(ctx context.Context, from Origin, p proof) (in Sign
 	}
 	in.Member, in.Session, in.Cookie = p.Member, sessionOf(row), cookie
 	if err := s.Sessions.PutSession(ctx, row); err != nil {
-		return in, fmt.Errorf("store the session: %w", err)
+		return in, ifNotFound(fmt.Errorf("store the session: %w", err), endedMeanwhile()) // erased
 	}
 	if !p.Method.isVendor() { // otherwise, the vendor's pages know the browser
 		browser, err := s.remember(ctx, from, p.Member.ID)
 		if err != nil {
-			return in, err
+			return in, ifNotFound(err, endedMeanwhile()) // erased
 		}
 		in.Browser, in.browser, in.newBrowser = browser.cookie, browser.id, browser.isNew
 	}

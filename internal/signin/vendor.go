@@ -108,7 +108,7 @@ func (s *Service) CreateVendorLink(ctx context.Context, by toksta.Actor, req Ven
 	link.Code, err = s.putTicket(ctx, store.Ticket{
 		Purpose: purposeVendor, MemberID: link.Member.ID, AccountID: req.Account, ExpiresAt: link.ExpiresAt,
 	}, vendorTicket{Next: req.Next, Embedded: req.Embedded, Lifetime: req.Lifetime})
-	return link, err
+	return link, ifNotFound(err, cannotEnter("This person cannot use the account any more."))
 }
 
 // validVendorRequest validates the fields of a request. It removes white space around the
@@ -318,7 +318,8 @@ func (s *Service) ReissueVendorLink(ctx context.Context, o VendorOffer) (toksta.
 		o.ticket.ExpiresAt = s.now().Add(VendorReissueTime)
 	}
 	o.data.Embedded, o.data.Reissued = false, true
-	return s.putTicket(ctx, o.ticket, o.data)
+	code, err := s.putTicket(ctx, o.ticket, o.data)
+	return code, ifNotFound(err, usedVendorCode())
 }
 
 // DiscardVendorLink uses the code of an offer without starting a session.

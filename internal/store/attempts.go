@@ -42,7 +42,8 @@ type Browsers interface {
 	ListBrowsers(ctx context.Context, id toksta.Digest) ([]Browser, error)
 	// PutBrowser inserts a browser or sets SeenAt, and returns the number of other browsers of
 	// the member. If replaces is not zero, the browser with this id gets the id of b, for all
-	// its members. Of each member it keeps only the most recently seen browsers.
+	// its members. Of each member it keeps only the most recently seen browsers. The error is
+	// ErrNotFound if the member was erased.
 	PutBrowser(ctx context.Context, b Browser, replaces toksta.Digest) (others int, err error)
 	// DeleteBrowsers deletes the browsers that set selects.
 	DeleteBrowsers(ctx context.Context, set BrowserSet) error

@@ -77,7 +77,7 @@ type FactorUses interface {
 	// ErrNotFound if the passkey was removed, or if its sign count is no longer was.
 	UsePasskey(ctx context.Context, p Passkey, was uint32) error
 	// PutTOTP inserts an app that is not confirmed, or replaces one. It returns ErrNotFound if
-	// the member has a confirmed app.
+	// the member has a confirmed app, or was erased.
 	PutTOTP(ctx context.Context, t TOTP) error
 	// UseTOTPStep accepts a time step. It returns ErrNotFound if the app
 	// is not confirmed, or if this or a later step was accepted before.

@@ -93,7 +93,7 @@ type Identity struct {
 // Sessions keeps browser sessions, by the SHA-256 of their cookie. No decision
 // about a call depends on them, so they are not in the change log.
 type Sessions interface {
-	// PutSession inserts a session.
+	// PutSession inserts a session. The error is ErrNotFound if the member was erased.
 	PutSession(ctx context.Context, s Session) error
 	// TouchSession sets SeenAt, and AccountID unless it is "". It returns ErrNotFound, and inserts
 	// nothing, if the session was ended in the meantime.
@@ -140,10 +140,10 @@ type SessionSet struct {
 // Tickets keeps secrets that are used once, by their SHA-256: links in mails, the states of
 // sign-ins by a provider, challenges. They are not in the change log.
 type Tickets interface {
-	// PutTicket inserts a ticket.
+	// PutTicket inserts a ticket. The error is ErrNotFound if its member was erased.
 	PutTicket(ctx context.Context, t Ticket) error
 	// KeepLatestTicket inserts a ticket, or replaces the one with the same id if that one expires
-	// earlier.
+	// earlier. The ticket has no member.
 	KeepLatestTicket(ctx context.Context, t Ticket) error
 	// Ticket returns a ticket without using it. It also finds an expired one.
 	Ticket(ctx context.Context, id toksta.Digest) (Ticket, error)

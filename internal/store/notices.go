@@ -20,7 +20,8 @@ type NoticeLog interface {
 	DatedKeys(ctx context.Context, w KeyWindow) ([]DatedKey, error)
 	// WriteNotices writes notices and, in the same transaction, moves the position. If the
 	// position is no longer b.From, because another node has moved it, it writes nothing and
-	// returns false. A notice whose token exists is left out.
+	// returns false. A notice whose token exists, or whose member was
+	// erased, is left out.
 	WriteNotices(ctx context.Context, b NoticeBatch) (written bool, err error)
 }
 

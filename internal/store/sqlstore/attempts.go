@@ -128,9 +128,11 @@ func (s *Store) PutBrowser(ctx context.Context, b store.Browser, replaces toksta
 				return fmt.Errorf("replace the id of a browser: %w", err)
 			}
 		}
-		const put = `INSERT INTO browsers (id, member_id, seen_at) VALUES ($1, $2, $3) ON CONFLICT (id, member_id) DO UPDATE SET seen_at = excluded.seen_at`
-		if _, err := tx.ExecContext(ctx, put, b.ID[:], b.MemberID, millis(b.SeenAt)); err != nil {
-			return fmt.Errorf("store a browser: %w", err)
+		put := `INSERT INTO browsers (id, member_id, seen_at) SELECT $1, members.id, $3` + s.ofPerson("$2") +
+			` ON CONFLICT (id, member_id) DO UPDATE SET seen_at = excluded.seen_at`
+		result, err := tx.ExecContext(ctx, put, b.ID[:], b.MemberID, millis(b.SeenAt))
+		if err := oneRow("store a browser", result, err); err != nil {
+			return err
 		}
 		const trim = `DELETE FROM browsers WHERE member_id = $1 AND id NOT IN
 			(SELECT id FROM browsers WHERE member_id = $1 ORDER BY seen_at DESC, id LIMIT $2)`

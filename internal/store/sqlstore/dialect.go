@@ -11,6 +11,7 @@ type dialect struct {
 	hasRowids bool // tables have rowids, in the order of insertion
 	goose     goose.Dialect
 	now       string // expression: the database's time in Unix milliseconds
+	share     string // clause of a SELECT: no other transaction changes its rows before the commit; "" if transactions are serialized
 	chunk     int    // preferred number of rows of an INSERT
 	page      int    // rows of a page that a node reads
 	check     string // query: reads all pages and returns "ok" or the damage; "" for none

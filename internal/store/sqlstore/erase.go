@@ -23,6 +23,9 @@ type erasure struct {
 	set   []column // new values; none: the rows are deleted
 }
 
+// timeOfErasure stands for the database's time in the value of a column.
+const timeOfErasure = `{now}`
+
 // column is a column with an expression for its new value.
 type column struct{ name, value string }
 
@@ -109,7 +112,7 @@ func (s *Store) Erase(ctx context.Context, e store.Erasure) (map[string]int64, e
 			return rows, err
 		}
 		pattern := `%"email":` + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(quoted) + `%`
-		if err := erase(invitationChangeErasures, pattern); err != nil {
+		if err := erase(addressErasures, pattern); err != nil {
 			return rows, err
 		}
 	}
@@ -126,19 +129,25 @@ func (s *Store) Erase(ctx context.Context, e store.Erasure) (map[string]int64, e
 	return rows, nil
 }
 
-// invitationErasures remove the e-mail address $1 from invitations, which can be older than the
-// account. invitationChangeErasures do so in the changes whose details match the pattern $1.
+// invitationErasures remove the e-mail address $1 from invitations, which can be older than the account, and
+// revoke those that are open: without an address, any person could use them. addressErasures remove the links to sign up and the details of
+// changes that match the pattern $1.
 var (
-	invitationErasures       = []erasure{{"invitations", "code", `lower(email) = lower($1)`, []column{{"email", `''`}}}}
-	invitationChangeErasures = []erasure{{
-		"changes", "seq", `kind IN ('invitation.created', 'invitation.revoked') AND lower(detail) LIKE lower($1) ESCAPE '!'`,
-		[]column{{"detail", `'{}'`}, {"token", "NULL"}},
-	}}
+	invitationErasures = []erasure{{"invitations", "code", `lower(email) = lower($1)`, []column{
+		{"email", `''`}, {"revoked_at", `CASE WHEN used_at = 0 AND revoked_at = 0 THEN ` + timeOfErasure + ` ELSE revoked_at END`},
+	}}}
+	addressErasures = []erasure{
+		{"tickets", "id", `member_id = '' AND lower(data) LIKE lower($1) ESCAPE '!'`, nil},
+		{
+			"changes", "seq", `kind IN ('invitation.created', 'invitation.revoked') AND lower(detail) LIKE lower($1) ESCAPE '!'`,
+			[]column{{"detail", `'{}'`}, {"token", "NULL"}},
+		},
+	}
 )
 
 // eraseRows carries out one erasure, batch by batch, and returns the number of rows.
 func (s *Store) eraseRows(ctx context.Context, e erasure, arg any) (total int64, err error) {
-	statement := e.statement()
+	statement := strings.ReplaceAll(e.statement(), timeOfErasure, s.now)
 	for {
 		var n int64
 		err := s.inTx(ctx, func(tx *dbconn.Tx) error {

@@ -184,6 +184,7 @@ func (w *eraseWorld) plant(owner string) {
 		"kind": "invitation.created", "detail": `{"email":"MARK_` + owner + `@Example.com"}`, "token": nil,
 	})
 	w.insert("invitations", owner, map[string]any{"account_id": "", "email": "Mark_" + owner + "@example.com"})
+	w.insert("tickets", owner, map[string]any{"member_id": "", "account_id": "", "data": `{"email":"Mark_` + owner + `@example.com"}`})
 	// Work of the person in an account that is not erased, and that the person has left.
 	w.insert("accounts", "left_by_"+owner, map[string]any{"name": "x", "external_id": nil})
 	w.insert("memberships", "left_by_"+owner, map[string]any{"member_id": "mem_" + owner, "removed_at": 1})

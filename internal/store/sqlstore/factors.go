@@ -140,7 +140,10 @@ func (s *Store) PutTOTP(ctx context.Context, t store.TOTP) error {
 	if err != nil {
 		return err
 	}
-	return s.useOnce(ctx, "store an authenticator app", totpRows().statement(1)+` WHERE factors.confirmed_at = 0`, args...)
+	insert := `INSERT INTO factors (` + totpColumns + `) SELECT members.id, $2, $3, $4, $5` + s.ofPerson("$1") + ` ON CONFLICT (member_id) DO UPDATE
+		SET secret = excluded.secret, created_at = excluded.created_at, confirmed_at = excluded.confirmed_at, last_step = excluded.last_step
+		WHERE factors.confirmed_at = 0`
+	return s.useOnce(ctx, "store an authenticator app", insert, args...)
 }
 
 // UseTOTPStep implements [store.FactorUses].
@@ -160,13 +163,18 @@ func (s *Store) UseRecoveryCode(ctx context.Context, c store.RecoveryCode) error
 func (s *Store) useOnce(ctx context.Context, purpose, statement string, args ...any) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		result, err := tx.ExecContext(ctx, statement, args...)
-		if err != nil {
-			return fmt.Errorf("%s: %w", purpose, err)
-		}
-		rows, err := result.RowsAffected()
-		if err == nil && rows == 0 {
-			err = fmt.Errorf("%s: %w", purpose, store.ErrNotFound)
-		}
-		return err
+		return oneRow(purpose, result, err)
 	})
+}
+
+// oneRow returns the error of a conditional change of one row, ErrNotFound if no row met the condition.
+func oneRow(purpose string, result sql.Result, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", purpose, err)
+	}
+	rows, err := result.RowsAffected()
+	if err == nil && rows == 0 {
+		err = fmt.Errorf("%s: %w", purpose, store.ErrNotFound)
+	}
+	return err
 }

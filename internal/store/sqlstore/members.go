@@ -52,6 +52,13 @@ func (r reader) members(ctx context.Context, where string, args ...any) ([]tokst
 	return collect(rows, func(rows *sql.Rows) (m toksta.Member, err error) { return m, scanMember(rows, &m) })
 }
 
+// ofPerson returns the FROM clause of an INSERT … SELECT members.id … of a row about the member whose id is
+// the parameter param, such as $2. If the person was erased, no row is inserted. Otherwise, PostgreSQL locks the row of the
+// member until the commit: an erasure that begins meanwhile waits, and then deletes the new row.
+func (s *Store) ofPerson(param string) string {
+	return ` FROM members WHERE id = ` + param + ` AND email <> ''` + s.share
+}
+
 // memberRows describes how members are written. An update leaves the folded address of an
 // unchanged address as it is: for members of earlier versions it has another form, which
 // MemberByEmail also looks up. A member without an address keeps the id in its place, since

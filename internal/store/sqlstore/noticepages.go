@@ -65,7 +65,7 @@ func (s *Store) UnmailedTopics(ctx context.Context, box store.NoticeBox) ([]stri
 
 // SetTopics implements [store.NoticePages].
 func (s *Store) SetTopics(ctx context.Context, box store.NoticeBox, mails map[string]bool) error {
-	const set = `INSERT INTO notice_preferences (member_id, account_id, topic, mail) VALUES ($1, $2, $3, $4)
+	set := `INSERT INTO notice_preferences (member_id, account_id, topic, mail) SELECT members.id, $2, $3, $4` + s.ofPerson("$1") + `
 		ON CONFLICT (member_id, account_id, topic) DO UPDATE SET mail = excluded.mail`
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
 		for topic, on := range mails {

@@ -80,7 +80,7 @@ func (s *Store) WriteNotices(ctx context.Context, b store.NoticeBatch) (written 
 		if written, err = moveNotices(ctx, tx, b); err != nil || !written {
 			return err
 		}
-		return queueNotices(ctx, tx, b.Notices)
+		return s.queueNotices(ctx, tx, b.Notices)
 	})
 	return written && err == nil, err
 }
@@ -111,10 +111,10 @@ func newNoticeState(ctx context.Context, tx *dbconn.Tx) error {
 	return nil
 }
 
-// queueNotices queues the statements that write new notices.
-func queueNotices(ctx context.Context, tx *dbconn.Tx, notices []store.Notice) error {
-	const insert = `INSERT INTO notices (id, member_id, account_id, kind, seq, at, data, address, token, read_at, mail, attempts, next_at, tried_at, outcome)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, 0, '') ON CONFLICT (token) DO NOTHING`
+// queueNotices queues the statements that write new notices. Erased people get none.
+func (s *Store) queueNotices(ctx context.Context, tx *dbconn.Tx, notices []store.Notice) error {
+	insert := `INSERT INTO notices (id, member_id, account_id, kind, seq, at, data, address, token, read_at, mail, attempts, next_at, tried_at, outcome)
+		SELECT $1, members.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, 0, ''` + s.ofPerson("$2") + ` ON CONFLICT (token) DO NOTHING`
 	for _, n := range notices {
 		err := tx.Queue(ctx, insert, n.ID, n.MemberID, n.AccountID, n.Kind, n.Seq, millis(n.At), string(n.Data), n.Address, n.Token,
 			millis(n.ReadAt), n.Mail, millis(n.NextAt))

@@ -79,6 +79,7 @@ func postgresDialect(id string) dialect {
 		goose:  goose.DialectPostgres,
 		notify: `CAST(pg_notify('` + channel + `', CAST(seq AS TEXT) || ' ` + id + `') AS TEXT)`,
 		now:    `CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`,
+		share:  ` FOR SHARE`,
 		chunk:  100,
 		page:   256, // more would occupy a processor for milliseconds
 	}

@@ -16,15 +16,9 @@ const sessionColumns = `id, member_id, account_id, bound, method, provider, prov
 
 // PutSession implements [store.Sessions].
 func (s *Store) PutSession(ctx context.Context, v store.Session) error {
-	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (`+sessionColumns+`) VALUES `+tuples(1, 14),
-			v.ID[:], v.MemberID, v.AccountID, number(v.Bound), v.Method, v.Provider, v.ProviderSession,
-			millis(v.CreatedAt), millis(v.ConfirmedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent, millis(v.FactorAt))
-		if err != nil {
-			return fmt.Errorf("store a session: %w", err)
-		}
-		return nil
-	})
+	insert := `INSERT INTO sessions (` + sessionColumns + `) SELECT $1, members.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14` + s.ofPerson("$2")
+	return s.useOnce(ctx, "store a session", insert, v.ID[:], v.MemberID, v.AccountID, number(v.Bound), v.Method, v.Provider, v.ProviderSession,
+		millis(v.CreatedAt), millis(v.ConfirmedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Address, v.Agent, millis(v.FactorAt))
 }
 
 // TouchSession implements [store.Sessions].

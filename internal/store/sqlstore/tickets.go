@@ -16,26 +16,29 @@ func scanTicket(rows *sql.Rows) (t store.Ticket, err error) {
 	return t, rows.Scan(digestColumn{&t.ID}, &t.Purpose, &t.MemberID, &t.AccountID, &t.Data, timeColumn{&t.ExpiresAt})
 }
 
-const insertTicket = `INSERT INTO tickets (` + ticketColumns + `) VALUES ($1, $2, $3, $4, $5, $6)`
+const insertTicket = `INSERT INTO tickets (` + ticketColumns + `) `
+
+// ticketArgs returns the values of ticketColumns.
+func ticketArgs(t store.Ticket) []any {
+	return []any{t.ID[:], t.Purpose, t.MemberID, t.AccountID, t.Data, millis(t.ExpiresAt)}
+}
 
 // PutTicket implements [store.Tickets].
 func (s *Store) PutTicket(ctx context.Context, t store.Ticket) error {
-	return s.putTicket(ctx, t, insertTicket)
+	insert := insertTicket + `VALUES ` + tuples(1, 6)
+	if t.MemberID != "" {
+		insert = insertTicket + `SELECT $1, $2, members.id, $4, $5, $6` + s.ofPerson("$3")
+	}
+	return s.useOnce(ctx, "store a ticket", insert, ticketArgs(t)...)
 }
 
 // KeepLatestTicket implements [store.Tickets].
 func (s *Store) KeepLatestTicket(ctx context.Context, t store.Ticket) error {
-	return s.putTicket(ctx, t, insertTicket+` ON CONFLICT (id) DO UPDATE SET
-		purpose = excluded.purpose, member_id = excluded.member_id, account_id = excluded.account_id, data = excluded.data, expires_at = excluded.expires_at
-		WHERE tickets.expires_at < excluded.expires_at`)
-}
-
-// putTicket writes a ticket by an INSERT.
-func (s *Store) putTicket(ctx context.Context, t store.Ticket, insert string) error {
 	return s.inTx(ctx, func(tx *dbconn.Tx) error {
-		_, err := tx.ExecContext(ctx, insert, t.ID[:], t.Purpose, t.MemberID, t.AccountID, t.Data, millis(t.ExpiresAt))
+		_, err := tx.ExecContext(ctx, insertTicket+`VALUES `+tuples(1, 6)+` ON CONFLICT (id) DO UPDATE SET purpose = excluded.purpose, member_id = excluded.member_id,
+			account_id = excluded.account_id, data = excluded.data, expires_at = excluded.expires_at WHERE tickets.expires_at < excluded.expires_at`, ticketArgs(t)...)
 		if err != nil {
-			return fmt.Errorf("store a ticket: %w", err)
+			return fmt.Errorf("store the latest ticket: %w", err)
 		}
 		return nil
 	})

@@ -57,6 +57,7 @@ func writeNotices(t *suite) {
 	t.ok(err)
 	is(t, count, map[toksta.AccountID]int{"acct_a": 2})
 
+	t.people("mem_a")
 	var moved atomic.Int32
 	to := store.NoticePosition{Seq: second.Seq, ScannedAt: now}
 	concurrently(6, func(i int) {
@@ -89,6 +90,7 @@ func writeNotices(t *suite) {
 
 // noticePages: a page must show the notices of its member and account, and no others.
 func noticePages(t *suite) {
+	t.people("mem_a", "mem_b")
 	own := notice("2")
 	other, elsewhere, personal, mail := notice("3"), notice("4"), notice("5"), notice("6")
 	other.MemberID, elsewhere.AccountID, personal.AccountID, mail.Address = "mem_b", "acct_b", "", "old@example.com"
@@ -137,6 +139,7 @@ func noticePages(t *suite) {
 
 // claimNotices: two nodes must not send one mail at once, and the claim of a killed node must end.
 func claimNotices(t *suite) {
+	t.people("mem_a", "mem_b")
 	for i := range 30 {
 		t.write(notice(numbered("", i)))
 	}
@@ -192,6 +195,7 @@ func claimNotices(t *suite) {
 
 // noticeBacklog: operators must see mails that wait or failed, and how late the longest due one is.
 func noticeBacklog(t *suite) {
+	t.people("mem_a", "mem_b")
 	backlog := func(want store.NoticeBacklog) {
 		t.Helper()
 		b, err := t.s.NoticeBacklog(t.Context())

@@ -137,8 +137,62 @@ func erasedAddresses(t *suite) {
 	t.missing(err)
 }
 
+// people creates members with these ids.
+func (t *suite) people(ids ...toksta.MemberID) {
+	t.Helper()
+	m := store.Mutation{Kind: toksta.ChangeMemberCreated}
+	for _, id := range ids {
+		m.Members = append(m.Members, toksta.Member{ID: id, Email: string(id) + "@example.com", CreatedAt: now})
+	}
+	t.commit(m)
+}
+
+// erasedPeople: a request that is in progress during an erasure must not leave a row about the person.
+func erasedPeople(t *suite) {
+	t.people("mem_a")
+	writes := map[string]func() error{
+		"session": func() error {
+			return t.s.PutSession(t.Context(), store.Session{ID: digest("session"), MemberID: "mem_a", ExpiresAt: now.Add(time.Hour)})
+		},
+		"ticket": func() error {
+			return t.s.PutTicket(t.Context(), store.Ticket{ID: digest("ticket"), MemberID: "mem_a", ExpiresAt: now})
+		},
+		"browser": func() error {
+			_, err := t.s.PutBrowser(t.Context(), store.Browser{ID: digest("browser"), MemberID: "mem_a", SeenAt: now}, toksta.Digest{})
+			return err
+		},
+		"authenticator app": func() error {
+			return t.s.PutTOTP(t.Context(), store.TOTP{MemberID: "mem_a", Secret: toksta.Hide("SECRET"), CreatedAt: now})
+		},
+	}
+	erased := store.Erasure{Members: []toksta.MemberID{"mem_a"}}
+	unseen := func() {
+		t.Helper()
+		t.write(notice("1"))
+		t.ok(t.s.SetTopics(t.Context(), noticeBox, map[string]bool{"keys": false}))
+	}
+	for _, write := range writes {
+		t.ok(write())
+	}
+	unseen()
+	rows, err := t.s.Erase(t.Context(), erased)
+	t.ok(err)
+	is(t, len(rows), 6)
+	t.commit(store.Mutation{Kind: toksta.ChangeMemberErased, Members: []toksta.Member{{ID: "mem_a", CreatedAt: now, DisabledAt: now}}})
+	for name, write := range writes {
+		if err := write(); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: got %v, want ErrNotFound", name, err)
+		}
+	}
+	unseen()
+	rows, err = t.s.Erase(t.Context(), erased)
+	t.ok(err)
+	is(t, rows, map[string]int64{})
+}
+
 // tickets: a link in a mail must work once, also if it is opened twice at the same time.
 func tickets(t *suite) {
+	t.people("mem_a", "mem_b")
 	put := func(id, purpose string, member toksta.MemberID) store.Ticket {
 		t.Helper()
 		v := store.Ticket{ID: digest(id), Purpose: purpose, MemberID: member, AccountID: "acct_a", Data: `{"a":1}`, ExpiresAt: now}

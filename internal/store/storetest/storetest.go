@@ -67,6 +67,7 @@ var conformance = []conformanceTest{
 	{"erasing", erases},
 	{"time of an erasure", marksErased},
 	{"people of one account", soleMembers},
+	{"erased people", erasedPeople},
 	{"tickets", tickets},
 	{"latest tickets", latestTickets},
 	{"database time", databaseTime},
