@@ -70,7 +70,7 @@ func (s *Service) hasGrace(ctx context.Context, from Origin, member toksta.Membe
 	return t.ID, err == nil && t.MemberID == member, err
 }
 
-// remembered describes the browser of a sign-in after remember.
+// remembered describes the browser of a sign-in, which is known from then on.
 type remembered struct {
 	cookie toksta.Hidden // to set in the browser; zero: the browser has it
 	id     toksta.Digest // of the written row; zero: none was written

@@ -22,7 +22,7 @@ const purposeEnded = "signin.ended"
 // is ahead deletes tickets too early by the difference.
 const endedLifetime = AttemptLifetime + PendingLifetime + time.Minute
 
-// endedData is the data of a mark.
+// endedData is the data of the ticket that marks an ended session.
 type endedData struct {
 	At time.Time `json:"at"` // the database's time at which the logout token was received
 }

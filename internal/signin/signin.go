@@ -8,18 +8,18 @@
 //
 // Files of one subject have a common prefix:
 //   - signin: the configuration and the service, and the record of each sign-in in the change log.
-//   - admit: proofs, sessions and pending sign-ins; session: the sessions of browsers, the account
-//     that one shows, and their end.
+//   - admit: proofs, sessions and pending sign-ins; recheck: proofs that were taken away during the
+//     sign-in; session: the sessions of browsers, the account that a session shows, and their end.
 //   - signup: sign-up, its link by mail, and the end of a sign-up whose address was not verified;
 //     member: members that the operator creates; profile: name and address.
 //   - password, links_signin, passkey, provider, vendor: the ways to sign in, each with its setup.
 //   - factor: second factors.
 //   - links: links in mails; tickets: all single-use secrets; draft: forms that are kept while
 //     a person signs in.
-//   - throttle: limits on attempts; browser: the browsers of a member, which strangers' attempts
-//     do not delay.
+//   - throttle: limits on attempts; browser: the browsers of a member, in which attempts of
+//     strangers do not delay the member.
 //
-// The packages below it know no database: totp has the codes of authenticator apps, passkey has
+// The packages below signin know no database: totp has the codes of authenticator apps, passkey has
 // WebAuthn, and oidc has the protocols of providers.
 package signin
 

@@ -243,8 +243,8 @@ func ownFrame(r *http.Request) bool {
 	return site == "" || site == "same-origin" || r.URL.Path == view.EmbeddedHome
 }
 
-// forFrame lets the links of the overview that lead to other pages open outside of the frame.
-// The page of plans needs no session only if it is public.
+// forFrame makes the links of the overview that lead to other pages open outside of the frame,
+// where the person has no session. So it removes the link to the plans unless they are public.
 func (p *Pages) forFrame(data *view.Account) {
 	if data.Banner == nil {
 		return

@@ -172,6 +172,7 @@ func safeNext(next string) string {
 		return next
 	}
 	u, err := url.Parse(next)
+	// Browsers take a backslash for a slash, which path.Clean does not.
 	if err != nil || u.Host != "" || u.Scheme != "" || strings.ContainsAny(next, "\\\r\n") {
 		return "/account"
 	}

@@ -190,7 +190,7 @@ func (p *Pages) unlinkProvider(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// providers returns of with a button for each provider. The fields of of are sent with each button.
+// providers adds a button for each provider. The fields of the argument are sent with each button.
 func (p *Pages) providers(of view.Providers) view.Providers {
 	for _, one := range p.SignIn.Providers {
 		of.List = append(of.List, view.Provider{Label: one.Label, URL: signin.ProviderPath + one.Name})

@@ -9,8 +9,8 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// rights returns what a person can do in the account of the session. In a closed account this is
-// nothing, except for taking access away.
+// rights returns the rights of a person in the account of the session. In a closed account a person
+// can only take access away.
 func rights(who signin.Identity) view.Rights {
 	if !who.Account.ClosedAt.IsZero() {
 		return view.Rights{Members: who.Role.Allows(toksta.PermitMembers)}

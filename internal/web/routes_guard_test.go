@@ -121,7 +121,7 @@ func TestEveryResponseIsGuarded(t *testing.T) {
 var otherSites = []string{
 	"https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/account\\@evil.example", "/account\r\nLocation: //evil.example",
 	"/\t/evil.example", "https:evil.example", "javascript:alert(1)", "/accounts//evil.example/../..", "//evil.example/account", "account.evil.example", "/%2f/evil.example",
-	"/account/../signin/vendor?code=x", "/account/%2e%2e/invitation?code=x", "/accounts",
+	"/account/../signin/vendor?code=x", "/account/%2e%2e/invitation?code=x", `/account/..\..\signin/vendor?code=x`, "/accounts",
 }
 
 // Guarantee: no redirect leaves the site, whatever address a request states to return to.

@@ -105,8 +105,8 @@ func (p *Provider) refresh(ctx context.Context) *Error {
 	return failure
 }
 
-// discover reads the discovery document for the cache. It keeps the cached keys if their address is
-// the same.
+// discover reads the discovery document for the cache. It keeps the cached keys if the document has
+// the same address of keys as before.
 func (p *Provider) discover(ctx context.Context) (*metadata, *Error) {
 	m, failure := p.readDocument(ctx)
 	if failure != nil {

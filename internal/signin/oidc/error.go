@@ -12,7 +12,7 @@ import (
 // Reason is the cause of a failed sign-in, for the log.
 type Reason string
 
-// The reasons.
+// The reasons for a failed sign-in.
 const (
 	ReasonUnavailable      Reason = "provider_unavailable"      // no usable response in time
 	ReasonMetadata         Reason = "provider_metadata"         // the discovery document is wrong
