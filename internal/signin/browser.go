@@ -100,8 +100,12 @@ func (s *Service) remember(ctx context.Context, from Origin, member toksta.Membe
 	return out, nil
 }
 
-// forgetBrowsers makes all browsers of a member unknown, except the one with a cookie.
+// forgetBrowsers makes all browsers of a member unknown, except the one with a cookie. Those of an earlier reset
+// no longer have a count of their own.
 func (s *Service) forgetBrowsers(ctx context.Context, except toksta.Hidden, member toksta.MemberID) error {
+	if err := s.Tickets.DeleteTickets(ctx, store.TicketSet{Member: member, Purpose: purposeResetGrace}); err != nil {
+		return fmt.Errorf("end the grace of member %s after a reset: %w", member, err)
+	}
 	keep, _ := secretID(except)
 	if err := s.Browsers.DeleteBrowsers(ctx, store.BrowserSet{Member: member, Keep: keep}); err != nil {
 		return fmt.Errorf("delete the browsers of member %s: %w", member, err)

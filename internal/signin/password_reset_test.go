@@ -57,6 +57,14 @@ func TestResetEndsALockOut(t *testing.T) {
 	if through != 6 {
 		t.Errorf("%d guesses got through after a reset, want 6", through)
 	}
+	again := resetIn(ada.Email)
+	if err := w.ResetPassword(t.Context(), operator, ada.ID, toksta.Hide(nextPassword)); err != nil {
+		t.Fatal(err)
+	}
+	if err := signIn(again); toksta.ErrorCode(err) != toksta.CodeRateLimited {
+		t.Errorf("in the browser of a reset before another new password: %v", err)
+	}
+	own = resetIn(ada.Email)
 	w.now = w.now.Add(ResetGraceLifetime + time.Second)
 	attack()
 	if err := signIn(own); toksta.ErrorCode(err) != toksta.CodeRateLimited {
