@@ -140,6 +140,11 @@ var erasable = map[string]func(*testing.T, *world, *postbox) (toksta.MemberID, f
 			return errNoMail
 		}
 	},
+	"password by link": func(t *testing.T, w *world, box *postbox) (toksta.MemberID, func() error) {
+		m := w.signUp(t, "ada@example.com").Member.ID
+		code := w.resetCode(t, box, "ada@example.com")
+		return m, func() error { return w.reset(t, code) }
+	},
 	"form": func(t *testing.T, w *world, _ *postbox) (toksta.MemberID, func() error) {
 		in := w.signUp(t, "ada@example.com")
 		from := home

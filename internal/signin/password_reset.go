@@ -121,5 +121,5 @@ func (s *Service) ResetByLink(ctx context.Context, from Origin, code, next tokst
 	grace, err := s.putTicket(ctx, store.Ticket{
 		Purpose: purposeResetGrace, MemberID: m.ID, ExpiresAt: s.now().Add(ResetGraceLifetime),
 	}, struct{}{})
-	return ResetDone{Grace: grace, Next: l.Page}, err
+	return ResetDone{Grace: grace, Next: l.Page}, ifNotFound(err, invalidLink()) // erased
 }

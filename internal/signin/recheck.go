@@ -21,9 +21,10 @@ func recheck(ctx context.Context, r store.Reader, p proof, account toksta.Accoun
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the member of a sign-in again: %w", err)
-	case !m.DisabledAt.IsZero(), m.PasswordHash != p.Member.PasswordHash:
-		return wrongCredentials()
-	case m.Email != p.Member.Email:
+	case !m.DisabledAt.IsZero(), m.PasswordHash != p.Member.PasswordHash, m.Email != p.Member.Email:
+		if p.Method == MethodPassword {
+			return wrongCredentials() // as if the change had come first
+		}
 		return endedMeanwhile()
 	}
 	if account != "" {
@@ -72,14 +73,17 @@ func (s *Service) recheckSessions(ctx context.Context, p proof) error {
 // would otherwise be throttled as those of the member. discard also works for a client that has disconnected.
 func (s *Service) discard(ctx context.Context, in SignedIn, cause error) error {
 	ctx = context.WithoutCancel(ctx)
-	err := errors.Join(cause, s.endSessions(ctx, store.SessionSet{ID: in.Session.id}))
-	if in.browser != (toksta.Digest{}) {
-		set := store.BrowserSet{Member: in.Member.ID, ID: in.browser}
-		if e := s.Browsers.DeleteBrowsers(ctx, set); e != nil {
-			err = errors.Join(err, fmt.Errorf("delete the browser of a rejected sign-in: %w", e))
-		}
+	var failures []error
+	if in.Session.id != (toksta.Digest{}) {
+		failures = append(failures, s.endSessions(ctx, store.SessionSet{ID: in.Session.id}))
 	}
-	return err
+	if in.browser != (toksta.Digest{}) {
+		failures = append(failures, s.Browsers.DeleteBrowsers(ctx, store.BrowserSet{Member: in.Member.ID, ID: in.browser}))
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("%w (discard its session: %w)", cause, err)
+	}
+	return cause
 }
 
 // endedMeanwhile returns the error for a sign-in whose proof was taken away while it was in progress.
