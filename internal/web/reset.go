@@ -41,7 +41,7 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) {
 	err := p.SignIn.RequestReset(r.Context(), p.origin(r), signin.ResetRequest{Email: email, Next: safeNext(next)})
 	if err == nil {
 		p.show(w, r, screen{page: "sent"}, view.Sent{
-			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: forgotPath, Kept: keptNext(next),
+			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: forgotPath, Kept: keptNext(next), Again: sentAgain(r),
 			Text: "If there is a person with this address, a mail with a link for a new password is on its way to",
 		})
 		return

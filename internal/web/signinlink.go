@@ -48,7 +48,7 @@ func (p *Pages) askLink(w http.ResponseWriter, r *http.Request) {
 		sent := view.Sent{
 			Sheet: p.sheet(), Email: email, Valid: lifetime(signin.LinkLifetime), Action: askLinkPath,
 			Text: "If there is a person with this address, a mail with a link to sign in is on its way to",
-			Note: "Open it in this browser.", Kept: keptNext(next),
+			Note: "Open it in this browser.", Kept: keptNext(next), Again: sentAgain(r),
 		}
 		p.show(w, r, screen{page: "sent"}, sent)
 		return
@@ -67,6 +67,9 @@ func keptNext(next string) []view.Field {
 	}
 	return []view.Field{{Name: "next", Value: next}}
 }
+
+// sentAgain reports whether the form is that of the page about a sent mail, which asks for another one.
+func sentAgain(r *http.Request) bool { return r.PostFormValue("again") != "" }
 
 // bindingName returns the name of the cookie of a browser that asked for a link to sign in.
 func (p *Pages) bindingName() string { return p.hostCookie("account_link_browser") }

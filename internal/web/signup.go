@@ -141,7 +141,7 @@ func (p *Pages) requestSignUp(w http.ResponseWriter, r *http.Request, form view.
 	}
 	sent := view.Sent{
 		Sheet: p.sheet(), Email: form.Email, Valid: lifetime(p.SignIn.UnverifiedLifetime), Action: "/signup",
-		Text: "A mail with a link to go on is on its way to",
+		Text: "A mail with a link to go on is on its way to", Again: sentAgain(r),
 	}
 	if form.Invitation != "" {
 		sent.Kept = []view.Field{{Name: "invitation", Value: form.Invitation}}

@@ -53,6 +53,8 @@ async function journey(browser, way) {
   await who.fill('E-mail', email);
   await who.go('button', 'Mail me a link');
   await who.sees('Check your mail');
+  await who.go('button', 'Send again');
+  await who.sees('Another mail was asked for');
   await readMail(who, email, /already/);
 
   // A new password. The link works once.

@@ -34,6 +34,10 @@ func mailStories() []story {
 			Sheet: storySheet, Email: "mara@fjordlight.example", Valid: "15 minutes", Action: "/signin/forgot",
 			Text: "If there is a person with this address, a mail with a link for a new password is on its way to",
 		}},
+		{"sent-again", "sent", view.Sent{
+			Sheet: storySheet, Email: "mara@fjordlight.example", Valid: "15 minutes", Action: "/signin/link", Note: "Open it in this browser.",
+			Text: "If there is a person with this address, a mail with a link to sign in is on its way to", Again: true,
+		}},
 		{"reset", "reset", view.Reset{Sheet: storySheet, Email: "mara@fjordlight.example", MinPassword: 12}},
 		{"reset-error", "reset", view.Reset{
 			Sheet: storySheet, Email: "mara@fjordlight.example", MinPassword: 12, Errors: view.Errors{"password": "Use a password of at least 12 characters."},

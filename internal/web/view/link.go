@@ -26,6 +26,8 @@ type Sent struct {
 	// besides the address.
 	Action string
 	Kept   []Field
+	// Again is set if this page was shown before, and the person asked for another mail.
+	Again bool
 }
 
 // Field is a field of a form that is sent again.
