@@ -1,6 +1,8 @@
 // The documentation pages: of the vendor's API, and of the operator API. axe finds no
-// violation, nothing is wider than the window, and nothing is loaded from another origin.
+// violation, nothing is wider than the window, and nothing is loaded from another origin. On a phone,
+// they are read by keyboard.
 import { assert, base, checkPage, run } from './browser.mjs';
+import { byKeyboard, person } from './person.mjs';
 
 const words = { 'API docs': '{id}', 'Operator API docs': 'rotate' };
 const pages = { 'API docs': `${base}/docs`, 'Operator API docs': `${process.env.TOKSTA_OPERATOR}/operator/v1/docs` };
@@ -11,12 +13,12 @@ const open = (page) => page.evaluate(() => {
 });
 
 async function read(browser, name, url, width) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' });
-  const page = await context.newPage();
+  const who = await person(browser, width === byKeyboard.width ? byKeyboard : { width });
+  const { context, page } = who;
   const elsewhere = [];
   page.on('request', (r) => { if (new URL(r.url()).origin !== new URL(url).origin) elsewhere.push(r.url()); });
   page.on('pageerror', (e) => elsewhere.push(String(e)));
-  await page.goto(url);
+  await who.open(url);
   await page.getByRole('heading', { level: 1 }).waitFor();
   const all = await page.locator('details.op').count();
   assert.ok(all > 15, `${all} operations on ${name}`);
@@ -24,14 +26,14 @@ async function read(browser, name, url, width) {
   assert.equal(wider, 0, `${name} scrolls sideways`);
 
   const first = page.locator('details.op').first();
-  await first.locator('summary').first().click();
+  await who.use(first.locator('summary').first());
   assert.ok(await first.getByRole('heading', { name: 'Example call' }).isVisible());
-  await page.getByRole('searchbox').fill(await first.locator('.op-path').textContent());
+  await who.fill(page.getByRole('searchbox'), await first.locator('.op-path').textContent());
   assert.ok(await first.isVisible());
   assert.ok(await page.locator('details.op:visible').count() < all, 'the search hides other operations');
 
   // The results of the search have all parts of the page, with few operations, so that axe is quick.
-  await page.goto(`${url}?q=${encodeURIComponent(words[name])}`);
+  await who.open(`${url}?q=${encodeURIComponent(words[name])}`);
   const found = await page.locator('details.op').count();
   assert.ok(found > 0 && found < all, `the search of the server finds ${found} operations`);
   await open(page);

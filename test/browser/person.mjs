@@ -151,6 +151,7 @@ export async function personIn(context, { name, keyboard, javaScriptEnabled = tr
     fill: (label, text, root) => hands.fill(field(label, root), text),
     check: (label, root) => hands.check(field(label, root)),
     press: (role, label, root) => hands.press(find(role, label, root)),
+    use: (target) => hands.press(target),
     sees: (text, root = page) => root.getByText(text).first().waitFor(),
     lacks: async (role, label) => assert.equal(await page.getByRole(role, { name: label }).count(), 0, `${label} is shown at ${page.url()}`),
     isAt: (path) => assert.equal(page.url(), base + path),
