@@ -188,6 +188,7 @@ func storyClosed() view.Account {
 	a.Subscription.Badge = view.Badge{Tone: view.ToneOff, Text: "Closed"}
 	a.Keys.Blocked, a.Keys.Live, a.Keys.Rows = "A closed account has no keys.", 0, append(a.Keys.Rows[:0:0], storyRevoked())
 	a.Keys.Ended, a.Keys.Older = 8, 7
+	a.State.Ended = view.EndedNewest
 	return a
 }
 

@@ -23,7 +23,7 @@ func factorStories() []story {
 	wrong.Errors = view.Errors{"code": "This code is wrong. Type the 6 digits that the app shows now."}
 	security := view.Security{
 		Notice: "The passkey is added.", Frame: f, Email: "mara@fjordlight.example", HasPassword: true, MinPassword: 12,
-		Sessions: []view.Session{{Device: "Firefox on macOS", From: "198.51.100.20", Started: day(6, 3), Seen: storyNow, Current: true}},
+		Sessions: []view.Session{{Device: "Firefox on macOS", From: "198.51.100.20", Method: "with the password and a second factor", Started: day(6, 3), Seen: storyNow, Current: true}},
 		Factors:  view.Factors{Offered: true, Passkeys: storyPasskeys(), App: true, Codes: 7, OfCodes: 10},
 	}
 	codes := strings.Fields(strings.Repeat("K7QD-2MXA-PL5T-VB3E Q4ZN-7YHC-WR2K-M6DA ", 5))

@@ -38,6 +38,7 @@ func providerStories() []story {
 		{"departure", "departure", view.Departure{Sheet: storySheet, To: "Fjordlight SSO", URL: "https://id.fjordlight.example/authorize"}},
 		{"security-providers", "security", view.Security{
 			Frame: storyFrame(view.SectionSecurity), Email: "mara@fjordlight.example", MinPassword: 12, NoPassword: true, ProviderErrors: last,
+			Sessions: []view.Session{{Handle: "a1", Device: "Firefox on macOS", From: "198.51.100.20", Method: "with Fjordlight SSO", Account: "Fjordlight Studio", Started: day(6, 3), Seen: storyNow, Current: true}},
 			Providers: []view.LinkedProvider{
 				{Name: "fjordlight", Label: "Fjordlight SSO", Linked: true, Email: "mara@fjordlight.example", Since: storyNow.Add(-200 * time.Hour)},
 				{Name: "github", Label: "GitHub"},

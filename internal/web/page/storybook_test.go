@@ -52,10 +52,10 @@ func accountStories() []story {
 		{"account-not-found", "account", storyNotFound()},
 		{"account-ended", "account", storyEnded()},
 		{"profile", "profile", view.ProfileEdit{
-			Frame: f, Name: "Mara Lindqvist", Email: "mara@fjordlight.example", Account: "Fjordlight Studio", HasPassword: true, Notice: "Your profile is saved.",
+			Frame: storyFrame(view.SectionAccount), Name: "Mara Lindqvist", Email: "mara@fjordlight.example", Account: "Fjordlight Studio", HasPassword: true, Notice: "Your profile is saved.",
 		}},
 		{"profile-error", "profile", view.ProfileEdit{
-			Frame: f, Email: "mara", Account: "Fjordlight Studio", HasPassword: true,
+			Frame: storyFrame(view.SectionAccount), Email: "mara", Account: "Fjordlight Studio", HasPassword: true,
 			Errors: view.Errors{"name": "Give a name with 1 to 100 characters.", "email": "Give an e-mail address such as ada@example.com."},
 		}},
 		{"notices", "notices", storyNotices()},
