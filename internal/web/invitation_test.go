@@ -46,7 +46,7 @@ func TestInvitationPage(t *testing.T) {
 	w.send(t, r)
 	for range 2 {
 		page := w.get(t, "/invitation?code="+code)
-		page.shows(t, http.StatusOK, "Join <bdi>Acme</bdi>", "<bdi>Ada</bdi> invites you", "developer", "bob@example.com")
+		page.shows(t, http.StatusOK, "Join <bdi>Acme</bdi>", "<bdi>Ada</bdi> invites you", "Developer", "bob@example.com")
 		if page.path != "/invitation" || strings.Contains(page.body, code) {
 			t.Errorf("the code is at %s or in the page", page.path)
 		}

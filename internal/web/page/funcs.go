@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/toksta/toksta/internal/brand"
 	"github.com/toksta/toksta/internal/web/chart"
@@ -42,6 +44,7 @@ func funcs(assets *Assets, money view.Money) template.FuncMap {
 		"args":      args,
 		"rich":      rich,
 		"sentences": sentences,
+		"capital":   capital,
 		"breakable": breakable,
 		"prose":     newMarkdown().prose,
 		"sameday":   func(a, b time.Time) bool { return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly) },
@@ -142,6 +145,15 @@ func sentences(texts ...string) string {
 		out = append(out, t)
 	}
 	return strings.Join(out, " ")
+}
+
+// capital returns text with an upper-case first letter, for a word that stands alone.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // breakable escapes a command, and lets its lines break after the slashes of an address
