@@ -19,12 +19,23 @@ func keepOwner(ctx context.Context, r store.Reader, before, after store.AccountM
 	if err != nil {
 		return fmt.Errorf("list the owners of account %s: %w", before.Membership.AccountID, err)
 	}
-	for _, m := range all {
-		if m.Member.ID != before.Member.ID && isActingOwner(m) {
-			return nil
-		}
+	if !IsLastOwner(all, before.Member.ID) {
+		return nil
 	}
 	return conflict("The account would have no owner who can sign in. Make another member an owner first.")
+}
+
+// IsLastOwner reports whether all, the members of an account, have no owner with a sign-in except this
+// member. This member cannot leave, and no member can demote, disable or remove it.
+func IsLastOwner(all []store.AccountMember, member toksta.MemberID) bool {
+	owns := false
+	for _, m := range all {
+		if isActingOwner(m) && m.Member.ID != member {
+			return false
+		}
+		owns = owns || isActingOwner(m)
+	}
+	return owns
 }
 
 // isActingOwner reports whether m owns the account and can sign in. A sign-up that can still expire

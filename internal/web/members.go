@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/toksta/toksta/internal/members"
 	"github.com/toksta/toksta/internal/store"
@@ -49,7 +50,10 @@ func (p *Pages) listMembers(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	page := view.Members{Frame: p.frame(ctx, view.SectionMembers), Limit: members.MaxMembers, Notice: memberNotices[r.FormValue("done")]}
+	page := view.Members{
+		Frame: p.frame(ctx, view.SectionMembers), Limit: members.MaxMembers, Notice: memberNotices[r.FormValue("done")],
+		LastOwner: members.IsLastOwner(all, who.Member.ID), Successor: hasSuccessor(all, who.Member.ID),
+	}
 	names := map[string]string{}
 	for _, m := range all {
 		row := p.memberRow(ctx, m)
@@ -75,6 +79,13 @@ func (p *Pages) listMembers(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.show(w, r, screen{page: "members"}, page)
+}
+
+// hasSuccessor reports whether a member other than owner can become the owner of the account.
+func hasSuccessor(all []store.AccountMember, owner toksta.MemberID) bool {
+	return slices.ContainsFunc(all, func(m store.AccountMember) bool {
+		return m.Member.ID != owner && m.CanAct() && !m.IsProvisional()
+	})
 }
 
 // memberNotices are the sentences about a processed form, by the value of the field done in the
@@ -160,12 +171,18 @@ func (p *Pages) showMemberForm(w http.ResponseWriter, r *http.Request, problems 
 	if !ok {
 		return
 	}
+	all, err := p.Members.List(r.Context(), m.Membership.AccountID)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	who := identity(r.Context())
 	role := cmp.Or(toksta.MemberRole(kept(r, "POST /account/members/{id}/role", "role")), m.Membership.Role)
 	page := view.MemberShow{
 		Frame: p.frame(r.Context(), view.SectionMembers), Member: p.memberRow(r.Context(), m), Notice: memberNotices[r.FormValue("done")],
 		Roles: roleChoices(who.Role, role), Disabled: !m.Membership.DisabledAt.IsZero(), Everywhere: !m.Member.DisabledAt.IsZero(), Made: made, Errors: problems,
 	}
+	page.LastOwner = page.You && members.IsLastOwner(all, m.Member.ID)
 	switch {
 	case !page.Can.Members:
 		page.Fixed = deniedWords(who.Role, toksta.PermitMembers)

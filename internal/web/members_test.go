@@ -83,7 +83,8 @@ func TestRemovedDuringForm(t *testing.T) {
 	}
 }
 
-// Guarantee: a person who gives up the own rights finds a page that fits the rights that are left.
+// Guarantee: a person who gives up the own rights finds a page that fits the rights that are left. The
+// last owner is told before pressing a button that this is impossible, and sees the way out.
 func TestOwnRights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -93,6 +94,13 @@ func TestOwnRights(t *testing.T) {
 	w.post(t, own+"/remove", url.Values{"keys": {"keep"}}).shows(t, http.StatusUnprocessableEntity, "Leave the account instead")
 	w.post(t, own+"/disable", nil).shows(t, http.StatusUnprocessableEntity, "Leave the account instead")
 	w.post(t, "/account/leave", nil).shows(t, http.StatusUnprocessableEntity, "no owner who can sign in")
+	for _, path := range []string{"/account/members", own, "/account/leave"} {
+		page := w.get(t, path)
+		page.shows(t, http.StatusOK, "You are the only owner")
+		if strings.Contains(page.body, `"/account/leave"`) {
+			t.Errorf("%s offers the last owner to leave", path)
+		}
+	}
 	w.post(t, "/account/members/mem_bob/owner", nil).shows(t, http.StatusOK, "The ownership is handed over")
 	w.post(t, own+"/role", url.Values{"role": {"viewer"}}).shows(t, http.StatusOK, "does not allow you to manage members")
 	if left := w.post(t, "/account/leave", nil); !strings.HasPrefix(left.path, "/signin") {

@@ -83,7 +83,8 @@ func (p *Pages) createAccount(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// leaveForm serves the confirmation before the person leaves the account.
+// leaveForm serves the confirmation before the person leaves the account. The last owner gets the
+// ways out instead: another owner, or closing the account.
 func (p *Pages) leaveForm(w http.ResponseWriter, r *http.Request) { p.showLeave(w, r, nil) }
 
 func (p *Pages) showLeave(w http.ResponseWriter, r *http.Request, problems view.Errors) {
@@ -93,8 +94,14 @@ func (p *Pages) showLeave(w http.ResponseWriter, r *http.Request, problems view.
 		p.fail(w, r, err)
 		return
 	}
+	all, err := p.Members.List(r.Context(), who.Account.ID)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	p.show(w, r, screen{formStatus(w, problems), "leave"}, view.Leave{
-		Frame: p.frame(r.Context(), view.SectionMembers), Keys: len(made), Errors: problems,
+		Frame: p.frame(r.Context(), view.SectionMembers), LastOwner: members.IsLastOwner(all, who.Member.ID), Successor: hasSuccessor(all, who.Member.ID),
+		Keys: len(made), Errors: problems,
 	})
 }
 

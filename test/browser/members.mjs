@@ -131,10 +131,11 @@ async function team(browser, way) {
   await owner.sees('2 of 100 members');
 
   // The last owner cannot leave, and hands the ownership over first.
-  await owner.go('link', 'Leave account');
-  await owner.go('button', 'Leave Fjordlight Studio');
-  await owner.sees('The account would have no owner');
-  await owner.open('/account/members');
+  await owner.lacks('link', 'Leave account');
+  await owner.sees('You are the only owner');
+  await owner.open('/account/leave');
+  await owner.lacks('button', 'Leave Fjordlight Studio');
+  await owner.go('link', 'Choose a member');
   await owner.go('link', /^Tomas/);
   await owner.go('link', 'Transfer ownership to Tomas');
   await owner.go('button', 'Transfer ownership to Tomas');

@@ -18,12 +18,14 @@ type Place struct {
 	Current, Closed bool
 }
 
-// Leave is the confirmation before the person leaves the account. It posts to /account/leave. Keys
-// is the number of live keys that the person made.
+// Leave is the confirmation before the person leaves the account. It posts to /account/leave.
 type Leave struct {
 	Frame
-	Keys   int
-	Errors Errors
+	// LastOwner is set if the account would have no owner. Then the page states the ways out, and has no
+	// form. Successor is set if another member can become the owner.
+	LastOwner, Successor bool
+	Keys                 int // live keys that the person made
+	Errors               Errors
 }
 
 // Close is the confirmation before the account is closed. It posts to /account/close.
@@ -49,10 +51,13 @@ type Choice struct {
 type Members struct {
 	Frame
 	// Notice is a sentence above the list, for example after a change.
-	Notice      string
-	Rows        []Member
-	Limit       int
-	Invitations []Invitation
+	Notice string
+	Rows   []Member
+	Limit  int
+	// LastOwner is set if the person cannot leave, because the account would have no owner. Successor
+	// is set if another member can become the owner.
+	LastOwner, Successor bool
+	Invitations          []Invitation
 }
 
 // Member is a member in a list.
@@ -103,6 +108,9 @@ type MemberShow struct {
 	// Fixed is a sentence why the signed-in person cannot change the role of the member. If it is set,
 	// the form is left out.
 	Fixed string
+	// LastOwner is set on the person's own page if the account would have no other owner. Then the role
+	// is fixed.
+	LastOwner bool
 	// Removable is set if the signed-in person can disable and remove the member.
 	Removable bool
 	// Disabled is set for a member who was disabled in this account.
