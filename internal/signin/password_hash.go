@@ -64,7 +64,7 @@ type source struct {
 // of returns the source with a name.
 func (h *hasher) of(name string) source { return source{h, name} }
 
-// enter counts a hash of the source, and reports whether it may wait. The caller must then call leave.
+// enter counts a hash of the source, and reports whether it may wait. If so, the caller must call leave.
 func (h source) enter() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

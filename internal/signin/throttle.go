@@ -98,9 +98,9 @@ func NewThrottle(s store.Attempts, now func() time.Time) *Throttle {
 }
 
 // Try calls verify as one attempt at each of the names, and returns the error of verify. Any
-// error is a failure, which counts, except a *busyError. A success resets the names, except of ScopeNetwork, where
-// it only does not count: otherwise an attacker could reset the network by signing in to an
-// own account. failed is the number of failures of the last name before the success.
+// error is a failure, which counts, except a *busyError. A success resets the names, except of
+// ScopeNetwork, where it only does not count: otherwise an attacker could reset the network by
+// signing in to an own account. failed is the number of failures of the last name before the success.
 //
 // If a name must wait, Try does not call verify and counts nothing. The error is RATE_LIMITED
 // with the detail retry_after in seconds.
