@@ -29,6 +29,27 @@ func erases(t *suite) {
 	is(t, again, map[string]int64{})
 }
 
+// erasesAddresses: the invitations to an erased address must not stay, in any spelling, and those to a
+// similar address must.
+func erasesAddresses(t *suite) {
+	a := t.account("acct_a")
+	for _, email := range []string{"A_b%c!d@example.com", "aXb%c!d@example.com", "a_bXYc!d@example.com", "a_b%cd@example.com"} {
+		t.commit(store.Mutation{
+			Kind: toksta.ChangeInvitationCreated, AccountID: a.ID, Detail: map[string]string{"email": email},
+			Invitations: []store.Invitation{{Code: digest(email), ID: toksta.InvitationID("inv_" + email), AccountID: a.ID, Email: email, CreatedAt: now, ExpiresAt: now}},
+		})
+	}
+	rows, err := t.s.Erase(t.Context(), store.Erasure{Addresses: []string{"a_B%C!d@example.com"}})
+	t.ok(err)
+	is(t, rows, map[string]int64{"invitations": 1, "changes": 1})
+	open, err := t.s.ListInvitations(t.Context(), a.ID)
+	t.ok(err)
+	is(t, ids(open, func(i store.Invitation) string { return i.Email }), "aXb%c!d@example.com a_b%cd@example.com a_bXYc!d@example.com ")
+	changes, err := t.s.ListChanges(t.Context(), store.ChangeQuery{Account: a.ID, Limit: 4})
+	t.ok(err)
+	is(t, ids(changes, func(c toksta.Change) string { return c.Detail["email"] }), "a_b%cd@example.com a_bXYc!d@example.com aXb%c!d@example.com  ")
+}
+
 // marksErased: the time of an erasure must be the one of the first completion.
 func marksErased(t *suite) {
 	a := t.account("acct_a")

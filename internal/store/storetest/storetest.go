@@ -65,6 +65,7 @@ var conformance = []conformanceTest{
 	{"memberships", memberships},
 	{"erased addresses", erasedAddresses},
 	{"erasing", erases},
+	{"erasing addresses", erasesAddresses},
 	{"time of an erasure", marksErased},
 	{"people of one account", soleMembers},
 	{"erased people", erasedPeople},
