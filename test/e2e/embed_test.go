@@ -28,7 +28,7 @@ func freePorts(t *testing.T, n int) (ports []string) {
 	return ports
 }
 
-// Guarantee: in a real browser, the page of a vendor on another site embeds the keys, also with
+// Guarantee: in a real browser, the page of a vendor on another site embeds the keys, also by keyboard and with
 // third-party cookies blocked, and no other page can embed them or act in their session. The log
 // has neither a code of a link nor a secret.
 func TestBrowserEmbed(t *testing.T) {

@@ -212,8 +212,8 @@ func TestCertifiedClaims(t *testing.T) {
 	c.is(t, c.send(t, http.MethodGet, c.pages+"/account", nil), "/account", string(made.Account.ID))
 }
 
-// Guarantee: the journey of a person with a provider on another site works in a real browser, with
-// JavaScript and without it.
+// Guarantee: the journey of a person with a provider on another site works in a real browser, by keyboard
+// and without JavaScript.
 func TestBrowserProvider(t *testing.T) {
 	dir := browserTests(t)
 	c := startCertified(t, nil)
