@@ -114,6 +114,20 @@ function once(form) {
   addEventListener("pageshow", release);
 }
 
+// shown shows or hides the password in a field. It is hidden when the form is sent, so that no
+// browser stores it as an ordinary text.
+function shown(button) {
+  const field = document.getElementById(button.dataset.show);
+  const word = button.querySelector("[data-word]");
+  const set = (visible) => {
+    field.type = visible ? "text" : "password";
+    word.textContent = visible ? "Hide" : "Show";
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => set(field.type === "password"));
+  field.form.addEventListener("submit", () => set(false));
+}
+
 // families ticks "Only these families" when one of them is chosen.
 function families(form) {
   const only = form.querySelector("[name=scope][value=only]");
@@ -204,6 +218,7 @@ function tellHeight(body) {
 const page = document.querySelector("[data-reveal]");
 copying(page ? reveal(page) : () => {});
 find("form[data-once]").forEach(once);
+find("[data-show]").forEach(shown);
 find("form:has([name=scope])").forEach(families);
 find("[name=day]").forEach(lastDay);
 find("form[data-search]").forEach(search);
