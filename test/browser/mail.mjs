@@ -43,6 +43,12 @@ async function journey(browser, way) {
   await who.sees('at least 12 characters');
   assert.equal(await who.page.getByLabel('Your name').inputValue(), 'Mara Lindqvist');
   await who.fill('Password', first);
+  if (who.keyboard) { // the button needs JavaScript
+    await who.press('button', 'Show Password');
+    assert.equal(await who.page.getByLabel('Password', { exact: true }).getAttribute('type'), 'text');
+  } else {
+    await who.lacks('button', 'Show Password');
+  }
   await who.go('button', 'Create account');
   who.isAt('/account');
   await who.open('/account/security');
