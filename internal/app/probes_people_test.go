@@ -161,7 +161,7 @@ func TestNoticesProbe(t *testing.T) {
 	}
 	check("an empty database", client.LevelOK, "every change is noticed; mails that wait: 0")
 	c, err := db.Commit(t.Context(), toksta.Actor{Kind: toksta.ActorOperator, Name: "root"}, func(context.Context, store.Reader) (store.Mutation, error) {
-		return store.Mutation{Kind: toksta.ChangeKeysRevoked}, nil
+		return store.Mutation{Kind: toksta.ChangeKeysRevoked, Members: []toksta.Member{{ID: "mem_a", Name: "Mara", Email: "mara@fjordlight.example"}}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -144,12 +144,16 @@ func (c Config) PagesShareListener() bool { return c.Listen.Pages == "" && c.Lis
 // IsPagePath reports whether a path belongs to the account pages, or the pattern of a route can only
 // match such paths.
 func IsPagePath(path string) bool {
-	first, _, more := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	first, rest, more := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "", "signin", "signup", "signout", "confirm", "favicon.ico", "robots.txt":
+	case "", "signout", "invitation", "unsubscribe", "favicon.ico", "robots.txt":
 		return !more
-	case "account", "assets":
-		return more || first == "account"
+	case "account", "signin", "signup", "confirm", "embed":
+		return true
+	case "assets":
+		return more
+	case ".well-known":
+		return rest == "change-password"
 	}
 	return false
 }

@@ -110,11 +110,15 @@ func New(c Config) (*Pages, error) {
 	return p, nil
 }
 
+// changePasswordPath leads password managers to the page that changes a password (W3C, A Well-Known
+// URL for Changing Passwords).
+const changePasswordPath = "/.well-known/change-password"
+
 // Owns reports whether path belongs to the pages. All other paths belong to the
 // API.
 func Owns(path string) bool {
 	switch path {
-	case "/", "/signin", "/signup", invitationPath, notices.UnsubscribePath, "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt":
+	case "/", "/signin", "/signup", invitationPath, notices.UnsubscribePath, "/signout", "/confirm", "/account", "/favicon.ico", "/robots.txt", changePasswordPath:
 		return true
 	}
 	for _, prefix := range []string{"/account/", "/confirm/", "/signin/", "/signup/", view.EmbeddedHome + "/", page.AssetPrefix} {
@@ -141,6 +145,7 @@ func (p *Pages) routes() *routes {
 	mux := newRoutes()
 	mux.Handle("GET "+page.AssetPrefix, p.assets)
 	mux.Handle("GET /{$}", http.RedirectHandler("/account", http.StatusSeeOther))
+	mux.Handle("GET "+changePasswordPath, http.RedirectHandler("/account/security", http.StatusSeeOther))
 	mux.HandleFunc("GET /favicon.ico", p.favicon)
 	mux.HandleFunc("GET /robots.txt", robots)
 

@@ -36,6 +36,7 @@ func TestEveryFormIsDeclared(t *testing.T) {
 var isOpen = map[string]string{
 	"GET /{$}":                     "redirects to the account",
 	"GET /favicon.ico":             "an icon",
+	"GET " + changePasswordPath:    "redirects to the page of the password",
 	"GET /robots.txt":              "for crawlers",
 	"GET /assets/":                 "style, script and fonts",
 	"GET /signin":                  "signs in",
