@@ -64,6 +64,10 @@ function atFocus(target, group) {
   return { key, reached: active === target || inGroup, is: active === target, fault: active.tabIndex >= 0 && faults.length ? `${active.tagName} "${name}" ${faults.join(' and ')}` : '' };
 }
 
+// confirmed waits until the browser confirms keys. Chromium never confirms a key that arrives while the page of
+// a frame is replaced, so the wait has an end: the next check of the page finds a key that was lost.
+const confirmed = (keys) => Promise.race([keys, new Promise((end) => { setTimeout(end, 3_000); })]);
+
 // reach presses Tab or Shift+Tab until the target has the focus, or a radio button of its group. It fails if the
 // keys do not lead there, and if an element on the way does not show its focus.
 async function reach(page, target, group) {
@@ -74,7 +78,7 @@ async function reach(page, target, group) {
     assert.ok(!at.fault, `${at.fault} at ${page.url()}`);
     if (at.reached) return at;
     if (at.start) starts++;
-    await page.keyboard.press(at.key);
+    await confirmed(page.keyboard.press(at.key));
   }
   return assert.fail(`${target} cannot be reached with Tab at ${page.url()}`);
 }
@@ -99,11 +103,10 @@ const keyboardHands = (page) => ({
   async press(target) {
     await reach(page, target);
     const [button, framed] = await target.evaluate((e) => [e.tagName === 'BUTTON', e.ownerDocument.defaultView.parent !== e.ownerDocument.defaultView]);
-    if (button || !framed) return page.keyboard.press(button ? 'Space' : 'Enter');
-    // In a frame, the key is held until the link has led to its page: the browser never confirms a key
-    // that it releases while the page of a frame is replaced.
+    if (button || !framed) return confirmed(page.keyboard.press(button ? 'Space' : 'Enter'));
+    // In a frame, the key is held until the link has led to its page.
     await Promise.all([page.waitForEvent('framenavigated'), page.keyboard.down('Enter')]);
-    return page.keyboard.up('Enter');
+    return confirmed(page.keyboard.up('Enter'));
   },
 });
 
