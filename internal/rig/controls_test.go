@@ -101,7 +101,7 @@ var controls = []control{
 					"\terr = r.q.QueryRowContext(ctx, read, account, member).Scan(&role)\n\tif err == nil {\n\t\troles.Store(member, kept{role, time.Now()})\n\t}\n",
 			},
 			{"internal/store/sqlstore/memberships.go", "\t\"fmt\"\n", "\t\"fmt\"\n\t\"sync\"\n\t\"time\"\n"},
-			{"internal/store/sqlstore/memberships.go", "// membershipColumns is", "var roles sync.Map\n\n// membershipColumns is"},
+			{"internal/store/sqlstore/memberships.go", "// membershipColumns lists", "var roles sync.Map\n\n// membershipColumns lists"},
 		},
 		faults: []string{"slow link"}, breaks: rig.LateAdmission,
 	},

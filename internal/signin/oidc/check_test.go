@@ -93,11 +93,14 @@ func TestCheckConnection(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
-	for address, text := range map[string]string{"http://" + silent.Addr().String(): "deadline", secure.URL: "certificate"} {
+	for address, c := range map[string]struct {
+		timeout time.Duration
+		text    string
+	}{"http://" + silent.Addr().String(): {200 * time.Millisecond, "deadline"}, secure.URL: {time.Minute, "certificate"}} {
 		for _, kind := range []oidc.Kind{oidc.OpenID, oidc.GitHub} {
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
 			p := oidc.New(oidc.Config{Kind: kind, Issuer: address, ClientID: oidctest.ClientID, ClientSecret: toksta.Hide(oidctest.ClientSecret)})
-			checkOutcome(t, p.Check(ctx), oidc.ReasonUnavailable, text)
+			checkOutcome(t, p.Check(ctx), oidc.ReasonUnavailable, c.text)
 			cancel()
 		}
 	}
