@@ -132,7 +132,7 @@ func TestMailProbe(t *testing.T) {
 		warns    bool
 	}{{"ada@example.com", "1 sent, 0 waiting, 0 given up", false}, {"gone@example.com", "1 sent, 0 waiting, 1 given up, the last one at ", true}} {
 		a.mails.Post(mail.Message{To: c.to, Subject: "Link", Text: "a link"})
-		if err := a.mails.Run(stopped); err != nil { // sends what waits
+		if err := a.mails.Run(stopped); err != nil { // sends the waiting mails
 			t.Fatal(err)
 		}
 		text, err := a.mailProbe().Run(t.Context())

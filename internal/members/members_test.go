@@ -80,7 +80,7 @@ func TestEnableDisabledEverywhere(t *testing.T) {
 	}
 }
 
-// Guarantee: no role lets a member raise the own role, or enable itself.
+// Guarantee: no role lets a member raise their own role, or enable themselves.
 func TestOwnRole(t *testing.T) {
 	t.Parallel()
 	for _, role := range toksta.MemberRoles()[1:] {

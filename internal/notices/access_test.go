@@ -85,7 +85,7 @@ func TestDisabledEverywhere(t *testing.T) {
 }
 
 // Guarantee: a transfer of the ownership reaches the new owner, the previous one with the client that did it, and
-// the admins, also those who switched the mails about members off. A person who changes the own role is told
+// the admins, also those who switched the mails about members off. A person who changes their own role is told
 // the client, too.
 func TestTransferredOwnership(t *testing.T) {
 	t.Parallel()

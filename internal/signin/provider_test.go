@@ -85,6 +85,25 @@ func wantCause(t *testing.T, err error, reason toksta.Reason) {
 	}
 }
 
+// enterWithApp signs up a person by the provider, who adds an authenticator app and a password.
+func (w *providerWorld) enterWithApp(t *testing.T) (Identity, AppSetUp) {
+	t.Helper()
+	id := w.enter(t)
+	app, err := w.SetUpApp(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	confirmed, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := w.ChangePassword(t.Context(), home, confirmed.Identity, PasswordRequest{Next: toksta.Hide(testPassword)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed.Identity, app
+}
+
 // account creates an account with an owner.
 func (w *providerWorld) account(t *testing.T, id toksta.AccountID) {
 	t.Helper()
@@ -516,20 +535,7 @@ func TestBackChannelLogout(t *testing.T) {
 func TestPendingProviderSignInEnds(t *testing.T) {
 	t.Parallel()
 	w := newProviderWorld(t, nil)
-	id := w.enter(t)
-	app, err := w.SetUpApp(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	confirmed, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed, err := w.ChangePassword(t.Context(), home, confirmed.Identity, PasswordRequest{Next: toksta.Hide(testPassword)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id = changed.Identity
+	id, _ := w.enterWithApp(t)
 	logout := func(claims map[string]any) error {
 		return w.ProviderLogout(t.Context(), "acme", toksta.Hide(w.acme.LogoutToken(claims)))
 	}

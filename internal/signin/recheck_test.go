@@ -57,7 +57,7 @@ func (m *moments) PutBrowser(ctx context.Context, b store.Browser, replaces toks
 	return m.Browsers.PutBrowser(ctx, b, replaces)
 }
 
-// meeting is a sign-in that meets the action that takes its proof away.
+// meeting is a sign-in and the action that takes its proof away, in the order that a test chooses.
 type meeting struct {
 	*world
 	member toksta.MemberID
@@ -158,19 +158,7 @@ func meetLogout(t *testing.T, session string, token map[string]any) meeting {
 // meetPending returns the second step of a sign-in by a provider.
 func meetPending(t *testing.T) meeting {
 	w := newProviderWorld(t, nil)
-	id := w.enter(t)
-	app, err := w.SetUpApp(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	added, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := w.ChangePassword(t.Context(), home, added.Identity, PasswordRequest{Next: toksta.Hide(testPassword)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, app := w.enterWithApp(t)
 	w.nextStep()
 	r, err := w.signInWith(t)
 	if err != nil {
@@ -178,7 +166,7 @@ func meetPending(t *testing.T) meeting {
 	}
 	return meeting{w.world, id.Member.ID, func() (SignedIn, error) {
 		return w.CompleteWithCode(t.Context(), home, r.Pending, codeAt(app.Secret, w.now))
-	}, func() error { return w.Unlink(t.Context(), home, in.Identity, "acme") }}
+	}, func() error { return w.Unlink(t.Context(), home, id, "acme") }}
 }
 
 func meetMove(t *testing.T) meeting {
@@ -294,22 +282,11 @@ func TestPendingSignInMeetsTheEndOfItsProof(t *testing.T) {
 			t.Run(fmt.Sprint(i, " ", moment), func(t *testing.T) {
 				t.Parallel()
 				w := newProviderWorld(t, nil)
-				id := w.enter(t)
-				app, err := w.SetUpApp(t.Context(), id)
-				if err != nil {
-					t.Fatal(err)
-				}
-				added, err := w.ConfirmApp(t.Context(), home, id, codeAt(app.Secret, w.now))
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, err := w.ChangePassword(t.Context(), home, added.Identity, PasswordRequest{Next: toksta.Hide(testPassword)})
-				if err != nil {
-					t.Fatal(err)
-				}
+				id, app := w.enterWithApp(t)
 				end := func() {
+					var err error
 					if c.token == nil {
-						err = w.Unlink(t.Context(), home, in.Identity, "acme")
+						err = w.Unlink(t.Context(), home, id, "acme")
 					} else {
 						err = w.ProviderLogout(t.Context(), "acme", toksta.Hide(w.acme.LogoutToken(c.token)))
 					}
@@ -335,7 +312,7 @@ func TestPendingSignInMeetsTheEndOfItsProof(t *testing.T) {
 					_, err = w.CompleteWithCode(t.Context(), home, r.Pending, codeAt(app.Secret, w.now))
 					return err
 				}
-				err = complete()
+				err := complete()
 				if c.ends {
 					wantError(t, err, toksta.CodeUnauthorized, "Start again")
 				} else if err != nil {

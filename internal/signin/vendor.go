@@ -77,7 +77,7 @@ type vendorTicket struct {
 // The vendor vouches for the address of a new person, and a sign-up that was not verified so far
 // gives way. If the address belongs to another person who never proved to receive mail at it and
 // is not in the account, the error is CONFLICT: that person could have signed up with a stranger's
-// address, and could use the account with the own password. The error is also CONFLICT if the
+// address, and could use the account with their own password. The error is also CONFLICT if the
 // person was removed from the account or disabled, because a new session must not undo the work
 // of an admin.
 func (s *Service) CreateVendorLink(ctx context.Context, by toksta.Actor, req VendorRequest) (VendorLink, error) {

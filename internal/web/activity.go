@@ -73,9 +73,9 @@ func (p *Pages) activityNames(ctx context.Context, account toksta.AccountID) (ma
 }
 
 // activity returns one change as the page shows it, without the client of an operator. shown is false
-// for a change of data that the vendor keeps for itself, and for a session of the vendor's back end, whose
-// use is a sign-in. The details of a change are empty if the
-// personal data in them was erased.
+// for a change of data that the vendor keeps for itself, and for a session of the vendor's back end,
+// because its use is a sign-in and has its own row. The details of a change are empty if their
+// personal data was erased.
 func (p *Pages) activity(c toksta.Change, names map[string]string) (row view.ActivityRow, shown bool) {
 	row.At = c.At
 	by := cmp.Or(p.Brand.Product, "The vendor")

@@ -11,7 +11,7 @@ import (
 	"github.com/toksta/toksta/sdk/toksta"
 )
 
-// Guarantee: admins read what happened in their account, with authors, sign-ins and addresses, in pages.
+// Guarantee: admins read the changes of their account, with authors, sign-ins and addresses, in pages.
 // The page shows no other account, no name of the vendor's staff and no data that the vendor keeps for
 // itself.
 func TestActivity(t *testing.T) {

@@ -83,7 +83,7 @@ func TestRemovedDuringForm(t *testing.T) {
 	}
 }
 
-// Guarantee: a person who gives up the own rights finds a page that fits the rights that are left. The
+// Guarantee: a person who gives up their own rights finds a page that fits the rights that are left. The
 // last owner is told before pressing a button that this is impossible, and sees the way out.
 func TestOwnRights(t *testing.T) {
 	t.Parallel()

@@ -215,7 +215,7 @@ func (w *world) commit(t *testing.T, m store.Mutation) {
 	}
 }
 
-// reset gives each person the own role, and the subject, a viewer, the membership back. The person
+// reset gives each person their role, and the subject, a viewer, the membership back. The person
 // mem_ belongs to no account.
 func (w *team) reset(t *testing.T) {
 	t.Helper()
